@@ -1,0 +1,89 @@
+"""The port: what the business asks of a venue, and of a source of the official rate.
+
+Reading methods raise NotSentError, ThrottledError, RefusedError or OutcomeUnknownError too (an
+unknown read is harmless: read again). Mutating methods send exactly one request per call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from exchanges.values import (
+    Balance,
+    Book,
+    DepositAddress,
+    DepositReport,
+    Market,
+    MarketRules,
+    NetworkRules,
+    OrderReport,
+    OrderRequest,
+    OutcomeRule,
+    RateQuote,
+    WithdrawalReport,
+    WithdrawalRequest,
+)
+
+
+class Venue(Protocol):
+    """A place to trade, as an adapter presents it. One instance belongs to one thread."""
+
+    code: str
+    order_rule: OutcomeRule
+    withdrawal_rule: OutcomeRule
+
+    def book(self, market: Market, *, depth: int = 15) -> Book:
+        """Read the book, at most `depth` levels a side."""
+
+    def market_rules(self, market: Market) -> MarketRules:
+        """Read steps, minimum, fee and whether it trades. Signed where the venue's fee is."""
+
+    def network_rules(self, asset: str) -> tuple[NetworkRules, ...]:
+        """Read how the asset moves, one row per network. Signed."""
+
+    def balances(self) -> dict[str, Balance]:
+        """Read what the account holds, by asset; an asset never held is absent. Signed."""
+
+    def place_order(self, request: OrderRequest) -> OrderReport:
+        """Send one order, once. The report may not be final: read `order` until it is."""
+
+    def order(self, market: Market, *, client_order_id: str) -> OrderReport | None:
+        """Look an order up by our id; None says "not found now", which `order_rule` judges."""
+
+    def cancel_order(self, market: Market, *, client_order_id: str) -> None:
+        """Ask to cancel; done or gone already is no error. Read `order` for what became of it."""
+
+    def withdraw(self, request: WithdrawalRequest) -> WithdrawalReport:
+        """Send one withdrawal, once."""
+
+    def withdrawals(self, asset: str, *, since: datetime) -> Sequence[WithdrawalReport]:
+        """List the account's withdrawals of an asset since an instant, newest first."""
+
+    def deposits(self, asset: str, *, since: datetime) -> Sequence[DepositReport]:
+        """List the account's deposits of an asset since an instant, newest first."""
+
+    def deposit_address(self, asset: str, *, network: str) -> DepositAddress | None:
+        """Read our own deposit address; None while the venue is still making it."""
+
+    def withdrawal_addresses(self, asset: str) -> Sequence[DepositAddress]:
+        """List what the venue lets us withdraw this asset to (its own allow-list)."""
+
+    def server_time(self) -> datetime:
+        """Read the venue's clock."""
+
+    def close(self) -> None:
+        """Give connections back."""
+
+
+class RateSource(Protocol):
+    """A source of the official USD/KRW rate."""
+
+    code: str
+
+    def usd_krw(self) -> RateQuote:
+        """Read KRW per USD with the source's own instant."""
+
+    def close(self) -> None:
+        """Give connections back."""
