@@ -1,4 +1,3 @@
 """The gateway to venues: knows venues, knows nothing of cycles."""
 
 from __future__ import annotations
-
