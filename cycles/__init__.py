@@ -1,4 +1,3 @@
 """The business: cycles from open to final, and everything that hangs off them."""
 
 from __future__ import annotations
-

@@ -1,0 +1,116 @@
+"""What the business can answer besides yes: each error has a code for machines and a status for HTTP."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class CycleError(Exception):
+    """The request was understood and denied; the message says what to do."""
+
+    code: ClassVar[str] = "denied"
+    http_status: ClassVar[int] = 409
+    exit_code: ClassVar[int] = 3
+
+
+class StaleVersionError(CycleError):
+    """The cycle changed since it was read: read it again and decide anew."""
+
+    code = "stale_version"
+    http_status = 412
+    exit_code = 4
+
+    def __init__(self, *, seen: int, found: int | None) -> None:
+        super().__init__(
+            f"the cycle has changed: you saw version {seen}, it is now at version {found}; "
+            "look at it again before you act"
+        )
+        self.seen = seen
+        self.found = found
+
+
+class LeaseLostError(CycleError):
+    """This worker's lease ran out and another holds the cycle: stop deciding for it."""
+
+    code = "lease_lost"
+
+
+class IllegalTransitionError(CycleError):
+    """The table of statuses has no such edge."""
+
+    code = "illegal_transition"
+
+
+class NotAllowedNowError(CycleError):
+    """The verb does not fit the cycle's present state."""
+
+    code = "not_allowed_now"
+
+
+class PolicyDeniedError(CycleError):
+    """The policy or the desk's mode forbids it; the message names the rule."""
+
+    code = "policy_denied"
+
+
+class HaltedError(PolicyDeniedError):
+    """The desk is halted: nothing new that moves money is written."""
+
+    code = "halted"
+
+
+class InsufficientFundsError(PolicyDeniedError):
+    """The desk's own account does not hold what the cycle would take."""
+
+    code = "insufficient_funds"
+
+
+class StillOwnsMoneyError(NotAllowedNowError):
+    """A final status was asked for while the cycle still owns something in the ledger."""
+
+    code = "still_owns_money"
+
+
+class UnresolvedCallError(NotAllowedNowError):
+    """A call of the cycle has an unknown outcome: only evidence may move it on."""
+
+    code = "unresolved_call"
+
+
+class InvalidInputError(CycleError):
+    """A value is missing or malformed; the message names it."""
+
+    code = "invalid_input"
+    http_status = 400
+    exit_code = 2
+
+
+class NotFoundError(CycleError):
+    """There is no such thing."""
+
+    code = "not_found"
+    http_status = 404
+    exit_code = 2
+
+
+class PermissionDeniedError(CycleError):
+    """The person or token may not do this."""
+
+    code = "permission_denied"
+    http_status = 403
+
+
+class StaleDataError(CycleError):
+    """Something the decision needs (book, rate, rules) is missing or too old: try later."""
+
+    code = "stale_data"
+    http_status = 503
+    exit_code = 75
+
+
+class DatabaseBusyError(CycleError):
+    """A lock could not be had in time, several times over: try later."""
+
+    code = "database_busy"
+    http_status = 503
+    exit_code = 75

@@ -1,0 +1,33 @@
+"""Rows: the aggregate is the Django row, the unit of work is `transaction.atomic`."""
+
+from __future__ import annotations
+
+from cycles.models.alert import Alert
+from cycles.models.cycle import Cycle
+from cycles.models.intervention import ApiToken, Heartbeat, IdempotencyRecord, Intervention
+from cycles.models.journal import ExchangeCall, Fill, Retry, Transition
+from cycles.models.ledger import Account, Entry, Posting
+from cycles.models.policy import Desk, Pause, PolicyVersion
+from cycles.models.sample import PremiumSample
+from cycles.models.step import Step
+
+__all__ = [
+    "Account",
+    "Alert",
+    "ApiToken",
+    "Cycle",
+    "Desk",
+    "Entry",
+    "ExchangeCall",
+    "Fill",
+    "Heartbeat",
+    "IdempotencyRecord",
+    "Intervention",
+    "Pause",
+    "PolicyVersion",
+    "Posting",
+    "PremiumSample",
+    "Retry",
+    "Step",
+    "Transition",
+]
