@@ -8,11 +8,19 @@ import sys
 
 
 def main() -> None:
-    """Run a management command."""
+    """Run a management command in the role it belongs to."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kimp.settings")
-    from django.core.management import execute_from_command_line  # noqa: PLC0415  settings first
+    from kimp import environment  # noqa: PLC0415  sets the decimal context before anything else
 
-    execute_from_command_line(sys.argv)
+    role = environment.role_of_command(sys.argv)
+    if role is not None:
+        os.environ["KIMP_ROLE"] = role
+    from django.core.management import execute_from_command_line  # noqa: PLC0415
+
+    try:
+        execute_from_command_line(sys.argv)
+    except environment.SettingsError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,111 @@
+"""Read one text as the kind its setting names; a doubtful text is a problem, never a guess."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from kimp.environment_table import Kind, Setting
+
+Value = str | bool | int | Decimal | Path | tuple[str, ...] | None
+_FLAGS = {"1": True, "true": True, "yes": True, "on": True}
+_FLAGS |= {"0": False, "false": False, "no": False, "off": False}
+
+
+class ParseError(Exception):
+    """A text is not what its setting wants; the message names the setting, never the text."""
+
+
+def parse(setting: Setting, text: str | None) -> Value:
+    """Return the value of a text, None for a setting that is not set; raises ParseError."""
+    if text is None:
+        return None
+    text = text.strip()
+    if setting.choices:
+        return _choice(setting, text)
+    if text == "" and setting.kind not in (Kind.FLAG, Kind.COUNT, Kind.DECIMAL):
+        return None if setting.default is None else _READERS[setting.kind](setting, text)
+    return _READERS[setting.kind](setting, text)
+
+
+def _choice(setting: Setting, text: str) -> str:
+    if text not in setting.choices:
+        raise ParseError(f"{setting.name}: must be one of {', '.join(setting.choices)}")
+    return text
+
+
+def _text(_: Setting, text: str) -> str:
+    return text
+
+
+def _flag(setting: Setting, text: str) -> bool:
+    try:
+        return _FLAGS[text.lower()]
+    except KeyError:
+        raise ParseError(f"{setting.name}: must be one of {', '.join(_FLAGS)}") from None
+
+
+def _count(setting: Setting, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) >= 1):
+        raise ParseError(f"{setting.name}: must be a whole number, 1 or more")
+    return int(text)
+
+
+def _port(setting: Setting, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
+        raise ParseError(f"{setting.name}: must be a port, 1 to 65535")
+    return int(text)
+
+
+def _decimal(setting: Setting, text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not (value.is_finite() and value >= 1):
+        raise ParseError(f"{setting.name}: must be a number, 1 or more")
+    return value
+
+
+def _url(setting: Setting, text: str) -> str:
+    if text and not _is_url(text, ("http", "https")):
+        raise ParseError(f"{setting.name}: must be an http(s) URL")
+    return text.rstrip("/")
+
+
+def _database(setting: Setting, text: str) -> str:
+    if not _is_url(text, ("postgres", "postgresql", "pgsql")) or not urlsplit(text).path.strip("/"):
+        raise ParseError(f"{setting.name}: must be postgresql://user:password@host:port/database")
+    return text
+
+
+def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # raises for a port that is none
+    except ValueError:
+        return False
+    return parts.scheme in schemes and (bool(parts.hostname) or schemes[0] == "postgres")
+
+
+def _names(_: Setting, text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _path(_: Setting, text: str) -> Path:
+    return Path(text).expanduser()
+
+
+_READERS: dict[Kind, Callable[[Setting, str], Value]] = {
+    Kind.TEXT: _text,
+    Kind.FLAG: _flag,
+    Kind.COUNT: _count,
+    Kind.PORT: _port,
+    Kind.DECIMAL: _decimal,
+    Kind.URL: _url,
+    Kind.DATABASE: _database,
+    Kind.NAMES: _names,
+    Kind.PATH: _path,
+}

@@ -1,0 +1,125 @@
+"""Every setting that kimp reads from its environment: one table, many readers.
+
+Parsing, `manage.py config`, the README's table and `.env.example` all come from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+ENVIRONMENTS = ("development", "test", "production")
+ROLES = ("web", "feeder", "initiator", "finalizer", "worker")
+PORTS = {"web": 8000, "feeder": 9101, "initiator": 9102, "finalizer": 9103, "worker": 9104}
+STATEMENT_SECONDS = {"web": 15, "feeder": 10, "initiator": 10, "finalizer": 10, "worker": 60}
+_KEY_ROLES = ("initiator", "finalizer", "worker")
+
+
+class Kind(Enum):
+    """How a text from the environment is read; anything else is a problem, never a guess."""
+
+    TEXT = "text"
+    FLAG = "flag"
+    COUNT = "count"  # a whole number, 1 or more
+    PORT = "port"
+    DECIMAL = "decimal"  # 1 or more
+    URL = "http(s) URL"
+    DATABASE = "postgresql:// URL"
+    NAMES = "comma-separated list"
+    PATH = "path"
+
+
+class Need(Enum):
+    """When a setting may not be empty."""
+
+    NEVER = "never"
+    PRODUCTION = "in production"
+    LIVE = "when live"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One row: a name in the environment and what it means."""
+
+    name: str
+    kind: Kind
+    help: str
+    default: str | None = None  # as it would stand in the environment; None: see `help`
+    choices: tuple[str, ...] = ()
+    is_secret: bool = False  # masked wherever shown; NAME_FILE is accepted too
+    need: Need = Need.NEVER
+    needed_by: tuple[str, ...] = ROLES
+
+
+def _row(name: str, kind: Kind, help_: str, default: str | None = "") -> Setting:
+    return Setting(name=name, kind=kind, help=help_, default=default)
+
+
+def _key(name: str, help_: str) -> Setting:
+    return Setting(
+        name=name, kind=Kind.TEXT, help=help_, default="",
+        is_secret=True, need=Need.LIVE, needed_by=_KEY_ROLES,
+    )  # fmt: skip
+
+
+TABLE: tuple[Setting, ...] = (
+    Setting(
+        name="KIMP_ENVIRONMENT", kind=Kind.TEXT, default="development", choices=ENVIRONMENTS,
+        help="which environment this is; chooses the .env files",
+    ),
+    Setting(
+        name="KIMP_ROLE", kind=Kind.TEXT, default="web", choices=ROLES,
+        help="what this process does; the commands feeder, initiator, finalizer and qcluster set it",
+    ),
+    _row("KIMP_HOME", Kind.PATH, "folder of the desk's own data; .kimp in the project, .kimp/test in test", None),
+    _row("KIMP_LIVE", Kind.FLAG, "trade with real venues; the database must be a LIVE one too", "0"),
+    _row("KIMP_TIME_SCALE", Kind.DECIMAL, "divides the policy's durations; 1 outside of demonstrations", "1"),
+    _row("KIMP_SESSION_ID", Kind.TEXT, "names this run in logs and journal; generated if not set", None),
+    _row("KIMP_PORT", Kind.PORT, "where the role serves; web 8000, feeder 9101, initiator 9102, finalizer 9103, worker 9104", None),
+    _row("KIMP_PUBLIC_URL", Kind.URL, "the admin's address in alerts; http://127.0.0.1:8000 if not set", None),
+    Setting(
+        name="SECRET_KEY", kind=Kind.TEXT, is_secret=True, need=Need.PRODUCTION, default=None,
+        help="Django's secret; generated into KIMP_HOME outside of production",
+    ),
+    _row("DEBUG", Kind.FLAG, "Django's debug pages; refused in production", "0"),
+    Setting(
+        name="ALLOWED_HOSTS", kind=Kind.NAMES, need=Need.PRODUCTION, needed_by=("web",), default=None,
+        help="host names the web role answers to; loopback outside of production",
+    ),
+    _row("CSRF_TRUSTED_ORIGINS", Kind.NAMES, "origins (https://host) that may post forms"),
+    _row("KIMP_TRUST_PROXY", Kind.FLAG, "believe X-Forwarded-Proto: the web role stands behind a TLS proxy", "0"),
+    Setting(
+        name="DATABASE_URL", kind=Kind.DATABASE, is_secret=True, need=Need.PRODUCTION, default=None,
+        help="the PostgreSQL to use; without it an embedded one is started under KIMP_HOME",
+    ),
+    _row("KIMP_PG_BIN", Kind.PATH, "folder with postgres and initdb for the embedded server", None),
+    _row("KIMP_STATEMENT_SECONDS", Kind.COUNT, "longest SQL statement; web 15, worker 60, other roles 10", None),
+    _row("KIMP_SIMULATOR_URL", Kind.URL, "control address of the venue simulator", "http://127.0.0.1:18080"),
+    _row("KIMP_UPBIT_BASE_URL", Kind.URL, "Upbit, when live; https://api.upbit.com if not set", None),
+    _key("KIMP_UPBIT_ACCESS_KEY", "Upbit access key, when live"),
+    _key("KIMP_UPBIT_SECRET_KEY", "Upbit secret key, when live"),
+    _row("KIMP_BINANCE_BASE_URL", Kind.URL, "Binance, when live; https://api.binance.com if not set", None),
+    _key("KIMP_BINANCE_API_KEY", "Binance API key, when live"),
+    _key("KIMP_BINANCE_SECRET_KEY", "Binance secret key, when live"),
+    _row("KIMP_FX_FRANKFURTER_URL", Kind.URL, "official USD/KRW, first source; the simulator's unless live", None),
+    _row("KIMP_FX_ERAPI_URL", Kind.URL, "official USD/KRW, second source; the simulator's unless live", None),
+    _row("KIMP_TELEGRAM_BASE_URL", Kind.URL, "where alerts are posted", "https://api.telegram.org"),
+    Setting(
+        name="KIMP_TELEGRAM_TOKEN", kind=Kind.TEXT, is_secret=True, default="",
+        help="bot token; without it alerts are logged and shown in the admin",
+    ),
+    _row("KIMP_TELEGRAM_CHAT_ID", Kind.TEXT, "chat that gets the alerts"),
+    _row("KIMP_LEASE_SECONDS", Kind.COUNT, "how long a claim on a cycle lasts unrenewed", "30"),
+    _row("KIMP_WORKER_THREADS", Kind.COUNT, "cycles that one initiator or finalizer drives at a time", "4"),
+    Setting(
+        name="KIMP_LOG_FORMAT", kind=Kind.TEXT, default="auto", choices=("auto", "json", "console"),
+        help="auto: colours on a terminal, JSON otherwise",
+    ),
+    Setting(
+        name="KIMP_LOG_LEVEL", kind=Kind.TEXT, default="INFO",
+        choices=("DEBUG", "INFO", "WARNING", "ERROR"), help="lowest level that is written",
+    ),
+    _row("OTEL_EXPORTER_OTLP_ENDPOINT", Kind.URL, "where traces go (kimp[otel]); none are made without it"),
+)  # fmt: skip
+
+BY_NAME = {setting.name: setting for setting in TABLE}

@@ -1,0 +1,370 @@
+"""Embedded PostgreSQL: one starter, many joiners, the last one out stops the server.
+
+A real server over TCP on loopback, with scram and a random password in a 0600 file. A process
+that uses it holds a shared lock for as long as it lives, whatever kills it; a process that ends
+in an orderly way and finds no other holder stops the server.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
+
+from kimp import postgres_process as processes
+from kimp.locks import FileLock, LockTimeoutError
+from kimp.postgres_binaries import WAYS_OUT, PostgresError, found
+from kimp.postgres_place import Place, chosen, own, reachable
+from kimp.sockets import free_port, is_free
+
+__all__ = ["ConnectionInfo", "PostgresError", "ensure_running", "held", "release", "status", "stop"]
+
+USER = "kimp"
+DATABASE = "kimp"
+_START_SECONDS = 60
+_STOP_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionInfo:
+    """How to reach the embedded server; the password stays out of its repr."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    database: str
+
+    def __repr__(self) -> str:
+        return f"ConnectionInfo({self.user}@{self.host}:{self.port}/{self.database})"
+
+    @property
+    def url(self) -> str:
+        """The URL, password included: not for logs."""
+        secret = quote(self.password, safe="")
+        return f"postgresql://{self.user}:{secret}@{self.host}:{self.port}/{self.database}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerStatus:
+    """What `status` found."""
+
+    is_running: bool
+    pid: int | None
+    port: int | None
+    data: Path | None
+
+
+@dataclass(slots=True)
+class _Held:
+    """This process's share in a running server."""
+
+    info: ConnectionInfo
+    users: FileLock
+    pid: int  # the process that took it: a forked child must not give it back
+
+
+_held: dict[Path, _Held] = {}
+_children: list[subprocess.Popen[bytes]] = []  # kept so that a dead postmaster is reaped here
+
+
+def ensure_running(home: Path, programs: Path | None = None) -> ConnectionInfo:
+    """Start the server of `home`, or join it when it runs, and hold it until this process ends.
+
+    `programs` is a folder with postgres and initdb, to be used instead of those found.
+
+    Raises PostgresError, whose message names the three ways out.
+    """
+    base = _base(home)
+    with _exclusive(base):
+        info = _remembered(base)
+        if info is None or not _answers(info):
+            info = _start(base, programs)
+        _hold(base, info)
+    return info
+
+
+def held(home: Path) -> ConnectionInfo | None:
+    """Return what this process (or the one it was forked from) already holds."""
+    share = _held.get(home.absolute() / "postgres")
+    return share.info if share is not None else None
+
+
+def release(home: Path) -> bool:
+    """Give up this process's share; stops the server and returns True if nobody else holds one."""
+    base = home.absolute() / "postgres"
+    share = _held.pop(base, None)
+    if share is None or share.pid != os.getpid():
+        return False
+    with _exclusive(base):
+        is_last = share.users.try_exclusive()
+        if is_last:
+            _end(base)
+        share.users.close()
+    return is_last
+
+
+def stop(home: Path) -> bool:
+    """Stop the server of `home`, whoever uses it; return whether one ran."""
+    base = _base(home)
+    with _exclusive(base):
+        return _end(base)
+
+
+def status(home: Path) -> ServerStatus:
+    """Say whether the server of `home` answers, without starting anything."""
+    base = home.absolute() / "postgres"
+    info = _remembered(base) if base.exists() else None
+    if info is None:
+        return ServerStatus(is_running=False, pid=None, port=None, data=None)
+    data = chosen(base).data
+    is_running = _answers(info)
+    pid = processes.postmaster_pid(data) if is_running else None
+    return ServerStatus(is_running=is_running, pid=pid, port=info.port, data=data)
+
+
+def _base(home: Path) -> Path:
+    base = home.absolute() / "postgres"
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PostgresError(
+            f"Cannot create {base} ({error.strerror}). Name another folder in KIMP_HOME. {WAYS_OUT}"
+        ) from error
+    return base
+
+
+@contextlib.contextmanager
+def _exclusive(base: Path) -> Iterator[None]:
+    try:
+        lock = FileLock(base / "lock")
+        lock.exclusive(patience_seconds=_START_SECONDS * 2)
+    except PermissionError as error:
+        raise PostgresError(
+            f"{base} belongs to another user. Run as that user, or name another folder in "
+            f"KIMP_HOME. {WAYS_OUT}"
+        ) from error
+    except LockTimeoutError as error:
+        raise PostgresError(f"Another process has held {base} for too long. {WAYS_OUT}") from error
+    try:
+        yield
+    finally:
+        lock.close()
+
+
+def _hold(base: Path, info: ConnectionInfo) -> None:
+    share = _held.get(base)
+    if share is not None and share.pid == os.getpid():
+        share.info = info
+        return
+    users = FileLock(base / "users")
+    users.shared(patience_seconds=_START_SECONDS)
+    _held[base] = _Held(info=info, users=users, pid=os.getpid())
+    atexit.register(_release_at_exit, base)
+
+
+def _release_at_exit(base: Path) -> None:
+    with contextlib.suppress(PostgresError, OSError):
+        release(base.parent)
+
+
+def _remembered(base: Path) -> ConnectionInfo | None:
+    path = base / "connection.json"
+    try:
+        return ConnectionInfo(**json.loads(path.read_text("utf-8")))
+    except FileNotFoundError:
+        return None
+    except PermissionError as error:
+        raise PostgresError(
+            f"{path} belongs to another user: the server was set up by somebody else. Run as that "
+            f"user, or name another folder in KIMP_HOME. {WAYS_OUT}"
+        ) from error
+
+
+def _remember(base: Path, info: ConnectionInfo) -> None:
+    draft = base / "connection.json.new"
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(asdict(info), file)
+    draft.replace(base / "connection.json")
+
+
+def _connect(info: ConnectionInfo, database: str) -> psycopg.Connection:
+    return psycopg.connect(
+        host=info.host, port=info.port, user=info.user, password=info.password,
+        dbname=database, connect_timeout=3, autocommit=True,
+    )  # fmt: skip
+
+
+def _answers(info: ConnectionInfo) -> bool:
+    """Liveness is a real connection: a pid may be a zombie's, a port somebody else's."""
+    try:
+        _connect(info, "postgres").close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _start(base: Path, named: Path | None) -> ConnectionInfo:
+    place = chosen(base)
+    wanted = _major_of(place.data)
+    binaries = found(wanted, named)
+    programs = reachable(binaries, place)
+    info = _remembered(base)
+    if wanted is None or info is None:
+        if wanted is not None:
+            raise PostgresError(
+                f"{base / 'connection.json'} is gone, and with it the password of the data in "
+                f"{place.data}. Put it back, or move that data away. {WAYS_OUT}"
+            )
+        info = _new_info(port=free_port())
+        _remember(base, info)
+        _initialise(programs, place, info.password)
+    return _launch(base, place, programs, info)
+
+
+def _major_of(data: Path) -> str | None:
+    try:
+        return (data / "PG_VERSION").read_text("utf-8").strip()
+    except FileNotFoundError:
+        return None
+
+
+def _new_info(*, port: int, password: str | None = None) -> ConnectionInfo:
+    return ConnectionInfo(
+        host="127.0.0.1",
+        port=port,
+        user=USER,
+        password=password or secrets.token_urlsafe(32),
+        database=DATABASE,
+    )
+
+
+def _initialise(programs: Path, place: Place, password: str) -> None:
+    """Run initdb into a draft folder, so that one killed half-way leaves no broken data."""
+    draft = place.folder / "data.new"
+    if draft.exists():
+        shutil.rmtree(draft)
+    draft.mkdir(mode=0o700)
+    own(place, draft)
+    # A file, for /dev/stdin fails when the user changes; in the draft folder it would be in the way.
+    secret = place.folder / f"secret-{secrets.token_hex(4)}"
+    with os.fdopen(os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(password)
+    own(place, secret)
+    try:
+        _run_initdb(programs, place, draft, secret)
+    finally:
+        secret.unlink(missing_ok=True)
+    draft.rename(place.data)
+
+
+def _run_initdb(programs: Path, place: Place, draft: Path, secret: Path) -> None:
+    reply = subprocess.run(  # noqa: S603  our own argument list, no shell
+        [
+            programs / "initdb", "-D", draft, "-U", USER, f"--pwfile={secret}",
+            "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--data-checksums",
+            "--no-instructions",
+        ],
+        capture_output=True, text=True, check=False, timeout=120, env=_plain_environment(),
+        **place.identity,
+    )  # fmt: skip
+    if reply.returncode != 0:
+        raise PostgresError(f"initdb failed: {reply.stderr.strip()[-600:]} {WAYS_OUT}")
+
+
+def _plain_environment() -> dict[str, str]:
+    # PGDATA, PGPORT and their like would reach the server; our own secrets must not.
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+
+
+def _launch(base: Path, place: Place, programs: Path, info: ConnectionInfo) -> ConnectionInfo:
+    """Run the postmaster until it answers; a foreign port or dying backends are tried again."""
+    deadline = time.monotonic() + _START_SECONDS
+    processes.remove_stale_pid_file(place.data, patience_seconds=10)
+    while True:
+        pid = processes.postmaster_pid(place.data)
+        if pid is None or not processes.is_server_of(pid, place.data):
+            if not is_free(info.port):
+                info = _new_info(port=free_port(), password=info.password)
+            _remember(base, info)
+            _spawn(base, place, programs, info)
+        if _wait_until_up(info, place, deadline):
+            _create_database(info)
+            return info
+        if time.monotonic() > deadline:
+            raise PostgresError(f"PostgreSQL does not start: {_last_words(base)} {WAYS_OUT}")
+        time.sleep(0.2)
+
+
+def _spawn(base: Path, place: Place, programs: Path, info: ConnectionInfo) -> None:
+    settings = {
+        "listen_addresses": info.host,
+        "port": str(info.port),
+        "unix_socket_directories": "",
+        "max_connections": "200",
+        "fsync": "on",
+        "timezone": "UTC",
+        "log_timezone": "UTC",
+    }
+    arguments = [f"--{name}={value}" for name, value in settings.items()]
+    with (base / "server.log").open("ab") as log:
+        child = subprocess.Popen(  # noqa: S603  our own argument list, no shell
+            [programs / "postgres", "-D", place.data, *arguments],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_plain_environment(),
+            start_new_session=True,  # Ctrl-C is for us; the server is stopped last, by us
+            **place.identity,
+        )  # fmt: skip
+    _children.append(child)
+
+
+def _wait_until_up(info: ConnectionInfo, place: Place, deadline: float) -> bool:
+    while time.monotonic() < deadline:
+        if _answers(info):
+            return True
+        if all(child.poll() is not None for child in _children):
+            pid = processes.postmaster_pid(place.data)
+            if pid is None or not processes.is_server_of(pid, place.data):
+                return False
+        time.sleep(0.05)
+    return False
+
+
+def _last_words(base: Path) -> str:
+    try:
+        return " / ".join((base / "server.log").read_text("utf-8", "replace").splitlines()[-4:])
+    except OSError:
+        return "no log was written"
+
+
+def _create_database(info: ConnectionInfo) -> None:
+    with _connect(info, "postgres") as connection:
+        row = connection.execute(
+            "SELECT 1 FROM pg_database WHERE datname = %s", [info.database]
+        ).fetchone()
+        if row is None:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(info.database)))
+
+
+def _end(base: Path) -> bool:
+    data = chosen(base).data
+    pid = processes.postmaster_pid(data)
+    if pid is None or not processes.is_server_of(pid, data):
+        return False
+    if not processes.end(pid, data, patience_seconds=_STOP_SECONDS):
+        raise PostgresError(f"The server {pid} does not stop.")
+    for child in _children:
+        child.poll()
+    return True

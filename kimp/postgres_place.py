@@ -1,0 +1,137 @@
+"""Where the embedded PostgreSQL lives and as whom it runs; never widens a parent folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+from kimp.postgres_binaries import WAYS_OUT, Binaries, PostgresError
+
+
+class Identity(TypedDict, total=False):
+    """Keyword arguments that make `subprocess` run a program as somebody."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+    cwd: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The folder of the data, and the user that owns it (None: whoever we are)."""
+
+    folder: Path
+    account: pwd.struct_passwd | None
+
+    @property
+    def data(self) -> Path:
+        """The data folder of the server."""
+        return self.folder / "data"
+
+    @property
+    def identity(self) -> Identity:
+        """What `subprocess` needs to act as the server's user."""
+        # The working folder may be closed to that user, so it starts at the root.
+        if self.account is None:
+            return Identity(cwd="/")
+        uid, gid = self.account.pw_uid, self.account.pw_gid
+        return Identity(user=uid, group=gid, extra_groups=[], cwd="/")
+
+
+def chosen(home: Path) -> Place:
+    """Choose (and remember) a folder that the server's user can reach, `home` if possible."""
+    account = _account()
+    remembered = home / "location"
+    if remembered.exists():
+        return Place(folder=Path(remembered.read_text("utf-8")), account=account)
+    for folder in _folders(home):
+        place = Place(folder=folder, account=account)
+        if _is_usable(place):
+            if folder.parent != home:  # a folder inside moves with the project
+                remembered.write_text(str(folder), "utf-8")
+            return place
+    raise PostgresError(
+        f"PostgreSQL refuses to run as root, and user {account.pw_name if account else '?'} "
+        f"reaches no folder for its data. {WAYS_OUT}"
+    )
+
+
+def reachable(binaries: Binaries, place: Place) -> Path:
+    """Return a folder of the programs that the server's user can run; copies them if need be."""
+    if _can(place, "-x", binaries.folder / "postgres"):
+        return binaries.folder
+    if not binaries.roots:
+        name = place.account.pw_name if place.account else "this user"
+        raise PostgresError(f"{name} cannot run the programs in {binaries.folder}. {WAYS_OUT}")
+    target = place.folder / f"programs-{binaries.major}"
+    if not target.exists():
+        _copy(binaries.roots, target)
+    return target / binaries.folder.relative_to(binaries.roots[0].parent)
+
+
+def own(place: Place, path: Path) -> None:
+    """Give a path that we created to the server's user."""
+    if place.account is not None:
+        os.chown(path, place.account.pw_uid, place.account.pw_gid)
+
+
+def _account() -> pwd.struct_passwd | None:
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    raise PostgresError(
+        f"PostgreSQL refuses to run as root and there is neither a user postgres nor nobody. {WAYS_OUT}"
+    )
+
+
+def _folders(home: Path) -> Iterator[Path]:
+    yield home / "server"
+    name = f"kimp-{hashlib.sha256(os.fsencode(home)).hexdigest()[:12]}"
+    yield Path("/var/lib") / name
+    yield Path(tempfile.gettempdir()) / name
+
+
+def _is_usable(place: Place) -> bool:
+    """Create the folder and see whether the server's user gets there."""
+    if place.account is None:
+        place.folder.mkdir(exist_ok=True)
+        return True
+    try:
+        place.folder.mkdir(exist_ok=True)
+    except OSError:
+        return False
+    if place.folder.stat().st_uid not in (os.geteuid(), place.account.pw_uid):
+        return False  # in a shared temporary folder somebody else may have made it
+    own(place, place.folder)
+    place.folder.chmod(0o755)
+    return _can(place, "-w", place.folder)
+
+
+def _can(place: Place, flag: str, path: Path) -> bool:
+    reply = subprocess.run(  # noqa: S603  a fixed shell line; the path is an argument
+        ["/bin/sh", "-c", f'test {flag} "$1"', "sh", path], check=False, **place.identity
+    )
+    return reply.returncode == 0
+
+
+def _copy(roots: tuple[Path, ...], target: Path) -> None:
+    draft = Path(tempfile.mkdtemp(prefix=f"{target.name}.", dir=target.parent))
+    for root in roots:
+        shutil.copytree(root, draft / root.name, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in (draft, *draft.rglob("*")):  # our own copies: a strict umask must not close them
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
+    draft.rename(target)

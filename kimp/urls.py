@@ -1,0 +1,19 @@
+"""Every address of the web role."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("admin/", admin.site.urls),
+]
+urlpatterns += [
+    path("", include(module))
+    for module in ("cycles.api.urls", "kimp.health_urls")
+    if importlib.util.find_spec(module) is not None
+]
