@@ -1,0 +1,172 @@
+"""Decisions: whether to open a cycle, and whether a way back clears; each with its reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from cycles.domain.money import floored
+from cycles.domain.premium import edge_bps
+from cycles.domain.words import OpeningRule, Sizing
+
+USDT_STEP = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """One asset as the feeder last saw it: rates in KRW per USDT after costs, premium official."""
+
+    asset: str
+    out_rate: Decimal | None
+    back_rate: Decimal | None
+    outbound_official_bps: Decimal | None
+    krw_per_usdt: Decimal | None
+    krw_per_usd: Decimal | None
+    is_fresh: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the policy allows, in USDT and bps."""
+
+    rule: str
+    sizing: str
+    notional_usdt: Decimal
+    percentage: Decimal
+    max_open: int
+    max_open_per_asset: int
+    max_exposure_usdt: Decimal
+    max_exposure_per_asset_usdt: Decimal
+    allowed_assets: frozenset[str]
+    min_open_edge_bps: Decimal
+    min_rebalance_edge_bps: Decimal
+    band_open_premium_bps: Decimal
+    daily_loss_limit_usdt: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exposure:
+    """What is out already: open cycles and USDT, in total and per asset; today's realised P&L."""
+
+    open_cycles: int
+    open_by_asset: dict[str, int]
+    usdt: Decimal
+    usdt_by_asset: dict[str, Decimal]
+    free_usdt: Decimal
+    pnl_today_usdt: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Open (asset, notional, edge) or hold, and why."""
+
+    opens: bool
+    asset: str = ""
+    notional_usdt: Decimal = Decimal(0)
+    edge_bps: Decimal | None = None
+    krw_per_usdt: Decimal | None = None
+    krw_per_usd: Decimal | None = None
+    reasons: tuple[str, ...] = ()
+
+
+def hold(*reasons: str) -> Decision:
+    """Give a decision not to open."""
+    return Decision(opens=False, reasons=reasons)
+
+
+def sized_notional(limits: Limits, free_usdt: Decimal) -> Decimal:
+    """Size a new cycle by the policy's rule; the sizing is floored to cents."""
+    by_rule = {
+        Sizing.FIXED_AMOUNT.value: limits.notional_usdt,
+        Sizing.PERCENTAGE.value: free_usdt * limits.percentage / 100,
+        Sizing.FULL_CAPITAL.value: free_usdt,
+    }
+    return floored(by_rule[limits.sizing], USDT_STEP)
+
+
+def cheapest_back(quotes: Sequence[Quote], allowed: frozenset[str]) -> Quote | None:
+    """Give the asset with the lowest KRW per USDT home, USDT itself included."""
+    usable = [q for q in quotes if q.is_fresh and q.back_rate is not None and q.asset in allowed]
+    return min(usable, key=lambda quote: quote.back_rate or Decimal(0), default=None)
+
+
+def opening_decision(
+    quotes: Sequence[Quote], limits: Limits, exposure: Exposure, *, paused: frozenset[str]
+) -> Decision:
+    """Decide on a new cycle from fresh quotes, the policy and what is out already."""
+    notional = sized_notional(limits, exposure.free_usdt)
+    general = _general_objections(limits, exposure, notional)
+    if general:
+        return hold(*general)
+    back = cheapest_back(quotes, limits.allowed_assets - paused)
+    if back is None or back.back_rate is None:
+        return hold("no fresh way back")
+    candidates = [q for q in quotes if _may_carry(q, limits, exposure, notional, paused)]
+    if not candidates:
+        return hold("no asset is fresh, allowed and inside its limits")
+    best = max(candidates, key=lambda quote: quote.out_rate or Decimal(0))
+    edge = edge_bps(best.out_rate or Decimal(0), back.back_rate)
+    objection = _rule_objection(best, edge, limits)
+    if objection:
+        return Decision(opens=False, asset=best.asset, edge_bps=edge, reasons=(objection,))
+    return Decision(
+        opens=True,
+        asset=best.asset,
+        notional_usdt=notional,
+        edge_bps=edge,
+        krw_per_usdt=best.krw_per_usdt,
+        krw_per_usd=best.krw_per_usd,
+        reasons=(f"{best.asset} out, {back.asset} back: {edge} bps after costs",),
+    )
+
+
+def rebalance_clears(own_out_rate: Decimal, back_rate: Decimal, limits: Limits) -> bool:
+    """Say whether this cycle's own way out against the way back now clears the policy."""
+    return edge_bps(own_out_rate, back_rate) >= limits.min_rebalance_edge_bps
+
+
+def _general_objections(limits: Limits, exposure: Exposure, notional: Decimal) -> list[str]:
+    """Give what speaks against any new cycle."""
+    checks = [
+        (exposure.open_cycles >= limits.max_open, f"{exposure.open_cycles} cycles are open"),
+        (notional <= 0, "the policy sizes a new cycle at nothing"),
+        (exposure.free_usdt < notional, f"the desk holds {exposure.free_usdt} USDT free"),
+        (
+            exposure.usdt + notional > limits.max_exposure_usdt,
+            f"{exposure.usdt} USDT are out already",
+        ),
+        (
+            exposure.pnl_today_usdt <= -limits.daily_loss_limit_usdt,
+            f"today's loss has reached the limit ({exposure.pnl_today_usdt} USDT)",
+        ),
+    ]
+    return [text for applies, text in checks if applies]
+
+
+def _may_carry(
+    quote: Quote, limits: Limits, exposure: Exposure, notional: Decimal, paused: frozenset[str]
+) -> bool:
+    """Say whether the asset may carry a new cycle out."""
+    asset = quote.asset
+    out = exposure.usdt_by_asset.get(asset, Decimal(0))
+    return (
+        quote.is_fresh
+        and quote.out_rate is not None
+        and asset in limits.allowed_assets
+        and asset not in paused
+        and exposure.open_by_asset.get(asset, 0) < limits.max_open_per_asset
+        and out + notional <= limits.max_exposure_per_asset_usdt
+    )
+
+
+def _rule_objection(quote: Quote, edge: Decimal, limits: Limits) -> str:
+    """Give why the opening rule says no, or nothing."""
+    if limits.rule == OpeningRule.LOCKED_EDGE:
+        if edge < limits.min_open_edge_bps:
+            return f"{quote.asset}: edge {edge} bps is below {limits.min_open_edge_bps}"
+        return ""
+    premium = quote.outbound_official_bps
+    if premium is None or premium < limits.band_open_premium_bps:
+        return f"{quote.asset}: premium {premium} bps is below {limits.band_open_premium_bps}"
+    return ""

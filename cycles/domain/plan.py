@@ -1,0 +1,149 @@
+"""The steps of each passage, and the one order or withdrawal that a step sends next."""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from dataclasses import dataclass
+from decimal import Decimal
+
+from cycles.domain.depth import walk_notional, walk_quantity
+from cycles.domain.money import ONE, ceiled, floored, raised_by_bps
+from cycles.domain.premium import STABLE
+from cycles.domain.words import Passage, StepKind
+from exchanges.values import Book, Market, MarketRules, NetworkRules, OrderRequest, Side
+
+# A limit a little beyond the walked price, so that a book that ticks meanwhile still fills.
+CUSHION_BPS = Decimal(5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepPlan:
+    """A step to be written. `quote` is empty where it does not trade."""
+
+    passage: Passage
+    kind: StepKind
+    venue: str
+    to_venue: str = ""
+    asset: str
+    quote: str = ""
+    network: str = ""
+
+
+def outbound_steps(
+    asset: str, *, global_venue: str, korea_venue: str, network: str
+) -> tuple[StepPlan, ...]:
+    """Plan USDT -> asset -> KRW; USDT itself needs no BUY."""
+    steps = _carry(Passage.OUTBOUND, asset, global_venue, korea_venue, network, ("USDT", "KRW"))
+    return steps[1:] if asset == STABLE else steps
+
+
+def return_steps(
+    asset: str, *, global_venue: str, korea_venue: str, network: str
+) -> tuple[StepPlan, ...]:
+    """Plan KRW -> asset -> USDT; USDT itself needs no SELL."""
+    steps = _carry(Passage.RETURN, asset, korea_venue, global_venue, network, ("KRW", "USDT"))
+    return steps[:-1] if asset == STABLE else steps
+
+
+def _carry(
+    passage: Passage, asset: str, origin: str, target: str, network: str, quotes: tuple[str, str]
+) -> tuple[StepPlan, ...]:
+    """Plan the four steps of one passage."""
+    return (
+        StepPlan(passage=passage, kind=StepKind.BUY, venue=origin, asset=asset, quote=quotes[0]),
+        StepPlan(
+            passage=passage,
+            kind=StepKind.WITHDRAW,
+            venue=origin,
+            to_venue=target,
+            asset=asset,
+            network=network,
+        ),
+        StepPlan(
+            passage=passage,
+            kind=StepKind.DEPOSIT,
+            venue=target,
+            asset=asset,
+            network=network,
+        ),
+        StepPlan(passage=passage, kind=StepKind.SELL, venue=target, asset=asset, quote=quotes[1]),
+    )
+
+
+def client_order_id(cycle_id: uuid.UUID, *, position: int, attempt: int, prefix: str = "k") -> str:
+    """Give our id of a request: prefix, the cycle's UUID in base32, step, attempt; 32 characters."""
+    if not (0 <= position < 100 and 0 <= attempt < 1000):
+        raise ValueError(f"step {position} attempt {attempt} does not fit a client order id")
+    digits = base64.b32encode(cycle_id.bytes).decode().rstrip("=").lower()
+    return f"{prefix}{digits}{position:02d}{attempt:03d}"
+
+
+def buy_order(
+    book: Book,
+    rules: MarketRules,
+    *,
+    spend: Decimal,
+    max_slippage_bps: Decimal,
+    order_id: str,
+) -> OrderRequest | None:
+    """Plan an order that spends at most `spend` of quote, fees included; None below the minimum.
+
+    Quantity floors to the step. The limit price rises to what the book needs, within the slippage.
+    """
+    fee = rules.taker_fee_rate if rules.buy_fee_in_quote else Decimal(0)
+    budget = spend / (ONE + fee)
+    walk = walk_notional(book.asks, budget)
+    if walk is None:
+        return None
+    ceiling = raised_by_bps(walk.best_price, max_slippage_bps)
+    wanted = min(raised_by_bps(walk.worst_price, CUSHION_BPS), ceiling)
+    price = ceiled(wanted, rules.price_step(wanted))
+    if price > ceiling:
+        price = max(floored(ceiling, rules.price_step(ceiling)), walk.best_price)
+    quantity = floored(budget / price, rules.quantity_step)
+    return _order(book.market, Side.BUY, quantity, price, rules, order_id)
+
+
+def sell_order(
+    book: Book,
+    rules: MarketRules,
+    *,
+    quantity: Decimal,
+    max_slippage_bps: Decimal,
+    order_id: str,
+) -> OrderRequest | None:
+    """Plan an order that sells at most `quantity` of base; None below the venue's minimum."""
+    walk = walk_quantity(book.bids, quantity)
+    if walk is None:
+        return None
+    floor = raised_by_bps(walk.best_price, -max_slippage_bps)
+    wanted = max(raised_by_bps(walk.worst_price, -CUSHION_BPS), floor)
+    price = floored(wanted, rules.price_step(wanted))
+    if price < floor:
+        price = min(ceiled(floor, rules.price_step(floor)), walk.best_price)
+    return _order(
+        book.market, Side.SELL, floored(quantity, rules.quantity_step), price, rules, order_id
+    )
+
+
+def _order(
+    market: Market,
+    side: Side,
+    quantity: Decimal,
+    price: Decimal,
+    rules: MarketRules,
+    order_id: str,
+) -> OrderRequest | None:
+    """Give the order if it is worth at least the venue's minimum."""
+    if quantity <= 0 or quantity * price < rules.minimum_notional:
+        return None
+    return OrderRequest(
+        market=market, side=side, quantity=quantity, limit_price=price, client_order_id=order_id
+    )
+
+
+def sendable_quantity(holding: Decimal, rules: NetworkRules) -> Decimal:
+    """Give what can arrive of `holding` after the fee, floored to the network's step; 0 below its minimum."""
+    quantity = floored(holding - rules.withdraw_fee, rules.withdraw_step)
+    return quantity if quantity >= rules.withdraw_minimum and quantity > 0 else Decimal(0)
