@@ -93,15 +93,11 @@ def role_of_command(arguments: Sequence[str]) -> str | None:
 
 def load(folder: Path, process: Mapping[str, str]) -> Environment:
     """Read, parse and check everything; raises SettingsError with every problem found."""
-    problems: list[str] = []
     base = files.read_file(folder / ".env").texts | dict(process)
-    environment = _chosen("KIMP_ENVIRONMENT", base, ENVIRONMENTS, problems)
-    role = _chosen("KIMP_ROLE", base, ROLES, problems)
-    if problems:  # which files to read is not known
-        raise SettingsError(problems)
+    environment = _chosen("KIMP_ENVIRONMENT", base, ENVIRONMENTS)
+    role = _chosen("KIMP_ROLE", base, ROLES)
     layers = files.layers(folder, environment, role, process)
-    for layer in layers:
-        problems += layer.problems + _strangers(layer)
+    problems = [problem for layer in layers for problem in layer.problems + _strangers(layer)]
     rows = {setting.name: _effective(setting, layers, problems) for setting in TABLE}
     loaded = Environment(environment=environment, role=role, rows=rows)
     problems += _missing(loaded) + _contradictions(loaded)
@@ -110,11 +106,10 @@ def load(folder: Path, process: Mapping[str, str]) -> Environment:
     return loaded
 
 
-def _chosen(name: str, base: Mapping[str, str], choices: Sequence[str], problems: list[str]) -> str:
-    value = base.get(name) or str(BY_NAME[name].default)
-    if value not in choices:
-        problems.append(f"{name}: must be one of {', '.join(choices)}")
-    return value
+def _chosen(name: str, base: Mapping[str, str], choices: Sequence[str]) -> str:
+    """Read what chooses the files; a bad one is reported with the rest, by `_effective`."""
+    value = base.get(name, "").strip()
+    return value if value in choices else str(BY_NAME[name].default)
 
 
 def _strangers(layer: files.Layer) -> list[str]:
@@ -171,6 +166,11 @@ def _missing(loaded: Environment) -> list[str]:
 
 def _contradictions(loaded: Environment) -> list[str]:
     problems = []
+    for name, used in (("KIMP_ENVIRONMENT", loaded.environment), ("KIMP_ROLE", loaded.role)):
+        if loaded[name] not in (None, used):
+            problems.append(
+                f"{name}: chooses the files, so only .env or the environment may set it"
+            )
     if loaded.environment == "production" and loaded.flag("DEBUG"):
         problems.append("DEBUG: is refused in production")
     if loaded.environment == "test" and loaded.flag("KIMP_LIVE"):

@@ -16,15 +16,7 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
 
     def get_connection_params(self) -> dict[str, Any]:
         """Return psycopg's arguments; raises OperationalError when no server can be had."""
-        options = self.settings_dict["OPTIONS"]
-        home = Path(options["embedded_home"])
-        info = postgres.held(home)
-        if info is None:
-            try:
-                programs = options.get("embedded_programs")
-                info = postgres.ensure_running(home, Path(programs) if programs else None)
-            except postgres.PostgresError as error:
-                raise OperationalError(str(error)) from error
+        info = postgres.held(self._home) or self._ensure_running()
         self.settings_dict |= {
             "HOST": info.host, "PORT": info.port, "USER": info.user, "PASSWORD": info.password,
         }  # fmt: skip
@@ -32,3 +24,24 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
         for name in ("embedded_home", "embedded_programs"):
             params.pop(name, None)
         return params
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Connect; a server that was killed is started again, once."""
+        try:
+            return super().get_new_connection(conn_params)
+        except self.Database.OperationalError:
+            if postgres.status(self._home).is_running:
+                raise  # the server is well: no such database, too many connections
+        self._ensure_running()
+        return super().get_new_connection(self.get_connection_params())
+
+    @property
+    def _home(self) -> Path:
+        return Path(self.settings_dict["OPTIONS"]["embedded_home"])
+
+    def _ensure_running(self) -> postgres.ConnectionInfo:
+        programs = self.settings_dict["OPTIONS"].get("embedded_programs")
+        try:
+            return postgres.ensure_running(self._home, Path(programs) if programs else None)
+        except postgres.PostgresError as error:
+            raise OperationalError(str(error)) from error

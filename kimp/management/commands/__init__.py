@@ -1,0 +1,3 @@
+"""Commands of the composition."""
+
+from __future__ import annotations

@@ -1,0 +1,47 @@
+"""Show the effective settings, secrets masked, and where each came from."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+
+from kimp.environment import Environment
+
+
+class Command(BaseCommand):
+    """manage.py config: what this process would run with."""
+
+    help = "Shows the effective settings, secrets masked, and where each came from."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare --json."""
+        parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Print the table."""
+        loaded: Environment = settings.ENVIRONMENT
+        rows = [
+            (name, _shown(name, row.shown), row.origin) for name, row in sorted(loaded.rows.items())
+        ]
+        if options["json"]:
+            shown = {name: {"value": value, "from": origin} for name, value, origin in rows}
+            self.stdout.write(json.dumps(shown, indent=2))
+            return
+        width = max(len(name) for name, _, _ in rows)
+        breadth = max(len(value) for _, value, _ in rows)
+        for name, value, origin in rows:
+            self.stdout.write(f"{name:<{width}}  {value:<{breadth}}  {origin}")
+
+
+def _shown(name: str, text: str) -> str:
+    """Fill in what the environment leaves to the role."""
+    derived = {"KIMP_HOME", "KIMP_SESSION_ID", "KIMP_PORT", "KIMP_PUBLIC_URL"}
+    derived |= {"KIMP_UPBIT_BASE_URL", "KIMP_BINANCE_BASE_URL"}
+    derived |= {"KIMP_FX_FRANKFURTER_URL", "KIMP_FX_ERAPI_URL"}
+    if text or name not in derived:
+        return text
+    return str(getattr(settings, name))

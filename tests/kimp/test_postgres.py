@@ -1,0 +1,177 @@
+"""The embedded server: one starts, the others join, and no death of anybody breaks it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from kimp import postgres
+from kimp.postgres_binaries import PostgresError, found
+
+_PROJECT = Path(__file__).resolve().parents[2]
+_HOLD = """
+import sys
+from pathlib import Path
+from kimp import postgres
+info = postgres.ensure_running(Path(sys.argv[1]))
+print(info.port, postgres.status(Path(sys.argv[1])).pid, flush=True)
+sys.stdin.read()
+"""
+pytestmark = pytest.mark.processes
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "a home 한글"
+    yield folder
+    _remove(folder)
+
+
+def _remove(home: Path) -> None:
+    """Stop the server, and remove what root's run has put outside of a closed folder."""
+    postgres.release(home)
+    postgres.stop(home)
+    location = home / "postgres" / "location"
+    if location.exists():
+        shutil.rmtree(location.read_text("utf-8"))
+
+
+def _holder(home: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", _HOLD, home],
+        cwd=_PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def _ports_and_pid(holder: subprocess.Popen[str]) -> tuple[int, int]:
+    assert holder.stdout is not None
+    port, pid = holder.stdout.readline().split()
+    return int(port), int(pid)
+
+
+def _finish(holder: subprocess.Popen[str]) -> int:
+    holder.communicate(timeout=30)
+    return holder.returncode
+
+
+def _eventually(claim: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 30
+    while not claim() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return claim()
+
+
+def test_serves_from_a_path_with_spaces_and_hangul(home: Path) -> None:
+    info = postgres.ensure_running(home)
+    with psycopg.connect(info.url) as connection:
+        row = connection.execute(
+            "SELECT current_setting('data_checksums'), current_setting('fsync'),"
+            " current_setting('listen_addresses'), current_setting('server_encoding')"
+        ).fetchone()
+    assert row == ("on", "on", "127.0.0.1", "UTF8")
+
+
+def test_a_wrong_password_is_refused(home: Path) -> None:
+    info = postgres.ensure_running(home)
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(info.url.replace(info.password, "wrong"))
+
+
+def test_the_password_lies_in_a_private_file_and_in_no_repr(home: Path) -> None:
+    info = postgres.ensure_running(home)
+    file = home / "postgres" / "connection.json"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert info.password not in repr(info)
+
+
+def test_no_parent_folder_changes_its_mode(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    try:
+        postgres.ensure_running(closed / "home")
+        assert stat.S_IMODE(closed.stat().st_mode) == 0o700
+        assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
+    finally:
+        _remove(closed / "home")
+
+
+def test_four_starters_at_once_make_one_server(home: Path) -> None:
+    holders = [_holder(home) for _ in range(4)]
+    assert len({_ports_and_pid(holder) for holder in holders}) == 1
+    assert [_finish(holder) for holder in holders] == [0, 0, 0, 0]
+
+
+def test_the_last_one_out_stops_the_server_and_no_one_before(home: Path) -> None:
+    first, second = _holder(home), _holder(home)
+    _ports_and_pid(first)
+    _ports_and_pid(second)
+    _finish(first)
+    assert postgres.status(home).is_running
+    _finish(second)
+    assert not postgres.status(home).is_running
+
+
+def test_a_killed_user_does_not_keep_the_server_up(home: Path) -> None:
+    killed, other = _holder(home), _holder(home)
+    _ports_and_pid(killed)
+    _ports_and_pid(other)
+    killed.kill()
+    _finish(killed)
+    _finish(other)
+    assert not postgres.status(home).is_running
+
+
+def test_a_killed_server_is_started_again_on_its_port_with_its_data(home: Path) -> None:
+    holder = _holder(home)
+    port, pid = _ports_and_pid(holder)
+    info = postgres.ensure_running(home)
+    with psycopg.connect(info.url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE kept (n int)")
+        os.kill(pid, signal.SIGKILL)
+        assert _eventually(lambda: not postgres.status(home).is_running)
+    again = postgres.ensure_running(home)
+    with psycopg.connect(again.url) as connection:
+        assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
+    assert (again.port, postgres.status(home).pid) != (port, pid)
+    assert again.port == port
+    _finish(holder)
+
+
+def test_a_pid_file_whose_pid_was_given_out_again_is_no_obstacle(home: Path) -> None:
+    postgres.ensure_running(home)
+    data = postgres.status(home).data
+    assert data is not None
+    assert postgres.release(home)
+    stale = data / "postmaster.pid"
+    stale.write_text(f"{os.getpid()}\n{data}\n0\n1\n\n127.0.0.1\n0 0\nready\n")
+    assert postgres.ensure_running(home).port > 0
+
+
+def test_a_taken_port_makes_it_choose_another(home: Path) -> None:
+    port = postgres.ensure_running(home).port
+    assert postgres.release(home)
+    with socket.create_server(("127.0.0.1", port)):
+        assert postgres.ensure_running(home).port != port
+
+
+def test_missing_programs_name_the_three_ways_out(tmp_path: Path) -> None:
+    with pytest.raises(PostgresError) as raised:
+        found(named=tmp_path)
+    for way in ("DATABASE_URL", "kimp[embedded]", "install PostgreSQL"):
+        assert way in str(raised.value)
+
+
+def test_data_of_another_version_is_not_touched(home: Path) -> None:
+    with pytest.raises(PostgresError, match="made by PostgreSQL 9"):
+        found("9")

@@ -1,0 +1,60 @@
+"""What each role loads: a process that moves money carries no web framework with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_PROJECT = Path(__file__).resolve().parents[2]
+_CODE = """
+import json, sys, django
+django.setup()
+from django.conf import settings
+from django.urls import get_resolver
+if settings.KIMP_ROLE == "web":
+    get_resolver().url_patterns
+print(json.dumps(sorted({name for name in sys.modules})))
+"""
+_WEB = ("rest_framework", "drf_spectacular", "django.contrib.admin", "whitenoise", "csp")
+
+
+def _loaded_by(role: str, home: Path) -> set[str]:
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("KIMP_")}
+    environment |= {"DJANGO_SETTINGS_MODULE": "kimp.settings", "KIMP_ROLE": role}
+    environment |= {"KIMP_ENVIRONMENT": "test", "KIMP_HOME": str(home)}
+    reply = subprocess.run(
+        [sys.executable, "-c", _CODE],
+        cwd=_PROJECT, env=environment, capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    return set(json.loads(reply.stdout))
+
+
+@pytest.mark.parametrize("role", ["feeder", "initiator", "finalizer"])
+def test_a_trading_role_loads_neither_web_nor_queue_nor_simulator(
+    role: str, tmp_path: Path
+) -> None:
+    loaded = _loaded_by(role, tmp_path)
+    assert not loaded & {*_WEB, "django_q", "exchanges.simulator", "aiohttp"}
+    assert {"cycles.models", "exchanges.models"} <= loaded
+
+
+def test_the_worker_loads_the_queue_but_no_web(tmp_path: Path) -> None:
+    loaded = _loaded_by("worker", tmp_path)
+    assert "django_q" in loaded
+    assert not loaded & {*_WEB, "exchanges.simulator", "aiohttp"}
+
+
+def test_the_web_role_loads_the_admin_but_no_simulator(tmp_path: Path) -> None:
+    loaded = _loaded_by("web", tmp_path)
+    assert loaded >= set(_WEB)
+    assert not loaded & {"exchanges.simulator", "aiohttp"}
+
+
+def test_setting_up_starts_no_server(tmp_path: Path) -> None:
+    _loaded_by("finalizer", tmp_path)
+    assert not (tmp_path / "postgres").exists()
