@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import uuid
 from decimal import Decimal
@@ -16,10 +15,6 @@ from kimp.settings_database import databases
 BASE_DIR = Path(__file__).resolve().parent.parent
 ENVIRONMENT = environment.load(BASE_DIR, os.environ)  # raises with every problem at once
 _env = ENVIRONMENT
-
-
-def _has(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None
 
 
 # Who we are
@@ -167,6 +162,15 @@ KIMP_WORKER_THREADS = _env.count("KIMP_WORKER_THREADS", 4)
 KIMP_LOG_FORMAT = _env.text("KIMP_LOG_FORMAT")
 KIMP_LOG_LEVEL = _env.text("KIMP_LOG_LEVEL")
 OTEL_EXPORTER_OTLP_ENDPOINT = _env.text("OTEL_EXPORTER_OTLP_ENDPOINT")
-if _has("kimp.logging"):
-    LOGGING_CONFIG = "kimp.logging.configure"
-    LOGGING = {"format": KIMP_LOG_FORMAT, "level": KIMP_LOG_LEVEL, "role": KIMP_ROLE}
+LOGGING_CONFIG = "kimp.logs.configure"
+LOGGING = {
+    "format": KIMP_LOG_FORMAT,
+    "level": KIMP_LOG_LEVEL,
+    "role": KIMP_ROLE,
+    "session_id": KIMP_SESSION_ID,
+    "is_production": _is_production,
+    "secrets": [
+        SECRET_KEY,
+        *(str(row.value or "") for row in _env.rows.values() if row.setting.is_secret),
+    ],
+}
