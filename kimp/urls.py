@@ -8,6 +8,14 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
+
+def _exists(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("admin/", admin.site.urls),
@@ -15,5 +23,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
 urlpatterns += [
     path("", include(module))
     for module in ("cycles.api.urls", "kimp.health_urls")
-    if importlib.util.find_spec(module) is not None
+    if _exists(module)
 ]

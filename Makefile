@@ -1,0 +1,64 @@
+# The commands of kimp; `make help` lists them. Needs make and Python 3.11 or newer, nothing else.
+# Everything runs as `.venv/bin/python -m ...` on relative paths: a space in the path does no harm.
+
+PYTHON ?= python3
+PY := .venv/bin/python
+READY := .venv/.kimp-ready
+MANAGE := $(PY) manage.py
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up demo test check format bench lock clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: $(READY) ## create .venv with the pinned dependencies (the others do this when needed)
+
+up: $(READY) ## run the simulated desk in the foreground; Ctrl-C stops it
+	@exec $(MANAGE) up
+
+demo: $(READY) ## run a bounded desk that proves itself, in a database and on ports of its own
+	@exec $(MANAGE) demo
+
+test: $(READY) ## run the whole test suite
+	@exec $(PY) -m pytest -q -n 2
+
+check: $(READY) ## format, lint, types, import contracts, migrations, check --deploy
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy .
+	$(PY) -c 'from importlinter.cli import lint_imports_command as run; run()'
+	KIMP_ENVIRONMENT=test $(MANAGE) makemigrations --check --dry-run
+	KIMP_ENVIRONMENT=production SECRET_KEY="$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(50))')" \
+	  DATABASE_URL=postgresql://nobody@127.0.0.1:1/none ALLOWED_HOSTS=desk.example \
+	  $(MANAGE) check --deploy --fail-level WARNING
+
+format: $(READY) ## write the sources in the project's format
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+bench: $(READY) ## run the benchmarks
+	@exec $(PY) -m pytest -q -s -p no:randomly tests/benchmarks
+
+lock: ## pin the dependencies anew (after a change in pyproject.toml)
+	$(PY) -m uv pip compile pyproject.toml --all-extras $(LOCK) -o requirements.txt
+	$(PY) -m uv pip compile pyproject.toml --extra web --extra worker --extra otel $(LOCK) \
+	  -o requirements-production.txt
+
+LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+  --no-header --quiet
+
+clean: ## stop the embedded servers; remove the simulated desk's data and all caches, keep .venv
+	@if [ -x $(PY) ]; then $(PY) -m kimp.clean; fi
+
+$(READY): requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "kimp needs Python 3.11 or newer; name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "This Python cannot create a virtual environment; install its venv package" \
+	       "(on Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@$(PY) -m pip --version >/dev/null 2>&1 || { \
+	  echo "creating .venv" >&2; $(PYTHON) -m venv --clear .venv; }
+	@echo "installing the pinned dependencies" >&2
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $(READY)
