@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class KimpConfig(AppConfig):
@@ -13,5 +14,10 @@ class KimpConfig(AppConfig):
     verbose_name = "kimp"
 
     def ready(self) -> None:
-        """Register the system checks."""
+        """Register the system checks, and start tracing if an endpoint is set."""
         from kimp import checks  # noqa: F401, PLC0415  Django loads apps before checks may be imported
+
+        if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
+            from kimp import tracing  # noqa: PLC0415  an extra that is imported only when asked for
+
+            tracing.start()
