@@ -1,0 +1,44 @@
+"""What driving a cycle one unit further came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import Enum
+from typing import Any
+
+from cycles.domain.words import FailureClass
+
+
+class Turn(Enum):
+    """What to do with the cycle next."""
+
+    GO_ON = "go on"
+    WAIT = "wait"
+    FAIL = "fail"
+    END = "end"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """One unit's result. `wait` is wall time; `context` goes into the retry history."""
+
+    turn: Turn
+    wait: timedelta = timedelta(0)
+    failure: FailureClass = FailureClass.TRANSIENT
+    reason: str = ""
+    context: dict[str, Any] = field(default_factory=dict)
+
+
+GO_ON = Progress(turn=Turn.GO_ON)
+END = Progress(turn=Turn.END)
+
+
+def waiting(delay: timedelta, reason: str = "") -> Progress:
+    """Look again after `delay`."""
+    return Progress(turn=Turn.WAIT, wait=delay, reason=reason)
+
+
+def failed(failure: FailureClass, reason: str, **context: Any) -> Progress:
+    """Let the retry ladder decide."""
+    return Progress(turn=Turn.FAIL, failure=failure, reason=reason, context=context)

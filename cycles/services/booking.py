@@ -1,0 +1,83 @@
+"""The one door to the ledger: postings from lines, and what accounts hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from django.db.models import Sum
+from django.db.models.functions import Now
+
+from cycles.domain.postings import HELD_BY_CYCLE, Holding, Line
+from cycles.domain.words import AccountOwner, PostingKind
+from cycles.models import Account, Cycle, Entry, Posting, Step
+from cycles.services.correlating import correlation
+
+
+def post(  # noqa: PLR0913  a posting has that many facts
+    key: str,
+    kind: PostingKind,
+    lines: Sequence[Line],
+    *,
+    cycle: Cycle | None = None,
+    step: Step | None = None,
+    memo: str = "",
+) -> bool:
+    """Write one posting with all its entries; False when `key` stands already (the same fact twice).
+
+    Runs in the caller's transaction. The database checks the sums and keeps the balances; an
+    overdrawn account raises IntegrityError.
+    """
+    lines = [line for line in lines if line.quantity]
+    if not lines or Posting.objects.filter(key=key).exists():
+        return False
+    accounts = {line: _account(line, cycle) for line in lines}
+    posting = Posting.objects.create(
+        key=key, kind=kind, cycle=cycle, step=step, memo=memo, at=Now(), **correlation()
+    )
+    Entry.objects.bulk_create(
+        [Entry(posting=posting, account=accounts[line], quantity=line.quantity) for line in lines]
+    )
+    return True
+
+
+def _account(line: Line, cycle: Cycle | None) -> Account:
+    """Find or open the account of a line."""
+    owner_cycle = cycle if line.owner in HELD_BY_CYCLE else None
+    account, _ = Account.objects.get_or_create(
+        venue=line.venue, asset=line.asset, owner=line.owner, cycle=owner_cycle
+    )
+    return account
+
+
+def holdings(cycle: Cycle) -> tuple[Holding, ...]:
+    """Give what the cycle owns, by place and asset; nothing that is zero."""
+    rows = Account.objects.filter(cycle=cycle).exclude(balance=0).order_by("id")
+    return tuple(
+        Holding(
+            venue=row.venue, asset=row.asset, owner=AccountOwner(row.owner), quantity=row.balance
+        )
+        for row in rows
+    )
+
+
+def held_by_cycle(cycle: Cycle, venue: str, asset: str) -> Decimal:
+    """Give what the cycle can spend of an asset at a venue."""
+    row = Account.objects.filter(cycle=cycle, venue=venue, asset=asset, owner="CYCLE").first()
+    return row.balance if row else Decimal(0)
+
+
+def desk_balance(venue: str, asset: str) -> Decimal:
+    """Give what the desk itself holds of an asset at a venue."""
+    row = Account.objects.filter(venue=venue, asset=asset, owner="DESK").first()
+    return row.balance if row else Decimal(0)
+
+
+def conversions(cycle: Cycle) -> dict[tuple[str, str], Decimal]:
+    """Give the sums of the cycle's postings by (owner, asset): what its P&L is read from."""
+    rows = (
+        Entry.objects.filter(posting__cycle=cycle)
+        .values("account__owner", "account__asset")
+        .annotate(total=Sum("quantity"))
+    )
+    return {(row["account__owner"], row["account__asset"]): row["total"] for row in rows}

@@ -1,0 +1,216 @@
+"""Intend, call, note: the intent is committed before the request, the outcome after it.
+
+The call itself stands outside any transaction. A worker that dies in between leaves INTENDED,
+which the next worker reads as UNKNOWN and reconciles; nothing is ever sent from that state.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db.models.functions import Coalesce, Now
+
+from cycles.domain.progress import GO_ON, Progress, failed
+from cycles.domain.words import CallOutcome, FailureClass, Mode, Operation, StepState
+from cycles.errors import HaltedError, LeaseLostError
+from cycles.models import Cycle, Desk, ExchangeCall, Step
+from cycles.services.correlating import correlation
+from cycles.services.locking import in_transaction, lock_cycle, share_mode
+from cycles.services.moving import Lease, lock_for_decision, touch
+from exchanges.errors import (
+    NotSentError,
+    OutcomeUnknownError,
+    RefusalReason,
+    RefusedError,
+    ThrottledError,
+)
+from exchanges.models import RegisteredAddress
+from exchanges.values import OrderReport, OrderRequest, WithdrawalReport
+
+Report = OrderReport | WithdrawalReport
+Settle = Callable[[Cycle, ExchangeCall], None]
+
+# What a refusal means for the cycle; the retry table goes on from there.
+FAILURE_BY_REFUSAL = {
+    RefusalReason.FUNDS: FailureClass.REFUSED_FUNDS,
+    RefusalReason.RULES: FailureClass.REFUSED_RULES,
+    RefusalReason.MARKET_CLOSED: FailureClass.TRANSIENT,
+    RefusalReason.WALLET_CLOSED: FailureClass.WALLET_CLOSED,
+    RefusalReason.ADDRESS: FailureClass.POLICY_DENIED,
+    RefusalReason.KEY: FailureClass.KEY_REJECTED,
+    RefusalReason.LIMIT: FailureClass.REFUSED_RULES,
+    RefusalReason.TRAVEL_RULE: FailureClass.TRAVEL_RULE_HOLD,
+    RefusalReason.OTHER: FailureClass.REFUSED_RULES,
+}
+THROTTLED = "throttled"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """What one call ended in, ready to be written."""
+
+    outcome: CallOutcome
+    report: Report | None = None
+    refusal: str = ""
+    error: str = ""
+    duration_ms: int = 0
+
+
+def order_payload(request: OrderRequest) -> dict[str, Any]:
+    """Give what the journal keeps of an order request."""
+    return {
+        "market": request.market.code,
+        "side": request.side.value,
+        "quantity": str(request.quantity),
+        "limit_price": str(request.limit_price),
+        "time_in_force": "ioc",
+    }
+
+
+def intend(  # noqa: PLR0913  an intent has that many facts
+    lease: Lease,
+    step: Step,
+    operation: Operation,
+    payload: dict[str, Any],
+    *,
+    client_order_id: str,
+    destination: RegisteredAddress | None = None,
+) -> ExchangeCall:
+    """Commit the intent of one request, under the lease and the desk's mode.
+
+    Raises HaltedError when the desk is halted, LeaseLostError when another worker has the cycle.
+    """
+
+    def work() -> ExchangeCall:
+        refuse_if_halted()
+        cycle = lock_for_decision(lease)
+        call = ExchangeCall.objects.create(
+            cycle=cycle,
+            step=step,
+            operation=operation,
+            venue=step.venue,
+            attempt=step.attempt + 1,
+            client_order_id=client_order_id,
+            fence=lease.fence,
+            fingerprint=_fingerprint(operation, step.venue, payload),
+            request=payload,
+            destination=destination,
+            intended_at=Now(),
+            **correlation(),
+        )
+        Step.objects.filter(pk=step.pk).update(
+            attempt=step.attempt + 1,
+            state=StepState.RUNNING,
+            started_at=Coalesce("started_at", Now()),
+        )
+        touch(cycle)
+        return call
+
+    call = in_transaction(work)
+    call.refresh_from_db()
+    step.refresh_from_db()
+    return call
+
+
+def refuse_if_halted() -> None:
+    """Hold the mode as it is for this transaction; raise HaltedError when it is HALT."""
+    share_mode()
+    desk = Desk.objects.filter(pk=1).first()
+    if desk is not None and desk.mode == Mode.HALT:
+        raise HaltedError(f"the desk is halted: {desk.mode_reason or 'no reason given'}")
+
+
+def _fingerprint(operation: str, venue: str, payload: dict[str, Any]) -> str:
+    """Give a hash of what was asked, for telling two requests apart."""
+    text = json.dumps([operation, venue, payload], sort_keys=True, cls=DjangoJSONEncoder)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def called(send: Callable[[], Report]) -> Noted:
+    """Send one request, once, and classify what came back; never raises a venue's error."""
+    began = time.monotonic()
+
+    def noted(outcome: CallOutcome, **facts: Any) -> Noted:
+        elapsed = int((time.monotonic() - began) * 1000)
+        return Noted(outcome=outcome, duration_ms=elapsed, **facts)
+
+    try:
+        return noted(CallOutcome.DONE, report=send())
+    except NotSentError as error:
+        return noted(CallOutcome.NOT_SENT, error=str(error))
+    except ThrottledError as error:
+        return noted(CallOutcome.NOT_SENT, error=str(error), refusal=THROTTLED)
+    except RefusedError as error:
+        # A duplicate says that this very id is known there: the order exists, look it up.
+        if error.reason is RefusalReason.DUPLICATE:
+            return noted(CallOutcome.UNKNOWN, error=str(error), refusal=error.reason.value)
+        return noted(CallOutcome.REFUSED, error=str(error), refusal=error.reason.value)
+    except OutcomeUnknownError as error:
+        return noted(CallOutcome.UNKNOWN, error=str(error))
+
+
+def write_outcome(call: ExchangeCall, noted: Noted) -> bool:
+    """Write what became of a call; needs no lease. False when it was final already."""
+    changes: dict[str, Any] = {
+        "outcome": noted.outcome,
+        "refusal_reason": noted.refusal,
+        "error": noted.error,
+        "noted_at": Now(),
+    }
+    if noted.duration_ms:
+        changes["duration_ms"] = noted.duration_ms
+    if noted.report is not None:
+        changes |= report_columns(noted.report)
+    open_call = ExchangeCall.objects.filter(
+        pk=call.pk, outcome__in=[CallOutcome.INTENDED, CallOutcome.UNKNOWN]
+    )
+    return bool(open_call.update(**changes))
+
+
+def report_columns(report: Report) -> dict[str, Any]:
+    """Give the columns a report fills; addresses stay out of the journal."""
+    fields = dataclasses.asdict(report)
+    fields.pop("address", None)
+    if isinstance(report, OrderReport):
+        fields["market"] = report.market.code
+        return {"report": fields, "venue_order_id": report.venue_order_id}
+    return {"report": fields, "venue_order_id": report.venue_withdrawal_id}
+
+
+def note(lease: Lease, call: ExchangeCall, noted: Noted, settle: Settle | None = None) -> None:
+    """Commit an outcome and, while the lease holds, what follows from it, in one transaction.
+
+    The outcome is written even when the lease is lost (facts are never fenced); then
+    LeaseLostError says that the rest is another worker's.
+    """
+
+    def work() -> bool:
+        cycle = lock_cycle(lease.cycle_id)
+        write_outcome(call, noted)
+        if (cycle.fence, cycle.lease_owner) != (lease.fence, lease.owner):
+            return False
+        call.refresh_from_db()
+        if settle is not None and noted.outcome == CallOutcome.DONE:
+            settle(cycle, call)
+        return True
+
+    if not in_transaction(work):
+        raise LeaseLostError("the lease was lost while the venue answered; the outcome is noted")
+
+
+def after(noted: Noted, what: str) -> Progress:
+    """Say how a cycle goes on after a call."""
+    if noted.outcome in {CallOutcome.DONE, CallOutcome.UNKNOWN}:
+        return GO_ON
+    if noted.refusal == THROTTLED:
+        return failed(FailureClass.THROTTLED, f"{what}: {noted.error}")
+    if noted.outcome == CallOutcome.NOT_SENT:
+        return failed(FailureClass.TRANSIENT, f"{what} was not sent: {noted.error}")
+    failure = FAILURE_BY_REFUSAL[RefusalReason(noted.refusal)]
+    return failed(failure, f"{what} was refused: {noted.error}", refusal=noted.refusal)

@@ -1,0 +1,82 @@
+"""Claims: due cycles are leased with a growing fence, renewed together, handed back with a wake-up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
+
+from cycles import conf
+from cycles.domain.words import Role
+from cycles.models import Cycle
+from cycles.models.cycle import DUE_OUTBOUND, DUE_RETURN
+from cycles.services.locking import locked
+from cycles.services.moving import Lease
+
+DUE = {Role.INITIATOR: DUE_OUTBOUND, Role.FINALIZER: DUE_RETURN}
+
+
+def claim(role: Role, owner: str, *, limit: int, only: Q | None = None) -> list[Lease]:
+    """Lease up to `limit` due cycles of a role, in one transaction; rows others hold are skipped.
+
+    Waiting cycles (AWAITING_REBALANCE) come oldest started first, the rest as they fell due.
+    """
+    due = Cycle.objects.filter(DUE[role], wake_at__lte=Now()).filter(
+        Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lte=Now())
+    )
+    if only is not None:
+        due = due.filter(only)
+    with transaction.atomic(durable=True):
+        waiting = due.filter(status="AWAITING_REBALANCE").order_by("started_at")
+        others = due.exclude(status="AWAITING_REBALANCE").order_by("wake_at")
+        chosen = _take(others, limit)
+        if role is Role.FINALIZER and len(chosen) < limit:
+            chosen += _take(waiting, limit - len(chosen))
+        return _grant(chosen, owner)
+
+
+def _take(due: QuerySet[Cycle], limit: int) -> list[UUID]:
+    """Lock the ids of the first free rows."""
+    return list(locked(due, skip=True).values_list("pk", flat=True)[:limit])
+
+
+def _grant(ids: Sequence[UUID], owner: str) -> list[Lease]:
+    """Write owner, expiry and the next fence on locked rows."""
+    if not ids:
+        return []
+    Cycle.objects.filter(pk__in=ids).update(
+        lease_owner=owner,
+        lease_expires_at=Now() + timedelta(seconds=conf.lease_seconds()),
+        fence=F("fence") + 1,
+    )
+    fences = dict(Cycle.objects.filter(pk__in=ids).values_list("pk", "fence"))
+    return [Lease(cycle_id=pk, owner=owner, fence=fences[pk]) for pk in ids]
+
+
+def renew(owner: str, cycle_ids: Sequence[UUID]) -> int:
+    """Extend all leases of one owner in one statement; returns how many it still has."""
+    if not cycle_ids:
+        return 0
+    return Cycle.objects.filter(
+        pk__in=cycle_ids, lease_owner=owner, lease_expires_at__gt=Now()
+    ).update(lease_expires_at=Now() + timedelta(seconds=conf.lease_seconds()))
+
+
+def release(lease: Lease, *, wake_in: timedelta | None) -> bool:
+    """Hand a cycle back, to be looked at again after `wake_in` (None: as it stands).
+
+    Does nothing when the lease is lost already. A wake-up that someone moved nearer meanwhile is
+    theirs: only the holder of the fence writes here, so it cannot be.
+    """
+    changes: dict[str, object] = {"lease_owner": "", "lease_expires_at": None}
+    if wake_in is not None:
+        changes["wake_at"] = Now() + wake_in
+    return bool(
+        Cycle.objects.filter(
+            pk=lease.cycle_id, lease_owner=lease.owner, fence=lease.fence
+        ).update(**changes)
+    )

@@ -1,0 +1,88 @@
+"""The only module that locks: rows, the desk's mode, and transactions that run again.
+
+Protocol: a transaction locks the cycle row first, then accounts (by a trigger, in order of id).
+The mode is read under a shared advisory lock by whoever intends or opens; halting takes it
+exclusively, so that no intent commits after a HALT.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Callable
+from typing import TypeVar
+
+import psycopg.errors
+from django.db import OperationalError, connection, models, transaction
+from django.db.models import QuerySet
+
+from cycles.errors import DatabaseBusyError, NotFoundError
+from cycles.models import Account, Cycle
+
+T = TypeVar("T")
+M = TypeVar("M", bound=models.Model)
+
+MODE_LOCK = 0x6B696D70  # "kimp"
+ATTEMPTS = 5
+FIRST_PAUSE_SECONDS = 0.05
+PASSING = (
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+)
+
+
+def locked(queryset: QuerySet[M], *, skip: bool = False) -> QuerySet[M]:
+    """Lock the rows of a queryset; `no_key` lets child rows be inserted meanwhile."""
+    return queryset.select_for_update(of=("self",), no_key=True, skip_locked=skip)
+
+
+def lock_cycle(cycle_id: uuid.UUID) -> Cycle:
+    """Read a cycle again under its lock, for the rest of the transaction."""
+    try:
+        return locked(Cycle.objects.filter(pk=cycle_id)).get()
+    except Cycle.DoesNotExist:
+        raise NotFoundError(f"there is no cycle {cycle_id}") from None
+
+
+def lock_desk_account(venue: str, asset: str) -> Account | None:
+    """Lock the desk's account of an asset: whoever opens next waits here."""
+    return locked(Account.objects.filter(venue=venue, asset=asset, owner="DESK")).first()
+
+
+def share_mode() -> None:
+    """Hold the desk's mode as it is until this transaction ends; others may share it."""
+    _advisory("pg_advisory_xact_lock_shared")
+
+
+def own_mode() -> None:
+    """Hold the desk's mode alone until this transaction ends: waits for every intent under way."""
+    _advisory("pg_advisory_xact_lock")
+
+
+def _advisory(function: str) -> None:
+    """Take the advisory lock of the desk's mode."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {function}(%s)", [MODE_LOCK])  # noqa: S608  one of two literals
+
+
+def in_transaction(work: Callable[[], T]) -> T:
+    """Run `work` in one durable transaction; again, up to 5 times, on a lock time-out or deadlock.
+
+    `work` must touch nothing but the database. Raises DatabaseBusyError when it keeps failing.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with transaction.atomic(durable=True):
+                return work()
+        except OperationalError as error:
+            if not isinstance(error.__cause__, PASSING):
+                raise
+            if attempt == ATTEMPTS:
+                raise DatabaseBusyError(
+                    "the database kept a row locked by others; try again shortly"
+                ) from error
+        # Not a retry of anything outside: the transaction rolled back whole.
+        time.sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**attempt))  # noqa: S311  jitter
+    raise AssertionError("unreachable")
