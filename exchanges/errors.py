@@ -56,3 +56,11 @@ class RefusedError(VenueError):
 
 class OutcomeUnknownError(VenueError):
     """It may or may not have happened: look it up before anything else, never send it again."""
+
+
+class StaleReferenceError(Exception):
+    """Reference data is missing or too old to trade on: fetch it (`sync_markets`), then try again."""
+
+
+class ModeError(Exception):
+    """The database and the environment disagree on LIVE: nothing is called until a person decides."""

@@ -1,0 +1,102 @@
+"""Binance's requests, built without sending anything. Pure; the dialect adds stamp and signature."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from exchanges.adapters.binance.payloads import market_code
+from exchanges.transport.decoding import plain, to_milliseconds
+from exchanges.transport.wire import Request
+from exchanges.values import Market, OrderRequest, Side, WithdrawalRequest
+
+DEPTHS = (5, 10, 20, 50, 100)
+
+
+def public(operation: str, path: str, **params: str) -> Request:
+    """Ask for something that needs no key."""
+    return Request(operation=operation, method="GET", path=path, params=tuple(params.items()))
+
+
+def read(operation: str, path: str, **params: str) -> Request:
+    """Ask for something of our account."""
+    return Request(
+        operation=operation, method="GET", path=path, params=tuple(params.items()), is_signed=True
+    )
+
+
+def book(market: Market, *, depth: int) -> Request:
+    """Ask for a book; depth goes up to the next size that Binance documents."""
+    limit = next((size for size in DEPTHS if size >= depth), DEPTHS[-1])
+    return public("book", "/api/v3/depth", symbol=market_code(market), limit=str(limit))
+
+
+def order(market: Market, client_order_id: str) -> Request:
+    """Ask for an order by our id."""
+    return read(
+        "order", "/api/v3/order", symbol=market_code(market), origClientOrderId=client_order_id
+    )
+
+
+def trades(market: Market, venue_order_id: str) -> Request:
+    """Ask for an order's executions with their commissions."""
+    return read("trades", "/api/v3/myTrades", symbol=market_code(market), orderId=venue_order_id)
+
+
+def place_order(request: OrderRequest) -> Request:
+    """Send a limit order, immediate-or-cancel, and ask for its fills in the reply."""
+    return Request(
+        operation="place_order",
+        method="POST",
+        path="/api/v3/order",
+        params=(
+            ("symbol", market_code(request.market)),
+            ("side", "BUY" if request.side is Side.BUY else "SELL"),
+            ("type", "LIMIT"),
+            ("timeInForce", "IOC"),
+            ("quantity", plain(request.quantity)),
+            ("price", plain(request.limit_price)),
+            ("newClientOrderId", request.client_order_id),
+            ("newOrderRespType", "FULL"),
+        ),
+        is_signed=True,
+        moves_money=True,
+    )
+
+
+def cancel_order(market: Market, client_order_id: str) -> Request:
+    """Ask to cancel by our id."""
+    return Request(
+        operation="cancel_order",
+        method="DELETE",
+        path="/api/v3/order",
+        params=(("symbol", market_code(market)), ("origClientOrderId", client_order_id)),
+        is_signed=True,
+        moves_money=True,
+    )
+
+
+def withdraw(request: WithdrawalRequest) -> Request:
+    """Send a withdrawal: Binance's amount includes the network fee, and the network is always named."""
+    destination = request.destination
+    memo = (("addressTag", destination.memo),) if destination.memo else ()
+    return Request(
+        operation="withdraw",
+        method="POST",
+        path="/sapi/v1/capital/withdraw/apply",
+        params=(
+            ("coin", destination.asset),
+            ("withdrawOrderId", request.client_withdrawal_id),
+            ("network", destination.network),
+            ("address", destination.address),
+            *memo,
+            ("amount", plain(request.quantity + request.network_fee)),
+        ),
+        is_signed=True,
+        moves_money=True,
+    )
+
+
+def history(operation: str, path: str, asset: str, since: datetime) -> Request:
+    """Ask for transfers from the whole second of `since` on, at most 1000."""
+    start = to_milliseconds(since.replace(microsecond=0))
+    return read(operation, path, coin=asset, startTime=str(start), limit="1000")

@@ -1,0 +1,211 @@
+"""The port, spoken to Binance: build a request, make the call, parse the reply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from exchanges.adapters.binance import build, payloads, rules, transfers
+from exchanges.adapters.binance.dialect import VENUE, BinanceDialect
+from exchanges.adapters.binance.refusals import CANCEL_REFUSED, ORDER_NOT_FOUND
+from exchanges.errors import RefusedError
+from exchanges.transport.budget import RateBudget
+from exchanges.transport.calls import VenueTransport
+from exchanges.transport.decoding import decode
+from exchanges.transport.http import HttpSender
+from exchanges.transport.wire import Keys, Reply
+from exchanges.values import (
+    Balance,
+    Book,
+    DepositAddress,
+    DepositReport,
+    Market,
+    MarketRules,
+    NetworkRules,
+    OrderReport,
+    OrderRequest,
+    OutcomeRule,
+    WithdrawalReport,
+    WithdrawalRequest,
+)
+
+HISTORY = timedelta(days=89)  # Binance shows 90 days at most
+
+ORDER_RULE = OutcomeRule(
+    absence_proves_after_seconds=15, client_id_is_burned=False, lookup_grace_seconds=60
+)
+"""A request is refused once it is older than recvWindow (5 s), checked again before the matching
+engine, whose own time-out is 10 s: past 15 s an unseen order cannot appear (binance-spot-api-docs,
+"rest-api", timing security; errors -1007 and -2013). A client id is unique among OPEN orders only, so
+a resend after a fill would execute twice."""
+
+WITHDRAWAL_RULE = OutcomeRule(
+    absence_proves_after_seconds=None, client_id_is_burned=False, lookup_grace_seconds=60
+)
+"""withdrawOrderId is documented as a query key, not as a guard against doubles: absence from the
+history proves nothing, a person decides."""
+
+
+class BinanceVenue:
+    """Binance as a Venue. Allow-lists name no owner: `withdrawal_addresses` says venue "binance"."""
+
+    code = VENUE
+    order_rule = ORDER_RULE
+    withdrawal_rule = WITHDRAWAL_RULE
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        keys: Keys,
+        clock: Callable[[], datetime],
+        budget: RateBudget | None = None,
+        deadline_seconds: float = 10,
+    ) -> None:
+        self._clock = clock
+        self._transport = VenueTransport(
+            BinanceDialect(keys, clock),
+            HttpSender(base_url),
+            budget=budget,
+            deadline_seconds=deadline_seconds,
+        )
+
+    def book(self, market: Market, *, depth: int = 15) -> Book:
+        """Read the book, at most `depth` levels a side."""
+        return self._transport.call(
+            build.book(market, depth=depth),
+            lambda reply: payloads.book(reply.body, market, depth=depth, received_at=self._clock()),
+        )
+
+    def market_rules(self, market: Market) -> MarketRules:
+        """Read the filters of a market and the account's fee there."""
+        taker_fee_rate = self._taker_fee(market)
+        return self._transport.call(
+            build.public(
+                "market_rules", "/api/v3/exchangeInfo", symbol=payloads.market_code(market)
+            ),
+            lambda reply: rules.market_rules(
+                reply.body, market, taker_fee_rate=taker_fee_rate, now=self._clock()
+            ),
+        )
+
+    def _taker_fee(self, market: Market) -> Decimal:
+        fee = self._transport.call(
+            build.read("trade_fee", "/sapi/v1/asset/tradeFee", symbol=payloads.market_code(market)),
+            lambda reply: rules.taker_fee(reply.body, market),
+        )
+        if fee is not None:
+            return fee
+        return self._transport.call(
+            build.read("account", "/api/v3/account"),
+            lambda reply: rules.account_taker_fee(reply.body),
+        )
+
+    def network_rules(self, asset: str) -> tuple[NetworkRules, ...]:
+        """Read how the asset moves, per network."""
+        return self._transport.call(
+            build.read("network_rules", "/sapi/v1/capital/config/getall"),
+            lambda reply: transfers.network_rules(reply.body, asset, now=self._clock()),
+        )
+
+    def balances(self) -> dict[str, Balance]:
+        """Read what the account holds, by asset."""
+        return self._transport.call(
+            build.read("balances", "/api/v3/account", omitZeroBalances="true"),
+            lambda reply: payloads.balances(reply.body),
+        )
+
+    def place_order(self, request: OrderRequest) -> OrderReport:
+        """Send one order, once."""
+        return self._transport.call(
+            build.place_order(request),
+            lambda reply: payloads.placed_order(
+                reply.body, request.market, client_order_id=request.client_order_id
+            ),
+        )
+
+    def order(self, market: Market, *, client_order_id: str) -> OrderReport | None:
+        """Look an order up by our id; what it executed comes from its trades, which may lag."""
+
+        def parse(reply: Reply) -> tuple[payloads.Order, OrderReport]:
+            found = decode(reply.body, payloads.Order)
+            return found, payloads.found_order(found, [], market, client_order_id=client_order_id)
+
+        try:
+            found, report = self._transport.call(build.order(market, client_order_id), parse)
+        except RefusedError as refusal:
+            if refusal.code == ORDER_NOT_FOUND:
+                return None
+            raise
+        if not report.executed_quantity:
+            return report
+        return self._transport.call(
+            build.trades(market, str(found.order_id)),
+            lambda reply: payloads.found_order(
+                found,
+                decode(reply.body, list[payloads.Trade]),
+                market,
+                client_order_id=client_order_id,
+            ),
+        )
+
+    def cancel_order(self, market: Market, *, client_order_id: str) -> None:
+        """Ask to cancel; one that is filled, gone or unknown (-2011) is no error."""
+        try:
+            self._transport.call(build.cancel_order(market, client_order_id), lambda reply: None)
+        except RefusedError as refusal:
+            if refusal.code not in {CANCEL_REFUSED, ORDER_NOT_FOUND}:
+                raise
+
+    def withdraw(self, request: WithdrawalRequest) -> WithdrawalReport:
+        """Send one withdrawal, once; the reply is an id, so the report is PENDING as requested."""
+        return self._transport.call(
+            build.withdraw(request),
+            lambda reply: transfers.applied(reply.body, request, now=self._clock()),
+        )
+
+    def withdrawals(self, asset: str, *, since: datetime) -> Sequence[WithdrawalReport]:
+        """List withdrawals of an asset since an instant (90 days back at most), newest first."""
+        path = "/sapi/v1/capital/withdraw/history"
+        return self._transport.call(
+            build.history("withdrawals", path, asset, self._shown_since(since)),
+            lambda reply: transfers.withdrawals(reply.body),
+        )
+
+    def deposits(self, asset: str, *, since: datetime) -> Sequence[DepositReport]:
+        """List deposits of an asset since an instant (90 days back at most), newest first."""
+        path = "/sapi/v1/capital/deposit/hisrec"
+        return self._transport.call(
+            build.history("deposits", path, asset, self._shown_since(since)),
+            lambda reply: transfers.deposits(reply.body),
+        )
+
+    def _shown_since(self, since: datetime) -> datetime:
+        return max(since, self._clock() - HISTORY)
+
+    def deposit_address(self, asset: str, *, network: str) -> DepositAddress | None:
+        """Read our own deposit address."""
+        path = "/sapi/v1/capital/deposit/address"
+        return self._transport.call(
+            build.read("deposit_address", path, coin=asset, network=network),
+            lambda reply: transfers.deposit_address(reply.body, asset, network),
+        )
+
+    def withdrawal_addresses(self, asset: str) -> Sequence[DepositAddress]:
+        """List what Binance lets us withdraw this asset to."""
+        return self._transport.call(
+            build.read("withdrawal_addresses", "/sapi/v1/capital/withdraw/address/list"),
+            lambda reply: transfers.withdrawal_addresses(reply.body, asset),
+        )
+
+    def server_time(self) -> datetime:
+        """Read the venue's clock."""
+        return self._transport.call(
+            build.public("server_time", "/api/v3/time"),
+            lambda reply: payloads.server_time(reply.body),
+        )
+
+    def close(self) -> None:
+        """Give connections back."""
+        self._transport.close()

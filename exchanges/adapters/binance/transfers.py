@@ -1,0 +1,229 @@
+"""Binance's withdrawals, deposits, addresses and networks: decoded, then our values. Pure.
+
+Sources: the wallet API's pages on capital/withdraw, capital/deposit and capital/config. Networks are
+named as `network` names them; those the desk uses read the same at every venue.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from exchanges.adapters.binance.dialect import VENUE
+from exchanges.transport.decoding import (
+    UnreadableError,
+    decode,
+    from_milliseconds,
+    instant,
+    known,
+    or_zero,
+    required,
+)
+from exchanges.values import (
+    DepositAddress,
+    DepositReport,
+    DepositStatus,
+    NetworkRules,
+    WithdrawalReport,
+    WithdrawalRequest,
+    WithdrawalStatus,
+)
+
+SMALLEST_STEP = Decimal("0.00000001")  # where Binance names no multiple
+
+WITHDRAWAL_STATUSES = {
+    0: WithdrawalStatus.PENDING,  # e-mail sent
+    1: WithdrawalStatus.FAILED,  # cancelled
+    2: WithdrawalStatus.PENDING,  # awaiting approval
+    3: WithdrawalStatus.FAILED,  # rejected
+    4: WithdrawalStatus.PENDING,  # processing
+    5: WithdrawalStatus.FAILED,  # failure
+    6: WithdrawalStatus.DONE,
+}
+DEPOSIT_STATUSES = {
+    0: (DepositStatus.PENDING, "pending"),
+    1: (DepositStatus.CREDITED, "success"),
+    2: (DepositStatus.FAILED, "rejected"),
+    6: (DepositStatus.CREDITED, "credited, cannot be withdrawn yet"),  # tradable all the same
+    7: (DepositStatus.HELD, "wrong deposit"),
+    8: (DepositStatus.HELD, "waits for the user's confirmation"),
+}
+
+
+class _Applied(msgspec.Struct):
+    id: str
+
+
+def applied(body: bytes, request: WithdrawalRequest, *, now: datetime) -> WithdrawalReport:
+    """Read the reply to a withdrawal, which is an id and nothing else; the rest is the request's."""
+    venue_id = decode(body, _Applied).id
+    if not venue_id:
+        raise UnreadableError("a withdrawal without an id")
+    return WithdrawalReport(
+        venue=VENUE,
+        venue_withdrawal_id=venue_id,
+        client_withdrawal_id=request.client_withdrawal_id,
+        asset=request.asset,
+        network=request.network,
+        quantity=request.quantity,
+        network_fee=request.network_fee,
+        status=WithdrawalStatus.PENDING,
+        txid=None,
+        address=request.destination.address,
+        created_at=now,
+    )
+
+
+class _Withdrawal(msgspec.Struct, rename="camel"):
+    id: str
+    coin: str
+    status: int
+    amount: Decimal | None = None
+    transaction_fee: Decimal | None = None
+    network: str | None = None
+    address: str | None = None
+    tx_id: str | None = None
+    apply_time: str | None = None
+    withdraw_order_id: str | None = None
+
+
+def withdrawals(body: bytes) -> list[WithdrawalReport]:
+    """Read the history, newest first; `amount` here is what arrives. `applyTime` is UTC."""
+    rows = [_withdrawal(row) for row in decode(body, list[_Withdrawal])]
+    return sorted(rows, key=lambda row: _sort_key(row.created_at), reverse=True)
+
+
+def _withdrawal(row: _Withdrawal) -> WithdrawalReport:
+    return WithdrawalReport(
+        venue=VENUE,
+        venue_withdrawal_id=row.id,
+        client_withdrawal_id=row.withdraw_order_id or None,
+        asset=row.coin,
+        network=row.network or "",
+        quantity=required(row.amount, "amount"),
+        network_fee=or_zero(row.transaction_fee, "transactionFee"),
+        status=known(WITHDRAWAL_STATUSES, row.status, "withdrawal status"),
+        txid=row.tx_id or None,
+        address=row.address or None,
+        created_at=instant(row.apply_time),
+    )
+
+
+class _Deposit(msgspec.Struct, rename="camel"):
+    coin: str
+    status: int
+    id: str | int | None = None
+    amount: Decimal | None = None
+    network: str | None = None
+    tx_id: str | None = None
+    insert_time: int | None = None
+
+
+def deposits(body: bytes) -> list[DepositReport]:
+    """Read the history, newest first."""
+    rows = [_deposit(row) for row in decode(body, list[_Deposit])]
+    return sorted(rows, key=lambda row: _sort_key(row.created_at), reverse=True)
+
+
+def _deposit(row: _Deposit) -> DepositReport:
+    status, detail = known(DEPOSIT_STATUSES, row.status, "deposit status")
+    identifier = row.id if row.id not in {None, ""} else row.tx_id
+    if not identifier:
+        raise UnreadableError("a deposit without an id")
+    return DepositReport(
+        venue=VENUE,
+        venue_deposit_id=str(identifier),
+        asset=row.coin,
+        network=row.network or "",
+        quantity=required(row.amount, "amount"),
+        status=status,
+        txid=row.tx_id or None,
+        detail=detail,
+        created_at=from_milliseconds(row.insert_time),
+    )
+
+
+def _sort_key(at: datetime | None) -> str:
+    return at.isoformat() if at else ""
+
+
+class _DepositAddress(msgspec.Struct):
+    coin: str | None = None
+    address: str | None = None
+    tag: str | None = None
+
+
+def deposit_address(body: bytes, asset: str, network: str) -> DepositAddress | None:
+    """Read our deposit address; None if it is empty."""
+    row = decode(body, _DepositAddress)
+    if not row.address:
+        return None
+    if row.coin not in {None, asset}:
+        raise UnreadableError("the address is for another asset")
+    return DepositAddress(
+        venue=VENUE, asset=asset, network=network, address=row.address, memo=row.tag or None
+    )
+
+
+class _AllowedAddress(msgspec.Struct, rename="camel"):
+    address: str
+    coin: str
+    network: str | None = None
+    address_tag: str | None = None
+    white_status: bool = True
+
+
+def withdrawal_addresses(body: bytes, asset: str) -> list[DepositAddress]:
+    """Read the allow-list; `venue` names the venue that keeps it, as it does not say whose they are."""
+    return [
+        DepositAddress(
+            venue=VENUE,
+            asset=row.coin,
+            network=row.network or "",
+            address=row.address,
+            memo=row.address_tag or None,
+        )
+        for row in decode(body, list[_AllowedAddress])
+        if row.coin == asset and row.white_status
+    ]
+
+
+class _Network(msgspec.Struct, rename="camel"):
+    network: str
+    withdraw_enable: bool = False
+    deposit_enable: bool = False
+    withdraw_fee: Decimal | None = None
+    withdraw_min: Decimal | None = None
+    withdraw_integer_multiple: Decimal | None = None
+    min_confirm: int | None = None
+    withdraw_tag: bool = False
+    same_address: bool = False  # one address for all users: only the memo tells them apart
+
+
+class _Coin(msgspec.Struct, rename="camel"):
+    coin: str
+    network_list: list[_Network] = []
+
+
+def network_rules(body: bytes, asset: str, *, now: datetime) -> tuple[NetworkRules, ...]:
+    """Read how an asset moves, one row per network; never merged over networks."""
+    return tuple(
+        NetworkRules(
+            venue=VENUE,
+            asset=asset,
+            network=row.network,
+            withdraw_is_open=row.withdraw_enable,
+            deposit_is_open=row.deposit_enable,
+            withdraw_fee=required(row.withdraw_fee, "withdrawFee"),
+            withdraw_minimum=or_zero(row.withdraw_min, "withdrawMin"),
+            withdraw_step=row.withdraw_integer_multiple or SMALLEST_STEP,
+            memo_is_required=row.withdraw_tag or row.same_address,
+            confirmations=row.min_confirm,
+            fetched_at=now,
+        )
+        for coin in decode(body, list[_Coin])
+        if coin.coin == asset
+        for row in coin.network_list
+    )

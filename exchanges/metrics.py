@@ -1,0 +1,23 @@
+"""Counters and histograms of venue calls, for the process that makes them."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Histogram
+
+VENUE_CALLS = Counter(
+    "kimp_venue_calls_total",
+    "Calls to venues, by what became of them.",
+    ["venue", "operation", "outcome"],
+)
+VENUE_CALL_SECONDS = Histogram(
+    "kimp_venue_call_seconds",
+    "How long an attempt at a venue call took.",
+    ["venue", "operation"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+
+
+def observe_call(*, venue: str, operation: str, outcome: str, seconds: float) -> None:
+    """Count one attempt at a venue call; `seconds` is its duration."""
+    VENUE_CALLS.labels(venue=venue, operation=operation, outcome=outcome).inc()
+    VENUE_CALL_SECONDS.labels(venue=venue, operation=operation).observe(seconds)

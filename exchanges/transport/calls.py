@@ -1,0 +1,217 @@
+"""A venue call from its request to a value or an error: pace, sign, send, judge, note, repeat.
+
+What moves money is sent once; only when provably not one byte left is it tried again. Reads are
+repeated a few times.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import structlog
+
+from exchanges.errors import (
+    NotSentError,
+    OutcomeUnknownError,
+    RefusedError,
+    ThrottledError,
+    VenueError,
+)
+from exchanges.metrics import observe_call
+from exchanges.transport.budget import RateBudget
+from exchanges.transport.verdicts import (
+    LIMITER_STATUSES,
+    Verdict,
+    failure,
+    lost,
+    retry_after,
+    unreadable,
+)
+from exchanges.transport.wire import LostError, Reply, Request, Sender, SignedRequest
+
+T = TypeVar("T")
+ATTEMPTS = 3
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 2.0  # a longer one is the caller's to plan: a worker holds a lease
+LIMITER_PAUSE_SECONDS = {418: 60, 429: 1}  # where the venue names none
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """What a reply says of the venue's limiter: the call's group, and seconds to pause it."""
+
+    group: str = ""
+    hold_seconds: float = 0.0
+
+
+class Dialect(Protocol):
+    """What an adapter knows of its venue's wire."""
+
+    venue: str
+
+    def sign(self, request: Request) -> SignedRequest:
+        """Make the bytes to send; called anew for every attempt, as stamps and nonces age."""
+
+    def verdict(self, reply: Reply) -> Verdict:
+        """Read an error body."""
+
+    def pace(self, reply: Reply) -> Pace:
+        """Read the limiter's headers."""
+
+
+class VenueTransport:
+    """Makes calls in one venue's dialect. One instance belongs to one thread; budgets are shared."""
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        sender: Sender,
+        *,
+        budget: RateBudget | None = None,
+        deadline_seconds: float = 10,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._dialect = dialect
+        self._sender = sender
+        self._budget = budget or RateBudget()
+        self._deadline_seconds = deadline_seconds
+        self._sleep = sleep
+        self._jitter = jitter
+
+    def call(self, request: Request, parse: Callable[[Reply], T]) -> T:
+        """Make a call and give its parsed reply; raises a VenueError that says what to do next."""
+        ends_at = time.monotonic() + self._deadline_seconds
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return self._attempt(request, parse, ends_at)
+            except VenueError as error:
+                pause = self._pause_before_repeat(request, error, attempt)
+                if pause is None or time.monotonic() + pause >= ends_at:
+                    raise
+                self._sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
+
+    def close(self) -> None:
+        """Give connections back."""
+        self._sender.close()
+
+    def _pause_before_repeat(
+        self, request: Request, error: VenueError, attempt: int
+    ) -> float | None:
+        """Give seconds to pause before the same call again; None if it must not be repeated here."""
+        pause = FIRST_PAUSE_SECONDS * (1 << (attempt - 1)) * (0.5 + self._jitter())
+        if attempt == ATTEMPTS or isinstance(error, RefusedError):
+            return None
+        if isinstance(error, NotSentError):
+            return pause
+        if request.moves_money:
+            return None
+        if isinstance(error, ThrottledError):
+            wait = self._budget.seconds_to_wait(request.operation)
+            return wait + pause if wait <= LONGEST_PAUSE_SECONDS else None
+        return pause
+
+    def _attempt(self, request: Request, parse: Callable[[Reply], T], ends_at: float) -> T:
+        self._keep_pace(request)
+        started = time.monotonic()
+        status: int | None = None
+        error: VenueError | None = None
+        try:
+            reply = self._send(request, ends_at)
+            status = reply.status
+            self._note_pace(request, reply)
+            return self._judge(request, reply, parse)
+        except VenueError as raised:
+            error = raised
+            raise
+        finally:
+            self._note(request, status, error, time.monotonic() - started)
+
+    def _keep_pace(self, request: Request) -> None:
+        wait = self._budget.seconds_to_wait(request.operation)
+        if wait > LONGEST_PAUSE_SECONDS:
+            raise ThrottledError(
+                f"{self._dialect.venue} {request.operation}: kept back, the venue's limit is used up",
+                venue=self._dialect.venue,
+                operation=request.operation,
+                retry_after_seconds=math.ceil(wait),
+            )
+        if wait > 0:
+            self._sleep(wait)
+
+    def _send(self, request: Request, ends_at: float) -> Reply:
+        left = ends_at - time.monotonic()
+        # A read that hangs leaves time for another try.
+        most = self._deadline_seconds if request.moves_money else self._deadline_seconds / 2
+        try:
+            return self._sender.send(
+                self._dialect.sign(request),
+                deadline_seconds=max(min(left, most), 0.001),
+                is_fresh=request.moves_money,
+            )
+        except LostError as error:
+            raise lost(self._dialect.venue, request, error) from None
+
+    def _judge(self, request: Request, reply: Reply, parse: Callable[[Reply], T]) -> T:
+        if not reply.is_success:
+            raise failure(self._dialect.venue, request, reply, self._dialect.verdict(reply))
+        if not reply.claims_json:
+            raise unreadable(self._dialect.venue, request, "not JSON")
+        try:
+            return parse(reply)
+        except (ValueError, ArithmeticError) as error:  # UnreadableError is a ValueError
+            raise unreadable(self._dialect.venue, request, str(error)) from None
+
+    def _note_pace(self, request: Request, reply: Reply) -> None:
+        pace = self._dialect.pace(reply)
+        hold = pace.hold_seconds
+        if reply.status in LIMITER_STATUSES:
+            hold = max(hold, retry_after(reply) or LIMITER_PAUSE_SECONDS[reply.status])
+        self._budget.note(request.operation, group=pace.group, hold_seconds=hold)
+
+    def _note(
+        self, request: Request, status: int | None, error: VenueError | None, seconds: float
+    ) -> None:
+        outcome = outcome_of(error)
+        facts = {
+            "venue": self._dialect.venue,
+            "operation": request.operation,
+            "method": request.method,
+            "path": request.path,
+            "status": status,
+            "duration_ms": round(seconds * 1000),
+            "outcome": outcome,
+        }
+        if error is not None:
+            logger.warning("venue_call", error=str(error), **facts)
+        elif request.moves_money:
+            logger.info("venue_call", **facts)
+        else:
+            logger.debug("venue_call", **facts)
+        observe_call(
+            venue=self._dialect.venue,
+            operation=request.operation,
+            outcome=outcome,
+            seconds=seconds,
+        )
+
+
+def outcome_of(error: VenueError | None) -> str:
+    """Give the word for an outcome: done, not_sent, throttled, refused or unknown."""
+    names: tuple[tuple[type[VenueError], str], ...] = (
+        (NotSentError, "not_sent"),
+        (ThrottledError, "throttled"),
+        (RefusedError, "refused"),
+        (OutcomeUnknownError, "unknown"),
+    )
+    if error is None:
+        return "done"
+    return next((name for kind, name in names if isinstance(error, kind)), "unknown")

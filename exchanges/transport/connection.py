@@ -1,0 +1,130 @@
+"""Connections that know whether a byte was sent, and whose replies obey one total deadline.
+
+urllib3's read time-out bounds each `recv` only: a venue that drips one byte a second would hold a
+worker for ever. Here every `recv` gets what is left of the deadline, and `send` notes that the request
+is no longer provably unsent; exception classes alone do not tell (a TLS error may come before or after).
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import socket
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass
+from http.client import HTTPResponse
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.poolmanager import PoolManager
+
+# urllib3 logs whole URLs, signatures included; nothing it says is missed: failures are classified here.
+logging.getLogger("urllib3").setLevel(logging.CRITICAL)
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One attempt to send: when it must be over (monotonic), and whether a byte has left."""
+
+    ends_at: float
+    was_sent: bool = False
+
+    @property
+    def seconds_left(self) -> float:
+        """Give what is left of the deadline, never below a millisecond (0 would not block at all)."""
+        return max(self.ends_at - time.monotonic(), 0.001)
+
+    @property
+    def is_over(self) -> bool:
+        """Say whether the deadline has passed."""
+        return time.monotonic() >= self.ends_at
+
+
+current_attempt: ContextVar[Attempt] = ContextVar("current_attempt")
+
+
+class _DeadlineReader(io.RawIOBase):
+    """A socket's bytes, each `recv` bounded by what is left of the attempt."""
+
+    def __init__(self, sock: socket.socket, attempt: Attempt) -> None:
+        self._sock = sock
+        self._raw = sock.makefile("rb", buffering=0)
+        self._attempt = attempt
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if self._attempt.is_over:
+            raise TimeoutError("deadline passed")
+        self._sock.settimeout(self._attempt.seconds_left)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _DeadlineSocket:
+    """What http.client asks of a socket when it reads a reply."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        if mode != "rb":
+            raise ValueError(f"replies are read as bytes, not {mode!r}")
+        return io.BufferedReader(_DeadlineReader(self._sock, current_attempt.get()))
+
+
+class _DeadlineResponse(HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        # http.client only ever calls makefile("rb") on it
+        super().__init__(_DeadlineSocket(sock), *args, **kwargs)  # type: ignore[arg-type]
+
+
+class _Connection(HTTPConnection):
+    response_class = _DeadlineResponse
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        current_attempt.get().was_sent = True
+        super().send(data)
+
+
+class _TlsConnection(HTTPSConnection):
+    response_class = _DeadlineResponse
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        current_attempt.get().was_sent = True
+        super().send(data)
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+class DeadlineAdapter(HTTPAdapter):
+    """A requests adapter over the connections above; it never retries by itself."""
+
+    def init_poolmanager(  # the signature is requests' own
+        self,
+        connections: int,
+        maxsize: int,
+        block: bool = False,  # noqa: FBT001, FBT002 - as above
+        **pool_kwargs: Any,
+    ) -> None:
+        self.poolmanager = PoolManager(
+            num_pools=connections, maxsize=maxsize, block=block, **pool_kwargs
+        )
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}

@@ -1,0 +1,83 @@
+"""From bytes to exact values, and back: what a venue writes is checked before it is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TypeVar
+
+import msgspec
+
+K = TypeVar("K")
+T = TypeVar("T")
+LARGEST_EXPONENT = 30
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class UnreadableError(ValueError):
+    """A venue's reply does not say what it must."""
+
+
+def decode(body: bytes, shape: type[T]) -> T:
+    """Read a JSON body as `shape`; numbers become Decimal exactly, whether quoted or bare."""
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except msgspec.DecodeError as error:  # includes ValidationError; its text quotes no values
+        raise UnreadableError(str(error)) from None
+
+
+def required(value: Decimal | None, name: str) -> Decimal:
+    """Give a number that must be there, finite and of a sane size ("NaN" decodes as a Decimal)."""
+    if value is None:
+        raise UnreadableError(f"{name} is missing")
+    if not value.is_finite() or abs(value.adjusted()) > LARGEST_EXPONENT:
+        raise UnreadableError(f"{name} is not a usable number")
+    return value
+
+
+def or_zero(value: Decimal | None, name: str) -> Decimal:
+    """Give a number that may be absent, which means zero."""
+    return Decimal(0) if value is None else required(value, name)
+
+
+def known(table: Mapping[K, T], word: K, name: str) -> T:
+    """Give what a venue's word means to us; a word we do not know cannot be acted on."""
+    if word not in table:
+        raise UnreadableError(f"unknown {name} {str(word)[:32]!r}")
+    return table[word]
+
+
+def instant(text: str | None) -> datetime | None:
+    """Read an ISO 8601 instant as aware UTC (naive text is UTC); None if there is none to read."""
+    if not text:
+        return None
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    return aware.astimezone(UTC)
+
+
+def from_milliseconds(stamp: int | None) -> datetime | None:
+    """Read a Unix stamp in ms as aware UTC; None if it is absent or out of range."""
+    if stamp is None:
+        return None
+    try:
+        return EPOCH + timedelta(milliseconds=stamp)
+    except OverflowError:
+        return None
+
+
+def to_milliseconds(at: datetime) -> int:
+    """Give an aware instant as a Unix stamp in ms, rounded down."""
+    return (at - EPOCH) // timedelta(milliseconds=1)
+
+
+def plain(value: Decimal) -> str:
+    """Write a number without exponent or trailing zeros, exactly."""
+    if not value.is_finite():
+        raise ValueError("only a finite number can be sent")
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,95 @@
+"""One request out, one whole reply in, or LostError: no proxies, redirects, cookies or retries."""
+
+from __future__ import annotations
+
+import time
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+
+from exchanges.transport.connection import Attempt, DeadlineAdapter, current_attempt
+from exchanges.transport.wire import LostError, Reply, SignedRequest
+
+CONNECT_SECONDS = 3
+IDLE_SECONDS = 20  # past this a kept connection may be dead without our knowing
+BODY_LIMIT = 16 * 1024 * 1024
+
+
+class HttpSender:
+    """Sends to one base URL over kept connections. One instance belongs to one thread."""
+
+    def __init__(self, base_url: str, *, body_limit: int = BODY_LIMIT) -> None:
+        parts = urlsplit(base_url)
+        if parts.scheme not in {"http", "https"} or not parts.netloc:
+            raise ValueError("a base URL reads http(s)://host[:port][/path]")
+        self._base_url = base_url.rstrip("/")
+        self._body_limit = body_limit
+        self._session = requests.Session()
+        self._session.trust_env = False  # proxies and ~/.netrc have no say in the trading path
+        self._session.mount("http://", DeadlineAdapter(pool_maxsize=1))
+        self._session.mount("https://", DeadlineAdapter(pool_maxsize=1))
+        self._used_at = time.monotonic()
+
+    def send(self, signed: SignedRequest, *, deadline_seconds: float, is_fresh: bool) -> Reply:
+        """Send and read the whole reply within the deadline; `is_fresh` shuns idle connections."""
+        if is_fresh and time.monotonic() - self._used_at > IDLE_SECONDS:
+            self._session.close()
+        attempt = Attempt(ends_at=time.monotonic() + deadline_seconds)
+        token = current_attempt.set(attempt)
+        try:
+            return self._exchange(signed, attempt)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            # The exception's text may hold the URL and with it a signature: only its class is kept.
+            self._session.close()
+            raise LostError(_root_name(error), was_sent=attempt.was_sent) from None
+        finally:
+            current_attempt.reset(token)
+            self._used_at = time.monotonic()
+
+    def _exchange(self, signed: SignedRequest, attempt: Attempt) -> Reply:
+        response = self._session.send(
+            self._prepared(signed),
+            stream=True,
+            allow_redirects=False,
+            timeout=(min(CONNECT_SECONDS, attempt.seconds_left), attempt.seconds_left),
+        )
+        with response:
+            body = self._whole_body(response)
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return Reply(status=response.status_code, headers=headers, body=body)
+
+    def _whole_body(self, response: requests.Response) -> bytes:
+        """Read to the end: a truncated body shows itself only at the read after the last byte."""
+        body = bytearray()
+        while chunk := response.raw.read(65536, decode_content=False):
+            body += chunk
+            if len(body) > self._body_limit:
+                raise urllib3.exceptions.ProtocolError("the reply is too large")
+        return bytes(body)
+
+    def _prepared(self, signed: SignedRequest) -> requests.PreparedRequest:
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity", **signed.headers}
+        prepared = requests.Request(
+            signed.method, self._base_url, headers=headers, data=signed.body
+        ).prepare()
+        prepared.url = self._base_url + signed.target  # as signed: requests would quote it anew
+        return prepared
+
+    def close(self) -> None:
+        """Give connections back."""
+        self._session.close()
+
+
+def _root_name(error: BaseException) -> str:
+    """Give the class name of what lies at the bottom of an exception."""
+    seen: BaseException = error
+    for _ in range(8):
+        inner = getattr(seen, "reason", None) or next(
+            (item for item in seen.args if isinstance(item, BaseException)), None
+        )
+        inner = inner if isinstance(inner, BaseException) else seen.__cause__ or seen.__context__
+        if inner is None:
+            break
+        seen = inner
+    return type(seen).__name__
