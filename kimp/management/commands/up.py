@@ -1,0 +1,157 @@
+"""Run the whole simulated desk in the foreground."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentTypeError
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command, get_commands
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connections
+
+from kimp import desk, first_admin, locks, postgres, queue_health
+from kimp.children import Child
+from kimp.desk import RolePlan, Simulation
+from kimp.sockets import is_free
+from kimp.supervisor import Printer, Supervisor, SupervisorError
+
+_START_SECONDS = 60
+_TRIES = 3
+
+
+class Command(BaseCommand):
+    """manage.py up: migrations, an admin, the venues, every role; Ctrl-C ends all of it."""
+
+    help = (
+        "Runs the simulated desk: venues, feeder, initiator, finalizer, queue, web. Ctrl-C ends it."
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare how the simulated market runs."""
+        parser.add_argument("--seed", type=int, default=7, help="of generated books and faults")
+        parser.add_argument("--speed", type=_speed, default=60, help="market seconds per second")
+        parser.add_argument(
+            "--stretch", default="crash-2024-12-03", help="recorded market to replay"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Start the desk and stay until a signal ends it."""
+        try:
+            lock = _only_one(settings.KIMP_HOME)
+            simulation = None if settings.KIMP_LIVE else _simulation(options)
+            self._run(desk.plans(_extra(options)), simulation)
+        except (SupervisorError, postgres.PostgresError) as error:
+            raise CommandError(str(error)) from error
+        finally:
+            connections.close_all()
+            postgres.release(settings.KIMP_HOME)
+        lock.close()
+        self._say("the desk is down")
+
+    def _run(self, plans: Mapping[str, RolePlan], simulation: Simulation | None) -> None:
+        printer = Printer(write=self._write, has_colours=_has_colours())
+        with Supervisor(settings.KIMP_HOME / "children.json", printer) as group:
+            taken = desk.taken_ports(plans, simulation)
+            if taken:
+                raise SupervisorError("\n".join(taken))
+            password = self._prepare()
+            if simulation is not None:
+                venues = group.start(desk.simulator(simulation, plans["web"]))
+                _wait_for(group, venues, simulation.control_port)
+            if not group.is_ending:
+                self._start_roles(group, plans)
+            if not group.is_ending:
+                self._greet(plans["web"].port, password)
+            group.run()
+            self._say("ending: what is in flight is finished or handed back")
+
+    def _start_roles(self, group: Supervisor, plans: Mapping[str, RolePlan]) -> None:
+        _seed()
+        children = [group.start(spec) for spec in desk.roles(plans, queue_health.wedged)]
+        web = next(child for child in children if child.spec.name == "web")
+        _wait_for(group, web, plans["web"].port)
+
+    def _prepare(self) -> str | None:
+        """Bring the database up to date; return the admin's password if one was made."""
+        self._say("database: migrating")
+        call_command("migrate", verbosity=0, interactive=False)
+        return first_admin.ensure()
+
+    def _greet(self, port: int, password: str | None) -> None:
+        lines = ["", f"  Admin   http://127.0.0.1:{port}/admin/"]
+        if password is not None:
+            lines.append(f"  Log in  {first_admin.NAME} / {password}   (shown this once)")
+        else:
+            lines.append(f"  Log in  {first_admin.NAME}, with the password of the first start")
+        again = f"{Path(sys.executable).name} manage.py changepassword {first_admin.NAME}"
+        lines += [f"          (a new one: .venv/bin/{again})", "  Ctrl-C ends the desk.", ""]
+        self._write("\n".join(lines) + "\n")
+
+    def _say(self, text: str) -> None:
+        self._write(f"{'kimp':<10} | {text}\n")
+
+    def _write(self, text: str) -> None:
+        self.stdout.write(text, ending="")
+        self.stdout.flush()
+
+
+def _speed(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) >= 1):
+        raise ArgumentTypeError("must be a whole number, 1 or more")
+    return int(text)
+
+
+def _only_one(home: Path) -> locks.FileLock:
+    """Refuse a second desk in the same home."""
+    home.mkdir(parents=True, exist_ok=True)
+    lock = locks.FileLock(home / "desk.lock")
+    if not lock.try_exclusive():
+        lock.close()
+        raise SupervisorError("This desk is up already, in another terminal.")
+    return lock
+
+
+def _simulation(options: Mapping[str, Any]) -> Simulation:
+    return Simulation(
+        seed=options["seed"],
+        speed=options["speed"],
+        stretch=options["stretch"],
+        control_port=desk.simulator_port(settings.KIMP_SIMULATOR_URL),
+        state=settings.KIMP_HOME / "simulator.state",
+    )
+
+
+def _extra(options: Mapping[str, Any]) -> dict[str, str]:
+    """Choose what all children share: lines for eyes, durations that pass like the market's."""
+    chosen = {"KIMP_LOG_FORMAT": "console", "KIMP_TIME_SCALE": str(options["speed"])}
+    if settings.KIMP_LIVE:
+        del chosen["KIMP_TIME_SCALE"]
+    return {name: text for name, text in chosen.items() if name not in os.environ}
+
+
+def _wait_for(group: Supervisor, child: Child, port: int) -> None:
+    """Serve until the child listens; raises SupervisorError when it died thrice or takes too long."""
+
+    def is_decided() -> bool:
+        return child.failures >= _TRIES or not is_free(port)
+
+    is_in_time = group.pump(is_decided, patience_seconds=_START_SECONDS)
+    if not group.is_ending and (child.failures >= _TRIES or not is_in_time):
+        raise SupervisorError(f"The {child.spec.name} does not start; its lines above say why.")
+
+
+def _seed() -> None:
+    """Give the desk its opening balances, policy and schedules, where it has none."""
+    for name in ("seed_desk", "sync_schedules"):
+        if name in get_commands():
+            call_command(name)
+
+
+def _has_colours() -> bool:
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ

@@ -1,0 +1,85 @@
+"""Processes as /proc shows them: who they are beyond a number that is given out again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_PROC = Path("/proc")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """A process by pid and start time; `started` counts clock ticks since boot."""
+
+    pid: int
+    started: int
+    session: int
+
+
+def boot_id() -> str:
+    """Name this boot of the machine: start times mean nothing beyond it."""
+    with contextlib.suppress(OSError):
+        return (_PROC / "sys/kernel/random/boot_id").read_text("ascii").strip()
+    return ""
+
+
+def look_up(pid: int) -> Process | None:
+    """Return the living process of that pid; None for a zombie, too."""
+    try:
+        fields = (
+            (_PROC / str(pid) / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+        )
+    except OSError:
+        return None
+    if fields[0] in "ZX":
+        return None
+    return Process(pid=pid, session=int(fields[3]), started=int(fields[19]))
+
+
+def session_of(leader: Process) -> list[Process]:
+    """Return the living processes of the session that `leader` opened, itself included.
+
+    The number of a session is not given out again while a member lives; a living pid with
+    another start time shows that the session is long gone and its number somebody else's.
+    """
+    now = look_up(leader.pid)
+    if now is not None and now.started != leader.started:
+        return []
+    found = (look_up(pid) for pid in _pids())
+    return [
+        process
+        for process in found
+        if process and process.session == leader.pid and process.started >= leader.started
+    ]
+
+
+def end_session(leader: Process, *, patience_seconds: float) -> None:
+    """End a session: ask its leader, wait, then kill whoever is left."""
+    if any(process.pid == leader.pid for process in session_of(leader)):
+        _signal(leader.pid, signal.SIGTERM)
+        deadline = time.monotonic() + patience_seconds
+        while time.monotonic() < deadline and look_up(leader.pid) == leader:
+            time.sleep(0.05)
+    kill_session(leader)
+
+
+def kill_session(leader: Process) -> None:
+    """Kill every living process of a session."""
+    for process in session_of(leader):
+        _signal(process.pid, signal.SIGKILL)
+
+
+def _signal(pid: int, sign: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, sign)
+
+
+def _pids() -> Iterator[int]:
+    with contextlib.suppress(OSError):
+        yield from (int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit())

@@ -1,0 +1,42 @@
+"""Whether the queue still works: its scheduled jobs each write a heartbeat every minute."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import Error, connection
+from django.db.models import ExpressionWrapper, F, Max
+from django.db.models.fields import DurationField
+from django.db.models.functions import Now
+
+from cycles.models import Heartbeat
+
+TOO_OLD = timedelta(seconds=180)  # jobs run each minute, the scheduler lags up to half of one
+
+
+def wedged(uptime_seconds: float) -> str | None:
+    """Name the reason to start the cluster again; None while all is well or unknown.
+
+    A cluster whose idle worker was killed waits for ever for the queue's lock.
+    """
+    if timedelta(seconds=uptime_seconds) < TOO_OLD:
+        return None
+    age = _age_of_newest()
+    if age is None or age < TOO_OLD:
+        return None
+    return f"its newest heartbeat is {age.total_seconds():.0f} s old"
+
+
+def _age_of_newest() -> timedelta | None:
+    age = ExpressionWrapper(Now() - F("newest"), output_field=DurationField())
+    beats = (
+        Heartbeat.objects.filter(name__startswith="job:")
+        .values("role")
+        .annotate(newest=Max("beat_at"))
+    )
+    try:
+        found: timedelta | None = beats.annotate(age=age).values_list("age", flat=True).first()
+    except Error:
+        connection.close()
+        return None
+    return found
