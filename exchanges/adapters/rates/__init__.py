@@ -1,0 +1,3 @@
+"""Sources of the official USD/KRW rate."""
+
+from __future__ import annotations

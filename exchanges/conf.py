@@ -1,0 +1,59 @@
+"""The settings the gateway reads, and nothing else reads for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from django.conf import settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSettings:
+    """Where a venue is and with which keys; keys are never printed."""
+
+    base_url: str
+    access: str = field(repr=False)
+    secret: str = field(repr=False)
+
+
+def is_live() -> bool:
+    """Say whether the environment allows live trading."""
+    return settings.KIMP_LIVE is True
+
+
+def simulator_url() -> str:
+    """Give the simulator's control address."""
+    return str(settings.KIMP_SIMULATOR_URL).rstrip("/")
+
+
+def upbit() -> AccountSettings:
+    """Give the live Upbit account."""
+    return AccountSettings(
+        base_url=settings.KIMP_UPBIT_BASE_URL,
+        access=settings.KIMP_UPBIT_ACCESS_KEY,
+        secret=settings.KIMP_UPBIT_SECRET_KEY,
+    )
+
+
+def binance() -> AccountSettings:
+    """Give the live Binance account."""
+    return AccountSettings(
+        base_url=settings.KIMP_BINANCE_BASE_URL,
+        access=settings.KIMP_BINANCE_API_KEY,
+        secret=settings.KIMP_BINANCE_SECRET_KEY,
+    )
+
+
+def frankfurter_url() -> str:
+    """Give the first source of the official rate; the simulator's unless live."""
+    return settings.KIMP_FX_FRANKFURTER_URL or f"{simulator_url()}/fx/usdkrw"
+
+
+def open_er_api_url() -> str:
+    """Give the second source of the official rate; the simulator's unless live."""
+    return settings.KIMP_FX_ERAPI_URL or f"{simulator_url()}/fx/v6/latest/USD"
+
+
+def deadline_seconds() -> int:
+    """Give the total time a venue call may take."""
+    return int(getattr(settings, "KIMP_VENUE_DEADLINE_SECONDS", 10))

@@ -1,0 +1,3 @@
+"""Commands of the gateway."""
+
+from __future__ import annotations

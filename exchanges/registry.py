@@ -1,0 +1,164 @@
+"""Which adapter speaks to a venue: the live one or the simulated one, by setting and database.
+
+Live needs both the environment's switch and a LIVE database. Live keys are read for live venues only;
+simulated ones bring their own.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from exchanges import conf
+from exchanges.adapters.binance.client import BinanceVenue
+from exchanges.adapters.rates.client import OfficialRate, frankfurter, open_er_api
+from exchanges.adapters.upbit.client import UpbitVenue
+from exchanges.errors import ModeError, NotSentError, OutcomeUnknownError
+from exchanges.port import RateSource, Venue
+from exchanges.transport.budget import RateBudget
+from exchanges.transport.plain import get_json
+from exchanges.transport.wire import Keys
+
+GLOBAL_VENUE = "binance"
+KOREA_VENUE = "upbit"
+VENUES = (GLOBAL_VENUE, KOREA_VENUE)
+ACCOUNTS_ARE_FRESH_SECONDS = 60
+CONTROL_SECONDS = 5
+
+ADAPTERS: dict[str, type[BinanceVenue | UpbitVenue]] = {
+    GLOBAL_VENUE: BinanceVenue,
+    KOREA_VENUE: UpbitVenue,
+}
+LIVE_ACCOUNTS: dict[str, Callable[[], conf.AccountSettings]] = {
+    GLOBAL_VENUE: conf.binance,
+    KOREA_VENUE: conf.upbit,
+}
+
+
+@dataclass(slots=True)
+class _Shared:
+    """What the threads of one process share."""
+
+    database_is_live: bool = False
+    simulated: dict[str, conf.AccountSettings] | None = None
+    fetched_at: float = 0.0
+    generation: int = 0
+
+
+_shared = _Shared()
+_guard = threading.Lock()
+_budgets = {code: RateBudget() for code in VENUES}
+_mine = threading.local()
+
+
+def configure(*, database_is_live: bool) -> None:
+    """Say what kind of database this process works on; until then it counts as SIMULATED."""
+    with _guard:
+        _shared.database_is_live = database_is_live
+    forget()
+
+
+def is_live() -> bool:
+    """Say whether calls go to live venues. Raises ModeError for a LIVE database without KIMP_LIVE."""
+    if _shared.database_is_live and not conf.is_live():
+        raise ModeError("this database is LIVE, but KIMP_LIVE is not set: nothing is called")
+    return _shared.database_is_live
+
+
+def venue(code: str) -> Venue:
+    """Give this thread's adapter for a venue, made at first use.
+
+    Raises NotSentError if the simulator is to be asked for its accounts and does not answer.
+    """
+    account = _account(code)
+    kept: dict[str, tuple[conf.AccountSettings, Venue]] = _kept()
+    held = kept.get(code)
+    if held is not None and held[0] == account:
+        return held[1]
+    if held is not None:
+        held[1].close()
+    made = ADAPTERS[code](
+        base_url=account.base_url,
+        keys=Keys(access=account.access, secret=account.secret),
+        clock=utc_now,
+        budget=_budgets[code],
+        deadline_seconds=conf.deadline_seconds(),
+    )
+    kept[code] = (account, made)
+    return made
+
+
+def rate_sources() -> tuple[RateSource, ...]:
+    """Give this thread's sources of the official rate, first choice first."""
+    _kept()
+    urls = (conf.frankfurter_url(), conf.open_er_api_url())
+    held: tuple[tuple[str, str], tuple[OfficialRate, ...]] | None = _mine.rates
+    if held is None or held[0] != urls:
+        made = (frankfurter(urls[0], clock=utc_now), open_er_api(urls[1], clock=utc_now))
+        held = _mine.rates = (urls, made)
+    return held[1]
+
+
+def forget() -> None:
+    """Make every thread build its adapters anew (another simulator, another mode)."""
+    with _guard:
+        _shared.simulated = None
+        _shared.generation += 1
+
+
+def utc_now() -> datetime:
+    """Read the clock adapters stamp with."""
+    return datetime.now(UTC)  # noqa: TID251 - the composition of adapters is an entry point
+
+
+def _kept() -> dict[str, tuple[conf.AccountSettings, Venue]]:
+    """Give this thread's adapters, emptied if they were forgotten."""
+    if getattr(_mine, "generation", None) != _shared.generation:
+        _mine.generation, _mine.venues, _mine.rates = _shared.generation, {}, None
+    kept: dict[str, tuple[conf.AccountSettings, Venue]] = _mine.venues
+    return kept
+
+
+def _account(code: str) -> conf.AccountSettings:
+    if code not in ADAPTERS:
+        raise ValueError(f"no such venue: {code!r}; there are {', '.join(VENUES)}")
+    return LIVE_ACCOUNTS[code]() if is_live() else _simulated_account(code)
+
+
+def _simulated_account(code: str) -> conf.AccountSettings:
+    """Give an account as the simulator names it, asked again once a minute while it answers."""
+    with _guard:
+        is_fresh = time.monotonic() - _shared.fetched_at < ACCOUNTS_ARE_FRESH_SECONDS
+        if _shared.simulated is None or not is_fresh:
+            try:
+                _shared.simulated = _fetch_accounts(code)
+            except (NotSentError, OutcomeUnknownError):
+                if _shared.simulated is None:
+                    raise
+            _shared.fetched_at = time.monotonic()
+        return _shared.simulated[code]
+
+
+def _fetch_accounts(code: str) -> dict[str, conf.AccountSettings]:
+    url = conf.simulator_url()
+    told = (
+        f"the venue simulator does not answer at {url}: start it with `make up` or "
+        "`manage.py simulator`, or set KIMP_SIMULATOR_URL"
+    )
+    try:
+        status, document = get_json(f"{url}/control/accounts", CONTROL_SECONDS)
+        rows = document if status == 200 else {}
+        return {name: _read_account(rows, name) for name in VENUES}
+    except (NotSentError, OutcomeUnknownError, KeyError, TypeError):
+        raise NotSentError(told, venue=code, operation="accounts") from None
+
+
+def _read_account(document: Any, name: str) -> conf.AccountSettings:
+    row = document[name]
+    return conf.AccountSettings(
+        base_url=row["base_url"], access=row["access_key"], secret=row["secret_key"]
+    )
