@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
@@ -43,3 +46,33 @@ def session_id() -> str:
 def lease_seconds() -> int:
     """Return how long a claim on a cycle lasts unrenewed."""
     return int(settings.KIMP_LEASE_SECONDS)
+
+
+def time_scale() -> Decimal:
+    """Return what divides the policy's durations: 1, but for demonstrations."""
+    return Decimal(settings.KIMP_TIME_SCALE)
+
+
+def scaled(seconds: int | Decimal) -> timedelta:
+    """Turn a policy's duration into wall time."""
+    return timedelta(milliseconds=int(seconds * 1000 / time_scale()))
+
+
+def worker_threads() -> int:
+    """Return how many cycles one process drives at a time."""
+    return int(settings.KIMP_WORKER_THREADS)
+
+
+def is_live() -> bool:
+    """Say whether the environment asks for live trading; the database must agree."""
+    return bool(settings.KIMP_LIVE)
+
+
+def port() -> int:
+    """Return the port of this role."""
+    return int(settings.KIMP_PORT)
+
+
+def display_time_zone() -> ZoneInfo:
+    """Return the time zone in which people are shown instants, and in which a day begins."""
+    return ZoneInfo(str(settings.KIMP_DISPLAY_TIME_ZONE))

@@ -1,0 +1,39 @@
+"""Reads for the doors (admin, API, commands): bounded numbers of queries, nothing locked or written."""
+
+from __future__ import annotations
+
+from cycles.selectors.desk import DeskSummary, balances, desk_summary
+from cycles.selectors.premia import PremiumPoint, latest_samples, premium_series
+from cycles.selectors.rows import (
+    changes_since,
+    cycle_by_code,
+    cycles,
+    dead_letters,
+    ledger_of,
+    matching,
+    open_calls,
+    policy_history,
+    retry_history,
+)
+from cycles.selectors.timeline import TimelineItem, TimelineKind, timeline
+
+__all__ = [
+    "DeskSummary",
+    "PremiumPoint",
+    "TimelineItem",
+    "TimelineKind",
+    "balances",
+    "changes_since",
+    "cycle_by_code",
+    "cycles",
+    "dead_letters",
+    "desk_summary",
+    "latest_samples",
+    "ledger_of",
+    "matching",
+    "open_calls",
+    "policy_history",
+    "premium_series",
+    "retry_history",
+    "timeline",
+]
