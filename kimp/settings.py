@@ -82,7 +82,7 @@ LOCALE_PATHS = [BASE_DIR / "kimp" / "locale"]
 
 # Static files: hashed in production, straight from the apps elsewhere
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = BASE_DIR / "staticfiles" if _is_production else None  # finders serve elsewhere
 WHITENOISE_USE_FINDERS = not _is_production
 WHITENOISE_AUTOREFRESH = False
 _static = "whitenoise.storage.CompressedManifestStaticFilesStorage"

@@ -7,7 +7,12 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from structlog.contextvars import bound_contextvars, get_contextvars
+from structlog.contextvars import (
+    bind_contextvars,
+    bound_contextvars,
+    get_contextvars,
+    unbind_contextvars,
+)
 
 NAMES = ("request_id", "cycle_id", "session_id", "user_id", "trace_id")
 COLUMNS = ("request_id", "session_id", "trace_id")  # what a `Correlated` row keeps
@@ -57,3 +62,18 @@ def resume(ids: Mapping[str, object] | None) -> Iterator[None]:
     given = ids or {}
     with bound(**{name: given[name] for name in NAMES if is_valid_id(given.get(name))}):
         yield
+
+
+def note_user(user_id: object) -> None:
+    """Bind who acts, until the request ends: known only once some door has authenticated them."""
+    bind_contextvars(user_id=str(user_id))
+
+
+@contextmanager
+def user_noted() -> Iterator[None]:
+    """Start without a user and forget whom `note_user` bound: a thread serves many requests."""
+    unbind_contextvars("user_id")
+    try:
+        yield
+    finally:
+        unbind_contextvars("user_id")

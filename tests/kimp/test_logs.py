@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
 
 import pytest
 import structlog
@@ -15,34 +14,16 @@ from django.conf import settings
 from cycles.services.correlating import bound
 from kimp import logs
 from kimp.redaction import Redactor
+from tests.kimp.log_lines import Lines, captured
 
 SECRET = "an-exact-secret-value"
 OPTIONS = {"format": "json", "role": "finalizer", "session_id": "s-default", "secrets": [SECRET]}
 
 
-class Lines(logging.Handler):
-    """Keeps what the stream would show."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.texts: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.texts.append(self.format(record))
-
-    @property
-    def last(self) -> dict[str, Any]:
-        line: dict[str, Any] = json.loads(self.texts[-1])
-        return line
-
-
 @pytest.fixture
 def lines() -> Iterator[Lines]:
-    handler = Lines()
-    handler.setFormatter(logs.formatter(OPTIONS))
-    logging.getLogger().addHandler(handler)
-    yield handler
-    logging.getLogger().removeHandler(handler)
+    with captured(logging.INFO, OPTIONS) as found:
+        yield found
 
 
 def fail(text: str) -> None:
