@@ -15,7 +15,6 @@ from exchanges import registry
 from exchanges.errors import VenueError
 from exchanges.models import MarketRule, NetworkRule, RegisteredAddress, TransferRoute
 from exchanges.port import Venue
-from exchanges.transport.decoding import plain
 from exchanges.values import Market, MarketRules, NetworkRules
 
 P = ParamSpec("P")
@@ -89,7 +88,7 @@ def _keep_market(rules: MarketRules, now: datetime) -> None:
         venue=rules.venue,
         market=rules.market.code,
         defaults={
-            "price_steps": [[plain(floor), plain(step)] for floor, step in rules.price_steps],
+            "price_steps": [[f"{floor:f}", f"{step:f}"] for floor, step in rules.price_steps],
             "quantity_step": rules.quantity_step,
             "minimum_notional": rules.minimum_notional,
             "taker_fee_rate": rules.taker_fee_rate,

@@ -1,0 +1,102 @@
+"""The shape of the sources: rooms, sizes, names and the one door for each thing."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_PROJECT = Path(__file__).resolve().parents[2]
+_PACKAGES = ("kimp", "cycles", "exchanges", "tests")
+_BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "constants", "signals", "misc"}
+_LONGEST = 400
+# Rooms where a number may be money; durations and metrics live elsewhere or say why below.
+_MONEY_ROOMS = (
+    "cycles/domain",
+    "cycles/models",
+    "cycles/services",
+    "cycles/selectors",
+    "exchanges/values.py",
+    "exchanges/port.py",
+    "exchanges/adapters",
+    "exchanges/simulator/core",
+)
+
+
+def _sources(*rooms: str) -> Iterator[Path]:
+    for room in rooms:
+        path = _PROJECT / room
+        files = [path] if path.is_file() else sorted(path.rglob("*.py"))
+        yield from (file for file in files if "migrations" not in file.parts)
+
+
+def _relative(file: Path) -> str:
+    return str(file.relative_to(_PROJECT))
+
+
+def test_import_contracts_hold() -> None:
+    reply = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command as run; run()"],
+        cwd=_PROJECT, capture_output=True, text=True, check=False, timeout=100,
+    )  # fmt: skip
+    assert reply.returncode == 0, reply.stdout
+
+
+def test_no_source_is_longer_than_400_lines() -> None:
+    lengths = {_relative(file): len(file.read_text().splitlines()) for file in _sources(*_PACKAGES)}
+    assert {name: length for name, length in lengths.items() if length > _LONGEST} == {}
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    assert [_relative(file) for file in _sources(*_PACKAGES) if file.stem in _BANNED_NAMES] == []
+
+
+def test_rows_are_locked_in_one_module_only() -> None:
+    lockers = [
+        _relative(file)
+        for file in _sources("kimp", "cycles", "exchanges")
+        if "select_for_update(" in file.read_text()
+    ]
+    assert len(lockers) <= 1, lockers
+
+
+def _is_no_money(node: ast.AST) -> bool:
+    """Tell a duration, or a source of chance, from what might be money."""
+    if isinstance(node, ast.arg):
+        return node.arg.endswith("seconds")
+    return isinstance(node, ast.FunctionDef) and node.name in ("random", "uniform")
+
+
+def _floats(node: ast.AST) -> Iterator[int]:
+    if isinstance(node, ast.Name) and node.id == "float":
+        yield node.lineno
+    for child in ast.iter_child_nodes(node):
+        if not _is_no_money(child):
+            yield from _floats(child)
+
+
+@pytest.mark.parametrize("room", _MONEY_ROOMS)
+def test_money_meets_no_float(room: str) -> None:
+    found = [
+        f"{_relative(file)}:{line}"
+        for file in _sources(room)
+        for line in _floats(ast.parse(file.read_text()))
+    ]
+    assert found == []
+
+
+def test_the_float_finder_finds_one() -> None:
+    assert list(_floats(ast.parse("def price(quantity: float) -> None: ..."))) == [1]
+
+
+def test_every_source_says_what_it_is_for() -> None:
+    silent = [
+        _relative(file)
+        for file in _sources("kimp", "cycles", "exchanges")
+        if file.read_text().strip() and ast.get_docstring(ast.parse(file.read_text())) is None
+    ]
+    assert silent == []
