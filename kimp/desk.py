@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from django.conf import settings
+
 from kimp import environment
 from kimp.children import ChildSpec
 from kimp.environment import Environment
@@ -82,9 +84,19 @@ def _sentence(name: str, port: int) -> str:
     return f"Port {port} ({name}) is taken: end what uses it, or {cure}."
 
 
-def simulator_port(url: str) -> int:
-    """Return the port of the simulator's control address."""
-    return urlsplit(url).port or 18080
+def simulation_of_settings(
+    *, seed: int = 7, speed: int = 60, stretch: str = "crash-2024-12-03"
+) -> Simulation | None:
+    """Return the simulation that the settings ask for; None for a live desk."""
+    if settings.KIMP_LIVE:
+        return None
+    return Simulation(
+        seed=seed,
+        speed=speed,
+        stretch=stretch,
+        control_port=urlsplit(settings.KIMP_SIMULATOR_URL).port or 18080,
+        state=settings.KIMP_HOME / "simulator.state",
+    )
 
 
 def simulator(simulation: Simulation, base: RolePlan) -> ChildSpec:

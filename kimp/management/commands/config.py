@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
+from kimp import settings_listing
 from kimp.environment import Environment
 
 
@@ -18,11 +19,18 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Declare --json."""
-        parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+        """Declare the forms of the answer."""
+        form = parser.add_mutually_exclusive_group()
+        form.add_argument("--json", action="store_true", help="one JSON object on stdout")
+        form.add_argument("--example", action="store_true", help="the text of .env.example")
+        form.add_argument("--markdown", action="store_true", help="the README's table of settings")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Print the table."""
+        """Print the settings in force, or the table they come from."""
+        if options["example"] or options["markdown"]:
+            text = settings_listing.example() if options["example"] else settings_listing.markdown()
+            self.stdout.write(text, ending="")
+            return
         loaded: Environment = settings.ENVIRONMENT
         rows = [
             (name, _shown(name, row.shown), row.origin) for name, row in sorted(loaded.rows.items())

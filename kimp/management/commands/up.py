@@ -44,7 +44,9 @@ class Command(BaseCommand):
         """Start the desk and stay until a signal ends it."""
         try:
             lock = _only_one(settings.KIMP_HOME)
-            simulation = None if settings.KIMP_LIVE else _simulation(options)
+            simulation = desk.simulation_of_settings(
+                seed=options["seed"], speed=options["speed"], stretch=options["stretch"]
+            )
             self._run(desk.plans(_extra(options)), simulation)
         except (SupervisorError, postgres.PostgresError) as error:
             raise CommandError(str(error)) from error
@@ -115,16 +117,6 @@ def _only_one(home: Path) -> locks.FileLock:
         lock.close()
         raise SupervisorError("This desk is up already, in another terminal.")
     return lock
-
-
-def _simulation(options: Mapping[str, Any]) -> Simulation:
-    return Simulation(
-        seed=options["seed"],
-        speed=options["speed"],
-        stretch=options["stretch"],
-        control_port=desk.simulator_port(settings.KIMP_SIMULATOR_URL),
-        state=settings.KIMP_HOME / "simulator.state",
-    )
 
 
 def _extra(options: Mapping[str, Any]) -> dict[str, str]:
