@@ -119,6 +119,10 @@ TABLE: tuple[Setting, ...] = (
         name="KIMP_LOG_LEVEL", kind=Kind.TEXT, default="INFO",
         choices=("DEBUG", "INFO", "WARNING", "ERROR"), help="lowest level that is written",
     ),
+    Setting(
+        name="KIMP_METRICS_TOKEN", kind=Kind.TEXT, is_secret=True, default="",
+        help="bearer token for the web role's /metrics; without it only this machine may scrape",
+    ),
     _row("OTEL_EXPORTER_OTLP_ENDPOINT", Kind.URL, "where traces go (kimp[otel]); none are made without it"),
 )  # fmt: skip
 

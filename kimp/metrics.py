@@ -1,0 +1,139 @@
+"""`/metrics` of the web role: gauges read from the database at each scrape."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from cycles.domain.words import CallOutcome, CycleStatus
+
+FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Real-IP")
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gauge:
+    """One gauge and the statement it is read by: one number, or one for each value of `label`."""
+
+    name: str
+    text: str
+    sql: str
+    label: str = ""
+    known: tuple[str, ...] = ()  # values that stand at 0 without a row
+
+
+GAUGES = (
+    Gauge(
+        name="kimp_cycles",
+        text="Cycles by status.",
+        label="status",
+        known=tuple(CycleStatus.values),
+        sql="SELECT status, count(*) FROM cycles_cycle GROUP BY status",
+    ),
+    Gauge(
+        name="kimp_open_calls",
+        text="Exchange calls whose outcome is not known yet.",
+        label="outcome",
+        known=(CallOutcome.INTENDED.value, CallOutcome.UNKNOWN.value),
+        sql="SELECT outcome, count(*) FROM cycles_exchangecall"
+        " WHERE outcome IN ('INTENDED', 'UNKNOWN') GROUP BY outcome",
+    ),
+    Gauge(
+        name="kimp_heartbeat_age_seconds",
+        text="Since the newest sign of life of a role.",
+        label="role",
+        sql="SELECT role, extract(epoch FROM clock_timestamp() - max(beat_at))"
+        " FROM cycles_heartbeat WHERE name NOT LIKE 'job:%' GROUP BY role",
+    ),
+    Gauge(
+        name="kimp_job_heartbeat_age_seconds",
+        text="Since a scheduled job last ran.",
+        label="job",
+        sql="SELECT substr(name, 5), extract(epoch FROM clock_timestamp() - beat_at)"
+        " FROM cycles_heartbeat WHERE name LIKE 'job:%'",
+    ),
+    Gauge(
+        name="kimp_money_at_risk_krw",
+        text="Money at risk in dead letters, KRW.",
+        sql="SELECT '', coalesce(sum(money_at_risk_krw), 0) FROM cycles_cycle"
+        " WHERE status = 'DEAD_LETTER'",
+    ),
+    Gauge(
+        name="kimp_oldest_dead_letter_seconds",
+        text="Since the oldest dead letter became one; 0 if there is none.",
+        sql="SELECT '', coalesce(extract(epoch FROM clock_timestamp() - min(status_since)), 0)"
+        " FROM cycles_cycle WHERE status = 'DEAD_LETTER'",
+    ),
+    Gauge(
+        name="kimp_queue_depth",
+        text="Tasks that wait in django-q2's queue.",
+        sql="SELECT '', count(*) FROM django_q_ormq",
+    ),
+    Gauge(
+        name="kimp_alerts_pending",
+        text="Alerts that nobody has been told of yet.",
+        sql="SELECT '', count(*) FROM cycles_alert WHERE state = 'PENDING'",
+    ),
+)
+
+
+class DeskCollector(Collector):
+    """Reads the desk's gauges, one statement each."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Give every gauge."""
+        for gauge in GAUGES:
+            family = GaugeMetricFamily(
+                gauge.name, gauge.text, labels=[gauge.label] if gauge.label else None
+            )
+            for value, number in (dict.fromkeys(gauge.known, ZERO) | _rows(gauge.sql)).items():
+                family.add_metric([value] if gauge.label else [], float(number))
+            yield family
+
+
+def _rows(sql: str) -> dict[str, Decimal]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return {str(value): Decimal(number) for value, number in cursor.fetchall()}
+
+
+@never_cache
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Answer a scraper on this machine, or one with the bearer token."""
+    if not _may_scrape(request):
+        return HttpResponseForbidden("metrics: from this machine or with the token only\n")
+    registry = CollectorRegistry()
+    registry.register(DeskCollector())
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+def _may_scrape(request: HttpRequest) -> bool:
+    """Behind a proxy everybody comes from loopback: then only the token counts."""
+    token = str(settings.KIMP_METRICS_TOKEN)
+    given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    if token and hmac.compare_digest(given.encode(), token.encode()):
+        return True
+    is_direct = not any(header in request.headers for header in FORWARDED)
+    return is_direct and _is_loopback(request.META.get("REMOTE_ADDR", ""))
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
