@@ -42,6 +42,7 @@ _everywhere = ["django.contrib.auth", "django.contrib.contenttypes", "exchanges"
 INSTALLED_APPS = list(_everywhere)
 MIDDLEWARE: list[str] = []
 ROOT_URLCONF = "kimp.urls_headless"
+SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003"]  # it serves no pages
 TEMPLATES: list[dict[str, Any]] = []
 WSGI_APPLICATION = "kimp.wsgi.application"
 if KIMP_ROLE == "worker":
@@ -52,6 +53,7 @@ if _is_web:
     INSTALLED_APPS = [*_everywhere, *_web.APPS]
     MIDDLEWARE = _web.MIDDLEWARE
     ROOT_URLCONF = "kimp.urls"
+    SILENCED_SYSTEM_CHECKS = []
     TEMPLATES = [
         {
             "BACKEND": "django.template.backends.django.DjangoTemplates",

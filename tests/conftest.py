@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -23,3 +25,12 @@ def _server_is_given_back() -> Iterator[None]:
     yield
     if settings.DATABASES["default"]["ENGINE"] == "kimp.database":
         postgres.release(settings.KIMP_HOME)
+
+
+@pytest.fixture
+def reachable_path() -> Iterator[Path]:
+    """Give a temporary folder that the server's user can reach too, also in root's run."""
+    with tempfile.TemporaryDirectory(prefix="kimp-test-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder

@@ -2,8 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from django.db import connection
+
+_PROJECT = Path(__file__).resolve().parents[2]
+_OUTLIVES_THE_SERVER = """
+import os, signal, time, django
+django.setup()
+from django.conf import settings
+from django.db import connection
+from kimp import postgres
+with connection.cursor() as cursor:
+    cursor.execute("SELECT 1")
+os.kill(postgres.status(settings.KIMP_HOME).pid, signal.SIGKILL)
+while postgres.status(settings.KIMP_HOME).is_running:
+    time.sleep(0.02)
+connection.close()
+with connection.cursor() as cursor:
+    cursor.execute("SELECT 2")
+    print(cursor.fetchone()[0])
+"""
 
 
 @pytest.mark.django_db
@@ -21,3 +44,15 @@ def test_session_settings_of_the_role(setting: str, value: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting(%s)", [setting])
         assert cursor.fetchone() == (value,)
+
+
+@pytest.mark.processes
+def test_a_process_starts_a_killed_server_again(reachable_path: Path) -> None:
+    environment = {**os.environ, "KIMP_HOME": str(reachable_path)}
+    environment |= {"KIMP_ENVIRONMENT": "test", "DJANGO_SETTINGS_MODULE": "kimp.settings"}
+    environment.pop("DATABASE_URL", None)
+    reply = subprocess.run(
+        [sys.executable, "-c", _OUTLIVES_THE_SERVER],
+        cwd=_PROJECT, env=environment, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (reply.stdout.strip(), reply.returncode) == ("2", 0), reply.stderr
