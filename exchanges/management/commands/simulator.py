@@ -1,0 +1,90 @@
+"""`manage.py simulator`: run the simulated venues until SIGTERM or Ctrl-C. Needs no database."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import errno
+import json
+import signal
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from exchanges.simulator.candles import DEFAULT_STRETCH, SAMPLE, stretches
+from exchanges.simulator.core.genesis import SCENARIOS
+from exchanges.simulator.core.values import BINANCE, UPBIT
+from exchanges.simulator.server import CONTROL, DEFAULT_PORTS, Options, Server
+
+
+def _speed(text: str) -> Decimal:
+    try:
+        speed = Decimal(text)
+    except InvalidOperation:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    if not speed.is_finite() or speed <= 0:
+        raise argparse.ArgumentTypeError("the speed is above zero")
+    return speed
+
+
+class Command(BaseCommand):
+    """Run the simulated venues: Upbit, Binance and the chain between them."""
+
+    help = "Run the simulated venues (Upbit, Binance, the chain between them) on loopback."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--seed", type=int, default=1, help="of books, ids, keys, addresses")
+        parser.add_argument(
+            "--speed", type=_speed, default=Decimal(1), help="market seconds a wall second"
+        )
+        parser.add_argument(
+            "--stretch",
+            default=DEFAULT_STRETCH,
+            help=f"one of {', '.join(stretches())}, or START..END@BAR",
+        )
+        parser.add_argument("--scenario", default="default", choices=sorted(SCENARIOS))
+        parser.add_argument("--data", type=Path, default=SAMPLE, help="folder of candles (CSV)")
+        parser.add_argument("--state", type=Path, help="file that keeps the world between runs")
+        for name in (UPBIT, BINANCE, CONTROL):
+            parser.add_argument(
+                f"--{name}-port", type=int, default=DEFAULT_PORTS[name], help="0: any free port"
+            )
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Run until told to stop."""
+        chosen = Options(
+            seed=options["seed"],
+            speed=options["speed"],
+            stretch=options["stretch"],
+            scenario=options["scenario"],
+            data=options["data"],
+            state=options["state"],
+            ports={name: options[f"{name}_port"] for name in (UPBIT, BINANCE, CONTROL)},
+        )
+        try:
+            asyncio.run(self._run(chosen))
+        except LookupError as error:
+            raise CommandError(str(error.args[0])) from error
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise CommandError(f"A port of the simulator is taken: {error.strerror}.") from error
+
+    async def _run(self, options: Options) -> None:
+        ending = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, ending.set)
+        server = Server(options)
+        try:
+            await server.start()
+            ready = {"event": "simulator_ready", **server.urls, "stretch": options.stretch}
+            self.stdout.write(json.dumps(ready))
+            self.stdout.flush()
+            await ending.wait()
+        finally:
+            await server.stop()

@@ -1,0 +1,116 @@
+"""Order books around the recorded price. Depth is generated from the seed, never recorded.
+
+A book is a function of (seed, market, tick number), so reading it changes nothing; what orders
+took from it stays taken until the next tick. A pinned book (control API) stays until unpinned.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from exchanges.simulator.core.catalog import NEW_STEPS_FROM_MS, Market, krw_price_step
+from exchanges.simulator.core.numbers import ceil_to, floor_to
+from exchanges.simulator.core.prices import USDT, Tape
+from exchanges.simulator.core.values import UPBIT
+
+LEVELS = 30
+HALF_SPREAD = Decimal("0.00005")
+SPACING = Decimal("0.0001")
+_GRAIN = Decimal(128)
+_OLD_USDT_STEP = Decimal("0.5")
+
+
+@dataclass(slots=True)
+class Level:
+    """One price with what is left at it."""
+
+    price: Decimal
+    quantity: Decimal
+
+
+@dataclass(slots=True)
+class Book:
+    """Bids (dearest first) and asks (cheapest first) of one market at one tick."""
+
+    tick: int
+    price: Decimal
+    bids: list[Level]
+    asks: list[Level]
+    is_pinned: bool = False
+
+
+@dataclass(slots=True)
+class Books:
+    """The current book of each market, made when first looked at in a tick."""
+
+    seed: int
+    tick_ms: int = 1000
+    current: dict[tuple[str, str], Book] = field(default_factory=dict)
+
+    def of(self, tape: Tape, market: Market, market_ms: int) -> Book:
+        """Return the book of a market at a market instant."""
+        key = (market.venue, market.symbol)
+        tick = market_ms // self.tick_ms
+        book = self.current.get(key)
+        if book is None or (book.tick != tick and not book.is_pinned):
+            book = self._make(tape, market, tick)
+            self.current[key] = book
+        return book
+
+    def _make(self, tape: Tape, market: Market, tick: int) -> Book:
+        at_ms = tick * self.tick_ms
+        asset = market.base
+        price = tape.price(market.venue, asset, at_ms)
+        step = price_step(market, price, tape.recorded_ms(at_ms))
+        noise = hashlib.sha512(f"{self.seed}:{market.venue}:{asset}:{tick}".encode()).digest()
+        bid, ask = _top(price, step, pushes_up=noise[63] > 127)
+        scale = market.depth_usdt
+        if market.venue == UPBIT and asset != USDT:
+            scale = scale * tape.krw_per_usdt(at_ms)
+        elif market.venue == UPBIT:
+            scale = scale * price
+        gap = max(step, floor_to(price * SPACING, step))
+        return Book(
+            tick=tick,
+            price=floor_to(price, step),
+            bids=_ladder(bid, -gap, noise[:LEVELS], scale, market.quantity_step),
+            asks=_ladder(ask, gap, noise[LEVELS : 2 * LEVELS], scale, market.quantity_step),
+        )
+
+
+def price_step(market: Market, price: Decimal, recorded_ms: int) -> Decimal:
+    """Return the market's price step at a price."""
+    if market.price_step is not None:
+        return market.price_step
+    if market.base == USDT and recorded_ms < NEW_STEPS_FROM_MS:
+        return _OLD_USDT_STEP
+    return krw_price_step(price, recorded_ms)
+
+
+def _top(price: Decimal, step: Decimal, *, pushes_up: bool) -> tuple[Decimal, Decimal]:
+    half = price * HALF_SPREAD
+    bid, ask = floor_to(price - half, step), ceil_to(price + half, step)
+    if ask - bid > step > half:
+        # A coarse step: the recorded price is one side of a one-step spread, by chance.
+        bid, ask = (bid + step, ask) if pushes_up else (bid, ask - step)
+    return max(bid, step), max(ask, step * 2)
+
+
+def _ladder(
+    top: Decimal, gap: Decimal, noise: bytes, scale: Decimal, quantity_step: Decimal
+) -> list[Level]:
+    levels = []
+    for index, grain in enumerate(noise):
+        price = top + gap * index
+        if price <= 0:
+            break
+        notional = scale * (64 + grain) * (4 + index) / (_GRAIN * 8)
+        levels.append(Level(price, floor_to(notional / price, quantity_step)))
+    return levels
+
+
+def ladder_from(rows: list[tuple[Decimal, Decimal]], *, is_bid: bool) -> list[Level]:
+    """Build one side of a pinned book."""
+    return [Level(price, quantity) for price, quantity in sorted(rows, reverse=is_bid)]

@@ -1,0 +1,114 @@
+"""The first state of a simulated world: one account a venue, addresses, allow-lists, balances."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from exchanges.simulator.core import matching
+from exchanges.simulator.core.addresses import api_key, deposit_address, deposit_tag
+from exchanges.simulator.core.books import Books
+from exchanges.simulator.core.catalog import markets_for, networks_for
+from exchanges.simulator.core.chain import AllowedAddress
+from exchanges.simulator.core.orders import CANCELLED
+from exchanges.simulator.core.prices import Tape
+from exchanges.simulator.core.timeline import Timeline
+from exchanges.simulator.core.values import BINANCE, UPBIT, VENUES, RandomSource
+from exchanges.simulator.core.vault import OUTSIDE
+from exchanges.simulator.core.world import Key, Settings, World
+
+OPENING: Mapping[tuple[str, str], Decimal] = {
+    (BINANCE, "USDT"): Decimal(100_000),
+    (UPBIT, "KRW"): Decimal(50_000_000),
+}
+TICK_MS = 1000
+TICK_WALL_MS = 250
+
+# What a scenario changes of the settings.
+SCENARIOS: Mapping[str, Mapping[str, object]] = {
+    "default": {},
+    "unlimited": {"has_limits": False},
+    "lagging": {"read_lag_wall_ms": {BINANCE: 300, UPBIT: 100}},
+    "travel-rule": {"has_upbit_travel_rule": True},
+    "new-addresses": {"shows_new_addresses_at_once": False},
+}
+
+
+def begin(
+    seed: int, rng: RandomSource, tape: Tape, speed: Decimal, wall_ms: int, scenario: str
+) -> World:
+    """Return a new world at a wall instant; market time starts with the stretch."""
+    world = World(
+        seed=seed,
+        rng=rng,
+        tape=tape,
+        markets=markets_for(tape.assets),
+        networks=networks_for(tape.assets),
+        books=Books(seed),
+        settings=settings_for(scenario),
+        timeline=Timeline(wall_ms=wall_ms, anchor_wall_ms=wall_ms),
+    )
+    set_speed(world, speed)
+    for venue in VENUES:
+        key = Key(
+            venue=venue,
+            access=api_key(seed, venue, "access")[:40],
+            secret=api_key(seed, venue, "secret"),
+        )
+        world.keys[key.access] = key
+    _open_addresses(world)
+    for (venue, asset), quantity in OPENING.items():
+        world.move(asset, quantity, OUTSIDE, f"{venue}.free")
+    world.fact("world_began", seed=seed, stretch=tape.name, scenario=scenario)
+    return world
+
+
+def settings_for(scenario: str) -> Settings:
+    """Return the settings of a scenario; raise KeyError for one that is unknown."""
+    settings = Settings()
+    for name, value in SCENARIOS[scenario].items():
+        setattr(settings, name, value)
+    return settings
+
+
+def set_speed(world: World, speed: Decimal) -> None:
+    """Change how fast market time runs; books tick every second of it, but not too often."""
+    if speed <= 0:
+        raise ValueError("the speed is above zero; freeze the clock to stop it")
+    world.timeline.rebase()
+    world.timeline.speed = speed
+    world.books.tick_ms = max(TICK_MS, int(speed * TICK_WALL_MS))
+
+
+def adopt_tape(world: World, tape: Tape) -> None:
+    """Let a world go on with another stretch; orders in markets it lacks are cancelled."""
+    markets = markets_for(tape.assets)
+    for venue, log in world.orders.items():
+        for order in log.open_orders():
+            if (venue, order.symbol) not in markets:
+                matching.close(world, world.markets[venue, order.symbol], order, CANCELLED)
+    world.tape = tape
+    world.markets = markets
+    world.networks = networks_for(tape.assets) | world.networks
+    world.books.current.clear()
+    _open_addresses(world)
+
+
+def _open_addresses(world: World) -> None:
+    names = {UPBIT: "Upbit", BINANCE: "Binance"}
+    others = {UPBIT: BINANCE, BINANCE: UPBIT}
+    for venue in VENUES:
+        for asset, network in world.networks:
+            address = deposit_address(world.seed, venue, asset, network)
+            has_tag = world.networks[asset, network].has_tag
+            tag = deposit_tag(world.seed, venue, asset) if has_tag else ""
+            key = (venue, asset, network)
+            if key in world.wallet.addresses:
+                continue
+            world.wallet.addresses[key] = (address, tag)
+            if venue == UPBIT and not world.settings.shows_new_addresses_at_once:
+                world.wallet.hidden_addresses.add(key)
+            entry = AllowedAddress(
+                asset=asset, network=network, address=address, tag=tag, owner=names[venue]
+            )
+            world.wallet.allowed.setdefault(others[venue], []).append(entry)

@@ -1,0 +1,253 @@
+"""Accepts an order that passed the venue's checks: locks, walks the book, settles, rests or ends.
+
+Upbit takes its fee in the quote asset (on top of a buy, out of a sale), Binance in the asset
+received. Fees floor to eight decimals.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from exchanges.simulator.core.books import Level
+from exchanges.simulator.core.catalog import Market
+from exchanges.simulator.core.numbers import EIGHT_PLACES, ZERO, ceil_to, floor_to, plain
+from exchanges.simulator.core.orders import (
+    BUY,
+    CANCELLED,
+    EXPIRED,
+    FILLED,
+    OPEN,
+    Fill,
+    Order,
+)
+from exchanges.simulator.core.values import UPBIT
+from exchanges.simulator.core.world import World
+
+
+def needed_lock(market: Market, order: Order) -> tuple[str, Decimal, Decimal]:
+    """Return the asset to lock, how much, and the fee within it (Upbit buys)."""
+    if order.side != BUY:
+        return market.base, order.quantity or ZERO, ZERO
+    notional = order.budget
+    if notional is None:
+        notional = (order.price or ZERO) * (order.quantity or ZERO)
+    if market.venue != UPBIT:
+        return market.quote, notional, ZERO
+    fee = ceil_to(notional * market.taker_fee, EIGHT_PLACES)
+    return market.quote, notional + fee, fee
+
+
+def submit(world: World, market: Market, order: Order) -> None:
+    """Lock, match and settle an order; the balance must have been checked."""
+    asset, lock, order.reserved_fee = needed_lock(market, order)
+    world.move(asset, lock, f"{order.venue}.free", f"{order.venue}.locked")
+    order.held = lock
+    world.orders[order.venue].add(order)
+    world.fact(
+        "order_accepted",
+        venue=order.venue,
+        venue_order_id=order.venue_order_id,
+        client_order_id=order.client_order_id,
+        symbol=order.symbol,
+        side=order.side,
+        quantity=_text(order.quantity),
+        price=_text(order.price),
+        budget=_text(order.budget),
+    )
+    levels = _facing(world, market, order)
+    if order.time_in_force == "fok" and not _can_fill(order, levels):
+        levels = []
+    if order.time_in_force != "post_only":
+        _take(world, market, order, levels)
+    elif levels and _crosses(order, levels[0].price):
+        close(world, market, order, CANCELLED)
+    _settle_end(world, market, order)
+
+
+def _text(value: Decimal | None) -> str | None:
+    return None if value is None else plain(value)
+
+
+def _facing(world: World, market: Market, order: Order) -> list[Level]:
+    if world.override.get("no_liquidity"):
+        return []
+    book = world.book(market)
+    return book.asks if order.side == BUY else book.bids
+
+
+def _crosses(order: Order, price: Decimal) -> bool:
+    if order.price is None:
+        return True
+    return price <= order.price if order.side == BUY else price >= order.price
+
+
+def _can_fill(order: Order, levels: list[Level]) -> bool:
+    usable = [level for level in levels if _crosses(order, level.price)]
+    if order.quantity is not None:
+        return sum((level.quantity for level in usable), ZERO) >= order.quantity
+    total = sum((level.quantity * level.price for level in usable), ZERO)
+    return total >= (order.budget or ZERO)
+
+
+def would_cross(world: World, market: Market, order: Order) -> bool:
+    """Say whether the order would take liquidity now."""
+    levels = _facing(world, market, order)
+    return bool(levels) and _crosses(order, levels[0].price)
+
+
+def _take(world: World, market: Market, order: Order, levels: list[Level]) -> None:
+    ratio = world.override.get("fill_ratio", world.settings.partial_fill_ratio)
+    limit = order.quantity
+    if limit is not None and isinstance(ratio, Decimal) and ratio < 1:
+        limit = floor_to(limit * ratio, market.quantity_step)
+    for level in levels:
+        if level.quantity <= ZERO:
+            continue
+        if not _crosses(order, level.price):
+            break
+        quantity = _wanted(market, order, level, limit)
+        if quantity <= ZERO:
+            break
+        level.quantity -= quantity
+        settle_fill(world, market, order, level.price, quantity)
+
+
+def _wanted(market: Market, order: Order, level: Level, limit: Decimal | None) -> Decimal:
+    if limit is not None:
+        return min(level.quantity, limit - order.executed)
+    affordable = floor_to(order.budget_left / level.price, market.quantity_step)
+    return min(level.quantity, affordable)
+
+
+def settle_fill(
+    world: World, market: Market, order: Order, price: Decimal, quantity: Decimal
+) -> None:
+    """Exchange the assets of one execution and take the fee."""
+    venue, notional = order.venue, price * quantity
+    locked, free = f"{venue}.locked", f"{venue}.free"
+    maker, fees = f"{venue}.maker", f"{venue}.fees"
+    gained, gives = (
+        (market.base, market.quote) if order.side == BUY else (market.quote, market.base)
+    )
+    received, paid = (quantity, notional) if order.side == BUY else (notional, quantity)
+    world.move(gives, paid, locked, maker)
+    order.held -= paid
+    fee_asset = market.quote if venue == UPBIT else gained
+    fee = floor_to((notional if venue == UPBIT else received) * market.taker_fee, EIGHT_PLACES)
+    if venue == UPBIT and order.side == BUY:
+        world.move(fee_asset, fee, locked, fees)
+        order.held -= fee
+        world.move(gained, received, maker, free)
+    else:
+        world.move(gained, fee, maker, fees)
+        world.move(gained, received - fee, maker, free)
+    order.executed += quantity
+    order.executed_notional += notional
+    order.fee += fee
+    order.updated_ms = world.wall_ms
+    fill = Fill(
+        venue_trade_id=world.new_uuid() if venue == UPBIT else str(world.next_number()),
+        price=price,
+        quantity=quantity,
+        notional=notional,
+        fee=fee,
+        fee_asset=fee_asset,
+        at_ms=world.wall_ms,
+    )
+    order.fills.append(fill)
+    world.fact(
+        "fill",
+        venue=venue,
+        venue_order_id=order.venue_order_id,
+        price=plain(price),
+        quantity=plain(quantity),
+        fee=plain(fee),
+        fee_asset=fee_asset,
+    )
+
+
+def _settle_end(world: World, market: Market, order: Order) -> None:
+    if order.state != OPEN:
+        return
+    is_done = order.remaining == ZERO and order.budget_left == ZERO
+    if is_done:
+        close(world, market, order, FILLED)
+    elif order.time_in_force in {"ioc", "fok"} or order.price is None:
+        close(world, market, order, EXPIRED)
+    else:
+        _rest(world, market, order)
+
+
+def _rest(world: World, market: Market, order: Order) -> None:
+    book = world.book(market)
+    own_side = book.bids if order.side == BUY else book.asks
+    order.queue_ahead = sum(
+        (level.quantity for level in own_side if level.price == order.price), ZERO
+    )
+    watch(world, market)
+
+
+def watch(world: World, market: Market) -> None:
+    """Plan a look at the market's resting orders at the next tick, once."""
+    key = (market.venue, market.symbol)
+    if key in world.watched or world.timeline.is_frozen:
+        return
+    world.watched.add(key)
+    next_tick = (world.market_ms // world.books.tick_ms + 1) * world.books.tick_ms
+    world.agenda.plan(next_tick, "book_tick", f"{market.venue}/{market.symbol}")
+
+
+def match_resting(world: World, market: Market) -> None:
+    """Fill resting orders of a market that the present book reaches, oldest first."""
+    world.watched.discard((market.venue, market.symbol))
+    resting = [
+        order for order in world.orders[market.venue].open_orders() if order.symbol == market.symbol
+    ]
+    for order in resting:
+        _fill_resting(world, market, order)
+        if order.remaining == ZERO:
+            close(world, market, order, FILLED)
+    if any(order.state == OPEN for order in resting):
+        watch(world, market)
+
+
+def _fill_resting(world: World, market: Market, order: Order) -> None:
+    for level in _facing(world, market, order):
+        if order.price is None or order.remaining == ZERO or not _crosses(order, level.price):
+            return
+        printed = level.quantity
+        level.quantity = ZERO
+        if level.price == order.price:
+            waited = min(order.queue_ahead, printed)
+            order.queue_ahead -= waited
+            printed -= waited
+        quantity = min(printed, order.remaining)
+        if quantity > ZERO:
+            settle_fill(world, market, order, order.price, quantity)
+
+
+def close(world: World, market: Market, order: Order, state: str) -> None:
+    """End an order and unlock what it still holds."""
+    if order.state != OPEN:
+        return
+    asset = market.quote if order.side == BUY else market.base
+    order.shown_locked = order.held if state != FILLED else ZERO
+    world.move(asset, order.held, f"{order.venue}.locked", f"{order.venue}.free")
+    order.held = ZERO
+    order.state = state
+    order.updated_ms = world.wall_ms
+    world.orders[order.venue].open_ids.pop(order.venue_order_id, None)
+    world.fact(
+        "order_closed",
+        venue=order.venue,
+        venue_order_id=order.venue_order_id,
+        state=state,
+        executed=plain(order.executed),
+    )
+
+
+def complete(world: World, market: Market, order: Order) -> None:
+    """Fill the rest of a resting order at its own price (a fill that races a cancel)."""
+    if order.price is not None and order.remaining > ZERO:
+        settle_fill(world, market, order, order.price, order.remaining)
+    close(world, market, order, FILLED)

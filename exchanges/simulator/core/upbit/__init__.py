@@ -1,0 +1,3 @@
+"""What the simulated Upbit says on the wire."""
+
+from __future__ import annotations

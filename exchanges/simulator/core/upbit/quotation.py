@@ -1,0 +1,144 @@
+"""Upbit's public market data: JSON numbers, and integer error names."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from exchanges.simulator.core.books import Book
+from exchanges.simulator.core.catalog import Market, asset_titles
+from exchanges.simulator.core.numbers import plain
+from exchanges.simulator.core.upbit.params import Params
+from exchanges.simulator.core.upbit.refusals import missing, not_quoted
+from exchanges.simulator.core.upbit.render import KST
+from exchanges.simulator.core.values import UPBIT, Reply, json_reply
+from exchanges.simulator.core.world import World
+
+
+def _markets(world: World) -> list[Market]:
+    return [market for market in world.markets.values() if market.venue == UPBIT]
+
+
+def _asked(world: World, params: Params) -> list[Market]:
+    symbols = params.many("markets")
+    if not symbols:
+        raise missing("markets")
+    found = [world.markets.get((UPBIT, symbol)) for symbol in symbols]
+    if None in found:
+        raise not_quoted()
+    return [market for market in found if market is not None]
+
+
+def market_all(world: World, params: Params) -> Reply:
+    """List the markets."""
+    rows = []
+    for market in _markets(world):
+        korean, english = asset_titles(market.base)
+        row: dict[str, object] = {
+            "market": market.symbol,
+            "korean_name": korean,
+            "english_name": english,
+        }
+        if params.get("is_details") in {"true", "1"} or params.get("isDetails") == "true":
+            row["market_event"] = {"warning": False, "caution": _CAUTION}
+        rows.append(row)
+    return json_reply(rows)
+
+
+_CAUTION = {
+    "PRICE_FLUCTUATIONS": False,
+    "TRADING_VOLUME_SOARING": False,
+    "DEPOSIT_AMOUNT_SOARING": False,
+    "GLOBAL_PRICE_DIFFERENCES": False,
+    "CONCENTRATION_OF_SMALL_ACCOUNTS": False,
+}
+
+
+def ticker(world: World, params: Params) -> Reply:
+    """Return tickers; all but the last price is derived from it."""
+    return json_reply([_ticker(world, market) for market in _asked(world, params)])
+
+
+def ticker_all(world: World, params: Params) -> Reply:
+    """Return the tickers of all markets of the quote currencies."""
+    quotes = params.many("quote_currencies") or ["KRW"]
+    return json_reply([_ticker(world, m) for m in _markets(world) if m.quote in quotes])
+
+
+def _ticker(world: World, market: Market) -> dict[str, object]:
+    price, now_ms = world.book(market).price, world.wall_ms
+    utc = datetime.fromtimestamp(now_ms // 1000, tz=UTC)
+    kst = utc.astimezone(KST)
+    zero = Decimal(0)
+    return {
+        "market": market.symbol,
+        "trade_date": f"{utc:%Y%m%d}",
+        "trade_time": f"{utc:%H%M%S}",
+        "trade_date_kst": f"{kst:%Y%m%d}",
+        "trade_time_kst": f"{kst:%H%M%S}",
+        "trade_timestamp": now_ms,
+        "opening_price": price,
+        "high_price": price,
+        "low_price": price,
+        "trade_price": price,
+        "prev_closing_price": price,
+        "change": "EVEN",
+        "change_price": zero,
+        "change_rate": zero,
+        "signed_change_price": zero,
+        "signed_change_rate": zero,
+        "trade_volume": zero,
+        "acc_trade_price": zero,
+        "acc_trade_price_24h": zero,
+        "acc_trade_volume": zero,
+        "acc_trade_volume_24h": zero,
+        "highest_52_week_price": price,
+        "highest_52_week_date": f"{kst:%Y-%m-%d}",
+        "lowest_52_week_price": price,
+        "lowest_52_week_date": f"{kst:%Y-%m-%d}",
+        "timestamp": now_ms,
+    }
+
+
+def orderbook(world: World, params: Params) -> Reply:
+    """Return order books of up to 30 levels."""
+    count = params.whole("count", 30, 30)
+    return json_reply([_book(world, m, world.book(m), count) for m in _asked(world, params)])
+
+
+def _book(world: World, market: Market, book: Book, count: int) -> dict[str, object]:
+    asks = [level for level in book.asks if level.quantity > 0]
+    bids = [level for level in book.bids if level.quantity > 0]
+    units = [
+        {
+            "ask_price": ask.price,
+            "bid_price": bid.price,
+            "ask_size": ask.quantity,
+            "bid_size": bid.quantity,
+        }
+        for ask, bid in zip(asks[:count], bids[:count], strict=False)
+    ]
+    return {
+        "market": market.symbol,
+        "timestamp": world.wall_ms,
+        "total_ask_size": sum((level.quantity for level in asks), Decimal(0)),
+        "total_bid_size": sum((level.quantity for level in bids), Decimal(0)),
+        "orderbook_units": units,
+        "level": 0,
+    }
+
+
+def instruments(world: World, params: Params) -> Reply:
+    """Return each market's price step now."""
+    rows = []
+    for market in _asked(world, params):
+        step = world.price_step(market, world.book(market).price)
+        rows.append(
+            {
+                "market": market.symbol,
+                "quote_currency": market.quote,
+                "tick_size": plain(step),
+                "supported_levels": ["0"],
+            }
+        )
+    return json_reply(rows)

@@ -1,0 +1,142 @@
+"""How Upbit spells orders, accounts, withdrawals and deposits."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+
+from exchanges.simulator.core import chain
+from exchanges.simulator.core.chain import Deposit, Withdrawal
+from exchanges.simulator.core.numbers import ZERO, plain
+from exchanges.simulator.core.orders import BUY, CANCELLED, EXPIRED, FILLED, OPEN, Fill, Order
+from exchanges.simulator.core.values import UPBIT
+from exchanges.simulator.core.world import World
+
+KST = timezone(timedelta(hours=9))
+SIDES = {"bid": "buy", "ask": "sell"}
+STATES = {OPEN: "wait", FILLED: "done", CANCELLED: "cancel", EXPIRED: "cancel"}
+DEPOSIT_STATES = {
+    chain.PENDING: "PROCESSING",
+    chain.HELD: "TRAVEL_RULE_SUSPECTED",
+    chain.CREDITED: "ACCEPTED",
+}
+
+
+def moment(at_ms: int) -> str:
+    """Write a wall instant as Upbit does, in Korean time without fractions."""
+    return datetime.fromtimestamp(at_ms // 1000, tz=KST).isoformat()
+
+
+def order_view(order: Order, *, is_fresh: bool = False) -> dict[str, object]:
+    """Return an order; a fresh one shows no fills, as the reply to its creation does."""
+    held = order.reserved_fee
+    executed = ZERO if is_fresh else order.executed
+    volume = order.quantity
+    state = "wait" if is_fresh else STATES[order.state]
+    fee = ZERO if is_fresh else order.fee
+    view: dict[str, object] = {
+        "uuid": order.venue_order_id,
+        "side": "bid" if order.side == BUY else "ask",
+        "ord_type": order.kind,
+        "price": _price(order),
+        "state": state,
+        "market": order.symbol,
+        "created_at": moment(order.created_ms),
+        "volume": None if volume is None else plain(volume),
+        "remaining_volume": None if volume is None else plain(volume - executed),
+        "reserved_fee": plain(held),
+        "remaining_fee": plain(max(held - fee, ZERO) if state != "done" else ZERO),
+        "paid_fee": plain(fee),
+        "locked": plain(_locked(order, is_fresh=is_fresh)),
+        "executed_volume": plain(executed),
+        "prevented_volume": "0",
+        "prevented_locked": "0",
+        "trades_count": 0 if is_fresh else len(order.fills),
+    }
+    if order.time_in_force in {"ioc", "fok", "post_only"} and order.kind in {"limit", "best"}:
+        view["time_in_force"] = order.time_in_force
+    if order.client_order_id is not None:
+        view["identifier"] = order.client_order_id
+    return view
+
+
+def _price(order: Order) -> str | None:
+    price = order.price if order.budget is None else order.budget
+    return None if price is None else plain(price)
+
+
+def _locked(order: Order, *, is_fresh: bool) -> Decimal:
+    if not is_fresh:
+        return order.held if order.state == OPEN else order.shown_locked
+    if order.side != BUY:
+        return order.quantity or ZERO
+    notional = order.budget
+    if notional is None:
+        notional = (order.price or ZERO) * (order.quantity or ZERO)
+    return notional + order.reserved_fee
+
+
+def order_with_trades(order: Order) -> dict[str, object]:
+    """Return an order with its trades, as the single-order read does."""
+    return {**order_view(order), "trades": [_trade(order, fill) for fill in order.fills]}
+
+
+def _trade(order: Order, fill: Fill) -> dict[str, object]:
+    return {
+        "market": order.symbol,
+        "uuid": fill.venue_trade_id,
+        "price": plain(fill.price),
+        "volume": plain(fill.quantity),
+        "funds": plain(fill.notional),
+        "trend": "up" if order.side == BUY else "down",
+        "created_at": moment(fill.at_ms),
+        "side": "bid" if order.side == BUY else "ask",
+    }
+
+
+def account_view(world: World, asset: str, lag_ms: int = 0) -> dict[str, object]:
+    """Return one currency of the account, as it was `lag_ms` of wall time ago."""
+    since = world.wall_ms - lag_ms if lag_ms else world.wall_ms + 1
+    return {
+        "currency": asset,
+        "balance": plain(world.vault.held_before(f"{UPBIT}.free", asset, since)),
+        "locked": plain(world.vault.held_before(f"{UPBIT}.locked", asset, since)),
+        "avg_buy_price": "0",
+        "avg_buy_price_modified": asset == "KRW",
+        "unit_currency": "KRW",
+    }
+
+
+def withdrawal_view(row: Withdrawal) -> dict[str, object]:
+    """Return a withdrawal; `amount` excludes the fee."""
+    return {
+        "type": "withdraw",
+        "uuid": row.venue_withdrawal_id,
+        "currency": row.asset,
+        "net_type": row.network,
+        "txid": row.txid,
+        "state": row.state.upper(),
+        "created_at": moment(row.created_ms),
+        "done_at": None if row.done_ms is None else moment(row.done_ms),
+        "amount": plain(row.quantity),
+        "fee": plain(row.fee),
+        "transaction_type": "default",
+        "is_cancelable": row.state == chain.WAITING,
+    }
+
+
+def deposit_view(row: Deposit) -> dict[str, object]:
+    """Return a deposit."""
+    return {
+        "type": "deposit",
+        "uuid": row.venue_deposit_id,
+        "currency": row.asset,
+        "net_type": row.network,
+        "txid": row.txid,
+        "state": DEPOSIT_STATES[row.state],
+        "created_at": moment(row.created_ms),
+        "done_at": moment(row.done_ms) if row.done_ms is not None else None,
+        "amount": plain(row.quantity),
+        "fee": "0.0",
+        "transaction_type": "default",
+    }

@@ -1,0 +1,290 @@
+"""Upbit's deposit and withdrawal routes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TypeVar
+
+from exchanges.simulator.core import chain, wallet
+from exchanges.simulator.core.catalog import Network, Wallet
+from exchanges.simulator.core.chain import AllowedAddress, Deposit, Withdrawal
+from exchanges.simulator.core.numbers import decimals_of, plain
+from exchanges.simulator.core.upbit.params import Params
+from exchanges.simulator.core.upbit.refusals import missing, refuse
+from exchanges.simulator.core.upbit.render import (
+    DEPOSIT_STATES,
+    account_view,
+    withdrawal_view,
+)
+from exchanges.simulator.core.values import UPBIT, Reply, json_reply
+from exchanges.simulator.core.world import World
+
+_Row = TypeVar("_Row")
+_DAILY_LIMIT_KRW = "5000000000"
+
+
+def find_network(world: World, params: Params) -> Network:
+    """Return the asked network of an asset, its first one if none is named, or refuse."""
+    asset = params.need("currency")
+    network = params.get("net_type")
+    if network is None:
+        network = next((n for a, n in world.networks if a == asset), None)
+    found = world.networks.get((asset, network or ""))
+    if found is None:
+        raise refuse("currency_does_not_exist")
+    return found
+
+
+def withdraw(world: World, params: Params) -> Reply:
+    """Accept a withdrawal (201) or refuse it; there is no client id to tell two apart."""
+    params.need("net_type")
+    network = find_network(world, params)
+    amount, address = params.decimal("amount"), params.need("address")
+    if amount is None:
+        raise missing("amount")
+    tag = params.get("secondary_address") or ""
+    if not any(_is_allowed(row, network, address, tag) for row in _allowed(world)):
+        raise refuse("withdraw_address_not_registered")
+    terms = network.wallets[UPBIT]
+    _check_withdrawal(world, network, terms, amount)
+    row = Withdrawal(
+        venue=UPBIT,
+        venue_withdrawal_id=world.new_uuid(),
+        client_id=None,
+        asset=network.asset,
+        network=network.network,
+        address=address,
+        tag=tag,
+        quantity=amount,
+        fee=terms.withdraw_fee,
+        created_ms=world.wall_ms,
+    )
+    wallet.accept(world, row)
+    return json_reply(withdrawal_view(row), 201)
+
+
+def _check_withdrawal(world: World, network: Network, terms: Wallet, amount: Decimal) -> None:
+    if not terms.can_withdraw:
+        raise refuse("withdraw_wallet_not_working")
+    if decimals_of(amount) > terms.withdraw_decimals:
+        raise refuse("withdraw_decimal_exceeded")
+    if amount < terms.withdraw_min:
+        raise refuse("withdraw_under_minimum")
+    if world.free(UPBIT, network.asset) < amount + terms.withdraw_fee:
+        raise refuse("withdraw_insufficient_balance")
+
+
+def _allowed(world: World) -> list[AllowedAddress]:
+    return world.wallet.allowed.get(UPBIT, [])
+
+
+def _is_allowed(row: AllowedAddress, network: Network, address: str, tag: str) -> bool:
+    return (row.asset, row.network, row.address, row.tag) == (
+        network.asset,
+        network.network,
+        address,
+        tag,
+    )
+
+
+def cancel_withdrawal(world: World, params: Params) -> Reply:
+    """Cancel a withdrawal that still waits."""
+    row = _rows(world).get(params.need("uuid"))
+    if row is None:
+        raise refuse("withdraw_not_found")
+    if row.state != chain.WAITING:
+        raise refuse("withdraw_not_cancelable")
+    wallet.give_back(world, row, chain.CANCELLED)
+    return json_reply(withdrawal_view(row))
+
+
+def _rows(world: World) -> dict[str, Withdrawal]:
+    since = world.wall_ms - _lag_ms(world)
+    rows = world.wallet.withdrawals.items()
+    return {key: row for key, row in rows if row.venue == UPBIT and row.created_ms <= since}
+
+
+def _lag_ms(world: World) -> int:
+    lag = world.override.get("read_lag_ms", world.settings.read_lag_wall_ms.get(UPBIT, 0))
+    return lag if isinstance(lag, int) else 0
+
+
+def list_withdrawals(world: World, params: Params) -> Reply:
+    """Return withdrawals, newest first unless asked otherwise."""
+    rows = [row for row in _rows(world).values() if row_matches(row, params)]
+    return page([withdrawal_view(row) for row in rows], params)
+
+
+def row_matches(row: Withdrawal | Deposit, params: Params) -> bool:
+    """Say whether a row passes a list route's filters."""
+    state = (
+        row.state.upper()
+        if isinstance(row, Withdrawal)
+        else DEPOSIT_STATES.get(row.state, "REJECTED")
+    )
+    own_id = row.venue_withdrawal_id if isinstance(row, Withdrawal) else row.venue_deposit_id
+    wanted = (
+        ([params.get("currency")], row.asset),
+        ([params.get("net_type")], row.network),
+        (params.many("state") or params.many("states"), state),
+        (params.many("uuids"), own_id),
+        (params.many("txids"), row.txid),
+    )
+    return all(not any(asked) or value in asked for asked, value in wanted)
+
+
+def page(views: list[dict[str, object]], params: Params) -> Reply:
+    """Return a page of rows, newest first unless asked otherwise."""
+    limit, number = params.whole("limit", 100, 100), params.whole("page", 1, 1_000_000)
+    if params.get("order_by") != "asc":
+        views.reverse()
+    return json_reply(views[(number - 1) * limit : number * limit])
+
+
+def read_withdrawal(world: World, params: Params) -> Reply:
+    """Return one withdrawal: by uuid (which wins), by txid, or the latest."""
+    rows = _rows(world)
+    uuid, txid, asset = params.get("uuid"), params.get("txid"), params.get("currency")
+    if uuid is not None:
+        found = rows.get(uuid)
+    else:
+        found = last([r for r in rows.values() if fits(r, txid, asset)])
+    if found is None:
+        raise refuse("withdraw_not_found")
+    return json_reply(withdrawal_view(found))
+
+
+def fits(row: Withdrawal | Deposit, txid: str | None, asset: str | None) -> bool:
+    """Say whether a row has the txid and asset, where given."""
+    return txid in {None, row.txid} and asset in {None, row.asset}
+
+
+def last(rows: list[_Row]) -> _Row | None:
+    """Return the latest row."""
+    return rows[-1] if rows else None
+
+
+def withdrawal_chance(world: World, params: Params) -> Reply:
+    """Return fee, minimum and limits of withdrawing an asset on a network."""
+    network = find_network(world, params)
+    terms = network.wallets[UPBIT]
+    return json_reply(
+        {
+            "member_level": _MEMBER,
+            "currency": {
+                "code": network.asset,
+                "withdraw_fee": plain(terms.withdraw_fee),
+                "is_coin": True,
+                "wallet_state": _wallet_state(terms),
+                "wallet_support": _supported(terms),
+            },
+            "account": account_view(world, network.asset),
+            "withdraw_limit": {
+                "currency": network.asset,
+                "minimum": plain(terms.withdraw_min),
+                "onetime": _DAILY_LIMIT_KRW,
+                "daily": _DAILY_LIMIT_KRW,
+                "remaining_daily": "0.0",
+                "remaining_daily_fiat": _DAILY_LIMIT_KRW,
+                "fiat_currency": "KRW",
+                "fixed": terms.withdraw_decimals,
+                "withdraw_delayed_fiat": "0.0",
+                "can_withdraw": terms.can_withdraw,
+            },
+        }
+    )
+
+
+_MEMBER = {
+    "security_level": 4,
+    "fee_level": 0,
+    "email_verified": True,
+    "identity_auth_verified": True,
+    "bank_account_verified": True,
+    "two_factor_auth_verified": True,
+    "locked": False,
+    "wallet_locked": False,
+}
+
+
+def _wallet_state(terms: Wallet) -> str:
+    states = {
+        (True, True): "working",
+        (False, True): "withdraw_only",
+        (True, False): "deposit_only",
+        (False, False): "paused",
+    }
+    return states[terms.can_deposit, terms.can_withdraw]
+
+
+def _supported(terms: Wallet) -> list[str]:
+    ways = (("deposit", terms.can_deposit), ("withdraw", terms.can_withdraw))
+    return [way for way, is_open in ways if is_open]
+
+
+def allowed_addresses(world: World, params: Params) -> Reply:
+    """Return the addresses the account may withdraw to."""
+    del params
+    rows = [
+        {
+            "currency": row.asset,
+            "net_type": row.network,
+            "network_name": _title(world, row),
+            "withdraw_address": row.address,
+            "secondary_address": row.tag or None,
+            "beneficiary_name": "홍길동",
+            "beneficiary_company_name": None,
+            "beneficiary_type": "individual",
+            "exchange_name": row.owner,
+            "wallet_type": None,
+        }
+        for row in _allowed(world)
+    ]
+    return json_reply(rows)
+
+
+def _title(world: World, row: AllowedAddress) -> str:
+    network = world.networks.get((row.asset, row.network))
+    return network.title if network is not None else row.network
+
+
+def wallet_status(world: World, params: Params) -> Reply:
+    """Return each wallet's state, as late as the venue's own page."""
+    del params
+    return json_reply([_status(world, network) for network in world.networks.values()])
+
+
+def _status(world: World, network: Network) -> dict[str, object]:
+    terms = network.wallets[UPBIT]
+    is_late = world.market_ms < terms.shown_until_ms
+    can_deposit, can_withdraw = terms.shown if is_late else (terms.can_deposit, terms.can_withdraw)
+    seen = Wallet(
+        withdraw_fee=terms.withdraw_fee,
+        withdraw_min=terms.withdraw_min,
+        withdraw_decimals=0,
+        credit_confirmations=0,
+        unlock_confirmations=0,
+        can_deposit=can_deposit,
+        can_withdraw=can_withdraw,
+    )
+    now = datetime.fromtimestamp(world.wall_ms // 1000, tz=UTC)
+    return {
+        "currency": network.asset,
+        "wallet_state": _wallet_state(seen),
+        "block_state": "normal",
+        "block_height": 90_000_000 + world.market_ms // network.block_ms,
+        "block_updated_at": now.isoformat(timespec="milliseconds"),
+        "block_elapsed_minutes": 0,
+        "net_type": network.network,
+        "network_name": network.title,
+    }
+
+
+def api_keys(world: World, params: Params) -> Reply:
+    """Return the account's keys and when they expire."""
+    del params
+    year_ms = 365 * 86_400_000
+    expires = datetime.fromtimestamp((world.wall_ms + year_ms) // 1000, tz=UTC)
+    keys = [key for key in world.keys.values() if key.venue == UPBIT]
+    return json_reply([{"access_key": k.access, "expire_at": expires.isoformat()} for k in keys])

@@ -1,0 +1,135 @@
+"""The whole durable state of the simulated venues, and the small verbs everything shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from exchanges.simulator.core.books import Book, Books, price_step
+from exchanges.simulator.core.catalog import Market, Network
+from exchanges.simulator.core.chain import WalletLog
+from exchanges.simulator.core.journal import Journal
+from exchanges.simulator.core.orders import OrderLog
+from exchanges.simulator.core.prices import Tape
+from exchanges.simulator.core.timeline import Agenda, Timeline
+from exchanges.simulator.core.values import VENUES, RandomSource
+from exchanges.simulator.core.vault import Vault
+
+ALL_PERMISSIONS = frozenset({"read", "trade", "withdraw"})
+
+
+@dataclass(slots=True, kw_only=True)
+class Key:
+    """One API key of a venue's account."""
+
+    venue: str
+    access: str
+    secret: str
+    permissions: frozenset[str] = ALL_PERMISSIONS
+    addresses: frozenset[str] = frozenset()
+    is_expired: bool = False
+    has_withdrawal_block: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Settings:
+    """What a scenario may change; times in market milliseconds unless named wall."""
+
+    review_ms: int = 30_000
+    broadcast_ms: int = 15_000
+    partial_fill_ratio: Decimal = Decimal(1)
+    duplicate_identifier_name: str = "duplicated_identifier"
+    wallet_status_lag_ms: int = 180_000
+    address_delay_ms: int = 5_000
+    read_lag_wall_ms: dict[str, int] = field(default_factory=dict)
+    has_upbit_travel_rule: bool = False
+    binance_travel_rule: str = "NIL"
+    has_limits: bool = True
+    shows_new_addresses_at_once: bool = True
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    """Accounts, books, chain and clocks. Nothing here knows HTTP."""
+
+    seed: int
+    rng: RandomSource
+    tape: Tape | None
+    markets: dict[tuple[str, str], Market]
+    networks: dict[tuple[str, str], Network]
+    books: Books
+    keys: dict[str, Key] = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
+    timeline: Timeline = field(default_factory=Timeline)
+    agenda: Agenda = field(default_factory=Agenda)
+    vault: Vault = field(default_factory=Vault)
+    journal: Journal = field(default_factory=Journal)
+    orders: dict[str, OrderLog] = field(
+        default_factory=lambda: {venue: OrderLog() for venue in VENUES}
+    )
+    wallet: WalletLog = field(default_factory=WalletLog)
+    maintenance: dict[str, bool] = field(default_factory=dict)
+    skew_ms: dict[str, int] = field(default_factory=dict)
+    watched: set[tuple[str, str]] = field(default_factory=set)
+    numbers: int = 1_000_000
+    # What the request in hand may see and do differently because of a fault rule.
+    override: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def wall_ms(self) -> int:
+        """The present wall instant."""
+        return self.timeline.wall_ms
+
+    @property
+    def market_ms(self) -> int:
+        """The present market instant."""
+        return self.timeline.market_ms
+
+    @property
+    def recording(self) -> Tape:
+        """The tape being replayed."""
+        if self.tape is None:
+            raise RuntimeError("no tape: the state was loaded without one")
+        return self.tape
+
+    def venue_ms(self, venue: str) -> int:
+        """Return the wall instant on the venue's own clock."""
+        return self.timeline.wall_ms + self.skew_ms.get(venue, 0)
+
+    def book(self, market: Market) -> Book:
+        """Return the market's book now."""
+        return self.books.of(self.recording, market, self.market_ms)
+
+    def price_step(self, market: Market, price: Decimal) -> Decimal:
+        """Return the market's price step at a price now."""
+        return price_step(market, price, self.recording.recorded_ms(self.market_ms))
+
+    def move(self, asset: str, quantity: Decimal, source: str, target: str) -> None:
+        """Move money, see Vault.move."""
+        self.vault.move(asset, quantity, source, target, self.timeline.wall_ms)
+
+    def fact(self, kind: str, /, **details: object) -> None:
+        """Journal a change of the world."""
+        self.journal.fact(self.timeline.wall_ms, kind, **details)
+
+    def next_number(self) -> int:
+        """Return the next sequential id."""
+        self.numbers += 1
+        return self.numbers
+
+    def new_uuid(self) -> str:
+        """Return a random UUID (version 4) from the seeded source."""
+        text = f"{self.rng.getrandbits(128):032x}"
+        return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
+
+    def new_hex(self, bits: int) -> str:
+        """Return random hexadecimal digits."""
+        return f"{self.rng.getrandbits(bits):0{bits // 4}x}"
+
+    def free(self, venue: str, asset: str) -> Decimal:
+        """Say what the account may use."""
+        return self.vault.held(f"{venue}.free", asset)
+
+    def locked(self, venue: str, asset: str) -> Decimal:
+        """Say what the account has locked."""
+        return self.vault.held(f"{venue}.locked", asset)

@@ -1,0 +1,275 @@
+"""The simulator over real sockets: a port for each venue and one for control, on loopback.
+
+The transport owns the wall clock and breaks connections on purpose where a fault rule asks for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import struct
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Self
+
+from aiohttp import web
+
+from exchanges.simulator.candles import DEFAULT_STRETCH, SAMPLE, load_tape
+from exchanges.simulator.core.simulator import Simulator
+from exchanges.simulator.core.values import BINANCE, UPBIT, VENUES, Fault, Reply
+from exchanges.simulator.state import StateFile
+
+HOST = "127.0.0.1"
+CONTROL = "control"
+DEFAULT_PORTS: Mapping[str, int] = {UPBIT: 18081, BINANCE: 18082, CONTROL: 18080}
+ANY_PORTS: Mapping[str, int] = {UPBIT: 0, BINANCE: 0, CONTROL: 0}
+ADVANCE_SECONDS = 0.25
+START_SECONDS = 30
+_STOP_SECONDS = 0.2
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to run: `speed` is market time per wall time; `state` makes the world durable."""
+
+    seed: int = 1
+    speed: Decimal = Decimal(1)
+    stretch: str = DEFAULT_STRETCH
+    scenario: str = "default"
+    data: Path = SAMPLE
+    state: Path | None = None
+    ports: Mapping[str, int] = field(default_factory=lambda: DEFAULT_PORTS)
+
+
+def wall_ms() -> int:
+    """Read the wall clock."""
+    return time.time_ns() // 1_000_000
+
+
+def make_simulator(options: Options) -> Simulator:
+    """Build a simulator that begins now; LookupError or KeyError for an unknown choice."""
+    return Simulator(
+        seed=options.seed,
+        tape=load_tape(options.stretch, options.data),
+        make_random=random.Random,
+        speed=options.speed,
+        wall_ms=wall_ms(),
+        scenario=options.scenario,
+    )
+
+
+class Server:
+    """Listens on three ports for one simulator, inside one event loop."""
+
+    def __init__(self, options: Options) -> None:
+        """Prepare the simulator, and its state if it has a file."""
+        self.options = options
+        self.simulator = make_simulator(options)
+        self.state: StateFile | None = None
+        if options.state is not None:
+            self.state = StateFile(
+                options.state, self.simulator, lambda name: load_tape(name, options.data)
+            )
+        self._runners: dict[str, web.ServerRunner] = {}
+        self._sites: dict[str, web.TCPSite] = {}
+        self._ports = dict(options.ports)
+        self._clock: asyncio.Task[None] | None = None
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """Base URLs by venue, and of control."""
+        return {name: f"http://{HOST}:{port}" for name, port in self._ports.items()}
+
+    async def start(self) -> None:
+        """Listen; OSError if a port is taken."""
+        handlers: dict[str, Handler] = {venue: self._venue_handler(venue) for venue in VENUES}
+        handlers[CONTROL] = self._handle_control
+        for name, handler in handlers.items():
+            runner = web.ServerRunner(
+                web.Server(handler, access_log=None), shutdown_timeout=_STOP_SECONDS
+            )
+            await runner.setup()
+            self._runners[name] = runner
+            await self._listen(name)
+        self.simulator.base_urls = self.urls
+        self._clock = asyncio.create_task(self._keep_time())
+
+    async def _listen(self, name: str) -> None:
+        site = web.TCPSite(self._runners[name], HOST, self._ports[name])
+        await site.start()
+        self._sites[name] = site
+        if self._ports[name] == 0:
+            self._ports[name] = self._runners[name].addresses[0][1]
+
+    async def stop(self) -> None:
+        """Close the ports, save the state."""
+        if self._clock is not None:
+            self._clock.cancel()
+        for runner in self._runners.values():
+            await runner.cleanup()
+        if self.state is not None:
+            self.state.close()
+
+    async def _keep_time(self) -> None:
+        while True:
+            await asyncio.sleep(ADVANCE_SECONDS)
+            self.simulator.advance_to(wall_ms())
+
+    def _venue_handler(self, venue: str) -> Handler:
+        async def handle(request: web.BaseRequest) -> web.StreamResponse:
+            body = await request.read()
+            path, _, query = request.raw_path.partition("?")
+            headers = {name.lower(): value for name, value in request.headers.items()}
+            self.simulator.advance_to(wall_ms())
+            outcome = self.simulator.handle(venue, request.method, path, query, headers, body)
+            if isinstance(outcome, Fault):
+                return await _break(request, outcome)
+            return _response(outcome)
+
+        return handle
+
+    async def _handle_control(self, request: web.BaseRequest) -> web.StreamResponse:
+        body = await request.read()
+        path, _, query = request.raw_path.partition("?")
+        self.simulator.advance_to(wall_ms())
+        reply = self.simulator.control(request.method, path, query, body)
+        await self._open_or_close_ports()
+        return _response(reply)
+
+    async def _open_or_close_ports(self) -> None:
+        for venue in VENUES:
+            is_refusing = self.simulator.faults.refuses_connections(venue)
+            if is_refusing and venue in self._sites:
+                await self._sites.pop(venue).stop()
+            elif not is_refusing and venue not in self._sites:
+                await self._listen(venue)
+
+
+def _response(reply: Reply) -> web.Response:
+    headers = dict(reply.headers)
+    headers["Content-Type"] = f"{reply.content_type};charset=UTF-8"
+    return web.Response(status=reply.status, body=reply.body, headers=headers)
+
+
+async def _break(request: web.BaseRequest, fault: Fault) -> web.StreamResponse:
+    if fault.action in {"hang", "delay"}:
+        await asyncio.sleep(fault.milliseconds / 1000)
+    if fault.action == "delay":
+        return _response(fault.reply)
+    if fault.action == "drip":
+        return await _drip(request, fault.reply)
+    transport = request.transport
+    if transport is None:
+        return web.Response()
+    if fault.action == "truncated":
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n"
+        transport.write(head + fault.reply.body[:200])
+    if fault.action in {"rst", "hang"}:
+        endpoint = transport.get_extra_info("socket")
+        endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    else:
+        transport.close()
+    return web.Response()
+
+
+async def _drip(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Length": str(len(reply.body))})
+    await response.prepare(request)
+    for byte in reply.body:
+        await response.write(bytes([byte]))
+        await asyncio.sleep(1)
+    return response
+
+
+@dataclass(slots=True)
+class RunningSimulator:
+    """A simulator in a thread of its own; `stop` ends it, as does leaving a `with` block."""
+
+    simulator: Simulator
+    upbit_url: str
+    binance_url: str
+    control_url: str
+    loop: asyncio.AbstractEventLoop
+    thread: threading.Thread
+    ending: asyncio.Event
+
+    def stop(self) -> None:
+        """End the server and wait for its thread."""
+        if self.thread.is_alive():
+            self.loop.call_soon_threadsafe(self.ending.set)
+            self.thread.join()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        """Stop."""
+        self.stop()
+
+
+def start_in_thread(
+    *,
+    seed: int = 1,
+    speed: Decimal | int | str = 1,
+    stretch: str = DEFAULT_STRETCH,
+    scenario: str = "default",
+    state: Path | None = None,
+    ports: Mapping[str, int] = ANY_PORTS,
+) -> RunningSimulator:
+    """Start a simulator in a thread and return it once it listens; raise what kept it from it."""
+    options = Options(
+        seed=seed,
+        speed=Decimal(speed),
+        stretch=stretch,
+        scenario=scenario,
+        state=state,
+        ports=ports,
+    )
+    box: list[RunningSimulator | BaseException] = []
+    ready = threading.Event()
+
+    async def run() -> None:
+        ending = asyncio.Event()
+        server = Server(options)
+        await server.start()
+        box.append(_running(server, thread, ending))
+        ready.set()
+        await ending.wait()
+        await server.stop()
+
+    def work() -> None:
+        try:
+            asyncio.run(run())
+        except BaseException as error:  # noqa: BLE001  handed to the thread that waits for us
+            box.append(error)
+            ready.set()
+
+    thread = threading.Thread(target=work, name="simulator", daemon=True)
+    thread.start()
+    if not ready.wait(START_SECONDS):
+        raise TimeoutError("the simulator did not start")
+    if isinstance(box[0], BaseException):
+        raise box[0]
+    return box[0]
+
+
+def _running(server: Server, thread: threading.Thread, ending: asyncio.Event) -> RunningSimulator:
+    urls = server.urls
+    return RunningSimulator(
+        simulator=server.simulator,
+        upbit_url=urls[UPBIT],
+        binance_url=urls[BINANCE],
+        control_url=urls[CONTROL],
+        loop=asyncio.get_running_loop(),
+        thread=thread,
+        ending=ending,
+    )
