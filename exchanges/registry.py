@@ -151,7 +151,7 @@ def _fetch_accounts(code: str) -> dict[str, conf.AccountSettings]:
     )
     try:
         status, document = get_json(f"{url}/control/accounts", CONTROL_SECONDS)
-        rows = document if status == 200 else {}
+        rows = document["accounts"] if status == 200 else {}
         return {name: _read_account(rows, name) for name in VENUES}
     except (NotSentError, OutcomeUnknownError, KeyError, TypeError):
         raise NotSentError(told, venue=code, operation="accounts") from None
