@@ -28,7 +28,7 @@ class Ladder:
 
     def ceiling_seconds(self, attempt: int) -> int:
         """Give the longest delay before `attempt` (1 is the first retry)."""
-        return min(self.cap_seconds, self.base_seconds * 2 ** min(attempt - 1, 30))
+        return min(self.cap_seconds, self.base_seconds << min(attempt - 1, 30))
 
     def delay(self, attempt: int, *, jitter: Jitter, time_scale: Decimal) -> timedelta:
         """Draw the delay before `attempt`: full jitter over the ceiling, wall time."""

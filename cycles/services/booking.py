@@ -14,7 +14,7 @@ from cycles.models import Account, Cycle, Entry, Posting, Step
 from cycles.services.correlating import correlation
 
 
-def post(  # noqa: PLR0913  a posting has that many facts
+def post(
     key: str,
     kind: PostingKind,
     lines: Sequence[Line],

@@ -73,7 +73,7 @@ def order_payload(request: OrderRequest) -> dict[str, Any]:
     }
 
 
-def intend(  # noqa: PLR0913  an intent has that many facts
+def intend(
     lease: Lease,
     step: Step,
     operation: Operation,
@@ -132,7 +132,7 @@ def _fingerprint(operation: str, venue: str, payload: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def called(send: Callable[[], Report]) -> Noted:
+def called(send: Callable[[], Report | None]) -> Noted:
     """Send one request, once, and classify what came back; never raises a venue's error."""
     began = time.monotonic()
 

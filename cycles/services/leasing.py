@@ -76,7 +76,24 @@ def release(lease: Lease, *, wake_in: timedelta | None) -> bool:
     if wake_in is not None:
         changes["wake_at"] = Now() + wake_in
     return bool(
-        Cycle.objects.filter(
-            pk=lease.cycle_id, lease_owner=lease.owner, fence=lease.fence
-        ).update(**changes)
+        Cycle.objects.filter(pk=lease.cycle_id, lease_owner=lease.owner, fence=lease.fence).update(
+            **changes
+        )
+    )
+
+
+def due_now() -> Now:
+    """Give the instant that makes a cycle due: the database's own."""
+    return Now()
+
+
+def next_due_in(role: Role) -> timedelta | None:
+    """Give how long until the next free cycle of a role is due; None when none waits."""
+    free = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lte=Now())
+    return (
+        Cycle.objects.filter(DUE[role], free)
+        .annotate(due_in=F("wake_at") - Now())
+        .order_by("wake_at")
+        .values_list("due_in", flat=True)
+        .first()
     )

@@ -64,7 +64,7 @@ def own_mode() -> None:
 def _advisory(function: str) -> None:
     """Take the advisory lock of the desk's mode."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {function}(%s)", [MODE_LOCK])  # noqa: S608  one of two literals
+        cursor.execute(f"SELECT {function}(%s)", [MODE_LOCK])
 
 
 def in_transaction(work: Callable[[], T]) -> T:

@@ -43,7 +43,7 @@ def lock_for_operator(cycle_id: UUID, *, seen_version: int) -> Cycle:
     return cycle
 
 
-def move(  # noqa: PLR0913  a transition has that many facts
+def move(
     cycle: Cycle,
     target: CycleStatus,
     *,
@@ -74,7 +74,7 @@ def touch(cycle: Cycle, **changes: Any) -> None:
     _write(cycle, **changes)
 
 
-def write_transition(  # noqa: PLR0913  a transition has that many facts
+def write_transition(
     cycle: Cycle, origin: str, target: str, *, event: str, actor: str, reason: str
 ) -> None:
     """Write the transition row that the database asks of every change of status."""

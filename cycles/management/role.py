@@ -1,0 +1,66 @@
+"""What the commands of the long-running roles share: signals, metrics, the kind of the database."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from abc import abstractmethod
+from argparse import ArgumentParser
+from types import FrameType
+from typing import Any, ClassVar
+
+import structlog
+from django.core.management.base import BaseCommand, CommandError
+
+from cycles import conf, metrics
+from cycles.domain.words import Role
+from cycles.errors import CycleError
+from cycles.services import seeding
+
+log = structlog.get_logger(__name__)
+
+
+class RoleCommand(BaseCommand):
+    """A process that runs until SIGTERM or SIGINT, and then ends cleanly."""
+
+    role: ClassVar[Role]
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Let several processes of a role run on one machine."""
+        parser.add_argument(
+            "--no-metrics",
+            action="store_true",
+            help="serve no metrics port (for a second process of this role on the same machine)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Set up, work until told to stop, take down."""
+        stop = threading.Event()
+
+        def ask_to_stop(_signal: int, _frame: FrameType | None) -> None:
+            stop.set()
+
+        signal.signal(signal.SIGTERM, ask_to_stop)
+        signal.signal(signal.SIGINT, ask_to_stop)
+        try:
+            seeding.configure()
+        except CycleError as error:
+            raise CommandError(str(error)) from error
+        stop_metrics = None if options["no_metrics"] else self._serve_metrics()
+        log.info("role.started", role=self.role.value, session_id=conf.session_id())
+        self.work(stop)
+        if stop_metrics is not None:
+            stop_metrics()
+
+    def _serve_metrics(self) -> Any:
+        """Serve this process's metrics on the role's port."""
+        try:
+            return metrics.serve(conf.port())
+        except OSError as error:
+            raise CommandError(
+                f"port {conf.port()} is taken: set KIMP_PORT, or pass --no-metrics"
+            ) from error
+
+    @abstractmethod
+    def work(self, stop: threading.Event) -> None:
+        """Do the role's work until `stop` is set."""

@@ -1,0 +1,223 @@
+"""Driving: one claimed cycle is carried as far as it goes now, unit by unit, then handed back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+
+from cycles import metrics
+from cycles.domain.progress import END, GO_ON, Progress, Turn, failed
+from cycles.domain.words import (
+    CallOutcome,
+    CycleKind,
+    CycleStatus,
+    FailureClass,
+    Operation,
+    Passage,
+    Plan,
+    StepKind,
+    StepState,
+)
+from cycles.errors import CycleError, HaltedError, LeaseLostError
+from cycles.models import Cycle, ExchangeCall, Step
+from cycles.services import closing, leasing, rebalancing, retrying, unwinding
+from cycles.services.correlating import bound
+from cycles.services.locking import in_transaction
+from cycles.services.moving import Lease, lock_for_decision, move
+from cycles.services.reconciling import OPEN, reconcile
+from cycles.services.tracing import span
+from cycles.services.trading import settle_open_order, trade
+from cycles.services.transferring import deposit, settle_accepted, withdraw
+from exchanges.errors import ModeError, StaleReferenceError, VenueError
+
+log = structlog.get_logger(__name__)
+
+UNITS_A_CLAIM = 60  # then another cycle has its turn
+HALTED_DELAY = timedelta(seconds=5)
+NOW = timedelta(0)
+
+Handler = Callable[[Lease, Cycle], Progress]
+
+
+def advance(lease: Lease, *, may_go_on: Callable[[], bool] = lambda: True) -> None:
+    """Drive a leased cycle until it waits, fails, ends or `may_go_on` says stop; then hand it back.
+
+    A lease that was lost ends the work at once: another worker has the cycle.
+    """
+    with bound(cycle_id=str(lease.cycle_id)), span("cycle.advance", cycle_id=lease.cycle_id):
+        try:
+            wake_in = _drive(lease, may_go_on)
+        except LeaseLostError as error:
+            log.warning("lease.lost", fence=lease.fence, error=str(error))
+            return
+        leasing.release(lease, wake_in=wake_in)
+
+
+def _drive(lease: Lease, may_go_on: Callable[[], bool]) -> timedelta | None:
+    """Run units until one does not go on; returns when to look again (None: as it stands)."""
+    for _ in range(UNITS_A_CLAIM):
+        if not may_go_on():
+            return NOW
+        progress = one_unit(lease)
+        if progress.turn is Turn.FAIL:
+            retrying.fail(
+                lease,
+                progress.failure,
+                progress.reason,
+                actor=lease.owner,
+                context=progress.context,
+            )
+            return None
+        if progress.turn is Turn.WAIT:
+            log.debug("cycle.waits", reason=progress.reason)
+            return progress.wait
+        if progress.turn is Turn.END:
+            return None
+    return NOW
+
+
+def one_unit(lease: Lease) -> Progress:
+    """Do the next thing of a cycle; every foreseen error becomes a wait or a failure class."""
+    cycle = Cycle.objects.select_related("policy").get(pk=lease.cycle_id)
+    try:
+        return _next(lease, cycle)
+    except LeaseLostError:
+        raise
+    except HaltedError as error:
+        return Progress(turn=Turn.WAIT, wait=HALTED_DELAY, reason=str(error))
+    except (StaleReferenceError, VenueError) as error:
+        return failed(FailureClass.TRANSIENT, str(error))
+    except ModeError as error:
+        return failed(FailureClass.POLICY_DENIED, str(error))
+    except CycleError as error:
+        return failed(FailureClass.POLICY_DENIED, str(error), code=error.code)
+
+
+def _next(lease: Lease, cycle: Cycle) -> Progress:
+    """Choose the next unit: what is unknown first, then what is unsettled, then the status's own."""
+    unresolved = (
+        ExchangeCall.objects.filter(cycle=cycle, outcome__in=OPEN)
+        .select_related("step", "cycle", "destination")
+        .first()
+    )
+    if unresolved is not None and cycle.status != CycleStatus.RETRY_PENDING:
+        return reconcile(unresolved)
+    unsettled = _unsettled(cycle)
+    if unsettled is not None and cycle.status != CycleStatus.RETRY_PENDING:
+        if unsettled.operation == Operation.WITHDRAW:
+            return settle_accepted(lease, unsettled)
+        return settle_open_order(lease, unsettled)
+    if cycle.plan == Plan.UNWIND and cycle.status != CycleStatus.RETRY_PENDING:
+        return unwinding.unwind(lease, cycle, run_step)
+    return HANDLERS[CycleStatus(cycle.status)](lease, cycle)
+
+
+def _unsettled(cycle: Cycle) -> ExchangeCall | None:
+    """Give an accepted call whose effect is not in the ledger yet."""
+    return (
+        ExchangeCall.objects.filter(
+            cycle=cycle,
+            outcome=CallOutcome.DONE,
+            is_settled=False,
+            operation__in=[Operation.PLACE_ORDER, Operation.WITHDRAW],
+        )
+        .select_related("step", "cycle")
+        .first()
+    )
+
+
+def run_step(lease: Lease, cycle: Cycle, step: Step) -> Progress:
+    """Run one unit of a step, under a span of its own; observes how long settled steps took."""
+    handlers = {StepKind.WITHDRAW: withdraw, StepKind.DEPOSIT: deposit}
+    handler = handlers.get(StepKind(step.kind), trade)
+    with span("step." + step.kind.lower(), cycle_id=cycle.pk, venue=step.venue, asset=step.asset):
+        progress = handler(lease, cycle, step)
+    if progress is GO_ON:
+        step.refresh_from_db()
+        if step.state == StepState.DONE and step.settled_at and step.started_at:
+            elapsed = (step.settled_at - step.started_at).total_seconds()
+            metrics.STEP_SECONDS.labels(kind=step.kind).observe(elapsed)
+    return progress
+
+
+def _resume(lease: Lease, cycle: Cycle) -> Progress:
+    """Take a cycle whose retry is due back to the status it failed in."""
+    _move(lease, CycleStatus(cycle.resume_status), event="resumed", next_retry_at=None)
+    return GO_ON
+
+
+def _run_passage(lease: Lease, cycle: Cycle) -> Progress:
+    """Run the passage's next step; after the last one move on."""
+    passage = Passage.OUTBOUND if cycle.status == CycleStatus.STARTED else Passage.RETURN
+    step = (
+        Step.objects.filter(
+            cycle=cycle, passage=passage, state__in=[StepState.PENDING, StepState.RUNNING]
+        )
+        .order_by("position")
+        .first()
+    )
+    if step is not None:
+        return run_step(lease, cycle, step)
+    if passage is Passage.OUTBOUND:
+        # Due now and without a lease: the next role takes it.
+        _move(
+            lease,
+            CycleStatus.INITIAL_TRADE_COMPLETED,
+            event="outbound_settled",
+            wake_at=leasing.due_now(),
+            lease_owner="",
+            lease_expires_at=None,
+        )
+        return END
+    _move(lease, CycleStatus.REBALANCE_TRADE_COMPLETED, event="return_settled")
+    return GO_ON
+
+
+def _await(lease: Lease, cycle: Cycle) -> Progress:
+    """Begin to wait for a way back."""
+    carried = cycle.kind == CycleKind.RETURN_ONLY
+    reason = "KRW of the desk" if carried else f"KRW from {cycle.outbound_asset}"
+    _move(lease, CycleStatus.AWAITING_REBALANCE, event="awaits_way_back", reason=reason)
+    return GO_ON
+
+
+def _close(lease: Lease, cycle: Cycle) -> Progress:
+    """Close the books."""
+
+    def work() -> None:
+        locked = lock_for_decision(lease)
+        closing.close(locked, CycleStatus.COMPLETED, event="books_closed", actor=lease.owner)
+
+    in_transaction(work)
+    log.info("cycle.completed", code=cycle.code)
+    return END
+
+
+def _move(
+    lease: Lease, target: CycleStatus, *, event: str, reason: str = "", **changes: object
+) -> None:
+    """Move a leased cycle in a transaction of its own."""
+
+    def work() -> None:
+        move(
+            lock_for_decision(lease),
+            target,
+            event=event,
+            actor=lease.owner,
+            reason=reason,
+            **changes,
+        )
+
+    in_transaction(work)
+
+
+HANDLERS: dict[CycleStatus, Handler] = {
+    CycleStatus.STARTED: _run_passage,
+    CycleStatus.INITIAL_TRADE_COMPLETED: _await,
+    CycleStatus.AWAITING_REBALANCE: rebalancing.rebalance,
+    CycleStatus.REBALANCING_IN_PROGRESS: _run_passage,
+    CycleStatus.REBALANCE_TRADE_COMPLETED: _close,
+    CycleStatus.RETRY_PENDING: _resume,
+}

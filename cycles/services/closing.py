@@ -1,0 +1,63 @@
+"""Ends: what a cycle owns goes back to the desk, its P&L is read from the ledger, its status is final."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from cycles.domain import postings
+from cycles.domain.money import ZERO
+from cycles.domain.postings import Holding
+from cycles.domain.words import AccountOwner, CycleStatus, PostingKind
+from cycles.models import Cycle
+from cycles.services import booking, valuing
+from cycles.services.moving import move
+
+USDT_STEP = Decimal("0.00000001")
+
+
+def close(cycle: Cycle, target: CycleStatus, *, event: str, actor: str, reason: str = "") -> None:
+    """Hand everything over and enter a final status; `cycle` must be locked in this transaction.
+
+    USDT and KRW go to the desk, coins too small to trade to dust (COMPLETED) or to the desk as they
+    are (FAILED). The database refuses the status while anything is left.
+    """
+    held = booking.holdings(cycle)
+    lines = (
+        postings.released_lines(held)
+        if target is CycleStatus.COMPLETED
+        else postings.handed_over_lines(held, target=AccountOwner.DESK)
+    )
+    booking.post(f"close:{cycle.pk}", PostingKind.CLOSE, lines, cycle=cycle, memo=reason[:200])
+    usdt, krw = realised_pnl(cycle, held)
+    move(
+        cycle,
+        target,
+        event=event,
+        actor=actor,
+        reason=reason,
+        realised_pnl_usdt=usdt,
+        realised_pnl_krw=krw,
+        money_at_risk_krw=ZERO,
+    )
+
+
+def realised_pnl(cycle: Cycle, held: Sequence[Holding]) -> tuple[Decimal | None, Decimal | None]:
+    """Give P&L in USDT and in KRW at the stored rate: what goes back less what was taken.
+
+    KRW and coins that go back count at the newest prices; without a price the P&L is not known.
+    """
+    prices = valuing.newest_prices(cycle.global_venue)
+    rate = cycle.krw_per_usdt_at_open or prices.krw_per_usdt
+    if rate is None:
+        return None, None
+    usdt = ZERO
+    for holding in held:
+        if holding.asset == "USDT":
+            usdt += holding.quantity
+            continue
+        worth = prices.krw(holding)
+        usdt += worth / (prices.krw_per_usdt or rate) if worth is not None else ZERO
+    taken = cycle.notional_usdt + cycle.notional_krw / rate
+    pnl = (usdt - taken).quantize(USDT_STEP)
+    return pnl, (pnl * rate).quantize(Decimal("0.01"))

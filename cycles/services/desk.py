@@ -1,0 +1,206 @@
+"""The desk itself: its kind, its mode, its pauses and its policy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.core.exceptions import ValidationError
+from django.db import connection
+from django.db.models import F
+from django.db.models.functions import Now
+from django.forms.models import model_to_dict
+
+from cycles.domain.decision import Limits
+from cycles.domain.words import DeskKind, Mode, PauseScope, Verb
+from cycles.errors import InvalidInputError, NotAllowedNowError, NotFoundError, StaleVersionError
+from cycles.models import Desk, Pause, PolicyVersion
+from cycles.services.intervening import Actor, intervene
+from cycles.services.locking import in_transaction, own_mode
+
+FIXED_COLUMNS = {"id", "number", "created_at", "created_by", "reason"}
+SYSTEM = "system"
+
+
+def current() -> Desk:
+    """Give the desk's row. Raises NotFoundError on a database that was never set up."""
+    desk = Desk.objects.filter(pk=1).first()
+    if desk is None:
+        raise NotFoundError("this database has no desk yet: run `manage.py seed_desk`")
+    return desk
+
+
+def create(kind: DeskKind) -> Desk:
+    """Say what this database is, for ever; a second time changes nothing."""
+    desk, _ = Desk.objects.get_or_create(pk=1, defaults={"kind": kind})
+    return desk
+
+
+def database_now() -> datetime:
+    """Read the database's clock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        row = cursor.fetchone()
+    now: datetime = row[0]
+    return now
+
+
+def set_mode(mode: Mode, *, actor: Actor, reason: str) -> Desk:
+    """Change the mode: no intent commits after a HALT has. Leaving it needs `resume_desk`."""
+
+    def work() -> None:
+        own_mode()  # waits for every intent under way, and keeps new ones out until we commit
+        desk = current()
+        verb = Verb.HALT if mode is Mode.HALT else Verb.RESUME
+        if mode is Mode.FINALIZE_ONLY and desk.mode == Mode.RUN:
+            verb = Verb.HALT
+        intervene(verb, actor=actor, reason=reason, payload={"from": desk.mode, "to": mode.value})
+        _write_mode(mode, actor.name, reason)
+
+    in_transaction(work)
+    return current()
+
+
+def halt_by_system(reason: str) -> None:
+    """Halt because the ledger cannot be explained; only a person leaves it again."""
+
+    def work() -> None:
+        own_mode()
+        if current().mode != Mode.HALT:
+            _write_mode(Mode.HALT, SYSTEM, reason)
+
+    in_transaction(work)
+
+
+def _write_mode(mode: Mode, by: str, reason: str) -> None:
+    """Write the mode; the caller owns it."""
+    Desk.objects.filter(pk=1).update(
+        mode=mode,
+        mode_reason=reason,
+        mode_changed_by=by,
+        mode_changed_at=Now(),
+        version=F("version") + 1,
+    )
+
+
+def pause(scope: PauseScope, key: str, *, actor: Actor, reason: str) -> Pause:
+    """Stop new beginnings on a venue, an asset or a route."""
+    if not key.strip():
+        raise InvalidInputError("say what to pause: a venue, an asset, or ASSET:from>to")
+
+    def work() -> Pause:
+        own_mode()
+        intervene(
+            Verb.PAUSE, actor=actor, reason=reason, payload={"scope": scope.value, "key": key}
+        )
+        made, new = Pause.objects.get_or_create(
+            scope=scope, key=key, defaults={"reason": reason, "created_by": actor.user}
+        )
+        if not new:
+            raise NotAllowedNowError(f"{scope.label} {key} is paused already")
+        return made
+
+    return in_transaction(work)
+
+
+def unpause(pause_id: int, *, actor: Actor, reason: str) -> None:
+    """Let new cycles begin there again."""
+
+    def work() -> None:
+        own_mode()
+        row = Pause.objects.filter(pk=pause_id).first()
+        if row is None:
+            raise NotFoundError("that pause has been lifted already")
+        payload = {"scope": row.scope, "key": row.key}
+        intervene(Verb.UNPAUSE, actor=actor, reason=reason, payload=payload)
+        row.delete()
+
+    in_transaction(work)
+
+
+def paused_assets(from_venue: str, to_venue: str) -> frozenset[str]:
+    """Give the assets that may not begin to travel; every asset when a venue is paused."""
+    paused: set[str] = set()
+    for row in Pause.objects.all():
+        if row.scope == PauseScope.VENUE and row.key in {from_venue, to_venue}:
+            paused |= set(current_policy().allowed_assets)
+        if row.scope == PauseScope.ASSET:
+            paused.add(row.key)
+        if row.scope == PauseScope.ROUTE and row.key.endswith(f":{from_venue}>{to_venue}"):
+            paused.add(row.key.partition(":")[0])
+    return frozenset(paused)
+
+
+def current_policy() -> PolicyVersion:
+    """Give the policy in force: the newest version."""
+    policy = PolicyVersion.objects.order_by("-number").first()
+    if policy is None:
+        raise NotFoundError("there is no policy yet: run `manage.py seed_desk`")
+    return policy
+
+
+def set_policy(
+    changes: Mapping[str, object], *, actor: Actor, reason: str, seen_number: int
+) -> PolicyVersion:
+    """Write a new version of the policy with `changes`; open cycles keep theirs.
+
+    Raises InvalidInputError that names each wrong field, StaleVersionError if another version
+    came in between.
+    """
+
+    def work() -> PolicyVersion:
+        own_mode()
+        old = current_policy()
+        if old.number != seen_number:
+            raise StaleVersionError(seen=seen_number, found=old.number)
+        new = _next_version(old, changes, actor.name, reason)
+        intervene(Verb.SET_POLICY, actor=actor, reason=reason, payload=_differences(old, new))
+        new.save(force_insert=True)
+        return new
+
+    return in_transaction(work)
+
+
+def _next_version(
+    old: PolicyVersion, changes: Mapping[str, object], by: str, reason: str
+) -> PolicyVersion:
+    """Make and check the next version."""
+    fields = PolicyVersion._meta.concrete_fields  # noqa: SLF001  Django's documented API
+    columns = {field.name for field in fields} - FIXED_COLUMNS
+    unknown = sorted(set(changes) - columns)
+    if unknown:
+        raise InvalidInputError(f"the policy has no {', '.join(unknown)}")
+    values = {name: getattr(old, name) for name in columns} | dict(changes)
+    new = PolicyVersion(**values, number=old.number + 1, created_by=by, reason=reason)
+    try:
+        new.full_clean()
+    except ValidationError as error:
+        told = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
+        raise InvalidInputError(told) from error
+    return new
+
+
+def _differences(old: PolicyVersion, new: PolicyVersion) -> dict[str, object]:
+    """Give what a version changes, for the audit."""
+    before, after = model_to_dict(old), model_to_dict(new)
+    changed = {k for k in after if before[k] != after[k]} - FIXED_COLUMNS
+    return {key: {"from": str(before[key]), "to": str(after[key])} for key in sorted(changed)}
+
+
+def limits(policy: PolicyVersion) -> Limits:
+    """Give the policy as the pure decisions want it."""
+    return Limits(
+        rule=policy.opening_rule,
+        sizing=policy.sizing,
+        notional_usdt=policy.notional_usdt,
+        percentage=policy.percentage,
+        max_open=policy.max_open_cycles,
+        max_open_per_asset=policy.max_open_cycles_per_asset,
+        max_exposure_usdt=policy.max_exposure_usdt,
+        max_exposure_per_asset_usdt=policy.max_exposure_per_asset_usdt,
+        allowed_assets=frozenset(policy.allowed_assets),
+        min_open_edge_bps=policy.min_open_edge_bps,
+        min_rebalance_edge_bps=policy.min_rebalance_edge_bps,
+        band_open_premium_bps=policy.band_open_premium_bps,
+        daily_loss_limit_usdt=policy.daily_loss_limit_usdt,
+    )

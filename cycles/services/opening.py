@@ -1,0 +1,258 @@
+"""Opening: a decision becomes a cycle that owns its capital, in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import structlog
+from django.db.models import Count, Sum
+from django.db.models.functions import Now, TruncDay
+
+from cycles import conf
+from cycles.domain import decision, plan, postings
+from cycles.domain.decision import Decision, Exposure
+from cycles.domain.money import ZERO
+from cycles.domain.premium import edge_bps
+from cycles.domain.states import FINAL
+from cycles.domain.words import (
+    AccountOwner,
+    CycleKind,
+    CycleStatus,
+    Mode,
+    OpeningRule,
+    PostingKind,
+    Verb,
+)
+from cycles.errors import InsufficientFundsError, InvalidInputError, PolicyDeniedError
+from cycles.models import Cycle, PolicyVersion
+from cycles.services import booking, desk, quoting
+from cycles.services.intervening import Actor, intervene
+from cycles.services.locking import in_transaction, lock_desk_account, share_mode
+from cycles.services.moving import write_transition
+from cycles.services.rebalancing import write_steps
+from exchanges import reference, registry
+
+log = structlog.get_logger(__name__)
+
+GLOBAL, KOREA = registry.GLOBAL_VENUE, registry.KOREA_VENUE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpeningPreview:
+    """What opening by hand would do now; `objections` empty: nothing speaks against it."""
+
+    asset: str
+    notional_usdt: Decimal
+    edge_bps: Decimal | None
+    expected_krw: Decimal | None
+    krw_per_usdt: Decimal | None
+    objections: tuple[str, ...]
+
+
+def exposure() -> Exposure:
+    """Read what is out already; call it under the lock on the desk's account to act on it."""
+    running = Cycle.objects.exclude(status__in=sorted(FINAL))
+    rows = running.values("outbound_asset").annotate(n=Count("pk"), usdt=Sum("notional_usdt"))
+    by_asset = {row["outbound_asset"]: row for row in rows}
+    today = Cycle.objects.filter(ended_at__gte=TruncDay(Now())).aggregate(
+        pnl=Sum("realised_pnl_usdt")
+    )
+    return Exposure(
+        open_cycles=sum(row["n"] for row in by_asset.values()),
+        open_by_asset={asset: row["n"] for asset, row in by_asset.items()},
+        usdt=sum((row["usdt"] for row in by_asset.values()), ZERO),
+        usdt_by_asset={asset: row["usdt"] for asset, row in by_asset.items()},
+        free_usdt=booking.desk_balance(GLOBAL, "USDT"),
+        pnl_today_usdt=today["pnl"] or ZERO,
+    )
+
+
+def decide() -> Decision:
+    """Decide from the newest quotes whether to open a cycle; changes nothing."""
+    current, policy = desk.current(), desk.current_policy()
+    if current.mode != Mode.RUN:
+        return decision.hold(f"the desk's mode is {current.mode}")
+    return decision.opening_decision(
+        quoting.latest_quotes(policy),
+        desk.limits(policy),
+        exposure(),
+        paused=desk.paused_assets(GLOBAL, KOREA),
+    )
+
+
+def open_if_decided(*, actor: str) -> Cycle | None:
+    """Open a cycle if the policy says so; the decision is taken again under the lock."""
+    first = decide()
+    if not first.opens:
+        log.debug("opening.held", reasons=list(first.reasons))
+        return None
+
+    def work() -> Cycle | None:
+        share_mode()
+        lock_desk_account(GLOBAL, "USDT")  # openers queue here: limits count what others opened
+        policy, decided = desk.current_policy(), decide()
+        if not decided.opens:
+            return None
+        return _write(decided, policy, rule=OpeningRule(policy.opening_rule), actor=actor)
+
+    return in_transaction(work)
+
+
+def _write(decided: Decision, policy: PolicyVersion, *, rule: OpeningRule, actor: str) -> Cycle:
+    """Write the cycle, its steps, its capital and its first transition."""
+    route = reference.transfer_route(decided.asset, GLOBAL, KOREA)
+    cycle = Cycle.objects.create(
+        kind=CycleKind.ROUND_TRIP,
+        status=CycleStatus.STARTED,
+        outbound_asset=decided.asset,
+        global_venue=GLOBAL,
+        korea_venue=KOREA,
+        policy=policy,
+        opening_rule=rule,
+        session_id=conf.session_id(),
+        krw_per_usdt_at_open=decided.krw_per_usdt,
+        krw_per_usd_at_open=decided.krw_per_usd,
+        notional_usdt=decided.notional_usdt,
+        expected_edge_bps=decided.edge_bps,
+        max_retries=policy.calm_attempts,
+        **_born(),
+    )
+    steps = plan.outbound_steps(
+        decided.asset, global_venue=GLOBAL, korea_venue=KOREA, network=route.network
+    )
+    write_steps(cycle, steps)
+    _own(cycle, GLOBAL, "USDT", decided.notional_usdt)
+    _write_birth(cycle, actor, "; ".join(decided.reasons))
+    log.info("cycle.opened", code=cycle.code, asset=decided.asset, edge_bps=str(decided.edge_bps))
+    return cycle
+
+
+def _born() -> dict[str, Now]:
+    """Give the instants of a new cycle, all by the database's clock."""
+    return {"started_at": Now(), "status_since": Now(), "wake_at": Now()}
+
+
+def _own(cycle: Cycle, venue: str, asset: str, quantity: Decimal) -> None:
+    """Post capital from the desk to the cycle. Raises InsufficientFundsError."""
+    if booking.desk_balance(venue, asset) < quantity:
+        raise InsufficientFundsError(f"the desk does not hold {quantity} {asset} at {venue}")
+    lines = postings.moved(
+        venue, asset, quantity, origin=AccountOwner.DESK, target=AccountOwner.CYCLE
+    )
+    booking.post(f"open:{cycle.pk}", PostingKind.OPEN, lines, cycle=cycle)
+
+
+def _write_birth(cycle: Cycle, actor: str, reason: str) -> None:
+    """Write the first transition; the row itself is at version 1."""
+    write_transition(cycle, "", cycle.status, event="opened", actor=actor, reason=reason)
+    cycle.refresh_from_db()
+
+
+def preview_by_hand(*, asset: str, notional_usdt: Decimal) -> OpeningPreview:
+    """Say what opening by hand would do now; changes nothing."""
+    policy = desk.current_policy()
+    limits = desk.limits(policy)
+    quotes = quoting.latest_quotes(policy)
+    mine = next((quote for quote in quotes if quote.asset == asset), None)
+    back = decision.cheapest_back(quotes, limits.allowed_assets)
+    out_rate = mine.out_rate if mine else None
+    known = out_rate is not None and back is not None and back.back_rate is not None
+    return OpeningPreview(
+        asset=asset,
+        notional_usdt=notional_usdt,
+        edge_bps=edge_bps(out_rate, back.back_rate) if known else None,  # type: ignore[arg-type, union-attr]
+        expected_krw=(notional_usdt * out_rate).quantize(Decimal(1)) if out_rate else None,
+        krw_per_usdt=mine.krw_per_usdt if mine else None,
+        objections=tuple(_objections(asset, notional_usdt, mine)),
+    )
+
+
+def _objections(asset: str, notional_usdt: Decimal, quote: decision.Quote | None) -> list[str]:
+    """Give what forbids opening by hand: the policy's edge does not, its limits do."""
+    policy, out = desk.current_policy(), exposure()
+    asset_out = out.usdt_by_asset.get(asset, ZERO)
+    checks = [
+        (notional_usdt <= 0, "the notional must be above zero"),
+        (asset not in policy.allowed_assets, f"the policy does not allow {asset}"),
+        (desk.current().mode != Mode.RUN, f"the desk's mode is {desk.current().mode}"),
+        (asset in desk.paused_assets(GLOBAL, KOREA), f"{asset} is paused"),
+        (quote is None or not quote.is_fresh, f"there is no fresh quote of {asset}"),
+        (out.free_usdt < notional_usdt, f"the desk holds {out.free_usdt} USDT free"),
+        (out.open_cycles >= policy.max_open_cycles, f"{out.open_cycles} cycles are open"),
+        (out.usdt + notional_usdt > policy.max_exposure_usdt, "the exposure limit is reached"),
+        (
+            asset_out + notional_usdt > policy.max_exposure_per_asset_usdt,
+            f"the exposure limit of {asset} is reached",
+        ),
+    ]
+    return [text for applies, text in checks if applies]
+
+
+def open_by_hand(*, asset: str, notional_usdt: Decimal, actor: Actor, reason: str) -> Cycle:
+    """Open a round trip by hand, inside the policy's limits whatever its edge."""
+
+    def work() -> Cycle:
+        share_mode()
+        lock_desk_account(GLOBAL, "USDT")
+        seen = preview_by_hand(asset=asset, notional_usdt=notional_usdt)
+        if seen.objections:
+            raise PolicyDeniedError("; ".join(seen.objections))
+        decided = Decision(
+            opens=True,
+            asset=asset,
+            notional_usdt=notional_usdt,
+            edge_bps=seen.edge_bps,
+            krw_per_usdt=seen.krw_per_usdt,
+            reasons=(reason,),
+        )
+        cycle = _write(decided, desk.current_policy(), rule=OpeningRule.BY_HAND, actor=actor.name)
+        _intervene_open(cycle, actor, reason, {"notional_usdt": str(notional_usdt)})
+        return cycle
+
+    return in_transaction(work)
+
+
+def open_return_only(*, notional_krw: Decimal, actor: Actor, reason: str) -> Cycle:
+    """Open a cycle that carries KRW of the desk home."""
+    if notional_krw <= 0:
+        raise InvalidInputError("the notional must be above zero")
+
+    def work() -> Cycle:
+        share_mode()
+        lock_desk_account(KOREA, "KRW")
+        if desk.current().mode == Mode.HALT:
+            raise PolicyDeniedError("the desk is halted")
+        cycle = _return_only_row(notional_krw)
+        _own(cycle, KOREA, "KRW", notional_krw)
+        _write_birth(cycle, actor.name, reason)
+        _intervene_open(cycle, actor, reason, {"notional_krw": str(notional_krw)})
+        return cycle
+
+    return in_transaction(work)
+
+
+def _return_only_row(notional_krw: Decimal) -> Cycle:
+    """Write a cycle that has its KRW in hand already."""
+    policy = desk.current_policy()
+    rates = [quote.krw_per_usdt for quote in quoting.latest_quotes(policy) if quote.krw_per_usdt]
+    return Cycle.objects.create(
+        kind=CycleKind.RETURN_ONLY,
+        status=CycleStatus.INITIAL_TRADE_COMPLETED,
+        global_venue=GLOBAL,
+        korea_venue=KOREA,
+        policy=policy,
+        opening_rule=OpeningRule.BY_HAND,
+        session_id=conf.session_id(),
+        krw_per_usdt_at_open=rates[0] if rates else None,
+        notional_krw=notional_krw,
+        max_retries=policy.calm_attempts,
+        **_born(),
+    )
+
+
+def _intervene_open(cycle: Cycle, actor: Actor, reason: str, payload: dict[str, str]) -> None:
+    """Write who opened it and why."""
+    intervene(
+        Verb.OPEN, actor=actor, reason=reason, cycle=cycle, payload=payload, seen_version=None
+    )

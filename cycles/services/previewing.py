@@ -1,0 +1,133 @@
+"""What a verb would do, before it is done: shown by every door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+
+from cycles.domain.postings import Holding
+from cycles.domain.recovery import Option, OptionKind
+from cycles.domain.words import CycleStatus, Verb
+from cycles.errors import NotFoundError
+from cycles.models import Cycle, ExchangeCall
+from cycles.services import booking, recovering
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """Effects, limits and options of one verb on one cycle now."""
+
+    verb: Verb
+    cycle: Cycle
+    is_possible: bool
+    why_not: str
+    status_after: str
+    effects: tuple[str, ...]
+    will_not: tuple[str, ...]
+    holdings: tuple[Holding, ...]
+    open_calls: tuple[ExchangeCall, ...]
+    options: tuple[Option, ...]
+
+
+Texts = tuple[str, tuple[str, ...], tuple[str, ...]]
+
+
+def preview(verb: Verb, cycle_id: UUID) -> Preview:
+    """Say what a verb would do to a cycle; changes nothing."""
+    cycle = Cycle.objects.filter(pk=cycle_id).select_related("policy", "assignee").first()
+    if cycle is None:
+        raise NotFoundError(f"there is no cycle {cycle_id}")
+    options = recovering.options(cycle)
+    calls = tuple(recovering.open_calls(cycle))
+    why_not = _objection(verb, cycle, options)
+    status_after, effects, will_not = TEXTS[verb](cycle)
+    return Preview(
+        verb=verb,
+        cycle=cycle,
+        is_possible=not why_not,
+        why_not=why_not,
+        status_after=status_after,
+        effects=effects,
+        will_not=will_not,
+        holdings=booking.holdings(cycle),
+        open_calls=calls,
+        options=options,
+    )
+
+
+def _objection(verb: Verb, cycle: Cycle, options: tuple[Option, ...]) -> str:
+    """Give what speaks against the verb, or nothing."""
+    if cycle.status != CycleStatus.DEAD_LETTER:
+        return _("%(code)s is not a dead letter") % {"code": cycle.code}
+    if verb is Verb.UNWIND:
+        return next(o.why_not for o in options if o.kind is OptionKind.UNWIND)
+    return ""
+
+
+def _redrive(cycle: Cycle) -> Texts:
+    return (
+        CycleStatus.RETRY_PENDING,
+        (
+            _("It goes on as %(status)s, at the step where it stopped.")
+            % {"status": cycle.resume_status},
+            _("The retry count starts anew."),
+            _("A request with an unknown outcome is looked up first, never sent again."),
+        ),
+        (_("It does not place an order now, change its plan or its history."),),
+    )
+
+
+def _unwind(cycle: Cycle) -> Texts:
+    return (
+        CycleStatus.RETRY_PENDING,
+        (
+            _("Its coins are sold back where they are, at market, within a widening limit."),
+            _(
+                "Then it ends as FAILED with its money at the desk, or waits again with KRW in hand."
+            ),
+        ),
+        (_("It does not move coins between venues."),),
+    )
+
+
+def _resolve(cycle: Cycle) -> Texts:
+    return (
+        CycleStatus.COMPLETED,
+        (
+            _("You state what happened outside of kimp; your evidence is kept."),
+            _("Settled by hand: what you name replaces its holdings and goes to the desk."),
+            _("Never accepted: the open request is closed and the cycle stays a dead letter."),
+        ),
+        (_("It asks no venue and moves no money."),),
+    )
+
+
+def _write_off(cycle: Cycle) -> Texts:
+    return (
+        CycleStatus.FAILED,
+        (
+            _("Everything it owns is posted to written off: a loss."),
+            _("The cycle ends as FAILED and cannot be revived."),
+        ),
+        (_("It does not look for the money, nor sell anything."),),
+    )
+
+
+def _acknowledge(cycle: Cycle) -> Texts:
+    return (
+        "",
+        (_("It is assigned to you, and others see that."),),
+        (_("It does not change status or plan."),),
+    )
+
+
+TEXTS: dict[Verb, Callable[[Cycle], Texts]] = {
+    Verb.REDRIVE: _redrive,
+    Verb.UNWIND: _unwind,
+    Verb.RESOLVE: _resolve,
+    Verb.WRITE_OFF: _write_off,
+    Verb.ACKNOWLEDGE: _acknowledge,
+}

@@ -1,0 +1,55 @@
+"""The newest quotes for decisions: from the feeder's samples, judged for freshness."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+from cycles import conf
+from cycles.domain.decision import Quote
+from cycles.models import PolicyVersion, PremiumSample
+from cycles.services import desk, valuing
+
+ZERO = Decimal(0)
+
+
+def latest_quotes(policy: PolicyVersion) -> list[Quote]:
+    """Give one quote per asset; one that is too old, or whose rates disagree, is not fresh."""
+    return [_quote(sample, policy) for sample in valuing.latest_samples().values()]
+
+
+def _quote(sample: PremiumSample, policy: PolicyVersion) -> Quote:
+    """Turn a sample into what decisions read."""
+    return Quote(
+        asset=sample.asset,
+        out_rate=sample.outbound_krw_per_usdt,
+        back_rate=sample.return_krw_per_usdt,
+        outbound_official_bps=sample.outbound_official_bps,
+        krw_per_usdt=sample.krw_per_usdt_bid,
+        krw_per_usd=sample.krw_per_usd,
+        is_fresh=not staleness(sample, policy),
+    )
+
+
+def staleness(sample: PremiumSample, policy: PolicyVersion) -> str:
+    """Give why a sample may not be acted on, or nothing."""
+    age = desk.database_now() - sample.at
+    if age > timedelta(seconds=policy.max_book_age_seconds):
+        return f"the newest sample of {sample.asset} is {age.total_seconds():.0f} s old"
+    if sample.krw_per_usd is None or sample.rate_quoted_at is None:
+        return "no official rate"
+    if sample.at - sample.rate_quoted_at > timedelta(seconds=policy.max_fx_age_seconds):
+        return f"the official rate of {sample.rate_source} is too old"
+    if (sample.rate_disagreement_bps or ZERO) > policy.max_fx_disagreement_bps:
+        return f"official rates disagree by {sample.rate_disagreement_bps} bps"
+    return ""
+
+
+def sample_size_usdt(policy: PolicyVersion) -> Decimal:
+    """Give the size the feeder measures for: what the policy would open with."""
+    return policy.notional_usdt or Decimal(1000)
+
+
+def fx_poll_delay() -> timedelta:
+    """Give how often official rates are read."""
+    return max(conf.scaled(600), timedelta(seconds=2))

@@ -1,0 +1,124 @@
+"""The wait between the passages: when a way back clears, which asset it takes, and its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from decimal import Decimal
+
+from django.db.models import Max, Min, Sum
+
+from cycles import conf
+from cycles.domain import decision, plan
+from cycles.domain.plan import StepPlan
+from cycles.domain.premium import edge_bps
+from cycles.domain.progress import GO_ON, Progress, failed, waiting
+from cycles.domain.words import CycleKind, CycleStatus, FailureClass, Passage, StepKind, StepState
+from cycles.models import Cycle, Step, Transition
+from cycles.services import booking, desk, quoting
+from cycles.services.locking import in_transaction
+from cycles.services.moving import Lease, lock_for_decision, move
+from exchanges import reference
+
+LOOK_SECONDS = Decimal(15)
+QUICKEST_LOOK = timedelta(milliseconds=500)
+
+
+def look_delay() -> timedelta:
+    """Give how long a waiting cycle sleeps between two looks at the way back."""
+    return max(conf.scaled(LOOK_SECONDS), QUICKEST_LOOK)
+
+
+def own_out_rate(cycle: Cycle) -> Decimal | None:
+    """Give what this cycle itself got out: KRW received per USDT given, from its steps."""
+    outbound = Step.objects.filter(
+        cycle=cycle, passage__in=[Passage.OUTBOUND], state=StepState.DONE
+    )
+    krw = outbound.filter(kind=StepKind.SELL, quote="KRW").aggregate(total=Sum("quantity_out"))
+    paid = outbound.filter(kind=StepKind.BUY).aggregate(total=Sum("quantity_in"))
+    usdt = paid["total"]
+    if usdt is None:  # USDT itself was carried out: what was sent is what was paid
+        sent = outbound.filter(kind=StepKind.WITHDRAW).aggregate(total=Min("quantity_in"))
+        usdt = sent["total"]
+    return krw["total"] / usdt if krw["total"] and usdt else None
+
+
+def rebalance(lease: Lease, cycle: Cycle) -> Progress:
+    """Start the return passage when the cheapest way back clears the policy; else wait."""
+    if _waited_too_long(cycle):
+        return failed(
+            FailureClass.POLICY_DENIED, "no way back has cleared within the policy's longest wait"
+        )
+    limits = desk.limits(cycle.policy)
+    allowed = limits.allowed_assets - desk.paused_assets(cycle.korea_venue, cycle.global_venue)
+    quotes = quoting.latest_quotes(cycle.policy)
+    back = decision.cheapest_back(quotes, allowed)
+    if back is None or back.back_rate is None:
+        return waiting(look_delay(), "no fresh way back")
+    own = own_out_rate(cycle)
+    if own is not None and not decision.rebalance_clears(own, back.back_rate, limits):
+        edge = edge_bps(own, back.back_rate)
+        return waiting(look_delay(), f"the way back by {back.asset} gives {edge} bps")
+    _start(lease, back.asset)
+    return GO_ON
+
+
+def _waited_too_long(cycle: Cycle) -> bool:
+    """Say whether the cycle has waited longer than its policy allows, redrives aside."""
+    if cycle.kind == CycleKind.RETURN_ONLY:
+        return False
+    since = Transition.objects.filter(
+        cycle=cycle, to_status=CycleStatus.AWAITING_REBALANCE
+    ).aggregate(last=Max("at"))["last"]
+    return bool(
+        since and desk.database_now() - since > conf.scaled(cycle.policy.longest_wait_seconds)
+    )
+
+
+def _start(lease: Lease, asset: str) -> None:
+    """Write the return passage's steps and move, in one transaction."""
+
+    def work() -> None:
+        cycle = lock_for_decision(lease)
+        route = reference.transfer_route(asset, cycle.korea_venue, cycle.global_venue)
+        steps = plan.return_steps(
+            asset,
+            global_venue=cycle.global_venue,
+            korea_venue=cycle.korea_venue,
+            network=route.network,
+        )
+        write_steps(cycle, steps)
+        move(
+            cycle,
+            CycleStatus.REBALANCING_IN_PROGRESS,
+            event="way_back_clears",
+            actor=lease.owner,
+            reason=f"by {asset}",
+            return_asset=asset,
+        )
+
+    in_transaction(work)
+
+
+def write_steps(cycle: Cycle, steps: Iterable[StepPlan]) -> None:
+    """Append planned steps to a cycle."""
+    last = Step.objects.filter(cycle=cycle).aggregate(last=Max("position"))["last"] or 0
+    Step.objects.bulk_create(
+        Step(
+            cycle=cycle,
+            position=last + number,
+            passage=step.passage,
+            kind=step.kind,
+            venue=step.venue,
+            to_venue=step.to_venue,
+            asset=step.asset,
+            quote=step.quote,
+            network=step.network,
+        )
+        for number, step in enumerate(steps, start=1)
+    )
+
+
+def krw_in_hand(cycle: Cycle) -> Decimal:
+    """Give the KRW the cycle holds in Korea."""
+    return booking.held_by_cycle(cycle, cycle.korea_venue, "KRW")

@@ -1,0 +1,42 @@
+"""What the planner says of a cycle now, from its journal, its ledger and the newest prices."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from cycles.domain import recovery
+from cycles.domain.words import CallOutcome, CycleStatus
+from cycles.models import Cycle, ExchangeCall
+from cycles.services import booking, valuing
+
+OPEN_OUTCOMES = (CallOutcome.INTENDED, CallOutcome.UNKNOWN)
+
+
+def open_calls(cycle: Cycle) -> list[ExchangeCall]:
+    """Give the cycle's calls whose outcome is not known."""
+    return list(
+        ExchangeCall.objects.filter(cycle=cycle, outcome__in=OPEN_OUTCOMES).select_related("step")
+    )
+
+
+def situation(cycle: Cycle) -> recovery.Situation:
+    """Gather what the planner needs."""
+    return recovery.Situation(
+        status=CycleStatus(cycle.status),
+        resume_status=cycle.resume_status,
+        holdings=booking.holdings(cycle),
+        has_open_call=bool(open_calls(cycle)),
+        krw_of=valuing.newest_prices(cycle.global_venue).krw,
+    )
+
+
+def options(cycle: Cycle) -> tuple[recovery.Option, ...]:
+    """List what can be done with the cycle."""
+    return recovery.options(situation(cycle))
+
+
+def loss_limit_krw(cycle: Cycle) -> Decimal:
+    """Give the policy's limit for automatic recovery in KRW; 0 without a rate."""
+    rate = valuing.newest_prices(cycle.global_venue).krw_per_usdt or Decimal(0)
+    limit: Decimal = cycle.policy.auto_recovery_loss_limit_usdt
+    return (limit * rate).quantize(Decimal(1))

@@ -1,0 +1,205 @@
+"""Ends by hand: an operator states what happened, with evidence, or gives the money up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+from cycles.domain import postings
+from cycles.domain.money import ZERO
+from cycles.domain.postings import Line
+from cycles.domain.words import AccountOwner, CallOutcome, CycleStatus, PostingKind, Verb
+from cycles.errors import InvalidInputError, NotAllowedNowError, UnresolvedCallError
+from cycles.models import Cycle, Intervention
+from cycles.services import booking, closing, recovering
+from cycles.services.calling import Noted, write_outcome
+from cycles.services.intervening import Actor, demand_dead_letter, intervene
+from cycles.services.locking import in_transaction
+from cycles.services.moving import lock_for_operator, move, touch
+
+
+class ResolutionOutcome(TextChoices):
+    """What an operator may state."""
+
+    CALL_ABSENT = "CALL_ABSENT", _("the open request was never accepted")
+    COMPLETED = "COMPLETED", _("settled by hand")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """What something the cycle held became, by hand."""
+
+    venue: str
+    asset: str
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """The statement. `received` empty: what the cycle holds goes to the desk as it is."""
+
+    outcome: ResolutionOutcome
+    evidence: str
+    received: tuple[Received, ...] = ()
+
+
+def resolve(
+    cycle_id: UUID, *, actor: Actor, reason: str, seen_version: int, resolution: Resolution
+) -> Intervention:
+    """Write down what happened outside of kimp: a call that never was, or a cycle settled by hand."""
+    if not resolution.evidence.strip():
+        raise InvalidInputError("name the evidence: an order id, a txid, a ticket of the venue")
+    if any(part.quantity <= 0 for part in resolution.received):
+        raise InvalidInputError("what was received must be above zero")
+
+    def work() -> Intervention:
+        cycle = lock_for_operator(cycle_id, seen_version=seen_version)
+        made = intervene(
+            Verb.RESOLVE,
+            actor=actor,
+            reason=reason,
+            cycle=cycle,
+            seen_version=seen_version,
+            payload=_payload(resolution),
+        )
+        demand_dead_letter(cycle, Verb.RESOLVE)
+        if resolution.outcome is ResolutionOutcome.CALL_ABSENT:
+            _close_calls(cycle, resolution.evidence)
+            touch(cycle)
+        else:
+            _complete(cycle, actor, made, resolution)
+        return made
+
+    return in_transaction(work)
+
+
+def _payload(resolution: Resolution) -> dict[str, object]:
+    """Give what the intervention keeps of a statement."""
+    return {
+        "outcome": resolution.outcome.value,
+        "evidence": resolution.evidence,
+        "received": [
+            {"venue": part.venue, "asset": part.asset, "quantity": str(part.quantity)}
+            for part in resolution.received
+        ],
+    }
+
+
+def _close_calls(cycle: Cycle, evidence: str) -> None:
+    """Close the open call as never accepted, on a person's evidence."""
+    calls = recovering.open_calls(cycle)
+    if not calls:
+        raise NotAllowedNowError(f"{cycle.code} has no request with an unknown outcome")
+    for call in calls:
+        write_outcome(
+            call, Noted(outcome=CallOutcome.ABSENT, error=f"by an operator: {evidence}"[:2000])
+        )
+
+
+def _complete(cycle: Cycle, actor: Actor, made: Intervention, resolution: Resolution) -> None:
+    """Book what the holdings became, hand it to the desk, and complete the cycle."""
+    if recovering.open_calls(cycle):
+        raise UnresolvedCallError(
+            f"{cycle.code} has a request with an unknown outcome: state first whether it was accepted"
+        )
+    if resolution.received:
+        booking.post(
+            f"resolved:{cycle.pk}:{made.pk}",
+            PostingKind.RESOLVED,
+            _replaced(cycle, resolution.received),
+            cycle=cycle,
+            memo=resolution.evidence[:200],
+        )
+    _leave_flight(cycle, made)
+    closing.close(
+        cycle,
+        CycleStatus.COMPLETED,
+        event=Verb.RESOLVE.value,
+        actor=actor.name,
+        reason=made.reason,
+    )
+
+
+def _replaced(cycle: Cycle, received: tuple[Received, ...]) -> list[Line]:
+    """Give the lines that turn all the cycle owns into what was received, through conversion."""
+    lines: list[Line] = []
+    for held in booking.holdings(cycle):
+        lines += [
+            Line(held.venue, held.asset, held.owner, -held.quantity),
+            Line(held.venue, held.asset, AccountOwner.CONVERSION, held.quantity),
+        ]
+    for part in received:
+        lines += [
+            Line(part.venue, part.asset, AccountOwner.CYCLE, part.quantity),
+            Line(part.venue, part.asset, AccountOwner.CONVERSION, -part.quantity),
+        ]
+    return postings.summed(lines)
+
+
+def _leave_flight(cycle: Cycle, made: Intervention) -> None:
+    """Count what is in flight or in suspense as arrived: the operator says that all is settled."""
+    lines: list[Line] = []
+    for held in booking.holdings(cycle):
+        if held.owner is not AccountOwner.CYCLE:
+            lines += postings.moved(
+                held.venue,
+                held.asset,
+                held.quantity,
+                origin=held.owner,
+                target=AccountOwner.CYCLE,
+            )
+    booking.post(
+        f"arrived:{cycle.pk}:{made.pk}", PostingKind.RESOLVED, postings.summed(lines), cycle=cycle
+    )
+
+
+def write_off(
+    cycle_id: UUID, *, actor: Actor, reason: str, seen_version: int, evidence: str = ""
+) -> Intervention:
+    """Give up everything the cycle owns; an open request needs evidence that it is over."""
+
+    def work() -> Intervention:
+        cycle = lock_for_operator(cycle_id, seen_version=seen_version)
+        made = intervene(
+            Verb.WRITE_OFF,
+            actor=actor,
+            reason=reason,
+            cycle=cycle,
+            seen_version=seen_version,
+            payload={"evidence": evidence},
+        )
+        demand_dead_letter(cycle, Verb.WRITE_OFF)
+        if recovering.open_calls(cycle):
+            if not evidence.strip():
+                raise UnresolvedCallError(
+                    f"{cycle.code} has a request with an unknown outcome: name the evidence that it is over"
+                )
+            _close_calls(cycle, evidence)
+        _give_up(cycle, actor, made)
+        return made
+
+    return in_transaction(work)
+
+
+def _give_up(cycle: Cycle, actor: Actor, made: Intervention) -> None:
+    """Post everything to written off and fail the cycle."""
+    held = booking.holdings(cycle)
+    lines = postings.handed_over_lines(held, target=AccountOwner.WRITTEN_OFF)
+    booking.post(
+        f"write_off:{cycle.pk}", PostingKind.WRITE_OFF, lines, cycle=cycle, memo=made.reason[:200]
+    )
+    usdt, krw = closing.realised_pnl(cycle, ())
+    move(
+        cycle,
+        CycleStatus.FAILED,
+        event=Verb.WRITE_OFF.value,
+        actor=actor.name,
+        reason=made.reason,
+        realised_pnl_usdt=usdt,
+        realised_pnl_krw=krw,
+        money_at_risk_krw=ZERO,
+    )

@@ -1,0 +1,89 @@
+"""A desk's first day: what the database is, its starter policy, and opening balances in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from django.db import transaction
+
+from cycles import conf
+from cycles.domain import postings
+from cycles.domain.words import AccountOwner, DeskKind, PostingKind
+from cycles.errors import PolicyDeniedError, StaleDataError
+from cycles.models import PolicyVersion, Posting
+from cycles.services import booking, desk
+from exchanges import market_sync, registry
+
+STARTER_REASON = "starter policy"
+
+
+@dataclass(slots=True)
+class Seeded:
+    """What was set up; nothing that stood already is changed."""
+
+    kind: str = ""
+    policy: int = 0
+    balances: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def seed(policy: Mapping[str, object] | None = None) -> Seeded:
+    """Set the desk up once: kind, policy, reference data, opening balances. Safe to run again.
+
+    Raises StaleDataError when the venues do not answer, PolicyDeniedError when the database is of
+    the other kind.
+    """
+    wanted = DeskKind.LIVE if conf.is_live() else DeskKind.SIMULATED
+    row = desk.create(wanted)
+    configure()
+    if row.kind != wanted:
+        raise PolicyDeniedError(
+            f"this database is {row.kind} for ever and KIMP_LIVE asks for {wanted}: use another one"
+        )
+    seeded = Seeded(kind=row.kind)
+    counts = market_sync.sync_markets(registry.utc_now())
+    if not counts.markets:
+        raise StaleDataError("; ".join(counts.problems) or "the venues told nothing")
+    seeded.problems = counts.problems
+    seeded.policy = _first_policy(policy or {}).number
+    seeded.balances = _open_books()
+    return seeded
+
+
+def configure() -> None:
+    """Tell the gateway what kind of database this process works on; every process does this first."""
+    registry.configure(database_is_live=desk.current().kind == DeskKind.LIVE)
+
+
+def _first_policy(values: Mapping[str, object]) -> PolicyVersion:
+    """Write the starter policy unless there is one."""
+    existing = PolicyVersion.objects.order_by("-number").first()
+    if existing is not None:
+        return existing
+    first = PolicyVersion(number=1, created_by="system", reason=STARTER_REASON, **values)
+    first.full_clean()
+    first.save(force_insert=True)
+    return first
+
+
+def _open_books() -> list[str]:
+    """Post what the venues hold as the desk's opening capital, once."""
+    if Posting.objects.filter(kind=PostingKind.CAPITAL).exists():
+        return []
+    opened = []
+    with transaction.atomic():
+        for code in registry.VENUES:
+            for balance in registry.venue(code).balances().values():
+                held = balance.free + balance.locked
+                lines = postings.moved(
+                    code,
+                    balance.asset,
+                    held,
+                    origin=AccountOwner.CAPITAL,
+                    target=AccountOwner.DESK,
+                )
+                key = f"capital:opening:{code}:{balance.asset}"
+                if booking.post(key, PostingKind.CAPITAL, lines, memo="opening balance"):
+                    opened.append(f"{held.normalize():f} {balance.asset} at {code}")
+    return opened

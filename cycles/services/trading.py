@@ -1,0 +1,179 @@
+"""BUY and SELL steps: marketable limit orders, immediate-or-cancel, until nothing worth trading is left."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from cycles.domain.depth import walk_notional
+from cycles.domain.plan import buy_order, client_order_id, sell_order
+from cycles.domain.progress import GO_ON, Progress, failed, waiting
+from cycles.domain.words import CallOutcome, FailureClass, Operation, StepKind
+from cycles.models import Alert, Cycle, ExchangeCall, Step
+from cycles.services import booking, calling
+from cycles.services.alerting import raise_alert
+from cycles.services.locking import in_transaction
+from cycles.services.moving import Lease, lock_for_decision
+from cycles.services.settling import finish_step, market_of, settle_order
+from exchanges import reference, registry
+from exchanges.errors import VenueError
+from exchanges.port import Venue
+from exchanges.values import Book, MarketRules, OrderReport, OrderRequest, OrderStatus
+
+LOOK_AGAIN = timedelta(milliseconds=200)
+CANCEL_AFTER = timedelta(seconds=10)
+MAX_ATTEMPTS = 20
+WIDEST_SLIPPAGE = 10  # times the policy's limit, for selling what is already there
+
+
+def settle_open_order(lease: Lease, call: ExchangeCall) -> Progress:
+    """Read an accepted order until it is final, then settle it."""
+    venue = registry.venue(call.venue)
+    try:
+        report = venue.order(market_of(call.step), client_order_id=call.client_order_id)
+    except VenueError as error:
+        return failed(FailureClass.TRANSIENT, f"{call.venue} could not be asked: {error}")
+    if report is None:  # read lag: the venue has accepted it, so it will show
+        return waiting(LOOK_AGAIN, "the order does not show yet")
+    if not report.is_final:
+        return _hurry(lease, venue, call, report)
+
+    def work() -> None:
+        cycle = lock_for_decision(lease)
+        locked = ExchangeCall.objects.select_related("step").get(pk=call.pk)
+        settle_order(cycle, locked, report)
+
+    in_transaction(work)
+    return GO_ON
+
+
+def _hurry(lease: Lease, venue: Venue, call: ExchangeCall, report: OrderReport) -> Progress:
+    """Cancel an order that rests although it should not; its re-read tells what became of it."""
+    resting_for = registry.utc_now() - (call.noted_at or call.intended_at)
+    if report.status is not OrderStatus.OPEN or resting_for < CANCEL_AFTER:
+        return waiting(LOOK_AGAIN, "the order is not final yet")
+    step = Step.objects.get(pk=call.step_id)
+    cancel_id = client_order_id(
+        call.cycle_id, position=step.position, attempt=step.attempt + 1, prefix="c"
+    )
+    cancel = calling.intend(
+        lease,
+        step,
+        Operation.CANCEL_ORDER,
+        {"market": report.market.code, "cancels": call.client_order_id},
+        client_order_id=cancel_id,
+    )
+    noted = calling.called(
+        lambda: venue.cancel_order(report.market, client_order_id=call.client_order_id)
+    )
+    calling.note(lease, cancel, noted)
+    return waiting(LOOK_AGAIN, "a resting order was cancelled")
+
+
+def trade(lease: Lease, cycle: Cycle, step: Step) -> Progress:
+    """Send the step's next order, or end the step when nothing worth trading is left."""
+    venue = registry.venue(step.venue)
+    now = registry.utc_now()
+    try:
+        book = venue.book(market_of(step))
+        rules = reference.market_rules(step.venue, market_of(step), now)
+    except VenueError as error:
+        return failed(FailureClass.TRANSIENT, f"no book from {step.venue}: {error}")
+    if step.kind == StepKind.BUY:
+        return _buy(lease, cycle, step, book, rules)
+    return _sell(lease, cycle, step, book, rules)
+
+
+def _buy(lease: Lease, cycle: Cycle, step: Step, book: Book, rules: MarketRules) -> Progress:
+    """Spend what the cycle holds of the quote asset; a limit may stop the passage here."""
+    spend = booking.held_by_cycle(cycle, step.venue, step.quote)
+    limit = cycle.policy.max_slippage_bps
+    walk = walk_notional(book.asks, spend)
+    begun = step.quantity_out > 0
+    if not begun and walk is not None and walk.slippage_bps > limit:
+        return failed(
+            FailureClass.SLIPPAGE_LIMIT,
+            f"buying {step.asset} at {step.venue} would slip {walk.slippage_bps} bps",
+        )
+    request = buy_order(
+        book, rules, spend=spend, max_slippage_bps=limit, order_id=_next_id(cycle, step)
+    )
+    if request is None or (begun and step.attempt >= MAX_ATTEMPTS):
+        return _end(lease, step, begun=begun)
+    return _send(lease, step, request, book)
+
+
+def _sell(lease: Lease, cycle: Cycle, step: Step, book: Book, rules: MarketRules) -> Progress:
+    """Sell what is there; never stopped by the slippage limit, which widens with each attempt."""
+    quantity = booking.held_by_cycle(cycle, step.venue, step.asset)
+    width = min(1 + step.attempt, WIDEST_SLIPPAGE)
+    request = sell_order(
+        book,
+        rules,
+        quantity=quantity,
+        max_slippage_bps=cycle.policy.max_slippage_bps * width,
+        order_id=_next_id(cycle, step),
+    )
+    if request is None:
+        worthless = not book.bids or quantity * book.bids[0].price < rules.minimum_notional
+        return _end(lease, step, begun=step.quantity_out > 0 or (worthless and bool(book.bids)))
+    if step.attempt >= MAX_ATTEMPTS:
+        return failed(FailureClass.SLIPPAGE_LIMIT, f"{step.asset} does not sell at {step.venue}")
+    if width == 3:
+        _warn_widening(cycle, step)
+    return _send(lease, step, request, book)
+
+
+def _warn_widening(cycle: Cycle, step: Step) -> None:
+    """Tell people that selling needs a wider limit."""
+    raise_alert(
+        key=f"widening:{cycle.code}:{step.position}",
+        severity=Alert.Severity.WARNING,
+        title=f"{cycle.code}: selling {step.asset} at {step.venue} needs a wider limit",
+        cycle=cycle,
+    )
+
+
+def _next_id(cycle: Cycle, step: Step) -> str:
+    """Give the client order id of the step's next attempt."""
+    return client_order_id(cycle.pk, position=step.position, attempt=step.attempt + 1)
+
+
+def _send(lease: Lease, step: Step, request: OrderRequest, book: Book) -> Progress:
+    """Intend, send once, note; settle at once where the venue's answer is final."""
+    if step.reference_price is None:
+        top = book.asks if step.kind == StepKind.BUY else book.bids
+        Step.objects.filter(pk=step.pk).update(reference_price=top[0].price)
+    call = calling.intend(
+        lease,
+        step,
+        Operation.PLACE_ORDER,
+        calling.order_payload(request),
+        client_order_id=request.client_order_id,
+    )
+    noted = calling.called(lambda: registry.venue(step.venue).place_order(request))
+
+    def settle(cycle: Cycle, written: ExchangeCall) -> None:
+        report = noted.report
+        if isinstance(report, OrderReport) and report.is_final:
+            settle_order(cycle, written, report)
+
+    calling.note(lease, call, noted, settle)
+    if noted.outcome == CallOutcome.DONE and not call.is_settled:
+        return GO_ON
+    return calling.after(noted, f"{step.kind} of {step.asset} at {step.venue}")
+
+
+def _end(lease: Lease, step: Step, *, begun: bool) -> Progress:
+    """End a step that has done what it could; one that did nothing fails instead."""
+    if not begun:
+        return failed(
+            FailureClass.REFUSED_RULES,
+            f"nothing worth a {step.kind} of {step.asset} at {step.venue}: "
+            "below its minimum, or an empty book",
+        )
+
+    def work() -> None:
+        finish_step(lock_for_decision(lease), step)
+
+    in_transaction(work)
+    return GO_ON

@@ -1,0 +1,268 @@
+"""WITHDRAW and DEPOSIT steps: coins leave for a registered address of our own and are credited there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+
+from cycles import conf
+from cycles.domain.plan import client_order_id, sendable_quantity
+from cycles.domain.progress import GO_ON, Progress, failed, waiting
+from cycles.domain.words import CallOutcome, FailureClass, Operation, StepKind
+from cycles.models import Alert, Cycle, ExchangeCall, Step
+from cycles.services import booking, calling
+from cycles.services.alerting import raise_alert
+from cycles.services.locking import in_transaction
+from cycles.services.moving import Lease, lock_for_decision
+from cycles.services.settling import finish_step, settle_credit, settle_returned, settle_sent
+from exchanges import reference, registry
+from exchanges.errors import VenueError
+from exchanges.models import RegisteredAddress
+from exchanges.values import (
+    DepositReport,
+    DepositStatus,
+    NetworkRules,
+    WithdrawalReport,
+    WithdrawalRequest,
+    WithdrawalStatus,
+)
+
+POLL_SECONDS = Decimal(10)  # of market time; scaled like the policy's durations
+QUICKEST_POLL = timedelta(milliseconds=300)
+CLOCK_SLACK = timedelta(minutes=10)
+
+
+def poll_delay() -> timedelta:
+    """Give how long to leave a transfer alone between two looks."""
+    return max(conf.scaled(POLL_SECONDS), QUICKEST_POLL)
+
+
+def live_withdrawal(step: Step) -> ExchangeCall | None:
+    """Give the accepted withdrawal that this step stands on, unless the venue gave it back."""
+    call = (
+        ExchangeCall.objects.filter(
+            step=step, operation=Operation.WITHDRAW, outcome=CallOutcome.DONE
+        )
+        .order_by("-attempt")
+        .first()
+    )
+    if call is None or call.report["status"] == WithdrawalStatus.FAILED.value:
+        return None
+    return call
+
+
+def withdraw(lease: Lease, cycle: Cycle, step: Step) -> Progress:
+    """Send the step's withdrawal, or see how the one that was sent is doing."""
+    call = live_withdrawal(step)
+    if call is None:
+        return _send(lease, cycle, step)
+    return _follow(lease, step, call)
+
+
+def settle_accepted(lease: Lease, call: ExchangeCall) -> Progress:
+    """Settle a withdrawal that was adopted by reconciling: its report stands in the journal."""
+    report = _stored_report(call)
+
+    def work() -> None:
+        cycle = lock_for_decision(lease)
+        settle_sent(cycle, ExchangeCall.objects.select_related("step").get(pk=call.pk), report)
+
+    in_transaction(work)
+    return GO_ON
+
+
+def _stored_report(call: ExchangeCall) -> WithdrawalReport:
+    """Read the journal's report back; the quantities are what the ledger needs."""
+    kept = call.report
+    return WithdrawalReport(
+        venue=call.venue,
+        venue_withdrawal_id=kept["venue_withdrawal_id"],
+        client_withdrawal_id=kept["client_withdrawal_id"],
+        asset=kept["asset"],
+        network=kept["network"],
+        quantity=Decimal(kept["quantity"]),
+        network_fee=Decimal(kept["network_fee"]),
+        status=WithdrawalStatus(kept["status"]),
+        txid=kept["txid"],
+        address=None,
+        created_at=None,
+    )
+
+
+def _send(lease: Lease, cycle: Cycle, step: Step) -> Progress:
+    """Check both wallets, then intend, send once and note."""
+    now = registry.utc_now()
+    rules = reference.network_rules(step.venue, step.asset, step.network, now)
+    arrival = reference.network_rules(step.to_venue, step.asset, step.network, now)
+    if not (rules.withdraw_is_open and arrival.deposit_is_open):
+        shut = step.venue if not rules.withdraw_is_open else step.to_venue
+        return failed(FailureClass.WALLET_CLOSED, f"the {step.asset} wallet of {shut} is closed")
+    held = booking.held_by_cycle(cycle, step.venue, step.asset)
+    quantity = sendable_quantity(held, rules)
+    if not quantity:
+        return failed(
+            FailureClass.REFUSED_RULES,
+            f"{held} {step.asset} is less than {step.venue} sends ({rules.withdraw_minimum} after fee)",
+        )
+    address = reference.registered_address(step.to_venue, step.asset, step.network)
+    return _request(lease, cycle, step, quantity, (rules, address))
+
+
+def _request(
+    lease: Lease,
+    cycle: Cycle,
+    step: Step,
+    quantity: Decimal,
+    terms: tuple[NetworkRules, RegisteredAddress],
+) -> Progress:
+    """Send one withdrawal to a registered address."""
+    rules, address = terms
+    request = WithdrawalRequest(
+        destination=address.destination,
+        quantity=quantity,
+        network_fee=rules.withdraw_fee,
+        client_withdrawal_id=client_order_id(
+            cycle.pk, position=step.position, attempt=step.attempt + 1
+        ),
+    )
+    call = calling.intend(
+        lease,
+        step,
+        Operation.WITHDRAW,
+        {
+            "asset": step.asset,
+            "network": step.network,
+            "quantity": str(quantity),
+            "network_fee": str(rules.withdraw_fee),
+            "to_venue": step.to_venue,
+        },
+        client_order_id=request.client_withdrawal_id,
+        destination=address,
+    )
+    noted = calling.called(lambda: registry.venue(step.venue).withdraw(request))
+
+    def settle(locked: Cycle, written: ExchangeCall) -> None:
+        if isinstance(noted.report, WithdrawalReport):
+            settle_sent(locked, written, noted.report)
+
+    calling.note(lease, call, noted, settle)
+    return calling.after(noted, f"withdrawal of {step.asset} from {step.venue}")
+
+
+def _follow(lease: Lease, step: Step, call: ExchangeCall) -> Progress:
+    """Look at an accepted withdrawal: still pending, gone with a txid, or given back."""
+    try:
+        rows = registry.venue(step.venue).withdrawals(
+            step.asset, since=call.intended_at - CLOCK_SLACK
+        )
+    except VenueError as error:
+        return failed(FailureClass.TRANSIENT, f"{step.venue} could not be asked: {error}")
+    row = next((row for row in rows if row.venue_withdrawal_id == call.venue_order_id), None)
+    if row is None or row.status is WithdrawalStatus.PENDING:
+        return _waiting_for(step, call, "the withdrawal has not left yet")
+    if row.status is WithdrawalStatus.FAILED:
+        return _given_back(lease, call, row)
+
+    def work() -> None:
+        cycle = lock_for_decision(lease)
+        ExchangeCall.objects.filter(pk=call.pk).update(**calling.report_columns(row))
+        finish_step(cycle, step)
+
+    in_transaction(work)
+    return GO_ON
+
+
+def _given_back(lease: Lease, call: ExchangeCall, row: WithdrawalReport) -> Progress:
+    """Undo a withdrawal in the ledger that its venue cancelled or rejected."""
+
+    def work() -> None:
+        cycle = lock_for_decision(lease)
+        written = ExchangeCall.objects.select_related("step").get(pk=call.pk)
+        settle_returned(cycle, written, row)
+
+    in_transaction(work)
+    return failed(
+        FailureClass.WALLET_CLOSED,
+        f"{call.venue} gave the withdrawal {call.client_order_id} back",
+    )
+
+
+def deposit(lease: Lease, cycle: Cycle, step: Step) -> Progress:
+    """Look for the credit of what was sent, by txid; settle it for what it is."""
+    sender = Step.objects.get(cycle=cycle, position=step.position - 1, kind=StepKind.WITHDRAW)
+    call = live_withdrawal(sender)
+    if call is None:
+        return failed(FailureClass.BUG, "a DEPOSIT step without an accepted withdrawal")
+    try:
+        rows = registry.venue(step.venue).deposits(step.asset, since=call.intended_at - CLOCK_SLACK)
+    except VenueError as error:
+        return failed(FailureClass.TRANSIENT, f"{step.venue} could not be asked: {error}")
+    mine = [row for row in rows if _same_txid(row.txid, call.report["txid"])]
+    credited = [row for row in mine if row.status is DepositStatus.CREDITED]
+    sent = Decimal(call.report["quantity"])
+    total = sum((row.quantity for row in credited), Decimal(0))
+    if credited and (total >= sent or len(credited) == len(mine)):
+        return _settle(lease, step, credited, sent)
+    return _not_yet(step, call, mine)
+
+
+def _same_txid(left: str | None, right: str | None) -> bool:
+    """Compare transaction ids: venues write them in either case, some with hyphens."""
+    if not left or not right:
+        return False
+    return left.replace("-", "").lower() == right.replace("-", "").lower()
+
+
+def _settle(lease: Lease, step: Step, credited: Sequence[DepositReport], sent: Decimal) -> Progress:
+    """Post the credit; a difference stands in suspense and stops the cycle for a person."""
+
+    def work() -> Decimal:
+        cycle = lock_for_decision(lease)
+        difference = settle_credit(cycle, step, credited, sent=sent)
+        finish_step(cycle, step)
+        return difference
+
+    difference = in_transaction(work)
+    if difference:
+        return failed(
+            FailureClass.CREDIT_MISMATCH,
+            f"{step.venue} credited {difference} {step.asset} less than was sent",
+        )
+    return GO_ON
+
+
+def _not_yet(step: Step, call: ExchangeCall, mine: Sequence[DepositReport]) -> Progress:
+    """Wait for a credit, or say why waiting is not enough."""
+    held = [row for row in mine if row.status in {DepositStatus.HELD, DepositStatus.FAILED}]
+    if held:
+        return failed(
+            FailureClass.TRAVEL_RULE_HOLD,
+            f"{step.venue} holds the deposit ({held[0].detail}): it wants a person",
+        )
+    return _waiting_for(step, call, "the deposit is not credited yet")
+
+
+def _waiting_for(step: Step, call: ExchangeCall, reason: str) -> Progress:
+    """Wait; beyond the route's measured time alert, and assume nothing."""
+    sender = call.step
+    route = reference.transfer_route(sender.asset, sender.venue, sender.to_venue)
+    age = registry.utc_now() - call.intended_at
+    if age > conf.scaled(route.overdue_seconds):
+        _alert_overdue(step, call, age)
+    return waiting(poll_delay(), reason)
+
+
+def _alert_overdue(step: Step, call: ExchangeCall, age: timedelta) -> None:
+    """Tell people once that a transfer takes longer than its network ever should."""
+    raise_alert(
+        key=f"overdue:{call.client_order_id}",
+        severity=Alert.Severity.CRITICAL,
+        title=f"{call.cycle.code}: transfer of {step.asset} is overdue",
+        body=(
+            f"Class: {FailureClass.TRANSFER_OVERDUE.value}\n"
+            f"{call.venue} > {call.step.to_venue} on {call.step.network}, sent {age} ago. "
+            "Nothing is assumed: the cycle keeps waiting for the credit."
+        ),
+        cycle=call.cycle,
+    )

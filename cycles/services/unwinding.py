@@ -1,0 +1,124 @@
+"""Unwinding: coins are sold back where they are, then the cycle ends or waits with KRW in hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cycles.domain.plan import StepPlan
+from cycles.domain.postings import Holding
+from cycles.domain.progress import END, GO_ON, Progress
+from cycles.domain.words import (
+    AccountOwner,
+    CycleStatus,
+    Passage,
+    Plan,
+    StepKind,
+    StepState,
+)
+from cycles.models import Cycle, Step
+from cycles.services import booking, closing, rebalancing
+from cycles.services.locking import in_transaction
+from cycles.services.moving import Lease, lock_for_decision, move, touch
+from cycles.services.transferring import live_withdrawal
+from exchanges import reference, registry
+from exchanges.values import Market
+
+RunStep = Callable[[Lease, Cycle, Step], Progress]
+QUOTE_AT = {registry.GLOBAL_VENUE: "USDT", registry.KOREA_VENUE: "KRW"}
+
+
+def unwind(lease: Lease, cycle: Cycle, run_step: RunStep) -> Progress:
+    """Do the next unit of an unwind: finish what is in flight, sell what is left, then end."""
+    step = _next_step(cycle)
+    if step is not None and (step.passage == Passage.UNWIND or _has_left(cycle, step)):
+        return run_step(lease, cycle, step)
+    coins = _tradable_coins(cycle)
+    if coins:
+        _plan_sales(lease, coins)
+        return GO_ON
+    _end(lease)
+    return END
+
+
+def _next_step(cycle: Cycle) -> Step | None:
+    """Give the cycle's next unfinished step; unwinding sales come before what they replace."""
+    unfinished = Step.objects.filter(
+        cycle=cycle, state__in=[StepState.PENDING, StepState.RUNNING]
+    ).order_by("position")
+    return unfinished.filter(passage=Passage.UNWIND).first() or unfinished.first()
+
+
+def _has_left(cycle: Cycle, step: Step) -> bool:
+    """Say whether coins are on their way: then their arrival comes first."""
+    if step.kind == StepKind.WITHDRAW:
+        return live_withdrawal(step) is not None
+    in_flight = any(h.owner is AccountOwner.IN_FLIGHT for h in booking.holdings(cycle))
+    return step.kind == StepKind.DEPOSIT and in_flight
+
+
+def _tradable_coins(cycle: Cycle) -> list[Holding]:
+    """Give the coins the cycle holds that are worth an order; the rest is dust."""
+    now = registry.utc_now()
+    coins = []
+    for held in booking.holdings(cycle):
+        if held.asset in {"USDT", "KRW"} or held.owner is not AccountOwner.CYCLE:
+            continue
+        market = Market(held.asset, QUOTE_AT[held.venue])
+        rules = reference.market_rules(held.venue, market, now)
+        book = registry.venue(held.venue).book(market)
+        if book.bids and held.quantity * book.bids[0].price >= rules.minimum_notional:
+            coins.append(held)
+    return coins
+
+
+def _plan_sales(lease: Lease, coins: list[Holding]) -> None:
+    """Abandon the passage and plan a sale of each coin where it lies."""
+
+    def work() -> None:
+        cycle = lock_for_decision(lease)
+        Step.objects.filter(cycle=cycle, state__in=[StepState.PENDING, StepState.RUNNING]).update(
+            state=StepState.ABANDONED
+        )
+        rebalancing.write_steps(
+            cycle,
+            [
+                StepPlan(
+                    passage=Passage.UNWIND,
+                    kind=StepKind.SELL,
+                    venue=held.venue,
+                    asset=held.asset,
+                    quote=QUOTE_AT[held.venue],
+                )
+                for held in coins
+            ],
+        )
+        touch(cycle)
+
+    in_transaction(work)
+
+
+def _end(lease: Lease) -> None:
+    """Leave the unwind: with KRW in hand on the way back wait again, else end as FAILED, flat."""
+
+    def work() -> None:
+        cycle = lock_for_decision(lease)
+        Step.objects.filter(cycle=cycle, state__in=[StepState.PENDING, StepState.RUNNING]).update(
+            state=StepState.ABANDONED
+        )
+        on_the_way_back = cycle.status == CycleStatus.REBALANCING_IN_PROGRESS
+        if on_the_way_back and rebalancing.krw_in_hand(cycle) > 0:
+            move(
+                cycle,
+                CycleStatus.AWAITING_REBALANCE,
+                event="unwound",
+                actor=lease.owner,
+                plan=Plan.RESUME,
+                return_asset="",
+                lease_owner="",
+                lease_expires_at=None,
+                wake_at=cycle.wake_at,
+            )
+            return
+        closing.close(cycle, CycleStatus.FAILED, event="unwound", actor=lease.owner)
+
+    in_transaction(work)

@@ -1,0 +1,72 @@
+"""What holdings are worth in KRW, from the newest samples: never from a constant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from cycles.domain.postings import Holding
+from cycles.domain.words import AccountOwner
+from cycles.models import Cycle, PremiumSample
+from cycles.services import booking
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """The newest bids per asset (KRW in Korea, USDT globally) and KRW per USDT; KRW values follow."""
+
+    korea: dict[str, Decimal]
+    world: dict[str, Decimal]
+    krw_per_usdt: Decimal | None
+    global_venue: str
+
+    def krw(self, holding: Holding) -> Decimal | None:
+        """Value one holding in KRW where it lies; None without a price."""
+        if holding.asset == "KRW":
+            return holding.quantity
+        if holding.asset == "USDT":
+            return holding.quantity * self.krw_per_usdt if self.krw_per_usdt else None
+        if holding.venue == self.global_venue:
+            price = self.world.get(holding.asset)
+            known = price is not None and self.krw_per_usdt is not None
+            return holding.quantity * price * self.krw_per_usdt if known else None  # type: ignore[operator]
+        korean = self.korea.get(holding.asset)
+        return holding.quantity * korean if korean is not None else None
+
+
+def latest_samples() -> dict[str, PremiumSample]:
+    """Give the newest sample of each asset."""
+    newest = PremiumSample.objects.order_by("asset", "-at").distinct("asset")
+    return {sample.asset: sample for sample in newest}
+
+
+def newest_prices(global_venue: str) -> Prices:
+    """Read the newest prices the feeder wrote."""
+    samples = latest_samples()
+    rates = [s.krw_per_usdt_bid for s in samples.values() if s.krw_per_usdt_bid]
+    return Prices(
+        korea={a: s.korea_bid for a, s in samples.items() if s.korea_bid is not None},
+        world={a: s.global_bid for a, s in samples.items() if s.global_bid is not None},
+        krw_per_usdt=rates[0] if rates else None,
+        global_venue=global_venue,
+    )
+
+
+def worth_krw(held: Iterable[Holding], prices: Prices) -> Decimal:
+    """Sum holdings in KRW to the won; what has no price counts as nothing."""
+    total = sum((prices.krw(holding) or Decimal(0) for holding in held), Decimal(0))
+    return total.quantize(Decimal(1))
+
+
+def money_at_risk_krw(cycle: Cycle) -> Decimal:
+    """Give what the cycle owns now, in KRW."""
+    return max(worth_krw(booking.holdings(cycle), newest_prices(cycle.global_venue)), Decimal(0))
+
+
+def is_exposed(held: Iterable[Holding]) -> bool:
+    """Say whether coins are held whose price moves (USDT and KRW are the desk's own assets)."""
+    return any(
+        holding.asset not in {"USDT", "KRW"} and holding.owner is not AccountOwner.SUSPENSE
+        for holding in held
+    )

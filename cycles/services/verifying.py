@@ -1,0 +1,200 @@
+"""Proof of the ledger: it balances by itself, and it equals what the venues say we hold."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import combinations
+
+import structlog
+from django.db.models import F, Sum
+from django.db.models.functions import Coalesce
+
+from cycles.domain.money import ZERO
+from cycles.domain.words import CallOutcome, Operation
+from cycles.models import Account, Alert, Entry, ExchangeCall
+from cycles.models.ledger import HOLDING_OWNERS
+from cycles.services import desk
+from cycles.services.alerting import raise_alert
+from exchanges import registry
+from exchanges.errors import VenueError
+
+log = structlog.get_logger(__name__)
+
+AT_VENUE = ("DESK", "CYCLE", "DUST")
+TRIES = 20
+PAUSE_SECONDS = 0.25
+MOST_IN_FLIGHT = 12  # subsets of more are not searched: then it is a difference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueLine:
+    """One asset at one venue: what the ledger says against what the venue says."""
+
+    venue: str
+    asset: str
+    ledger: Decimal
+    venue_free: Decimal
+    venue_locked: Decimal
+    in_flight: Decimal
+    difference: Decimal
+    is_explained: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerReport:
+    """The proof, or what is wrong; `is_settled` False: calls were in flight all the while."""
+
+    is_balanced: bool
+    matches_venues: bool
+    is_settled: bool
+    lines: tuple[VenueLine, ...]
+    problems: tuple[str, ...]
+
+
+def verify_ledger() -> LedgerReport:
+    """Prove the ledger now. A difference counts only when two readings in a row show it."""
+    problems = balance_problems()
+    report: LedgerReport | None = None
+    for _ in range(TRIES):
+        before = _compare(problems)
+        if before.is_settled and before.matches_venues:
+            return before
+        time.sleep(PAUSE_SECONDS)
+        again = _compare(problems)
+        if again.is_settled and (again.matches_venues or _same(before, again)):
+            return again
+        report = again
+    assert report is not None  # noqa: S101  TRIES is above zero
+    return report
+
+
+def _same(one: LedgerReport, other: LedgerReport) -> bool:
+    """Say whether two readings show the same difference."""
+    return one.is_settled and [x.difference for x in one.lines] == [
+        x.difference for x in other.lines
+    ]
+
+
+def balance_problems() -> tuple[str, ...]:
+    """Give what does not add up inside the ledger: per asset, and account by account."""
+    by_asset = Entry.objects.values("account__asset").annotate(total=Sum("quantity"))
+    problems = [
+        f"entries in {row['account__asset']} sum to {row['total']}, not zero"
+        for row in by_asset
+        if row["total"]
+    ]
+    wrong = (
+        Account.objects.filter(owner__in=HOLDING_OWNERS)
+        .annotate(total=Coalesce(Sum("entries__quantity"), ZERO))
+        .exclude(balance=F("total"))
+    )
+    problems += [f"account {row}: balance {row.balance}, entries {row.total}" for row in wrong]
+    return tuple(problems)
+
+
+def _compare(problems: tuple[str, ...]) -> LedgerReport:
+    """Read journal, venues, journal again, and compare what did not move meanwhile."""
+    marker = _journal_marker()
+    lines: list[VenueLine] = []
+    told = list(problems)
+    for code in registry.VENUES:
+        try:
+            lines += _venue_lines(code)
+        except VenueError as error:
+            told.append(f"{code} could not be asked: {error}")
+    is_settled = marker == _journal_marker() and not marker[1]
+    told += [
+        f"{line.venue} {line.asset}: the ledger says {line.ledger}, the venue {line.venue_free}"
+        for line in lines
+        if not line.is_explained
+    ]
+    return LedgerReport(
+        is_balanced=not problems,
+        matches_venues=len(told) == len(problems),
+        is_settled=is_settled,
+        lines=tuple(lines),
+        problems=tuple(told),
+    )
+
+
+def _journal_marker() -> tuple[int, int, int]:
+    """Give the newest call and entry, and how many calls are in flight or unsettled."""
+    newest = ExchangeCall.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    entry = Entry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    open_calls = ExchangeCall.objects.filter(
+        outcome__in=[CallOutcome.INTENDED, CallOutcome.UNKNOWN]
+    ).count()
+    unsettled = ExchangeCall.objects.filter(
+        outcome=CallOutcome.DONE,
+        is_settled=False,
+        operation__in=[Operation.PLACE_ORDER, Operation.WITHDRAW],
+    ).count()
+    return newest, open_calls + unsettled, entry
+
+
+def _venue_lines(code: str) -> list[VenueLine]:
+    """Compare every asset of one venue."""
+    held = registry.venue(code).balances()
+    rows = Account.objects.filter(venue=code).values("asset", "owner", "balance")
+    ledger: dict[str, Decimal] = {}
+    arriving: dict[str, list[Decimal]] = {}
+    for row in rows:
+        if row["owner"] in AT_VENUE:
+            ledger[row["asset"]] = ledger.get(row["asset"], ZERO) + row["balance"]
+        elif row["owner"] == "IN_FLIGHT" and row["balance"]:
+            arriving.setdefault(row["asset"], []).append(row["balance"])
+    lines = []
+    for asset in sorted({*ledger, *held}):
+        balance = held.get(asset)
+        free = balance.free if balance else ZERO
+        ours = ledger.get(asset, ZERO)
+        lines.append(
+            VenueLine(
+                venue=code,
+                asset=asset,
+                ledger=ours,
+                venue_free=free,
+                venue_locked=balance.locked if balance else ZERO,
+                in_flight=sum(arriving.get(asset, []), ZERO),
+                difference=free - ours,
+                is_explained=_is_explained(free - ours, arriving.get(asset, [])),
+            )
+        )
+    return lines
+
+
+def _is_explained(difference: Decimal, arriving: Iterable[Decimal]) -> bool:
+    """Say whether credits that arrived and are not settled yet make up the difference, exactly."""
+    quantities = list(arriving)
+    if not difference:
+        return True
+    if len(quantities) > MOST_IN_FLIGHT:
+        return False
+    return any(
+        sum(subset, ZERO) == difference
+        for count in range(1, len(quantities) + 1)
+        for subset in combinations(quantities, count)
+    )
+
+
+def verify_ledger_job() -> bool:
+    """Prove the ledger on schedule; an unexplained difference alerts and halts the desk."""
+    report = verify_ledger()
+    if report.is_balanced and report.matches_venues:
+        return True
+    unreachable = not report.is_settled or any("could not be asked" in p for p in report.problems)
+    text = "\n".join(report.problems)
+    log.warning("ledger.difference", settled=report.is_settled, problems=list(report.problems))
+    if unreachable and report.is_balanced:
+        return False  # not a proof of anything: the next run looks again
+    raise_alert(
+        key=f"ledger:{desk.database_now():%Y%m%d%H%M}",
+        severity=Alert.Severity.CRITICAL,
+        title="The ledger does not match the venues: the desk is halted",
+        body=text,
+    )
+    desk.halt_by_system(f"the ledger cannot be explained: {text[:500]}")
+    return False
