@@ -53,7 +53,9 @@ class Supervisor(AbstractContextManager["Supervisor"]):
     Use as a context manager: leaving it ends every child, the last started last.
     """
 
-    def __init__(self, child_file: Path, printer: Printer) -> None:
+    def __init__(
+        self, child_file: Path, printer: Printer, *, check_seconds: float = _CHECK_SECONDS
+    ) -> None:
         self.children: list[Child] = []
         self.is_ending = False
         self._printer = printer
@@ -61,7 +63,8 @@ class Supervisor(AbstractContextManager["Supervisor"]):
         self._pipes = selectors.DefaultSelector()
         self._wake_read, self._wake_write = os.pipe()
         self._handlers: dict[signal.Signals, Any] = {}
-        self._next_check = time.monotonic() + _CHECK_SECONDS
+        self._check_seconds = check_seconds
+        self._next_check = time.monotonic() + check_seconds
 
     def __enter__(self) -> Self:
         """End the leftovers of a killed supervisor, then listen for signals."""
@@ -180,7 +183,7 @@ class Supervisor(AbstractContextManager["Supervisor"]):
     def _check(self) -> None:
         if time.monotonic() < self._next_check:
             return
-        self._next_check = time.monotonic() + _CHECK_SECONDS
+        self._next_check = time.monotonic() + self._check_seconds
         for child in self.children:
             reason = child.spec.is_wedged and child.spec.is_wedged(child.uptime_seconds)
             if reason and child.process is not None:

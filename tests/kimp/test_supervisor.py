@@ -44,7 +44,7 @@ class _Group:
     def __init__(self, folder: Path) -> None:
         self.lines: list[str] = []
         printer = Printer(write=self.lines.append, has_colours=False)
-        self.supervisor = Supervisor(folder / "children.json", printer)
+        self.supervisor = Supervisor(folder / "children.json", printer, check_seconds=0.1)
 
     def start(self, name: str, code: str, **more: Callable[[float], str | None]) -> None:
         spec = ChildSpec(
@@ -91,9 +91,12 @@ def test_a_dead_child_is_started_again(tmp_path: Path) -> None:
 def test_a_wedged_child_is_started_again(tmp_path: Path) -> None:
     group = _Group(tmp_path)
     reasons = ["its newest heartbeat is 200 s old"]
-    with group.supervisor as supervisor:
-        supervisor._next_check = 0.0
-        group.start("worker", _SLEEPER, is_wedged=lambda _: reasons.pop() if reasons else None)
+
+    def is_wedged(uptime_seconds: float) -> str | None:
+        return reasons.pop() if reasons and group.says("ready") else None
+
+    with group.supervisor:
+        group.start("worker", _SLEEPER, is_wedged=is_wedged)
         assert group.hears("ready", times=2)
     assert group.says("heartbeat is 200 s old; starting it again")
 
