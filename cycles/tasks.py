@@ -1,0 +1,136 @@
+"""What django-q2 calls, and when: each task is one service call under its ids, a span and a heartbeat.
+
+Dotted names are stored in the queue and in schedules: renaming a function here needs
+`sync_schedules`, and an empty queue.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from django.db import Error
+from django.utils import timezone
+from django_q.models import Success
+
+from cycles import conf, metrics
+from cycles.domain.words import Role
+from cycles.models import Alert
+from cycles.services import alerting, dead_letters, presence, pruning, reconciling
+from cycles.services.correlating import bound, carry, new_id, resume
+from cycles.services.tracing import span
+from exchanges import market_sync
+
+log = structlog.get_logger(__name__)
+
+RESULTS_KEPT = timedelta(days=1)  # of successes; failures stay until an operator removes them
+
+Ids = Mapping[str, object] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheduled:
+    """One task and how often it runs."""
+
+    name: str
+    minutes: int
+
+    @property
+    def function(self) -> str:
+        """Return the dotted name that the queue stores."""
+        return f"{__name__}.{self.name}"
+
+
+SCHEDULES = (
+    Scheduled(name="process_dead_letters", minutes=1),
+    Scheduled(name="reconcile_open_calls", minutes=1),
+    Scheduled(name="deliver_alerts", minutes=1),
+    Scheduled(name="refresh_markets", minutes=10),
+    Scheduled(name="prune", minutes=60),
+)
+
+
+def process_dead_letters(correlation: Ids = None) -> object:
+    """Announce dead letters once, and try what the policy lets us try alone."""
+    return _run("process_dead_letters", dead_letters.process_dead_letters, correlation)
+
+
+def reconcile_open_calls(correlation: Ids = None) -> object:
+    """Ask the venues about calls whose outcome is unknown and whose worker is gone."""
+    return _run("reconcile_open_calls", reconciling.reconcile_open_calls, correlation)
+
+
+def deliver_alerts(correlation: Ids = None) -> object:
+    """Send the alerts that are due."""
+    return _run("deliver_alerts", alerting.deliver_due, correlation)
+
+
+def refresh_markets(correlation: Ids = None) -> object:
+    """Read market rules, networks and our own addresses again."""
+    return _run("refresh_markets", lambda: market_sync.sync_markets(timezone.now()), correlation)
+
+
+def prune(correlation: Ids = None) -> object:
+    """Delete what nobody needs any more; never a fact of a cycle."""
+    return _run("prune", _prune, correlation)
+
+
+def _prune() -> pruning.Pruned:
+    Success.objects.filter(stopped__lt=timezone.now() - RESULTS_KEPT).delete()
+    return pruning.prune()
+
+
+def _run(name: str, service: Callable[[], object], correlation: Ids) -> object:
+    """Call a service as a task; returns what it did as plain values, for the queue's record."""
+    started = time.monotonic()
+    with resume(correlation):
+        missing = {"request_id": new_id(), "session_id": conf.session_id()}
+        with bound(**{**missing, **carry()}), span(f"task.{name}"):
+            try:
+                done = _plain(service())
+            except (
+                Exception
+            ) as error:  # the one boundary: what gets here is logged, told, passed on
+                log.exception("task.failed", task=name)
+                _tell(name, error)
+                _finish(name, "failed", started, {"error": type(error).__name__})
+                raise
+            _finish(name, "done", started, {"done": done})
+            return done
+
+
+def _tell(name: str, error: Exception) -> None:
+    """Raise one alert an hour for a task that fails; its text stays in the log, with its ids."""
+    key = f"task:{name}:{timezone.now():%Y%m%d%H}"
+    body = f"{type(error).__name__}; the log has it under request id {carry()['request_id']}"
+    title = f"Scheduled task {name} failed"
+    try:
+        alerting.raise_alert(key=key, severity=Alert.Severity.WARNING, title=title, body=body)
+    except Error:
+        log.exception("task.alert_lost", task=name)
+
+
+def _finish(name: str, outcome: str, started: float, facts: Mapping[str, object]) -> None:
+    """Beat, time and write the line; a heartbeat that cannot be written hides no error."""
+    seconds = time.monotonic() - started
+    metrics.TASK_SECONDS.labels(task=name, outcome=outcome).observe(seconds)
+    duration_ms = round(seconds * 1000)
+    try:
+        detail = {"outcome": outcome, "duration_ms": duration_ms, **facts}
+        presence.beat(f"job:{name}", Role.WORKER, detail)
+    except Error:
+        log.exception("task.heartbeat_lost", task=name)
+    log.info("task.finished", task=name, outcome=outcome, duration_ms=duration_ms, **facts)
+
+
+def _plain(value: object) -> object:
+    """Turn a service's answer into what JSON and the queue's record carry."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {key: _plain(one) for key, one in dataclasses.asdict(value).items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return value if value is None or isinstance(value, bool | int | str | dict) else str(value)

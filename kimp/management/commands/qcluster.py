@@ -1,0 +1,39 @@
+"""django-q2's cluster, with the metrics of its worker processes on the role's port."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandError
+from django_q.management.commands.qcluster import Command as QClusterCommand
+
+from cycles import metrics
+from kimp.sockets import is_free
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+
+
+class Command(QClusterCommand):  # type: ignore[misc]  # django-q2 has no types
+    """manage.py qcluster: runs the worker role."""
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Start the cluster, then serve what its workers count."""
+        if FOLDER not in os.environ:
+            self._start_again(settings.KIMP_HOME / "metrics" / f"worker-{settings.KIMP_PORT}")
+        if not is_free(settings.KIMP_PORT):
+            raise CommandError(f"port {settings.KIMP_PORT} (worker) is taken: set KIMP_PORT")
+        super().handle(*args, **options)
+        # Only now: the processes that the cluster forks must not inherit the socket.
+        metrics.serve(settings.KIMP_PORT)
+
+    def _start_again(self, folder: Path) -> None:
+        """Become the same command with a folder for counters, which must be named before imports."""
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        os.environ[FOLDER] = str(folder)
+        os.execv(sys.executable, sys.orig_argv)  # noqa: S606  our own command line, no shell

@@ -1,0 +1,116 @@
+"""Tasks: one service call each, under ids, with a heartbeat, and one boundary for what fails."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Any, NoReturn
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import DatabaseError
+from django.db.models.functions import Now
+from django.utils.module_loading import import_string
+from django_q.models import Success
+
+from cycles import tasks
+from cycles.domain.words import Role
+from cycles.models import Alert, Heartbeat, IdempotencyRecord
+from cycles.services.alerting import raise_alert
+from cycles.services.correlating import bound, carry
+from cycles.services.presence import beat
+from tests.kimp.log_lines import captured
+
+
+@pytest.mark.parametrize("scheduled", tasks.SCHEDULES, ids=lambda one: one.name)
+def test_every_scheduled_name_is_a_task(scheduled: tasks.Scheduled) -> None:
+    found = import_string(scheduled.function)
+    assert found is getattr(tasks, scheduled.name)
+    assert scheduled.minutes >= 1
+
+
+def test_no_task_is_scheduled_twice() -> None:
+    names = [one.name for one in tasks.SCHEDULES]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.django_db
+def test_a_task_beats_and_gives_plain_values() -> None:
+    raise_alert(key="a", severity=Alert.Severity.INFO, title="a")
+    assert tasks.deliver_alerts() == 1
+    row = Heartbeat.objects.get(name="job:deliver_alerts")
+    assert row.role == Role.WORKER
+    assert (row.detail["outcome"], row.detail["done"]) == ("done", 1)
+
+
+@pytest.mark.django_db
+def test_a_task_resumes_the_ids_it_was_given() -> None:
+    with bound(request_id="r-1", session_id="s-1"):
+        carried = carry()
+    with captured(logging.INFO) as lines:
+        tasks.deliver_alerts(carried)
+    (line,) = lines.named("task.finished")
+    assert (line["request_id"], line["session_id"]) == ("r-1", "s-1")
+    assert carry() == {}
+
+
+@pytest.mark.django_db
+def test_a_scheduled_task_gets_ids_of_its_own(settings: Any) -> None:
+    with captured(logging.INFO) as lines:
+        tasks.deliver_alerts()
+        tasks.deliver_alerts()
+    first, second = lines.named("task.finished")
+    assert first["request_id"] != second["request_id"]
+    assert first["session_id"] == settings.KIMP_SESSION_ID
+
+
+def broken() -> NoReturn:
+    raise RuntimeError("venue said token=hushhush")
+
+
+@pytest.mark.django_db
+def test_a_task_that_fails_is_logged_told_once_an_hour_and_raised() -> None:
+    with captured(logging.INFO) as lines:
+        for _ in range(2):
+            with pytest.raises(RuntimeError):
+                tasks._run("test", broken, {"request_id": "r-1"})
+    failed = lines.named("task.failed")
+    assert len(failed) == 2
+    assert "RuntimeError" in failed[0]["exception"]
+    alert = Alert.objects.get()
+    assert alert.title == "Scheduled task test failed"
+    assert "r-1" in alert.body
+    assert alert.request_id == "r-1"
+    assert "hushhush" not in alert.body + "".join(lines.texts)
+    assert Heartbeat.objects.get(name="job:test").detail["outcome"] == "failed"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_fails_hides_no_error() -> None:
+    """The alert and the heartbeat cannot be written inside the broken transaction either."""
+
+    def breaks() -> NoReturn:
+        list(Heartbeat.objects.raw("SELECT nothing FROM nowhere"))
+        raise AssertionError("unreachable")
+
+    with captured(logging.INFO) as lines, pytest.raises(DatabaseError, match="nowhere"):
+        tasks._run("test", breaks, None)
+    assert len(lines.named("task.failed")) == 1
+
+
+@pytest.mark.django_db
+def test_pruning_takes_only_what_is_old() -> None:
+    user = get_user_model().objects.create_user("op")
+    for key, hours in (("old", 73), ("young", 71)):
+        IdempotencyRecord.objects.create(user=user, key=key, fingerprint="f")
+        IdempotencyRecord.objects.filter(key=key).update(created_at=Now() - timedelta(hours=hours))
+    for name, hours in (("feeder@old", 25), ("feeder@young", 23)):
+        beat(name, Role.FEEDER)
+        Heartbeat.objects.filter(name=name).update(beat_at=Now() - timedelta(hours=hours))
+    for name, hours in (("old", 25), ("young", 23)):
+        then = Now() - timedelta(hours=hours)
+        Success.objects.create(id=name, func="f", started=then, stopped=then, success=True)
+    assert tasks.prune() == {"idempotency_records": 1, "heartbeats": 1}
+    assert [row.key for row in IdempotencyRecord.objects.all()] == ["young"]
+    assert not Heartbeat.objects.filter(name="feeder@old").exists()
+    assert [row.id for row in Success.objects.all()] == ["young"]
