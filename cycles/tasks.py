@@ -20,7 +20,15 @@ from django_q.models import Success
 from cycles import conf, metrics
 from cycles.domain.words import Role
 from cycles.models import Alert
-from cycles.services import alerting, dead_letters, presence, pruning, reconciling
+from cycles.services import (
+    alerting,
+    dead_letters,
+    presence,
+    pruning,
+    reconciling,
+    sweeping,
+    verifying,
+)
 from cycles.services.correlating import bound, carry, new_id, resume
 from cycles.services.tracing import span
 from exchanges import market_sync
@@ -46,12 +54,25 @@ class Scheduled:
 
 
 SCHEDULES = (
+    Scheduled(name="sweep_retries", minutes=1),
+    Scheduled(name="sweep_expired_leases", minutes=1),
     Scheduled(name="process_dead_letters", minutes=1),
     Scheduled(name="reconcile_open_calls", minutes=1),
     Scheduled(name="deliver_alerts", minutes=1),
     Scheduled(name="refresh_markets", minutes=10),
+    Scheduled(name="verify_ledger", minutes=5),
     Scheduled(name="prune", minutes=60),
 )
+
+
+def sweep_retries(correlation: Ids = None) -> object:
+    """Resume retries that fell due and that no role has taken."""
+    return _run("sweep_retries", sweeping.sweep_retries, correlation)
+
+
+def sweep_expired_leases(correlation: Ids = None) -> object:
+    """Take over cycles whose worker let its lease run out."""
+    return _run("sweep_expired_leases", sweeping.sweep_expired_leases, correlation)
 
 
 def process_dead_letters(correlation: Ids = None) -> object:
@@ -72,6 +93,11 @@ def deliver_alerts(correlation: Ids = None) -> object:
 def refresh_markets(correlation: Ids = None) -> object:
     """Read market rules, networks and our own addresses again."""
     return _run("refresh_markets", lambda: market_sync.sync_markets(timezone.now()), correlation)
+
+
+def verify_ledger(correlation: Ids = None) -> object:
+    """Prove the ledger against the venues; what cannot be explained halts the desk."""
+    return _run("verify_ledger", verifying.verify_ledger_job, correlation)
 
 
 def prune(correlation: Ids = None) -> object:
