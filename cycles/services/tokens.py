@@ -58,13 +58,13 @@ def issue(
         scopes=wanted,
         expires_at=expires_at,
     )
-    log.info("token.issued", token_prefix=prefix, username=user.get_username(), scopes=wanted)
+    log.info("token.issued", prefix=prefix, username=user.get_username(), scopes=wanted)
     return token, f"kimp_{prefix}_{secret}"
 
 
 def _checked(scopes: Sequence[str]) -> list[str]:
     """Give the scopes sorted and once each."""
-    wanted = sorted(set(scopes))
+    wanted = sorted({str(scope) for scope in scopes})
     unknown = [scope for scope in wanted if scope not in Scope.values]
     if unknown or not wanted:
         raise InvalidInputError(
@@ -113,7 +113,7 @@ def revoke(prefix: str) -> ApiToken:
     token = ApiToken.objects.filter(prefix=prefix).select_related("user").first()
     if token is None:
         raise NotFoundError(f"there is no token with the prefix {prefix}")
-    log.info("token.revoked", token_prefix=prefix, username=token.user.get_username())
+    log.info("token.revoked", prefix=prefix, username=token.user.get_username())
     return token
 
 

@@ -1,0 +1,123 @@
+"""A whole desk in one test process: a real simulator over sockets, a seeded database, drivers."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.auth.models import Group, User
+from django.db.models.functions import Now
+
+from cycles.domain.words import Channel, Role
+from cycles.models import Cycle, ExchangeCall
+from cycles.services import leasing, opening, watching
+from cycles.services.advancing import advance, one_unit
+from cycles.services.intervening import Actor
+from cycles.services.moving import Lease
+from exchanges.simulator.server import RunningSimulator
+
+DEADLINE_SECONDS = 40.0
+
+
+def eventually(claim: Callable[[], object], *, seconds: float = DEADLINE_SECONDS) -> None:
+    """Poll until a claim holds; fail when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not claim():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def operator(name: str = "alice", group: str = "administrator") -> Actor:
+    """Make a user of a group, acting by command."""
+    user, _ = User.objects.get_or_create(username=name)
+    user.groups.add(Group.objects.get(name=group))
+    return Actor(user=User.objects.get(pk=user.pk), channel=Channel.COMMAND)
+
+
+@dataclass
+class TestDesk:
+    """The simulator and the drivers' hands."""
+
+    __test__ = False
+    running: RunningSimulator
+
+    def control(self, path: str, payload: dict[str, Any] | None = None, method: str = "") -> Any:
+        """Speak to the simulator's control port."""
+        body = None if payload is None else json.dumps(payload).encode()
+        verb = method or ("GET" if body is None else "POST")
+        request = urllib.request.Request(
+            self.running.control_url + path,
+            data=body,
+            method=verb,
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as reply:
+            return json.loads(reply.read() or b"null")
+
+    def fault(self, **rule: Any) -> None:
+        """Add a fault rule."""
+        self.control("/control/faults", rule)
+
+    def sample(self) -> None:
+        """Let the feeder look once."""
+        assert watching.tick(watching.Rates())
+
+    def open(self, asset: str = "XRP", notional: str = "2000") -> Cycle:
+        """Open a cycle by hand, on fresh samples."""
+        self.sample()
+        return opening.open_by_hand(
+            asset=asset, notional_usdt=Decimal(notional), actor=operator(), reason="a test"
+        )
+
+    def lease(self, cycle: Cycle, owner: str = "tester") -> Lease:
+        """Take one cycle, whatever is due when."""
+        Cycle.objects.filter(pk=cycle.pk).update(wake_at=Now())
+        cycle.refresh_from_db()
+        role = Role.FINALIZER
+        if cycle.status == "STARTED" or cycle.resume_status == "STARTED":
+            role = Role.INITIATOR
+        leases = [one for one in leasing.claim(role, owner, limit=50) if one.cycle_id == cycle.pk]
+        assert leases, f"{cycle} ({cycle.status}) could not be claimed"
+        return leases[0]
+
+    def step(self, cycle: Cycle) -> Cycle:
+        """Drive a cycle as far as it goes now."""
+        self.sample()
+        advance(self.lease(cycle))
+        cycle.refresh_from_db()
+        return cycle
+
+    def unit(self, lease: Lease) -> Any:
+        """Do one unit under a lease."""
+        return one_unit(lease)
+
+    def drive_until(self, cycle: Cycle, *statuses: str) -> Cycle:
+        """Drive a cycle until it reaches one of the statuses."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while cycle.status not in statuses:
+            assert time.monotonic() < deadline, f"{cycle.code} stays {cycle.status}: {why(cycle)}"
+            self.step(cycle)
+            time.sleep(0.05)
+        return cycle
+
+    def posts(self, venue: str, path: str) -> int:
+        """Count the POST requests that really arrived."""
+        rows = self.control("/control/requests")
+        return sum(
+            1
+            for row in rows["requests"]
+            if row["venue"] == venue and row["method"] == "POST" and row["path"].startswith(path)
+        )
+
+
+def why(cycle: Cycle) -> str:
+    """Say what a cycle hangs on."""
+    cycle.refresh_from_db()
+    calls = [str(call) for call in ExchangeCall.objects.filter(cycle=cycle)]
+    steps = [f"{step} {step.state}" for step in cycle.steps.all()]
+    return f"{cycle.failure_class} {cycle.failure_reason} calls={calls} steps={steps}"
