@@ -6,15 +6,13 @@ import json
 import re
 import time
 from collections.abc import Callable
-from uuid import UUID
 
 import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from cycles.models.fields import public_code
-from cycles.services.correlating import bound, is_valid_id, new_id, note_user, user_noted
+from cycles.services.correlating import as_code, bound, is_valid_id, new_id, note_user, user_noted
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +76,7 @@ def ids_of(request: HttpRequest) -> dict[str, str]:
     given = {name: request.headers.get(header, "") for name, header in HEADERS.items()}
     ids = {"request_id": new_id(), "session_id": settings.KIMP_SESSION_ID, **_only_valid(given)}
     cycle = _cycle_in_path(request.path) or ids.get("cycle_id", "") or _cycle_in_body(request)
-    return _only_valid({**ids, "cycle_id": _as_code(cycle)})
+    return _only_valid({**ids, "cycle_id": as_code(cycle)})
 
 
 def _only_valid(ids: dict[str, str]) -> dict[str, str]:
@@ -103,14 +101,6 @@ def _cycle_in_body(request: HttpRequest) -> str:
         return ""
     named = [body.get(name) for name in ("cycle_id", "cycle")] if isinstance(body, dict) else []
     return next((str(value) for value in named if is_valid_id(value)), "")
-
-
-def _as_code(cycle: str) -> str:
-    """Turn a row's UUID into the code that people use; leave the rest."""
-    try:
-        return public_code(UUID(cycle))
-    except ValueError:
-        return cycle
 
 
 def _write_line(

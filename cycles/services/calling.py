@@ -23,6 +23,7 @@ from cycles.models import Cycle, Desk, ExchangeCall, Step
 from cycles.services.correlating import correlation
 from cycles.services.locking import in_transaction, lock_cycle, share_mode
 from cycles.services.moving import Lease, lock_for_decision, touch
+from cycles.services.tracing import span
 from exchanges.errors import (
     NotSentError,
     OutcomeUnknownError,
@@ -132,8 +133,19 @@ def _fingerprint(operation: str, venue: str, payload: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def called(send: Callable[[], Report | None]) -> Noted:
+def called(call: ExchangeCall, send: Callable[[], Report | None]) -> Noted:
     """Send one request, once, and classify what came back; never raises a venue's error."""
+    with span(
+        f"call.{call.operation.lower()}",
+        cycle_id=call.cycle_id,
+        venue=call.venue,
+        client_order_id=call.client_order_id,
+    ):
+        return _classified(send)
+
+
+def _classified(send: Callable[[], Report | None]) -> Noted:
+    """Send, and say what came of it."""
     began = time.monotonic()
 
     def noted(outcome: CallOutcome, **facts: Any) -> Noted:

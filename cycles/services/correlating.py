@@ -14,6 +14,8 @@ from structlog.contextvars import (
     unbind_contextvars,
 )
 
+from cycles.models.fields import public_code
+
 NAMES = ("request_id", "cycle_id", "session_id", "user_id", "trace_id")
 COLUMNS = ("request_id", "session_id", "trace_id")  # what a `Correlated` row keeps
 MAX_LENGTH = 64
@@ -23,6 +25,14 @@ _VALID = re.compile(rf"[A-Za-z0-9._:-]{{1,{MAX_LENGTH}}}")
 def is_valid_id(text: object) -> bool:
     """Say whether an id from outside may be kept: 1 to 64 of letters, digits and `._:-`."""
     return isinstance(text, str) and _VALID.fullmatch(text) is not None
+
+
+def as_code(cycle: object) -> str:
+    """Return the code that people use for a cycle; a UUID becomes its code, the rest stays."""
+    try:
+        return public_code(cycle if isinstance(cycle, uuid.UUID) else uuid.UUID(str(cycle)))
+    except ValueError:
+        return str(cycle)
 
 
 def new_id() -> str:
@@ -46,9 +56,13 @@ def carry() -> dict[str, str]:
 def bound(**ids: object) -> Iterator[None]:
     """Bind ids for a block and put the former ones back; empty ones are left as they were.
 
+    A cycle's UUID is bound as its code: one word for one cycle in every line.
+
     Raises ValueError for a name or a value that no log line or column could keep.
     """
     wanted = {name: str(value) for name, value in ids.items() if value not in (None, "")}
+    if "cycle_id" in wanted:
+        wanted["cycle_id"] = as_code(wanted["cycle_id"])
     for name, value in wanted.items():
         if name not in NAMES or not is_valid_id(value):
             raise ValueError(f"{name}: not an id that can be bound")

@@ -63,7 +63,7 @@ def _hurry(lease: Lease, venue: Venue, call: ExchangeCall, report: OrderReport) 
         client_order_id=cancel_id,
     )
     noted = calling.called(
-        lambda: venue.cancel_order(report.market, client_order_id=call.client_order_id)
+        cancel, lambda: venue.cancel_order(report.market, client_order_id=call.client_order_id)
     )
     calling.note(lease, cancel, noted)
     return waiting(LOOK_AGAIN, "a resting order was cancelled")
@@ -150,7 +150,7 @@ def _send(lease: Lease, step: Step, request: OrderRequest, book: Book) -> Progre
         calling.order_payload(request),
         client_order_id=request.client_order_id,
     )
-    noted = calling.called(lambda: registry.venue(step.venue).place_order(request))
+    noted = calling.called(call, lambda: registry.venue(step.venue).place_order(request))
 
     def settle(cycle: Cycle, written: ExchangeCall) -> None:
         report = noted.report

@@ -140,7 +140,7 @@ def _request(
         client_order_id=request.client_withdrawal_id,
         destination=address,
     )
-    noted = calling.called(lambda: registry.venue(step.venue).withdraw(request))
+    noted = calling.called(call, lambda: registry.venue(step.venue).withdraw(request))
 
     def settle(locked: Cycle, written: ExchangeCall) -> None:
         if isinstance(noted.report, WithdrawalReport):

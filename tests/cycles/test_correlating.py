@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
 
 import pytest
 
+from cycles.models.fields import public_code
 from cycles.services.correlating import bound, carry, correlation, is_valid_id, resume
 
 
@@ -59,3 +61,10 @@ def test_resuming_drops_what_is_not_an_id() -> None:
         assert carry() == {"session_id": "s1"}
     with resume(None):
         assert carry() == {}
+
+
+def test_a_cycle_is_bound_by_its_code_whatever_names_it() -> None:
+    cycle = UUID("0190a3c2-f0c4-7bd1-a1b2-c3d4e5f60718")
+    for name in (cycle, str(cycle), public_code(cycle)):
+        with bound(cycle_id=name):
+            assert carry() == {"cycle_id": public_code(cycle)}

@@ -13,7 +13,10 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from cycles.domain.words import CallOutcome, Operation
+from cycles.models import ExchangeCall
 from cycles.services import tracing
+from cycles.services.calling import called
 from cycles.services.correlating import correlation
 from cycles.services.tracing import span
 from kimp.tracing import OpenTelemetry
@@ -89,6 +92,21 @@ def test_an_error_marks_the_span_and_tells_no_secret(spans: InMemorySpanExporter
     assert not found.status.is_ok
     assert "RuntimeError" in str(found.status.description)
     assert "hushhush" not in found.to_json()
+
+
+def test_a_venue_call_has_a_span_that_names_it(spans: InMemorySpanExporter) -> None:
+    call = ExchangeCall(
+        cycle_id=CYCLE,
+        operation=Operation.PLACE_ORDER,
+        venue="upbit",
+        client_order_id="kabc1",
+    )
+    noted = called(call, lambda: None)
+    assert noted.outcome == CallOutcome.DONE
+    found = by_name(spans)["call.place_order"]
+    assert trace_of(found) == CYCLE.int
+    facts = found.attributes or {}
+    assert (facts["venue"], facts["client_order_id"]) == ("upbit", "kabc1")
 
 
 def test_nothing_is_bound_when_tracing_is_off() -> None:
