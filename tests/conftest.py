@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from django.conf import settings
+from psycopg import sql
 
 from kimp import postgres
+from kimp.process_table import look_up
 
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """Hold the server before databases are made, one per xdist worker."""
     if settings.DATABASES["default"]["ENGINE"] == "kimp.database":
-        postgres.ensure_running(settings.KIMP_HOME)
+        info = postgres.ensure_running(settings.KIMP_HOME)
+        _drop_databases_of_dead_runs(info.url)
+
+
+def _drop_databases_of_dead_runs(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        rows = connection.execute("SELECT datname FROM pg_database").fetchall()
+        for (name,) in rows:
+            run = re.fullmatch(r"test_kimp_(\d+)(_gw\d+)?", name)
+            if run and look_up(int(run[1])) is None:
+                statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+                connection.execute(statement.format(sql.Identifier(name)))
 
 
 @pytest.fixture(scope="session", autouse=True)
