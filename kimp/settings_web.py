@@ -57,7 +57,12 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
 
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "cycles.api.authentication.BearerAuthentication",
+        "cycles.api.authentication.StaffSessionAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "EXCEPTION_HANDLER": "cycles.api.problems.handle",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
@@ -72,6 +77,18 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "CycleStatus": "cycles.domain.words.CycleStatus",
+        "CycleKind": "cycles.domain.words.CycleKind",
+        "TimelineKind": "cycles.selectors.TimelineKind",
+        "OptionKind": "cycles.domain.recovery.OptionKind",
+        "ModeWord": "cycles.domain.words.Mode",
+        "DeskKind": "cycles.domain.words.DeskKind",
+        "Plan": "cycles.domain.words.Plan",
+        "OpeningRule": "cycles.domain.words.OpeningRule",
+        "Verb": "cycles.domain.words.Verb",
+    },
 }
 
 

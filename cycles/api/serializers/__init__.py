@@ -1,0 +1,3 @@
+"""The shapes of what the API shows (`rows`) and of what it is told (`bodies`)."""
+
+from __future__ import annotations
