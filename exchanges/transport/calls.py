@@ -62,7 +62,7 @@ class Dialect(Protocol):
     def verdict(self, reply: Reply) -> Verdict:
         """Read an error body."""
 
-    def pace(self, reply: Reply) -> Pace:
+    def pace(self, request: Request, reply: Reply) -> Pace:
         """Read the limiter's headers."""
 
 
@@ -171,7 +171,7 @@ class VenueTransport:
             raise unreadable(self._dialect.venue, request, str(error)) from None
 
     def _note_pace(self, request: Request, reply: Reply) -> None:
-        pace = self._dialect.pace(reply)
+        pace = self._dialect.pace(request, reply)
         hold = pace.hold_seconds
         if reply.status in LIMITER_STATUSES:
             hold = max(hold, retry_after(reply) or LIMITER_PAUSE_SECONDS[reply.status])

@@ -6,7 +6,7 @@ import contextlib
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 Behaviour = Callable[[socket.socket], None]
@@ -14,9 +14,9 @@ Behaviour = Callable[[socket.socket], None]
 
 @dataclass
 class RawServer:
-    """Listens on loopback; the n-th request gets the n-th behaviour, the last one for ever."""
+    """Listens on loopback; `choose` gives the behaviour for the n-th request."""
 
-    behaviours: Sequence[Behaviour]
+    choose: Callable[[int, bytes], Behaviour]
     requests: list[bytes] = field(default_factory=list)
     connections: int = 0
 
@@ -63,7 +63,7 @@ class RawServer:
                 with self._guard:
                     number = len(self.requests)
                     self.requests.append(request)
-                self.behaviours[min(number, len(self.behaviours) - 1)](sock)
+                self.choose(number, request)(sock)
 
     def bodies(self) -> list[bytes]:
         return [request.partition(b"\r\n\r\n")[2] for request in self.requests]
@@ -140,10 +140,29 @@ def dripper(stop: threading.Event) -> Behaviour:
     return drip
 
 
+def in_turn(behaviours: Sequence[Behaviour]) -> Callable[[int, bytes], Behaviour]:
+    """The n-th request gets the n-th behaviour, the last one for ever."""
+    return lambda number, request: behaviours[min(number, len(behaviours) - 1)]
+
+
+def by_path(routes: Mapping[str, Behaviour]) -> Callable[[int, bytes], Behaviour]:
+    """Each `METHOD /path` has its behaviour; the query has no say."""
+
+    def choose(number: int, request: bytes) -> Behaviour:
+        method, target, _ = request.decode().split(" ", 2)
+        return routes[f"{method} {target.partition('?')[0]}"]
+
+    return choose
+
+
 @contextlib.contextmanager
-def raw_server(*behaviours: Behaviour) -> Iterator[RawServer]:
-    server = RawServer(behaviours)
+def serving(choose: Callable[[int, bytes], Behaviour]) -> Iterator[RawServer]:
+    server = RawServer(choose)
     try:
         yield server
     finally:
         server.stop()
+
+
+def raw_server(*behaviours: Behaviour) -> contextlib.AbstractContextManager[RawServer]:
+    return serving(in_turn(behaviours))

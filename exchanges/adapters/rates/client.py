@@ -40,7 +40,7 @@ class RateDialect:
         """Name the status only."""
         return Verdict(code=str(reply.status))
 
-    def pace(self, reply: Reply) -> Pace:
+    def pace(self, request: Request, reply: Reply) -> Pace:
         """Name no limits."""
         return Pace()
 

@@ -55,7 +55,7 @@ class UpbitDialect:
             return Verdict(code=name, is_throttled=True)
         return Verdict(code=name, reason=reason_of(name, status=reply.status))
 
-    def pace(self, reply: Reply) -> Pace:
+    def pace(self, request: Request, reply: Reply) -> Pace:
         """Read `Remaining-Req: group=order; min=1800; sec=11`: at 0 wait for the next second."""
         found = REMAINING.search(reply.headers.get("remaining-req", ""))
         if found is None:

@@ -58,7 +58,7 @@ class PlainDialect:
             return Verdict(code="no_funds", reason=RefusalReason.FUNDS)
         return Verdict(code="odd" if reply.body.startswith(b"{") else "")
 
-    def pace(self, reply: Reply) -> Pace:
+    def pace(self, request: Request, reply: Reply) -> Pace:
         left = reply.headers.get("left")
         return Pace(group="order", hold_seconds=1.0 if left == "0" else 0.0) if left else Pace()
 

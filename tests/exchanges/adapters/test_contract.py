@@ -1,0 +1,350 @@
+"""What the business may rely on at every venue: over the simulator and over recorded payloads alike."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from exchanges.adapters.binance.client import BinanceVenue
+from exchanges.adapters.upbit.client import UpbitVenue
+from exchanges.port import Venue
+from exchanges.registry import utc_now
+from exchanges.simulator.server import RunningSimulator, start_in_thread
+from exchanges.transport.plain import get_json
+from exchanges.transport.wire import Keys
+from exchanges.values import (
+    ZERO,
+    DepositAddress,
+    Market,
+    OrderReport,
+    OrderRequest,
+    OrderStatus,
+    Side,
+    WithdrawalReport,
+    WithdrawalRequest,
+)
+from tests.exchanges.payloads import binance, upbit_error, upbit_private, upbit_public
+from tests.exchanges.raw_server import Behaviour, by_path, reply, serving
+
+ADAPTERS: dict[str, type[UpbitVenue | BinanceVenue]] = {
+    "upbit": UpbitVenue,
+    "binance": BinanceVenue,
+}
+KEYS = Keys(access="kimp-test-access", secret="kimp-test-secret")
+LONG_AGO = datetime(2019, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Case:
+    """One venue on one backend, with an order it knows and one that it does not."""
+
+    venue: Venue
+    market: Market
+    asset: str
+    network: str
+    known_id: str
+
+    def final_order(self) -> OrderReport:
+        return until_final(self.venue, self.market, self.known_id)
+
+
+def until_final(venue: Venue, market: Market, client_order_id: str) -> OrderReport:
+    ends_at = time.monotonic() + 10
+    while time.monotonic() < ends_at:
+        report = venue.order(market, client_order_id=client_order_id)
+        if report is not None and report.is_final:
+            return report
+        time.sleep(0.02)
+    raise AssertionError("the order never became final")
+
+
+CHANCE = {
+    "bid_fee": "0.0005",
+    "ask_fee": "0.0005",
+    "market": {"state": "active", "bid": {"min_total": "5000"}, "ask": {"min_total": "5000"}},
+}
+WITHDRAW_CHANCE = {
+    "currency": {"withdraw_fee": "0.4"},
+    "withdraw_limit": {"minimum": "1", "fixed": 6, "can_withdraw": True},
+}
+UPBIT_ROUTES: dict[str, Any] = {
+    "GET /v1/orderbook": upbit_public("GetOrderBook"),
+    "GET /v1/orderbook/instruments": upbit_private("GET /v1/orderbook/instruments"),
+    "GET /v1/ticker": upbit_public("GetTickers"),
+    "GET /v1/orders/chance": CHANCE,
+    "GET /v1/accounts": upbit_private("GET /v1/accounts"),
+    "GET /v1/order": upbit_private("GET /v1/order done"),
+    "POST /v1/orders": upbit_private("POST /v1/orders (201)"),
+    "GET /v1/status/wallet": upbit_private("GET /v1/status/wallet"),
+    "GET /v1/withdraws/chance": WITHDRAW_CHANCE,
+    "GET /v1/deposits/chance/coin": {"is_deposit_possible": True},
+    "GET /v1/deposits/coin_address": upbit_private("GET /v1/deposits/coin_address"),
+    "GET /v1/withdraws/coin_addresses": upbit_private("GET /v1/withdraws/coin_addresses"),
+    "GET /v1/withdraws": [json.loads(upbit_private("GET /v1/withdraw done"))],
+    "GET /v1/deposits": [json.loads(upbit_private("GET /v1/deposits"))],
+    "POST /v1/withdraws/coin": upbit_private("POST /v1/withdraws/coin (201)"),
+}
+FILTERS = [
+    {"filterType": "PRICE_FILTER", "tickSize": "0.00000100"},
+    {"filterType": "LOT_SIZE", "stepSize": "0.00000100"},
+    {"filterType": "MIN_NOTIONAL", "minNotional": "0.0001"},
+]
+LTC_ORDER = {"clientOrderId": "kimp-1", "orderId": 100234, "origQty": "12", "executedQty": "12"}
+BINANCE_ROUTES: dict[str, Any] = {
+    "GET /api/v3/depth": binance("spot", "depth"),
+    "GET /api/v3/exchangeInfo": {
+        "symbols": [{"symbol": "LTCBTC", "status": "TRADING", "filters": FILTERS}]
+    },
+    "GET /sapi/v1/asset/tradeFee": binance("wallet", "trade_fee", symbol="LTCBTC"),
+    "GET /api/v3/account": binance("spot", "get_account"),
+    "GET /api/v3/order": binance("spot", "get_order", status="FILLED", **LTC_ORDER),
+    "GET /api/v3/myTrades": binance("spot", "my_trades"),
+    "POST /api/v3/order": binance("spot", "new_order", symbol="LTCBTC", clientOrderId="kimp-1"),
+    "GET /sapi/v1/capital/config/getall": binance("wallet", "all_coins_information", coin="XRP"),
+    "GET /sapi/v1/capital/deposit/address": binance("wallet", "deposit_address", coin="XRP"),
+    "GET /sapi/v1/capital/withdraw/address/list": binance(
+        "wallet", "fetch_withdraw_address_list", coin="XRP"
+    ),
+    "GET /sapi/v1/capital/withdraw/history": binance("wallet", "withdraw_history", coin="XRP"),
+    "GET /sapi/v1/capital/deposit/hisrec": binance("wallet", "deposit_history", coin="XRP"),
+    "POST /sapi/v1/capital/withdraw/apply": binance("wallet", "withdraw"),
+    "GET /api/v3/time": binance("spot", "time"),
+}
+
+
+def behaviours(routes: Mapping[str, Any]) -> dict[str, Behaviour]:
+    return {
+        name: reply(
+            body if isinstance(body, bytes) else json.dumps(body).encode(),
+            headers={"Date": "Fri, 20 Nov 2026 07:00:01 GMT"},
+        )
+        for name, body in routes.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[RunningSimulator]:
+    with start_in_thread(seed=7, speed=100) as running:
+        yield running
+
+
+def simulated(running: RunningSimulator, code: str) -> Venue:
+    _, document = get_json(f"{running.control_url}/control/accounts", 5)
+    row = document["accounts"][code]
+    keys = Keys(access=row["access_key"], secret=row["secret_key"])
+    return ADAPTERS[code](base_url=row["base_url"], keys=keys, clock=utc_now)
+
+
+def buy(venue: Venue, market: Market, client_order_id: str, quantity: Decimal) -> OrderReport:
+    rules, book = venue.market_rules(market), venue.book(market)
+    step = rules.price_step(book.asks[0].price)
+    limit = (book.asks[0].price * Decimal("1.02") // step) * step
+    request = OrderRequest(
+        market=market,
+        side=Side.BUY,
+        quantity=quantity,
+        limit_price=limit,
+        client_order_id=client_order_id,
+    )
+    return venue.place_order(request)
+
+
+@pytest.fixture(
+    params=["upbit simulated", "binance simulated", "upbit recorded", "binance recorded"]
+)
+def case(request: pytest.FixtureRequest) -> Iterator[Case]:
+    code, backend = request.param.split()
+    if backend == "simulated":
+        running: RunningSimulator = request.getfixturevalue("simulator")
+        venue = simulated(running, code)
+        market = Market("XRP", "KRW" if code == "upbit" else "USDT")
+        known_id = f"k{time.monotonic_ns()}"
+        buy(venue, market, known_id, Decimal(20))
+        yield Case(venue, market, "XRP", "XRP", known_id)
+        venue.close()
+        return
+    routes = behaviours(UPBIT_ROUTES if code == "upbit" else BINANCE_ROUTES)
+    with serving(by_path(routes)) as server:
+        venue = ADAPTERS[code](base_url=server.url, keys=KEYS, clock=utc_now)
+        market = Market("BTC", "KRW") if code == "upbit" else Market("LTC", "BTC")
+        network = "XRP" if code == "upbit" else "BSC"
+        yield Case(venue, market, "XRP", network, "kimp-1")
+        venue.close()
+
+
+def test_a_book_is_best_first_positive_and_no_deeper_than_asked(case: Case) -> None:
+    book = case.venue.book(case.market, depth=5)
+    bids, asks = [row.price for row in book.bids], [row.price for row in book.asks]
+    assert bids == sorted(bids, reverse=True)
+    assert asks == sorted(asks)
+    assert 1 <= len(bids) <= 5
+    assert bids[0] < asks[0]
+    assert all(row.quantity > 0 for row in (*book.bids, *book.asks))
+    assert (book.venue, book.market) == (case.venue.code, case.market)
+
+
+def test_rules_hold_for_the_markets_own_prices(case: Case) -> None:
+    rules = case.venue.market_rules(case.market)
+    price = case.venue.book(case.market).asks[0].price
+    assert price % rules.price_step(price) == 0
+    assert rules.quantity_step > 0
+    assert rules.minimum_notional > 0
+    assert 0 < rules.taker_fee_rate < 1
+    assert rules.is_open
+    assert (rules.venue, rules.market) == (case.venue.code, case.market)
+
+
+def test_network_rules_come_one_row_per_network(case: Case) -> None:
+    rows = case.venue.network_rules(case.asset)
+    assert case.network in [row.network for row in rows]
+    assert len({row.network for row in rows}) == len(rows)
+    assert min(row.withdraw_fee for row in rows) >= 0
+    assert min(row.withdraw_step for row in rows) > 0
+    assert case.venue.network_rules("NONE") == ()
+
+
+def test_balances_are_exact_and_named(case: Case) -> None:
+    held = case.venue.balances()
+    assert held != {}
+    assert all(name == row.asset for name, row in held.items())
+    assert all(isinstance(row.free, Decimal) for row in held.values())
+    assert min(row.free for row in held.values()) >= 0
+
+
+def test_an_order_becomes_final_with_every_fill_and_its_fee(case: Case) -> None:
+    report = case.final_order()
+    assert report.status in {OrderStatus.FILLED, OrderStatus.CLOSED}
+    assert report.client_order_id == case.known_id
+    assert isinstance(report.venue_order_id, str)
+    assert report.executed_quantity > 0
+    assert sum((fill.quantity for fill in report.fills), ZERO) == report.executed_quantity
+    assert all(fill.notional == fill.price * fill.quantity for fill in report.fills)
+    assert all(fill.fee > 0 and fill.fee_asset for fill in report.fills)
+    assert len({fill.venue_fill_id for fill in report.fills}) == len(report.fills)
+
+
+def test_our_deposit_address_names_its_network(case: Case) -> None:
+    found = case.venue.deposit_address(case.asset, network=case.network)
+    assert found is not None
+    assert (found.venue, found.asset, found.network) == (
+        case.venue.code,
+        case.asset,
+        case.network,
+    )
+    assert found.address
+    assert found.memo != ""
+
+
+def test_the_allow_list_is_the_assets_own(case: Case) -> None:
+    rows = case.venue.withdrawal_addresses(case.asset)
+    assert rows
+    assert {row.asset for row in rows} == {case.asset}
+
+
+def test_transfers_are_listed_newest_first(case: Case) -> None:
+    for rows in (
+        case.venue.withdrawals(case.asset, since=LONG_AGO),
+        case.venue.deposits(case.asset, since=LONG_AGO),
+    ):
+        instants = [row.created_at for row in rows if row.created_at is not None]
+        assert instants == sorted(instants, reverse=True)
+        assert all(row.quantity > 0 and row.venue == case.venue.code for row in rows)
+
+
+def test_the_venues_clock_is_aware(case: Case) -> None:
+    assert case.venue.server_time().utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize("code", ["upbit", "binance"])
+def test_an_order_the_venue_does_not_know_is_none(simulator: RunningSimulator, code: str) -> None:
+    venue = simulated(simulator, code)
+    market = Market("XRP", "KRW" if code == "upbit" else "USDT")
+    assert venue.order(market, client_order_id="never-sent") is None
+    venue.cancel_order(market, client_order_id="never-sent")
+    venue.close()
+
+
+def test_the_recorded_unknown_order_is_none() -> None:
+    status, body = upbit_error("notfound")
+    with serving(by_path({"GET /v1/order": reply(body, status=status)})) as server:
+        venue = UpbitVenue(base_url=server.url, keys=KEYS, clock=utc_now)
+        assert venue.order(Market("BTC", "KRW"), client_order_id="kimp-1") is None
+        venue.close()
+
+
+def test_coins_bought_on_one_venue_arrive_and_sell_on_the_other(
+    simulator: RunningSimulator,
+) -> None:
+    """Every unit is accounted for: bought less the fee, sent less the fee, credited, sold."""
+    world, korea = simulated(simulator, "binance"), simulated(simulator, "upbit")
+    market, sold_at = Market("SOL", "USDT"), Market("SOL", "KRW")
+    before = world.balances()["USDT"].free
+    buy(world, market, "kround1", Decimal("2.0"))
+    bought = until_final(world, market, "kround1")
+    fees = sum((fill.fee for fill in bought.fills), ZERO)
+    paid = sum((fill.notional for fill in bought.fills), ZERO)
+    held = world.balances()
+    assert {fill.fee_asset for fill in bought.fills} == {"SOL"}
+    assert held["SOL"].free == bought.executed_quantity - fees
+    assert held["USDT"].free == before - paid
+
+    network_fee = world.network_rules("SOL")[0].withdraw_fee
+    to = korea.deposit_address("SOL", network="SOL")
+    assert to is not None
+    quantity = held["SOL"].free - network_fee
+    sent = world.withdraw(
+        WithdrawalRequest(
+            destination=to,
+            quantity=quantity,
+            network_fee=network_fee,
+            client_withdrawal_id="kwround1",
+        )
+    )
+    assert (sent.quantity, sent.network_fee) == (quantity, network_fee)
+    credited = until_credited(korea, to, quantity)
+    assert credited == quantity
+    (listed,) = find_withdrawals(world, "kwround1")
+    assert (listed.quantity, listed.network_fee) == (quantity, network_fee)
+    assert world.balances().get("SOL") is None
+
+    krw = korea.balances()["KRW"].free
+    rules, book = korea.market_rules(sold_at), korea.book(sold_at)
+    step = rules.price_step(book.bids[0].price)
+    korea.place_order(
+        OrderRequest(
+            market=sold_at,
+            side=Side.SELL,
+            quantity=quantity // rules.quantity_step * rules.quantity_step,
+            limit_price=(book.bids[0].price * Decimal("0.98") // step) * step,
+            client_order_id="kround2",
+        )
+    )
+    sold = until_final(korea, sold_at, "kround2")
+    got = sum((fill.notional - fill.fee for fill in sold.fills), ZERO)
+    assert sold.executed_quantity == quantity
+    assert korea.balances()["KRW"].free == krw + got
+    world.close()
+    korea.close()
+
+
+def until_credited(venue: Venue, to: DepositAddress, quantity: Decimal) -> Decimal:
+    ends_at = time.monotonic() + 30
+    while time.monotonic() < ends_at:
+        rows = venue.deposits(to.asset, since=utc_now() - timedelta(hours=1))
+        done = [row for row in rows if row.status == "credited" and row.network == to.network]
+        if done:
+            return done[0].quantity
+        time.sleep(0.05)
+    raise AssertionError("the deposit was never credited")
+
+
+def find_withdrawals(venue: Venue, client_id: str) -> list[WithdrawalReport]:
+    rows = venue.withdrawals("SOL", since=utc_now() - timedelta(hours=1))
+    return [row for row in rows if row.client_withdrawal_id == client_id]
