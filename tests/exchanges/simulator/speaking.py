@@ -85,7 +85,7 @@ class Speaker:
         self.wall_ms += int(seconds * 1000)
         self.simulator.advance_to(self.wall_ms)
 
-    def upbit_raw(self, method: str, path: str, **params: Any) -> Reply | Fault:
+    def upbit_raw(self, method: str, path: str, /, **params: Any) -> Reply | Fault:
         query = "&".join(f"{name}={value}" for name, value in params.items())
         nonce = self.nonces.pop() if self.nonces else str(uuid4())
         account = self.upbit_account
@@ -101,10 +101,10 @@ class Speaker:
             json.dumps(params).encode() if is_post else b"",
         )
 
-    def upbit(self, method: str, path: str, **params: Any) -> Said:
+    def upbit(self, method: str, path: str, /, **params: Any) -> Said:
         return said(self.upbit_raw(method, path, **params))
 
-    def binance_raw(self, method: str, path: str, **params: Any) -> Reply | Fault:
+    def binance_raw(self, method: str, path: str, /, **params: Any) -> Reply | Fault:
         params.setdefault("timestamp", self.wall_ms)
         query = urlencode({name: value for name, value in params.items() if value is not None})
         secret = self.binance_account["secret_key"]
@@ -114,13 +114,13 @@ class Speaker:
             "binance", method, path, f"{query}&signature={signature}", headers
         )
 
-    def binance(self, method: str, path: str, **params: Any) -> Said:
+    def binance(self, method: str, path: str, /, **params: Any) -> Said:
         return said(self.binance_raw(method, path, **params))
 
     def public(self, venue: str, path: str, query: str = "") -> Said:
         return said(self.simulator.handle(venue, "GET", path, query))
 
-    def control(self, method: str, path: str, **spec: Any) -> Said:
+    def control(self, method: str, path: str, /, **spec: Any) -> Said:
         if method == "GET":
             return said(self.simulator.control(method, path, urlencode(spec)))
         return said(self.simulator.control(method, path, "", json.dumps(spec).encode()))
