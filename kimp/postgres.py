@@ -112,6 +112,8 @@ def release(home: Path) -> bool:
         is_last = share.users.try_exclusive()
         if is_last:
             _end(base)
+        else:
+            _detach()
         share.users.close()
     return is_last
 
@@ -356,6 +358,14 @@ def _create_database(info: ConnectionInfo) -> None:
         ).fetchone()
         if row is None:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(info.database)))
+
+
+def _detach() -> None:
+    """Leave the server to its other users: it outlives us on purpose, which Popen warns of."""
+    for child in _children:
+        if child.poll() is None:
+            child.returncode = 0
+    _children.clear()
 
 
 def _end(base: Path) -> bool:
