@@ -57,14 +57,14 @@ class InstantField(serializers.DateTimeField):
 class Body(serializers.Serializer[Any]):
     """What a request says; a name that is not expected is refused, not ignored."""
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+    def to_internal_value(self, data: Any) -> Any:
         """Refuse unknown names: a misspelt `dry_run` must not act."""
-        unknown = set(self.initial_data) - set(self.fields)
+        unknown = set(data) - set(self.fields) if isinstance(data, Mapping) else set()
         if unknown:
             raise serializers.ValidationError(
-                {name: ["there is no such field"] for name in sorted(unknown)}
+                {str(name): ["there is no such field"] for name in sorted(unknown)}
             )
-        return attrs
+        return super().to_internal_value(data)
 
 
 class Row(serializers.ModelSerializer[Any]):

@@ -16,6 +16,7 @@ from cycles.api.problems import MEDIA_TYPE, answer, problem_of
 from cycles.errors import CycleError, InvalidInputError
 from cycles.services import idempotency
 from cycles.services.idempotency import Begun, Remembered
+from exchanges.errors import StaleReferenceError
 
 KEY_HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotency-Replayed"
@@ -35,7 +36,7 @@ def once(request: Request, act: Callable[[], Response]) -> Response:
         return _again(found)
     try:
         response = act()
-    except (CycleError, APIException) as denied:
+    except (CycleError, APIException, StaleReferenceError) as denied:
         response = answer(problem_of(denied), request)
     _settle(found, response)
     return response

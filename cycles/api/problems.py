@@ -20,8 +20,9 @@ from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cycles.errors import CycleError
+from cycles.errors import CycleError, StaleDataError
 from cycles.services.correlating import correlation
+from exchanges.errors import StaleReferenceError
 
 log = structlog.get_logger(__name__)
 
@@ -86,10 +87,8 @@ def problem_of(error: Exception) -> Problem:
         return _denied(error)
     if isinstance(error, exceptions.APIException):
         return _api_problem(error)
-    if isinstance(error, Http404):
-        return _api_problem(exceptions.NotFound())
-    if isinstance(error, DjangoPermissionDenied):
-        return _api_problem(exceptions.PermissionDenied())
+    if isinstance(error, StaleReferenceError):
+        return _denied(StaleDataError(str(error)))
     return _foreign_problem(error)
 
 
@@ -138,6 +137,10 @@ def _api_problem(error: exceptions.APIException) -> Problem:
 
 def _foreign_problem(error: Exception) -> Problem:
     """Turn Django's errors into problems; the rest is a bug, whose words stay in the log."""
+    if isinstance(error, Http404):
+        return _api_problem(exceptions.NotFound())
+    if isinstance(error, DjangoPermissionDenied):
+        return _api_problem(exceptions.PermissionDenied())
     if isinstance(error, RequestDataTooBig):
         return Problem(status=413, code="body_too_large", detail="the request's body is too large")
     if isinstance(error, SuspiciousOperation):

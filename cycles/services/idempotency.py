@@ -121,9 +121,3 @@ def remember(begun: Begun, *, status: int, body: Any, headers: Mapping[str, str]
 def forget(begun: Begun) -> None:
     """Give the key back: nothing was done, and the same request may be tried again."""
     IdempotencyRecord.objects.filter(pk=begun.record_id, status__isnull=True).delete()
-
-
-def prune() -> int:
-    """Delete what is past its 72 hours; returns how many."""
-    deleted, _ = IdempotencyRecord.objects.filter(created_at__lt=Now() - KEPT).delete()
-    return deleted

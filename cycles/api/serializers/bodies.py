@@ -57,7 +57,6 @@ class OpenBody(Body):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Ask for what the kind and the act need."""
-        attrs = super().validate(attrs)
         needed = {
             CycleKind.ROUND_TRIP.value: ("asset", "notional_usdt"),
             CycleKind.RETURN_ONLY.value: ("notional_krw",),

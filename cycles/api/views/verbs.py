@@ -65,6 +65,7 @@ class VerbDoor(ActDoor):
         """Do the verb and show the cycle after it."""
         cycle = selectors.cycle_by_code(kwargs["code"])
         made = self.do(cycle, data)
+        made.refresh_from_db()  # its instant is the database's
         after = selectors.cycle_by_code(cycle.code)
         shown = ActedSerializer({"intervention": made, "cycle": after}).data
         return Response(shown, headers={"ETag": etag(after.version)})
