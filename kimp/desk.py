@@ -144,4 +144,5 @@ def _gunicorn(port: int) -> tuple[str, ...]:
         sys.executable, "-m", "gunicorn", "kimp.wsgi:application",
         f"--chdir={PROJECT}", f"--bind=127.0.0.1:{port}", "--workers=1", "--threads=8",
         "--graceful-timeout=4", "--no-control-socket", "--log-level=warning",
+        "--logger-class=kimp.gunicorn_logger.Logger",
     )  # fmt: skip

@@ -1,0 +1,44 @@
+"""What tests need that start processes of the product against the test's own database."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+from django.conf import settings
+from django.db import connection
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def until(claim: Callable[[], bool], seconds: float = 40) -> None:
+    """Poll until a claim holds; fail at the deadline."""
+    deadline = time.monotonic() + seconds
+    while not claim():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.1)
+
+
+def environ_of(role: str, port: int, home: Path) -> dict[str, str]:
+    """Give the environment of a role that works on the test database and logs JSON."""
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "kimp.settings",
+        "SECRET_KEY": settings.SECRET_KEY,  # the queue's packages are signed
+        "DATABASE_URL": _database_url(),
+        "KIMP_HOME": str(home),
+        "KIMP_ROLE": role,
+        "KIMP_PORT": str(port),
+        "KIMP_LOG_FORMAT": "json",
+    }
+
+
+def _database_url() -> str:
+    found = connection.get_connection_params()
+    password = quote(found["password"], safe="")
+    return (
+        f"postgresql://{found['user']}:{password}@{found['host']}:{found['port']}/{found['dbname']}"
+    )
