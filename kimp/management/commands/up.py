@@ -122,6 +122,8 @@ def _only_one(home: Path) -> locks.FileLock:
 def _extra(options: Mapping[str, Any]) -> dict[str, str]:
     """Choose what all children share: lines for eyes, durations that pass like the market's."""
     chosen = {"KIMP_LOG_FORMAT": "console", "KIMP_TIME_SCALE": str(options["speed"])}
+    if _has_colours():
+        chosen["FORCE_COLOR"] = "1"  # their terminal is this one, seen through a pipe
     if settings.KIMP_LIVE:
         del chosen["KIMP_TIME_SCALE"]
     return {name: text for name, text in chosen.items() if name not in os.environ}
