@@ -7,7 +7,7 @@ from typing import Any
 from csp.constants import NONE, SELF
 
 APPS = [
-    "django.contrib.admin",
+    "cycles.admin.apps.DeskAdminConfig",
     "django.contrib.sessions",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",

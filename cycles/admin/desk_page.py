@@ -1,0 +1,109 @@
+"""What the first page shows: the desk at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils import timezone
+
+from cycles import selectors
+from cycles.admin.chart import Chart, premium_chart
+from cycles.admin.desk_verbs import mode_choices
+from cycles.admin.navigation import user_of
+from cycles.domain.words import AccountOwner, CycleStatus
+from cycles.models import Alert, Heartbeat, PremiumSample, Transition
+from cycles.services.intervening import PERMISSIONS
+
+CHART_SPAN = timedelta(hours=6)
+SHOWN_ALERTS, SHOWN_TRANSITIONS = 6, 10
+LATE_BEAT = timedelta(seconds=60)
+HELD = (AccountOwner.DESK, AccountOwner.CYCLE, AccountOwner.IN_FLIGHT, AccountOwner.SUSPENSE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusCount:
+    """How many cycles stand in a status."""
+
+    status: str
+    label: Any
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What is owned of one asset at one venue, by owner in the order of `HELD`."""
+
+    venue: str
+    asset: str
+    quantities: tuple[Decimal, ...]
+
+
+def context(request: HttpRequest) -> dict[str, Any]:
+    """Gather everything for whoever may see cycles; an empty desk for others."""
+    user = user_of(request)
+    if not user.has_perm("cycles.view_cycle"):
+        return {"summary": None}
+    now = timezone.now()
+    summary = selectors.desk_summary()
+    samples = list(selectors.latest_samples())
+    return {
+        "summary": summary,
+        "statuses": [
+            StatusCount(status=status.value, label=status.label, count=summary.counts[status.value])
+            for status in CycleStatus
+        ],
+        "samples": samples,
+        "is_generated": any(sample.is_generated for sample in samples),
+        "chart": _chart(samples, now),
+        "chart_hours": CHART_SPAN // timedelta(hours=1),
+        "places": _places(selectors.balances()),
+        "owners": [AccountOwner(owner).label for owner in HELD],
+        "alerts": Alert.objects.select_related("cycle").order_by("-id")[:SHOWN_ALERTS],
+        "transitions": Transition.objects.select_related("cycle").order_by("-id")[
+            :SHOWN_TRANSITIONS
+        ],
+        "processes": [(beat, now - beat.beat_at > LATE_BEAT) for beat in _processes()],
+        "open_calls": selectors.open_calls() if summary.open_calls else (),
+        "modes": mode_choices(user, summary.mode),
+        "may": {verb.value: user.has_perm(name) for verb, name in PERMISSIONS.items()},
+    }
+
+
+def _processes() -> Iterable[Heartbeat]:
+    """Give the processes that beat, without the scheduled jobs."""
+    return Heartbeat.objects.exclude(name__startswith="job:").order_by("role", "name")
+
+
+def _chart(samples: Iterable[PremiumSample], now: datetime) -> Chart | None:
+    """Draw the way out at the traded rate, per asset."""
+    series = {
+        sample.asset: [
+            (timezone.localtime(point.at), point.outbound_traded_bps)
+            for point in selectors.premium_series(sample.asset, now - CHART_SPAN)
+            if point.outbound_traded_bps is not None
+        ]
+        for sample in samples
+    }
+    return premium_chart(series)
+
+
+def _places(balances: Iterable[Mapping[str, Any]]) -> list[Place]:
+    """Lay the balances out by venue and asset."""
+    found: dict[tuple[str, str], dict[str, Decimal]] = {}
+    for row in balances:
+        owners = found.setdefault((row["venue"], row["asset"]), {})
+        owners[row["owner"]] = row["quantity"]
+    return [
+        Place(
+            venue=venue,
+            asset=asset,
+            quantities=tuple(owners.get(owner.value, Decimal(0)) for owner in HELD),
+        )
+        for (venue, asset), owners in found.items()
+        if any(owners.get(owner.value) for owner in HELD)
+    ]

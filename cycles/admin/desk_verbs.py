@@ -1,0 +1,189 @@
+"""The verbs on the desk: its mode and its pauses; each a form, acted on by POST only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _, gettext_lazy
+
+from cycles import selectors
+from cycles.admin.forms import ModeForm, PauseForm, ReasonForm
+from cycles.admin.navigation import Page, demand, user_of
+from cycles.admin.verbs import actor_of
+from cycles.domain.words import Mode, PauseScope, Verb
+from cycles.errors import CycleError, NotFoundError, PermissionDeniedError, StaleVersionError
+from cycles.models import Pause
+from cycles.services import desk
+from cycles.services.intervening import PERMISSIONS
+
+WRONG_INPUT = 400
+MAY_HALT, MAY_RESUME = PERMISSIONS[Verb.HALT], PERMISSIONS[Verb.RESUME]
+
+EFFECTS: dict[Mode, tuple[Any, ...]] = {
+    Mode.RUN: (
+        gettext_lazy("Cycles open and run as the policy allows."),
+        gettext_lazy("Requests with an unknown outcome are looked up before anything is sent."),
+    ),
+    Mode.FINALIZE_ONLY: (
+        gettext_lazy("No new cycle opens."),
+        gettext_lazy("Open cycles run to their end."),
+    ),
+    Mode.HALT: (
+        gettext_lazy("From now on no order and no withdrawal is written or sent."),
+        gettext_lazy("Only a person with the permission to resume leaves a halt."),
+    ),
+}
+WILL_NOT: dict[Mode, tuple[Any, ...]] = {
+    Mode.RUN: (gettext_lazy("It lifts no pause and revives no dead letter."),),
+    Mode.FINALIZE_ONLY: (gettext_lazy("It stops nothing that is under way."),),
+    Mode.HALT: (
+        gettext_lazy("It cancels nothing at the venues: calls already intended are listed below."),
+        gettext_lazy("Transfers in flight arrive all the same."),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModeChoice:
+    """A mode that this person may choose now."""
+
+    mode: Mode
+    url: str
+
+
+def permission_to(target: Mode, present: str) -> str:
+    """Give the permission that a change of mode asks for: to stop more, or to let more happen."""
+    stops_more = target is Mode.HALT or (target is Mode.FINALIZE_ONLY and present == Mode.RUN)
+    return MAY_HALT if stops_more else MAY_RESUME
+
+
+def mode_choices(user: User, present: str) -> list[ModeChoice]:
+    """Give the modes other than the present one that a person may choose."""
+    return [
+        ModeChoice(mode=mode, url=reverse("admin:desk_mode", args=[mode.value]))
+        for mode in Mode
+        if mode != present and user.has_perm(permission_to(mode, present))
+    ]
+
+
+def change_mode(request: HttpRequest, mode: str) -> HttpResponse:
+    """Show what a mode means and ask why; then set it."""
+    if mode not in Mode.values:
+        raise Http404
+    target, present = Mode(mode), _current_mode()
+    user = demand(request, permission_to(target, present))
+    form = ModeForm(request.POST or None, initial={"mode": target.value})
+    if request.method == "POST" and form.is_valid():
+        reason = form.cleaned_data["reason"]
+        if acted(form, lambda: desk.set_mode(target, actor=actor_of(user), reason=reason)):
+            messages.success(request, _("The desk's mode is %(mode)s.") % {"mode": target.label})
+            return HttpResponseRedirect(reverse("admin:index"))
+    facts = {
+        "title": _("Desk: %(mode)s") % {"mode": target.label},
+        "target": target,
+        "present": present,
+        "effects": EFFECTS[target],
+        "will_not": WILL_NOT[target],
+        "open_calls": selectors.open_calls(),
+        "is_final": target is Mode.HALT,
+    }
+    return shown(request, "admin/cycles/mode.html", form, facts)
+
+
+def _current_mode() -> str:
+    """Give the mode; '' on a desk that was never set up."""
+    try:
+        return desk.current().mode
+    except NotFoundError:
+        return ""
+
+
+def add_pause(request: HttpRequest) -> HttpResponse:
+    """Pause a venue, an asset or a route."""
+    user = demand(request, PERMISSIONS[Verb.PAUSE])
+    form = PauseForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        given = form.cleaned_data
+        if acted(
+            form,
+            lambda: desk.pause(
+                PauseScope(given["scope"]),
+                given["key"].strip(),
+                actor=actor_of(user),
+                reason=given["reason"],
+            ),
+        ):
+            messages.success(request, _("%(what)s is paused.") % {"what": given["key"]})
+            return HttpResponseRedirect(reverse("admin:index"))
+    facts = {
+        "title": _("Pause"),
+        "effects": [_("No new passage begins there.")],
+        "will_not": [_("What is under way goes on; nothing is cancelled.")],
+    }
+    return shown(request, "admin/cycles/desk_form.html", form, facts)
+
+
+def lift_pause(request: HttpRequest, pause_id: int) -> HttpResponse:
+    """Lift a pause."""
+    user = demand(request, PERMISSIONS[Verb.UNPAUSE])
+    paused = Pause.objects.filter(pk=pause_id).first()
+    if paused is None:
+        raise Http404(_("that pause has been lifted already"))
+    form = ReasonForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        reason = form.cleaned_data["reason"]
+        if acted(form, lambda: desk.unpause(pause_id, actor=actor_of(user), reason=reason)):
+            messages.success(request, _("%(what)s runs again.") % {"what": paused.key})
+            return HttpResponseRedirect(reverse("admin:index"))
+    facts = {
+        "title": _("Lift the pause of %(what)s") % {"what": paused.key},
+        "effects": [_("New passages may begin there again.")],
+        "will_not": [_("It revives no dead letter.")],
+        "paused": paused,
+    }
+    return shown(request, "admin/cycles/desk_form.html", form, facts)
+
+
+def acted(form: forms.BaseForm, act: Callable[[], object]) -> bool:
+    """Run an act; its error goes into the form. A stale version and a lack of rights go on."""
+    try:
+        act()
+    except StaleVersionError:
+        raise
+    except PermissionDeniedError as error:
+        raise PermissionDenied(str(error)) from error
+    except CycleError as error:
+        form.add_error(None, str(error))
+        return False
+    return True
+
+
+def shown(
+    request: HttpRequest,
+    template: str,
+    form: forms.BaseForm,
+    facts: dict[str, Any],
+    *,
+    status: int = 200,
+) -> HttpResponse:
+    """Show a form with its preview."""
+    user_of(request)
+    wrong = WRONG_INPUT if form.is_bound and status == 200 else status
+    context = {**admin.site.each_context(request), **facts, "form": form}
+    return TemplateResponse(request, template, context, status=wrong)
+
+
+PAGES = (
+    Page(route="desk/mode/<str:mode>/", name="desk_mode", view=change_mode),
+    Page(route="desk/pause/", name="desk_pause", view=add_pause),
+    Page(route="desk/pause/<int:pause_id>/lift/", name="desk_unpause", view=lift_pause),
+)

@@ -1,0 +1,139 @@
+"""Forms of the verbs: a reason always, the version that was seen, and the code where there is no way back."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _, gettext_lazy
+
+from cycles.domain.words import Mode, PauseScope
+from cycles.models import Cycle
+from cycles.services.intervening import LONGEST_REASON
+from cycles.services.resolving import Received, Resolution, ResolutionOutcome
+
+
+class ReasonForm(forms.Form):
+    """What every act asks for."""
+
+    reason = forms.CharField(
+        label=gettext_lazy("reason"),
+        max_length=LONGEST_REASON,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=gettext_lazy("kept for ever, with your name"),
+    )
+
+
+class VerbForm(ReasonForm):
+    """A verb on one cycle, as it was when the form was opened."""
+
+    seen_version = forms.IntegerField(widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, cycle: Cycle, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.cycle = cycle
+
+
+class EvidenceForm(VerbForm):
+    """An act that cannot be undone: evidence, and the cycle's code typed."""
+
+    evidence = forms.CharField(
+        label=gettext_lazy("evidence"),
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=gettext_lazy("an order id, a txid, a ticket of the venue"),
+    )
+    confirmation = forms.CharField(
+        label=gettext_lazy("type the cycle's code to confirm"),
+        max_length=40,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def clean_confirmation(self) -> str:
+        """Compare the typed code."""
+        typed = str(self.cleaned_data["confirmation"]).strip().upper()
+        if typed != self.cycle.code:
+            raise forms.ValidationError(_("type %(code)s") % {"code": self.cycle.code})
+        return typed
+
+
+class WriteOffForm(EvidenceForm):
+    """Give everything up."""
+
+    field_order = ("reason", "evidence", "confirmation")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["evidence"].required = False
+        self.fields["evidence"].help_text = _("needed if a request has an unknown outcome")
+
+
+class ResolveForm(EvidenceForm):
+    """State what happened outside of kimp."""
+
+    outcome = forms.ChoiceField(
+        label=gettext_lazy("what happened"),
+        choices=ResolutionOutcome.choices,
+        widget=forms.RadioSelect,
+    )
+    received = forms.CharField(
+        label=gettext_lazy("what its holdings became"),
+        required=False,
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 3, "placeholder": "upbit KRW 7000000"}),
+        help_text=gettext_lazy(
+            "one line each: venue, asset, quantity. Empty: they go to the desk as they are"
+        ),
+    )
+    field_order = ("outcome", "received", "evidence", "reason", "confirmation")
+
+    def clean_received(self) -> tuple[Received, ...]:
+        """Read the lines."""
+        lines = str(self.cleaned_data["received"]).splitlines()
+        return tuple(_received(line) for line in lines if line.strip())
+
+    @property
+    def resolution(self) -> Resolution:
+        """Give the statement; the form must be valid."""
+        return Resolution(
+            outcome=ResolutionOutcome(self.cleaned_data["outcome"]),
+            evidence=self.cleaned_data["evidence"],
+            received=self.cleaned_data["received"],
+        )
+
+
+def _received(line: str) -> Received:
+    """Read `venue asset quantity`."""
+    parts = line.replace(",", "").split()
+    try:
+        venue, asset, number = parts
+        quantity = Decimal(number)
+    except (ValueError, InvalidOperation):
+        raise forms.ValidationError(
+            _("not a line of venue, asset and quantity: %(line)s") % {"line": line.strip()[:80]}
+        ) from None
+    if not quantity.is_finite() or quantity <= 0:
+        raise forms.ValidationError(_("what was received must be above zero"))
+    return Received(venue=venue.lower(), asset=asset.upper(), quantity=quantity)
+
+
+class ModeForm(ReasonForm):
+    """Change what the desk may do."""
+
+    mode = forms.ChoiceField(
+        label=gettext_lazy("mode"), choices=Mode.choices, widget=forms.HiddenInput
+    )
+
+
+class PauseForm(ReasonForm):
+    """Pause a venue, an asset or a route."""
+
+    scope = forms.ChoiceField(label=gettext_lazy("scope"), choices=PauseScope.choices)
+    key = forms.CharField(
+        label=gettext_lazy("what"),
+        max_length=48,
+        widget=forms.TextInput(attrs={"placeholder": "XRP:binance>upbit"}),
+        help_text=gettext_lazy("a venue, an asset, or a route as ASSET:from>to"),
+    )
+    field_order = ("scope", "key", "reason")

@@ -1,0 +1,91 @@
+"""What the desk knows of markets: samples, rules, addresses, routes."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+
+from cycles.admin import show
+from cycles.admin.read_only import ReadOnlyAdmin, column, moment
+from cycles.models import PremiumSample
+from exchanges.models import MarketRule, NetworkRule, RegisteredAddress, TransferRoute
+
+
+@admin.register(PremiumSample)
+class PremiumSampleAdmin(ReadOnlyAdmin):
+    list_display = (
+        moment("at", _("at")),
+        "asset",
+        column("size_usdt", _("size, USDT"), show.usdt),
+        column("outbound_traded_bps", _("out, traded"), show.bps),
+        column("return_traded_bps", _("back, traded"), show.bps),
+        column("outbound_official_bps", _("out, official"), show.bps),
+        column("return_official_bps", _("back, official"), show.bps),
+        column("krw_per_usdt_bid", _("KRW per USDT"), show.quantity),
+        column("krw_per_usd", _("KRW per USD"), show.quantity),
+        "rate_source",
+        "is_generated",
+    )
+    list_filter = ("asset", "is_generated")
+    search_fields = ("=asset",)
+    ordering = ("-at",)
+
+
+@admin.register(MarketRule)
+class MarketRuleAdmin(ReadOnlyAdmin):
+    list_display = (
+        "venue",
+        "market",
+        "is_open",
+        column("quantity_step", _("quantity step"), show.quantity),
+        column("minimum_notional", _("minimum notional"), show.quantity),
+        column("taker_fee_rate", _("taker fee rate"), show.quantity),
+        moment("fetched_at", _("fetched at")),
+    )
+    list_filter = ("venue", "is_open")
+    search_fields = ("market",)
+
+
+@admin.register(NetworkRule)
+class NetworkRuleAdmin(ReadOnlyAdmin):
+    list_display = (
+        "venue",
+        "asset",
+        "network",
+        "withdraw_is_open",
+        "deposit_is_open",
+        column("withdraw_fee", _("withdrawal fee"), show.quantity),
+        column("withdraw_minimum", _("withdrawal minimum"), show.quantity),
+        moment("fetched_at", _("fetched at")),
+    )
+    list_filter = ("venue", "withdraw_is_open", "deposit_is_open")
+    search_fields = ("asset", "network")
+
+
+@admin.register(RegisteredAddress)
+class RegisteredAddressAdmin(ReadOnlyAdmin):
+    list_display = (
+        "venue",
+        "asset",
+        "network",
+        "address",
+        "memo",
+        moment("confirmed_at", _("confirmed at")),
+    )
+    list_filter = ("venue", "network")
+    search_fields = ("asset", "address")
+
+
+@admin.register(TransferRoute)
+class TransferRouteAdmin(ReadOnlyAdmin):
+    list_display = (
+        "asset",
+        "from_venue",
+        "to_venue",
+        "network",
+        "is_allowed",
+        "expected_seconds",
+        "overdue_seconds",
+    )
+    list_filter = ("is_allowed", "from_venue", "to_venue")
+    search_fields = ("asset", "network")

@@ -1,0 +1,69 @@
+"""What people did and were told: interventions, alerts, tokens, and the processes' signs of life."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+
+from cycles.admin.read_only import ReadOnlyAdmin, moment, since, word
+from cycles.models import Alert, ApiToken, Heartbeat, Intervention
+
+
+@admin.register(Intervention)
+class InterventionAdmin(ReadOnlyAdmin):
+    list_display = (
+        moment("at", _("at")),
+        "actor",
+        "verb",
+        "cycle",
+        "reason",
+        "channel",
+        "seen_version",
+    )
+    list_filter = ("verb", "channel")
+    search_fields = ("actor", "reason", "cycle__code", "=request_id")
+    list_select_related = ("cycle",)
+    ordering = ("-id",)
+    date_hierarchy = "at"
+
+
+@admin.register(Alert)
+class AlertAdmin(ReadOnlyAdmin):
+    list_display = (
+        moment("created_at", _("created")),
+        word("severity", _("severity")),
+        "title",
+        "cycle",
+        word("state", _("state")),
+        "attempts",
+        "last_error",
+    )
+    list_filter = ("severity", "state")
+    search_fields = ("title", "body", "key", "cycle__code")
+    list_select_related = ("cycle",)
+    ordering = ("-id",)
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(ReadOnlyAdmin):
+    list_display = (
+        "name",
+        "prefix",
+        "user",
+        "scopes",
+        moment("expires_at", _("expires")),
+        moment("revoked_at", _("revoked")),
+        since("last_used_at", _("last used")),
+    )
+    search_fields = ("name", "=prefix", "user__username")
+    list_select_related = ("user",)
+    exclude = ("digest",)
+    change_list_template = "admin/cycles/tokens.html"
+
+
+@admin.register(Heartbeat)
+class HeartbeatAdmin(ReadOnlyAdmin):
+    list_display = ("name", "role", "host", "pid", since("beat_at", _("last beat")))
+    list_filter = ("role",)
+    search_fields = ("name", "host")
+    ordering = ("role", "name")

@@ -1,0 +1,101 @@
+"""What every table has in common: it can be looked at and searched, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.db import models
+from django.db.models import Model
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from cycles.admin import show
+
+Column = Callable[[Any], Any]
+
+if TYPE_CHECKING:
+    BaseAdmin = admin.ModelAdmin[Any]
+    BaseInline = admin.TabularInline[Any, Any]
+else:  # generic to the type checker only
+    BaseAdmin, BaseInline = admin.ModelAdmin, admin.TabularInline
+
+
+class ReadOnlyAdmin(BaseAdmin):
+    """A table without add, change or delete; counts and joins kept cheap."""
+
+    show_full_result_count = False
+    list_per_page = 50
+    actions = None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Say no."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Say no; looking asks for the view permission alone."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Say no."""
+        return False
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
+        """Show every column, numbers and instants the way people read them."""
+        hidden = {*(self.exclude or ()), "id"}
+        columns = self.opts.concrete_fields
+        return [_shown(field) for field in columns if field.name not in hidden]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
+        """Give the same: nothing can be typed."""
+        return self.get_fields(request, obj)
+
+
+def _shown(field: models.Field[Any, Any]) -> Any:
+    """Give a field's name, or a column that shows its value better than Django would."""
+    if isinstance(field, models.DecimalField):
+        return column(field.name, field.verbose_name, show.quantity)
+    if isinstance(field, models.DateTimeField):
+        return moment(field.name, field.verbose_name)
+    if isinstance(field, models.JSONField):
+        return column(field.name, field.verbose_name, show.json_block)
+    if field.choices:
+        return word(field.name, field.verbose_name)
+    return field.name
+
+
+def column(name: str, title: Any, shown: Callable[[Any], Any]) -> Column:
+    """Make a list column of a field: its title, its ordering, and how its value is shown."""
+
+    @admin.display(description=title, ordering=name)
+    def cell(row: Any) -> Any:
+        value: Any = row
+        for part in name.split("__"):
+            value = getattr(value, part)
+        return shown(value)
+
+    cell.__name__ = name
+    return cell
+
+
+def word(name: str, title: Any) -> Column:
+    """Make a column that shows a choice as a badge."""
+
+    @admin.display(description=title, ordering=name)
+    def cell(row: Any) -> SafeString:
+        return show.badge(getattr(row, name), getattr(row, f"get_{name}_display")())
+
+    cell.__name__ = name
+    return cell
+
+
+def moment(name: str, title: Any) -> Column:
+    """Make a column that shows an instant in Seoul's time."""
+    return column(name, title, show.instant)
+
+
+def since(name: str, title: Any) -> Column:
+    """Make a column that shows how long ago an instant was."""
+    return column(name, title, lambda at: show.age(at, timezone.now()))

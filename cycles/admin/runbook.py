@@ -1,0 +1,106 @@
+"""What to look at and what to do, per failure class; shown beside the verbs, versioned with the code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from cycles.domain.words import FailureClass as F, Verb
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hint:
+    """Advice for one failure class: what it means, what to check first, which verb usually follows."""
+
+    meaning: Any
+    check: Any
+    usual: tuple[Verb, ...]
+
+
+RUNBOOK: dict[F, Hint] = {
+    F.TRANSIENT: Hint(
+        meaning=_("The venue or the network failed for a while; nothing was refused."),
+        check=_("Is the venue back? Look at its status page and at the newest calls."),
+        usual=(Verb.REDRIVE,),
+    ),
+    F.THROTTLED: Hint(
+        meaning=_("The venue asked us to slow down until the retries ran out."),
+        check=_("Does anything else use these keys? Wait until the venue's ban is over."),
+        usual=(Verb.REDRIVE,),
+    ),
+    F.REFUSED_FUNDS: Hint(
+        meaning=_("The venue says that the balance does not suffice."),
+        check=_(
+            "Compare the venue's balance with the ledger (verify_ledger): money was locked or moved by hand."
+        ),
+        usual=(Verb.REDRIVE, Verb.UNWIND),
+    ),
+    F.REFUSED_RULES: Hint(
+        meaning=_("The order or withdrawal breaks a rule of the venue: minimum, step or limit."),
+        check=_("Refresh the market rules; is what the cycle holds above the venue's minimum?"),
+        usual=(Verb.REDRIVE, Verb.UNWIND),
+    ),
+    F.WALLET_CLOSED: Hint(
+        meaning=_("The venue has closed deposits or withdrawals on this network."),
+        check=_("Read the venue's notice; pause the route until the wallet is open again."),
+        usual=(Verb.REDRIVE, Verb.UNWIND),
+    ),
+    F.KEY_REJECTED: Hint(
+        meaning=_("The venue does not accept our key: expired, wrong rights, or another address."),
+        check=_("Check the key's rights, expiry and allowed addresses; halt if in doubt."),
+        usual=(Verb.REDRIVE,),
+    ),
+    F.UNKNOWN_ORDER: Hint(
+        meaning=_("An order may or may not have been accepted, and looking it up proved nothing."),
+        check=_(
+            "Search the venue's order history for the client order id. Never place it again by hand."
+        ),
+        usual=(Verb.RESOLVE, Verb.REDRIVE),
+    ),
+    F.UNKNOWN_WITHDRAWAL: Hint(
+        meaning=_("A withdrawal may or may not have left; sending it again could pay twice."),
+        check=_(
+            "Look at the venue's withdrawals and at the chain for the quantity; ask the venue's support."
+        ),
+        usual=(Verb.RESOLVE,),
+    ),
+    F.TRANSFER_OVERDUE: Hint(
+        meaning=_("Coins left one venue and were not credited at the other in time."),
+        check=_("Follow the txid in an explorer, then ask the receiving venue's support."),
+        usual=(Verb.REDRIVE, Verb.RESOLVE),
+    ),
+    F.CREDIT_MISMATCH: Hint(
+        meaning=_("What was credited is not what was sent; the difference stands in suspense."),
+        check=_("Compare both venues' records with the txid; was there a second deposit or a fee?"),
+        usual=(Verb.RESOLVE, Verb.REDRIVE),
+    ),
+    F.TRAVEL_RULE_HOLD: Hint(
+        meaning=_("The receiving venue holds the deposit until the sender is confirmed."),
+        check=_("Confirm the deposit in the venue's own pages, then let the cycle go on."),
+        usual=(Verb.REDRIVE,),
+    ),
+    F.SLIPPAGE_LIMIT: Hint(
+        meaning=_("The book is too thin for the policy's slippage limit."),
+        check=_("Look at the book's depth; wait, or accept the loss of selling back."),
+        usual=(Verb.REDRIVE, Verb.UNWIND),
+    ),
+    F.POLICY_DENIED: Hint(
+        meaning=_("The policy, a pause or the address book forbids the next step."),
+        check=_("Which rule? Is the destination registered and confirmed, the route allowed?"),
+        usual=(Verb.REDRIVE, Verb.UNWIND),
+    ),
+    F.BUG: Hint(
+        meaning=_("The program met something that it was not written for."),
+        check=_(
+            "Find the request id in the logs and report it; do not redrive before it is understood."
+        ),
+        usual=(Verb.RESOLVE, Verb.UNWIND),
+    ),
+}
+
+
+def hint(failure_class: str) -> Hint | None:
+    """Give the advice for a cycle's failure class, None without one."""
+    return RUNBOOK.get(F(failure_class)) if failure_class else None

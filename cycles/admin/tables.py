@@ -1,0 +1,21 @@
+"""Registers every table with the site; imported once the admin is ready."""
+
+from __future__ import annotations
+
+from cycles.admin import (
+    cycle_table,
+    journal_tables,
+    ledger_tables,
+    market_tables,
+    people_tables,
+    policy_tables,
+)
+
+__all__ = [
+    "cycle_table",
+    "journal_tables",
+    "ledger_tables",
+    "market_tables",
+    "people_tables",
+    "policy_tables",
+]

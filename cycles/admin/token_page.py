@@ -1,0 +1,74 @@
+"""API tokens: issued by form, shown once, revoked by form."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _, gettext_lazy
+
+from cycles.admin.navigation import Page, demand
+from cycles.errors import CycleError
+from cycles.services import tokens
+
+DAYS = ((7, 7), (30, 30), (90, 90), (365, 365))
+
+
+class TokenForm(forms.Form):
+    """What a new token may do, and for how long."""
+
+    name = forms.CharField(label=gettext_lazy("name"), max_length=tokens.MAX_NAME_LENGTH)
+    scopes = forms.MultipleChoiceField(
+        label=gettext_lazy("scopes"),
+        choices=tokens.Scope.choices,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy("within what you may do yourself"),
+    )
+    days = forms.TypedChoiceField(
+        label=gettext_lazy("valid for days"), coerce=int, choices=DAYS, initial=90
+    )
+
+
+def issue(request: HttpRequest) -> HttpResponse:
+    """Issue a token for whoever is logged in; the plain text is shown on this answer only."""
+    user = demand(request, "cycles.add_apitoken")
+    form = TokenForm(request.POST or None)
+    plain = ""
+    if request.method == "POST" and form.is_valid():
+        given = form.cleaned_data
+        expires_at = timezone.now() + timedelta(days=given["days"])
+        try:
+            _token, plain = tokens.issue(user, given["name"], given["scopes"], expires_at)
+        except CycleError as error:
+            form.add_error(None, str(error))
+    context: dict[str, Any] = {
+        **admin.site.each_context(request),
+        "title": _("A new API token"),
+        "form": form,
+        "plain": plain,
+    }
+    return TemplateResponse(request, "admin/cycles/token_form.html", context)
+
+
+def revoke(request: HttpRequest, prefix: str) -> HttpResponse:
+    """Revoke a token, by POST."""
+    demand(request, "cycles.delete_apitoken")
+    if request.method == "POST":
+        try:
+            tokens.revoke(prefix)
+            messages.success(request, _("The token is revoked."))
+        except CycleError as error:
+            messages.error(request, str(error))
+    return HttpResponseRedirect(reverse("admin:cycles_apitoken_changelist"))
+
+
+PAGES = (
+    Page(route="tokens/issue/", name="token_issue", view=issue),
+    Page(route="tokens/<slug:prefix>/revoke/", name="token_revoke", view=revoke),
+)

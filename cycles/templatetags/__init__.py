@@ -1,0 +1,3 @@
+"""Template filters of the operators' pages."""
+
+from __future__ import annotations

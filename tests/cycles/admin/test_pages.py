@@ -1,0 +1,232 @@
+"""The admin's pages: who may see them, what they show, and that they change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from cycles.domain.words import CallOutcome, CycleStatus, FailureClass, Mode
+from cycles.models import Cycle
+from tests import builders
+
+pytestmark = pytest.mark.django_db
+Login = Callable[..., Client]
+Counter = Callable[[int], Any]
+
+
+def page(client: Client, name: str, *args: Any, status: int = 200, query: str = "") -> str:
+    reply = client.get(reverse(f"admin:{name}", args=args) + query)
+    assert reply.status_code == status
+    return reply.content.decode()
+
+
+def test_a_stranger_is_sent_to_log_in_and_sees_no_state() -> None:
+    builders.desk(Mode.HALT)
+    client = Client()
+    reply = client.get(reverse("admin:index"))
+    assert reply.status_code == 302
+    assert reply.headers["Location"].startswith(reverse("admin:login"))
+    assert "HALT" not in client.get(reverse("admin:login")).content.decode()
+
+
+def test_the_desk_shows_counts_money_at_risk_and_mode(login: Login) -> None:
+    builders.desk(Mode.FINALIZE_ONLY)
+    builders.dead_letter(at_risk_krw=Decimal(140901797))
+    builders.cycle()
+    text = page(login("viewer"), "index")
+    assert "₩140,901,797" in text
+    assert "finalize only" in text
+    assert "simulated" in text
+    assert f"{reverse('admin:cycles_cycle_changelist')}?status__exact=STARTED" in text
+
+
+def test_the_desk_draws_the_premia_without_inline_style_or_script(login: Login) -> None:
+    builders.desk()
+    now = timezone.now()
+    for minutes in range(5):
+        at = now - timedelta(minutes=minutes)
+        builders.sample("XRP", at=at, outbound_traded_bps=Decimal(100 + minutes))
+        builders.sample("SOL", at=at, outbound_traded_bps=Decimal(-20 - minutes))
+    text = page(login("viewer"), "index")
+    assert text.count('<path class="curve') == 4
+    assert "<style" not in text
+    assert " style=" not in text
+    assert "<script>" not in text
+
+
+def test_the_mode_stands_on_every_page(login: Login) -> None:
+    builders.desk(Mode.HALT)
+    client = login("viewer")
+    for name in ("index", "dead_letters", "cycles_cycle_changelist", "cycles_alert_changelist"):
+        assert '<span class="badge bad">halt</span>' in page(client, name)
+
+
+def test_a_person_without_a_group_sees_no_numbers(login: Login) -> None:
+    builders.dead_letter(at_risk_krw=Decimal(140901797))
+    client = login()
+    assert "140,901,797" not in page(client, "index")
+    page(client, "dead_letters", status=403)
+    page(client, "cycles_cycle_changelist", status=403)
+
+
+def test_every_list_and_every_row_opens_and_says_nothing_may_be_changed(login: Login) -> None:
+    _one_of_everything()
+    client = login("viewer")
+    ours = [model for model in admin.site._registry if model._meta.app_label != "auth"]
+    assert len(ours) >= 17
+    for model in ours:
+        name = f"{model._meta.app_label}_{model._meta.model_name}"
+        text = page(client, f"{name}_changelist")
+        assert reverse(f"admin:{name}_add") not in text
+        assert client.get(reverse(f"admin:{name}_add")).status_code == 403
+        row = model._default_manager.first()
+        if row is not None:
+            page(client, f"{name}_change", row.pk)
+            assert client.post(reverse(f"admin:{name}_delete", args=[row.pk])).status_code == 403
+            posted = client.post(reverse(f"admin:{name}_change", args=[row.pk]), {"reason": "x"})
+            assert posted.status_code in {200, 403}
+
+
+def _one_of_everything() -> None:
+    builders.desk()
+    row = builders.dead_letter()
+    builders.order_call(row, CallOutcome.UNKNOWN)
+    builders.withdrawal_call(row, txid="ABC")
+    builders.alert(row)
+    builders.sample()
+
+
+def test_queue_tables_of_other_applications_are_not_offered() -> None:
+    labels = {model._meta.app_label for model in admin.site._registry}
+    assert labels == {"auth", "cycles", "exchanges"}
+
+
+def test_the_list_searches_by_venue_order_id(login: Login) -> None:
+    builders.desk()
+    wanted, other = builders.cycle(), builders.cycle()
+    builders.order_call(wanted, venue_order_id="V-123")
+    text = page(login("viewer"), "cycles_cycle_changelist", query="?q=V-123")
+    assert wanted.code in text
+    assert other.code not in text
+
+
+def test_the_list_filters_by_status_and_by_being_open(login: Login) -> None:
+    builders.desk()
+    running, done = builders.cycle(), builders.finished()
+    client = login("viewer")
+    text = page(client, "cycles_cycle_changelist", query="?open=1")
+    assert running.code in text
+    assert done.code not in text
+    text = page(client, "cycles_cycle_changelist", query="?status__exact=COMPLETED")
+    assert done.code in text
+    assert running.code not in text
+
+
+def test_the_queue_is_sorted_by_money_at_risk_and_has_tabs(login: Login) -> None:
+    builders.desk()
+    client = login("operator", name="bob")
+    bob = User.objects.get(username="bob")
+    mine = builders.dead_letter(at_risk_krw=1, assignee=bob)
+    rich = builders.dead_letter(at_risk_krw=9_000_000)
+    everything = page(client, "dead_letters")
+    assert everything.index(rich.code) < everything.index(mine.code)
+    assert rich.code not in page(client, "dead_letters", query="?tab=mine")
+    assert mine.code not in page(client, "dead_letters", query="?tab=unassigned")
+
+
+def test_the_queue_needs_no_query_per_row(
+    login: Login, django_assert_max_num_queries: Counter
+) -> None:
+    builders.desk()
+    client = login("operator")
+    for _ in range(6):
+        builders.dead_letter()
+    page(client, "dead_letters")
+    with django_assert_max_num_queries(26):
+        page(client, "dead_letters")
+
+
+def test_the_cycle_page_shows_facts_money_and_timeline(login: Login, dead: Cycle) -> None:
+    call = builders.order_call(dead, CallOutcome.REFUSED, error="below the minimum notional")
+    text = page(login("viewer"), "cycles_cycle_change", dead.pk)
+    assert dead.code in text
+    assert "5,000" in text
+    assert call.client_order_id in text
+    assert "below the minimum notional" in text
+    assert "refused: rules" in text.lower()
+
+
+def test_the_cycle_page_opens_by_code(login: Login, dead: Cycle) -> None:
+    assert dead.code in page(login("viewer"), "cycles_cycle_change", dead.code)
+    page(login("viewer", name="eve"), "cycles_cycle_change", "CYC-NOBODY", status=404)
+
+
+def test_the_journal_on_the_page_names_no_address(login: Login, dead: Cycle) -> None:
+    builders.withdrawal_call(dead, txid="ABCDEF")
+    text = page(login("viewer"), "cycles_cycle_change", dead.pk)
+    assert "ABCDEF" in text
+    assert "rTestAddress" not in text
+
+
+@pytest.mark.parametrize(
+    ("group", "verbs"),
+    [
+        ("viewer", set()),
+        ("operator", {"redrive", "unwind", "acknowledge"}),
+        ("approver", {"redrive", "unwind", "acknowledge", "resolve", "write_off"}),
+    ],
+)
+def test_buttons_are_shown_to_those_for_whom_they_work(
+    login: Login, dead: Cycle, group: str, verbs: set[str]
+) -> None:
+    text = page(login(group), "cycles_cycle_change", dead.pk)
+    shown = {
+        verb
+        for verb in ("redrive", "unwind", "acknowledge", "resolve", "write_off")
+        if f'href="{reverse(f"admin:cycles_cycle_{verb}", args=[dead.pk])}"' in text
+    }
+    assert shown == verbs
+
+
+def test_a_running_cycle_has_no_buttons(login: Login) -> None:
+    builders.desk()
+    running = builders.cycle()
+    assert 'data-key="' not in page(login("approver"), "cycles_cycle_change", running.pk)
+
+
+def test_times_are_seouls_with_utc_on_hover(login: Login, dead: Cycle) -> None:
+    dead.refresh_from_db()
+    at = dead.started_at
+    text = page(login("viewer"), "cycles_cycle_change", dead.pk)
+    seoul = timezone.localtime(at, timezone.get_fixed_timezone(9 * 60))
+    assert f'title="{at:%Y-%m-%d %H:%M:%S} UTC">{seoul:%Y-%m-%d %H:%M:%S}</time>' in text
+
+
+def test_the_page_of_a_retrying_cycle_opens(login: Login, dead: Cycle) -> None:
+    builders.moved_to(
+        dead, CycleStatus.RETRY_PENDING, next_retry_at=timezone.now(), wake_at=timezone.now()
+    )
+    assert "retry pending" in page(login("viewer"), "cycles_cycle_change", dead.pk)
+
+
+@pytest.mark.parametrize("failure", list(FailureClass))
+def test_the_page_gives_a_hint_for_each_failure_class(login: Login, failure: FailureClass) -> None:
+    builders.desk()
+    row = builders.dead_letter(failure=failure)
+    assert "Check first:" in page(login("viewer"), "cycles_cycle_change", row.pk)
+
+
+def test_the_language_changes_by_the_header(login: Login, dead: Cycle) -> None:
+    client = login("viewer")
+    assert "Dead letters" in page(client, "index")
+    client.post(reverse("set_language"), {"language": "ko", "next": "/admin/"})
+    assert "데드레터" in page(client, "index")
