@@ -191,13 +191,14 @@ def test_f11_a_duplicate_refusal_is_followed_by_a_look_up(desk: Desk) -> None:
     assert desk.accepted() == 1
 
 
-def test_f12_upbit_itself_refuses_an_identifier_it_has_seen(desk: Desk) -> None:
-    if desk.venue.code == "binance":
-        pytest.skip("Binance accepts an id again once the first order is filled")
+def test_f12_upbit_itself_refuses_an_identifier_it_has_seen(running: RunningSimulator) -> None:
+    """Binance would accept the id again once the first order is filled: ids are never reused."""
+    desk = desk_at(running, "upbit")
     order = desk.order()
     desk.venue.place_order(order)
     with pytest.raises(RefusedError) as caught:
         desk.venue.place_order(order)
+    desk.venue.close()
     assert caught.value.reason is RefusalReason.DUPLICATE
     assert desk.venue.order_rule.client_id_is_burned
 

@@ -1,0 +1,181 @@
+"""Reference data is fetched from the venues, kept, and too old is as good as missing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.db import IntegrityError, transaction
+from pytest_django import Settings
+
+from exchanges import reference, registry
+from exchanges.errors import StaleReferenceError
+from exchanges.market_sync import sync_markets
+from exchanges.models import MarketRule, NetworkRule, RegisteredAddress, TransferRoute
+from exchanges.simulator.server import RunningSimulator, start_in_thread
+from exchanges.transport.plain import post_json
+from exchanges.values import Market
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 11, 20, 7, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[RunningSimulator]:
+    with start_in_thread(seed=5) as started:
+        yield started
+
+
+@pytest.fixture(autouse=True)
+def _simulated(settings: Settings, running: RunningSimulator) -> Iterator[None]:
+    settings.KIMP_LIVE = False
+    settings.KIMP_SIMULATOR_URL = running.control_url
+    settings.KIMP_FX_FRANKFURTER_URL = f"{running.control_url}/fx/usdkrw"
+    settings.KIMP_FX_ERAPI_URL = f"{running.control_url}/fx/v6/latest/USD"
+    registry.configure(database_is_live=False)
+    yield
+    registry.configure(database_is_live=False)
+
+
+def test_everything_the_desk_trades_is_fetched_once() -> None:
+    counts = sync_markets(NOW)
+    assert counts.problems == []
+    assert (counts.markets, counts.addresses, counts.routes) == (9, 10, 10)
+    again = sync_markets(NOW + timedelta(minutes=1))
+    assert again.networks == counts.networks
+    assert MarketRule.objects.count() == 9
+    assert RegisteredAddress.objects.count() == 10
+    assert TransferRoute.objects.count() == 10
+    assert NetworkRule.objects.count() == counts.networks
+
+
+def test_rules_come_back_as_the_venue_told_them() -> None:
+    sync_markets(NOW)
+    market = Market("XRP", "KRW")
+    kept = reference.market_rules("upbit", market, NOW)
+    told = registry.venue("upbit").market_rules(market)
+    assert kept.price_steps == told.price_steps
+    assert (kept.quantity_step, kept.minimum_notional, kept.taker_fee_rate) == (
+        told.quantity_step,
+        told.minimum_notional,
+        told.taker_fee_rate,
+    )
+    network = reference.network_rules("binance", "USDT", "TRX", NOW)
+    assert network.withdraw_fee == Decimal(1)
+    assert network.withdraw_is_open
+
+
+def test_rules_older_than_a_day_are_stale() -> None:
+    sync_markets(NOW)
+    market = Market("XRP", "KRW")
+    reference.market_rules("upbit", market, NOW + timedelta(hours=24))
+    with pytest.raises(StaleReferenceError):
+        reference.market_rules("upbit", market, NOW + timedelta(hours=24, seconds=1))
+    with pytest.raises(StaleReferenceError):
+        reference.network_rules("upbit", "XRP", "XRP", NOW + timedelta(hours=25))
+
+
+def test_what_was_never_fetched_is_stale() -> None:
+    with pytest.raises(StaleReferenceError, match="never fetched"):
+        reference.market_rules("upbit", Market("XRP", "KRW"), NOW)
+    with pytest.raises(StaleReferenceError):
+        reference.registered_address("upbit", "XRP", "XRP")
+    with pytest.raises(StaleReferenceError):
+        reference.transfer_route("XRP", "binance", "upbit")
+
+
+def test_an_address_is_confirmed_by_the_senders_allow_list() -> None:
+    sync_markets(NOW)
+    row = reference.registered_address("upbit", "XRP", "XRP")
+    allowed = registry.venue("binance").withdrawal_addresses("XRP")
+    assert row.confirmed_at == NOW
+    assert [(item.address, item.memo) for item in allowed] == [
+        (row.destination.address, row.destination.memo)
+    ]
+
+
+def test_an_address_that_no_venue_allows_is_not_given() -> None:
+    RegisteredAddress.objects.create(
+        venue="upbit", asset="XRP", network="XRP", address="rElse", memo="1", fetched_at=NOW
+    )
+    sync_markets(NOW)
+    assert reference.registered_address("upbit", "XRP", "XRP").address != "rElse"
+    assert RegisteredAddress.objects.get(address="rElse").confirmed_at is None
+
+
+def test_an_address_without_a_memo_reads_none() -> None:
+    sync_markets(NOW)
+    assert reference.registered_address("upbit", "BTC", "BTC").destination.memo is None
+
+
+def test_an_address_is_kept_once() -> None:
+    facts = {"venue": "upbit", "asset": "BTC", "network": "BTC", "address": "bc1"}
+    RegisteredAddress.objects.create(**facts, fetched_at=NOW)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        RegisteredAddress.objects.create(**facts, fetched_at=NOW)
+
+
+def test_operators_changes_to_a_route_survive_the_next_fetch() -> None:
+    sync_markets(NOW)
+    TransferRoute.objects.filter(asset="XRP").update(is_allowed=False, expected_seconds=7)
+    sync_markets(NOW)
+    assert list(TransferRoute.objects.filter(asset="XRP").values_list("is_allowed")) == [
+        (False,),
+        (False,),
+    ]
+    with pytest.raises(StaleReferenceError):
+        reference.transfer_route("XRP", "binance", "upbit")
+
+
+def test_a_route_names_the_network_both_venues_know() -> None:
+    sync_markets(NOW)
+    route = reference.transfer_route("USDT", "binance", "upbit")
+    assert (route.network, route.expected_seconds) == ("TRX", 240)
+
+
+def test_a_venue_that_fails_is_a_problem_and_leaves_its_rows(running: RunningSimulator) -> None:
+    sync_markets(NOW)
+    later = NOW + timedelta(hours=1)
+    rule = {"fault": "F3", "venue": "upbit", "method": "GET", "path_regex": "orders/chance"}
+    url = f"{running.control_url}/control/faults"
+    assert post_json(url, {**rule, "times": 3}, 5)[0] == 200
+    counts = sync_markets(later)
+    assert counts.problems == ["upbit market_rules: HTTP 502, 502"]
+    assert counts.markets == 8
+    assert set(MarketRule.objects.values_list("fetched_at", flat=True)) == {NOW, later}
+
+
+def test_sync_markets_tells_in_json() -> None:
+    out = StringIO()
+    call_command("sync_markets", "--json", stdout=out)
+    told = json.loads(out.getvalue())
+    assert (told["markets"], told["problems"]) == (9, [])
+
+
+def test_venue_ping_calls_every_venue_and_source() -> None:
+    out = StringIO()
+    call_command("venue_ping", "--json", stdout=out)
+    told = json.loads(out.getvalue())
+    assert told["mode"] == "simulated"
+    assert [row["name"] for row in told["venues"]] == [
+        "binance",
+        "upbit",
+        "frankfurter",
+        "open-er-api",
+    ]
+    assert all(row["is_well"] for row in told["venues"])
+
+
+def test_venue_ping_fails_clearly_without_a_simulator(settings: Settings) -> None:
+    settings.KIMP_SIMULATOR_URL = "http://127.0.0.1:1"
+    registry.forget()
+    out = StringIO()
+    with pytest.raises(SystemExit) as ended:
+        call_command("venue_ping", stdout=out)
+    assert ended.value.code == 1
+    assert "simulator does not answer" in out.getvalue()
