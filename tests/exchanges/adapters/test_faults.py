@@ -94,7 +94,7 @@ class Desk:
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[RunningSimulator]:
-    with start_in_thread(seed=11, speed=100) as started:
+    with start_in_thread(seed=11, speed=100, scenario="unlimited") as started:
         yield started
 
 
