@@ -13,7 +13,7 @@ from django.conf import settings
 
 from kimp import environment
 from kimp.children import ChildSpec
-from kimp.environment import Environment
+from kimp.environment import Environment, SettingsError
 from kimp.environment_table import PORTS, ROLES
 from kimp.sockets import is_free
 
@@ -48,20 +48,39 @@ class RolePlan:
     environment: Mapping[str, str]
 
 
-def plans(extra: Mapping[str, str]) -> dict[str, RolePlan]:
-    """Read the settings of every role as its process will; raises SettingsError of the first bad.
+def plans(extra: Mapping[str, str], first_port: int | None = None) -> dict[str, RolePlan]:
+    """Read the settings of every role as its process will; raises SettingsError with all problems.
 
-    A KIMP_PORT in this process's environment is the web role's.
+    A KIMP_PORT in this process's environment is the web role's. With `first_port` the roles take
+    that port and the next ones, in the order of ROLES, and the simulator those after them.
     """
     base = {name: text for name, text in os.environ.items() if name not in _NOT_INHERITED}
-    found = {}
-    for role in ROLES:
-        child = base | {"KIMP_ROLE": role, "PYTHONUNBUFFERED": "1"} | dict(extra)
-        if role == "web" and "KIMP_PORT" in os.environ:
+    base |= {"PYTHONUNBUFFERED": "1", **extra}
+    if first_port is not None:
+        base["KIMP_SIMULATOR_URL"] = f"http://127.0.0.1:{first_port + len(ROLES)}"
+    found, problems = {}, list[str]()
+    for index, role in enumerate(ROLES):
+        child = base | {"KIMP_ROLE": role}
+        if first_port is not None:
+            child["KIMP_PORT"] = str(first_port + index)
+        elif role == "web" and "KIMP_PORT" in os.environ:
             child["KIMP_PORT"] = os.environ["KIMP_PORT"]
-        loaded = environment.load(PROJECT, child)
-        found[role] = RolePlan(role=role, port=_port(loaded, role), environment=child)
+        try:
+            found[role] = _plan(role, child)
+            # Links in alerts of every role lead to the web role.
+            base.setdefault("KIMP_PUBLIC_URL", found[role].environment["KIMP_PUBLIC_URL"])
+        except SettingsError as error:
+            problems += [problem for problem in error.problems if problem not in problems]
+    if problems:
+        raise SettingsError(problems)
     return found
+
+
+def _plan(role: str, child: dict[str, str]) -> RolePlan:
+    loaded = environment.load(PROJECT, child)
+    port = _port(loaded, role)
+    child["KIMP_PUBLIC_URL"] = loaded.text("KIMP_PUBLIC_URL") or f"http://127.0.0.1:{port}"
+    return RolePlan(role=role, port=port, environment=child)
 
 
 def _port(loaded: Environment, role: str) -> int:
@@ -77,24 +96,28 @@ def taken_ports(roles: Mapping[str, RolePlan], simulation: Simulation | None) ->
 
 def _sentence(name: str, port: int) -> str:
     if name in ROLES:
-        file = ".env" if name == "web" else f".env.{name}"
-        cure = f"set KIMP_PORT in {file}"
+        cure = f"set KIMP_PORT in .env.{name}"
     else:
         cure = "set KIMP_SIMULATOR_URL (it takes that port and the next two)"
-    return f"Port {port} ({name}) is taken: end what uses it, or {cure}."
+    return f"Port {port} ({name}) is taken: end what uses it, {cure}, or name other ports for all: manage.py up --first-port 20000."
 
 
 def simulation_of_settings(
-    *, seed: int = 7, speed: int = 60, stretch: str = "crash-2024-12-03"
+    *,
+    seed: int = 7,
+    speed: int = 60,
+    stretch: str = "crash-2024-12-03",
+    control_url: str | None = None,
 ) -> Simulation | None:
     """Return the simulation that the settings ask for; None for a live desk."""
     if settings.KIMP_LIVE:
         return None
+    url = control_url or settings.KIMP_SIMULATOR_URL
     return Simulation(
         seed=seed,
         speed=speed,
         stretch=stretch,
-        control_port=urlsplit(settings.KIMP_SIMULATOR_URL).port or 18080,
+        control_port=urlsplit(url).port or 18080,
         state=settings.KIMP_HOME / "simulator.state",
     )
 
@@ -114,7 +137,7 @@ def simulator(simulation: Simulation, base: RolePlan) -> ChildSpec:
     words = [f"--{name}={value}" for name, value in options.items()]
     return ChildSpec(
         name="simulator",
-        arguments=_manage("simulator", *words),
+        arguments=manage("simulator", *words),
         environment=base.environment,
     )
 
@@ -124,10 +147,10 @@ def roles(
 ) -> Iterator[ChildSpec]:
     """Describe the processes of the desk itself."""
     for role in ("feeder", "initiator", "finalizer"):
-        yield ChildSpec(name=role, arguments=_manage(role), environment=found[role].environment)
+        yield ChildSpec(name=role, arguments=manage(role), environment=found[role].environment)
     yield ChildSpec(
         name="worker",
-        arguments=_manage("qcluster"),
+        arguments=manage("qcluster"),
         environment=found["worker"].environment,
         is_wedged=is_queue_wedged,
     )
@@ -135,7 +158,8 @@ def roles(
     yield ChildSpec(name="web", arguments=_gunicorn(web.port), environment=web.environment)
 
 
-def _manage(*words: str) -> tuple[str, ...]:
+def manage(*words: str) -> tuple[str, ...]:
+    """Return the command line of a management command."""
     return (sys.executable, str(PROJECT / "manage.py"), *words)
 
 

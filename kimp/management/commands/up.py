@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from argparse import ArgumentTypeError
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management import call_command, get_commands
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
@@ -36,6 +37,7 @@ class Command(BaseCommand):
         """Declare how the simulated market runs."""
         parser.add_argument("--seed", type=int, default=7, help="of generated books and faults")
         parser.add_argument("--speed", type=_speed, default=60, help="market seconds per second")
+        parser.add_argument("--first-port", type=int, help="web there, everything else after it")
         parser.add_argument(
             "--stretch", default="crash-2024-12-03", help="recorded market to replay"
         )
@@ -44,10 +46,14 @@ class Command(BaseCommand):
         """Start the desk and stay until a signal ends it."""
         try:
             lock = _only_one(settings.KIMP_HOME)
+            plans = desk.plans(_extra(options), options["first_port"])
             simulation = desk.simulation_of_settings(
-                seed=options["seed"], speed=options["speed"], stretch=options["stretch"]
+                seed=options["seed"],
+                speed=options["speed"],
+                stretch=options["stretch"],
+                control_url=plans["web"].environment.get("KIMP_SIMULATOR_URL"),
             )
-            self._run(desk.plans(_extra(options)), simulation)
+            self._run(plans, simulation)
         except (SupervisorError, postgres.PostgresError) as error:
             raise CommandError(str(error)) from error
         finally:
@@ -74,7 +80,7 @@ class Command(BaseCommand):
             self._say("ending: what is in flight is finished or handed back")
 
     def _start_roles(self, group: Supervisor, plans: Mapping[str, RolePlan]) -> None:
-        _seed()
+        _seed(plans["web"])
         children = [group.start(spec) for spec in desk.roles(plans, queue_health.wedged)]
         web = next(child for child in children if child.spec.name == "web")
         _wait_for(group, web, plans["web"].port)
@@ -140,11 +146,13 @@ def _wait_for(group: Supervisor, child: Child, port: int) -> None:
         raise SupervisorError(f"The {child.spec.name} does not start; its lines above say why.")
 
 
-def _seed() -> None:
+def _seed(plan: RolePlan) -> None:
     """Give the desk its opening balances, policy and schedules, where it has none."""
-    for name in ("seed_desk", "sync_schedules"):
-        if name in get_commands():
-            call_command(name)
+    # A process of its own: it must see the children's settings, not the supervisor's.
+    for command in ("seed_desk", "sync_schedules"):
+        words = desk.manage(command)
+        if subprocess.run(words, env=dict(plan.environment), check=False).returncode != 0:  # noqa: S603
+            raise SupervisorError(f"{command} failed; its lines above say why.")
 
 
 def _has_colours() -> bool:

@@ -1,0 +1,128 @@
+"""`manage.py up`: one command, the whole desk; one signal, nothing left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from kimp import postgres
+from kimp.process_table import Process, session_of
+
+_PROJECT = Path(__file__).resolve().parents[2]
+_PORTS = 8
+_PATIENCE = 90
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
+
+
+def _free_row_of_ports() -> int:
+    """Find eight free ports in a row."""
+    for first in range(20_000 + os.getpid() % 5_000, 60_000, _PORTS):
+        with ExitStack() as held:
+            try:
+                for port in range(first, first + _PORTS):
+                    held.enter_context(socket.create_server(("127.0.0.1", port)))
+            except OSError:
+                continue
+            return first
+    raise AssertionError("no free ports")
+
+
+class _Desk:
+    """A desk under `manage.py up` in a home of its own."""
+
+    def __init__(self, home: Path, first_port: int) -> None:
+        self.home, self.first_port = home, first_port
+        environment = {name: text for name, text in os.environ.items() if name != "DATABASE_URL"}
+        environment |= {"KIMP_HOME": str(home), "KIMP_ENVIRONMENT": "development"}
+        environment |= {"DJANGO_SETTINGS_MODULE": "kimp.settings"}
+        self.process = subprocess.Popen(
+            [sys.executable, "manage.py", "up", f"--first-port={first_port}"],
+            cwd=_PROJECT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, start_new_session=True,
+        )  # fmt: skip
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line)
+
+    def says(self, text: str) -> bool:
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline and self.process.poll() is None:
+            if any(text in line for line in self.lines):
+                return True
+            time.sleep(0.05)
+        return any(text in line for line in self.lines)
+
+    def children(self) -> list[Process]:
+        saved = json.loads((self.home / "children.json").read_text())
+        return [Process(**row) for row in saved["children"].values()]
+
+    def end(self, sign: signal.Signals) -> int:
+        self.process.send_signal(sign)
+        return self.process.wait(timeout=_PATIENCE)
+
+    def close(self) -> None:
+        """Read to the end; children of a killed supervisor hold the pipe until they end."""
+        self._reader.join(timeout=_PATIENCE)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+    def text(self) -> str:
+        return "".join(self.lines)
+
+
+def _gone(leaders: list[Process]) -> bool:
+    return not any(session_of(leader) for leader in leaders)
+
+
+def test_up_runs_the_desk_and_a_killed_one_is_taken_up_again(reachable_path: Path) -> None:
+    first_port = _free_row_of_ports()
+    desk = _Desk(reachable_path, first_port)
+    try:
+        assert desk.says("Log in  admin /"), desk.text()
+        with urllib.request.urlopen(f"http://127.0.0.1:{first_port}/admin/login/") as page:
+            assert page.status == 200
+        left_over = desk.children()
+        assert len(left_over) == 6
+    finally:
+        desk.end(signal.SIGKILL)
+
+    again = _Desk(reachable_path, first_port)
+    try:
+        assert again.says("with the password of the first start"), again.text()
+        assert "ended finalizer, left over" in again.text()
+        children = again.children()
+        assert _gone(left_over)
+    finally:
+        code = again.end(signal.SIGINT)
+        again.close()
+        desk.close()
+    assert code == 0, again.text()
+    assert "the desk is down" in again.text()
+    assert _gone(children)
+    assert not postgres.status(reachable_path).is_running
+
+
+def test_a_taken_port_gets_one_clear_sentence(reachable_path: Path) -> None:
+    first_port = _free_row_of_ports()
+    with socket.create_server(("127.0.0.1", first_port + 2)):
+        desk = _Desk(reachable_path, first_port)
+        assert desk.process.wait(timeout=_PATIENCE) == 1
+        desk.close()
+    (line,) = desk.lines
+    assert line.startswith(f"CommandError: Port {first_port + 2} (initiator) is taken")
