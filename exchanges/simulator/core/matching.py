@@ -23,6 +23,9 @@ from exchanges.simulator.core.orders import (
 from exchanges.simulator.core.values import UPBIT
 from exchanges.simulator.core.world import World
 
+# Generated books begin well within this share of the recorded price.
+NEAR = Decimal("0.01")
+
 
 def needed_lock(market: Market, order: Order) -> tuple[str, Decimal, Decimal]:
     """Return the asset to lock, how much, and the fee within it (Upbit buys)."""
@@ -204,11 +207,23 @@ def match_resting(world: World, market: Market) -> None:
         order for order in world.orders[market.venue].open_orders() if order.symbol == market.symbol
     ]
     for order in resting:
+        if not _is_near(world, market, order):
+            continue
         _fill_resting(world, market, order)
         if order.remaining == ZERO:
             close(world, market, order, FILLED)
     if any(order.state == OPEN for order in resting):
         watch(world, market)
+
+
+def _is_near(world: World, market: Market, order: Order) -> bool:
+    """Say whether the book could reach the order, without making the book."""
+    book = world.books.current.get((market.venue, market.symbol))
+    if order.price is None or (book is not None and book.is_pinned):
+        return True
+    price = world.recording.price(market.venue, market.base, world.market_ms)
+    reach = price * NEAR
+    return order.price >= price - reach if order.side == BUY else order.price <= price + reach
 
 
 def _fill_resting(world: World, market: Market, order: Order) -> None:

@@ -53,7 +53,7 @@ def test_a_bid_pays_its_fee_on_top_in_krw(pinned: Speaker) -> None:
     after, locked = pinned.held("upbit", "KRW")
     assert before - after == notional + notional * Decimal("0.0005")
     assert locked == 0
-    assert pinned.held("upbit", "XRP") == (Decimal(620), 0)
+    assert pinned.held("upbit", "XRP") == (Decimal(620), Decimal(0))
 
 
 def test_an_ask_pays_its_fee_out_of_the_proceeds(pinned: Speaker) -> None:
