@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from cycles.domain.depth import Walk, walk_notional, walk_quantity
 from cycles.domain.money import ONE, ratio_bps
-from exchanges.values import Book, MarketRules
+from exchanges.values import Book
 
 STABLE = "USDT"
 
@@ -46,25 +46,6 @@ class Way:
     def krw_per_usdt(self) -> Decimal:
         """Give the rate this way realises, after costs."""
         return self.krw / self.usdt
-
-
-def route_of(
-    asset: str,
-    books: tuple[Book | None, Book],
-    rules: tuple[MarketRules | None, MarketRules],
-    withdraw_fees: tuple[Decimal, Decimal],
-) -> Route:
-    """Assemble a route from (global, Korean) books, rules and withdrawal fees."""
-    global_rules, korea_rules = rules
-    return Route(
-        asset=asset,
-        global_book=books[0],
-        korea_book=books[1],
-        global_taker_fee=global_rules.taker_fee_rate if global_rules else Decimal(0),
-        korea_taker_fee=korea_rules.taker_fee_rate,
-        global_withdraw_fee=withdraw_fees[0],
-        korea_withdraw_fee=withdraw_fees[1],
-    )
 
 
 def way_out(route: Route, usdt: Decimal) -> Way | None:

@@ -85,7 +85,7 @@ def options(situation: Situation) -> tuple[Option, ...]:
         _option(OptionKind.RESOLVE, "", None, None),
         _option(OptionKind.RETURN_TO_DESK, _against_return(situation), worth, Decimal(0)),
         _option(
-            OptionKind.WRITE_OFF, "" if situation.holdings else "it owns nothing", Decimal(0), worth
+            OptionKind.WRITE_OFF, "" if situation.holdings else "it owns nothing", worth, worth
         ),
     )
 

@@ -59,7 +59,9 @@ DRIVEN_BY: dict[S, Role] = {
 RUNNING: frozenset[S] = frozenset(DRIVEN_BY)
 
 # What no retry can mend: a person (or the planner, inside the loss limit) decides at once.
-HOPELESS: frozenset[F] = frozenset({F.UNKNOWN_WITHDRAWAL, F.BUG, F.CREDIT_MISMATCH})
+HOPELESS: frozenset[F] = frozenset(
+    {F.UNKNOWN_WITHDRAWAL, F.BUG, F.CREDIT_MISMATCH, F.POLICY_DENIED}
+)
 
 
 def is_legal(origin: S, target: S) -> bool:

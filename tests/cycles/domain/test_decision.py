@@ -1,0 +1,169 @@
+"""Opening decisions: what they choose, and the reason for each hold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from cycles.domain.decision import (
+    Exposure,
+    Limits,
+    Quote,
+    cheapest_back,
+    opening_decision,
+    rebalance_clears,
+    sized_notional,
+)
+from cycles.domain.words import OpeningRule, Sizing
+
+LIMITS = Limits(
+    rule=OpeningRule.LOCKED_EDGE,
+    sizing=Sizing.FIXED_AMOUNT,
+    notional_usdt=Decimal(5000),
+    percentage=Decimal(10),
+    max_open=4,
+    max_open_per_asset=2,
+    max_exposure_usdt=Decimal(20000),
+    max_exposure_per_asset_usdt=Decimal(10000),
+    allowed_assets=frozenset({"XRP", "SOL", "USDT"}),
+    min_open_edge_bps=Decimal(10),
+    min_rebalance_edge_bps=Decimal(0),
+    band_open_premium_bps=Decimal(300),
+    daily_loss_limit_usdt=Decimal(500),
+)
+NOTHING_OUT = Exposure(
+    open_cycles=0,
+    open_by_asset={},
+    usdt=Decimal(0),
+    usdt_by_asset={},
+    free_usdt=Decimal(50000),
+    pnl_today_usdt=Decimal(0),
+)
+
+
+def quote(asset: str, out: str | None, back: str | None, *, fresh: bool = True) -> Quote:
+    """Give a quote with rates in KRW per USDT."""
+    return Quote(
+        asset=asset,
+        out_rate=Decimal(out) if out else None,
+        back_rate=Decimal(back) if back else None,
+        outbound_official_bps=Decimal(200),
+        krw_per_usdt=Decimal(1420),
+        krw_per_usd=Decimal(1400),
+        is_fresh=fresh,
+    )
+
+
+QUOTES = [quote("XRP", "1450", "1455"), quote("SOL", "1440", "1446"), quote("USDT", "1418", "1421")]
+NONE = frozenset[str]()
+
+
+def test_it_opens_with_the_dearest_way_out_against_the_cheapest_way_back() -> None:
+    decision = opening_decision(QUOTES, LIMITS, NOTHING_OUT, paused=NONE)
+    assert decision.opens
+    assert (decision.asset, decision.notional_usdt) == ("XRP", Decimal(5000))
+    assert decision.edge_bps == Decimal("204.0816")  # 1450 / 1421
+    assert decision.krw_per_usdt == Decimal(1420)
+    assert "USDT back" in decision.reasons[0]
+
+
+def test_usdt_counts_as_a_way_back_like_any_asset() -> None:
+    best = cheapest_back(QUOTES, LIMITS.allowed_assets)
+    assert best is not None
+    assert best.asset == "USDT"
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"open_cycles": 4}, "4 cycles are open"),
+        ({"free_usdt": Decimal(100)}, "100 USDT free"),
+        ({"usdt": Decimal(16000)}, "16000 USDT are out"),
+        ({"pnl_today_usdt": Decimal(-500)}, "today's loss"),
+        (
+            {
+                "open_by_asset": {"XRP": 2},
+                "usdt_by_asset": {"SOL": Decimal(8000), "USDT": Decimal(9000)},
+            },
+            "no asset",
+        ),
+    ],
+)
+def test_it_holds_and_says_why(changes: dict[str, object], word: str) -> None:
+    exposure = replace(NOTHING_OUT, **changes)  # type: ignore[arg-type]  # one change each
+    decision = opening_decision(QUOTES, LIMITS, exposure, paused=NONE)
+    assert not decision.opens
+    assert word in decision.reasons[0]
+
+
+def test_an_edge_below_the_policy_holds_with_the_edge_named() -> None:
+    limits = replace(LIMITS, min_open_edge_bps=Decimal(300))
+    decision = opening_decision(QUOTES, limits, NOTHING_OUT, paused=NONE)
+    assert not decision.opens
+    assert decision.edge_bps == Decimal("204.0816")
+    assert "below 300" in decision.reasons[0]
+
+
+def test_an_edge_exactly_at_the_limit_opens() -> None:
+    limits = replace(LIMITS, min_open_edge_bps=Decimal("204.0816"))
+    assert opening_decision(QUOTES, limits, NOTHING_OUT, paused=NONE).opens
+
+
+@pytest.mark.parametrize("missing", ["stale", "unquoted", "paused", "not allowed"])
+def test_an_asset_that_may_not_go_out_is_passed_over(missing: str) -> None:
+    quotes, limits, paused = list(QUOTES), LIMITS, NONE
+    if missing == "stale":
+        quotes[0] = replace(QUOTES[0], is_fresh=False)
+    elif missing == "unquoted":
+        quotes[0] = replace(QUOTES[0], out_rate=None)
+    elif missing == "paused":
+        paused = frozenset({"XRP"})
+    else:
+        limits = replace(LIMITS, allowed_assets=frozenset({"SOL", "USDT"}))
+    decision = opening_decision(quotes, limits, NOTHING_OUT, paused=paused)
+    assert decision.asset == "SOL"
+
+
+def test_without_a_fresh_way_back_nothing_opens() -> None:
+    quotes = [replace(one, back_rate=None) for one in QUOTES]
+    decision = opening_decision(quotes, LIMITS, NOTHING_OUT, paused=NONE)
+    assert decision.reasons == ("no fresh way back",)
+
+
+def test_a_paused_asset_is_no_way_back_either() -> None:
+    decision = opening_decision(QUOTES, LIMITS, NOTHING_OUT, paused=frozenset({"USDT"}))
+    assert decision.edge_bps == Decimal("27.6625")  # 1450 / 1446, by SOL
+
+
+def test_the_band_opens_on_the_official_premium_whatever_the_edge() -> None:
+    band = replace(LIMITS, rule=OpeningRule.PREMIUM_BAND, min_open_edge_bps=Decimal(9999))
+    rich = [replace(one, outbound_official_bps=Decimal(300)) for one in QUOTES]
+    assert opening_decision(rich, band, NOTHING_OUT, paused=NONE).opens
+
+
+@pytest.mark.parametrize("premium", [Decimal("299.9999"), None])
+def test_the_band_holds_below_its_level_or_without_a_premium(premium: Decimal | None) -> None:
+    band = replace(LIMITS, rule=OpeningRule.PREMIUM_BAND)
+    quotes = [replace(one, outbound_official_bps=premium) for one in QUOTES]
+    decision = opening_decision(quotes, band, NOTHING_OUT, paused=NONE)
+    assert not decision.opens
+    assert "below 300" in decision.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("sizing", "free", "expected"),
+    [
+        (Sizing.FIXED_AMOUNT, Decimal(1), Decimal(5000)),
+        (Sizing.PERCENTAGE, Decimal("1234.567"), Decimal("123.45")),
+        (Sizing.FULL_CAPITAL, Decimal("1234.567"), Decimal("1234.56")),
+    ],
+)
+def test_each_sizing_rule_floors_to_cents(sizing: Sizing, free: Decimal, expected: Decimal) -> None:
+    assert sized_notional(replace(LIMITS, sizing=sizing), free) == expected
+
+
+@pytest.mark.parametrize(("back", "clears"), [("1440", True), ("1450", True), ("1451", False)])
+def test_a_way_back_clears_from_the_minimum_edge_upwards(back: str, clears: bool) -> None:
+    assert rebalance_clears(Decimal(1450), Decimal(back), LIMITS) is clears
