@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.db import Error, connection
-from django.db.models import ExpressionWrapper, F, Max
+from django.db.models import ExpressionWrapper, F
 from django.db.models.fields import DurationField
 from django.db.models.functions import Now
 
@@ -28,12 +28,9 @@ def wedged(uptime_seconds: float) -> str | None:
 
 
 def _age_of_newest() -> timedelta | None:
-    age = ExpressionWrapper(Now() - F("newest"), output_field=DurationField())
-    beats = (
-        Heartbeat.objects.filter(name__startswith="job:")
-        .values("role")
-        .annotate(newest=Max("beat_at"))
-    )
+    """Return how old the newest heartbeat of a job is, by the database's clock."""
+    age = ExpressionWrapper(Now() - F("beat_at"), output_field=DurationField())
+    beats = Heartbeat.objects.filter(name__startswith="job:").order_by("-beat_at")
     try:
         found: timedelta | None = beats.annotate(age=age).values_list("age", flat=True).first()
     except Error:
