@@ -92,13 +92,17 @@ class Book:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRequest:
-    """A marketable limit order, immediate-or-cancel. Price and quantity are on the venue's steps."""
+    """A marketable limit order, immediate-or-cancel. Price and quantity are on the venue's steps.
+
+    Past `send_before` it is not sent at all: a worker that slept past its lease must not send.
+    """
 
     market: Market
     side: Side
     quantity: Decimal
     limit_price: Decimal
     client_order_id: str
+    send_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,13 +165,14 @@ class WithdrawalRequest:
     """Send `quantity` to arrive at `destination`; the venue takes `network_fee` besides.
 
     The debit is quantity + network_fee at every venue; adapters put it the venue's way (Binance's
-    amount includes the fee, Upbit's excludes it).
+    amount includes the fee, Upbit's excludes it). Past `send_before` it is not sent at all.
     """
 
     destination: DepositAddress
     quantity: Decimal
     network_fee: Decimal
     client_withdrawal_id: str
+    send_before: datetime | None = None
 
     @property
     def asset(self) -> str:

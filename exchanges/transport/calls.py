@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol, TypeVar
 
 import structlog
@@ -74,6 +75,7 @@ class VenueTransport:
         dialect: Dialect,
         sender: Sender,
         *,
+        clock: Callable[[], datetime],
         budget: RateBudget | None = None,
         deadline_seconds: float = 10,
         sleep: Callable[[float], None] = time.sleep,
@@ -81,6 +83,7 @@ class VenueTransport:
     ) -> None:
         self._dialect = dialect
         self._sender = sender
+        self._clock = clock
         self._budget = budget or RateBudget()
         self._deadline_seconds = deadline_seconds
         self._sleep = sleep
@@ -148,6 +151,9 @@ class VenueTransport:
             self._sleep(wait)
 
     def _send(self, request: Request, ends_at: float) -> Reply:
+        if request.send_before is not None and self._clock() >= request.send_before:
+            message = f"{self._dialect.venue} {request.operation}: not sent (too late)"
+            raise NotSentError(message, venue=self._dialect.venue, operation=request.operation)
         left = ends_at - time.monotonic()
         # A read that hangs leaves time for another try.
         most = self._deadline_seconds if request.moves_money else self._deadline_seconds / 2

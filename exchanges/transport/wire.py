@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 Params = tuple[tuple[str, str], ...]
@@ -21,7 +22,8 @@ class Keys:
 class Request:
     """One call to a venue before it is signed. Parameters keep their order: signatures cover it.
 
-    `moves_money` marks what must reach the venue at most once per call.
+    `moves_money` marks what must reach the venue at most once per call; past `send_before` it is not
+    sent.
     """
 
     operation: str
@@ -30,6 +32,7 @@ class Request:
     params: Params = ()
     is_signed: bool = False
     moves_money: bool = False
+    send_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

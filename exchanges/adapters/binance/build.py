@@ -60,6 +60,7 @@ def place_order(request: OrderRequest) -> Request:
         ),
         is_signed=True,
         moves_money=True,
+        send_before=request.send_before,
     )
 
 
@@ -93,6 +94,7 @@ def withdraw(request: WithdrawalRequest) -> Request:
         ),
         is_signed=True,
         moves_money=True,
+        send_before=request.send_before,
     )
 
 

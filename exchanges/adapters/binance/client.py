@@ -67,6 +67,7 @@ class BinanceVenue:
         self._transport = VenueTransport(
             BinanceDialect(keys, clock),
             HttpSender(base_url),
+            clock=clock,
             budget=budget,
             deadline_seconds=deadline_seconds,
         )

@@ -54,7 +54,7 @@ class OfficialRate:
         self._path = target.partition("?")[0]
         self._parse = parse
         self._clock = clock
-        self._transport = VenueTransport(RateDialect(code, target), HttpSender(base))
+        self._transport = VenueTransport(RateDialect(code, target), HttpSender(base), clock=clock)
 
     def usd_krw(self) -> RateQuote:
         """Read KRW per USD with the source's own instant."""

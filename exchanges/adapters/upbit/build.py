@@ -59,6 +59,7 @@ def place_order(request: OrderRequest) -> Request:
         ),
         is_signed=True,
         moves_money=True,
+        send_before=request.send_before,
     )
 
 
@@ -92,6 +93,7 @@ def withdraw(request: WithdrawalRequest) -> Request:
         ),
         is_signed=True,
         moves_money=True,
+        send_before=request.send_before,
     )
 
 

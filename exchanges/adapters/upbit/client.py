@@ -67,6 +67,7 @@ class UpbitVenue:
         self._transport = VenueTransport(
             UpbitDialect(keys),
             HttpSender(base_url),
+            clock=clock,
             budget=budget,
             deadline_seconds=deadline_seconds,
         )

@@ -6,6 +6,8 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -18,6 +20,7 @@ from exchanges.errors import (
     ThrottledError,
     VenueError,
 )
+from exchanges.registry import utc_now
 from exchanges.transport.budget import RateBudget
 from exchanges.transport.calls import Pace, VenueTransport
 from exchanges.transport.decoding import decode
@@ -68,6 +71,7 @@ def transport_to(url: str, **options: float) -> Iterator[VenueTransport]:
     made = VenueTransport(
         PlainDialect(),
         HttpSender(url),
+        clock=utc_now,
         deadline_seconds=options.get("deadline_seconds", 2),
         sleep=lambda seconds: None,
         jitter=lambda: 0.0,
@@ -138,7 +142,7 @@ def test_a_dripping_reply_ends_at_the_total_deadline() -> None:
 def test_a_reply_beyond_the_size_cap_is_unknown() -> None:
     with raw_server(reply(b" " * 5000)) as server:
         sender = HttpSender(server.url, body_limit=1000)
-        transport = VenueTransport(PlainDialect(), sender, deadline_seconds=2)
+        transport = VenueTransport(PlainDialect(), sender, clock=utc_now, deadline_seconds=2)
         with pytest.raises(OutcomeUnknownError):
             transport.call(MONEY, ordered)
         transport.close()
@@ -162,7 +166,7 @@ def unused_port() -> int:
 def test_a_refused_connection_is_not_sent_and_tried_again(request_: Request) -> None:
     dialect = PlainDialect()
     sender = HttpSender(f"http://127.0.0.1:{unused_port()}")
-    transport = VenueTransport(dialect, sender, sleep=lambda seconds: None)
+    transport = VenueTransport(dialect, sender, clock=utc_now, sleep=lambda seconds: None)
     with pytest.raises(NotSentError):
         transport.call(request_, ordered)
     transport.close()
@@ -212,7 +216,9 @@ def test_a_money_move_is_tried_again_only_while_nothing_was_sent() -> None:
             threading.Thread(target=accept_and_close, args=(listener,), daemon=True).start()
 
     sender = HttpSender(f"http://127.0.0.1:{port}")
-    transport = VenueTransport(PlainDialect(), sender, sleep=open_the_venue, jitter=lambda: 0.0)
+    transport = VenueTransport(
+        PlainDialect(), sender, clock=utc_now, sleep=open_the_venue, jitter=lambda: 0.0
+    )
     with pytest.raises(OutcomeUnknownError):
         transport.call(MONEY, ordered)
     transport.close()
@@ -252,7 +258,9 @@ def test_an_unknown_code_refuses_a_read() -> None:
 def test_a_read_is_tried_again_and_signed_anew(spoilt: Behaviour) -> None:
     with raw_server(spoilt, spoilt, reply(b'{"a": "1.50"}')) as server:
         dialect = PlainDialect()
-        transport = VenueTransport(dialect, HttpSender(server.url), sleep=lambda seconds: None)
+        transport = VenueTransport(
+            dialect, HttpSender(server.url), clock=utc_now, sleep=lambda seconds: None
+        )
         assert transport.call(READ, ordered) == {"a": Decimal("1.50")}
         transport.close()
         assert (len(server.requests), dialect.signed) == (3, 3)
@@ -291,7 +299,11 @@ def test_a_used_up_budget_pauses_the_group_before_its_next_call() -> None:
     with raw_server(used_up) as server:
         budget = RateBudget(monotonic=lambda: 100.0)
         transport = VenueTransport(
-            PlainDialect(), HttpSender(server.url), budget=budget, sleep=slept.append
+            PlainDialect(),
+            HttpSender(server.url),
+            clock=utc_now,
+            budget=budget,
+            sleep=slept.append,
         )
         transport.call(MONEY, ordered)
         transport.call(READ, ordered)
@@ -347,3 +359,15 @@ def test_the_deadline_covers_all_tries_of_a_read() -> None:
         with pytest.raises(OutcomeUnknownError):
             transport.call(READ, ordered)
         assert len(server.requests) == 2  # half of the deadline each, then it is over
+
+
+def test_a_money_move_is_not_sent_past_its_instant() -> None:
+    """A worker that slept past its lease wakes up and must not send any more."""
+    late = replace(MONEY, send_before=utc_now())
+    early = replace(MONEY, send_before=utc_now() + timedelta(minutes=1))
+    with raw_server(reply(b"{}")) as server, transport_to(server.url) as transport:
+        with pytest.raises(NotSentError):
+            transport.call(late, ordered)
+        assert server.requests == []
+        transport.call(early, ordered)
+        assert len(server.requests) == 1
