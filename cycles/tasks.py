@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 
 import structlog
 from django.db import Error
@@ -26,6 +27,7 @@ from cycles.services import (
     presence,
     pruning,
     reconciling,
+    seeding,
     sweeping,
     verifying,
 )
@@ -67,22 +69,26 @@ SCHEDULES = (
 
 def sweep_retries(correlation: Ids = None) -> object:
     """Resume retries that fell due and that no role has taken."""
-    return _run("sweep_retries", sweeping.sweep_retries, correlation)
+    return _run("sweep_retries", _asking_venues(sweeping.sweep_retries), correlation)
 
 
 def sweep_expired_leases(correlation: Ids = None) -> object:
     """Take over cycles whose worker let its lease run out."""
-    return _run("sweep_expired_leases", sweeping.sweep_expired_leases, correlation)
+    return _run("sweep_expired_leases", _asking_venues(sweeping.sweep_expired_leases), correlation)
 
 
 def process_dead_letters(correlation: Ids = None) -> object:
     """Announce dead letters once, and try what the policy lets us try alone."""
-    return _run("process_dead_letters", dead_letters.process_dead_letters, correlation)
+    return _run(
+        "process_dead_letters", _asking_venues(dead_letters.process_dead_letters), correlation
+    )
 
 
 def reconcile_open_calls(correlation: Ids = None) -> object:
     """Ask the venues about calls whose outcome is unknown and whose worker is gone."""
-    return _run("reconcile_open_calls", reconciling.reconcile_open_calls, correlation)
+    return _run(
+        "reconcile_open_calls", _asking_venues(reconciling.reconcile_open_calls), correlation
+    )
 
 
 def deliver_alerts(correlation: Ids = None) -> object:
@@ -92,12 +98,16 @@ def deliver_alerts(correlation: Ids = None) -> object:
 
 def refresh_markets(correlation: Ids = None) -> object:
     """Read market rules, networks and our own addresses again."""
-    return _run("refresh_markets", lambda: market_sync.sync_markets(timezone.now()), correlation)
+    return _run("refresh_markets", _asking_venues(_sync_markets), correlation)
+
+
+def _sync_markets() -> object:
+    return market_sync.sync_markets(timezone.now())
 
 
 def verify_ledger(correlation: Ids = None) -> object:
     """Prove the ledger against the venues; what cannot be explained halts the desk."""
-    return _run("verify_ledger", verifying.verify_ledger_job, correlation)
+    return _run("verify_ledger", _asking_venues(verifying.verify_ledger_job), correlation)
 
 
 def prune(correlation: Ids = None) -> object:
@@ -108,6 +118,22 @@ def prune(correlation: Ids = None) -> object:
 def _prune() -> pruning.Pruned:
     Success.objects.filter(stopped__lt=timezone.now() - RESULTS_KEPT).delete()
     return pruning.prune()
+
+
+def _asking_venues(service: Callable[[], object]) -> Callable[[], object]:
+    """Make sure first which venues this database speaks to: real ones, or the simulated."""
+
+    def run() -> object:
+        _know_the_desk()
+        return service()
+
+    return run
+
+
+@cache
+def _know_the_desk() -> None:
+    """Tell the gateway once per process; a database is what it is for ever."""
+    seeding.configure()
 
 
 def _run(name: str, service: Callable[[], object], correlation: Ids) -> object:

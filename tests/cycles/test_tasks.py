@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, NoReturn
 
@@ -14,11 +16,15 @@ from django.utils.module_loading import import_string
 from django_q.models import Success
 
 from cycles import tasks
-from cycles.domain.words import Role
+from cycles.domain.words import DeskKind, Role
+from cycles.errors import NotFoundError
 from cycles.models import Alert, Heartbeat, IdempotencyRecord
 from cycles.services.alerting import raise_alert
 from cycles.services.correlating import bound, carry
 from cycles.services.presence import beat
+from exchanges import registry
+from exchanges.errors import ModeError
+from tests.builders import desk
 from tests.kimp.log_lines import captured
 
 
@@ -96,6 +102,42 @@ def test_a_database_that_fails_hides_no_error() -> None:
     with captured(logging.INFO) as lines, pytest.raises(DatabaseError, match="nowhere"):
         tasks._run("test", breaks, None)
     assert len(lines.named("task.failed")) == 1
+
+
+VENUE_TASKS = (
+    tasks.sweep_retries,
+    tasks.sweep_expired_leases,
+    tasks.process_dead_letters,
+    tasks.reconcile_open_calls,
+    tasks.refresh_markets,
+    tasks.verify_ledger,
+)
+
+
+@pytest.fixture
+def fresh_process() -> Iterator[None]:
+    tasks._know_the_desk.cache_clear()
+    registry.configure(database_is_live=False)
+    yield
+    tasks._know_the_desk.cache_clear()
+    registry.configure(database_is_live=False)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("task", VENUE_TASKS, ids=lambda task: task.__name__)
+def test_no_task_asks_a_simulator_about_a_live_desk(task: Any, fresh_process: None) -> None:
+    """A simulator that knows nothing of a real order would be evidence for its absence."""
+    desk(kind=DeskKind.LIVE)
+    with suppress(ModeError):
+        task()
+    with pytest.raises(ModeError, match="LIVE"):
+        registry.is_live()
+
+
+@pytest.mark.django_db
+def test_a_database_without_a_desk_asks_no_venue(fresh_process: None) -> None:
+    with pytest.raises(NotFoundError, match="seed_desk"):
+        tasks.sweep_retries()
 
 
 @pytest.mark.django_db
