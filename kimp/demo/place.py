@@ -1,0 +1,89 @@
+"""Where a demonstration runs: a database and ports of its own, gone when it ends."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from django.db import connection
+from psycopg import sql
+
+PREFIX = "kimp_demo_"
+PORTS_WANTED = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The demonstration's own database and a run of free ports on loopback."""
+
+    database_url: str
+    control_port: int
+    role_ports: tuple[int, ...]
+
+
+@contextmanager
+def own_place() -> Iterator[Place]:
+    """Make a database beside the desk's own and find free ports; drop the database afterwards."""
+    name = f"{PREFIX}{os.getpid()}"
+    drop_left_over()
+    _run(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    try:
+        control, *roles = _free_ports()
+        yield Place(database_url=_url(name), control_port=control, role_ports=tuple(roles))
+    finally:
+        _run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        connection.close()
+
+
+def drop_left_over() -> None:
+    """Drop databases of demonstrations that were killed: nobody is connected to them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT datname FROM pg_database d WHERE starts_with(datname, %s) AND NOT EXISTS "
+            "(SELECT 1 FROM pg_stat_activity a WHERE a.datname = d.datname)",
+            [PREFIX],
+        )
+        names = [row[0] for row in cursor.fetchall()]
+    for name in names:
+        _run(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
+
+
+def _run(statement: sql.Composed) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def _url(name: str) -> str:
+    """Write the address of a database on the server we are connected to."""
+    params = connection.get_connection_params()
+    user, password = (
+        quote(str(params.get("user", "")), ""),
+        quote(str(params.get("password", "")), ""),
+    )
+    host, port = params.get("host") or "127.0.0.1", params.get("port") or 5432
+    return f"postgresql://{user}:{password}@{host}:{port}/{name}"
+
+
+def _free_ports() -> tuple[int, ...]:
+    """Find three ports in a row for the simulator, then one for each role."""
+    with ExitStack() as held:
+        for _ in range(200):
+            first = _bind(held, 0)
+            if first and _bind(held, first + 1) and _bind(held, first + 2):
+                return (first, *(_bind(held, 0) for _ in range(PORTS_WANTED)))
+    raise OSError("no three free ports in a row on loopback")
+
+
+def _bind(held: ExitStack, port: int) -> int:
+    """Hold a port of loopback; 0 when it is taken."""
+    endpoint = held.enter_context(socket.socket())
+    try:
+        endpoint.bind(("127.0.0.1", port))
+    except (OSError, OverflowError):
+        return 0
+    number: int = endpoint.getsockname()[1]
+    return number

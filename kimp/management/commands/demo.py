@@ -1,0 +1,162 @@
+"""Run a bounded desk that proves itself, in a database and on ports of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
+
+from exchanges.simulator.candles import load_tape, stretches
+from kimp import postgres
+from kimp.demo.place import Place, own_place
+from kimp.demo.proof import Proof
+from kimp.demo.run import Script, run
+from kimp.supervisor import SupervisorError
+
+STRETCH = "crash-2024-12-03"
+SPEED = 60
+CYCLES = 14
+INTERRUPTED = 130
+
+
+class Command(BaseCommand):
+    """manage.py demo: opens, spoils, retries, buries, redrives and proves."""
+
+    help = (
+        "Run the desk headless over a stretch of recorded market, with faults, and prove what it "
+        "did. Exit status 0 only if every claim holds."
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare how it is played."""
+        parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+        parser.add_argument("--seed", type=int, default=7, help="of generated books and faults")
+        parser.add_argument("--speed", type=int, default=SPEED, help="market seconds a second")
+        parser.add_argument("--stretch", default=STRETCH, help="recorded market to replay")
+        parser.add_argument("--cycles", type=int, default=CYCLES, help="cycles to open at least")
+        parser.add_argument("--verbose", action="store_true", help="show the processes' own lines")
+        parser.add_argument("--prepared", metavar="PORTS", help="used by demo itself")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Prepare a place and play in it, in a process of its own settings."""
+        try:
+            if options["prepared"]:
+                self._play(options)
+                return
+            load_tape(options["stretch"])  # before anything is made: a wrong name costs nothing
+            code = self._prepare_and_play()
+        except LookupError as error:
+            raise CommandError(str(error.args[0])) from error
+        except (SupervisorError, postgres.PostgresError, OSError) as error:
+            raise CommandError(str(error)) from error
+        sys.exit(code)
+
+    def _prepare_and_play(self) -> int:
+        """Play in a child whose environment names the place; clear the place away afterwards."""
+        home = Path(settings.KIMP_HOME) / f"demo-{os.getpid()}"
+        try:
+            with own_place() as place:
+                connections.close_all()
+                return _play_in_child(place, _environment(place, home))
+        finally:
+            connections.close_all()
+            shutil.rmtree(home, ignore_errors=True)
+            postgres.release(settings.KIMP_HOME)
+
+    def _play(self, options: dict[str, Any]) -> None:
+        """Play, show, and fail unless every claim holds."""
+        script = Script(
+            seed=options["seed"],
+            speed=options["speed"],
+            stretch=options["stretch"],
+            wanted=options["cycles"],
+            is_verbose=options["verbose"],
+            role_ports=tuple(map(int, options["prepared"].split(","))),
+        )
+        self._introduce(script)
+        proof = run(script, self._say)
+        if options["json"]:
+            self.stdout.write(json.dumps(proof.figures))
+        else:
+            self._show(proof)
+        for problem in proof.problems:
+            self._say(problem)
+        broken = [claim for claim, holds in proof.claims.items() if not holds]
+        if broken:
+            raise CommandError("not proved: " + "; ".join(broken))
+
+    def _introduce(self, script: Script) -> None:
+        """Say which market is replayed, and what of it is generated."""
+        told = stretches().get(script.stretch)
+        self._say(f"stretch {script.stretch}, {script.speed} times as fast, seed {script.seed}")
+        if told is not None:
+            self._say(f"{told.description}; from {told.start} to {told.end}")
+            self._say(f"recorded: {told.recorded}; generated: {told.generated}")
+
+    def _show(self, proof: Proof) -> None:
+        """Print the figures and the claims as a table."""
+        for name, value in proof.figures.items():
+            shown = ", ".join(f"{n} {s}" for s, n in value.items()) if name == "cycles" else value
+            self.stdout.write(f"  {name:<24} {shown}")
+        self.stdout.write("")
+        for claim, holds in proof.claims.items():
+            self.stdout.write(f"  {'proved' if holds else 'BROKEN':<8} {claim}")
+
+    def _say(self, text: str) -> None:
+        """Tell progress, beside the data."""
+        self.stderr.write(text, self.style.NOTICE if sys.stderr.isatty() else lambda x: x)
+        self.stderr.flush()
+
+
+def _environment(place: Place, home: Path) -> dict[str, str]:
+    """Give the environment in which the demonstration's processes find their place."""
+    arguments = os.environ | {
+        "DATABASE_URL": place.database_url,
+        "KIMP_HOME": str(home),
+        "KIMP_ROLE": "web",
+        "KIMP_LIVE": "0",
+        "KIMP_SIMULATOR_URL": f"http://127.0.0.1:{place.control_port}",
+        "KIMP_FX_FRANKFURTER_URL": f"http://127.0.0.1:{place.control_port}/fx/usdkrw",
+        "KIMP_FX_ERAPI_URL": f"http://127.0.0.1:{place.control_port}/fx/v6/latest/USD",
+        "KIMP_TELEGRAM_TOKEN": "",  # a demonstration alarms nobody
+        "KIMP_LOG_LEVEL": os.environ.get("KIMP_LOG_LEVEL", "WARNING"),
+    }
+    speed = _option("--speed") or str(SPEED)
+    return {**arguments, "KIMP_TIME_SCALE": speed}
+
+
+def _option(name: str) -> str:
+    """Read one option of our own command line."""
+    words = sys.argv[2:]
+    for number, word in enumerate(words):
+        if word.startswith(f"{name}="):
+            return word.partition("=")[2]
+        if word == name and number + 1 < len(words):
+            return words[number + 1]
+    return ""
+
+
+def _play_in_child(place: Place, environment: dict[str, str]) -> int:
+    """Run the play; Ctrl-C reaches the child too, which ends its own children."""
+    ports = ",".join(map(str, place.role_ports))
+    command = [sys.executable, *sys.argv, f"--prepared={ports}"]
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        child = subprocess.Popen(command, env=environment)  # noqa: S603  our own command line
+        forward = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+        code = child.wait()
+        signal.signal(signal.SIGTERM, forward)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return code if code >= 0 else INTERRUPTED
