@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from cycles import selectors
 from cycles.admin.chart import Chart, premium_chart
-from cycles.admin.desk_verbs import mode_choices
+from cycles.admin.desk_verbs import SHOWN_CALLS, mode_choices
 from cycles.admin.navigation import user_of
 from cycles.domain.words import AccountOwner, CycleStatus
 from cycles.models import Alert, Heartbeat, PremiumSample, Transition
@@ -68,7 +68,7 @@ def context(request: HttpRequest) -> dict[str, Any]:
             :SHOWN_TRANSITIONS
         ],
         "processes": [(beat, now - beat.beat_at > LATE_BEAT) for beat in _processes()],
-        "open_calls": selectors.open_calls() if summary.open_calls else (),
+        "open_calls": selectors.open_calls()[:SHOWN_CALLS] if summary.open_calls else (),
         "modes": mode_choices(user, summary.mode),
         "may": {verb.value: user.has_perm(name) for verb, name in PERMISSIONS.items()},
     }

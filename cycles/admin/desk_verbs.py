@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _, gettext_lazy
 
 from cycles import selectors
 from cycles.admin.forms import ModeForm, PauseForm, ReasonForm
-from cycles.admin.navigation import Page, demand, user_of
+from cycles.admin.navigation import Page, demand
 from cycles.admin.verbs import actor_of
 from cycles.domain.words import Mode, PauseScope, Verb
 from cycles.errors import CycleError, NotFoundError, PermissionDeniedError, StaleVersionError
@@ -26,6 +26,7 @@ from cycles.services import desk
 from cycles.services.intervening import PERMISSIONS
 
 WRONG_INPUT = 400
+SHOWN_CALLS = 50
 MAY_HALT, MAY_RESUME = PERMISSIONS[Verb.HALT], PERMISSIONS[Verb.RESUME]
 
 EFFECTS: dict[Mode, tuple[Any, ...]] = {
@@ -80,23 +81,24 @@ def change_mode(request: HttpRequest, mode: str) -> HttpResponse:
     if mode not in Mode.values:
         raise Http404
     target, present = Mode(mode), _current_mode()
-    user = demand(request, permission_to(target, present))
-    form = ModeForm(request.POST or None, initial={"mode": target.value})
-    if request.method == "POST" and form.is_valid():
-        reason = form.cleaned_data["reason"]
-        if acted(form, lambda: desk.set_mode(target, actor=actor_of(user), reason=reason)):
-            messages.success(request, _("The desk's mode is %(mode)s.") % {"mode": target.label})
-            return HttpResponseRedirect(reverse("admin:index"))
+    actor = actor_of(demand(request, permission_to(target, present)))
     facts = {
         "title": _("Desk: %(mode)s") % {"mode": target.label},
         "target": target,
         "present": present,
         "effects": EFFECTS[target],
         "will_not": WILL_NOT[target],
-        "open_calls": selectors.open_calls(),
+        "open_calls": selectors.open_calls()[:SHOWN_CALLS],
         "is_final": target is Mode.HALT,
     }
-    return shown(request, "admin/cycles/mode.html", form, facts)
+    return answered(
+        request,
+        ModeForm(request.POST or None, initial={"mode": target.value}),
+        lambda given: desk.set_mode(target, actor=actor, reason=given["reason"]),
+        done=_("The desk's mode is %(mode)s.") % {"mode": target.label},
+        template="admin/cycles/mode.html",
+        facts=facts,
+    )
 
 
 def _current_mode() -> str:
@@ -109,52 +111,67 @@ def _current_mode() -> str:
 
 def add_pause(request: HttpRequest) -> HttpResponse:
     """Pause a venue, an asset or a route."""
-    user = demand(request, PERMISSIONS[Verb.PAUSE])
-    form = PauseForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        given = form.cleaned_data
-        if acted(
-            form,
-            lambda: desk.pause(
-                PauseScope(given["scope"]),
-                given["key"].strip(),
-                actor=actor_of(user),
-                reason=given["reason"],
-            ),
-        ):
-            messages.success(request, _("%(what)s is paused.") % {"what": given["key"]})
-            return HttpResponseRedirect(reverse("admin:index"))
-    facts = {
-        "title": _("Pause"),
-        "effects": [_("No new passage begins there.")],
-        "will_not": [_("What is under way goes on; nothing is cancelled.")],
-    }
-    return shown(request, "admin/cycles/desk_form.html", form, facts)
+    actor = actor_of(demand(request, PERMISSIONS[Verb.PAUSE]))
+    return answered(
+        request,
+        PauseForm(request.POST or None),
+        lambda given: desk.pause(
+            PauseScope(given["scope"]), given["key"], actor=actor, reason=given["reason"]
+        ),
+        done=_("The pause holds."),
+        facts={
+            "title": _("Pause"),
+            "effects": [_("No new passage begins there.")],
+            "will_not": [_("What is under way goes on; nothing is cancelled.")],
+        },
+    )
 
 
 def lift_pause(request: HttpRequest, pause_id: int) -> HttpResponse:
     """Lift a pause."""
-    user = demand(request, PERMISSIONS[Verb.UNPAUSE])
+    actor = actor_of(demand(request, PERMISSIONS[Verb.UNPAUSE]))
     paused = Pause.objects.filter(pk=pause_id).first()
     if paused is None:
         raise Http404(_("that pause has been lifted already"))
-    form = ReasonForm(request.POST or None)
+    return answered(
+        request,
+        ReasonForm(request.POST or None),
+        lambda given: desk.unpause(pause_id, actor=actor, reason=given["reason"]),
+        done=_("%(what)s runs again.") % {"what": paused.key},
+        facts={
+            "title": _("Lift the pause of %(what)s") % {"what": paused.key},
+            "effects": [_("New passages may begin there again.")],
+            "will_not": [_("It revives no dead letter.")],
+            "paused": paused,
+        },
+    )
+
+
+def answered(
+    request: HttpRequest,
+    form: forms.BaseForm,
+    act: Callable[[dict[str, Any]], object],
+    *,
+    done: str,
+    facts: dict[str, Any],
+    template: str = "admin/cycles/desk_form.html",
+    to: str = "admin:index",
+) -> HttpResponse:
+    """Show a form with its preview; a POST that is filled in acts and goes to `to`."""
+    status = 0
     if request.method == "POST" and form.is_valid():
-        reason = form.cleaned_data["reason"]
-        if acted(form, lambda: desk.unpause(pause_id, actor=actor_of(user), reason=reason)):
-            messages.success(request, _("%(what)s runs again.") % {"what": paused.key})
-            return HttpResponseRedirect(reverse("admin:index"))
-    facts = {
-        "title": _("Lift the pause of %(what)s") % {"what": paused.key},
-        "effects": [_("New passages may begin there again.")],
-        "will_not": [_("It revives no dead letter.")],
-        "paused": paused,
-    }
-    return shown(request, "admin/cycles/desk_form.html", form, facts)
+        status = acted(form, lambda: act(form.cleaned_data))
+        if not status:
+            messages.success(request, done)
+            return HttpResponseRedirect(reverse(to))
+    return shown(request, template, form, facts, status=status)
 
 
-def acted(form: forms.BaseForm, act: Callable[[], object]) -> bool:
-    """Run an act; its error goes into the form. A stale version and a lack of rights go on."""
+def acted(form: forms.BaseForm, act: Callable[[], object]) -> int:
+    """Run an act: 0 when it is done, else the HTTP status of its error, which the form then tells.
+
+    A stale version goes on to the caller; a lack of rights becomes Django's PermissionDenied.
+    """
     try:
         act()
     except StaleVersionError:
@@ -163,8 +180,8 @@ def acted(form: forms.BaseForm, act: Callable[[], object]) -> bool:
         raise PermissionDenied(str(error)) from error
     except CycleError as error:
         form.add_error(None, str(error))
-        return False
-    return True
+        return error.http_status
+    return 0
 
 
 def shown(
@@ -173,13 +190,12 @@ def shown(
     form: forms.BaseForm,
     facts: dict[str, Any],
     *,
-    status: int = 200,
+    status: int,
 ) -> HttpResponse:
-    """Show a form with its preview."""
-    user_of(request)
-    wrong = WRONG_INPUT if form.is_bound and status == 200 else status
+    """Show a form; status 0: fresh, or wrongly filled in."""
+    code = status or (WRONG_INPUT if form.is_bound else 200)
     context = {**admin.site.each_context(request), **facts, "form": form}
-    return TemplateResponse(request, template, context, status=wrong)
+    return TemplateResponse(request, template, context, status=code)
 
 
 PAGES = (

@@ -112,7 +112,7 @@ class PolicyForm(Base):
         self.initial.update(reason="", seen_number=self.instance.number)
         for name, value in self.initial.items():
             if isinstance(value, Decimal):  # places that nobody would type are not shown
-                self.initial[name] = _plain(value)
+                self.initial[name] = _without_idle_zeros(value)
 
     def validate_constraints(self) -> None:
         """Leave them to the service, which checks the whole new version."""
@@ -124,10 +124,10 @@ class PolicyForm(Base):
         return {n: self.cleaned_data[n] for n in self.changed_data if n not in own}
 
 
-def _plain(value: Decimal) -> str:
-    """Write a number without idle zeros or an exponent."""
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+def _without_idle_zeros(value: Decimal) -> Decimal:
+    """Give the same number with as few places as it needs, and no exponent."""
+    whole = value.quantize(Decimal(1))
+    return whole if whole == value else value.normalize()
 
 
 def view(request: HttpRequest) -> HttpResponse:
@@ -139,13 +139,15 @@ def view(request: HttpRequest) -> HttpResponse:
         raise Http404(str(error)) from None
     form = PolicyForm(request.POST or None, instance=present)
     newer: list[PolicyVersion] = []
-    if request.method == "POST" and form.is_valid():
+    status = 0
+    if request.method == "POST" and form.is_valid() and _is_changed(form):
         try:
-            if _is_changed(form) and acted(form, lambda: _set(form, user)):
-                messages.success(request, _("A new version of the policy is in force."))
-                return HttpResponseRedirect(reverse("admin:cycles_policyversion_changelist"))
+            status = acted(form, lambda: _set(form, user))
         except StaleVersionError:
-            newer = _take_note(form, request.POST)
+            status, newer = CONFLICT, _take_note(form, request.POST)
+        if not status:
+            messages.success(request, _("A new version of the policy is in force."))
+            return HttpResponseRedirect(reverse("admin:cycles_policyversion_changelist"))
     facts = {
         "title": _("Policy: a new version"),
         "effects": [_("It holds for cycles that open from now on.")],
@@ -154,9 +156,7 @@ def view(request: HttpRequest) -> HttpResponse:
         "newer": newer,
         "present": desk.current_policy(),
     }
-    return shown(
-        request, "admin/cycles/policy_form.html", form, facts, status=CONFLICT if newer else 200
-    )
+    return shown(request, "admin/cycles/policy_form.html", form, facts, status=status)
 
 
 def _is_changed(form: PolicyForm) -> bool:

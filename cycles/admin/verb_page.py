@@ -75,7 +75,8 @@ def _conflict(
     seen = form.cleaned_data["seen_version"]
     cycle.refresh_from_db()
     transitions, interventions = selectors.changes_since(cycle, seen)
-    typed = {name: form.data.get(name, "") for name in form.fields}
+    # The code is to be typed anew, by someone who has read what changed.
+    typed = {n: form.data.get(n, "") for n in form.fields if n != "confirmation"}
     again = chosen.form(cycle=cycle, initial=typed | {"seen_version": cycle.version})
     context: dict[str, Any] = {
         **admin.site.each_context(request),

@@ -1,0 +1,265 @@
+"""The verbs on a cycle, through their forms: real services, real rows, no second chances by accident."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
+
+from cycles.domain.words import CallOutcome, CycleStatus
+from cycles.models import Account, Cycle, Intervention
+from tests import builders
+
+pytestmark = pytest.mark.django_db
+Login = Callable[..., Client]
+WHY = "the venue answered support ticket 4711"
+
+
+def address(verb: str, row: Cycle) -> str:
+    return reverse(f"admin:cycles_cycle_{verb}", args=[row.pk])
+
+
+def send(client: Client, verb: str, row: Cycle, **facts: Any) -> HttpResponse:
+    given = {"reason": WHY, "seen_version": row.version} | facts
+    reply = client.post(address(verb, row), given)
+    row.refresh_from_db()
+    return reply  # type: ignore[return-value]  # the test client's own subclass
+
+
+def written(row: Cycle) -> list[tuple[str, str, str, str]]:
+    rows = Intervention.objects.filter(cycle=row).order_by("id")
+    return [(act.verb, act.actor, act.channel, act.reason) for act in rows]
+
+
+@pytest.mark.parametrize("verb", ["redrive", "unwind", "acknowledge", "resolve", "write_off"])
+def test_a_form_shows_its_preview_and_does_nothing(login: Login, dead: Cycle, verb: str) -> None:
+    seen = dead.version
+    reply = login("approver").get(address(verb, dead))
+    text = reply.content.decode()
+    assert reply.status_code == 200
+    assert "What it will do" in text
+    assert f'name="seen_version" value="{seen}"' in text
+    dead.refresh_from_db()
+    assert dead.version == seen
+    assert written(dead) == []
+
+
+def test_redrive_sends_a_dead_letter_on_and_writes_who_and_why(login: Login, dead: Cycle) -> None:
+    reply = send(login("operator"), "redrive", dead)
+    assert reply.status_code == 302
+    assert reply.headers["Location"] == reverse("admin:cycles_cycle_change", args=[dead.pk])
+    assert (dead.status, dead.plan, dead.retry_count) == ("RETRY_PENDING", "RESUME", 0)
+    assert written(dead) == [("redrive", "alice", "admin", WHY)]
+
+
+def test_the_answer_to_an_act_says_so_on_the_next_page(login: Login, dead: Cycle) -> None:
+    client = login("operator")
+    send(client, "redrive", dead)
+    text = client.get(reverse("admin:cycles_cycle_change", args=[dead.pk])).content.decode()
+    assert f"{dead.code} goes on where it stopped." in text
+
+
+def test_acknowledging_makes_it_mine(login: Login, dead: Cycle) -> None:
+    send(login("operator"), "acknowledge", dead)
+    assert dead.assignee is not None
+    assert dead.assignee.get_username() == "alice"
+    assert dead.status == CycleStatus.DEAD_LETTER
+
+
+def test_write_off_posts_the_loss_and_ends_the_cycle(login: Login, dead: Cycle) -> None:
+    reply = send(login("approver"), "write_off", dead, confirmation=dead.code.lower())
+    assert reply.status_code == 302
+    assert dead.status == "FAILED"
+    assert not Account.objects.filter(cycle=dead).exclude(balance=0).exists()
+
+
+def test_resolve_books_what_was_received_and_completes(login: Login, dead: Cycle) -> None:
+    reply = send(
+        login("approver"),
+        "resolve",
+        dead,
+        outcome="COMPLETED",
+        evidence="order V-9 in the venue's history",
+        received="upbit krw 7,100,000\n",
+        confirmation=dead.code,
+    )
+    assert reply.status_code == 302
+    assert dead.status == "COMPLETED"
+    desk = Account.objects.get(venue="upbit", asset="KRW", owner="DESK")
+    assert desk.balance == Decimal(7_100_000)
+
+
+def test_resolve_can_say_that_the_open_call_never_was(login: Login, dead: Cycle) -> None:
+    call = builders.order_call(dead, CallOutcome.UNKNOWN)
+    send(
+        login("approver"),
+        "resolve",
+        dead,
+        outcome="CALL_ABSENT",
+        evidence="not in the venue's history",
+        confirmation=dead.code,
+    )
+    call.refresh_from_db()
+    assert call.outcome == "ABSENT"
+    assert dead.status == CycleStatus.DEAD_LETTER
+
+
+@pytest.mark.parametrize("verb", ["resolve", "write_off"])
+def test_what_cannot_be_undone_wants_the_code_typed(login: Login, dead: Cycle, verb: str) -> None:
+    reply = send(
+        login("approver"),
+        verb,
+        dead,
+        outcome="COMPLETED",
+        evidence="ticket",
+        confirmation="CYC-OTHER",
+    )
+    assert reply.status_code == 400
+    assert f"type {dead.code}" in reply.content.decode()
+    assert dead.status == CycleStatus.DEAD_LETTER
+    assert written(dead) == []
+
+
+@pytest.mark.parametrize("line", ["upbit KRW", "upbit KRW lots", "upbit KRW -5", "upbit KRW NaN"])
+def test_a_received_line_that_is_no_quantity_is_told(login: Login, dead: Cycle, line: str) -> None:
+    reply = send(
+        login("approver"),
+        "resolve",
+        dead,
+        outcome="COMPLETED",
+        evidence="ticket",
+        received=line,
+        confirmation=dead.code,
+    )
+    assert reply.status_code == 400
+    assert dead.status == CycleStatus.DEAD_LETTER
+
+
+@pytest.mark.parametrize("reason", ["", "   \n "])
+def test_no_reason_no_act(login: Login, dead: Cycle, reason: str) -> None:
+    reply = send(login("operator"), "redrive", dead, reason=reason)
+    assert reply.status_code == 400
+    assert dead.status == CycleStatus.DEAD_LETTER
+    assert written(dead) == []
+
+
+def test_a_wrong_form_keeps_what_was_typed(login: Login, dead: Cycle) -> None:
+    reply = send(login("approver"), "write_off", dead, evidence="txid 77", confirmation="no")
+    text = reply.content.decode()
+    assert WHY in text
+    assert "txid 77" in text
+
+
+@pytest.mark.parametrize("verb", ["redrive", "unwind", "acknowledge", "resolve", "write_off"])
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_forged_address_is_forbidden(login: Login, dead: Cycle, verb: str, method: str) -> None:
+    client = login("viewer")
+    given = {"reason": WHY, "seen_version": dead.version, "confirmation": dead.code}
+    reply = getattr(client, method)(address(verb, dead), given)
+    assert reply.status_code == 403
+    assert written(dead) == []
+
+
+def test_an_operator_may_not_write_off(login: Login, dead: Cycle) -> None:
+    assert send(login("operator"), "write_off", dead, confirmation=dead.code).status_code == 403
+    assert dead.status == CycleStatus.DEAD_LETTER
+
+
+def test_without_the_forms_token_nothing_is_done(dead: Cycle) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(builders.person("alice", "operator"))
+    assert send(client, "redrive", dead).status_code == 403
+    assert dead.status == CycleStatus.DEAD_LETTER
+
+
+def test_two_operators_and_one_dead_letter_the_second_gets_the_conflict_page(
+    login: Login, dead: Cycle
+) -> None:
+    seen = dead.version
+    send(login("operator", name="bob"), "acknowledge", dead, reason="mine, I look at it")
+    reply = send(login("operator"), "redrive", dead, seen_version=seen)
+    text = reply.content.decode()
+    assert reply.status_code == 409
+    assert "bob" in text
+    assert "mine, I look at it" in text
+    assert WHY in text
+    assert f'name="seen_version" value="{dead.version}"' in text
+    assert dead.status == CycleStatus.DEAD_LETTER
+    assert [act[0] for act in written(dead)] == ["acknowledge"]
+
+
+def test_the_conflict_page_names_the_change_of_status(login: Login, dead: Cycle) -> None:
+    seen = dead.version
+    send(login("operator", name="bob"), "redrive", dead, reason="the venue is back")
+    reply = send(login("operator"), "redrive", dead, seen_version=seen)
+    text = reply.content.decode()
+    assert reply.status_code == 409
+    assert "retry pending" in text
+    assert "the venue is back" in text
+    assert "disabled" in text
+
+
+def test_the_conflict_page_asks_for_the_code_again(login: Login, dead: Cycle) -> None:
+    seen = dead.version
+    send(login("operator", name="bob"), "acknowledge", dead)
+    client = login("approver")
+    reply = send(client, "write_off", dead, seen_version=seen, confirmation=dead.code)
+    assert reply.status_code == 409
+    assert f'value="{dead.code}"' not in reply.content.decode()
+    assert dead.status == CycleStatus.DEAD_LETTER
+
+
+def test_after_the_conflict_page_the_same_reason_can_be_sent_again(
+    login: Login, dead: Cycle
+) -> None:
+    seen = dead.version
+    send(login("operator", name="bob"), "acknowledge", dead)
+    client = login("operator")
+    send(client, "redrive", dead, seen_version=seen)
+    assert send(client, "redrive", dead).status_code == 302
+    assert dead.status == "RETRY_PENDING"
+
+
+def test_a_verb_that_no_longer_applies_says_why_and_keeps_the_reason(login: Login) -> None:
+    builders.desk()
+    running = builders.cycle()
+    reply = send(login("operator"), "redrive", running)
+    assert reply.status_code == 409
+    text = reply.content.decode()
+    assert "not a dead letter" in text
+    assert WHY in text
+    assert running.status == CycleStatus.STARTED
+
+
+def test_a_write_off_beside_an_unknown_call_wants_evidence(login: Login, dead: Cycle) -> None:
+    builders.order_call(dead, CallOutcome.UNKNOWN)
+    client = login("approver")
+    reply = send(client, "write_off", dead, confirmation=dead.code)
+    assert reply.status_code == 409
+    assert dead.status == CycleStatus.DEAD_LETTER
+    send(client, "write_off", dead, confirmation=dead.code, evidence="support ticket 12")
+    assert dead.status == "FAILED"
+
+
+def test_unwinding_without_coins_is_told_and_not_done(login: Login, dead: Cycle) -> None:
+    reply = send(login("operator"), "unwind", dead)
+    assert reply.status_code == 409
+    assert dead.status == CycleStatus.DEAD_LETTER
+
+
+def test_an_unknown_cycle_is_not_found(login: Login) -> None:
+    url = reverse("admin:cycles_cycle_redrive", args=["00000000-0000-7000-8000-000000000000"])
+    assert login("operator").get(url).status_code == 404
+
+
+def test_a_reason_is_shown_as_text_not_as_markup(login: Login, dead: Cycle) -> None:
+    client = login("operator")
+    send(client, "acknowledge", dead, reason="<script>alert(1)</script>")
+    text = client.get(reverse("admin:cycles_cycle_change", args=[dead.pk])).content.decode()
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert" in text
