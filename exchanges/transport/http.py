@@ -40,12 +40,14 @@ class HttpSender:
         try:
             return self._exchange(signed, attempt)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            # The exception's text may hold the URL and with it a signature: only its class is kept.
-            self._session.close()
-            raise LostError(_root_name(error), was_sent=attempt.was_sent) from None
+            cause = _root_name(error)
         finally:
             current_attempt.reset(token)
             self._used_at = time.monotonic()
+        # Raised out here, not in the handler: the caught exception's text may hold the URL and with it
+        # a signature, so not even its `__context__` may carry it. Only the class name is kept.
+        self._session.close()
+        raise LostError(cause, was_sent=attempt.was_sent)
 
     def _exchange(self, signed: SignedRequest, attempt: Attempt) -> Reply:
         response = self._session.send(

@@ -346,9 +346,24 @@ def test_errors_name_venue_and_operation_only() -> None:
             pytest.raises(VenueError) as caught,
         ):
             transport.call(secret, ordered)
-        assert "hush" not in str(caught.value)
-        assert caught.value.__cause__ is None
+        assert_hushed(caught.value)
         assert (caught.value.venue, caught.value.operation) == ("test", "place_order")
+
+
+def test_an_error_without_a_connection_does_not_tell_the_url_either() -> None:
+    secret = Request(operation="order", method="GET", path="/v1/hush?signature=hush")
+    url = f"http://127.0.0.1:{unused_port()}"
+    with transport_to(url) as transport, pytest.raises(NotSentError) as caught:
+        transport.call(secret, ordered)
+    assert_hushed(caught.value)
+
+
+def assert_hushed(error: BaseException) -> None:
+    """Logs and traces may print the whole chain of an exception."""
+    link: BaseException | None = error
+    while link is not None:
+        assert "hush" not in repr(link)
+        link = link.__cause__ or link.__context__
 
 
 def test_the_deadline_covers_all_tries_of_a_read() -> None:
