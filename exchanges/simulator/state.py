@@ -2,7 +2,8 @@
 
 The core is deterministic, so the log holds only the requests that changed something; each is
 written before its reply is sent, which a SIGKILL survives. A snapshot names the log that follows
-it by its generation, so that a crash between the two never replays an input twice.
+it by its generation, so that a crash between the two never replays an input twice. Fault rules,
+rate-limit counters and used nonces are not kept.
 """
 
 from __future__ import annotations

@@ -126,30 +126,19 @@ def settle_fill(
     world: World, market: Market, order: Order, price: Decimal, quantity: Decimal
 ) -> None:
     """Exchange the assets of one execution and take the fee."""
-    venue, notional = order.venue, price * quantity
-    locked, free = f"{venue}.locked", f"{venue}.free"
-    maker, fees = f"{venue}.maker", f"{venue}.fees"
-    gained, gives = (
-        (market.base, market.quote) if order.side == BUY else (market.quote, market.base)
-    )
-    received, paid = (quantity, notional) if order.side == BUY else (notional, quantity)
-    world.move(gives, paid, locked, maker)
-    order.held -= paid
-    fee_asset = market.quote if venue == UPBIT else gained
-    fee = floor_to((notional if venue == UPBIT else received) * market.taker_fee, EIGHT_PLACES)
-    if venue == UPBIT and order.side == BUY:
-        world.move(fee_asset, fee, locked, fees)
-        order.held -= fee
-        world.move(gained, received, maker, free)
+    notional = price * quantity
+    fee_asset, fee = _fee(market, order, quantity, notional)
+    if order.side == BUY:
+        _exchange(world, order, (market.quote, notional), (market.base, quantity), fee_asset, fee)
     else:
-        world.move(gained, fee, maker, fees)
-        world.move(gained, received - fee, maker, free)
+        _exchange(world, order, (market.base, quantity), (market.quote, notional), fee_asset, fee)
     order.executed += quantity
     order.executed_notional += notional
     order.fee += fee
     order.updated_ms = world.wall_ms
+    is_upbit = order.venue == UPBIT
     fill = Fill(
-        venue_trade_id=world.new_uuid() if venue == UPBIT else str(world.next_number()),
+        venue_trade_id=world.new_uuid() if is_upbit else str(world.next_number()),
         price=price,
         quantity=quantity,
         notional=notional,
@@ -158,14 +147,46 @@ def settle_fill(
         at_ms=world.wall_ms,
     )
     order.fills.append(fill)
+    _journal_fill(world, order, fill)
+
+
+def _fee(market: Market, order: Order, quantity: Decimal, notional: Decimal) -> tuple[str, Decimal]:
+    if market.venue == UPBIT or order.side != BUY:
+        return market.quote, floor_to(notional * market.taker_fee, EIGHT_PLACES)
+    return market.base, floor_to(quantity * market.taker_fee, EIGHT_PLACES)
+
+
+def _exchange(
+    world: World,
+    order: Order,
+    given: tuple[str, Decimal],
+    got: tuple[str, Decimal],
+    fee_asset: str,
+    fee: Decimal,
+) -> None:
+    """Give what was locked, take the fee on top of it or out of what is got."""
+    venue = order.venue
+    world.move(*given, f"{venue}.locked", f"{venue}.maker")
+    order.held -= given[1]
+    asset, quantity = got
+    if fee_asset == asset:
+        world.move(asset, fee, f"{venue}.maker", f"{venue}.fees")
+        quantity -= fee
+    else:
+        world.move(fee_asset, fee, f"{venue}.locked", f"{venue}.fees")
+        order.held -= fee
+    world.move(asset, quantity, f"{venue}.maker", f"{venue}.free")
+
+
+def _journal_fill(world: World, order: Order, fill: Fill) -> None:
     world.fact(
         "fill",
-        venue=venue,
+        venue=order.venue,
         venue_order_id=order.venue_order_id,
-        price=plain(price),
-        quantity=plain(quantity),
-        fee=plain(fee),
-        fee_asset=fee_asset,
+        price=plain(fill.price),
+        quantity=plain(fill.quantity),
+        fee=plain(fill.fee),
+        fee_asset=fill.fee_asset,
     )
 
 

@@ -13,7 +13,7 @@ from decimal import Decimal, localcontext
 
 from exchanges.simulator.core import control, matching, wallet
 from exchanges.simulator.core.binance import routes as binance
-from exchanges.simulator.core.errors import RefusalError
+from exchanges.simulator.core.errors import InvariantViolationError, RefusalError
 from exchanges.simulator.core.faults import OVERRIDES, Faults, Rule, override_of, spoil
 from exchanges.simulator.core.genesis import begin, set_speed
 from exchanges.simulator.core.limits import Limiter
@@ -79,6 +79,7 @@ class Simulator:
         self.nonces = Nonces()
         self.seen: deque[Seen] = deque(maxlen=REQUESTS_KEPT)
         self.requests_seen = 0
+        self.failures: list[str] = []
 
     def advance_to(self, wall_ms: int) -> None:
         """Let time pass until a wall instant; events happen at their own instants."""
@@ -90,8 +91,16 @@ class Simulator:
                 if event is None:
                     break
                 timeline.reach(timeline.wall_at(event.market_ms), event.market_ms)
-                self._happen(event)
+                self._happen_safely(event)
             timeline.reach(wall_ms, target_ms)
+
+    def _happen_safely(self, event: Event) -> None:
+        """Let nobody miss that money went wrong while no one was asking."""
+        try:
+            self._happen(event)
+        except InvariantViolationError as error:
+            self.failures.append(str(error))
+            raise
 
     def _happen(self, event: Event) -> None:
         world = self.world
@@ -177,9 +186,9 @@ class Simulator:
             venue="control", method=method, path=path, query=query, headers={}, body=body
         )
         with localcontext(ARITHMETIC):
-            facts = self.world.journal.facts
+            world, facts = self.world, self.world.journal.facts
             reply = control.answer(self, request)
-            has_changed = self.world.journal.facts != facts
+            has_changed = self.world is not world or world.journal.facts != facts
         if self.recorder is not None and has_changed:
             self.recorder(Input(wall_ms=self.world.wall_ms, request=request, override={}))
         return reply
@@ -237,7 +246,7 @@ class Simulator:
     def problems(self) -> list[str]:
         """Check everything at once: conservation, and that locks equal their reasons."""
         with localcontext(ARITHMETIC):
-            return self.world.vault.problems() + lock_problems(self.world)
+            return self.failures + self.world.vault.problems() + lock_problems(self.world)
 
 
 def lock_problems(world: World) -> list[str]:

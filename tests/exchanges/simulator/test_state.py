@@ -74,6 +74,13 @@ def test_a_burned_identifier_stays_burned(tmp_path: Path) -> None:
     assert repeated.body["error"]["name"] == "duplicated_identifier"
 
 
+def test_a_reset_of_an_untouched_world_is_kept_too(tmp_path: Path) -> None:
+    _, simulator = stored(tmp_path / "sim.state")
+    Speaker(simulator).control("POST", "/control/reset", seed=77)
+    _, again = stored(tmp_path / "sim.state")
+    assert again.world.seed == 77
+
+
 def test_another_stretch_goes_on_with_the_same_balances(tmp_path: Path) -> None:
     _, simulator = stored(tmp_path / "sim.state")
     speaker = Speaker(simulator)

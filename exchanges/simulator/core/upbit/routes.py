@@ -25,53 +25,48 @@ class Route:
     permission: str | None
 
 
-def _table() -> dict[tuple[str, str], Route]:
-    public = {
-        "/v1/market/all": (quotation.market_all, "market"),
-        "/v1/ticker": (quotation.ticker, "ticker"),
-        "/v1/ticker/all": (quotation.ticker_all, "ticker"),
-        "/v1/orderbook": (quotation.orderbook, "orderbook"),
-        "/v1/orderbook/instruments": (quotation.instruments, "orderbook"),
-    }
-    reads: dict[str, Handler] = {
-        "/v1/accounts": orders.accounts,
-        "/v1/orders/chance": orders.chance,
-        "/v1/order": orders.read,
-        "/v1/orders/open": orders.list_open,
-        "/v1/orders/closed": orders.list_closed,
-        "/v1/orders/uuids": orders.list_by_ids,
-        "/v1/deposits/coin_address": deposits.deposit_address,
-        "/v1/deposits/coin_addresses": deposits.deposit_addresses,
-        "/v1/deposits": deposits.list_deposits,
-        "/v1/deposit": deposits.read_deposit,
-        "/v1/deposits/chance/coin": deposits.deposit_chance,
-        "/v1/withdraws": wallet.list_withdrawals,
-        "/v1/withdraw": wallet.read_withdrawal,
-        "/v1/withdraws/chance": wallet.withdrawal_chance,
-        "/v1/withdraws/coin_addresses": wallet.allowed_addresses,
-        "/v1/status/wallet": wallet.wallet_status,
-        "/v1/api_keys": wallet.api_keys,
-        "/v1/travel_rule/vasps": deposits.vasps,
-    }
-    table = {("GET", path): Route(fn, group, None) for path, (fn, group) in public.items()}
-    table |= {("GET", path): Route(fn, "default", "read") for path, fn in reads.items()}
-    table |= {
-        ("POST", "/v1/orders"): Route(orders.create, "order", "trade"),
-        ("POST", "/v1/orders/test"): Route(orders.create_test, "order-test", "trade"),
-        ("DELETE", "/v1/order"): Route(orders.cancel, "default", "trade"),
-        ("DELETE", "/v1/orders/open"): Route(orders.cancel_open, "order-cancel-all", "trade"),
-        ("POST", "/v1/deposits/generate_coin_address"): Route(
-            deposits.generate_address, "default", "read"
-        ),
-        ("POST", "/v1/withdraws/coin"): Route(wallet.withdraw, "default", "withdraw"),
-        ("DELETE", "/v1/withdraws/coin"): Route(wallet.cancel_withdrawal, "default", "withdraw"),
-        ("POST", "/v1/travel_rule/deposit/uuid"): Route(deposits.verify_deposit, "default", "read"),
-        ("POST", "/v1/travel_rule/deposit/txid"): Route(deposits.verify_deposit, "default", "read"),
-    }
-    return table
-
-
-ROUTES = _table()
+_PUBLIC: dict[str, tuple[Handler, str]] = {
+    "/v1/market/all": (quotation.market_all, "market"),
+    "/v1/ticker": (quotation.ticker, "ticker"),
+    "/v1/ticker/all": (quotation.ticker_all, "ticker"),
+    "/v1/orderbook": (quotation.orderbook, "orderbook"),
+    "/v1/orderbook/instruments": (quotation.instruments, "orderbook"),
+}
+_READS: dict[str, Handler] = {
+    "/v1/accounts": orders.accounts,
+    "/v1/orders/chance": orders.chance,
+    "/v1/order": orders.read,
+    "/v1/orders/open": orders.list_open,
+    "/v1/orders/closed": orders.list_closed,
+    "/v1/orders/uuids": orders.list_by_ids,
+    "/v1/deposits/coin_address": deposits.deposit_address,
+    "/v1/deposits/coin_addresses": deposits.deposit_addresses,
+    "/v1/deposits": deposits.list_deposits,
+    "/v1/deposit": deposits.read_deposit,
+    "/v1/deposits/chance/coin": deposits.deposit_chance,
+    "/v1/withdraws": wallet.list_withdrawals,
+    "/v1/withdraw": wallet.read_withdrawal,
+    "/v1/withdraws/chance": wallet.withdrawal_chance,
+    "/v1/withdraws/coin_addresses": wallet.allowed_addresses,
+    "/v1/status/wallet": wallet.wallet_status,
+    "/v1/api_keys": wallet.api_keys,
+    "/v1/travel_rule/vasps": deposits.vasps,
+}
+ROUTES: dict[tuple[str, str], Route] = {
+    **{("GET", path): Route(fn, group, None) for path, (fn, group) in _PUBLIC.items()},
+    **{("GET", path): Route(fn, "default", "read") for path, fn in _READS.items()},
+    ("POST", "/v1/orders"): Route(orders.create, "order", "trade"),
+    ("POST", "/v1/orders/test"): Route(orders.create_test, "order-test", "trade"),
+    ("DELETE", "/v1/order"): Route(orders.cancel, "default", "trade"),
+    ("DELETE", "/v1/orders/open"): Route(orders.cancel_open, "order-cancel-all", "trade"),
+    ("POST", "/v1/deposits/generate_coin_address"): Route(
+        deposits.generate_address, "default", "read"
+    ),
+    ("POST", "/v1/withdraws/coin"): Route(wallet.withdraw, "default", "withdraw"),
+    ("DELETE", "/v1/withdraws/coin"): Route(wallet.cancel_withdrawal, "default", "withdraw"),
+    ("POST", "/v1/travel_rule/deposit/uuid"): Route(deposits.verify_deposit, "default", "read"),
+    ("POST", "/v1/travel_rule/deposit/txid"): Route(deposits.verify_deposit, "default", "read"),
+}
 
 
 def answer(
