@@ -76,3 +76,8 @@ def port() -> int:
 def display_time_zone() -> ZoneInfo:
     """Return the time zone in which people are shown instants, and in which a day begins."""
     return ZoneInfo(str(settings.KIMP_DISPLAY_TIME_ZONE))
+
+
+def operator() -> str:
+    """Return who acts through commands when they do not say; may be empty."""
+    return str(settings.KIMP_OPERATOR)

@@ -23,6 +23,8 @@ COMMAND_ROLES = {
     "initiator": "initiator",
     "finalizer": "finalizer",
     "qcluster": "worker",
+    "verify_ledger": "worker",  # these two ask venues, as the worker's jobs do
+    "reconcile": "worker",
     "migrate": "web",
     "makemigrations": "web",
 }

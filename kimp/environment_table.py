@@ -109,6 +109,7 @@ TABLE: tuple[Setting, ...] = (
         help="bot token; without it alerts are logged and shown in the admin",
     ),
     _row("KIMP_TELEGRAM_CHAT_ID", Kind.TEXT, "chat that gets the alerts"),
+    _row("KIMP_OPERATOR", Kind.TEXT, "who acts through commands when --as is not given"),
     _row("KIMP_LEASE_SECONDS", Kind.COUNT, "how long a claim on a cycle lasts unrenewed", "30"),
     _row("KIMP_WORKER_THREADS", Kind.COUNT, "cycles that one initiator or finalizer drives at a time", "4"),
     Setting(

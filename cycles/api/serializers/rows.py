@@ -7,8 +7,9 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from cycles.api.fields import InstantField, MoneyField, Row, jsonable
+from cycles.api.fields import InstantField, MoneyField, Row
 from cycles.domain.recovery import OptionKind
+from cycles.domain.shown import jsonable
 from cycles.domain.words import AccountOwner, CallOutcome, Channel, CycleStatus, Operation, Verb
 from cycles.models import Cycle, Desk, Intervention, Pause, PolicyVersion, PremiumSample
 from cycles.selectors import TimelineKind, timeline

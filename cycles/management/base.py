@@ -1,0 +1,136 @@
+"""What the operator's commands share: identity, output, and errors as one sentence and an exit code.
+
+Data goes to standard output and nothing else does; what a person should know meanwhile goes to
+standard error. Nothing writes without --yes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from argparse import RawDescriptionHelpFormatter
+from typing import Any, ClassVar, NoReturn
+
+from django.contrib.auth.models import User
+from django.core.management.base import (
+    BaseCommand,
+    CommandError,
+    CommandParser,
+    DjangoHelpFormatter,
+)
+from django.db import OperationalError
+
+from cycles import conf
+from cycles.domain.shown import jsonable
+from cycles.domain.words import Channel, Verb
+from cycles.errors import CycleError, InvalidInputError, PermissionDeniedError
+from cycles.management.catalogue import BY_NAME, EXIT_CODES
+from cycles.services.correlating import bound, new_id, note_user, user_noted
+from cycles.services.intervening import Actor
+from exchanges.errors import ModeError, StaleReferenceError
+
+TRY_LATER, INTERRUPTED, REFUSED = 75, 130, 3
+WITHOUT_YES = "dry run: nothing was written; add --yes to act"
+
+
+class _Help(DjangoHelpFormatter, RawDescriptionHelpFormatter):
+    """Keeps the lines of examples as they are."""
+
+
+class OperatorCommand(BaseCommand):
+    """A command for a person or a script."""
+
+    requires_system_checks = []
+    name: ClassVar[str]
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """Describe the command by its row of the catalogue."""
+        row = BY_NAME[self.name]
+        examples = "\n".join(f"  manage.py {line}" for line in row.examples)
+        codes = "\n".join(f"  {code:>3}  {told}" for code, told in EXIT_CODES.items())
+        self.help = row.purpose
+        kwargs.setdefault("formatter_class", _Help)
+        # --version is the seen version here, not Django's.
+        kwargs.setdefault("conflict_handler", "resolve")
+        kwargs.setdefault("epilog", f"examples:\n{examples}\n\nexit codes:\n{codes}")
+        return super().create_parser(prog_name, subcommand, **kwargs)
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add what every command takes."""
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+        parser.add_argument(
+            "--as",
+            dest="as_user",
+            metavar="USER",
+            help="who acts (default: KIMP_OPERATOR); needs the verb's permission",
+        )
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Run under a request id of its own; turn every foreseen failure into an exit code."""
+        if os.environ.get("NO_COLOR"):
+            options["no_color"], options["force_color"] = True, False
+        try:
+            with bound(request_id=new_id()), user_noted():
+                return super().execute(*args, **options)
+        except CycleError as error:
+            self.fail(str(error), error.exit_code)
+        except StaleReferenceError as error:
+            self.fail(str(error), TRY_LATER)
+        except ModeError as error:
+            self.fail(str(error), REFUSED)
+        except OperationalError:
+            self.fail("the database cannot be reached or did not answer in time", TRY_LATER)
+        except KeyboardInterrupt:
+            self.fail("interrupted", INTERRUPTED)
+        except CommandError as error:
+            self.fail(str(error), error.returncode)
+
+    def fail(self, message: str, code: int) -> NoReturn:
+        """End with one sentence on standard error and an exit code."""
+        if getattr(self, "_called_from_command_line", False):  # Django's own word for it
+            self.say(self.style.ERROR(f"{self.name}: {message}"))
+            sys.exit(code)
+        raise CommandError(message, returncode=code)
+
+    def say(self, text: str) -> None:
+        """Tell a person; standard output stays data."""
+        self.stderr.write(text, lambda line: line)
+
+    def emit(self, facts: Any, text: str, options: dict[str, Any]) -> None:
+        """Print the result, for machines or for people."""
+        if options["json"]:
+            self.stdout.write(json.dumps(jsonable(facts), ensure_ascii=False))
+        elif text:
+            self.stdout.write(text)
+
+    def actor(self, options: dict[str, Any], verb: Verb | None = None) -> Actor:
+        """Give who acts. Raises when nobody is named, or they may not do the verb."""
+        name = options["as_user"] or conf.operator()
+        if not name:
+            raise InvalidInputError("say who you are: --as USER, or KIMP_OPERATOR")
+        user = User.objects.filter(username=name, is_active=True).first()
+        if user is None:
+            raise PermissionDeniedError(f"there is no active user {name!r}")
+        note_user(user.pk)
+        actor = Actor(user=user, channel=Channel.COMMAND)
+        if verb is not None and not actor.may(verb):
+            raise PermissionDeniedError(f"{name} may not {verb.label}: ask an administrator")
+        return actor
+
+
+class ActCommand(OperatorCommand):
+    """A command that shows what it would do, and does it only with --yes."""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add what acts take."""
+        super().add_arguments(parser)
+        parser.add_argument("--yes", action="store_true", help="act; without it nothing is written")
+        parser.add_argument("--reason", default="", help="why; kept with the act, needed to act")
+
+    def reason(self, options: dict[str, Any]) -> str:
+        """Give the reason; raises when there is none."""
+        text = str(options["reason"]).strip()
+        if not text:
+            raise InvalidInputError("give a reason: --reason TEXT is kept with what you do")
+        return text

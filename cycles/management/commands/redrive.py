@@ -1,0 +1,96 @@
+"""`manage.py redrive`: dead letters go on, one by one or as a list."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from cycles import selectors
+from cycles.domain.words import Verb
+from cycles.errors import CycleError, InvalidInputError
+from cycles.management.base import WITHOUT_YES, ActCommand
+from cycles.management.printing import cycle_facts, preview_facts, preview_text
+from cycles.services import intervening
+from cycles.services.correlating import bound
+from cycles.services.intervening import Actor
+from cycles.services.previewing import preview
+
+FROM_INPUT = "-"
+
+
+class Command(ActCommand):
+    name = "redrive"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add the cycles."""
+        super().add_arguments(parser)
+        parser.add_argument(
+            "codes", nargs="+", metavar="CODE", help="CYC-..., or - to read codes from the input"
+        )
+        parser.add_argument(
+            "--version", type=int, metavar="N",
+            help="the version you saw (one cycle only); else the version that is shown",
+        )  # fmt: skip
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Show what would happen to each; with --yes redrive each, and go on after a refusal."""
+        if FROM_INPUT in options["codes"]:
+            self.say("reading codes from standard input")
+        codes = list(dict.fromkeys(_codes(options["codes"])))
+        if not codes:
+            raise InvalidInputError("name at least one cycle")
+        if options["version"] is not None and len(codes) > 1:
+            raise InvalidInputError("--version belongs to one cycle")
+        if not options["yes"]:
+            self._show(codes, options)
+            return
+        actor, reason = self.actor(options, Verb.REDRIVE), self.reason(options)
+        results = [self._redrive(code, actor, reason, options["version"]) for code in codes]
+        self._tell(results, options)
+
+    def _show(self, codes: list[str], options: dict[str, Any]) -> None:
+        seen = [preview(Verb.REDRIVE, selectors.cycle_by_code(code).pk) for code in codes]
+        text = "\n".join(preview_text(one) for one in seen)
+        self.emit({"previews": [preview_facts(one) for one in seen]}, text, options)
+        self.say(f"{WITHOUT_YES} --reason TEXT")
+
+    def _redrive(self, code: str, actor: Actor, reason: str, version: int | None) -> dict[str, Any]:
+        """Redrive one cycle; a refusal is a result, not an end."""
+        try:
+            cycle = selectors.cycle_by_code(code)
+            with bound(cycle_id=cycle.code):
+                seen = preview(Verb.REDRIVE, cycle.pk)
+                self.say(preview_text(seen))
+                intervening.redrive(
+                    cycle.pk,
+                    actor=actor,
+                    reason=reason,
+                    seen_version=seen.cycle.version if version is None else version,
+                )
+        except CycleError as error:
+            self.stderr.write(f"{code}: {error}")
+            return {"code": code, "is_done": False, "error": str(error), "exit": error.exit_code}
+        after = selectors.cycle_by_code(code)
+        return {"code": after.code, "is_done": True, "cycle": cycle_facts(after)}
+
+    def _tell(self, results: list[dict[str, Any]], options: dict[str, Any]) -> None:
+        """Print each result; the exit code is the refusals' own when they agree, else 1."""
+        done = [row["cycle"] for row in results if row["is_done"]]
+        text = "\n".join(f"{row['code']} {row['status']} version {row['version']}" for row in done)
+        self.emit({"results": results}, text, options)
+        exits = {int(row["exit"]) for row in results if not row["is_done"]}
+        if exits:
+            told = f"{len(done)} of {len(results)} redriven"
+            self.fail(told, exits.pop() if len(exits) == 1 else 1)
+
+
+def _codes(given: list[str]) -> Iterator[str]:
+    """Give the codes in order; `-` stands for the lines of standard input."""
+    for code in given:
+        if code == FROM_INPUT:
+            yield from (line.strip() for line in sys.stdin if line.strip())
+        else:
+            yield code

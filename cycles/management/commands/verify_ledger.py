@@ -1,0 +1,43 @@
+"""`manage.py verify_ledger`: the proof of the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from cycles.management.base import TRY_LATER, OperatorCommand
+from cycles.management.printing import quantity, table
+from cycles.services import seeding, verifying
+from cycles.services.verifying import LedgerReport
+
+HEADINGS = ("venue", "asset", "ledger", "venue says", "locked", "in flight", "difference")
+
+
+class Command(OperatorCommand):
+    name = "verify_ledger"
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Prove; exit 0 only if everything adds up."""
+        seeding.configure()
+        self.say("reading the venues' balances")
+        report = verifying.verify_ledger()
+        self.emit(asdict(report), _text(report), options)
+        if report.is_balanced and report.matches_venues:
+            return
+        if report.is_balanced and not report.is_settled:
+            self.fail("requests were in flight all the while: try again", TRY_LATER)
+        self.fail("; ".join(report.problems) or "the ledger does not add up", 1)
+
+
+def _text(report: LedgerReport) -> str:
+    rows = [
+        (line.venue, line.asset, *(quantity(value) for value in _numbers(line)))
+        for line in report.lines
+    ]
+    balanced = "balances" if report.is_balanced else "does NOT balance"
+    matches = "matches the venues" if report.matches_venues else "does NOT match the venues"
+    return f"{table(HEADINGS, rows)}\nthe ledger {balanced} and {matches}"
+
+
+def _numbers(line: verifying.VenueLine) -> tuple[Any, ...]:
+    return (line.ledger, line.venue_free, line.venue_locked, line.in_flight, line.difference)

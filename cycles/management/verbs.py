@@ -1,0 +1,66 @@
+"""What the commands that act on one cycle share: preview, seen version, act, result."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.core.management.base import CommandParser
+
+from cycles import selectors
+from cycles.domain.words import Verb
+from cycles.errors import InvalidInputError
+from cycles.management.base import WITHOUT_YES, ActCommand
+from cycles.management.printing import cycle_facts, preview_facts, preview_text
+from cycles.services.correlating import bound
+from cycles.services.intervening import Actor
+from cycles.services.previewing import Preview, preview
+
+
+class VerbCommand(ActCommand):
+    """One verb on one cycle, at the version that its dry run showed."""
+
+    verb: ClassVar[Verb]
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add the cycle and the version."""
+        super().add_arguments(parser)
+        parser.add_argument("code", metavar="CODE", help="the cycle's code: CYC-...")
+        parser.add_argument(
+            "--version", type=int, metavar="N", help="the version you saw, as the dry run shows it"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Show what the verb would do; with --yes do it."""
+        cycle = selectors.cycle_by_code(options["code"])
+        with bound(cycle_id=cycle.code):
+            seen = preview(self.verb, cycle.pk)
+            if not options["yes"]:
+                self.emit(preview_facts(seen), preview_text(seen), options)
+                self.say(f"{WITHOUT_YES} --version {seen.cycle.version} --reason TEXT")
+                return
+            actor, reason = self.actor(options, self.verb), self.reason(options)
+            self.say(preview_text(seen))
+            self.do(cycle.pk, actor, reason, self._seen_version(options, seen), options)
+            self.tell(cycle.code, options)
+
+    def _seen_version(self, options: dict[str, Any], seen: Preview) -> int:
+        """Give the version that the operator saw."""
+        if options["version"] is None:
+            raise InvalidInputError(
+                f"say which version you saw: --version {seen.cycle.version} is the newest"
+            )
+        return int(options["version"])
+
+    def tell(self, code: str, options: dict[str, Any]) -> None:
+        """Show the cycle after the act."""
+        after = selectors.cycle_by_code(code)
+        text = f"{after.code} {after.status} version {after.version}"
+        self.emit({"verb": self.verb, "cycle": cycle_facts(after)}, text, options)
+
+    @abstractmethod
+    def do(
+        self, cycle_id: UUID, actor: Actor, reason: str, version: int, options: dict[str, Any]
+    ) -> None:
+        """Call the verb's service."""

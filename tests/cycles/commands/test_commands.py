@@ -1,0 +1,267 @@
+"""The operator's commands: data on standard output, one sentence on refusal, nothing without --yes."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command, load_command_class
+
+from cycles.domain.words import CallOutcome, CycleStatus
+from cycles.management.base import OperatorCommand
+from cycles.management.catalogue import COMMANDS, EXIT_CODES
+from cycles.models import ApiToken, Cycle, Desk, Intervention
+from cycles.services import tokens
+from tests import builders
+
+pytestmark = pytest.mark.django_db
+
+WHY = ("--reason", "the venue is back")
+
+
+class Said:
+    """What one run of a command printed and how it ended."""
+
+    def __init__(self, *words: str) -> None:
+        out, err = io.StringIO(), io.StringIO()
+        self.exit = 0
+        try:
+            call_command(*words, stdout=out, stderr=err)
+        except CommandError as error:
+            self.exit = error.returncode
+            err.write(str(error))
+        self.out, self.err = out.getvalue(), err.getvalue()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    return builders.person("alice", "administrator")
+
+
+def acting(*words: str, as_user: str = "alice") -> Said:
+    return Said(*words, "--yes", "--as", as_user, *WHY)
+
+
+@pytest.mark.parametrize("row", COMMANDS, ids=lambda row: row.name)
+def test_each_command_of_the_table_exists_and_helps_with_examples(row: Any) -> None:
+    command = load_command_class("cycles", row.name)
+    assert isinstance(command, OperatorCommand)
+    text = command.create_parser("manage.py", row.name).format_help()
+    assert row.purpose.split(",")[0] in " ".join(text.split())
+    for example in row.examples:
+        assert example in text
+    for code, meaning in EXIT_CODES.items():
+        assert f"{code}  {meaning}" in text
+    assert ("--yes" in text) is row.acts
+
+
+def test_cycles_are_listed_and_dead_letters_by_money_at_risk() -> None:
+    small = builders.dead_letter(at_risk_krw=1)
+    great = builders.dead_letter(at_risk_krw=9)
+    running = builders.cycle()
+    assert [row["code"] for row in Said("cycles", "--json").json["cycles"]] == [
+        running.code,
+        great.code,
+        small.code,
+    ]
+    queue = Said("cycles", "--status", "DEAD_LETTER", "--codes").out.split()
+    assert queue == [great.code, small.code]
+    one = Said("cycles", "--status", "DEAD_LETTER", "--limit", "1", "--asset", "xrp").out
+    assert great.code in one
+    assert small.code not in one
+
+
+def test_a_cycle_is_shown_with_its_timeline() -> None:
+    row = builders.dead_letter()
+    builders.order_call(row)
+    text = Said("cycle", row.code.lower()).out
+    assert "5,000" in text
+    assert "REFUSED_RULES: below the minimum" in text
+    facts = Said("cycle", row.code, "--json").json
+    assert {"transition", "call", "posting", "retry"} <= {one["kind"] for one in facts["timeline"]}
+    assert facts["notional_usdt"] == "5000"
+
+
+def test_an_unknown_cycle_is_a_usage_error_of_one_sentence() -> None:
+    said = Said("cycle", "CYC-000000000000")
+    assert (said.exit, said.out) == (2, "")
+    assert "\n" not in said.err.strip()
+
+
+@pytest.mark.parametrize("verb", ["redrive", "unwind", "write_off", "resolve"])
+def test_without_yes_a_verb_shows_and_writes_nothing(verb: str) -> None:
+    row = builders.dead_letter()
+    more = ("--outcome", "COMPLETED", "--evidence", "t") if verb == "resolve" else ()
+    said = Said(verb, row.code, *more)
+    assert said.exit == 0
+    assert f"version {row.version}" in said.out
+    assert "dry run" in said.err
+    assert not Intervention.objects.exists()
+
+
+def test_redriving_a_list_tells_each_result(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    dead, running = builders.dead_letter(), builders.cycle()
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{dead.code}\n\n{running.code}\n"))
+    said = acting("redrive", "-", "--json")
+    results = {row["code"]: row for row in said.json["results"]}
+    assert results[dead.code]["cycle"]["status"] == CycleStatus.RETRY_PENDING
+    assert not results[running.code]["is_done"]
+    assert (said.exit, "1 of 2" in said.err) == (3, True)
+    made = Intervention.objects.get()
+    assert (made.actor, made.channel, made.seen_version) == ("alice", "command", dead.version)
+    assert made.request_id
+
+
+def test_a_stale_version_is_a_conflict(alice: User) -> None:
+    row = builders.dead_letter()
+    assert acting("redrive", row.code, "--version", "1").exit == 4
+    assert acting("write_off", row.code, "--version", "1").exit == 4
+    row.refresh_from_db()
+    assert row.status == CycleStatus.DEAD_LETTER
+
+
+def test_a_version_belongs_to_one_cycle(alice: User) -> None:
+    codes = [builders.dead_letter().code for _ in range(2)]
+    assert acting("redrive", *codes, "--version", "2").exit == 2
+
+
+@pytest.mark.parametrize("verb", ["unwind", "write_off"])
+def test_a_verb_needs_the_version_that_was_seen(alice: User, verb: str) -> None:
+    row = builders.dead_letter()
+    said = acting(verb, row.code)
+    assert (said.exit, f"--version {row.version}" in said.err) == (2, True)
+
+
+def test_a_write_off_ends_the_cycle(alice: User) -> None:
+    row = builders.dead_letter()
+    said = acting("write_off", row.code, "--version", str(row.version), "--json")
+    assert said.json["cycle"]["status"] == CycleStatus.FAILED
+
+
+def test_a_resolution_replaces_the_holdings(alice: User) -> None:
+    row = builders.dead_letter()
+    said = acting(
+        "resolve", row.code, "--version", str(row.version),
+        "--outcome", "COMPLETED", "--evidence", "ticket 7",
+        "--received", "binance:usdt:4990.5",
+    )  # fmt: skip
+    assert (said.exit, said.out.split()[:2]) == (0, [row.code, "COMPLETED"])
+    assert Intervention.objects.get().payload["received"] == [
+        {"venue": "binance", "asset": "USDT", "quantity": "4990.5"}
+    ]
+
+
+def test_an_act_needs_a_person(alice: User) -> None:
+    row = builders.dead_letter()
+    said = Said("redrive", row.code, "--yes", *WHY)
+    assert (said.exit, "--as" in said.err) == (2, True)
+    assert acting("redrive", row.code, as_user="nobody").exit == 3
+
+
+def test_an_act_needs_a_reason(alice: User) -> None:
+    row = builders.dead_letter()
+    said = Said("redrive", row.code, "--yes", "--as", "alice")
+    assert (said.exit, "--reason" in said.err) == (2, True)
+
+
+def test_an_act_needs_the_permission(db: None) -> None:
+    builders.person("vera", "viewer")
+    builders.desk()
+    row = builders.dead_letter()
+    assert acting("redrive", row.code, as_user="vera").exit == 3
+    assert acting("halt", as_user="vera").exit == 3
+    assert Desk.objects.get().mode == "RUN"
+
+
+def test_the_operator_may_stand_in_the_environment(alice: User, settings: Any) -> None:
+    settings.KIMP_OPERATOR = "alice"
+    row = builders.dead_letter()
+    assert Said("redrive", row.code, "--yes", *WHY).exit == 0
+
+
+def test_halting_shows_what_is_under_way_and_resuming_leaves_it(alice: User) -> None:
+    builders.desk()
+    call = builders.order_call(builders.cycle(), CallOutcome.INTENDED)
+    assert call.client_order_id in Said("halt").out
+    assert Desk.objects.get().mode == "RUN"
+    said = acting("halt", "--json")
+    assert said.json["mode"] == "HALT"
+    assert said.json["open_calls"][0]["client_order_id"] == call.client_order_id
+    assert acting("resume", "--finalize-only").exit == 0
+    assert Desk.objects.get().mode == "FINALIZE_ONLY"
+    assert acting("resume").exit == 0
+    assert Desk.objects.get().mode == "RUN"
+
+
+def test_opening_is_a_dry_run_and_the_policy_refuses_with_3(alice: User) -> None:
+    builders.desk()
+    builders.policy()
+    said = Said("open_cycle", "--asset", "xrp", "--notional", "5000")
+    assert (said.exit, "against it" in said.out) == (0, True)
+    assert acting("open_cycle", "--asset", "xrp", "--notional", "5000").exit == 3
+    assert not Cycle.objects.exists()
+
+
+@pytest.mark.parametrize("words", [("--asset", "XRP"), ("--notional", "5"), ("--return-only",), ()])
+def test_opening_needs_its_parts(words: tuple[str, ...]) -> None:
+    assert Said("open_cycle", *words).exit == 2
+
+
+def test_money_in_korea_is_sent_home(alice: User) -> None:
+    builders.desk()
+    builders.policy()
+    builders.capital("upbit", "KRW", 9_000_000)
+    said = acting("open_cycle", "--return-only", "--notional-krw", "7000000", "--json")
+    assert said.json["cycle"]["kind"] == "RETURN_ONLY"
+
+
+def test_open_requests_are_listed_without_asking_anyone() -> None:
+    call = builders.order_call(builders.cycle(), CallOutcome.UNKNOWN)
+    assert call.client_order_id in Said("reconcile").out
+    assert Said("reconcile", "--json").json["open_calls"][0]["outcome"] == "UNKNOWN"
+
+
+def test_a_token_is_issued_shown_once_listed_and_revoked(alice: User) -> None:
+    issue = ("api_token", "issue", "--user", "alice", "--name", "laptop", "--scopes", "dlq:act")
+    assert "would issue" in Said(*issue).out
+    assert not ApiToken.objects.exists()
+    plain = Said(*issue, "--yes", "--as", "alice").out.strip()
+    token = tokens.token_of(plain)
+    assert token is not None
+    assert token.expires_at is not None
+    listed = Said("api_token", "list").out
+    assert token.prefix in listed
+    assert plain not in listed
+    revoke = ("api_token", "revoke", token.prefix)
+    assert Said(*revoke).exit == 0
+    assert tokens.token_of(plain) is not None
+    assert Said(*revoke, "--yes", "--as", "alice").exit == 0
+    assert tokens.token_of(plain) is None
+
+
+def test_only_an_administrator_issues_tokens(db: None) -> None:
+    builders.person("olga", "operator")
+    issue = ("api_token", "issue", "--user", "olga", "--name", "x", "--yes", "--as", "olga")
+    assert Said(*issue).exit == 3
+    assert not ApiToken.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code"),
+    [
+        (("api_token", "issue"), 2),
+        (("api_token", "issue", "--user", "nobody", "--name", "x"), 2),
+        (("api_token", "revoke"), 2),
+        (("api_token", "revoke", "0123456789"), 2),
+    ],
+)
+def test_what_a_token_needs_is_named(words: tuple[str, ...], exit_code: int) -> None:
+    assert Said(*words).exit == exit_code
