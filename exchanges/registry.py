@@ -43,7 +43,8 @@ LIVE_ACCOUNTS: dict[str, Callable[[], conf.AccountSettings]] = {
 class _Shared:
     """What the threads of one process share."""
 
-    database_is_live: bool = False
+    database_is_live: bool | None = None  # None: ask `ask_database` at the first call
+    ask_database: Callable[[], bool | None] | None = None
     simulated: dict[str, conf.AccountSettings] | None = None
     fetched_at: float = 0.0
     generation: int = 0
@@ -56,17 +57,33 @@ _mine = threading.local()
 
 
 def configure(*, database_is_live: bool) -> None:
-    """Say what kind of database this process works on; until then it counts as SIMULATED."""
+    """Say what kind of database this process works on."""
     with _guard:
         _shared.database_is_live = database_is_live
     forget()
 
 
+def configure_by(ask_database: Callable[[], bool | None]) -> None:
+    """Let the kind of the database be asked at the first call; None: it has none yet (simulated).
+
+    So no process can forget to say it and take a simulator's word for a real order's.
+    """
+    _shared.ask_database = ask_database
+
+
+def _database_is_live() -> bool:
+    """Give the kind of the database, asked once: it is what it is for ever."""
+    if _shared.database_is_live is None and _shared.ask_database is not None:
+        _shared.database_is_live = _shared.ask_database()
+    return bool(_shared.database_is_live)
+
+
 def is_live() -> bool:
     """Say whether calls go to live venues. Raises ModeError for a LIVE database without KIMP_LIVE."""
-    if _shared.database_is_live and not conf.is_live():
+    live = _database_is_live()
+    if live and not conf.is_live():
         raise ModeError("this database is LIVE, but KIMP_LIVE is not set: nothing is called")
-    return _shared.database_is_live
+    return live
 
 
 def venue(code: str) -> Venue:

@@ -33,9 +33,9 @@ class PolicyVersion(models.Model):
     percentage = models.DecimalField(
         _("percentage of the desk's USDT"), max_digits=5, decimal_places=2, default=Decimal(10)
     )
-    max_open_cycles = models.PositiveIntegerField(_("open cycles at most"), default=4)
+    max_open_cycles = models.PositiveIntegerField(_("open cycles at most"), default=6)
     max_open_cycles_per_asset = models.PositiveIntegerField(
-        _("open cycles at most, per asset"), default=4
+        _("open cycles at most, per asset"), default=3
     )
     max_exposure_usdt = money(_("exposure at most, USDT"), default=Decimal(60000))
     max_exposure_per_asset_usdt = money(_("exposure at most, per asset"), default=Decimal(40000))

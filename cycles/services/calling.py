@@ -11,6 +11,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -24,6 +25,7 @@ from cycles.services.correlating import correlation
 from cycles.services.locking import in_transaction, lock_cycle, share_mode
 from cycles.services.moving import Lease, lock_for_decision, touch
 from cycles.services.tracing import span
+from exchanges import registry
 from exchanges.errors import (
     NotSentError,
     OutcomeUnknownError,
@@ -50,6 +52,9 @@ FAILURE_BY_REFUSAL = {
     RefusalReason.OTHER: FailureClass.REFUSED_RULES,
 }
 THROTTLED = "throttled"
+SEND_WITHIN = timedelta(
+    seconds=5
+)  # shorter than any venue's window in which absence proves nothing
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +66,14 @@ class Noted:
     refusal: str = ""
     error: str = ""
     duration_ms: int = 0
+
+
+def send_before() -> datetime:
+    """Give the instant after which a request that is about to be intended is not sent any more.
+
+    A worker that sleeps between intent and call may wake when its call has been judged absent.
+    """
+    return registry.utc_now() + SEND_WITHIN
 
 
 def order_payload(request: OrderRequest) -> dict[str, Any]:
@@ -134,14 +147,29 @@ def _fingerprint(operation: str, venue: str, payload: dict[str, Any]) -> str:
 
 
 def called(call: ExchangeCall, send: Callable[[], Report | None]) -> Noted:
-    """Send one request, once, and classify what came back; never raises a venue's error."""
+    """Send one request, once, and classify what came back; never raises a venue's error.
+
+    A worker that slept past its lease sends nothing: another may have found the intent already.
+    """
     with span(
         f"call.{call.operation.lower()}",
         cycle_id=call.cycle_id,
         venue=call.venue,
         client_order_id=call.client_order_id,
     ):
+        if not _is_still_ours(call):
+            return Noted(outcome=CallOutcome.NOT_SENT, error="the lease ran out before it was sent")
         return _classified(send)
+
+
+def _is_still_ours(call: ExchangeCall) -> bool:
+    """Say whether the intent stands as we wrote it and the lease it was written under holds."""
+    return ExchangeCall.objects.filter(
+        pk=call.pk,
+        outcome=CallOutcome.INTENDED,
+        cycle__fence=call.fence,
+        cycle__lease_expires_at__gt=Now(),
+    ).exists()
 
 
 def _classified(send: Callable[[], Report | None]) -> Noted:

@@ -36,6 +36,12 @@ def create(kind: DeskKind) -> Desk:
     return desk
 
 
+def database_is_live() -> bool | None:
+    """Say what kind of database this is; None before it was ever set up."""
+    kind = Desk.objects.filter(pk=1).values_list("kind", flat=True).first()
+    return None if kind is None else kind == DeskKind.LIVE
+
+
 def database_now() -> datetime:
     """Read the database's clock."""
     with connection.cursor() as cursor:

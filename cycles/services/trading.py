@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from cycles.domain.depth import walk_notional
@@ -21,7 +22,7 @@ from exchanges.values import Book, MarketRules, OrderReport, OrderRequest, Order
 
 LOOK_AGAIN = timedelta(milliseconds=200)
 CANCEL_AFTER = timedelta(seconds=10)
-MAX_ATTEMPTS = 20
+MAX_ATTEMPTS = 20  # orders of one step before the retry ladder has its say
 WIDEST_SLIPPAGE = 10  # times the policy's limit, for selling what is already there
 
 
@@ -97,9 +98,19 @@ def _buy(lease: Lease, cycle: Cycle, step: Step, book: Book, rules: MarketRules)
     request = buy_order(
         book, rules, spend=spend, max_slippage_bps=limit, order_id=_next_id(cycle, step)
     )
-    if request is None or (begun and step.attempt >= MAX_ATTEMPTS):
+    is_worn_out = _orders_tried(cycle, step) >= MAX_ATTEMPTS
+    if request is None or (begun and is_worn_out):
         return _end(lease, step, begun=begun)
+    if is_worn_out:
+        return failed(FailureClass.SLIPPAGE_LIMIT, f"{step.asset} does not fill at {step.venue}")
     return _send(lease, step, request, book)
+
+
+def _orders_tried(cycle: Cycle, step: Step) -> int:
+    """Count the step's orders since the cycle last went on: a retry has its attempts anew."""
+    return ExchangeCall.objects.filter(
+        step=step, operation=Operation.PLACE_ORDER, intended_at__gte=cycle.status_since
+    ).count()
 
 
 def _sell(lease: Lease, cycle: Cycle, step: Step, book: Book, rules: MarketRules) -> Progress:
@@ -116,7 +127,7 @@ def _sell(lease: Lease, cycle: Cycle, step: Step, book: Book, rules: MarketRules
     if request is None:
         worthless = not book.bids or quantity * book.bids[0].price < rules.minimum_notional
         return _end(lease, step, begun=step.quantity_out > 0 or (worthless and bool(book.bids)))
-    if step.attempt >= MAX_ATTEMPTS:
+    if _orders_tried(cycle, step) >= MAX_ATTEMPTS:
         return failed(FailureClass.SLIPPAGE_LIMIT, f"{step.asset} does not sell at {step.venue}")
     if width == 3:
         _warn_widening(cycle, step)
@@ -143,6 +154,7 @@ def _send(lease: Lease, step: Step, request: OrderRequest, book: Book) -> Progre
     if step.reference_price is None:
         top = book.asks if step.kind == StepKind.BUY else book.bids
         Step.objects.filter(pk=step.pk).update(reference_price=top[0].price)
+    request = replace(request, send_before=calling.send_before())
     call = calling.intend(
         lease,
         step,

@@ -125,6 +125,7 @@ def _request(
         client_withdrawal_id=client_order_id(
             cycle.pk, position=step.position, attempt=step.attempt + 1
         ),
+        send_before=calling.send_before(),
     )
     call = calling.intend(
         lease,

@@ -14,7 +14,7 @@ from cycles.domain.words import Channel, Mode
 from cycles.models import Cycle, Transition
 from cycles.services import dead_letters, desk, intervening, opening, watching
 from cycles.services.intervening import Actor
-from exchanges.transport.plain import post_json
+from kimp.demo import control
 
 OPERATOR = "demo"
 POLICY: dict[str, object] = {
@@ -96,9 +96,7 @@ class Director:
 
     def _add_fault(self, spec: dict[str, object]) -> None:
         """Hand a rule to the simulator."""
-        status, body = post_json(f"{self.control_url}/control/faults", spec, 5)
-        if status >= 400:
-            raise RuntimeError(f"the simulator refused a fault rule: {body!r}")
+        control.ask(f"{self.control_url}/control/faults", spec)
 
     def _wait_for_quotes(self) -> None:
         """Sample until there is something to open on."""

@@ -12,7 +12,7 @@ from django.db.models import Sum
 from cycles.domain.words import CallOutcome, Operation
 from cycles.models import Account, Cycle, ExchangeCall, Retry, Transition
 from cycles.services import verifying
-from exchanges.transport.plain import get_json
+from kimp.demo import control
 
 WANTED_COMPLETED = 12
 
@@ -72,7 +72,7 @@ def _orders(control_url: str) -> dict[str, int]:
     """Hold the journal's orders against what the venues accepted."""
     calls = ExchangeCall.objects.filter(operation=Operation.PLACE_ORDER)
     sent = set(calls.filter(outcome=CallOutcome.DONE).values_list("venue", "client_order_id"))
-    _, rows = get_json(f"{control_url}/control/orders", 10)
+    rows = control.ask(f"{control_url}/control/orders")
     accepted = Counter[tuple[str, str]]()
     for row in rows:
         accepted[row["venue"], row["client_order_id"]] += 1
