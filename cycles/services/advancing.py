@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import structlog
+from django.db.models.functions import Now
 
 from cycles import metrics
 from cycles.domain.progress import END, GO_ON, Progress, Turn, failed
@@ -20,7 +21,13 @@ from cycles.domain.words import (
     StepKind,
     StepState,
 )
-from cycles.errors import CycleError, HaltedError, LeaseLostError
+from cycles.errors import (
+    CycleError,
+    DatabaseBusyError,
+    HaltedError,
+    LeaseLostError,
+    StaleDataError,
+)
 from cycles.models import Cycle, ExchangeCall, Step
 from cycles.services import closing, leasing, rebalancing, retrying, unwinding
 from cycles.services.correlating import bound
@@ -36,6 +43,7 @@ log = structlog.get_logger(__name__)
 
 UNITS_A_CLAIM = 60  # then another cycle has its turn
 HALTED_DELAY = timedelta(seconds=5)
+BUSY_DELAY = timedelta(seconds=1)
 NOW = timedelta(0)
 
 Handler = Callable[[Lease, Cycle], Progress]
@@ -87,7 +95,9 @@ def one_unit(lease: Lease) -> Progress:
         raise
     except HaltedError as error:
         return Progress(turn=Turn.WAIT, wait=HALTED_DELAY, reason=str(error))
-    except (StaleReferenceError, VenueError) as error:
+    except DatabaseBusyError as error:
+        return Progress(turn=Turn.WAIT, wait=BUSY_DELAY, reason=str(error))
+    except (StaleReferenceError, StaleDataError, VenueError) as error:
         return failed(FailureClass.TRANSIENT, str(error))
     except ModeError as error:
         return failed(FailureClass.POLICY_DENIED, str(error))
@@ -144,7 +154,13 @@ def run_step(lease: Lease, cycle: Cycle, step: Step) -> Progress:
 
 def _resume(lease: Lease, cycle: Cycle) -> Progress:
     """Take a cycle whose retry is due back to the status it failed in."""
-    _move(lease, CycleStatus(cycle.resume_status), event="resumed", next_retry_at=None)
+    _move(
+        lease,
+        CycleStatus(cycle.resume_status),
+        event="resumed",
+        next_retry_at=None,
+        last_retry_at=Now(),
+    )
     return GO_ON
 
 

@@ -57,7 +57,9 @@ def realised_pnl(cycle: Cycle, held: Sequence[Holding]) -> tuple[Decimal | None,
             usdt += holding.quantity
             continue
         worth = prices.krw(holding)
-        usdt += worth / (prices.krw_per_usdt or rate) if worth is not None else ZERO
+        if worth is None:
+            return None, None
+        usdt += worth / (prices.krw_per_usdt or rate)
     taken = cycle.notional_usdt + cycle.notional_krw / rate
     pnl = (usdt - taken).quantize(USDT_STEP)
     return pnl, (pnl * rate).quantize(Decimal("0.01"))

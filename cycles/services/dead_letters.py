@@ -51,9 +51,13 @@ def announce(cycle: Cycle) -> None:
 
 
 def process_dead_letters() -> int:
-    """Try the cheapest safe option of each new dead letter, once; returns how many were recovered."""
+    """Try the cheapest safe option of each new dead letter, once; returns how many were recovered.
+
+    What a person has taken on is theirs.
+    """
     tried = Transition.objects.filter(event=AUTO_RECOVERED).values("cycle_id")
-    fresh = Cycle.objects.filter(status="DEAD_LETTER").exclude(pk__in=tried).order_by("pk")
+    fresh = Cycle.objects.filter(status="DEAD_LETTER", acknowledged_at__isnull=True)
+    fresh = fresh.exclude(pk__in=tried).order_by("pk")
     return sum(_recover(cycle) for cycle in fresh[:BATCH])
 
 

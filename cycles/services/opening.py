@@ -180,6 +180,14 @@ def _objections(asset: str, notional_usdt: Decimal, quote: decision.Quote | None
         (quote is None or not quote.is_fresh, f"there is no fresh quote of {asset}"),
         (out.free_usdt < notional_usdt, f"the desk holds {out.free_usdt} USDT free"),
         (out.open_cycles >= policy.max_open_cycles, f"{out.open_cycles} cycles are open"),
+        (
+            out.open_by_asset.get(asset, 0) >= policy.max_open_cycles_per_asset,
+            f"{out.open_by_asset.get(asset, 0)} cycles of {asset} are open",
+        ),
+        (
+            out.pnl_today_usdt <= -policy.daily_loss_limit_usdt,
+            f"today's loss has reached the limit ({out.pnl_today_usdt} USDT)",
+        ),
         (out.usdt + notional_usdt > policy.max_exposure_usdt, "the exposure limit is reached"),
         (
             asset_out + notional_usdt > policy.max_exposure_per_asset_usdt,

@@ -157,13 +157,19 @@ def _unknown_class(call: ExchangeCall) -> FailureClass:
 
 
 def _age(call: ExchangeCall) -> timedelta:
-    """Give how long ago the call was last touched, by the database's clock."""
-    reference: datetime = call.noted_at or call.intended_at
+    """Give how long the call has been known to be unknown, by the database's clock.
+
+    An intent whose worker is gone counts from our first look at it: it may have been sent at the
+    last moment of its lease.
+    """
+    if call.noted_at is None:
+        return timedelta(0)
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         row = cursor.fetchone()
     now: datetime = row[0]
-    return now - reference
+    noted_at: datetime = call.noted_at
+    return now - noted_at
 
 
 def reconcile_open_calls() -> ReconcileReport:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db.models import TextChoices
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from cycles.domain import postings
@@ -69,7 +70,7 @@ def resolve(
         demand_dead_letter(cycle, Verb.RESOLVE)
         if resolution.outcome is ResolutionOutcome.CALL_ABSENT:
             _close_calls(cycle, resolution.evidence)
-            touch(cycle)
+            touch(cycle, assignee=actor.user, acknowledged_at=Now())
         else:
             _complete(cycle, actor, made, resolution)
         return made

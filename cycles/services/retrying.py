@@ -52,12 +52,13 @@ def fail(
         held = booking.holdings(cycle)
         exposed = valuing.is_exposed(held)
         decision = _decide(cycle, failure, exposed=exposed)
-        _raise_count(cycle)
+        number = cycle.retry_count + 1
         if decision.retry:
+            _raise_count(cycle)
             _retry_later(cycle, failure, reason, decision, actor=actor)
         else:
             _give_up(cycle, failure, reason, decision, actor=actor)
-        _write_history(cycle, failure, reason, context or {})
+        _write_history(cycle, failure, reason, context or {}, number)
         if exposed and decision.retry and cycle.retry_count == 1:
             _warn_exposed(cycle, failure, reason)
 
@@ -80,7 +81,7 @@ def _decide(cycle: Cycle, failure: FailureClass, *, exposed: bool) -> RetryDecis
 
 def _raise_count(cycle: Cycle) -> None:
     """Raise the count in the database, not from a value read before."""
-    Cycle.objects.filter(pk=cycle.pk).update(retry_count=F("retry_count") + 1, last_retry_at=Now())
+    Cycle.objects.filter(pk=cycle.pk).update(retry_count=F("retry_count") + 1)
 
 
 def _facts(
@@ -128,18 +129,20 @@ def _give_up(
         reason=reason,
         next_retry_at=None,
         wake_at=None,
+        assignee=None,
+        acknowledged_at=None,
         **_facts(cycle, failure, reason, decision),
     )
     announce(cycle)
 
 
 def _write_history(
-    cycle: Cycle, failure: FailureClass, reason: str, context: dict[str, Any]
+    cycle: Cycle, failure: FailureClass, reason: str, context: dict[str, Any], number: int
 ) -> None:
-    """Append the failure to the cycle's retry history."""
+    """Append the failure to the cycle's retry history; `number` counts from the last success."""
     Retry.objects.create(
         cycle=cycle,
-        attempt=cycle.retry_count,
+        attempt=number,
         at=Now(),
         failure_class=failure,
         error=reason,

@@ -47,6 +47,7 @@ def refresh_rates(rates: Rates, now: datetime) -> None:
     if rates.read_at is not None and now - rates.read_at < quoting.fx_poll_delay():
         return
     rates.read_at = now
+    rates.quotes = {}
     for source in registry.rate_sources():
         try:
             rates.quotes[source.code] = source.usd_krw()
@@ -68,10 +69,10 @@ def _tell_failed_source(code: str, error: str, now: datetime) -> None:
 def tick(rates: Rates) -> int:
     """Sample every allowed asset once; returns how many samples were written."""
     policy = desk.current_policy()
-    now = registry.utc_now()
-    refresh_rates(rates, now)
+    refresh_rates(rates, registry.utc_now())
     korea = _books(registry.KOREA_VENUE, policy, "KRW")
     world = _books(registry.GLOBAL_VENUE, policy, STABLE)
+    now = registry.utc_now()  # after the books: their age is what it is when they are weighed
     traded = korea.get(STABLE)
     if traded is None:
         log.warning("feeder.no_traded_rate", venue=registry.KOREA_VENUE)

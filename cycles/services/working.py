@@ -16,7 +16,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections, c
 
 from cycles import conf, metrics
 from cycles.domain.words import FailureClass, Role
-from cycles.errors import CycleError
+from cycles.errors import CycleError, DatabaseBusyError
 from cycles.services import advancing, leasing, retrying
 from cycles.services.correlating import bound
 from cycles.services.moving import Lease
@@ -108,7 +108,7 @@ class Worker:
         with bound(session_id=conf.session_id()):
             try:
                 advancing.advance(lease, may_go_on=lambda: not self.stop.is_set())
-            except (OperationalError, InterfaceError) as error:
+            except (OperationalError, InterfaceError, DatabaseBusyError) as error:
                 # The lease runs out by itself; whoever claims next reads the journal.
                 log.warning("database.unreachable", error=type(error).__name__)
                 connection.close()
