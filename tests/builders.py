@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from importlib import import_module
 from typing import Any
 
+from django.apps import apps
 from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.db.models.functions import Now
@@ -45,6 +47,8 @@ PASSWORD = "correct horse battery"
 
 def person(name: str = "alice", *groups: str, is_staff: bool = True) -> User:
     """Make a user in some of the product's groups (viewer, operator, approver, administrator)."""
+    if not Group.objects.filter(name="viewer").exists():  # flushed by a transactional test
+        import_module("cycles.migrations.0003_groups").create_groups(apps, None)
     user = User.objects.create_user(name, password=PASSWORD, is_staff=is_staff)
     user.groups.set(Group.objects.filter(name__in=groups))
     return user
