@@ -15,10 +15,10 @@ help: ## list these commands
 setup: $(READY) ## create .venv with the pinned dependencies (the others do this when needed)
 
 up: $(READY) ## run the simulated desk in the foreground; Ctrl-C stops it
-	@exec $(MANAGE) up
+	@exec $(MANAGE) up $(ARGS)
 
 demo: $(READY) ## run a bounded desk that proves itself, in a database and on ports of its own
-	@exec $(MANAGE) demo
+	@exec $(MANAGE) demo $(ARGS)
 
 test: $(READY) ## run the whole test suite
 	@exec $(PY) -m pytest -q -n 2
