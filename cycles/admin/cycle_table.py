@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cycles import selectors
 from cycles.admin import cycle_page, show, verb_page
-from cycles.admin.read_only import ReadOnlyAdmin, column, moment, word
+from cycles.admin.read_only import ReadOnlyAdmin, column, since, word
 from cycles.admin.verbs import VERBS
 from cycles.domain.words import CycleStatus
 from cycles.errors import NotFoundError
@@ -27,12 +27,12 @@ from cycles.models.cycle import FINAL_STATUSES
 class OpenFilter(admin.SimpleListFilter):
     """Open cycles, or those that have ended."""
 
-    title = _("open")
+    title = _("whether open")
     parameter_name = "open"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         """Give the choices."""
-        return [("1", _("open")), ("0", _("ended"))]
+        return [("1", _("still open")), ("0", _("ended"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Cycle]) -> QuerySet[Cycle]:
         """Narrow the list."""
@@ -73,7 +73,7 @@ class CycleAdmin(ReadOnlyAdmin):
         column("money_at_risk_krw", _("at risk"), show.krw),
         retries,
         due,
-        moment("started_at", _("started")),
+        since("started_at", _("started")),
     )
     list_filter = (
         "status",

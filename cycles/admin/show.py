@@ -11,13 +11,13 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.timesince import timesince
 from django.utils.translation import get_language, gettext as _
 
 NOTHING = "–"
 CENT = Decimal("0.01")
 TENTH = Decimal("0.1")
 SATOSHI = Decimal("1e-8")
+MINUTE, HOUR, DAY = 60, 3600, 86400
 MAN, EOK = Decimal(10_000), Decimal(100_000_000)
 
 # What a word looks like; what is not named here is plain.
@@ -152,10 +152,15 @@ def age(at: datetime | None, now: datetime) -> SafeString:
 
 
 def _words(at: datetime, now: datetime) -> str:
-    """Give a distance in words, in seconds below a minute."""
+    """Give a distance in its largest unit, as short as can be."""
     seconds = int((now - at).total_seconds())
-    if abs(seconds) < 60:
-        text = _("%(n)d s") % {"n": abs(seconds)}
+    size = abs(seconds)
+    if size < MINUTE:
+        text = _("%(n)d s") % {"n": size}
+    elif size < HOUR:
+        text = _("%(n)d min") % {"n": size // MINUTE}
+    elif size < 2 * DAY:
+        text = _("%(n)d h") % {"n": size // HOUR}
     else:
-        text = timesince(min(at, now), max(at, now), depth=1)
+        text = _("%(n)d d") % {"n": size // DAY}
     return _("in %(age)s") % {"age": text} if seconds < 0 else _("%(age)s ago") % {"age": text}
