@@ -14,7 +14,7 @@ from cycles.domain.words import Channel, Mode
 from cycles.models import Cycle, Transition
 from cycles.services import dead_letters, desk, intervening, opening, watching
 from cycles.services.intervening import Actor
-from kimp.demo import control
+from kimp import control
 
 OPERATOR = "demo"
 POLICY: dict[str, object] = {

@@ -12,7 +12,7 @@ from django.db.models import Sum
 from cycles.domain.words import CallOutcome, Operation
 from cycles.models import Account, Cycle, ExchangeCall, Retry, Transition
 from cycles.services import verifying
-from kimp.demo import control
+from kimp import control
 
 WANTED_COMPLETED = 12
 

@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
-from kimp import desk, first_admin, locks, postgres, queue_health
+from kimp import desk, first_admin, locks, postgres, queue_health, rehearsal
 from kimp.children import Child
 from kimp.desk import RolePlan, Simulation
 from kimp.sockets import is_free
@@ -39,6 +39,9 @@ class Command(BaseCommand):
         parser.add_argument("--speed", type=_speed, default=60, help="market seconds per second")
         parser.add_argument("--first-port", type=int, help="web there, everything else after it")
         parser.add_argument(
+            "--calm", action="store_true", help="let nothing go wrong at the venues on purpose"
+        )
+        parser.add_argument(
             "--stretch", default="crash-2024-12-03", help="recorded market to replay"
         )
 
@@ -53,7 +56,7 @@ class Command(BaseCommand):
                 stretch=options["stretch"],
                 control_url=plans["web"].environment.get("KIMP_SIMULATOR_URL"),
             )
-            self._run(plans, simulation)
+            self._run(plans, simulation, is_calm=options["calm"])
         except (SupervisorError, postgres.PostgresError) as error:
             raise CommandError(str(error)) from error
         finally:
@@ -62,7 +65,9 @@ class Command(BaseCommand):
         lock.close()
         self._say("the desk is down")
 
-    def _run(self, plans: Mapping[str, RolePlan], simulation: Simulation | None) -> None:
+    def _run(
+        self, plans: Mapping[str, RolePlan], simulation: Simulation | None, *, is_calm: bool
+    ) -> None:
         printer = Printer(write=self._write, has_colours=_has_colours())
         with Supervisor(settings.KIMP_HOME / "children.json", printer) as group:
             taken = desk.taken_ports(plans, simulation)
@@ -72,12 +77,19 @@ class Command(BaseCommand):
             if simulation is not None:
                 venues = group.start(desk.simulator(simulation, plans["web"]))
                 _wait_for(group, venues, simulation.control_port)
+                self._rehearse(simulation, is_calm=is_calm or group.is_ending)
             if not group.is_ending:
                 self._start_roles(group, plans)
             if not group.is_ending:
                 self._greet(plans["web"].port, password)
             group.run()
             self._say("ending: what is in flight is finished or handed back")
+
+    def _rehearse(self, simulation: Simulation, *, is_calm: bool) -> None:
+        """Let some requests go wrong, so that there is something to resolve; say so."""
+        if not is_calm:
+            rehearsal.spoil(f"http://127.0.0.1:{simulation.control_port}")
+            self._say("some requests will go wrong on purpose: a rehearsal (--calm for none)")
 
     def _start_roles(self, group: Supervisor, plans: Mapping[str, RolePlan]) -> None:
         _seed(plans["web"])
