@@ -16,11 +16,16 @@ def main() -> None:
     if role is not None:
         os.environ["KIMP_ROLE"] = role
     from django.core.management import execute_from_command_line  # noqa: PLC0415
+    from django.db import OperationalError  # noqa: PLC0415
 
     try:
         execute_from_command_line(sys.argv)
     except environment.SettingsError as error:
         sys.exit(str(error))
+    except OperationalError as error:
+        if "--traceback" in sys.argv:
+            raise
+        sys.exit(f"The database does not serve: {error}")
 
 
 if __name__ == "__main__":
