@@ -100,15 +100,10 @@ def _denied(error: CycleError) -> Problem:
         wait = BUSY_SECONDS
     if wait is not None:
         headers["Retry-After"] = str(wait)
-    errors = tuple(
-        _pointed(pointer, str(text), "invalid")
-        for pointer, text in getattr(error, "fields", {}).items()
-    )
     return Problem(
         status=error.http_status,
         code=error.code,
         detail=str(error),
-        errors=errors,
         headers=headers,
     )
 

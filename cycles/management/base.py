@@ -31,7 +31,7 @@ from cycles.services.intervening import Actor
 from exchanges.errors import ModeError, StaleReferenceError
 
 TRY_LATER, INTERRUPTED, REFUSED = 75, 130, 3
-WITHOUT_YES = "dry run: nothing was written; add --yes to act"
+WITHOUT_YES = "dry run: nothing was written; to act, add: --yes"
 
 
 class _Help(DjangoHelpFormatter, RawDescriptionHelpFormatter):
@@ -99,10 +99,16 @@ class OperatorCommand(BaseCommand):
 
     def emit(self, facts: Any, text: str, options: dict[str, Any]) -> None:
         """Print the result, for machines or for people."""
-        if options["json"]:
-            self.stdout.write(json.dumps(jsonable(facts), ensure_ascii=False))
-        elif text:
-            self.stdout.write(text)
+        shown = json.dumps(jsonable(facts), ensure_ascii=False) if options["json"] else text
+        if not shown:
+            return
+        try:
+            self.stdout.write(shown)
+            self.stdout.flush()
+        except BrokenPipeError:  # the reader (`head`) has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except OSError as error:
+            raise CommandError(f"the output could not be written: {error.strerror}") from error
 
     def actor(self, options: dict[str, Any], verb: Verb | None = None) -> Actor:
         """Give who acts. Raises when nobody is named, or they may not do the verb."""

@@ -85,7 +85,9 @@ def timeline_facts(items: Sequence[TimelineItem]) -> list[dict[str, Any]]:
 
 def holdings_lines(holdings: Sequence[Any]) -> list[str]:
     """Write what a cycle owns."""
-    return [f"  {h.quantity:,f} {h.asset} at {h.venue} ({h.owner.label})" for h in holdings]
+    return [
+        f"  {h.quantity.normalize():,f} {h.asset} at {h.venue} ({h.owner.label})" for h in holdings
+    ]
 
 
 def call_facts(call: ExchangeCall) -> dict[str, Any]:

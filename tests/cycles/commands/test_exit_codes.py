@@ -110,3 +110,29 @@ def test_an_interrupt_ends_with_130_and_one_sentence(dead: Cycle) -> None:
 def test_no_color_is_honoured(dead: Cycle, no_color: str, *, has_colour: bool) -> None:
     done = run("cycle", "CYC-0", "--force-color", NO_COLOR=no_color)
     assert ("\x1b[" in done.stderr) is has_colour
+
+
+def test_output_that_cannot_be_written_is_one_sentence(dead: Cycle) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command("cycle", dead.code),
+            env=environment(), cwd=PROJECT, stdout=full, stderr=subprocess.PIPE,
+            text=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert (done.returncode, told(done)) == (
+        1,
+        "cycle: the output could not be written: No space left on device",
+    )
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(dead: Cycle) -> None:
+    with subprocess.Popen(
+        command("cycle", dead.code, "--json"),
+        env=environment(), cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as writing:  # fmt: skip
+        assert writing.stdout is not None
+        assert writing.stderr is not None
+        writing.stdout.close()
+        errors = writing.stderr.read()
+        assert writing.wait(timeout=60) == 0
+    assert "Traceback" not in errors
