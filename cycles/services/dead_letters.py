@@ -46,7 +46,7 @@ def announce(cycle: Cycle) -> None:
         reason=cycle.failure_reason,
         retry_count=cycle.retry_count,
         max_retries=cycle.max_retries,
-        money_at_risk_krw=str(cycle.money_at_risk_krw),
+        money_at_risk_krw=f"{cycle.money_at_risk_krw:.0f}",
     )
 
 

@@ -1,0 +1,118 @@
+"""What the tests of the services do again and again, through the services' own doors."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import F
+from django.db.models.functions import Now
+
+from cycles.domain import postings
+from cycles.domain.progress import Progress, Turn
+from cycles.domain.words import AccountOwner, CycleStatus, FailureClass, PostingKind, Role
+from cycles.models import Account, Cycle, ExchangeCall, Step
+from cycles.services import booking, desk as desk_services, leasing, retrying
+from cycles.services.moving import Lease
+from tests import builders
+from tests.desk import TestDesk, operator, why
+
+UNITS = 40
+
+
+def claimed(row: Cycle, role: Role = Role.INITIATOR) -> Lease:
+    """Lease one due cycle."""
+    leases = [one for one in leasing.claim(role, "tester", limit=50) if one.cycle_id == row.pk]
+    assert leases, f"{row} ({row.status}) could not be claimed"
+    return leases[0]
+
+
+def fail(row: Cycle, failure: FailureClass, reason: str = "it broke", **context: Any) -> Cycle:
+    """Let a due cycle fail under a lease of its role."""
+    role = Role.INITIATOR if row.status == CycleStatus.STARTED else Role.FINALIZER
+    retrying.fail(claimed(row, role), failure, reason, actor="tester", context=context)
+    row.refresh_from_db()
+    return row
+
+
+def holding_coins(quantity: int = 1000) -> Cycle:
+    """Open a cycle that owns XRP at Binance instead of USDT."""
+    row = builders.cycle(usdt=0)
+    lines = postings.moved(
+        "binance",
+        "XRP",
+        Decimal(quantity),
+        origin=AccountOwner.CAPITAL,
+        target=AccountOwner.CYCLE,
+    )
+    booking.post(f"coins:{row.code}", PostingKind.FILL, lines, cycle=row)
+    return row
+
+
+def make_due(row: Cycle) -> None:
+    """Let a cycle's wake-up be now."""
+    Cycle.objects.filter(pk=row.pk).update(wake_at=Now())
+    row.refresh_from_db()
+
+
+def age(row: Cycle, seconds: int) -> None:
+    """Make the cycle's open call known as unknown for longer."""
+    ExchangeCall.objects.filter(cycle=row, noted_at__isnull=False).update(
+        noted_at=F("noted_at") - timedelta(seconds=seconds)
+    )
+
+
+def units_until(desk: TestDesk, row: Cycle, kind: str, state: str = "DONE") -> Lease:
+    """Drive unit by unit until the cycle's newest step of a kind is in a state; keeps the lease."""
+    lease = desk.lease(row)
+    for _ in range(UNITS):
+        step = Step.objects.filter(cycle=row, kind=kind).order_by("-position").first()
+        if step is not None and step.state == state:
+            row.refresh_from_db()
+            return lease
+        progress: Progress = desk.unit(lease)
+        assert progress.turn in {Turn.GO_ON, Turn.WAIT}, f"{progress.reason}: {why(row)}"
+    raise AssertionError(f"no {kind} {state}: {why(row)}")
+
+
+def give_back(lease: Lease) -> None:
+    """Hand a lease back, due at once."""
+    leasing.release(lease, wake_in=timedelta(0))
+
+
+def set_policy(**changes: object) -> None:
+    """Write a new version of the policy."""
+    seen = desk_services.current_policy().number
+    desk_services.set_policy(
+        changes, actor=operator("root", "administrator"), reason="a test", seen_number=seen
+    )
+
+
+def accepted(desk: TestDesk, venue: str) -> Counter[str]:
+    """Count what a venue accepted, by client order id."""
+    return Counter(
+        row["client_order_id"]
+        for row in desk.control("/control/orders")
+        if row["venue"] == venue
+        for _ in range(row["acceptances"])
+    )
+
+
+def withdrawals(desk: TestDesk, venue: str) -> list[dict[str, Any]]:
+    """List what a venue accepted to send."""
+    rows = desk.control("/control/transfers")["withdrawals"]
+    return [row for row in rows if row["venue"] == venue]
+
+
+def balance(venue: str, asset: str, owner: str = "DESK", row: Cycle | None = None) -> Decimal:
+    """Give what an account of the ledger holds."""
+    account = Account.objects.filter(venue=venue, asset=asset, owner=owner, cycle=row).first()
+    return account.balance if account else Decimal(0)
+
+
+def outcomes(row: Cycle) -> list[str]:
+    """List the outcomes of a cycle's calls, oldest first."""
+    calls = ExchangeCall.objects.filter(cycle=row).order_by("pk")
+    return [call.outcome for call in calls]

@@ -1,0 +1,157 @@
+"""Ends by hand: what is stated, what it leaves in the books, and what evidence it needs."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from cycles.domain import postings
+from cycles.domain.words import (
+    AccountOwner,
+    CallOutcome,
+    CycleStatus,
+    FailureClass,
+    PostingKind,
+)
+from cycles.errors import InvalidInputError, NotAllowedNowError, UnresolvedCallError
+from cycles.models import Account, Cycle, ExchangeCall, Intervention
+from cycles.services import booking, dead_letters, resolving, verifying
+from cycles.services.resolving import Received, Resolution, ResolutionOutcome
+from tests import builders
+from tests.cycles.services.acts import balance, fail, holding_coins
+from tests.desk import operator
+
+pytestmark = pytest.mark.django_db
+
+ABSENT, COMPLETED = ResolutionOutcome.CALL_ABSENT, ResolutionOutcome.COMPLETED
+
+
+@pytest.fixture
+def dead() -> Cycle:
+    """Give a dead letter that owns 1000 XRP, with prices to value them by."""
+    builders.sample("XRP", global_bid=Decimal(2), krw_per_usdt_bid=Decimal(1400))
+    return fail(holding_coins(), FailureClass.BUG)
+
+
+def resolve(
+    row: Cycle, outcome: ResolutionOutcome, *received: Received, evidence: str = "#7"
+) -> Cycle:
+    """State what happened."""
+    resolving.resolve(
+        row.pk, actor=operator(), reason="r", seen_version=row.version,
+        resolution=Resolution(outcome=outcome, evidence=evidence, received=received),
+    )  # fmt: skip
+    row.refresh_from_db()
+    return row
+
+
+def write_off(row: Cycle, evidence: str = "") -> Cycle:
+    """Give up."""
+    resolving.write_off(
+        row.pk, actor=operator(), reason="lost", seen_version=row.version, evidence=evidence
+    )
+    row.refresh_from_db()
+    return row
+
+
+def owns_nothing(row: Cycle) -> bool:
+    """Say whether the cycle's accounts are empty and the books add up."""
+    assert verifying.balance_problems() == ()
+    return not Account.objects.filter(cycle=row).exclude(balance=0).exists()
+
+
+def test_what_was_received_replaces_what_was_held_and_goes_to_the_desk(dead: Cycle) -> None:
+    row = resolve(dead, COMPLETED, Received(venue="binance", asset="USDT", quantity=Decimal(1990)))
+    assert row.status == CycleStatus.COMPLETED
+    assert row.ended_at is not None
+    assert owns_nothing(row)
+    assert balance("binance", "USDT") == Decimal(1990)
+    assert balance("binance", "XRP") == 0
+    assert row.realised_pnl_usdt == Decimal(1990)  # this cycle began with nothing but coins
+
+
+def test_without_anything_received_holdings_go_to_the_desk_or_dust_as_they_are() -> None:
+    row = resolve(builders.dead_letter(usdt=5000), COMPLETED)
+    assert row.status == CycleStatus.COMPLETED
+    assert owns_nothing(row)
+    assert balance("binance", "USDT") == Decimal(5000)
+    assert row.realised_pnl_usdt == 0
+
+
+@pytest.mark.parametrize("owner", ["IN_FLIGHT", "SUSPENSE"])
+def test_what_was_under_way_counts_as_arrived(owner: str, dead: Cycle) -> None:
+    lines = postings.moved(
+        "binance", "XRP", Decimal(400), origin=AccountOwner.CYCLE,
+        target=AccountOwner(owner),
+    )  # fmt: skip
+    booking.post("away", PostingKind.SENT, lines, cycle=dead)
+    row = resolve(dead, COMPLETED)
+    assert owns_nothing(row)
+    assert balance("binance", "XRP", "DUST") == Decimal(1000)
+
+
+@pytest.mark.parametrize("outcome", [ABSENT, COMPLETED])
+def test_evidence_is_asked_for(outcome: ResolutionOutcome, dead: Cycle) -> None:
+    with pytest.raises(InvalidInputError, match="evidence"):
+        resolve(dead, outcome, evidence="  ")
+
+
+@pytest.mark.parametrize("quantity", [0, -1])
+def test_what_was_received_is_above_zero(quantity: int, dead: Cycle) -> None:
+    part = Received(venue="binance", asset="USDT", quantity=Decimal(quantity))
+    with pytest.raises(InvalidInputError, match="above zero"):
+        resolve(dead, COMPLETED, part)
+
+
+def test_a_request_stated_as_never_accepted_is_absent_and_the_cycle_stays(dead: Cycle) -> None:
+    builders.order_call(dead, CallOutcome.UNKNOWN)
+    row = resolve(dead, ABSENT, evidence="support ticket 99")
+    call = ExchangeCall.objects.get(cycle=row)
+    assert (row.status, call.outcome) == (CycleStatus.DEAD_LETTER, CallOutcome.ABSENT)
+    assert "support ticket 99" in call.error
+    assert row.version == dead.version
+    assert Intervention.objects.get().payload["outcome"] == "CALL_ABSENT"
+
+
+def test_who_states_something_has_taken_the_cycle_on(dead: Cycle) -> None:
+    builders.order_call(dead, CallOutcome.UNKNOWN)
+    row = resolve(dead, ABSENT)
+    assert row.assignee is not None
+    assert dead_letters.process_dead_letters() == 0
+    row.refresh_from_db()
+    assert row.status == CycleStatus.DEAD_LETTER
+
+
+def test_no_request_can_be_stated_absent_where_none_is_unknown(dead: Cycle) -> None:
+    with pytest.raises(NotAllowedNowError, match="no request"):
+        resolve(dead, ABSENT)
+
+
+def test_a_cycle_is_not_completed_over_an_unknown_request(dead: Cycle) -> None:
+    builders.order_call(dead, CallOutcome.UNKNOWN)
+    with pytest.raises(UnresolvedCallError):
+        resolve(dead, COMPLETED)
+
+
+def test_writing_off_books_the_loss_and_fails_the_cycle() -> None:
+    row = write_off(builders.dead_letter(usdt=5000))
+    assert row.status == CycleStatus.FAILED
+    assert owns_nothing(row)
+    assert balance("binance", "USDT") == 0
+    assert row.realised_pnl_usdt == Decimal(-5000)
+    assert row.realised_pnl_krw == Decimal(-7_000_000)
+    assert row.money_at_risk_krw == 0
+
+
+def test_writing_off_over_an_unknown_request_needs_evidence(dead: Cycle) -> None:
+    builders.order_call(dead, CallOutcome.UNKNOWN)
+    with pytest.raises(UnresolvedCallError, match="evidence"):
+        write_off(dead)
+    assert write_off(dead, "the venue confirms").status == CycleStatus.FAILED
+    assert ExchangeCall.objects.get(cycle=dead).outcome == CallOutcome.ABSENT
+
+
+def test_an_end_without_a_price_has_no_known_profit() -> None:
+    row = fail(holding_coins(), FailureClass.BUG)
+    assert resolve(row, COMPLETED).realised_pnl_usdt is None
