@@ -45,6 +45,7 @@ class Situation:
     resume_status: str
     holdings: tuple[Holding, ...]
     has_open_call: bool
+    has_unsettled_call: bool = False
     krw_of: Callable[[Holding], Decimal | None]
 
     @property
@@ -155,6 +156,8 @@ def _against_return(situation: Situation) -> str:
     """Say what speaks against handing everything over as it is, or nothing."""
     if situation.has_open_call:
         return "a request has an unknown outcome: reconcile or resolve it first"
+    if situation.has_unsettled_call:
+        return "an accepted request is not in the ledger yet: redrive it first"
     if situation.in_flight or situation.suspense:
         return "money is in flight or in suspense"
     return "" if situation.holdings else "it owns nothing"

@@ -11,7 +11,6 @@ from django.db.models.functions import Now
 from cycles import metrics
 from cycles.domain.progress import END, GO_ON, Progress, Turn, failed
 from cycles.domain.words import (
-    CallOutcome,
     CycleKind,
     CycleStatus,
     FailureClass,
@@ -29,7 +28,7 @@ from cycles.errors import (
     StaleDataError,
 )
 from cycles.models import Cycle, ExchangeCall, Step
-from cycles.services import closing, leasing, rebalancing, retrying, unwinding
+from cycles.services import closing, leasing, rebalancing, recovering, retrying, unwinding
 from cycles.services.correlating import bound
 from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease, lock_for_decision, move
@@ -126,16 +125,7 @@ def _next(lease: Lease, cycle: Cycle) -> Progress:
 
 def _unsettled(cycle: Cycle) -> ExchangeCall | None:
     """Give an accepted call whose effect is not in the ledger yet."""
-    return (
-        ExchangeCall.objects.filter(
-            cycle=cycle,
-            outcome=CallOutcome.DONE,
-            is_settled=False,
-            operation__in=[Operation.PLACE_ORDER, Operation.WITHDRAW],
-        )
-        .select_related("step", "cycle")
-        .first()
-    )
+    return next(iter(recovering.unsettled_calls(cycle)), None)
 
 
 def run_step(lease: Lease, cycle: Cycle, step: Step) -> Progress:

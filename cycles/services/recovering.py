@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from cycles.domain import recovery
-from cycles.domain.words import CallOutcome, CycleStatus
+from cycles.domain.words import CallOutcome, CycleStatus, Operation
 from cycles.models import Cycle, ExchangeCall
 from cycles.services import booking, valuing
 
@@ -19,6 +19,18 @@ def open_calls(cycle: Cycle) -> list[ExchangeCall]:
     )
 
 
+def unsettled_calls(cycle: Cycle) -> list[ExchangeCall]:
+    """Give accepted calls whose effect is not in the ledger yet."""
+    return list(
+        ExchangeCall.objects.filter(
+            cycle=cycle,
+            outcome=CallOutcome.DONE,
+            is_settled=False,
+            operation__in=[Operation.PLACE_ORDER, Operation.WITHDRAW],
+        ).select_related("step")
+    )
+
+
 def situation(cycle: Cycle) -> recovery.Situation:
     """Gather what the planner needs."""
     return recovery.Situation(
@@ -26,6 +38,7 @@ def situation(cycle: Cycle) -> recovery.Situation:
         resume_status=cycle.resume_status,
         holdings=booking.holdings(cycle),
         has_open_call=bool(open_calls(cycle)),
+        has_unsettled_call=bool(unsettled_calls(cycle)),
         krw_of=valuing.newest_prices(cycle.global_venue).krw,
     )
 

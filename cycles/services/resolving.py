@@ -101,12 +101,22 @@ def _close_calls(cycle: Cycle, evidence: str) -> None:
         )
 
 
+def _demand_settled(cycle: Cycle) -> None:
+    """Raise while something that a venue accepted is missing in the ledger."""
+    if recovering.unsettled_calls(cycle):
+        raise UnresolvedCallError(
+            f"{cycle.code} has a request that its venue accepted and the ledger does not know yet: "
+            "redrive it, so that it is settled first"
+        )
+
+
 def _complete(cycle: Cycle, actor: Actor, made: Intervention, resolution: Resolution) -> None:
     """Book what the holdings became, hand it to the desk, and complete the cycle."""
     if recovering.open_calls(cycle):
         raise UnresolvedCallError(
             f"{cycle.code} has a request with an unknown outcome: state first whether it was accepted"
         )
+    _demand_settled(cycle)
     if resolution.received:
         booking.post(
             f"resolved:{cycle.pk}:{made.pk}",
@@ -180,6 +190,7 @@ def write_off(
                     f"{cycle.code} has a request with an unknown outcome: name the evidence that it is over"
                 )
             _close_calls(cycle, evidence)
+        _demand_settled(cycle)
         _give_up(cycle, actor, made)
         return made
 

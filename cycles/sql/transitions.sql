@@ -46,7 +46,8 @@ BEGIN
                 USING ERRCODE = 'restrict_violation', CONSTRAINT = 'cycle_final_owns_nothing';
         END IF;
         PERFORM 1 FROM cycles_exchangecall c
-          WHERE c.cycle_id = NEW.id AND c.outcome IN ('INTENDED', 'UNKNOWN');
+          WHERE c.cycle_id = NEW.id AND (c.outcome IN ('INTENDED', 'UNKNOWN')
+            OR (c.outcome = 'DONE' AND NOT c.is_settled AND c.operation <> 'CANCEL_ORDER'));
         IF FOUND THEN
             RAISE EXCEPTION 'cycle %: % with an unresolved call', OLD.code, NEW.status
                 USING ERRCODE = 'restrict_violation', CONSTRAINT = 'cycle_final_has_no_open_call';
