@@ -74,6 +74,14 @@ def test_market_speed_does_not_stretch_the_limits() -> None:
     assert statuses == [200] * 10 + [429]
 
 
+def test_without_limits_the_headers_too_say_that_nothing_is_used_up(speaker: Speaker) -> None:
+    order = {"symbol": "XRPUSDT", "side": "BUY", "type": "MARKET", "quantity": "10"}
+    replies = [speaker.binance("POST", "/api/v3/order", **order) for _ in range(60)]
+    assert (replies[-1].status, replies[-1].headers["X-MBX-ORDER-COUNT-10S"]) == (200, "0")
+    told = [speaker.public("upbit", "/v1/ticker", "markets=KRW-XRP") for _ in range(20)][-1]
+    assert (told.status, told.headers["Remaining-Req"]) == (200, "group=ticker; min=1800; sec=10")
+
+
 def test_binance_wallet_routes_have_counters_of_their_own(limited: Speaker) -> None:
     reply = limited.binance("GET", "/sapi/v1/capital/config/getall")
     assert "X-SAPI-USED-UID-WEIGHT-1M" in reply.headers
