@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_lazy as _, gettext_noop
 
 from cycles.domain.words import FailureClass as F, Verb
 
@@ -104,3 +104,17 @@ RUNBOOK: dict[F, Hint] = {
 def hint(failure_class: str) -> Hint | None:
     """Give the advice for a cycle's failure class, None without one."""
     return RUNBOOK.get(F(failure_class)) if failure_class else None
+
+
+# The planner's own sentences, named here so that the catalogue knows them (domain has no Django).
+OBJECTIONS = (
+    gettext_noop("it owns nothing"),
+    gettext_noop("there is no status to resume"),
+    gettext_noop("a request has an unknown outcome: reconcile or resolve it first"),
+    gettext_noop("an accepted request is not in the ledger yet: redrive it first"),
+    gettext_noop("something stands in suspense: resolve it first"),
+    gettext_noop("money is in flight: wait for its credit"),
+    gettext_noop("there are no coins to sell back"),
+    gettext_noop("nothing is under way"),
+    gettext_noop("money is in flight or in suspense"),
+)

@@ -72,7 +72,7 @@ def _redrive(cycle: Cycle) -> Texts:
         CycleStatus.RETRY_PENDING,
         (
             _("It goes on as %(status)s, at the step where it stopped.")
-            % {"status": cycle.resume_status},
+            % {"status": cycle.get_resume_status_display()},
             _("The retry count starts anew."),
             _("A request with an unknown outcome is looked up first, never sent again."),
         ),

@@ -9,6 +9,7 @@ from typing import Any
 from django import template
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from cycles.admin import show
 from cycles.domain.words import AccountOwner, CallOutcome, CycleStatus
@@ -34,6 +35,12 @@ LABELS: dict[str, Any] = {
 def badge(word: str, label: Any = "") -> SafeString:
     """Show a word as a coloured label, in the reader's language where we know it."""
     return show.badge(word, label or LABELS.get(word, word))
+
+
+@register.filter
+def translated(text: str) -> str:
+    """Show one of the planner's sentences, written in English, in the reader's language."""
+    return gettext(text) if text else ""
 
 
 @register.filter

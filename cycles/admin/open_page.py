@@ -1,0 +1,103 @@
+"""Opening a cycle by hand: what it would do now first, then a reason, then the act."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import gettext as _, gettext_lazy
+
+from cycles.admin.desk_verbs import acted, shown
+from cycles.admin.forms import ReasonForm
+from cycles.admin.navigation import Page, demand
+from cycles.admin.verbs import actor_of
+from cycles.domain.words import CycleKind, Verb
+from cycles.errors import NotFoundError
+from cycles.models import Cycle
+from cycles.services import desk, opening
+from cycles.services.intervening import PERMISSIONS, Actor
+
+
+class OpenForm(ReasonForm):
+    """What to open. The notional is in USDT for a round trip, in KRW for the way back only."""
+
+    kind = forms.ChoiceField(label=gettext_lazy("kind"), choices=CycleKind.choices)
+    asset = forms.ChoiceField(
+        label=gettext_lazy("asset"), help_text=gettext_lazy("of a round trip, to Korea")
+    )
+    notional = forms.DecimalField(
+        label=gettext_lazy("notional"),
+        min_value=Decimal(0),
+        max_digits=20,
+        decimal_places=8,
+        help_text=gettext_lazy("USDT for a round trip, KRW for the way back only"),
+    )
+    field_order = ("kind", "asset", "notional", "reason")
+
+    def __init__(self, *args: Any, assets: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        asset = self.fields["asset"]
+        assert isinstance(asset, forms.ChoiceField)  # noqa: S101  declared above
+        asset.choices = [(name, name) for name in sorted(assets)]
+        self.fields["reason"].required = "preview" not in self.data
+
+
+@dataclass(slots=True, kw_only=True)
+class Opened:
+    """Where the new cycle is put, once it is there."""
+
+    cycle: Cycle | None = None
+
+    def open(self, given: dict[str, Any], actor: Actor) -> None:
+        """Open what the form says."""
+        facts = {"actor": actor, "reason": given["reason"]}
+        if given["kind"] == CycleKind.RETURN_ONLY:
+            self.cycle = opening.open_return_only(notional_krw=given["notional"], **facts)
+        else:
+            self.cycle = opening.open_by_hand(
+                asset=given["asset"], notional_usdt=given["notional"], **facts
+            )
+
+
+def view(request: HttpRequest) -> HttpResponse:
+    """Show the form, or what it would do; a POST without `preview` opens."""
+    actor = actor_of(demand(request, PERMISSIONS[Verb.OPEN]))
+    try:
+        assets = list(desk.current_policy().allowed_assets)
+    except NotFoundError as error:
+        raise Http404(str(error)) from None
+    form = OpenForm(request.POST or None, assets=assets)
+    opened, status, preview = Opened(), 0, None
+    if request.method == "POST" and form.is_valid():
+        if "preview" in request.POST:
+            preview, status = _preview(form.cleaned_data), 200
+        else:
+            status = acted(form, lambda: opened.open(form.cleaned_data, actor))
+    if opened.cycle is not None:
+        messages.success(request, _("%(code)s is open.") % {"code": opened.cycle.code})
+        return HttpResponseRedirect(reverse("admin:cycles_cycle_change", args=[opened.cycle.pk]))
+    facts = {
+        "title": _("Open a cycle by hand"),
+        "effects": [
+            _("The cycle takes its capital from the desk at once and begins its passage."),
+            _("The policy's limits hold; its minimum edge does not."),
+        ],
+        "will_not": [_("It opens nothing on a desk that is halted, or that only finalizes.")],
+        "preview": preview,
+    }
+    return shown(request, "admin/cycles/open.html", form, facts, status=status)
+
+
+def _preview(given: dict[str, Any]) -> opening.OpeningPreview | None:
+    """Ask what a round trip would do now; the way back alone has no rival to compare with."""
+    if given["kind"] == CycleKind.RETURN_ONLY:
+        return None
+    return opening.preview_by_hand(asset=given["asset"], notional_usdt=given["notional"])
+
+
+PAGES = (Page(route="desk/open/", name="desk_open", view=view),)
