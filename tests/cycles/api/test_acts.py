@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.utils import timezone
 
-from cycles.domain.words import CallOutcome, Channel, CycleStatus, FailureClass
+from cycles.domain import postings
+from cycles.domain.words import (
+    AccountOwner,
+    CallOutcome,
+    Channel,
+    CycleStatus,
+    FailureClass,
+    PostingKind,
+)
 from cycles.models import Cycle, Desk, IdempotencyRecord, Intervention, PolicyVersion
-from cycles.services import tokens
+from cycles.services import booking, tokens
 from cycles.services.tokens import Scope
 from tests import builders
 from tests.cycles.api.conftest import Speaker, Speaks
@@ -50,14 +60,25 @@ def test_acknowledging_assigns_the_cycle_to_who_asks(speaks: Speaks) -> None:
     assert reply.json()["cycle"]["assignee"] == "alice"
 
 
-def test_an_unwind_stores_its_plan(speaks: Speaks) -> None:
+@pytest.mark.parametrize(
+    ("has_coins", "answer"), [(True, (200, "UNWIND")), (False, (409, "RESUME"))]
+)
+def test_an_unwind_is_possible_as_its_preview_says(
+    speaks: Speaks, *, has_coins: bool, answer: tuple[int, str]
+) -> None:
     row = builders.dead_letter()
-    reply = speaks("operator").post(act(row, "unwind"), WHY, If_Match=seen(row))
-    shown = speaks("operator").get(f"/api/v1/cycles/{row.code}/unwind/preview/").json()
-    if reply.status_code == 200:
-        assert reply.json()["cycle"]["plan"] == "UNWIND"
-    else:  # the planner has nothing to sell: the preview said so
-        assert (reply.status_code, shown["is_possible"]) == (409, False)
+    if has_coins:
+        bought = postings.moved(
+            "binance", "XRP", Decimal(2000), origin=AccountOwner.CAPITAL, target=AccountOwner.CYCLE
+        )
+        booking.post("bought", PostingKind.FILL, bought, cycle=row)
+        builders.sample("XRP", at=timezone.now(), global_bid=Decimal("2.5"))
+    olga = speaks("operator")
+    promised = olga.get(act(row, "unwind") + "preview/").json()
+    reply = olga.post(act(row, "unwind"), WHY, If_Match=seen(row))
+    row.refresh_from_db()
+    assert promised["is_possible"] is has_coins
+    assert (reply.status_code, row.plan) == answer
 
 
 def test_a_write_off_ends_the_cycle_as_failed(speaks: Speaks) -> None:
@@ -241,6 +262,34 @@ def test_of_two_requests_at_once_one_acts(*, same_key: bool, transactional_db: N
     assert row.status == CycleStatus.RETRY_PENDING
     # Under one key the second waits or gets the first answer; under two keys it is stale.
     assert statuses in ([[200, 200], [200, 409]] if same_key else [[200, 412]])
+
+
+@pytest.mark.concurrency
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("same_key", "acts"), [(True, 1), (False, 2)])
+def test_a_request_sent_twice_at_once_acts_once_only_by_its_key(
+    *, same_key: bool, acts: int, transactional_db: None
+) -> None:
+    builders.desk()
+    root = superuser()
+    barrier = threading.Barrier(2, timeout=10)
+
+    def ask(number: int) -> int:
+        speaker = Speaker()
+        speaker.headers = dict(root.headers)
+        barrier.wait()
+        body = {"mode": "HALT", "reason": "strange balances"}
+        try:
+            key = "k1" if same_key else f"k{number}"
+            return int(speaker.post("/api/v1/mode/", body, key=key).status_code)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        tasks = [pool.submit(ask, number) for number in range(2)]
+        statuses = sorted(task.result(timeout=30) for task in tasks)
+    assert Intervention.objects.count() == acts
+    assert statuses in ([[200, 200], [200, 409]] if same_key else [[200, 200]])
 
 
 def superuser() -> Speaker:
