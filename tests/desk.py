@@ -14,7 +14,7 @@ from django.contrib.auth.models import Group, User
 from django.db.models.functions import Now
 
 from cycles.domain.words import Channel, Role
-from cycles.models import Cycle, ExchangeCall
+from cycles.models import Cycle, ExchangeCall, Step
 from cycles.services import leasing, opening, watching
 from cycles.services.advancing import advance, one_unit
 from cycles.services.intervening import Actor
@@ -110,7 +110,7 @@ class TestDesk:
         rows = self.control("/control/requests")
         return sum(
             1
-            for row in rows["requests"]
+            for row in rows
             if row["venue"] == venue and row["method"] == "POST" and row["path"].startswith(path)
         )
 
@@ -119,5 +119,5 @@ def why(cycle: Cycle) -> str:
     """Say what a cycle hangs on."""
     cycle.refresh_from_db()
     calls = [str(call) for call in ExchangeCall.objects.filter(cycle=cycle)]
-    steps = [f"{step} {step.state}" for step in cycle.steps.all()]
+    steps = [f"{step} {step.state}" for step in Step.objects.filter(cycle=cycle)]
     return f"{cycle.failure_class} {cycle.failure_reason} calls={calls} steps={steps}"

@@ -46,8 +46,8 @@ def seed(policy: Mapping[str, object] | None = None) -> Seeded:
     if not counts.markets:
         raise StaleDataError("; ".join(counts.problems) or "the venues told nothing")
     seeded.problems = counts.problems
-    seeded.policy = _first_policy(policy or {}).number
-    seeded.balances = _open_books()
+    seeded.policy = first_policy(policy or {}).number
+    seeded.balances = open_books()
     return seeded
 
 
@@ -56,7 +56,7 @@ def configure() -> None:
     registry.configure(database_is_live=desk.current().kind == DeskKind.LIVE)
 
 
-def _first_policy(values: Mapping[str, object]) -> PolicyVersion:
+def first_policy(values: Mapping[str, object]) -> PolicyVersion:
     """Write the starter policy unless there is one."""
     existing = PolicyVersion.objects.order_by("-number").first()
     if existing is not None:
@@ -67,7 +67,7 @@ def _first_policy(values: Mapping[str, object]) -> PolicyVersion:
     return first
 
 
-def _open_books() -> list[str]:
+def open_books() -> list[str]:
     """Post what the venues hold as the desk's opening capital, once."""
     if Posting.objects.filter(kind=PostingKind.CAPITAL).exists():
         return []

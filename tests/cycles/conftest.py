@@ -7,9 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db.models import Model
 
-from cycles.services import seeding
-from exchanges import registry
+from cycles.domain.words import DeskKind
+from cycles.services import desk as desk_services, seeding
+from exchanges import market_sync, registry
+from exchanges.models import MarketRule, NetworkRule, RegisteredAddress, TransferRoute
 from exchanges.simulator.server import RunningSimulator, start_in_thread
 from tests.desk import TestDesk
 
@@ -17,29 +20,53 @@ POLICY: dict[str, Any] = {
     "min_open_edge_bps": Decimal(-1000),
     "min_rebalance_edge_bps": Decimal(-5000),
 }
+WORLD = {"seed": 7, "speed": "1000", "scenario": "default"}
+REFERENCE: tuple[type[Model], ...] = (MarketRule, NetworkRule, RegisteredAddress, TransferRoute)
+_synced: dict[type[Model], list[Model]] = {}  # what the venues told the first test of this process
+
+
+@pytest.fixture(scope="session")
+def running_venues() -> Iterator[RunningSimulator]:
+    """Run the venues on ports of their own, a thousand times faster than life."""
+    with start_in_thread(seed=7, speed=Decimal(1000), stretch="crash-2024-12-03") as running:
+        yield running
 
 
 @pytest.fixture
-def venues(settings: Any) -> Iterator[RunningSimulator]:
-    """Run the venues on ports of their own, a thousand times faster than life."""
+def venues(running_venues: RunningSimulator, settings: Any) -> Iterator[RunningSimulator]:
+    """Give the venues with a world of this test's own: the same accounts, the first balances."""
     settings.KIMP_TIME_SCALE = Decimal(1000)
-    with start_in_thread(seed=7, speed=Decimal(1000), stretch="crash-2024-12-03") as running:
-        settings.KIMP_SIMULATOR_URL = running.control_url
-        settings.KIMP_FX_FRANKFURTER_URL = settings.KIMP_FX_ERAPI_URL = ""
-        registry.forget()
-        yield running
+    settings.KIMP_SIMULATOR_URL = running_venues.control_url
+    settings.KIMP_FX_FRANKFURTER_URL = settings.KIMP_FX_ERAPI_URL = ""
+    TestDesk(running=running_venues).control("/control/reset", WORLD)
     registry.forget()
+    yield running_venues
+    registry.forget()
+
+
+def seed() -> None:
+    """Set the desk up as `seed_desk` does; the venues' rules are fetched once and then repeated."""
+    desk_services.create(DeskKind.SIMULATED)
+    seeding.configure()
+    if not _synced:
+        market_sync.sync_markets(registry.utc_now())
+        _synced.update({model: list(model._default_manager.all()) for model in REFERENCE})
+    else:
+        for model, rows in _synced.items():
+            model._default_manager.bulk_create(rows)
+    seeding.first_policy(POLICY)
+    seeding.open_books()
 
 
 @pytest.fixture
 def desk(db: None, venues: RunningSimulator) -> TestDesk:
     """Give a seeded desk on the test's own transaction."""
-    seeding.seed(POLICY)
+    seed()
     return TestDesk(running=venues)
 
 
 @pytest.fixture
 def committed_desk(transactional_db: None, venues: RunningSimulator) -> TestDesk:
     """Give a seeded desk whose transactions really commit, for threads and processes."""
-    seeding.seed(POLICY)
+    seed()
     return TestDesk(running=venues)

@@ -72,7 +72,7 @@ def test_what_was_received_replaces_what_was_held_and_goes_to_the_desk(dead: Cyc
 
 
 def test_without_anything_received_holdings_go_to_the_desk_or_dust_as_they_are() -> None:
-    row = resolve(builders.dead_letter(usdt=5000), COMPLETED)
+    row = resolve(builders.dead_letter(usdt=5000, notional_krw=0), COMPLETED)
     assert row.status == CycleStatus.COMPLETED
     assert owns_nothing(row)
     assert balance("binance", "USDT") == Decimal(5000)
@@ -135,7 +135,7 @@ def test_a_cycle_is_not_completed_over_an_unknown_request(dead: Cycle) -> None:
 
 
 def test_writing_off_books_the_loss_and_fails_the_cycle() -> None:
-    row = write_off(builders.dead_letter(usdt=5000))
+    row = write_off(builders.dead_letter(usdt=5000, notional_krw=0))
     assert row.status == CycleStatus.FAILED
     assert owns_nothing(row)
     assert balance("binance", "USDT") == 0

@@ -1,0 +1,190 @@
+"""The desk's mode and pauses: what they stop, what goes on, and who may lift them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import Permission
+
+from cycles.domain.words import CycleStatus, Mode, Operation, PauseScope, Role, Verb
+from cycles.errors import (
+    HaltedError,
+    InvalidInputError,
+    NotAllowedNowError,
+    NotFoundError,
+    PermissionDeniedError,
+    PolicyDeniedError,
+)
+from cycles.models import Cycle, Desk, ExchangeCall, Intervention, Pause, Step
+from cycles.services import calling, desk as desk_services, opening
+from cycles.services.advancing import advance, one_unit
+from cycles.services.intervening import Actor
+from tests import builders
+from tests.cycles.services.acts import claimed, set_policy
+from tests.desk import TestDesk, operator
+
+pytestmark = pytest.mark.django_db
+
+
+def halt(actor: Actor | None = None) -> None:
+    """Halt the desk."""
+    desk_services.set_mode(Mode.HALT, actor=actor or operator(), reason="smoke")
+
+
+def resume(mode: Mode = Mode.RUN, actor: Actor | None = None) -> None:
+    """Leave a mode for another."""
+    desk_services.set_mode(mode, actor=actor or operator(), reason="no fire")
+
+
+def test_a_halt_is_written_with_who_why_and_when() -> None:
+    before = builders.desk()
+    halt()
+    row = Desk.objects.get()
+    assert (row.mode, row.mode_reason, row.mode_changed_by) == ("HALT", "smoke", "alice")
+    assert row.version == before.version + 1
+    assert Intervention.objects.get().payload == {"from": "RUN", "to": "HALT"}
+
+
+def test_no_intent_commits_after_a_halt() -> None:
+    builders.desk()
+    row = builders.cycle()
+    lease = claimed(row)
+    halt()
+    step = Step.objects.filter(cycle=row)[0]
+    with pytest.raises(HaltedError, match="smoke"):
+        calling.intend(lease, step, Operation.PLACE_ORDER, {}, client_order_id="k")
+    assert not ExchangeCall.objects.exists()
+
+
+def test_a_halted_cycle_waits_and_does_not_fail(desk: TestDesk) -> None:
+    row = desk.open()
+    halt()
+    advance(desk.lease(row))
+    row.refresh_from_db()
+    assert (row.status, row.retry_count, row.lease_owner) == (CycleStatus.STARTED, 0, "")
+    assert desk.posts("binance", "/api/v3/order") == 0
+    resume()
+    desk.drive_until(row, "INITIAL_TRADE_COMPLETED", "AWAITING_REBALANCE", "COMPLETED")
+
+
+def test_calls_already_intended_are_still_settled_under_a_halt(desk: TestDesk) -> None:
+    row = desk.open()
+    lease = desk.lease(row)
+    one_unit(lease)
+    halt()
+    one_unit(lease)
+    assert not ExchangeCall.objects.filter(cycle=row, outcome="DONE", is_settled=False).exists()
+
+
+@pytest.mark.parametrize("mode", [Mode.HALT, Mode.FINALIZE_ONLY])
+def test_nothing_is_opened_unless_the_desk_runs(desk: TestDesk, mode: Mode) -> None:
+    desk.sample()
+    desk_services.set_mode(mode, actor=operator(), reason="r")
+    assert opening.open_if_decided(actor="tester") is None
+    with pytest.raises(PolicyDeniedError, match=mode.value):
+        opening.open_by_hand(asset="XRP", notional_usdt=Decimal(2000), actor=operator(), reason="r")
+    assert not Cycle.objects.exists()
+
+
+def test_money_may_still_come_home_when_the_desk_only_finalizes(desk: TestDesk) -> None:
+    desk.sample()
+    desk_services.set_mode(Mode.FINALIZE_ONLY, actor=operator(), reason="r")
+    opened = opening.open_return_only(notional_krw=Decimal(1_000_000), actor=operator(), reason="r")
+    assert opened.status == CycleStatus.INITIAL_TRADE_COMPLETED
+    halt()
+    with pytest.raises(PolicyDeniedError, match="halted"):
+        opening.open_return_only(notional_krw=Decimal(1_000_000), actor=operator(), reason="r")
+
+
+@pytest.mark.parametrize("target", [Mode.RUN, Mode.FINALIZE_ONLY])
+def test_leaving_a_halt_needs_its_own_permission(target: Mode) -> None:
+    builders.desk(Mode.HALT)
+    clerk = operator("clerk", "viewer")
+    assert clerk.user is not None
+    clerk.user.user_permissions.add(Permission.objects.get(codename="halt_desk"))
+    may_halt = operator("clerk", "viewer")
+    with pytest.raises(PermissionDeniedError):
+        resume(target, may_halt)
+    assert Desk.objects.get().mode == Mode.HALT
+    halt(may_halt)
+    resume(target)
+    assert Desk.objects.get().mode == target
+
+
+def test_a_halt_by_the_system_is_left_by_a_person_only() -> None:
+    builders.desk()
+    desk_services.halt_by_system("the ledger cannot be explained")
+    desk_services.halt_by_system("a second time")
+    row = Desk.objects.get()
+    assert (row.mode, row.mode_changed_by) == ("HALT", "system")
+    assert row.mode_reason == "the ledger cannot be explained"
+
+
+@pytest.mark.parametrize("reason", ["", " "])
+def test_a_change_of_mode_needs_a_reason(reason: str) -> None:
+    builders.desk()
+    with pytest.raises(InvalidInputError):
+        desk_services.set_mode(Mode.HALT, actor=operator(), reason=reason)
+    assert Desk.objects.get().mode == Mode.RUN
+
+
+@pytest.mark.parametrize(
+    ("scope", "key", "paused"),
+    [
+        (PauseScope.ASSET, "XRP", {"XRP"}),
+        (PauseScope.ROUTE, "XRP:binance>upbit", {"XRP"}),
+        (PauseScope.ROUTE, "XRP:upbit>binance", set()),
+        (PauseScope.VENUE, "upbit", {"BTC", "ETH", "SOL", "USDT", "XRP"}),
+        (PauseScope.VENUE, "bithumb", set()),
+    ],
+)
+def test_a_pause_stops_new_beginnings_where_it_says(
+    scope: PauseScope, key: str, paused: set[str]
+) -> None:
+    builders.desk()
+    builders.policy()
+    desk_services.pause(scope, key, actor=operator(), reason="r")
+    assert desk_services.paused_assets("binance", "upbit") == paused
+
+
+def test_a_paused_asset_is_not_opened_by_hand_and_is_again_once_lifted(desk: TestDesk) -> None:
+    pause = desk_services.pause(PauseScope.ASSET, "XRP", actor=operator(), reason="r")
+    with pytest.raises(PolicyDeniedError, match="paused"):
+        desk.open("XRP")
+    desk_services.unpause(pause.pk, actor=operator(), reason="over")
+    assert desk.open("XRP").status == CycleStatus.STARTED
+
+
+def test_the_initiator_passes_a_paused_asset_over(desk: TestDesk) -> None:
+    set_policy(min_open_edge_bps=Decimal(-1000), allowed_assets=["XRP", "USDT"])
+    desk_services.pause(PauseScope.ASSET, "XRP", actor=operator(), reason="r")
+    desk_services.pause(PauseScope.ASSET, "USDT", actor=operator(), reason="r")
+    desk.sample()
+    assert opening.open_if_decided(actor="tester") is None
+
+
+def test_a_pause_is_made_and_lifted_once_each() -> None:
+    builders.desk()
+    pause = desk_services.pause(PauseScope.ASSET, "XRP", actor=operator(), reason="r")
+    with pytest.raises(NotAllowedNowError, match="already"):
+        desk_services.pause(PauseScope.ASSET, "XRP", actor=operator(), reason="r")
+    desk_services.unpause(pause.pk, actor=operator(), reason="r")
+    with pytest.raises(NotFoundError):
+        desk_services.unpause(pause.pk, actor=operator(), reason="r")
+    verbs = Intervention.objects.order_by("pk").values_list("verb", flat=True)
+    assert list(verbs) == [Verb.PAUSE, Verb.UNPAUSE]
+
+
+def test_who_may_not_halt_may_not_pause() -> None:
+    builders.desk()
+    with pytest.raises(PermissionDeniedError):
+        desk_services.pause(PauseScope.ASSET, "XRP", actor=operator("vera", "viewer"), reason="r")
+    assert not Pause.objects.exists()
+
+
+def test_a_halt_stops_no_claim_but_every_role_only_looks(desk: TestDesk) -> None:
+    row = desk.open()
+    halt()
+    lease = claimed(row, Role.INITIATOR)
+    assert one_unit(lease).turn.value == "wait"
