@@ -20,9 +20,10 @@ OPERATOR = "demo"
 POLICY: dict[str, object] = {
     "notional_usdt": Decimal(5000),
     "min_open_edge_bps": Decimal(30),
-    # In the crash premia move while coins are in flight: the way home is taken all the same.
-    "min_rebalance_edge_bps": Decimal(-300),
-    "daily_loss_limit_usdt": Decimal(5000),
+    # In the crash premia move while coins are in flight, the more the slower the machine: any way
+    # home is taken, and no loss stops the play.
+    "min_rebalance_edge_bps": Decimal(-9000),
+    "daily_loss_limit_usdt": Decimal(100_000),
     "longest_wait_seconds": 86400,
     "max_open_cycles": 6,
     "allowed_assets": ["ETH", "SOL", "USDT", "XRP"],  # two blocks of BTC outlast the play
