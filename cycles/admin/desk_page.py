@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -20,6 +20,7 @@ from cycles.models import Alert, Heartbeat, PremiumSample, Transition
 from cycles.services.intervening import PERMISSIONS
 
 CHART_SPAN = timedelta(hours=6)
+CHART_POINTS = 180
 SHOWN_ALERTS, SHOWN_TRANSITIONS = 6, 10
 LATE_BEAT = timedelta(seconds=60)
 HELD = (AccountOwner.DESK, AccountOwner.CYCLE, AccountOwner.IN_FLIGHT, AccountOwner.SUSPENSE)
@@ -79,17 +80,20 @@ def _processes() -> Iterable[Heartbeat]:
     return Heartbeat.objects.exclude(name__startswith="job:").order_by("role", "name")
 
 
-def _chart(samples: Iterable[PremiumSample], now: datetime) -> Chart | None:
-    """Draw the way out at the traded rate, per asset."""
+def _chart(samples: Sequence[PremiumSample], now: datetime) -> Chart | None:
+    """Draw the way out at the traded rate, per asset, as finely as the span allows."""
+    firsts = [selectors.first_sample_at(s.asset, now - CHART_SPAN) for s in samples]
+    since = min((first for first in firsts if first is not None), default=now)
+    bucket = max((now - since) / CHART_POINTS, timedelta(seconds=1))
     series = {
         sample.asset: [
             (timezone.localtime(point.at), point.outbound_traded_bps)
-            for point in selectors.premium_series(sample.asset, now - CHART_SPAN)
+            for point in selectors.premium_series(sample.asset, since, bucket=bucket)
             if point.outbound_traded_bps is not None
         ]
         for sample in samples
     }
-    return premium_chart(series)
+    return premium_chart(series, gap=max(bucket * 5, LATE_BEAT))
 
 
 def _places(balances: Iterable[Mapping[str, Any]]) -> list[Place]:

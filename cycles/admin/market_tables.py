@@ -23,7 +23,6 @@ class PremiumSampleAdmin(ReadOnlyAdmin):
         column("return_official_bps", _("back, official"), show.bps),
         column("krw_per_usdt_bid", _("KRW per USDT"), show.quantity),
         column("krw_per_usd", _("KRW per USD"), show.quantity),
-        "rate_source",
         "is_generated",
     )
     list_filter = ("asset", "is_generated")

@@ -12,10 +12,16 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
 
 from cycles.admin import show
 
 Column = Callable[[Any], Any]
+CORRELATION = {
+    "request_id": _("request id"),
+    "session_id": _("session id"),
+    "trace_id": _("trace id"),
+}
 
 if TYPE_CHECKING:
     BaseAdmin = admin.ModelAdmin[Any]
@@ -53,8 +59,9 @@ class ReadOnlyAdmin(BaseAdmin):
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         """Show every column, numbers and instants the way people read them."""
         hidden = {*(self.exclude or ()), "id"}
-        columns = self.opts.concrete_fields
-        return [_shown(field) for field in columns if field.name not in hidden]
+        columns = [field for field in self.opts.concrete_fields if field.name not in hidden]
+        columns.sort(key=lambda field: field.name in CORRELATION)  # the facts first
+        return [_shown(field) for field in columns]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         """Give the same: nothing can be typed."""
@@ -63,6 +70,8 @@ class ReadOnlyAdmin(BaseAdmin):
 
 def _shown(field: models.Field[Any, Any]) -> Any:
     """Give a field's name, or a column that shows its value better than Django would."""
+    if field.name in CORRELATION:
+        return column(field.name, CORRELATION[field.name], lambda text: text or show.NOTHING)
     if isinstance(field, models.DecimalField):
         return column(field.name, field.verbose_name, show.quantity)
     if isinstance(field, models.DateTimeField):

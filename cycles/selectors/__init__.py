@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cycles.selectors.desk import DeskSummary, balances, desk_summary
-from cycles.selectors.premia import PremiumPoint, latest_samples, premium_series
+from cycles.selectors.premia import PremiumPoint, first_sample_at, latest_samples, premium_series
 from cycles.selectors.rows import (
     changes_since,
     cycle_by_code,
@@ -28,6 +28,7 @@ __all__ = [
     "cycles",
     "dead_letters",
     "desk_summary",
+    "first_sample_at",
     "latest_samples",
     "ledger_of",
     "matching",

@@ -8,13 +8,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, F, Max, Min, Q, Sum
+from django.db.models import Count, F, Min, Q, Sum
 from django.db.models.functions import Now, TruncDate
 
 from cycles import conf
 from cycles.domain.words import CycleStatus
-from cycles.models import Account, Alert, Cycle, Desk, Pause, PremiumSample
+from cycles.models import Account, Alert, Cycle, Desk, Pause
 from cycles.models.cycle import FINAL_STATUSES
+from cycles.selectors.premia import latest_samples
 from cycles.selectors.rows import open_calls
 
 ZERO = Decimal(0)
@@ -68,7 +69,7 @@ def desk_summary() -> DeskSummary:
         open_calls=open_calls().count(),
         pending_alerts=Alert.objects.filter(state=Alert.State.PENDING).count(),
         pauses=tuple(Pause.objects.select_related("created_by").order_by("scope", "key")),
-        last_sample_at=PremiumSample.objects.aggregate(last=Max("at"))["last"],
+        last_sample_at=max((sample.at for sample in latest_samples()), default=None),
         **_dead(),
         **_realised(),
     )

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db.models import Avg, DateTimeField, F, Func, QuerySet, Value
+from django.db.models.expressions import RawSQL
 
 from cycles.models import PremiumSample
 
@@ -55,6 +56,26 @@ def premium_series(
     ]
 
 
+def first_sample_at(asset: str, since: datetime) -> datetime | None:
+    """Give when an asset's first sample since an instant was taken, None if there was none."""
+    rows = PremiumSample.objects.filter(asset=asset, at__gte=since).order_by("at")
+    return rows.values_list("at", flat=True).first()
+
+
+# One step along the index per asset: DISTINCT ON would read every sample ever taken.
+NEWEST = """
+WITH RECURSIVE named AS (
+    (SELECT asset FROM cycles_premiumsample ORDER BY asset LIMIT 1)
+    UNION ALL
+    SELECT (SELECT asset FROM cycles_premiumsample WHERE asset > named.asset ORDER BY asset LIMIT 1)
+      FROM named WHERE named.asset IS NOT NULL
+)
+SELECT (SELECT id FROM cycles_premiumsample s WHERE s.asset = named.asset ORDER BY at DESC LIMIT 1)
+  FROM named WHERE named.asset IS NOT NULL
+"""
+
+
 def latest_samples() -> QuerySet[PremiumSample]:
-    """Give the newest sample of each asset, by asset."""
-    return PremiumSample.objects.order_by("asset", "-at").distinct("asset")
+    """Give the newest sample of each asset, by asset; as quick with millions of rows as with ten."""
+    newest = RawSQL(NEWEST, [])  # noqa: S611  a constant without parameters
+    return PremiumSample.objects.filter(pk__in=newest).order_by("asset")

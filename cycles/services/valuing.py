@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from cycles import selectors
 from cycles.domain.postings import Holding
 from cycles.domain.words import AccountOwner
 from cycles.models import Cycle, PremiumSample
@@ -37,8 +38,7 @@ class Prices:
 
 def latest_samples() -> dict[str, PremiumSample]:
     """Give the newest sample of each asset."""
-    newest = PremiumSample.objects.order_by("asset", "-at").distinct("asset")
-    return {sample.asset: sample for sample in newest}
+    return {sample.asset: sample for sample in selectors.latest_samples()}
 
 
 def newest_prices(global_venue: str) -> Prices:

@@ -230,3 +230,36 @@ def test_the_language_changes_by_the_header(login: Login, dead: Cycle) -> None:
     assert "Dead letters" in page(client, "index")
     client.post(reverse("set_language"), {"language": "ko", "next": "/admin/"})
     assert "데드레터" in page(client, "index")
+
+
+def test_the_desk_needs_as_many_queries_for_many_cycles_as_for_few(
+    login: Login, django_assert_max_num_queries: Counter
+) -> None:
+    builders.desk()
+    client = login("viewer")
+    for _ in range(8):
+        builders.alert(builders.dead_letter(), key=str(_))
+        builders.finished()
+    for asset in ("BTC", "SOL", "XRP"):
+        builders.sample(asset, at=timezone.now())
+    page(client, "index")
+    with django_assert_max_num_queries(42):
+        page(client, "index")
+
+
+def test_the_cycle_page_needs_a_bounded_number_of_queries(
+    login: Login, dead: Cycle, django_assert_max_num_queries: Counter
+) -> None:
+    client = login("approver")
+    for number in range(8):
+        builders.alert(dead, key=str(number))
+    page(client, "cycles_cycle_change", dead.pk)
+    with django_assert_max_num_queries(45):
+        page(client, "cycles_cycle_change", dead.pk)
+
+
+def test_a_page_that_is_forbidden_says_so_in_the_desks_own_dress(login: Login) -> None:
+    builders.desk()
+    reply = login("viewer").get(reverse("admin:desk_open"))
+    assert reply.status_code == 403
+    assert "cycles/desk.css" in reply.content.decode()
