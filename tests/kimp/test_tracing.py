@@ -6,20 +6,23 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from django.db.models.functions import Now
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from cycles.domain.words import CallOutcome, Operation
-from cycles.models import ExchangeCall
+from cycles.domain.words import CallOutcome
+from cycles.models import Cycle
 from cycles.services import tracing
 from cycles.services.calling import called
 from cycles.services.correlating import correlation
 from cycles.services.tracing import span
 from kimp.tracing import OpenTelemetry
+from tests import builders
 
 CYCLE = UUID("0190a3c2-f0c4-7bd1-a1b2-c3d4e5f60718")
 
@@ -94,19 +97,22 @@ def test_an_error_marks_the_span_and_tells_no_secret(spans: InMemorySpanExporter
     assert "hushhush" not in found.to_json()
 
 
+@pytest.mark.django_db
 def test_a_venue_call_has_a_span_that_names_it(spans: InMemorySpanExporter) -> None:
-    call = ExchangeCall(
-        cycle_id=CYCLE,
-        operation=Operation.PLACE_ORDER,
-        venue="upbit",
-        client_order_id="kabc1",
+    builders.desk()
+    builders.policy()
+    builders.capital("binance", "USDT", 100_000)
+    row = builders.cycle()
+    Cycle.objects.filter(pk=row.pk).update(
+        lease_owner="test", lease_expires_at=Now() + timedelta(seconds=30)
     )
+    call = builders.order_call(row, outcome=CallOutcome.INTENDED, client_order_id="kabc1")
     noted = called(call, lambda: None)
     assert noted.outcome == CallOutcome.DONE
     found = by_name(spans)["call.place_order"]
-    assert trace_of(found) == CYCLE.int
+    assert trace_of(found) == row.pk.int
     facts = found.attributes or {}
-    assert (facts["venue"], facts["client_order_id"]) == ("upbit", "kabc1")
+    assert (facts["venue"], facts["client_order_id"]) == (call.venue, "kabc1")
 
 
 def test_nothing_is_bound_when_tracing_is_off() -> None:
