@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from abc import abstractmethod
 from argparse import ArgumentParser
-from types import FrameType
 from typing import Any, ClassVar
 
 import structlog
@@ -35,13 +35,7 @@ class RoleCommand(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Set up, work until told to stop, take down."""
-        stop = threading.Event()
-
-        def ask_to_stop(_signal: int, _frame: FrameType | None) -> None:
-            stop.set()
-
-        signal.signal(signal.SIGTERM, ask_to_stop)
-        signal.signal(signal.SIGINT, ask_to_stop)
+        stop = _stop_on_signals()
         try:
             seeding.configure()
         except CycleError as error:
@@ -64,3 +58,24 @@ class RoleCommand(BaseCommand):
     @abstractmethod
     def work(self, stop: threading.Event) -> None:
         """Do the role's work until `stop` is set."""
+
+
+def _stop_on_signals() -> threading.Event:
+    """Give an event that SIGTERM and SIGINT set, from a thread of its own.
+
+    A handler runs between any two bytecodes of the main thread: setting the event there hangs for
+    ever when the main thread is just inside the event's own lock.
+    """
+    stop = threading.Event()
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: None)
+
+    def wait() -> None:
+        os.read(reader, 1)
+        stop.set()
+
+    threading.Thread(target=wait, name="signals", daemon=True).start()
+    return stop

@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 import os
-import random
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import structlog
-from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
 from cycles import conf, metrics
 from cycles.domain.words import FailureClass, Role
 from cycles.errors import CycleError, DatabaseBusyError
 from cycles.services import advancing, leasing, retrying
 from cycles.services.correlating import bound
+from cycles.services.crew import Crew
 from cycles.services.moving import Lease
+from cycles.services.outage import UNREACHABLE, Outage
 from cycles.services.presence import beat, leave
+from exchanges.errors import ModeError, StaleReferenceError, VenueError
 
 log = structlog.get_logger(__name__)
 
 LONGEST_NAP_SECONDS = 1.0
 SHORTEST_NAP_SECONDS = 0.02
+BUSY_NAP_SECONDS = 0.1
 BEAT_SECONDS = 5.0
-STOP_SECONDS = 8.0
-LONGEST_BACK_OFF_SECONDS = 10.0
+STOP_SECONDS = 4.0  # a call may hang for longer; the supervisor kills after 6
+NOW = timedelta(0)
 
 
 @dataclass(slots=True)
@@ -41,6 +45,7 @@ class Worker:
     owner: str = ""
     _held: dict[UUID, Lease] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
+    _outage: Outage = field(default_factory=Outage)
 
     def __post_init__(self) -> None:
         """Name this run: the owner of its leases."""
@@ -51,27 +56,45 @@ class Worker:
         with bound(session_id=conf.session_id()):
             keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
             keeper.start()
-            with ThreadPoolExecutor(conf.worker_threads(), self.role.value) as pool:
-                self._loop(pool)
-            keeper.join(STOP_SECONDS)
+            crew = Crew(conf.worker_threads(), self.role.value)
+            try:
+                self._loop(crew)
+            finally:
+                self.stop.set()
+                self._end(crew)
+            keeper.join(1.0)
             self._guarded(lambda: leave(self.owner))
             log.info("worker.stopped", role=self.role.value)
 
-    def _loop(self, pool: ThreadPoolExecutor) -> None:
+    def _loop(self, crew: Crew) -> None:
         """Claim, hand out, nap; database trouble is said once and waited out."""
-        back_off, last_between = 0.0, -1.0
+        last_between = -1.0
         while not self.stop.is_set():
             try:
                 if time.monotonic() - last_between >= 1.0:
                     last_between = time.monotonic()
                     self._run_between()
-                claimed = self._claim(pool)
+                claimed = self._claim(crew)
                 nap = 0.0 if claimed else self._nap()
-                back_off = self._recovered(back_off)
-            except (OperationalError, InterfaceError) as error:
-                back_off = self._database_trouble(back_off, error)
-                nap = back_off
+                self._outage.end()
+            except UNREACHABLE as error:
+                self._outage.tell(error)
+                nap = self._outage.longer_pause().total_seconds()
             self.stop.wait(nap or SHORTEST_NAP_SECONDS)
+
+    def _end(self, crew: Crew) -> None:
+        """Let the units under way end; what hangs is handed back: the next worker reconciles it."""
+        crew.end(patience_seconds=STOP_SECONDS)
+        with self._guard:
+            hanging = list(self._held.values())
+            self._held.clear()
+        for lease in hanging:
+            log.warning("worker.leaves_in_flight", cycle_id=str(lease.cycle_id), fence=lease.fence)
+            self._hand_back(lease)
+
+    def _hand_back(self, lease: Lease) -> None:
+        """Let anyone have the cycle at once; if the database is away, the lease runs out by itself."""
+        self._guarded(lambda: leasing.release(lease, wake_in=NOW))
 
     def _run_between(self) -> None:
         """Run the role's own duty; what it is denied is no reason to stop."""
@@ -81,39 +104,50 @@ class Worker:
             self.between()
         except CycleError as error:
             log.info("worker.denied", code=error.code, error=str(error))
+        except (ModeError, StaleReferenceError, VenueError) as error:
+            log.warning("worker.denied", code=type(error).__name__, error=str(error))
 
-    def _claim(self, pool: ThreadPoolExecutor) -> int:
+    def _claim(self, crew: Crew) -> int:
         """Lease as many due cycles as there are free threads."""
-        with self._guard:
-            free = conf.worker_threads() - len(self._held)
+        free = self._free()
         if free <= 0:
             return 0
         leases = leasing.claim(self.role, self.owner, limit=free)
         for lease in leases:
             with self._guard:
                 self._held[lease.cycle_id] = lease
-            done: Future[None] = pool.submit(self._drive, lease)
-            done.add_done_callback(lambda _f, held=lease: self._forget(held))  # type: ignore[misc]
+            crew.submit(partial(self._drive, lease))
         metrics.CLAIMS.labels(role=self.role.value).inc(len(leases))
         return len(leases)
 
-    def _forget(self, lease: Lease) -> None:
-        """A thread is free again."""
+    def _free(self) -> int:
+        """Count the threads that drive nothing."""
         with self._guard:
-            self._held.pop(lease.cycle_id, None)
+            return conf.worker_threads() - len(self._held)
 
     def _drive(self, lease: Lease) -> None:
-        """Drive one cycle on a pool thread: the boundary of this process."""
-        close_old_connections()
+        """Drive one cycle on a thread of the crew: the boundary of this process."""
         with bound(session_id=conf.session_id()):
             try:
+                close_old_connections()
                 advancing.advance(lease, may_go_on=lambda: not self.stop.is_set())
-            except (OperationalError, InterfaceError, DatabaseBusyError) as error:
-                # The lease runs out by itself; whoever claims next reads the journal.
-                log.warning("database.unreachable", error=type(error).__name__)
-                connection.close()
+            except DatabaseBusyError as error:
+                log.warning("database.busy", cycle_id=str(lease.cycle_id), error=str(error))
+                self._hand_back(lease)
+            except UNREACHABLE as error:
+                # Whoever claims next reads the journal.
+                self._outage.tell(error)
+                self._hand_back(lease)
             except Exception as error:  # noqa: BLE001  the process boundary
                 self._bug(lease, error)
+            finally:
+                self._forget(lease)
+
+    def _forget(self, lease: Lease) -> None:
+        """A thread is free again; a newer lease of the same cycle stays."""
+        with self._guard:
+            if self._held.get(lease.cycle_id) is lease:
+                del self._held[lease.cycle_id]
 
     def _bug(self, lease: Lease, error: Exception) -> None:
         """Park a cycle whose driving raised what nobody foresaw."""
@@ -121,11 +155,13 @@ class Worker:
         try:
             reason = f"{type(error).__name__}: {error}"
             retrying.fail(lease, FailureClass.BUG, reason, actor=self.owner)
-        except (CycleError, OperationalError, InterfaceError) as second:
+        except (CycleError, DatabaseError, InterfaceError) as second:
             log.warning("cycle.bug_not_noted", error=str(second))
 
     def _nap(self) -> float:
         """Give how long to sleep: until the next cycle is due, a second at most."""
+        if self._free() <= 0:
+            return BUSY_NAP_SECONDS
         due = leasing.next_due_in(self.role)
         if due is None:
             return LONGEST_NAP_SECONDS
@@ -155,23 +191,8 @@ class Worker:
         """Do something with the database that may wait for the next time."""
         try:
             act()
-        except (OperationalError, InterfaceError) as error:
-            log.warning("database.unreachable", error=type(error).__name__)
-            connection.close()
-
-    def _database_trouble(self, back_off: float, error: Exception) -> float:
-        """Say once that the database does not answer; wait longer each time."""
-        if not back_off:
-            log.warning("database.unreachable", error=type(error).__name__)
-        connection.close()
-        longer = min(max(back_off * 2, 0.5), LONGEST_BACK_OFF_SECONDS)
-        return longer * random.uniform(0.5, 1.0)  # noqa: S311  jitter
-
-    def _recovered(self, back_off: float) -> float:
-        """Say that the database answers again."""
-        if back_off:
-            log.info("database.answers_again")
-        return 0.0
+        except UNREACHABLE as error:
+            self._outage.tell(error)
 
 
 def drive_due(role: Role, owner: str, *, limit: int = 50) -> int:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
 from argparse import ArgumentParser
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection
 
 from cycles import conf
 from cycles.domain.words import Role
@@ -16,6 +16,7 @@ from cycles.errors import CycleError
 from cycles.management.role import RoleCommand
 from cycles.services import watching
 from cycles.services.correlating import bound
+from cycles.services.outage import UNREACHABLE, Outage
 from cycles.services.presence import beat, leave
 
 log = structlog.get_logger(__name__)
@@ -34,6 +35,7 @@ class Command(RoleCommand):
 
     def handle(self, *args: object, **options: object) -> None:
         """Remember the pace, then run."""
+        self.outage = Outage()
         self.interval_seconds = max(int(str(options["interval_ms"])), 100) / 1000
         super().handle(*args, **options)
 
@@ -44,17 +46,20 @@ class Command(RoleCommand):
         with bound(session_id=conf.session_id()):
             while not stop.is_set():
                 began = time.monotonic()
-                self._tick(rates, name)
-                stop.wait(max(0.0, self.interval_seconds - (time.monotonic() - began)))
-            leave(name)
+                pause = self._tick(rates, name)
+                stop.wait(max(pause, self.interval_seconds - (time.monotonic() - began), 0.0))
+            with contextlib.suppress(*UNREACHABLE):
+                leave(name)
 
-    def _tick(self, rates: watching.Rates, name: str) -> None:
-        """Sample once; what fails is told and tried again at the next tick."""
+    def _tick(self, rates: watching.Rates, name: str) -> float:
+        """Sample once; what fails is told and tried again. Gives the seconds to pause at least."""
         try:
             watching.tick(rates)
             beat(name, self.role)
+            self.outage.end()
         except CycleError as error:
             log.warning("feeder.denied", code=error.code, error=str(error))
-        except (OperationalError, InterfaceError) as error:
-            log.warning("database.unreachable", error=type(error).__name__)
-            connection.close()
+        except UNREACHABLE as error:
+            self.outage.tell(error)
+            return self.outage.longer_pause().total_seconds()
+        return 0.0

@@ -1,0 +1,47 @@
+"""A database that does not answer: said once, waited out with a growing pause, said to be over."""
+
+from __future__ import annotations
+
+import random
+import threading
+from datetime import timedelta
+
+import structlog
+from django.db import InterfaceError, OperationalError, connection
+
+log = structlog.get_logger(__name__)
+
+UNREACHABLE = (OperationalError, InterfaceError)
+FIRST_PAUSE = timedelta(milliseconds=500)
+LONGEST_PAUSE = timedelta(seconds=10)
+JITTER = random.SystemRandom()
+
+
+class Outage:
+    """What the threads of one process know of their database."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._is_told = False
+        self._pause = timedelta(0)
+
+    def tell(self, error: Exception) -> None:
+        """Say it, unless it is known already; drop this thread's connection."""
+        connection.close()
+        with self._guard:
+            is_news, self._is_told = not self._is_told, True
+        if is_news:
+            log.warning("database.unreachable", error=type(error.__cause__ or error).__name__)
+
+    def longer_pause(self) -> timedelta:
+        """Give how long to leave the database alone: twice as long each time, with jitter."""
+        self._pause = min(max(self._pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
+        return self._pause * JITTER.uniform(0.5, 1.0)
+
+    def end(self) -> None:
+        """Say that the database answers again, if it did not."""
+        self._pause = timedelta(0)
+        with self._guard:
+            was_told, self._is_told = self._is_told, False
+        if was_told:
+            log.info("database.answers_again")
