@@ -56,4 +56,4 @@ def open_er_api_url() -> str:
 
 def deadline_seconds() -> int:
     """Give the total time a venue call may take."""
-    return int(getattr(settings, "KIMP_VENUE_DEADLINE_SECONDS", 10))
+    return int(settings.KIMP_VENUE_DEADLINE_SECONDS)

@@ -36,7 +36,7 @@ with connection.cursor() as cursor:
         ("application_name", "kimp-web"),
         ("lock_timeout", "3s"),
         ("statement_timeout", "15s"),
-        ("idle_in_transaction_session_timeout", "30s"),
+        ("idle_in_transaction_session_timeout", "5s"),
         ("TimeZone", "UTC"),
     ],
 )
