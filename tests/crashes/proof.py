@@ -1,0 +1,115 @@
+"""What must hold after any crash: journal, ledger and venues tell the same story, and nothing is left."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from django.db import connection
+
+from cycles.domain.words import CallOutcome, Operation
+from cycles.models import Account, Alert, Cycle, ExchangeCall
+from cycles.services import intervening, resolving, verifying
+from cycles.services.resolving import Resolution, ResolutionOutcome
+from tests.crashes.running import DESK_APPLICATIONS, RunningDesk
+from tests.desk import operator, why
+
+FINAL = {"COMPLETED", "FAILED"}
+
+
+def assert_one_story(desk: RunningDesk) -> None:
+    """Hold the journal against the venues, then the ledger, then what may not be left over."""
+    _assert_orders(desk)
+    _assert_withdrawals(desk)
+    report = verifying.verify_ledger()
+    assert report.problems == ()
+    assert report.is_balanced
+    assert report.matches_venues
+    assert report.is_settled
+    assert desk.control("/control/invariants")["problems"] == []
+    _assert_nothing_left()
+
+
+def _assert_orders(desk: RunningDesk) -> None:
+    rows = desk.control("/control/orders")
+    accepted = Counter((row["venue"], row["client_order_id"]) for row in rows)
+    assert {key: n for key, n in accepted.items() if n > 1} == {}
+    assert {row["client_order_id"] for row in rows if row["acceptances"] != 1} == set()
+    assert set(accepted) == _done(Operation.PLACE_ORDER, "client_order_id")
+
+
+def _assert_withdrawals(desk: RunningDesk) -> None:
+    rows = desk.control("/control/transfers")["withdrawals"]
+    accepted = Counter((row["venue"], row["venue_withdrawal_id"]) for row in rows)
+    assert {key: n for key, n in accepted.items() if n > 1} == {}
+    assert set(accepted) == _done(Operation.WITHDRAW, "venue_order_id")
+
+
+def _done(operation: Operation, column: str) -> set[tuple[str, str]]:
+    calls = ExchangeCall.objects.filter(operation=operation, outcome=CallOutcome.DONE)
+    return set(calls.values_list("venue", column))
+
+
+def _assert_nothing_left() -> None:
+    assert [why(cycle) for cycle in Cycle.objects.exclude(status__in=FINAL)] == []
+    assert not Account.objects.filter(cycle__isnull=False).exclude(balance=0).exists()
+    assert not Cycle.objects.exclude(lease_owner="").exists()
+    open_calls = ExchangeCall.objects.filter(
+        outcome__in=[CallOutcome.INTENDED, CallOutcome.UNKNOWN]
+    )
+    assert not open_calls.exists()
+    assert idle_in_transaction() == 0
+
+
+def idle_in_transaction() -> int:
+    """Count transactions of the desk that somebody opened and left for more than a second."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND application_name = ANY(%s) AND state LIKE 'idle in transaction%%' "
+            "AND state_change < clock_timestamp() - interval '1 second'",
+            [list(DESK_APPLICATIONS)],
+        )
+        return int(cursor.fetchone()[0])
+
+
+def tend_dead_letters(desk: RunningDesk) -> list[str]:
+    """Do what an operator does: see that each is explained, look at the venue, send it on."""
+    tended = []
+    for cycle in Cycle.objects.filter(status="DEAD_LETTER"):
+        assert cycle.failure_class, why(cycle)
+        assert cycle.failure_reason, why(cycle)
+        assert Alert.objects.filter(cycle=cycle, severity=Alert.Severity.CRITICAL).exists()
+        tended.append(f"{cycle.failure_class}: {cycle.failure_reason}")
+        open_call = cycle.calls.filter(outcome__in=["INTENDED", "UNKNOWN"]).first()
+        if open_call is not None:
+            _state_absence(desk, cycle, open_call)
+            cycle.refresh_from_db()
+        intervening.redrive(
+            cycle.pk, actor=operator(), reason="looked at", seen_version=cycle.version
+        )
+    return tended
+
+
+def _state_absence(desk: RunningDesk, cycle: Cycle, call: ExchangeCall) -> None:
+    """Look at the venue with one's own eyes; only what is not there is stated to be absent."""
+    assert not _is_at_venue(desk, call), f"the venue has {call}, which kimp did not find"
+    resolving.resolve(
+        cycle.pk,
+        actor=operator(),
+        reason="the venue's page shows nothing",
+        seen_version=cycle.version,
+        resolution=Resolution(outcome=ResolutionOutcome.CALL_ABSENT, evidence="ticket 1"),
+    )
+
+
+def _is_at_venue(desk: RunningDesk, call: ExchangeCall) -> bool:
+    rows: list[dict[str, Any]] = desk.control("/control/orders")
+    if any(row["client_order_id"] == call.client_order_id for row in rows):
+        return True
+    known = _done(Operation.WITHDRAW, "venue_order_id")
+    return any(
+        (row["venue"], row["venue_withdrawal_id"]) not in known
+        for row in desk.control("/control/transfers")["withdrawals"]
+        if row["venue"] == call.venue and row["asset"] == call.step.asset
+    )

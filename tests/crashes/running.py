@@ -1,0 +1,203 @@
+"""A desk of real processes on the test's own database, for tests that kill, stop and cut them off."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from django.db import connection
+
+from cycles.models import Cycle
+from cycles.services import opening, seeding
+from exchanges import registry
+from kimp.sockets import is_free
+from tests.desk import eventually, operator
+from tests.kimp.processes import PROJECT, environ_of
+
+LEASE_SECONDS = 2
+SPEED = 60
+POLICY: dict[str, Any] = {
+    "notional_usdt": Decimal(1000),
+    "min_open_edge_bps": Decimal(10_000),  # cycles are opened by the test
+    "min_rebalance_edge_bps": Decimal(-5000),
+    "daily_loss_limit_usdt": Decimal(50_000),
+    "max_open_cycles": 50,
+    "max_open_cycles_per_asset": 50,
+    "max_exposure_usdt": Decimal(1_000_000),
+    "max_exposure_per_asset_usdt": Decimal(1_000_000),
+    "allowed_assets": ["SOL", "USDT", "XRP"],
+}
+DESK_APPLICATIONS = ("kimp-feeder", "kimp-initiator", "kimp-finalizer")
+
+
+@dataclass
+class RunningDesk:
+    """Children by name: `simulator`, or a role with a number, as `initiator-1`."""
+
+    home: Path
+    ports: tuple[int, int, int]
+    variables: dict[str, str]
+    children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def control_url(self) -> str:
+        """Where the simulator is steered."""
+        return f"http://127.0.0.1:{self.ports[0]}"
+
+    def start(self, *names: str) -> None:
+        """Start children; their lines go to files under home."""
+        for name in names:
+            role = name.partition("-")[0]
+            with (self.home / f"{name}.log").open("ab") as log:
+                self.children[name] = subprocess.Popen(
+                    [sys.executable, "manage.py", *self._words(role)],
+                    cwd=PROJECT, env=self._environment(role), stdin=subprocess.DEVNULL,
+                    stdout=log, stderr=log, start_new_session=True,
+                )  # fmt: skip
+
+    def _words(self, role: str) -> list[str]:
+        if role != "simulator":
+            return [role, "--no-metrics"]
+        control, upbit, binance = self.ports
+        return [
+            "simulator", "--seed=7", f"--speed={SPEED}", "--stretch=crash-2024-12-03",
+            f"--control-port={control}", f"--upbit-port={upbit}", f"--binance-port={binance}",
+            f"--state={self.home / 'simulator.state'}",
+        ]  # fmt: skip
+
+    def _environment(self, role: str) -> dict[str, str]:
+        return {
+            **environ_of("web" if role == "simulator" else role, 1, self.home),
+            "KIMP_SIMULATOR_URL": self.control_url,
+            "KIMP_TIME_SCALE": str(SPEED),
+            "KIMP_LEASE_SECONDS": str(LEASE_SECONDS),
+            **self.variables,
+        }
+
+    def start_venues(self) -> None:
+        """Start the simulator and wait until it listens."""
+        self.start("simulator")
+        eventually(lambda: not any(is_free(port) for port in self.ports))
+
+    def signal(self, name: str, sign: signal.Signals) -> None:
+        """Signal one child."""
+        self.children[name].send_signal(sign)
+
+    def kill(self, name: str) -> None:
+        """End a child as the kernel's out-of-memory killer would."""
+        self.signal(name, signal.SIGKILL)
+        self.children[name].wait()
+
+    def end_all(self) -> None:
+        """Kill what runs."""
+        for name, child in self.children.items():
+            if child.poll() is None:
+                self.kill(name)
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        """Read what a child has logged, whole JSON lines only."""
+        text = (self.home / f"{name}.log").read_text("utf-8", "replace")
+        return [
+            json.loads(line)
+            for line in text.splitlines()
+            if line.startswith("{") and line.endswith("}")
+        ]
+
+    def tail(self, name: str) -> str:
+        """Give a child's last words."""
+        return (self.home / f"{name}.log").read_text("utf-8", "replace")[-3000:]
+
+    def control(self, path: str, payload: dict[str, Any] | None = None, method: str = "") -> Any:
+        """Speak to the simulator's control port."""
+        body = None if payload is None else json.dumps(payload).encode()
+        verb = method or ("GET" if body is None else "POST")
+        request = urllib.request.Request(self.control_url + path, data=body, method=verb)
+        with urllib.request.urlopen(request, timeout=10) as reply:
+            return json.loads(reply.read())
+
+    def fault(self, **rule: Any) -> int:
+        """Add a fault rule; gives its number."""
+        number: int = self.control("/control/faults", rule)["number"]
+        return number
+
+    def fired(self, number: int) -> int:
+        """Say how often a rule has hit."""
+        rules = self.control("/control/faults")
+        return sum(rule["fired"] for rule in rules if rule["number"] == number)
+
+    def pin(self, asset: str, usdt: str, krw: str) -> None:
+        """Give an asset deep books whose price stands still: one order fills whole."""
+        for venue, symbol, mid in (
+            ("binance", f"{asset}USDT", usdt),
+            ("upbit", f"KRW-{asset}", krw),
+        ):
+            book = {"venue": venue, "symbol": symbol, "mid": mid, "quantity": "1000000"}
+            self.control("/control/book", book)
+
+    def open(self, asset: str = "XRP", notional: str = "1000") -> Cycle:
+        """Open a cycle by hand, on the feeder's samples."""
+        eventually(lambda: self.can_open(asset, notional))
+        return opening.open_by_hand(
+            asset=asset, notional_usdt=Decimal(notional), actor=operator(), reason="a test"
+        )
+
+    def can_open(self, asset: str, notional: str) -> bool:
+        """Say whether nothing speaks against a cycle now."""
+        seen = opening.preview_by_hand(asset=asset, notional_usdt=Decimal(notional))
+        return not seen.objections
+
+
+@contextmanager
+def running_desk(home: Path, settings: Any, **variables: str) -> Iterator[RunningDesk]:
+    """Run simulated venues and a seeded desk without roles; end every child afterwards."""
+    desk = RunningDesk(home=home, ports=_three_free_ports(), variables=variables)
+    settings.KIMP_SIMULATOR_URL = desk.control_url
+    settings.KIMP_FX_FRANKFURTER_URL = settings.KIMP_FX_ERAPI_URL = ""
+    settings.KIMP_TIME_SCALE = Decimal(SPEED)
+    settings.KIMP_LEASE_SECONDS = LEASE_SECONDS
+    registry.forget()
+    try:
+        desk.start_venues()
+        seeding.seed(POLICY)
+        yield desk
+    finally:
+        desk.end_all()
+        registry.forget()
+
+
+def _three_free_ports() -> tuple[int, int, int]:
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
+        one, two, three = (int(endpoint.getsockname()[1]) for endpoint in sockets)
+    return one, two, three
+
+
+def cut_connections() -> int:
+    """Let the server drop every connection of the desk's processes; gives how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND application_name = ANY(%s)",
+            [list(DESK_APPLICATIONS)],
+        )
+        return int(cursor.fetchone()[0])
+
+
+def is_alive(pid: int) -> bool:
+    """Say whether a process of that number exists."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
