@@ -35,7 +35,7 @@ class RoleCommand(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Set up, work until told to stop, take down."""
-        stop = _stop_on_signals()
+        stop = stop_on_signals()
         try:
             seeding.configure()
         except CycleError as error:
@@ -60,7 +60,7 @@ class RoleCommand(BaseCommand):
         """Do the role's work until `stop` is set."""
 
 
-def _stop_on_signals() -> threading.Event:
+def stop_on_signals() -> threading.Event:
     """Give an event that SIGTERM and SIGINT set, from a thread of its own.
 
     A handler runs between any two bytecodes of the main thread: setting the event there hangs for

@@ -1,0 +1,63 @@
+"""The database goes away under the roles: they say so once, wait, and go on where they were."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+from django.db import connection
+from psycopg import sql
+
+from cycles.models import Cycle
+from tests.builders import person
+from tests.crashes.proof import assert_one_story
+from tests.crashes.running import RunningDesk, cut_connections
+from tests.desk import eventually
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
+
+ROLES = ("feeder-1", "initiator-1", "finalizer-1")
+HELD_SECONDS = 4.0  # several attempts of each role
+
+
+def test_an_outage_of_the_database_is_said_once_and_waited_out(desk: RunningDesk) -> None:
+    person("alice", "administrator")
+    desk.start(*ROLES)
+    cycles = [desk.open(asset) for asset in ("XRP", "SOL", "USDT")]
+    eventually(lambda: Cycle.objects.filter(calls__isnull=False).exists())
+
+    with _nobody_connects():
+        cut_connections()
+        eventually(lambda: all(_times(desk, name, "database.unreachable") for name in ROLES))
+        time.sleep(HELD_SECONDS)
+        told = {name: _times(desk, name, "database.unreachable") for name in ROLES}
+
+    assert told == dict.fromkeys(ROLES, 1)
+    assert all(child.poll() is None for child in desk.children.values())
+    eventually(
+        lambda: set(Cycle.objects.values_list("status", flat=True)) == {"COMPLETED"}, seconds=90
+    )
+    assert Cycle.objects.count() == len(cycles)
+    assert {name: _times(desk, name, "database.answers_again") for name in ROLES} == told
+    assert_one_story(desk)
+
+
+def _times(desk: RunningDesk, name: str, event: str) -> int:
+    return sum(line.get("event") == event for line in desk.lines(name))
+
+
+@contextmanager
+def _nobody_connects() -> Iterator[None]:
+    """Let the server turn away whoever connects to the test's database anew."""
+    params = connection.get_connection_params()
+    name = sql.Identifier(params["dbname"])
+    other = {key: params[key] for key in ("host", "port", "user", "password")}
+    with psycopg.connect(**other, dbname="postgres", autocommit=True) as server:
+        server.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
+        try:
+            yield
+        finally:
+            server.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
