@@ -122,7 +122,7 @@ def stop(home: Path) -> bool:
     """Stop the server of `home`, whoever uses it; return whether one ran."""
     base = _base(home)
     with _exclusive(base):
-        return _end(base)
+        return _remembered(base) is not None and _end(base)
 
 
 def status(home: Path) -> ServerStatus:
@@ -220,9 +220,11 @@ def _answers(info: ConnectionInfo) -> bool:
 
 
 def _start(base: Path, named: Path | None) -> ConnectionInfo:
+    binaries = found(None, named)  # first: where there are none, nothing is created
     place = chosen(base)
     wanted = _major_of(place.data)
-    binaries = found(wanted, named)
+    if wanted not in (None, binaries.major):
+        binaries = found(wanted, named)
     programs = reachable(binaries, place)
     info = _remembered(base)
     if wanted is None or info is None:
