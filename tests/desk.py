@@ -22,6 +22,7 @@ from cycles.services.moving import Lease
 from exchanges.simulator.server import RunningSimulator
 
 DEADLINE_SECONDS = 40.0
+FRESH_SECONDS = 4.0
 
 
 def eventually(claim: Callable[[], object], *, seconds: float = DEADLINE_SECONDS) -> None:
@@ -45,6 +46,7 @@ class TestDesk:
 
     __test__ = False
     running: RunningSimulator
+    sampled_at: float = -1e9
 
     def control(self, path: str, payload: dict[str, Any] | None = None, method: str = "") -> Any:
         """Speak to the simulator's control port."""
@@ -66,6 +68,7 @@ class TestDesk:
     def sample(self) -> None:
         """Let the feeder look once."""
         assert watching.tick(watching.Rates())
+        self.sampled_at = time.monotonic()
 
     def open(self, asset: str = "XRP", notional: str = "2000") -> Cycle:
         """Open a cycle by hand, on fresh samples."""
@@ -86,8 +89,9 @@ class TestDesk:
         return leases[0]
 
     def step(self, cycle: Cycle) -> Cycle:
-        """Drive a cycle as far as it goes now."""
-        self.sample()
+        """Drive a cycle as far as it goes now, on samples that are not old yet."""
+        if time.monotonic() - self.sampled_at > FRESH_SECONDS:
+            self.sample()
         advance(self.lease(cycle))
         cycle.refresh_from_db()
         return cycle

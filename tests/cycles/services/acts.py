@@ -64,17 +64,16 @@ def age(row: Cycle, seconds: int) -> None:
     )
 
 
-def units_until(desk: TestDesk, row: Cycle, kind: str, state: str = "DONE") -> Lease:
-    """Drive unit by unit until the cycle's newest step of a kind is in a state; keeps the lease."""
+def units_until(desk: TestDesk, row: Cycle, kind: str, venue: str = "binance") -> Lease:
+    """Drive unit by unit until the cycle's step of a kind at a venue is done; keeps the lease."""
     lease = desk.lease(row)
     for _ in range(UNITS):
-        step = Step.objects.filter(cycle=row, kind=kind).order_by("-position").first()
-        if step is not None and step.state == state:
+        if Step.objects.filter(cycle=row, kind=kind, venue=venue, state="DONE").exists():
             row.refresh_from_db()
             return lease
         progress: Progress = desk.unit(lease)
         assert progress.turn in {Turn.GO_ON, Turn.WAIT}, f"{progress.reason}: {why(row)}"
-    raise AssertionError(f"no {kind} {state}: {why(row)}")
+    raise AssertionError(f"no {kind} at {venue}: {why(row)}")
 
 
 def give_back(lease: Lease) -> None:

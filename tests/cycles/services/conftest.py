@@ -1,0 +1,16 @@
+"""The desk of a test of the services: books stand still and are deep, unless a test moves them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.desk import TestDesk
+
+
+@pytest.fixture
+def desk(desk: TestDesk) -> TestDesk:
+    """Pin every book around its first price, deep enough for any size of these tests."""
+    for market in desk.control("/control/markets")["markets"]:
+        pinned = {"venue": market["venue"], "symbol": market["symbol"], "mid": market["price"]}
+        desk.control("/control/book", pinned | {"quantity": "1000000"})
+    return desk
