@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from cycles.admin.navigation import user_of
 from cycles.admin.read_only import ReadOnlyAdmin, moment, since, word
 from cycles.models import Alert, ApiToken, Heartbeat, Intervention
+
+
+@admin.display(description="")
+def revoke(token: ApiToken) -> str:
+    """Give the link to the form that revokes a token."""
+    if token.revoked_at is not None:
+        return ""
+    url = reverse("admin:token_revoke", args=[token.prefix])
+    return format_html('<a class="button small danger" href="{}">{}…</a>', url, _("revoke"))
 
 
 @admin.register(Intervention)
@@ -59,6 +74,11 @@ class ApiTokenAdmin(ReadOnlyAdmin):
     list_select_related = ("user",)
     exclude = ("digest",)
     change_list_template = "admin/cycles/tokens.html"
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Add the way to revoke for those who may."""
+        may_revoke = user_of(request).has_perm("cycles.delete_apitoken")
+        return (*self.list_display, revoke) if may_revoke else self.list_display
 
 
 @admin.register(Heartbeat)

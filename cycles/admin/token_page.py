@@ -6,13 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _, gettext_lazy
 
+from cycles.admin.desk_verbs import answered
 from cycles.admin.navigation import Page, demand
 from cycles.errors import CycleError
 from cycles.services import tokens
@@ -57,15 +57,21 @@ def issue(request: HttpRequest) -> HttpResponse:
 
 
 def revoke(request: HttpRequest, prefix: str) -> HttpResponse:
-    """Revoke a token, by POST."""
+    """Ask once, then revoke a token."""
     demand(request, "cycles.delete_apitoken")
-    if request.method == "POST":
-        try:
-            tokens.revoke(prefix)
-            messages.success(request, _("The token is revoked."))
-        except CycleError as error:
-            messages.error(request, str(error))
-    return HttpResponseRedirect(reverse("admin:cycles_apitoken_changelist"))
+    return answered(
+        request,
+        forms.Form(request.POST if request.method == "POST" else None),
+        lambda _given: tokens.revoke(prefix),
+        done=_("The token is revoked."),
+        to="admin:cycles_apitoken_changelist",
+        facts={
+            "title": _("Revoke the token %(prefix)s") % {"prefix": prefix},
+            "effects": [_("From now on it opens nothing.")],
+            "will_not": [_("It undoes nothing that was done with it.")],
+            "is_final": True,
+        },
+    )
 
 
 PAGES = (

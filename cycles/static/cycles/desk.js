@@ -4,8 +4,15 @@
   const live = document.getElementById("live");
   const busy = () =>
     document.hidden ||
+    Date.now() - usedAt > IDLE_MS ||
     String(getSelection()) !== "" ||
     live.querySelector("details[open], tr.at, :focus") !== null;
+  // Fresh numbers must not keep a session alive that nobody uses.
+  const IDLE_MS = 20 * 60 * 1000;
+  let usedAt = Date.now();
+  for (const act of ["pointermove", "keydown", "scroll", "touchstart"]) {
+    addEventListener(act, () => (usedAt = Date.now()), { passive: true });
+  }
   const rows = (root) => [...root.querySelectorAll("[data-row]")].map((row) => row.dataset.row).join();
 
   const notice = () => {

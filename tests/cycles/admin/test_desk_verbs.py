@@ -200,7 +200,9 @@ def test_a_token_is_revoked_by_post_only(login: Login) -> None:
     client.post(reverse("admin:token_issue"), {"name": "x", "scopes": ["cycles:read"], "days": "7"})
     token = ApiToken.objects.get()
     revoke = reverse("admin:token_revoke", args=[token.prefix])
-    client.get(revoke)
+    listed = client.get(reverse("admin:cycles_apitoken_changelist")).content.decode()
+    assert f'href="{revoke}"' in listed
+    assert client.get(revoke).status_code == 200
     token.refresh_from_db()
     assert token.revoked_at is None
     client.post(revoke)
