@@ -13,6 +13,8 @@ from cycles.domain.words import AccountOwner, CycleStatus
 # What selling back at market is assumed to cost beyond the bid: fee and slippage, in bps.
 UNWIND_COST_BPS = Decimal(40)
 SETTLED_ASSETS = frozenset({"USDT", "KRW"})
+# What is worth less is dust: above any venue's minimum, so that what must be sold never counts as it.
+DUST_KRW = Decimal(20_000)
 
 
 class OptionKind(StrEnum):
@@ -54,7 +56,9 @@ class Situation:
         return tuple(
             h
             for h in self.holdings
-            if h.asset not in SETTLED_ASSETS and h.owner is AccountOwner.CYCLE
+            if h.asset not in SETTLED_ASSETS
+            and h.owner is AccountOwner.CYCLE
+            and not is_dust(self.krw_of(h))
         )
 
     @property
@@ -74,6 +78,11 @@ class Situation:
         if any(value is None for value in values):
             return None
         return sum((value for value in values if value is not None), Decimal(0))
+
+
+def is_dust(worth_krw: Decimal | None) -> bool:
+    """Say whether coins are too small to trade; without a price they are not taken for it."""
+    return worth_krw is not None and worth_krw < DUST_KRW
 
 
 def options(situation: Situation) -> tuple[Option, ...]:

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from cycles import metrics
 from cycles.domain.progress import END, GO_ON, Progress, Turn, failed
 from cycles.domain.words import (
+    AccountOwner,
     CycleKind,
     CycleStatus,
     FailureClass,
@@ -190,7 +191,14 @@ def _await(lease: Lease, cycle: Cycle) -> Progress:
 
 
 def _close(lease: Lease, cycle: Cycle) -> Progress:
-    """Close the books."""
+    """Close the books, unless something is left that is not dust: a person decides on that."""
+    left = closing.not_dust(cycle)
+    if left:
+        failure = FailureClass.CREDIT_MISMATCH
+        if all(held.owner is AccountOwner.CYCLE for held in left):
+            failure = FailureClass.BUG
+        told = ", ".join(f"{held.quantity:f} {held.asset} ({held.owner.label})" for held in left)
+        return failed(failure, f"the books cannot be closed while it owns {told}")
 
     def work() -> None:
         locked = lock_for_decision(lease)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from cycles.domain import postings
 from cycles.domain.money import ZERO
 from cycles.domain.postings import Holding
+from cycles.domain.recovery import SETTLED_ASSETS, is_dust
 from cycles.domain.words import AccountOwner, CycleStatus, PostingKind
 from cycles.models import Cycle
 from cycles.services import booking, valuing
@@ -40,6 +41,17 @@ def close(cycle: Cycle, target: CycleStatus, *, event: str, actor: str, reason: 
         realised_pnl_krw=krw,
         money_at_risk_krw=ZERO,
     )
+
+
+def not_dust(cycle: Cycle) -> list[Holding]:
+    """Give what stands against closing: coins worth an order, and what never arrived."""
+    krw_of = valuing.newest_prices(cycle.global_venue).krw
+    return [
+        held
+        for held in booking.holdings(cycle)
+        if held.owner is not AccountOwner.CYCLE
+        or (held.asset not in SETTLED_ASSETS and not is_dust(krw_of(held)))
+    ]
 
 
 def realised_pnl(cycle: Cycle, held: Sequence[Holding]) -> tuple[Decimal | None, Decimal | None]:

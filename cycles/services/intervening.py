@@ -12,14 +12,14 @@ from uuid import UUID
 from django.contrib.auth.models import User
 from django.db.models.functions import Now
 
-from cycles.domain.words import Channel, CycleStatus, Plan, Verb
+from cycles.domain.words import Channel, CycleStatus, Passage, Plan, StepState, Verb
 from cycles.errors import (
     InvalidInputError,
     NotAllowedNowError,
     PermissionDeniedError,
     UnresolvedCallError,
 )
-from cycles.models import Cycle, Intervention
+from cycles.models import Cycle, Intervention, Step
 from cycles.services import recovering
 from cycles.services.correlating import correlation
 from cycles.services.locking import in_transaction
@@ -113,13 +113,14 @@ def _revive(
         demand_dead_letter(cycle, verb)
         if plan is Plan.UNWIND:
             _demand_unwindable(cycle)
+        left_to_do = Plan.UNWIND if _is_half_unwound(cycle) else plan
         move(
             cycle,
             CycleStatus.RETRY_PENDING,
             event=verb.value,
             actor=actor.name,
             reason=made.reason,
-            plan=plan,
+            plan=left_to_do,
             retry_count=0,
             next_retry_at=Now(),
             wake_at=Now(),
@@ -127,6 +128,17 @@ def _revive(
         return made
 
     return in_transaction(work)
+
+
+def _is_half_unwound(cycle: Cycle) -> bool:
+    """Say whether the passage was given up for an unwind: nothing of it is left to resume."""
+    if cycle.plan != Plan.UNWIND:
+        return False
+    steps = Step.objects.filter(cycle=cycle).exclude(passage=Passage.UNWIND)
+    is_given_up = steps.filter(state=StepState.ABANDONED).exists()
+    return (
+        is_given_up and not steps.filter(state__in=[StepState.PENDING, StepState.RUNNING]).exists()
+    )
 
 
 def demand_dead_letter(cycle: Cycle, verb: Verb) -> None:

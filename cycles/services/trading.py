@@ -79,6 +79,9 @@ def trade(lease: Lease, cycle: Cycle, step: Step) -> Progress:
         rules = reference.market_rules(step.venue, market_of(step), now)
     except VenueError as error:
         return failed(FailureClass.TRANSIENT, f"no book from {step.venue}: {error}")
+    # An empty side says nothing of what is left to trade: a step must not end on it.
+    if not (book.asks if step.kind == StepKind.BUY else book.bids):
+        return failed(FailureClass.TRANSIENT, f"{step.venue} shows an empty {step.asset} book")
     if step.kind == StepKind.BUY:
         return _buy(lease, cycle, step, book, rules)
     return _sell(lease, cycle, step, book, rules)
@@ -125,8 +128,8 @@ def _sell(lease: Lease, cycle: Cycle, step: Step, book: Book, rules: MarketRules
         order_id=_next_id(cycle, step),
     )
     if request is None:
-        worthless = not book.bids or quantity * book.bids[0].price < rules.minimum_notional
-        return _end(lease, step, begun=step.quantity_out > 0 or (worthless and bool(book.bids)))
+        worthless = quantity * book.bids[0].price < rules.minimum_notional
+        return _end(lease, step, begun=step.quantity_out > 0 or worthless)
     if _orders_tried(cycle, step) >= MAX_ATTEMPTS:
         return failed(FailureClass.SLIPPAGE_LIMIT, f"{step.asset} does not sell at {step.venue}")
     if width == 3:
@@ -180,8 +183,7 @@ def _end(lease: Lease, step: Step, *, begun: bool) -> Progress:
     if not begun:
         return failed(
             FailureClass.REFUSED_RULES,
-            f"nothing worth a {step.kind} of {step.asset} at {step.venue}: "
-            "below its minimum, or an empty book",
+            f"nothing worth a {step.kind} of {step.asset} at {step.venue}: below its minimum",
         )
 
     def work() -> None:

@@ -16,7 +16,7 @@ from cycles.domain.words import (
     StepState,
 )
 from cycles.models import Cycle, Step
-from cycles.services import booking, closing, rebalancing
+from cycles.services import booking, closing, rebalancing, valuing
 from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease, lock_for_decision, move, touch
 from cycles.services.transferring import live_withdrawal
@@ -66,7 +66,8 @@ def _tradable_coins(cycle: Cycle) -> list[Holding]:
         market = Market(held.asset, QUOTE_AT[held.venue])
         rules = reference.market_rules(held.venue, market, now)
         book = registry.venue(held.venue).book(market)
-        if book.bids and held.quantity * book.bids[0].price >= rules.minimum_notional:
+        # An empty book is no price: the sale is planned, and waits for bids.
+        if not book.bids or held.quantity * book.bids[0].price >= rules.minimum_notional:
             coins.append(held)
     return coins
 
@@ -106,7 +107,7 @@ def _end(lease: Lease) -> None:
             state=StepState.ABANDONED
         )
         on_the_way_back = cycle.status == CycleStatus.REBALANCING_IN_PROGRESS
-        if on_the_way_back and rebalancing.krw_in_hand(cycle) > 0:
+        if on_the_way_back and _is_whole_in_krw(cycle):
             move(
                 cycle,
                 CycleStatus.AWAITING_REBALANCE,
@@ -122,3 +123,10 @@ def _end(lease: Lease) -> None:
         closing.close(cycle, CycleStatus.FAILED, event="unwound", actor=lease.owner)
 
     in_transaction(work)
+
+
+def _is_whole_in_krw(cycle: Cycle) -> bool:
+    """Say whether the value is in Korea again, and not come home but for some KRW left over."""
+    usdt = booking.held_by_cycle(cycle, cycle.global_venue, "USDT")
+    rate = valuing.newest_prices(cycle.global_venue).krw_per_usdt or cycle.krw_per_usdt_at_open
+    return rebalancing.krw_in_hand(cycle) > usdt * (rate or 0)

@@ -62,8 +62,12 @@ def test_what_is_impossible_says_why() -> None:
         (situation(), {"RESUME", "RESOLVE"}),
         (situation(holding("USDT", 5)), {"RESUME", "RESOLVE", "RETURN_TO_DESK", "WRITE_OFF"}),
         (
-            situation(holding("XRP", 5)),
+            situation(holding("XRP", 50)),
             {"RESUME", "UNWIND", "RESOLVE", "RETURN_TO_DESK", "WRITE_OFF"},
+        ),
+        (
+            situation(holding("XRP", 5), holding("KRW", 7_000_000)),
+            {"RESUME", "RESOLVE", "RETURN_TO_DESK", "WRITE_OFF"},
         ),
         (
             situation(holding("XRP", 5, O.IN_FLIGHT)),
@@ -75,11 +79,20 @@ def test_what_is_impossible_says_why() -> None:
             {"RESUME", "WAIT", "RESOLVE", "WRITE_OFF"},
         ),
         (
-            situation(holding("XRP", 5), resume=""),
+            situation(holding("XRP", 50), resume=""),
             {"UNWIND", "RESOLVE", "RETURN_TO_DESK", "WRITE_OFF"},
         ),
     ],
-    ids=["nothing", "usdt", "coins", "in flight", "suspense", "unknown call", "no status"],
+    ids=[
+        "nothing",
+        "usdt",
+        "coins",
+        "dust and KRW",
+        "in flight",
+        "suspense",
+        "unknown call",
+        "no status",
+    ],
 )
 def test_the_place_of_the_money_decides_what_can_be_done(
     given: Situation, expected: set[str]

@@ -73,7 +73,7 @@ def test_a_redrive_in_the_middle_of_an_unwind_does_not_turn_the_capital_into_dus
     desk: TestDesk,
 ) -> None:
     row = only_xrp(desk)
-    desk.drive_until(row, "AWAITING_REBALANCE")
+    desk.drive_until(row, "INITIAL_TRADE_COMPLETED")
     dies(units_until_done(desk, row, "RETURN", "BUY"), row)
     intervening.unwind(row.pk, actor=operator(), reason="r", seen_version=row.version)
     row.refresh_from_db()
@@ -104,7 +104,7 @@ def test_a_sale_does_not_end_while_the_book_is_empty_and_coins_are_left(desk: Te
 
 def test_an_unwind_does_not_end_while_the_book_is_empty_and_coins_are_left(desk: TestDesk) -> None:
     row = only_xrp(desk)
-    desk.drive_until(row, "AWAITING_REBALANCE")
+    desk.drive_until(row, "INITIAL_TRADE_COMPLETED")
     dies(units_until_done(desk, row, "RETURN", "BUY"), row)
     intervening.unwind(row.pk, actor=operator(), reason="r", seen_version=row.version)
     empty_book(desk)
