@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from decimal import Decimal
 from typing import Any
 
 from django.db import connection
@@ -81,9 +82,8 @@ def tend_dead_letters(desk: RunningDesk) -> list[str]:
         assert cycle.failure_reason, why(cycle)
         assert Alert.objects.filter(cycle=cycle, severity=Alert.Severity.CRITICAL).exists()
         tended.append(f"{cycle.failure_class}: {cycle.failure_reason}")
-        open_call = cycle.calls.filter(outcome__in=["INTENDED", "UNKNOWN"]).first()
-        if open_call is not None:
-            _state_absence(desk, cycle, open_call)
+        if cycle.failure_class in {"UNKNOWN_WITHDRAWAL", "UNKNOWN_ORDER"}:
+            _state_absence(desk, cycle, cycle.calls.get(outcome="UNKNOWN"))
             cycle.refresh_from_db()
         intervening.redrive(
             cycle.pk, actor=operator(), reason="looked at", seen_version=cycle.version
@@ -111,5 +111,7 @@ def _is_at_venue(desk: RunningDesk, call: ExchangeCall) -> bool:
     return any(
         (row["venue"], row["venue_withdrawal_id"]) not in known
         for row in desk.control("/control/transfers")["withdrawals"]
-        if row["venue"] == call.venue and row["asset"] == call.step.asset
+        if row["venue"] == call.venue
+        and row["asset"] == call.step.asset
+        and Decimal(row["quantity"]) == Decimal(call.request.get("quantity", 0))
     )

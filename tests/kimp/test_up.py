@@ -13,15 +13,26 @@ import time
 import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
 from kimp import postgres
 from kimp.process_table import Process, session_of
+from tests.kimp.processes import until
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _PORTS = 8
 _PATIENCE = 90
+_IN_FLIGHT = (
+    "SELECT DISTINCT c.code FROM cycles_cycle c JOIN cycles_exchangecall x ON x.cycle_id = c.id "
+    "WHERE c.status = 'STARTED'"
+)
+_ARRIVED = (
+    "SELECT 1 FROM cycles_transition t JOIN cycles_cycle c ON t.cycle_id = c.id "
+    "WHERE c.code = '{code}' AND t.to_status = 'INITIAL_TRADE_COMPLETED'"
+)
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 
 
@@ -46,8 +57,10 @@ class _Desk:
         environment = {name: text for name, text in os.environ.items() if name != "DATABASE_URL"}
         environment |= {"KIMP_HOME": str(home), "KIMP_ENVIRONMENT": "development"}
         environment |= {"DJANGO_SETTINGS_MODULE": "kimp.settings"}
+        environment |= {"KIMP_LEASE_SECONDS": "3"}  # a take-over need not be waited for long
+        self.environment = environment
         self.process = subprocess.Popen(
-            [sys.executable, "manage.py", "up", f"--first-port={first_port}"],
+            [sys.executable, "manage.py", "up", "--calm", f"--first-port={first_port}"],
             cwd=_PROJECT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, start_new_session=True,
         )  # fmt: skip
@@ -71,6 +84,24 @@ class _Desk:
     def children(self) -> list[Process]:
         saved = json.loads((self.home / "children.json").read_text())
         return [Process(**row) for row in saved["children"].values()]
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Ask the desk's own server, as nobody of the desk."""
+        info = json.loads((self.home / "postgres/connection.json").read_text())
+        info["dbname"] = info.pop("database")
+        with psycopg.connect(**info, connect_timeout=3) as connection:
+            return connection.execute(query).fetchall()
+
+    def proves_its_ledger(self) -> bool:
+        """Ask as an operator would; requests in flight make it try again."""
+        words = [sys.executable, "manage.py", "verify_ledger", "--json"]
+        simulator = f"http://127.0.0.1:{self.first_port + 5}"
+        ran = subprocess.run(
+            words, cwd=_PROJECT, env={**self.environment, "KIMP_SIMULATOR_URL": simulator},
+            capture_output=True, text=True, timeout=_PATIENCE, check=False,
+        )  # fmt: skip
+        assert ran.returncode in {0, 75}, ran.stdout + ran.stderr
+        return ran.returncode == 0
 
     def end(self, sign: signal.Signals) -> int:
         self.process.send_signal(sign)
@@ -99,6 +130,8 @@ def test_up_runs_the_desk_and_a_killed_one_is_taken_up_again(reachable_path: Pat
             assert page.status == 200
         left_over = desk.children()
         assert len(left_over) == 6
+        until(lambda: bool(desk.rows(_IN_FLIGHT)), _PATIENCE)
+        in_flight = desk.rows(_IN_FLIGHT)
     finally:
         desk.end(signal.SIGKILL)
 
@@ -108,6 +141,12 @@ def test_up_runs_the_desk_and_a_killed_one_is_taken_up_again(reachable_path: Pat
         assert "ended finalizer, left over" in again.text()
         children = again.children()
         assert _gone(left_over)
+        postgres.stop(reachable_path)  # under the desk: whoever needs it starts it again
+        until(lambda: postgres.status(reachable_path).is_running, _PATIENCE)
+        for (code,) in in_flight:
+            until(lambda code=code: bool(again.rows(_ARRIVED.format(code=code))), _PATIENCE)  # type: ignore[misc]
+        until(again.proves_its_ledger, _PATIENCE)
+        assert again.process.poll() is None, again.text()
     finally:
         code = again.end(signal.SIGINT)
         again.close()
