@@ -13,7 +13,8 @@ from typing import Any
 from django.contrib.auth.models import Group, User
 from django.db.models.functions import Now
 
-from cycles.domain.words import Channel, Role
+from cycles.domain.states import DRIVEN_BY
+from cycles.domain.words import Channel, CycleStatus, Role
 from cycles.models import Cycle, ExchangeCall, Step
 from cycles.services import leasing, opening, watching
 from cycles.services.advancing import advance, one_unit
@@ -38,6 +39,12 @@ def operator(name: str = "alice", group: str = "administrator") -> Actor:
     user, _ = User.objects.get_or_create(username=name)
     user.groups.add(Group.objects.get(name=group))
     return Actor(user=User.objects.get(pk=user.pk), channel=Channel.COMMAND)
+
+
+def role_of(cycle: Cycle) -> Role:
+    """Give the role that drives a cycle as it stands."""
+    status = cycle.resume_status if cycle.status == "RETRY_PENDING" else cycle.status
+    return DRIVEN_BY[CycleStatus(status)]
 
 
 @dataclass
@@ -81,12 +88,14 @@ class TestDesk:
         """Take one cycle, whatever is due when."""
         Cycle.objects.filter(pk=cycle.pk).update(wake_at=Now())
         cycle.refresh_from_db()
-        role = Role.FINALIZER
-        if cycle.status == "STARTED" or cycle.resume_status == "STARTED":
-            role = Role.INITIATOR
-        leases = [one for one in leasing.claim(role, owner, limit=50) if one.cycle_id == cycle.pk]
-        assert leases, f"{cycle} ({cycle.status}) could not be claimed"
-        return leases[0]
+        mine = None
+        for lease in leasing.claim(role_of(cycle), owner, limit=50):
+            if lease.cycle_id == cycle.pk:
+                mine = lease
+            else:
+                leasing.release(lease, wake_in=None)
+        assert mine, f"{cycle} ({cycle.status}) could not be claimed"
+        return mine
 
     def step(self, cycle: Cycle) -> Cycle:
         """Drive a cycle as far as it goes now, on samples that are not old yet."""

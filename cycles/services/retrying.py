@@ -92,9 +92,15 @@ def _facts(
         "failure_class": failure,
         "failure_reason": reason[:2000],
         "max_retries": decision.max_retries,
-        "resume_status": cycle.status,
+        "resume_status": _status_to_resume(cycle),
         "money_at_risk_krw": valuing.money_at_risk_krw(cycle),
     }
+
+
+def _status_to_resume(cycle: Cycle) -> str:
+    """Give the status it failed in; one that failed while resuming keeps the one it had stored."""
+    pending = cycle.status == CycleStatus.RETRY_PENDING
+    return cycle.resume_status if pending else cycle.status
 
 
 def _retry_later(

@@ -12,27 +12,32 @@ from django.db.models.functions import Now
 
 from cycles.domain import postings
 from cycles.domain.progress import Progress, Turn
-from cycles.domain.words import AccountOwner, CycleStatus, FailureClass, PostingKind, Role
+from cycles.domain.words import AccountOwner, FailureClass, PostingKind, Role
 from cycles.models import Account, Cycle, ExchangeCall, Step
 from cycles.services import booking, desk as desk_services, leasing, retrying
 from cycles.services.moving import Lease
 from tests import builders
-from tests.desk import TestDesk, operator, why
+from tests.desk import TestDesk, operator, role_of, why
 
 UNITS = 40
 
 
 def claimed(row: Cycle, role: Role = Role.INITIATOR) -> Lease:
-    """Lease one due cycle."""
-    leases = [one for one in leasing.claim(role, "tester", limit=50) if one.cycle_id == row.pk]
-    assert leases, f"{row} ({row.status}) could not be claimed"
-    return leases[0]
+    """Lease one due cycle; the others stay free."""
+    mine = None
+    for lease in leasing.claim(role, "tester", limit=50):
+        if lease.cycle_id == row.pk:
+            mine = lease
+        else:
+            leasing.release(lease, wake_in=None)
+    assert mine, f"{row} ({row.status}) could not be claimed"
+    return mine
 
 
 def fail(row: Cycle, failure: FailureClass, reason: str = "it broke", **context: Any) -> Cycle:
-    """Let a due cycle fail under a lease of its role."""
-    role = Role.INITIATOR if row.status == CycleStatus.STARTED else Role.FINALIZER
-    retrying.fail(claimed(row, role), failure, reason, actor="tester", context=context)
+    """Let a cycle fail under a lease of its role, whatever is due when."""
+    make_due(row)
+    retrying.fail(claimed(row, role_of(row)), failure, reason, actor="tester", context=context)
     row.refresh_from_db()
     return row
 

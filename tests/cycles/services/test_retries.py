@@ -183,3 +183,8 @@ def test_a_cycle_is_handed_back_when_it_fails() -> None:
     advance(claimed(row))
     row.refresh_from_db()
     assert (row.status, row.failure_class, row.lease_owner) == ("RETRY_PENDING", "TRANSIENT", "")
+
+
+def test_a_bug_while_resuming_is_a_dead_letter_that_keeps_the_status_to_resume() -> None:
+    row = fail(fail(builders.cycle(), TRANSIENT), FailureClass.BUG, "while resuming")
+    assert (row.status, row.resume_status) == (CycleStatus.DEAD_LETTER, CycleStatus.STARTED)

@@ -125,7 +125,7 @@ def test_coins_in_hand_are_sold_through_any_book_with_a_widening_limit_and_an_al
     pin(
         desk, "upbit", "KRW-XRP",
         bids=[[str(bid), "1"], [str((bid * Decimal("0.985")).quantize(Decimal(1))), "1000000"]],
-        asks=[[str(bid + 1), "1"]],
+        asks=[[str(bid + 1), "1"], [str(bid + 9), "1"]],  # a unit pairs a bid with an ask
     )  # fmt: skip
     desk.fault(fault="F14", venue="upbit", times=8)
     desk.drive_until(row, "INITIAL_TRADE_COMPLETED")

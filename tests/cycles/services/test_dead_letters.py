@@ -1,0 +1,123 @@
+"""Dead letters: told once, recovered alone only where that is cheap and safe, flat at the end."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from cycles.domain.words import CycleStatus, FailureClass, Plan
+from cycles.models import Account, Alert, Cycle, Transition
+from cycles.services import dead_letters, intervening, verifying
+from tests.cycles.services.acts import balance, fail, give_back, set_policy, units_until
+from tests.desk import TestDesk, operator
+
+
+def dead_with_coins(desk: TestDesk, step: str = "BUY", venue: str = "binance") -> Cycle:
+    """Let a cycle die with its coins where a step left them."""
+    row = desk.open()
+    give_back(units_until(desk, row, step, venue))
+    return fail(row, FailureClass.BUG, "a bug")
+
+
+def is_flat(row: Cycle) -> bool:
+    """Say whether the cycle owns nothing and the ledger equals the venues."""
+    assert verifying.verify_ledger().problems == ()
+    return not Account.objects.filter(cycle=row).exclude(balance=0).exists()
+
+
+@pytest.mark.parametrize(
+    ("step", "venue", "left"),
+    [("BUY", "binance", "USDT"), ("DEPOSIT", "upbit", "KRW")],
+)
+def test_inside_the_loss_limit_coins_are_sold_back_where_they_are_and_the_cycle_ends_flat(
+    desk: TestDesk, step: str, venue: str, left: str
+) -> None:
+    before = balance(venue, left)
+    row = dead_with_coins(desk, step, venue)
+    assert dead_letters.process_dead_letters() == 1
+    row.refresh_from_db()
+    assert (row.status, row.plan) == (CycleStatus.RETRY_PENDING, Plan.UNWIND)
+    assert Transition.objects.filter(cycle=row, event="auto_recovery", actor="system").exists()
+    desk.drive_until(row, "FAILED")
+    assert is_flat(row)
+    assert row.realised_pnl_usdt is not None
+    assert row.realised_pnl_usdt < 0
+    assert balance(venue, left) > before - (2000 if left == "USDT" else 0)
+    assert row.ended_at is not None
+
+
+def test_outside_the_loss_limit_it_is_left_to_a_person(desk: TestDesk) -> None:
+    set_policy(auto_recovery_loss_limit_usdt=Decimal(1))
+    row = dead_with_coins(desk)
+    assert dead_letters.process_dead_letters() == 0
+    row.refresh_from_db()
+    assert row.status == CycleStatus.DEAD_LETTER
+    assert Alert.objects.filter(cycle=row).count() == 1
+
+
+def test_what_a_person_has_taken_on_is_left_alone(desk: TestDesk) -> None:
+    row = dead_with_coins(desk)
+    intervening.acknowledge(row.pk, actor=operator(), reason="mine", seen_version=row.version)
+    assert dead_letters.process_dead_letters() == 0
+
+
+def test_a_cycle_recovers_by_itself_once_only(desk: TestDesk) -> None:
+    row = dead_with_coins(desk)
+    assert dead_letters.process_dead_letters() == 1
+    row.refresh_from_db()
+    fail(row, FailureClass.BUG, "again")
+    assert row.status == CycleStatus.DEAD_LETTER
+    assert dead_letters.process_dead_letters() == 0
+
+
+def test_running_twice_tells_nothing_twice(desk: TestDesk) -> None:
+    set_policy(auto_recovery_loss_limit_usdt=Decimal(0))
+    row = dead_with_coins(desk)
+    dead_letters.process_dead_letters()
+    dead_letters.process_dead_letters()
+    assert Alert.objects.filter(cycle=row).count() == 1
+
+
+def test_each_death_has_an_alert_of_its_own(desk: TestDesk) -> None:
+    row = dead_with_coins(desk)
+    intervening.redrive(row.pk, actor=operator(), reason="go", seen_version=row.version)
+    row.refresh_from_db()
+    fail(row, FailureClass.BUG, "again")
+    assert Alert.objects.filter(cycle=row, key__startswith="dead_letter").count() == 2
+
+
+def test_an_operator_unwinds_what_the_limit_left(desk: TestDesk) -> None:
+    set_policy(auto_recovery_loss_limit_usdt=Decimal(0))
+    row = dead_with_coins(desk)
+    intervening.unwind(row.pk, actor=operator(), reason="sell", seen_version=row.version)
+    row.refresh_from_db()
+    desk.drive_until(row, "FAILED")
+    assert is_flat(row)
+
+
+def test_a_redriven_dead_letter_completes_from_where_it_stopped(desk: TestDesk) -> None:
+    row = dead_with_coins(desk)
+    orders = desk.posts("binance", "/api/v3/order")
+    intervening.redrive(row.pk, actor=operator(), reason="go on", seen_version=row.version)
+    row.refresh_from_db()
+    desk.drive_until(row, "INITIAL_TRADE_COMPLETED")
+    assert desk.posts("binance", "/api/v3/order") == orders
+    desk.drive_until(row, "COMPLETED")
+    assert is_flat(row)
+
+
+def test_coins_bought_for_the_way_back_are_undone_into_krw_and_wait_again(desk: TestDesk) -> None:
+    row = desk.drive_until(desk.open(), "INITIAL_TRADE_COMPLETED")
+    give_back(units_until(desk, row, "BUY", "upbit"))
+    fail(row, FailureClass.BUG, "a bug")
+    assert row.resume_status == CycleStatus.REBALANCING_IN_PROGRESS
+    assert dead_letters.process_dead_letters() == 1
+    set_policy(min_rebalance_edge_bps=Decimal(0))
+    row.refresh_from_db()
+    desk.drive_until(row, "COMPLETED")
+    back = Transition.objects.filter(cycle=row, event="unwound").get()
+    assert (back.from_status, back.to_status) == ("REBALANCING_IN_PROGRESS", "AWAITING_REBALANCE")
+    row.refresh_from_db()
+    assert row.plan == Plan.RESUME
+    assert is_flat(row)
