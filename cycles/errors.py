@@ -20,9 +20,9 @@ class StaleVersionError(CycleError):
     http_status = 412
     exit_code = 4
 
-    def __init__(self, *, seen: int, found: int | None) -> None:
+    def __init__(self, *, seen: int, found: int | None, what: str = "the cycle") -> None:
         super().__init__(
-            f"the cycle has changed: you saw version {seen}, it is now at version {found}; "
+            f"{what} has changed: you saw version {seen}, it is now at version {found}; "
             "look at it again before you act"
         )
         self.seen = seen
@@ -83,6 +83,13 @@ class InvalidInputError(CycleError):
     code = "invalid_input"
     http_status = 400
     exit_code = 2
+
+
+class UnseenVersionError(InvalidInputError):
+    """The act must name the version it was decided on: read, then act on what you saw."""
+
+    code = "unseen_version"
+    http_status = 428
 
 
 class NotFoundError(CycleError):

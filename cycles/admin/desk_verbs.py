@@ -26,6 +26,7 @@ from cycles.services import desk
 from cycles.services.intervening import PERMISSIONS
 
 WRONG_INPUT = 400
+CONFLICT = 409
 SHOWN_CALLS = 50
 MAY_HALT, MAY_RESUME = PERMISSIONS[Verb.HALT], PERMISSIONS[Verb.RESUME]
 
@@ -63,8 +64,7 @@ class ModeChoice:
 
 def permission_to(target: Mode, present: str) -> str:
     """Give the permission that a change of mode asks for: to stop more, or to let more happen."""
-    stops_more = target is Mode.HALT or (target is Mode.FINALIZE_ONLY and present == Mode.RUN)
-    return MAY_HALT if stops_more else MAY_RESUME
+    return MAY_HALT if desk.stops_more(target, present) else MAY_RESUME
 
 
 def mode_choices(user: User, present: str) -> list[ModeChoice]:
@@ -91,14 +91,31 @@ def change_mode(request: HttpRequest, mode: str) -> HttpResponse:
         "open_calls": selectors.open_calls()[:SHOWN_CALLS],
         "is_final": target is Mode.HALT,
     }
-    return answered(
-        request,
-        ModeForm(request.POST or None, initial={"mode": target.value}),
-        lambda given: desk.set_mode(target, actor=actor, reason=given["reason"]),
-        done=_("The desk's mode is %(mode)s.") % {"mode": target.label},
-        template="admin/cycles/mode.html",
-        facts=facts,
-    )
+    seen = {"mode": target.value, "seen_version": _current_version()}
+    form = ModeForm(request.POST or None, initial=seen)
+    try:
+        return answered(
+            request,
+            form,
+            lambda given: desk.set_mode(
+                target, actor=actor, reason=given["reason"], seen_version=given["seen_version"]
+            ),
+            done=_("The desk's mode is %(mode)s.") % {"mode": target.label},
+            template="admin/cycles/mode.html",
+            facts=facts,
+        )
+    except StaleVersionError:
+        messages.error(request, _("The desk has changed meanwhile: look at it, then decide again."))
+        fresh = ModeForm(initial=seen | {"reason": form.cleaned_data["reason"]})
+        return shown(request, "admin/cycles/mode.html", fresh, facts, status=CONFLICT)
+
+
+def _current_version() -> int:
+    """Give the version of the desk that is shown; 0 on a desk that was never set up."""
+    try:
+        return desk.current().version
+    except NotFoundError:
+        return 0
 
 
 def _current_mode() -> str:

@@ -124,6 +124,7 @@ class ModeForm(ReasonForm):
     mode = forms.ChoiceField(
         label=gettext_lazy("mode"), choices=Mode.choices, widget=forms.HiddenInput
     )
+    seen_version = forms.IntegerField(widget=forms.HiddenInput)
 
 
 class PauseForm(ReasonForm):

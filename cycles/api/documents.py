@@ -41,6 +41,12 @@ IF_MATCH = OpenApiParameter(
     required=True,
     description='The version that was seen, in quotes, as the ETag gave it: `"7"`.',
 )
+IF_MATCH_TO_LOOSEN = OpenApiParameter(
+    "If-Match",
+    str,
+    OpenApiParameter.HEADER,
+    description="The version of the desk that was seen, in quotes; needed to let more happen.",
+)
 ETAG = OpenApiParameter(
     "ETag", OpenApiTypes.STR, OpenApiParameter.HEADER, response=[200], description="The version."
 )

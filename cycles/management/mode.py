@@ -41,7 +41,7 @@ class ModeCommand(ActCommand):
             self.say(f"{WITHOUT_YES} --reason TEXT")
             return
         actor, reason = self.actor(options), self.reason(options)
-        changed = desk.set_mode(mode, actor=actor, reason=reason)
+        changed = desk.set_mode(mode, actor=actor, reason=reason, seen_version=now.version)
         calls = list(selectors.open_calls())
         text = f"{changed.mode}: {MEANINGS[mode]}"
         self.emit(_facts(changed, calls), _with(text, calls), options)

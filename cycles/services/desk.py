@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 
 from django.core.exceptions import ValidationError
 from django.db import connection
@@ -12,13 +13,20 @@ from django.db.models.functions import Now
 from django.forms.models import model_to_dict
 
 from cycles.domain.decision import Limits
-from cycles.domain.words import DeskKind, Mode, PauseScope, Verb
-from cycles.errors import InvalidInputError, NotAllowedNowError, NotFoundError, StaleVersionError
+from cycles.domain.words import DeskKind, Mode, OpeningRule, PauseScope, Verb
+from cycles.errors import (
+    InvalidInputError,
+    NotAllowedNowError,
+    NotFoundError,
+    StaleVersionError,
+    UnseenVersionError,
+)
 from cycles.models import Desk, Pause, PolicyVersion
 from cycles.services.intervening import Actor, intervene
 from cycles.services.locking import in_transaction, own_mode
 
 FIXED_COLUMNS = {"id", "number", "created_at", "created_by", "reason"}
+SIGNED_COLUMNS = {"min_open_edge_bps", "min_rebalance_edge_bps", "band_open_premium_bps"}
 SYSTEM = "system"
 
 
@@ -51,20 +59,43 @@ def database_now() -> datetime:
     return now
 
 
-def set_mode(mode: Mode, *, actor: Actor, reason: str) -> Desk:
-    """Change the mode: no intent commits after a HALT has. Leaving it needs `resume_desk`."""
+def stops_more(target: Mode, present: str) -> bool:
+    """Say whether a mode lets less happen than the present one: that asks for less."""
+    return target is Mode.HALT or (target is Mode.FINALIZE_ONLY and present == Mode.RUN)
+
+
+def set_mode(mode: Mode, *, actor: Actor, reason: str, seen_version: int | None = None) -> Desk:
+    """Change the mode: no intent commits after a HALT has.
+
+    Stopping more needs `halt_desk` and is done whatever was seen. Letting more happen needs
+    `resume_desk` and the version of the desk that was seen: UnseenVersionError, StaleVersionError.
+    """
 
     def work() -> None:
         own_mode()  # waits for every intent under way, and keeps new ones out until we commit
         desk = current()
-        verb = Verb.HALT if mode is Mode.HALT else Verb.RESUME
-        if mode is Mode.FINALIZE_ONLY and desk.mode == Mode.RUN:
-            verb = Verb.HALT
-        intervene(verb, actor=actor, reason=reason, payload={"from": desk.mode, "to": mode.value})
+        stopping = stops_more(mode, desk.mode)
+        intervene(
+            Verb.HALT if stopping else Verb.RESUME,
+            actor=actor,
+            reason=reason,
+            seen_version=seen_version,
+            payload={"from": desk.mode, "to": mode.value},
+        )
+        if not stopping:
+            _demand_seen(desk, seen_version)
         _write_mode(mode, actor.name, reason)
 
     in_transaction(work)
     return current()
+
+
+def _demand_seen(desk: Desk, seen_version: int | None) -> None:
+    """Make sure that whoever lets more happen knows why it was stopped."""
+    if seen_version is None:
+        raise UnseenVersionError("name the version of the desk that you saw: read its mode first")
+    if seen_version != desk.version:
+        raise StaleVersionError(seen=seen_version, found=desk.version, what="the desk")
 
 
 def halt_by_system(reason: str) -> None:
@@ -158,7 +189,7 @@ def set_policy(
         own_mode()
         old = current_policy()
         if old.number != seen_number:
-            raise StaleVersionError(seen=seen_number, found=old.number)
+            raise StaleVersionError(seen=seen_number, found=old.number, what="the policy")
         new = _next_version(old, changes, actor.name, reason)
         intervene(Verb.SET_POLICY, actor=actor, reason=reason, payload=_differences(old, new))
         new.save(force_insert=True)
@@ -179,11 +210,29 @@ def _next_version(
     values = {name: getattr(old, name) for name in columns} | dict(changes)
     new = PolicyVersion(**values, number=old.number + 1, created_by=by, reason=reason)
     try:
+        new.clean_fields()
+        _demand_sane(new)
         new.full_clean()
     except ValidationError as error:
         told = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
         raise InvalidInputError(told) from error
     return new
+
+
+def _demand_sane(policy: PolicyVersion) -> None:
+    """Name each field that no policy may have, before the database refuses all of them at once."""
+    wrong: dict[str, str] = {}
+    for field in policy._meta.concrete_fields:  # noqa: SLF001  Django's documented API
+        value = getattr(policy, field.name)
+        may_be_negative = field.name in SIGNED_COLUMNS
+        if isinstance(value, Decimal) and value < 0 and not may_be_negative:
+            wrong[field.name] = "must not be below zero"
+    if not 0 < policy.percentage <= 100:
+        wrong["percentage"] = "must be above 0 and at most 100"
+    if policy.opening_rule == OpeningRule.BY_HAND:
+        wrong["opening_rule"] = "BY_HAND opens nothing: choose LOCKED_EDGE or PREMIUM_BAND"
+    if wrong:
+        raise ValidationError({name: [text] for name, text in wrong.items()})
 
 
 def _differences(old: PolicyVersion, new: PolicyVersion) -> dict[str, object]:

@@ -10,10 +10,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cycles.api.documents import (
-    ACT,
     ACT_ON_VERSION,
     ETAG,
     IF_MATCH,
+    IF_MATCH_TO_LOOSEN,
     READ_ONE,
     REPLAYED,
     RETRY_AFTER,
@@ -22,7 +22,7 @@ from cycles.api.documents import (
 )
 from cycles.api.door import ActDoor, Data
 from cycles.api.permissions import Need
-from cycles.api.preconditions import etag
+from cycles.api.preconditions import etag, seen_version
 from cycles.api.serializers.bodies import ModeBody, PolicyBody
 from cycles.api.serializers.rows import ModeSerializer, PauseSerializer, PolicySerializer
 from cycles.domain.words import Mode, Verb
@@ -49,28 +49,35 @@ class ModeView(ActDoor):
     @extend_schema(
         operation_id="mode_retrieve",
         tags=["desk"],
-        parameters=[RETRY_AFTER],
+        parameters=[ETAG, RETRY_AFTER],
         responses=answers({200: ModeSerializer}, READ_ONE),
     )
     def get(self, request: Request) -> Response:
         """Show the desk's mode and pauses."""
-        return Response(shown_mode(desk.current()))
+        current = desk.current()
+        return Response(shown_mode(current), headers={"ETag": etag(current.version)})
 
     @extend_schema(
         operation_id="mode_set",
         tags=["desk"],
         request=ModeBody,
-        parameters=[key(required=True), REPLAYED, RETRY_AFTER],
-        responses=answers({200: ModeSerializer}, ACT),
+        parameters=[IF_MATCH_TO_LOOSEN, key(required=True), ETAG, REPLAYED, RETRY_AFTER],
+        responses=answers({200: ModeSerializer}, ACT_ON_VERSION),
     )
     def post(self, request: Request, **kwargs: str) -> Response:
-        """Halt the desk, let it finish only, or let it run; leaving a halt needs `resume_desk`."""
+        """Halt the desk, let it finish only, or let it run.
+
+        To let more happen needs `resume_desk` and If-Match with the version that was seen.
+        """
         return super().post(request, **kwargs)
 
     def act(self, data: Data, **kwargs: str) -> Response:
         """Set the mode."""
-        changed = desk.set_mode(Mode(data["mode"]), actor=self.actor(), reason=data["reason"])
-        return Response(shown_mode(changed))
+        seen = seen_version(self.request) if "If-Match" in self.request.headers else None
+        changed = desk.set_mode(
+            Mode(data["mode"]), actor=self.actor(), reason=data["reason"], seen_version=seen
+        )
+        return Response(shown_mode(changed), headers={"ETag": etag(changed.version)})
 
 
 class PolicyView(ActDoor):

@@ -30,7 +30,7 @@ def mode_now() -> str:
 def test_halting_needs_a_reason_and_is_written_down(login: Login) -> None:
     builders.desk()
     client = login("operator")
-    given = {"mode": "HALT", "reason": ""}
+    given = {"mode": "HALT", "reason": "", "seen_version": 1}
     assert client.post(mode_page("HALT"), given).status_code == 400
     assert mode_now() == "RUN"
     assert client.post(mode_page("HALT"), given | {"reason": WHY}).status_code == 302
@@ -46,6 +46,17 @@ def test_the_page_of_a_halt_lists_the_calls_it_does_not_cancel(login: Login) -> 
     assert call.client_order_id in text
 
 
+def test_resuming_a_desk_that_changed_meanwhile_is_a_conflict_and_keeps_the_reason(
+    login: Login,
+) -> None:
+    builders.desk(Mode.HALT)
+    given = {"mode": "RUN", "reason": WHY, "seen_version": 99}
+    reply = login("approver").post(mode_page("RUN"), given)
+    assert reply.status_code == 409
+    assert WHY in reply.content.decode()
+    assert mode_now() == "HALT"
+
+
 def test_looking_at_the_page_of_a_mode_changes_nothing(login: Login) -> None:
     builders.desk()
     assert login("operator").get(mode_page("HALT")).status_code == 200
@@ -54,7 +65,7 @@ def test_looking_at_the_page_of_a_mode_changes_nothing(login: Login) -> None:
 
 def test_leaving_a_halt_is_for_those_who_may_resume(login: Login) -> None:
     builders.desk(Mode.HALT)
-    given = {"mode": "RUN", "reason": WHY}
+    given = {"mode": "RUN", "reason": WHY, "seen_version": Desk.objects.get(pk=1).version}
     assert login("operator").post(mode_page("RUN"), given).status_code == 403
     assert mode_now() == "HALT"
     assert login("approver", name="carol").post(mode_page("RUN"), given).status_code == 302
@@ -64,7 +75,7 @@ def test_leaving_a_halt_is_for_those_who_may_resume(login: Login) -> None:
 def test_a_halt_is_not_softened_by_those_who_may_only_halt(login: Login) -> None:
     builders.desk(Mode.HALT)
     client = login("operator")
-    given = {"mode": "FINALIZE_ONLY", "reason": WHY}
+    given = {"mode": "FINALIZE_ONLY", "reason": WHY, "seen_version": 1}
     assert client.post(mode_page("FINALIZE_ONLY"), given).status_code == 403
     assert mode_page("FINALIZE_ONLY") not in client.get(reverse("admin:index")).content.decode()
 

@@ -307,7 +307,13 @@ def test_the_desk_is_halted_and_resumed_by_who_may(speaks: Speaks) -> None:
     assert (halted.status_code, halted.json()["mode"]) == (200, "HALT")
     refused = operator.post(mode, {"mode": "RUN", "reason": "fine again"})
     assert (refused.status_code, refused.json()["code"]) == (403, "permission_denied")
-    resumed = speaks("approver").post(mode, {"mode": "RUN", "reason": "fine again"})
+    approver = speaks("approver")
+    unseen = approver.post(mode, {"mode": "RUN", "reason": "fine again"})
+    assert (unseen.status_code, unseen.json()["code"]) == (428, "unseen_version")
+    stale = approver.post(mode, {"mode": "RUN", "reason": "fine again"}, If_Match='"1"')
+    assert (stale.status_code, stale.json()["code"]) == (412, "stale_version")
+    seen = approver.get(mode).headers["ETag"]
+    resumed = approver.post(mode, {"mode": "RUN", "reason": "fine again"}, If_Match=seen)
     assert resumed.json()["mode"] == "RUN"
     assert Desk.objects.get().mode_changed_by == "alice"
 
@@ -331,10 +337,10 @@ def test_a_new_policy_version_changes_what_is_named_and_keeps_the_rest(speaks: S
     ("changes", "named"),
     [
         ({"notional": "1"}, "notional"),
-        ({"notional_usdt": "-1"}, "policy_limits_not_negative"),
+        ({"notional_usdt": "-1"}, "notional_usdt: must not be below zero"),
         ({"notional_usdt": 1}, "notional_usdt"),
-        ({"opening_rule": "BY_HAND"}, "policy_rule_known"),
-        ({"percentage": "0"}, "policy_limits_not_negative"),
+        ({"opening_rule": "BY_HAND"}, "opening_rule: BY_HAND opens nothing"),
+        ({"percentage": "0"}, "percentage: must be above 0"),
         ({"sizing": "ALL"}, "sizing"),
         ({"allowed_assets": "XRP"}, "allowed_assets"),
         ({"number": 9}, "number"),

@@ -15,6 +15,8 @@ from cycles.errors import (
     NotFoundError,
     PermissionDeniedError,
     PolicyDeniedError,
+    StaleVersionError,
+    UnseenVersionError,
 )
 from cycles.models import Cycle, Desk, ExchangeCall, Intervention, Pause, Step
 from cycles.services import calling, desk as desk_services, opening
@@ -34,7 +36,27 @@ def halt(actor: Actor | None = None) -> None:
 
 def resume(mode: Mode = Mode.RUN, actor: Actor | None = None) -> None:
     """Leave a mode for another."""
-    desk_services.set_mode(mode, actor=actor or operator(), reason="no fire")
+    desk_services.set_mode(
+        mode,
+        actor=actor or operator(),
+        reason="no fire",
+        seen_version=Desk.objects.get().version,
+    )
+
+
+def test_letting_more_happen_needs_the_version_that_was_seen() -> None:
+    builders.desk(Mode.HALT)
+    with pytest.raises(UnseenVersionError):
+        desk_services.set_mode(Mode.RUN, actor=operator(), reason="r")
+    with pytest.raises(StaleVersionError, match="the desk has changed"):
+        desk_services.set_mode(Mode.RUN, actor=operator(), reason="r", seen_version=99)
+    assert Desk.objects.get().mode == Mode.HALT
+
+
+def test_a_halt_is_done_whatever_was_seen() -> None:
+    builders.desk()
+    desk_services.set_mode(Mode.HALT, actor=operator(), reason="r", seen_version=99)
+    assert Desk.objects.get().mode == Mode.HALT
 
 
 def test_a_halt_is_written_with_who_why_and_when() -> None:
