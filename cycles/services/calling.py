@@ -20,7 +20,8 @@ from django.db.models.functions import Coalesce, Now
 from cycles.domain.progress import GO_ON, Progress, failed
 from cycles.domain.words import CallOutcome, FailureClass, Mode, Operation, StepState
 from cycles.errors import HaltedError, LeaseLostError
-from cycles.models import Cycle, Desk, ExchangeCall, Step
+from cycles.models import Alert, Cycle, Desk, ExchangeCall, Step
+from cycles.services.alerting import raise_alert
 from cycles.services.correlating import correlation
 from cycles.services.locking import in_transaction, lock_cycle, share_mode
 from cycles.services.moving import Lease, lock_for_decision, touch
@@ -232,7 +233,8 @@ def note(lease: Lease, call: ExchangeCall, noted: Noted, settle: Settle | None =
 
     def work() -> bool:
         cycle = lock_cycle(lease.cycle_id)
-        write_outcome(call, noted)
+        if not write_outcome(call, noted) and noted.outcome == CallOutcome.DONE:
+            _tell_if_contradicted(cycle, call)
         if (cycle.fence, cycle.lease_owner) != (lease.fence, lease.owner):
             return False
         call.refresh_from_db()
@@ -242,6 +244,20 @@ def note(lease: Lease, call: ExchangeCall, noted: Noted, settle: Settle | None =
 
     if not in_transaction(work):
         raise LeaseLostError("the lease was lost while the venue answered; the outcome is noted")
+
+
+def _tell_if_contradicted(cycle: Cycle, call: ExchangeCall) -> None:
+    """Tell people that a venue accepted what the journal holds for never accepted: it is final."""
+    stands = ExchangeCall.objects.filter(pk=call.pk).values_list("outcome", flat=True).get()
+    if stands == CallOutcome.DONE:
+        return
+    raise_alert(
+        key=f"contradicted:{call.client_order_id}",
+        severity=Alert.Severity.CRITICAL,
+        title=f"{cycle.code}: {call.venue} accepted {call.client_order_id} after all",
+        body=f"The journal says {stands}. Look at the venue before anything else is done.",
+        cycle=cycle,
+    )
 
 
 def after(noted: Noted, what: str) -> Progress:

@@ -9,12 +9,22 @@ from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 
 from cycles.domain import postings
-from cycles.domain.words import PostingKind, StepState
-from cycles.models import Cycle, ExchangeCall, Fill, Step
+from cycles.domain.money import ZERO
+from cycles.domain.postings import Line
+from cycles.domain.words import AccountOwner, PostingKind, StepState
+from cycles.models import Alert, Cycle, ExchangeCall, Fill, Step
 from cycles.services import booking
+from cycles.services.alerting import raise_alert
 from cycles.services.calling import report_columns
 from cycles.services.moving import touch
-from exchanges.values import DepositReport, Market, OrderReport, Side, WithdrawalReport
+from exchanges.values import (
+    DepositReport,
+    Market,
+    OrderReport,
+    Side,
+    WithdrawalReport,
+    WithdrawalStatus,
+)
 
 
 def settle_order(cycle: Cycle, call: ExchangeCall, report: OrderReport) -> None:
@@ -23,6 +33,7 @@ def settle_order(cycle: Cycle, call: ExchangeCall, report: OrderReport) -> None:
         return
     Fill.objects.bulk_create([_fill(cycle, call, report, n) for n in range(len(report.fills))])
     lines = postings.fill_lines(call.venue, report.market, report.side, report.fills)
+    lines = _covered(cycle, call, lines)
     booking.post(
         f"order:{call.client_order_id}", PostingKind.FILL, lines, cycle=cycle, step=call.step
     )
@@ -32,6 +43,39 @@ def settle_order(cycle: Cycle, call: ExchangeCall, report: OrderReport) -> None:
     )
     _mark_settled(call, report)
     touch(cycle)
+
+
+def _covered(cycle: Cycle, call: ExchangeCall, lines: list[Line]) -> list[Line]:
+    """Let the desk pay what the venue took beyond what the cycle has there, and tell people.
+
+    A fee in a third asset, or one that has risen: the venue took it from the desk's own balance.
+    """
+    held = {
+        (one.venue, one.asset): one.quantity
+        for one in booking.holdings(cycle)
+        if one.owner is AccountOwner.CYCLE
+    }
+    short: list[Line] = []
+    for line in lines:
+        left = held.get((line.venue, line.asset), ZERO) + line.quantity
+        if line.owner is AccountOwner.CYCLE and left < 0:
+            short += postings.moved(
+                line.venue,
+                line.asset,
+                -left,
+                origin=AccountOwner.DESK,
+                target=AccountOwner.CYCLE,
+            )
+    if not short:
+        return lines
+    raise_alert(
+        key=f"short:{call.client_order_id}",
+        severity=Alert.Severity.WARNING,
+        title=f"{cycle.code}: {call.venue} took more than the cycle had",
+        body="\n".join(f"{one.quantity:f} {one.asset} by the desk" for one in short[1::2]),
+        cycle=cycle,
+    )
+    return postings.summed([*lines, *short])
 
 
 def _fill(cycle: Cycle, call: ExchangeCall, report: OrderReport, index: int) -> Fill:
@@ -76,6 +120,10 @@ def settle_sent(cycle: Cycle, call: ExchangeCall, report: WithdrawalReport) -> N
     """Settle an accepted withdrawal: the quantity is in flight, the fee is spent. Twice is once."""
     if call.is_settled:
         return
+    if report.status is WithdrawalStatus.FAILED:  # the venue gave it back before we saw it go
+        _mark_settled(call, report)
+        touch(cycle)
+        return
     lines = postings.sent_lines(
         call.venue,
         call.step.to_venue,
@@ -83,6 +131,7 @@ def settle_sent(cycle: Cycle, call: ExchangeCall, report: WithdrawalReport) -> N
         quantity=report.quantity,
         network_fee=report.network_fee,
     )
+    lines = _covered(cycle, call, lines)
     booking.post(
         f"sent:{call.client_order_id}", PostingKind.SENT, lines, cycle=cycle, step=call.step
     )
@@ -91,6 +140,33 @@ def settle_sent(cycle: Cycle, call: ExchangeCall, report: WithdrawalReport) -> N
     )
     _mark_settled(call, report)
     touch(cycle)
+
+
+def settle_left(cycle: Cycle, call: ExchangeCall, report: WithdrawalReport) -> None:
+    """Keep the report of a withdrawal that has left; what differs from what was posted is mended.
+
+    A venue may take another fee than its rules told, and then more or less is on its way.
+    """
+    told = call.report
+    quantity, network_fee = Decimal(told["quantity"]), Decimal(told["network_fee"])
+    if (report.quantity, report.network_fee) != (quantity, network_fee):
+        places = (call.venue, call.step.to_venue, call.step.asset)
+        lines = postings.summed(
+            [
+                *postings.returned_lines(*places, quantity=quantity, network_fee=network_fee),
+                *postings.sent_lines(
+                    *places, quantity=report.quantity, network_fee=report.network_fee
+                ),
+            ]
+        )
+        lines = _covered(cycle, call, lines)
+        booking.post(
+            f"left:{call.client_order_id}", PostingKind.SENT, lines, cycle=cycle, step=call.step
+        )
+        Step.objects.filter(pk=call.step_id).update(
+            quantity_in=report.quantity + report.network_fee, quantity_out=report.quantity
+        )
+    _mark_settled(call, report)
 
 
 def settle_returned(cycle: Cycle, call: ExchangeCall, report: WithdrawalReport) -> None:

@@ -15,7 +15,13 @@ from cycles.services import booking, calling
 from cycles.services.alerting import raise_alert
 from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease, lock_for_decision
-from cycles.services.settling import finish_step, settle_credit, settle_returned, settle_sent
+from cycles.services.settling import (
+    finish_step,
+    settle_credit,
+    settle_left,
+    settle_returned,
+    settle_sent,
+)
 from exchanges import reference, registry
 from exchanges.errors import VenueError
 from exchanges.models import RegisteredAddress
@@ -69,7 +75,15 @@ def settle_accepted(lease: Lease, call: ExchangeCall) -> Progress:
         settle_sent(cycle, ExchangeCall.objects.select_related("step").get(pk=call.pk), report)
 
     in_transaction(work)
-    return GO_ON
+    return _came_back(call) if report.status is WithdrawalStatus.FAILED else GO_ON
+
+
+def _came_back(call: ExchangeCall) -> Progress:
+    """Leave it to the ladder when a withdrawal that was given back is sent anew."""
+    return failed(
+        FailureClass.WALLET_CLOSED,
+        f"{call.venue} gave the withdrawal {call.client_order_id} back",
+    )
 
 
 def _stored_report(call: ExchangeCall) -> WithdrawalReport:
@@ -106,6 +120,11 @@ def _send(lease: Lease, cycle: Cycle, step: Step) -> Progress:
             f"{held} {step.asset} is less than {step.venue} sends ({rules.withdraw_minimum} after fee)",
         )
     address = reference.registered_address(step.to_venue, step.asset, step.network)
+    if arrival.memo_is_required and not address.memo:
+        return failed(
+            FailureClass.POLICY_DENIED,
+            f"our {step.asset} address at {step.to_venue} has no memo, and {step.network} wants one",
+        )
     return _request(lease, cycle, step, quantity, (rules, address))
 
 
@@ -148,6 +167,10 @@ def _request(
             settle_sent(locked, written, noted.report)
 
     calling.note(lease, call, noted, settle)
+    if isinstance(noted.report, WithdrawalReport) and (
+        noted.report.status is WithdrawalStatus.FAILED
+    ):
+        return _came_back(call)
     return calling.after(noted, f"withdrawal of {step.asset} from {step.venue}")
 
 
@@ -164,10 +187,13 @@ def _follow(lease: Lease, step: Step, call: ExchangeCall) -> Progress:
         return _waiting_for(step, call, "the withdrawal has not left yet")
     if row.status is WithdrawalStatus.FAILED:
         return _given_back(lease, call, row)
+    if not row.txid:  # the credit is found by it, and nothing else
+        return _waiting_for(step, call, "the withdrawal has no transaction id yet")
 
     def work() -> None:
         cycle = lock_for_decision(lease)
-        ExchangeCall.objects.filter(pk=call.pk).update(**calling.report_columns(row))
+        written = ExchangeCall.objects.select_related("step").get(pk=call.pk)
+        settle_left(cycle, written, row)
         finish_step(cycle, step)
 
     in_transaction(work)
@@ -183,10 +209,7 @@ def _given_back(lease: Lease, call: ExchangeCall, row: WithdrawalReport) -> Prog
         settle_returned(cycle, written, row)
 
     in_transaction(work)
-    return failed(
-        FailureClass.WALLET_CLOSED,
-        f"{call.venue} gave the withdrawal {call.client_order_id} back",
-    )
+    return _came_back(call)
 
 
 def deposit(lease: Lease, cycle: Cycle, step: Step) -> Progress:
