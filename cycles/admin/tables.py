@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cycles.admin import (
+    account_tables,
     cycle_table,
     journal_tables,
     ledger_tables,
@@ -12,6 +13,7 @@ from cycles.admin import (
 )
 
 __all__ = [
+    "account_tables",
     "cycle_table",
     "journal_tables",
     "ledger_tables",
