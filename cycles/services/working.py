@@ -168,7 +168,18 @@ class Worker:
         return min(max(due.total_seconds(), SHORTEST_NAP_SECONDS), LONGEST_NAP_SECONDS)
 
     def _keep(self) -> None:
-        """Renew all leases in one statement, and give signs of life, until the work is handed back."""
+        """Renew all leases and give signs of life until the work is handed back.
+
+        A worker without it would only work for others to take over: its end is the worker's.
+        """
+        try:
+            self._keep_on()
+        finally:
+            self.stop.set()
+            connection.close()
+
+    def _keep_on(self) -> None:
+        """Renew in one statement, well before the leases run out."""
         renew_every = conf.lease_seconds() / 3
         last_beat = last_renewal = -1e9
         while not (self.stop.is_set() and not self._ids()):
@@ -180,7 +191,6 @@ class Worker:
                 last_beat = now
                 self._guarded(lambda: beat(self.owner, self.role))
             time.sleep(0.2) if self.stop.is_set() else self.stop.wait(0.5)
-        connection.close()
 
     def _ids(self) -> list[UUID]:
         """Give the cycles held now."""
