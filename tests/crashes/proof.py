@@ -113,5 +113,5 @@ def _is_at_venue(desk: RunningDesk, call: ExchangeCall) -> bool:
         for row in desk.control("/control/transfers")["withdrawals"]
         if row["venue"] == call.venue
         and row["asset"] == call.step.asset
-        and Decimal(row["quantity"]) == Decimal(call.request.get("quantity", 0))
+        and Decimal(str(row["quantity"])) == Decimal(call.request.get("quantity", 0))
     )
