@@ -112,6 +112,7 @@ class TestDesk:
     def drive_until(self, cycle: Cycle, *statuses: str) -> Cycle:
         """Drive a cycle until it reaches one of the statuses."""
         deadline = time.monotonic() + DEADLINE_SECONDS
+        cycle.refresh_from_db()
         while cycle.status not in statuses:
             assert time.monotonic() < deadline, f"{cycle.code} stays {cycle.status}: {why(cycle)}"
             self.step(cycle)

@@ -1,0 +1,124 @@
+"""The proof of the ledger, and profit and loss read from it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from django.db import transaction
+
+from cycles.domain import postings
+from cycles.domain.words import AccountOwner, PostingKind
+from cycles.models import Account, Alert, Cycle, Desk, Entry
+from cycles.services import booking, verifying
+from exchanges import registry
+from tests.cycles.services.acts import balance, give_back, set_policy, units_until
+from tests.desk import TestDesk
+
+
+def credit(desk: TestDesk, venue: str = "binance", asset: str = "USDT", by: str = "7") -> None:
+    """Let a venue hold more than the ledger knows of."""
+    desk.control("/control/balances", {"venue": venue, "asset": asset, "credit": by})
+
+
+def test_a_fresh_desk_is_proven(desk: TestDesk) -> None:
+    report = verifying.verify_ledger()
+    assert (report.is_balanced, report.matches_venues, report.is_settled) == (True, True, True)
+    held = {(line.venue, line.asset): line.ledger for line in report.lines}
+    assert held["binance", "USDT"] == 100_000
+    assert held["upbit", "KRW"] == 50_000_000
+
+
+@pytest.mark.parametrize("by", ["7", "-7", "0.00000001"])
+def test_a_planted_difference_is_found_told_and_halts_the_desk(desk: TestDesk, by: str) -> None:
+    credit(desk, by=by)
+    assert not verifying.verify_ledger_job()
+    assert Desk.objects.get().mode == "HALT"
+    assert Desk.objects.get().mode_changed_by == "system"
+    alert = Alert.objects.get(key__startswith="ledger")
+    assert alert.severity == "CRITICAL"
+    assert "binance USDT" in alert.body
+
+
+def test_an_asset_the_ledger_never_heard_of_is_found(desk: TestDesk) -> None:
+    credit(desk, "upbit", "ETH", "1")
+    report = verifying.verify_ledger()
+    assert not report.matches_venues
+    assert [line.asset for line in report.lines if line.difference] == ["ETH"]
+
+
+def test_a_venue_that_cannot_be_asked_proves_nothing_and_halts_nothing(desk: TestDesk) -> None:
+    desk.fault(fault="F3", venue="binance", method="GET", path_regex="/account")
+    assert not verifying.verify_ledger_job()
+    assert Desk.objects.get().mode == "RUN"
+
+
+def test_coins_in_flight_are_no_difference_before_and_after_they_arrive(desk: TestDesk) -> None:
+    row = desk.open()
+    give_back(units_until(desk, row, "WITHDRAW"))
+    for _ in range(3):
+        assert verifying.verify_ledger().matches_venues
+    desk.drive_until(row, "INITIAL_TRADE_COMPLETED")
+    assert verifying.verify_ledger().matches_venues
+
+
+def test_every_entry_sums_to_zero_per_asset_after_a_whole_cycle(desk: TestDesk) -> None:
+    desk.drive_until(desk.open(), "COMPLETED")
+    totals: dict[str, Decimal] = {}
+    for entry in Entry.objects.select_related("account"):
+        asset = entry.account.asset
+        totals[asset] = totals.get(asset, Decimal(0)) + entry.quantity
+    assert set(totals.values()) == {Decimal(0)}
+    assert verifying.balance_problems() == ()
+
+
+def test_the_profit_is_what_the_desk_has_more_at_the_end(desk: TestDesk) -> None:
+    before, krw = balance("binance", "USDT"), balance("upbit", "KRW")
+    row = desk.drive_until(desk.open(), "COMPLETED")
+    gained = balance("binance", "USDT") - before
+    rest = balance("upbit", "KRW") - krw
+    assert row.realised_pnl_usdt is not None
+    assert row.krw_per_usdt_at_open is not None
+    assert row.realised_pnl_usdt == pytest.approx(
+        gained + rest / row.krw_per_usdt_at_open, abs=Decimal(1)
+    )  # dust
+    in_krw = row.realised_pnl_usdt * row.krw_per_usdt_at_open
+    assert row.realised_pnl_krw == pytest.approx(in_krw, abs=Decimal("0.01"))
+
+
+def test_the_ledger_remembers_what_the_cycles_fees_were(desk: TestDesk) -> None:
+    row = desk.drive_until(desk.open(), "COMPLETED")
+    sums = booking.conversions(row)
+    assert sums["TRADING_FEES", "XRP"] > 0
+    assert sums["TRADING_FEES", "KRW"] > 0
+    assert any(owner == "NETWORK_FEES" and total > 0 for (owner, _), total in sums.items())
+
+
+def test_a_cycle_that_completed_owns_nothing_and_risks_nothing(desk: TestDesk) -> None:
+    row = desk.drive_until(desk.open(), "COMPLETED")
+    assert not Account.objects.filter(cycle=row).exclude(balance=0).exists()
+    assert row.money_at_risk_krw == 0
+
+
+def test_two_cycles_at_once_share_the_desk_and_leave_it_whole(desk: TestDesk) -> None:
+    set_policy(max_open_cycles=9, max_open_cycles_per_asset=9)
+    rows = [desk.open("XRP", "700"), desk.open("SOL", "900")]
+    for row in rows:
+        desk.drive_until(row, "INITIAL_TRADE_COMPLETED")
+    assert verifying.verify_ledger().matches_venues
+    for row in reversed(rows):
+        desk.drive_until(row, "COMPLETED")
+    assert verifying.verify_ledger().matches_venues
+    assert Cycle.objects.filter(status="COMPLETED").count() == 2
+
+
+def test_what_the_venues_hold_beyond_the_desk_can_be_posted_as_capital(desk: TestDesk) -> None:
+    credit(desk, by="500")
+    lines = postings.moved(
+        "binance", "USDT", Decimal(500), origin=AccountOwner.CAPITAL, target=AccountOwner.DESK
+    )
+    with transaction.atomic():
+        booking.post("capital:more", PostingKind.CAPITAL, lines)
+    assert verifying.verify_ledger().matches_venues
+    held = registry.venue("binance").balances()["USDT"]
+    assert held.free == balance("binance", "USDT")
