@@ -28,7 +28,7 @@ from cycles.errors import (
     LeaseLostError,
     StaleDataError,
 )
-from cycles.models import Cycle, ExchangeCall, Step
+from cycles.models import Cycle, Step
 from cycles.services import closing, leasing, rebalancing, recovering, retrying, unwinding
 from cycles.services.correlating import bound
 from cycles.services.locking import in_transaction
@@ -107,26 +107,18 @@ def one_unit(lease: Lease) -> Progress:
 
 def _next(lease: Lease, cycle: Cycle) -> Progress:
     """Choose the next unit: what is unknown first, then what is unsettled, then the status's own."""
-    unresolved = (
-        ExchangeCall.objects.filter(cycle=cycle, outcome__in=OPEN)
-        .select_related("step", "cycle", "destination")
-        .first()
-    )
-    if unresolved is not None and cycle.status != CycleStatus.RETRY_PENDING:
-        return reconcile(unresolved)
-    unsettled = _unsettled(cycle)
-    if unsettled is not None and cycle.status != CycleStatus.RETRY_PENDING:
-        if unsettled.operation == Operation.WITHDRAW:
-            return settle_accepted(lease, unsettled)
-        return settle_open_order(lease, unsettled)
-    if cycle.plan == Plan.UNWIND and cycle.status != CycleStatus.RETRY_PENDING:
+    if cycle.status == CycleStatus.RETRY_PENDING:
+        return _resume(lease, cycle)
+    call = recovering.first_loose_call(cycle)
+    if call is not None and call.outcome in OPEN:
+        return reconcile(call)
+    if call is not None and call.operation == Operation.WITHDRAW:
+        return settle_accepted(lease, call)
+    if call is not None:
+        return settle_open_order(lease, call)
+    if cycle.plan == Plan.UNWIND:
         return unwinding.unwind(lease, cycle, run_step)
     return HANDLERS[CycleStatus(cycle.status)](lease, cycle)
-
-
-def _unsettled(cycle: Cycle) -> ExchangeCall | None:
-    """Give an accepted call whose effect is not in the ledger yet."""
-    return next(iter(recovering.unsettled_calls(cycle)), None)
 
 
 def run_step(lease: Lease, cycle: Cycle, step: Step) -> Progress:
@@ -135,11 +127,9 @@ def run_step(lease: Lease, cycle: Cycle, step: Step) -> Progress:
     handler = handlers.get(StepKind(step.kind), trade)
     with span("step." + step.kind.lower(), cycle_id=cycle.pk, venue=step.venue, asset=step.asset):
         progress = handler(lease, cycle, step)
-    if progress is GO_ON:
-        step.refresh_from_db()
-        if step.state == StepState.DONE and step.settled_at and step.started_at:
-            elapsed = (step.settled_at - step.started_at).total_seconds()
-            metrics.STEP_SECONDS.labels(kind=step.kind).observe(elapsed)
+    if progress is GO_ON and step.state == StepState.DONE and step.settled_at and step.started_at:
+        elapsed = (step.settled_at - step.started_at).total_seconds()
+        metrics.STEP_SECONDS.labels(kind=step.kind).observe(elapsed)
     return progress
 
 
@@ -233,5 +223,4 @@ HANDLERS: dict[CycleStatus, Handler] = {
     CycleStatus.AWAITING_REBALANCE: rebalancing.rebalance,
     CycleStatus.REBALANCING_IN_PROGRESS: _run_passage,
     CycleStatus.REBALANCE_TRADE_COMPLETED: _close,
-    CycleStatus.RETRY_PENDING: _resume,
 }

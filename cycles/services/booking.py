@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import reduce
+from operator import or_
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 from django.db.models.functions import Now
 
 from cycles.domain.postings import HELD_BY_CYCLE, Holding, Line
 from cycles.domain.words import AccountOwner, PostingKind
 from cycles.models import Account, Cycle, Entry, Posting, Step
 from cycles.services.correlating import correlation
+
+Place = tuple[str, str, str]  # venue, asset, owner
 
 
 def post(
@@ -31,23 +35,55 @@ def post(
     lines = [line for line in lines if line.quantity]
     if not lines or Posting.objects.filter(key=key).exists():
         return False
-    accounts = {line: _account(line, cycle) for line in lines}
+    accounts = _accounts(lines, cycle)
     posting = Posting.objects.create(
         key=key, kind=kind, cycle=cycle, step=step, memo=memo, at=Now(), **correlation()
     )
     Entry.objects.bulk_create(
-        [Entry(posting=posting, account=accounts[line], quantity=line.quantity) for line in lines]
+        [
+            Entry(posting=posting, account_id=accounts[_place(line)], quantity=line.quantity)
+            for line in lines
+        ]
     )
     return True
 
 
-def _account(line: Line, cycle: Cycle | None) -> Account:
-    """Find or open the account of a line."""
-    owner_cycle = cycle if line.owner in HELD_BY_CYCLE else None
-    account, _ = Account.objects.get_or_create(
-        venue=line.venue, asset=line.asset, owner=line.owner, cycle=owner_cycle
+def _place(line: Line) -> Place:
+    """Give what tells the accounts of one posting apart."""
+    return line.venue, line.asset, line.owner
+
+
+def _accounts(lines: Sequence[Line], cycle: Cycle | None) -> dict[Place, int]:
+    """Find the accounts of all lines at once; those that are missing are opened."""
+    wanted = {_place(line) for line in lines}
+    found = _found(wanted, cycle)
+    missing = sorted(wanted - found.keys())
+    if not missing:
+        return found
+    # Whoever else opens one of them at this moment is waited for, and then theirs is found.
+    Account.objects.bulk_create(
+        [
+            Account(venue=venue, asset=asset, owner=owner, cycle=_owning_cycle(owner, cycle))
+            for venue, asset, owner in missing
+        ],
+        ignore_conflicts=True,
     )
-    return account
+    return _found(wanted, cycle)
+
+
+def _found(wanted: set[Place], cycle: Cycle | None) -> dict[Place, int]:
+    """Give the ids of the accounts that exist."""
+    places = [
+        Q(venue=venue, asset=asset, owner=owner, cycle=_owning_cycle(owner, cycle))
+        for venue, asset, owner in sorted(wanted)
+    ]
+    rows = Account.objects.filter(reduce(or_, places)).values_list("venue", "asset", "owner", "pk")
+    return {(venue, asset, owner): pk for venue, asset, owner, pk in rows}
+
+
+def _owning_cycle(owner: str, cycle: Cycle | None) -> Cycle | None:
+    """Give the cycle that an account of this owner belongs to."""
+    return cycle if owner in HELD_BY_CYCLE else None
 
 
 def holdings(cycle: Cycle) -> tuple[Holding, ...]:

@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -96,8 +97,11 @@ def intend(
     *,
     client_order_id: str,
     destination: RegisteredAddress | None = None,
+    reference_price: Decimal | None = None,
 ) -> ExchangeCall:
     """Commit the intent of one request, under the lease and the desk's mode.
+
+    The step keeps the first `reference_price` it is given.
 
     Raises HaltedError when the desk is halted, LeaseLostError when another worker has the cycle.
     """
@@ -123,14 +127,21 @@ def intend(
             attempt=step.attempt + 1,
             state=StepState.RUNNING,
             started_at=Coalesce("started_at", Now()),
+            **_first_price(reference_price),
         )
         touch(cycle)
         return call
 
     call = in_transaction(work)
-    call.refresh_from_db()
     step.refresh_from_db()
+    call.step = step
+    del call.intended_at  # the database's; read from there if anyone asks
     return call
+
+
+def _first_price(price: Decimal | None) -> dict[str, Coalesce]:
+    """Give the column that keeps the price a step began at, if there is one."""
+    return {} if price is None else {"reference_price": Coalesce("reference_price", price)}
 
 
 def refuse_if_halted() -> None:
@@ -237,7 +248,9 @@ def note(lease: Lease, call: ExchangeCall, noted: Noted, settle: Settle | None =
             _tell_if_contradicted(cycle, call)
         if (cycle.fence, cycle.lease_owner) != (lease.fence, lease.owner):
             return False
+        step = call.step
         call.refresh_from_db()
+        call.step = step  # what it names does not change; its totals are written by expressions
         if settle is not None and noted.outcome == CallOutcome.DONE:
             settle(cycle, call)
         return True

@@ -92,11 +92,18 @@ def write_transition(
 
 
 def _write(cycle: Cycle, **changes: Any) -> None:
-    """Compare and set; then read the row again, so that no expression stays on the instance."""
+    """Compare and set, and bring the instance up to date: it is locked, so nobody else wrote.
+
+    Where the database computed a value the row is read again: no expression stays on the instance.
+    """
     seen = cycle.version
     updated = Cycle.objects.filter(pk=cycle.pk, version=seen).update(
         version=F("version") + 1, **changes
     )
     if updated != 1:
         raise StaleVersionError(seen=seen, found=None)
-    cycle.refresh_from_db()
+    if any(hasattr(value, "resolve_expression") for value in changes.values()):
+        cycle.refresh_from_db()
+        return
+    for name, value in (changes | {"version": seen + 1}).items():
+        setattr(cycle, name, value)

@@ -4,31 +4,37 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from django.db.models import Q
+
 from cycles.domain import recovery
 from cycles.domain.words import CallOutcome, CycleStatus, Operation
 from cycles.models import Cycle, ExchangeCall
 from cycles.services import booking, valuing
 
 OPEN_OUTCOMES = (CallOutcome.INTENDED, CallOutcome.UNKNOWN)
+_IS_OPEN = Q(outcome__in=OPEN_OUTCOMES)
+_IS_UNSETTLED = Q(
+    outcome=CallOutcome.DONE,
+    is_settled=False,
+    operation__in=[Operation.PLACE_ORDER, Operation.WITHDRAW],
+)
 
 
 def open_calls(cycle: Cycle) -> list[ExchangeCall]:
     """Give the cycle's calls whose outcome is not known."""
-    return list(
-        ExchangeCall.objects.filter(cycle=cycle, outcome__in=OPEN_OUTCOMES).select_related("step")
-    )
+    return list(ExchangeCall.objects.filter(_IS_OPEN, cycle=cycle).select_related("step"))
 
 
 def unsettled_calls(cycle: Cycle) -> list[ExchangeCall]:
     """Give accepted calls whose effect is not in the ledger yet."""
-    return list(
-        ExchangeCall.objects.filter(
-            cycle=cycle,
-            outcome=CallOutcome.DONE,
-            is_settled=False,
-            operation__in=[Operation.PLACE_ORDER, Operation.WITHDRAW],
-        ).select_related("step")
-    )
+    return list(ExchangeCall.objects.filter(_IS_UNSETTLED, cycle=cycle).select_related("step"))
+
+
+def first_loose_call(cycle: Cycle) -> ExchangeCall | None:
+    """Give what must be seen to before anything else: a call that is open, else one not settled."""
+    calls = ExchangeCall.objects.filter(cycle=cycle).filter(_IS_OPEN | _IS_UNSETTLED)
+    rows = list(calls.select_related("step", "cycle", "destination"))
+    return next((row for row in rows if row.outcome in OPEN_OUTCOMES), rows[0] if rows else None)
 
 
 def situation(cycle: Cycle) -> recovery.Situation:

@@ -113,7 +113,8 @@ def _totals(report: OrderReport) -> tuple[Decimal, Decimal]:
 def _mark_settled(call: ExchangeCall, report: OrderReport | WithdrawalReport) -> None:
     """Write the report a call was settled by."""
     ExchangeCall.objects.filter(pk=call.pk).update(is_settled=True, **report_columns(report))
-    call.refresh_from_db()
+    call.is_settled = True
+    del call.report, call.venue_order_id  # read again as the database keeps them, if anyone asks
 
 
 def settle_sent(cycle: Cycle, call: ExchangeCall, report: WithdrawalReport) -> None:

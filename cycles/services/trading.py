@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 from cycles.domain.depth import walk_notional
 from cycles.domain.plan import buy_order, client_order_id, sell_order
@@ -98,43 +100,61 @@ def _buy(lease: Lease, cycle: Cycle, step: Step, book: Book, rules: MarketRules)
             FailureClass.SLIPPAGE_LIMIT,
             f"buying {step.asset} at {step.venue} would slip {walk.slippage_bps} bps",
         )
-    request = buy_order(
-        book, rules, spend=spend, max_slippage_bps=limit, order_id=_next_id(cycle, step)
-    )
-    is_worn_out = _orders_tried(cycle, step) >= MAX_ATTEMPTS
+
+    def order(spend: Decimal) -> OrderRequest | None:
+        order_id = _next_id(cycle, step)
+        return buy_order(book, rules, spend=spend, max_slippage_bps=limit, order_id=order_id)
+
+    request = order(spend)
+    is_worn_out = _is_worn_out(cycle, step)
     if request is None or (begun and is_worn_out):
         return _end(lease, step, begun=begun)
     if is_worn_out:
         return failed(FailureClass.SLIPPAGE_LIMIT, f"{step.asset} does not fill at {step.venue}")
-    return _send(lease, step, request, book)
+    return _send(
+        lease,
+        step,
+        request,
+        book,
+        is_spent=lambda: not order(booking.held_by_cycle(cycle, step.venue, step.quote)),
+    )
 
 
-def _orders_tried(cycle: Cycle, step: Step) -> int:
+def _is_worn_out(cycle: Cycle, step: Step) -> bool:
     """Count the step's orders since the cycle last went on: a retry has its attempts anew."""
-    return ExchangeCall.objects.filter(
+    if step.attempt < MAX_ATTEMPTS:
+        return False
+    orders = ExchangeCall.objects.filter(
         step=step, operation=Operation.PLACE_ORDER, intended_at__gte=cycle.status_since
-    ).count()
+    )
+    return orders.count() >= MAX_ATTEMPTS
 
 
 def _sell(lease: Lease, cycle: Cycle, step: Step, book: Book, rules: MarketRules) -> Progress:
     """Sell what is there; never stopped by the slippage limit, which widens with each attempt."""
     quantity = booking.held_by_cycle(cycle, step.venue, step.asset)
     width = min(1 + step.attempt, WIDEST_SLIPPAGE)
-    request = sell_order(
-        book,
-        rules,
-        quantity=quantity,
-        max_slippage_bps=cycle.policy.max_slippage_bps * width,
-        order_id=_next_id(cycle, step),
-    )
+    limit = cycle.policy.max_slippage_bps * width
+
+    def order(quantity: Decimal) -> OrderRequest | None:
+        order_id = _next_id(cycle, step)
+        return sell_order(book, rules, quantity=quantity, max_slippage_bps=limit, order_id=order_id)
+
+    request = order(quantity)
     if request is None:
         worthless = quantity * book.bids[0].price < rules.minimum_notional
         return _end(lease, step, begun=step.quantity_out > 0 or worthless)
-    if _orders_tried(cycle, step) >= MAX_ATTEMPTS:
+    if _is_worn_out(cycle, step):
         return failed(FailureClass.SLIPPAGE_LIMIT, f"{step.asset} does not sell at {step.venue}")
     if width == 3:
         _warn_widening(cycle, step)
-    return _send(lease, step, request, book)
+    return _send(
+        lease,
+        step,
+        request,
+        book,
+        is_spent=lambda: not order(booking.held_by_cycle(cycle, step.venue, step.asset)),
+    )
 
 
 def _warn_widening(cycle: Cycle, step: Step) -> None:
@@ -152,11 +172,14 @@ def _next_id(cycle: Cycle, step: Step) -> str:
     return client_order_id(cycle.pk, position=step.position, attempt=step.attempt + 1)
 
 
-def _send(lease: Lease, step: Step, request: OrderRequest, book: Book) -> Progress:
-    """Intend, send once, note; settle at once where the venue's answer is final."""
-    if step.reference_price is None:
-        top = book.asks if step.kind == StepKind.BUY else book.bids
-        Step.objects.filter(pk=step.pk).update(reference_price=top[0].price)
+def _send(
+    lease: Lease, step: Step, request: OrderRequest, book: Book, *, is_spent: Callable[[], bool]
+) -> Progress:
+    """Intend, send once, note; settle at once where the venue's answer is final.
+
+    With its last fill the step ends in the same commit: when nothing worth another order is left.
+    """
+    top = book.asks if step.kind == StepKind.BUY else book.bids
     request = replace(request, send_before=calling.send_before())
     call = calling.intend(
         lease,
@@ -164,6 +187,7 @@ def _send(lease: Lease, step: Step, request: OrderRequest, book: Book) -> Progre
         Operation.PLACE_ORDER,
         calling.order_payload(request),
         client_order_id=request.client_order_id,
+        reference_price=top[0].price,
     )
     noted = calling.called(call, lambda: registry.venue(step.venue).place_order(request))
 
@@ -171,6 +195,8 @@ def _send(lease: Lease, step: Step, request: OrderRequest, book: Book) -> Progre
         report = noted.report
         if isinstance(report, OrderReport) and report.is_final:
             settle_order(cycle, written, report)
+            if report.executed_quantity and is_spent():
+                finish_step(cycle, step)
 
     calling.note(lease, call, noted, settle)
     if noted.outcome == CallOutcome.DONE and not call.is_settled:

@@ -171,6 +171,8 @@ def _request(
         noted.report.status is WithdrawalStatus.FAILED
     ):
         return _came_back(call)
+    if noted.outcome == CallOutcome.DONE:
+        return waiting(poll_delay(), "the withdrawal was sent")
     return calling.after(noted, f"withdrawal of {step.asset} from {step.venue}")
 
 
