@@ -37,8 +37,8 @@ format: $(READY) ## write the sources in the project's format
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
-bench: $(READY) ## run the benchmarks
-	@exec $(PY) -m pytest -q -s -p no:randomly tests/benchmarks
+bench: $(READY) ## run the benchmarks; their figures go to .kimp/bench.json
+	@exec $(PY) -m tests.benchmarks $(ARGS)
 
 lock: ## pin the dependencies anew (after a change in pyproject.toml)
 	$(PY) -m uv pip compile pyproject.toml --all-extras $(LOCK) -o requirements.txt

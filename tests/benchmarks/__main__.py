@@ -1,0 +1,77 @@
+"""`python -m tests.benchmarks`: run the benchmarks, print their table, write their JSON."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import django
+
+from tests.benchmarks.findings import PROJECT, Findings, document, table, write
+
+SIZES: dict[str, dict[str, Any]] = {
+    "simulator_core": {"orders": 5000, "rounds": 5},
+    "simulator_http": {"orders": 2000, "rounds": 3},
+    "durable": {"cycles": 40, "rounds": 3},
+    "growth": {"sizes": (1_000, 100_000), "samples": (1_000, 500_000)},
+    "whole_cycle": {"cycles": 5},
+    "feeding": {"ticks": 30},
+}
+QUICK: dict[str, dict[str, Any]] = {
+    "simulator_core": {"orders": 300, "rounds": 2},
+    "simulator_http": {"orders": 100, "rounds": 1},
+    "durable": {"cycles": 4, "rounds": 1},
+    "growth": {"sizes": (100, 2_000), "samples": (100, 5_000)},
+    "whole_cycle": {"cycles": 1},
+    "feeding": {"ticks": 3},
+}
+WITHOUT_DATABASE = {"simulator_core", "simulator_http"}
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run what was asked for; JSON goes to `.kimp/bench.json` unless a path is given."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(SIZES)}; all of them if none")
+    parser.add_argument("--json", type=Path, default=PROJECT / ".kimp" / "bench.json")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that it works")
+    options = parser.parse_args(arguments)
+    unknown = set(options.names) - set(SIZES)
+    if unknown:
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+    os.environ.setdefault("KIMP_LOG_LEVEL", "WARNING")
+    django.setup()
+    sizes = QUICK if options.quick else SIZES
+    found, server = _run([name for name in sizes if name in (options.names or sizes)], sizes)
+    print(table(found))
+    write(options.json, document(found, server=server, is_quick=options.quick))
+    print(f"\nwritten to {options.json}", file=sys.stderr)
+
+
+def _run(names: Sequence[str], sizes: dict[str, dict[str, Any]]) -> tuple[list[Findings], str]:
+    """Run benchmarks in order; those that need a database share one, emptied in between."""
+    found = [_one(name, sizes) for name in names if name in WITHOUT_DATABASE]
+    rest = [name for name in names if name not in WITHOUT_DATABASE]
+    if not rest:
+        return found, "not used"
+    place: Any = import_module("tests.benchmarks.place")
+    with place.database() as server:
+        for name in rest:
+            place.empty()
+            found.append(_one(name, sizes))
+    return found, server
+
+
+def _one(name: str, sizes: dict[str, dict[str, Any]]) -> Findings:
+    print(f"{name} ...", file=sys.stderr, flush=True)
+    run: Callable[..., Findings] = import_module(f"tests.benchmarks.{name}").run
+    return run(**sizes[name])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

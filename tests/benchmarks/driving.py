@@ -1,0 +1,98 @@
+"""A worker's side of the durable benchmark: claims due cycles and drives them as the product does."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any
+
+from django.db import connection
+
+from cycles.domain.words import Role
+from cycles.services import advancing, leasing, seeding
+from cycles.services.moving import Lease
+from exchanges import registry
+from exchanges.values import Market
+from tests.benchmarks.meter import Meter, metered, venue_totals
+
+
+class Driver:
+    """Drives cycles on a few threads, each with a meter of its own."""
+
+    def __init__(self, threads: int) -> None:
+        """Warm every thread up: its connection, its adapters, their keys."""
+        self.owner = f"bench:{os.getpid()}"
+        self.threads = threads
+        self.meters: list[Meter] = []
+        self._mine = threading.local()
+        self._line = threading.Barrier(threads)
+        self._pool = ThreadPoolExecutor(threads)
+        for done in [self._pool.submit(self._warm_up) for _ in range(threads)]:
+            done.result()
+
+    def _warm_up(self) -> None:
+        self._mine.stack = ExitStack()
+        self.meters.append(self._mine.stack.enter_context(metered()))
+        registry.venue(registry.GLOBAL_VENUE).book(Market("XRP", "USDT"))
+        self._line.wait()  # one warm-up per thread: none may take two
+
+    def run(self) -> dict[str, Any]:
+        """Drive all that is due; gives the cycles driven and where the time of all threads went."""
+        for meter in self.meters:
+            meter.reset()
+        calls, venue_seconds = venue_totals()
+        began = time.perf_counter()
+        cycles = self._drive_all()
+        seconds = time.perf_counter() - began
+        calls_after, venue_seconds_after = venue_totals()
+        return {
+            "cycles": cycles,
+            "seconds": seconds,
+            "thread_seconds": seconds * self.threads,
+            "venue_calls": calls_after - calls,
+            "venue_seconds": venue_seconds_after - venue_seconds,
+            "queries": sum(meter.queries for meter in self.meters),
+            "sql_seconds": sum(meter.sql_seconds for meter in self.meters),
+            "commits": sum(meter.commits for meter in self.meters),
+            "commit_seconds": sum(meter.commit_seconds for meter in self.meters),
+        }
+
+    def _drive_all(self) -> int:
+        """Claim as many as there are threads, drive them, again until nothing is due."""
+        driven = 0
+        while leases := self._pool.submit(self._claim).result():
+            for done in [self._pool.submit(advancing.advance, lease) for lease in leases]:
+                done.result()
+            driven += len(leases)
+        return driven
+
+    def _claim(self) -> list[Lease]:
+        return leasing.claim(Role.INITIATOR, self.owner, limit=self.threads)
+
+    def close(self) -> None:
+        """Give the threads' connections back."""
+        for done in [self._pool.submit(self._close_mine) for _ in range(self.threads)]:
+            done.result()
+        self._pool.shutdown()
+
+    def _close_mine(self) -> None:
+        self._mine.stack.close()
+        connection.close()
+        self._line.wait()
+
+
+def prepare(spec: dict[str, Any]) -> Callable[[], dict[str, Any]]:
+    """Set a driver up; running it is the measured part."""
+    seeding.configure()
+    driver = Driver(int(spec["threads"]))
+
+    def work() -> dict[str, Any]:
+        found = driver.run()
+        driver.close()
+        return found
+
+    return work

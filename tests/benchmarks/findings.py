@@ -1,0 +1,145 @@
+"""What a benchmark found: figures beside a reference of the same run, as a table and as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).resolve().parents[2]
+PACKAGES = ("django", "psycopg", "requests", "aiohttp", "msgspec")
+HEADINGS = ("what", "value", "unit", "reference", "its value", "ratio", "aim")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One measured value, and the reference it is to be read against. Ratio: value / reference."""
+
+    what: str
+    value: float
+    unit: str
+    reference: str = ""
+    reference_value: float | None = None
+    aim: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        """Give value over reference; what survives a change of machine."""
+        return self.value / self.reference_value if self.reference_value else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """The figures of one benchmark; `work` says what was really done, so that runs can be compared."""
+
+    name: str
+    figures: tuple[Figure, ...]
+    work: dict[str, Any] = field(default_factory=dict)
+
+
+def median(values: Iterable[float]) -> float:
+    """Give the middle value; the machine is noisy, so means mislead."""
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    if len(ordered) % 2:
+        return ordered[middle]
+    return (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def table(found: Iterable[Findings]) -> str:
+    """Lay the figures out, a block for each benchmark."""
+    blocks = [(one.name, [_cells(figure) for figure in one.figures]) for one in found]
+    rows = [HEADINGS, *(row for _, cells in blocks for row in cells)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    lines = [_line(HEADINGS, widths)]
+    for name, cells in blocks:
+        lines += ["", f"{name}", *(_line(row, widths) for row in cells)]
+    return "\n".join(lines)
+
+
+def _cells(figure: Figure) -> tuple[str, ...]:
+    return (
+        figure.what,
+        _number(figure.value),
+        figure.unit,
+        figure.reference,
+        _number(figure.reference_value),
+        _number(figure.ratio),
+        figure.aim,
+    )
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:,.2f}"
+
+
+def _line(cells: tuple[str, ...], widths: list[int]) -> str:
+    padded = [
+        cell.rjust(width) if column in {1, 4, 5} else cell.ljust(width)
+        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return "  ".join(padded).rstrip()
+
+
+def document(found: Iterable[Findings], *, server: str, is_quick: bool) -> dict[str, Any]:
+    """Give everything as one JSON object: where, with what, at which revision, and the figures."""
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "is_quick": is_quick,
+        "machine": machine(),
+        "versions": {"python": sys.version.split()[0], "postgresql": server}
+        | {name: version(name) for name in PACKAGES},
+        "revision": revision(),
+        "benchmarks": [
+            {
+                "name": one.name,
+                "figures": [asdict(figure) | {"ratio": figure.ratio} for figure in one.figures],
+                "work": one.work,
+            }
+            for one in found
+        ],
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Say what this ran on, and how busy it was."""
+    return {
+        "system": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        "load_1m": round(os.getloadavg()[0], 2),
+    }
+
+
+def revision() -> str:
+    """Give the commit, marked when the tree differs from it; 'unknown' outside of a clone."""
+    try:
+        head = _git("rev-parse", "--short=12", "HEAD").strip()
+        return head + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _git(*arguments: str) -> str:
+    reply = subprocess.run(
+        ["git", *arguments], cwd=PROJECT, capture_output=True, text=True, check=True, timeout=20
+    )
+    return reply.stdout
+
+
+def write(path: Path, content: dict[str, Any]) -> None:
+    """Write the JSON whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(path.name + ".new")
+    draft.write_text(json.dumps(content, indent=1, default=str) + "\n", "utf-8")
+    draft.replace(path)

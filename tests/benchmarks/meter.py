@@ -1,0 +1,86 @@
+"""Counts and times what a thread does with the database and with the venues."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection
+
+from exchanges.metrics import VENUE_CALL_SECONDS
+
+ExecuteWrapper = Callable[..., Any]
+
+
+@dataclass(slots=True)
+class Meter:
+    """Statements and commits of one connection; seconds are wall time spent waiting for the server."""
+
+    queries: int = 0
+    sql_seconds: float = 0.0
+    commits: int = 0
+    commit_seconds: float = 0.0
+    by_statement: Counter[str] = field(default_factory=Counter)
+
+    def reset(self) -> None:
+        """Begin to count anew."""
+        self.queries, self.sql_seconds = 0, 0.0
+        self.commits, self.commit_seconds = 0, 0.0
+        self.by_statement.clear()
+
+    def __call__(
+        self, execute: ExecuteWrapper, sql: str, params: Any, many: bool, context: dict[str, Any]
+    ) -> Any:
+        """Time one statement: a wrapper in the sense of Django's `execute_wrapper`."""
+        began = time.perf_counter()
+        try:
+            return execute(sql, params, many, context)
+        finally:
+            self.sql_seconds += time.perf_counter() - began
+            self.queries += 1
+            self.by_statement[shape(sql)] += 1
+
+
+def shape(sql: str) -> str:
+    """Give a statement's verb and table: enough to tell statements of a kind apart."""
+    words = sql.replace('"', "").split()
+    verb = words[0].upper()
+    for mark in ("FROM", "INTO", "UPDATE"):
+        if mark in words[:-1]:
+            return f"{verb} {words[words.index(mark) + 1]}"
+    return f"{verb} {words[1].split('(')[0]}" if len(words) > 1 else verb
+
+
+@contextlib.contextmanager
+def metered() -> Iterator[Meter]:
+    """Meter this thread's connection for a block."""
+    meter = Meter()
+    wrapper: Any = connection  # Django has no hook for commits, only for statements
+    commit = wrapper._commit
+
+    def timed_commit() -> None:
+        began = time.perf_counter()
+        commit()
+        meter.commit_seconds += time.perf_counter() - began
+        meter.commits += 1
+
+    wrapper._commit = timed_commit
+    try:
+        with connection.execute_wrapper(meter):
+            yield meter
+    finally:
+        del wrapper._commit
+
+
+def venue_totals() -> tuple[int, float]:
+    """Give this process's venue calls so far, and the seconds they took."""
+    calls, seconds = 0.0, 0.0
+    for family in VENUE_CALL_SECONDS.collect():
+        for sample in family.samples:
+            calls += sample.value if sample.name.endswith("_count") else 0
+            seconds += sample.value if sample.name.endswith("_sum") else 0
+    return int(calls), seconds

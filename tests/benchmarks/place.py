@@ -1,0 +1,100 @@
+"""Where benchmarks that need a desk run: a database of their own, seeded against simulated venues."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from decimal import Decimal
+from importlib import import_module
+from typing import Any
+from urllib.parse import quote
+
+from django.apps import apps
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection
+from django.test import override_settings
+from django.test.utils import setup_databases, teardown_databases
+
+from cycles.services import seeding
+from exchanges import registry
+from tests.benchmarks.venues import Venues, simulated
+
+# Limits that no benchmark reaches; the edge is not what is measured.
+POLICY: dict[str, Any] = {
+    "min_open_edge_bps": Decimal(-1000),
+    "min_rebalance_edge_bps": Decimal(-5000),
+    "max_open_cycles": 100_000,
+    "max_open_cycles_per_asset": 100_000,
+    "max_exposure_usdt": Decimal(10_000_000),
+    "max_exposure_per_asset_usdt": Decimal(10_000_000),
+    "max_book_age_seconds": 600,
+}
+CAPITAL_USDT = "10000000"
+
+
+@contextlib.contextmanager
+def database() -> Iterator[str]:
+    """Make the run's own database and drop it at the end; gives the server's version."""
+    before = setup_databases(verbosity=0, interactive=False)
+    try:
+        yield server_version()
+    finally:
+        teardown_databases(before, verbosity=0)
+
+
+def server_version() -> str:
+    """Ask the server what it is."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_version")
+        row: Any = cursor.fetchone()
+    return str(row[0])
+
+
+def empty() -> None:
+    """Empty every table; the groups, which a migration made, are made again."""
+    call_command("flush", interactive=False, verbosity=0)
+    import_module("cycles.migrations.0003_groups").create_groups(apps, None)
+
+
+@contextlib.contextmanager
+def desk(*, speed: int = 1) -> Iterator[Venues]:
+    """Give an empty, seeded desk whose venues run in a process of their own."""
+    with simulated(speed=speed) as venues:
+        facts = {
+            "KIMP_SIMULATOR_URL": venues.control_url,
+            "KIMP_TIME_SCALE": Decimal(speed),
+            "KIMP_FX_FRANKFURTER_URL": f"{venues.control_url}/fx/usdkrw",
+            "KIMP_FX_ERAPI_URL": f"{venues.control_url}/fx/v6/latest/USD",
+        }
+        with override_settings(**facts):
+            registry.forget()
+            empty()
+            rich = {"venue": registry.GLOBAL_VENUE, "asset": "USDT", "credit": CAPITAL_USDT}
+            venues.tell("/control/balances", rich)
+            seeding.seed(POLICY)
+            yield venues
+        registry.forget()
+
+
+def child_environment(venues: Venues) -> dict[str, str]:
+    """Give what a worker process needs to work on this database and these venues."""
+    return {
+        "DJANGO_SETTINGS_MODULE": "kimp.settings",
+        "DATABASE_URL": database_url(),
+        "KIMP_ENVIRONMENT": "test",
+        "KIMP_ROLE": "initiator",
+        "KIMP_HOME": str(settings.KIMP_HOME),
+        "KIMP_SIMULATOR_URL": venues.control_url,
+        "KIMP_LOG_FORMAT": "json",
+        "KIMP_LOG_LEVEL": "INFO",
+    }
+
+
+def database_url() -> str:
+    """Give the URL of the run's database, password included: for children, not for output."""
+    found = connection.get_connection_params()
+    password = quote(str(found["password"]), safe="")
+    return (
+        f"postgresql://{found['user']}:{password}@{found['host']}:{found['port']}/{found['dbname']}"
+    )

@@ -1,0 +1,90 @@
+"""The benchmarks themselves, at tiny sizes: they run, and their fingerprints hold. No times are judged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks import (
+    durable,
+    feeding,
+    growth,
+    place,
+    simulator_core,
+    simulator_http,
+    whole_cycle,
+)
+from tests.benchmarks.__main__ import QUICK
+from tests.benchmarks.findings import Figure, Findings, document, median, table, write
+
+MOST_QUERIES_A_CYCLE = 430
+MOST_QUERIES_A_STEP = 34
+
+
+def values(found: Findings) -> dict[str, float]:
+    assert all(figure.value > 0 for figure in found.figures if figure.unit != "ms")
+    return {figure.what: figure.value for figure in found.figures}
+
+
+def test_the_core_does_the_same_work_each_time() -> None:
+    found = simulator_core.run(**QUICK["simulator_core"])
+    assert found.work["is_repeatable"]
+    values(found)
+
+
+def test_every_order_over_http_reaches_its_venue() -> None:
+    found = simulator_http.run(**QUICK["simulator_http"])
+    values(found)
+    orders, ways = QUICK["simulator_http"]["orders"], 4
+    assert found.work["orders_at_venues"] == orders * ways
+
+
+@pytest.mark.processes
+@pytest.mark.django_db(transaction=True)
+def test_a_durable_step_takes_a_counted_number_of_statements() -> None:
+    shapes = durable.SHAPES[:1]
+    found = durable.run(cycles=2, rounds=1, shapes=shapes)
+    assert values(found)["a step's queries"] <= MOST_QUERIES_A_STEP
+    assert found.work["synchronous_commit"] == "on"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_claims_read_the_same_pages_in_a_table_twenty_times_as_large() -> None:
+    place.empty()
+    found = growth.run(**QUICK["growth"])
+    ratios = {figure.what: figure.ratio for figure in found.figures if figure.unit == "buffers"}
+    for role in growth.INDEXES:
+        ratio = ratios[f"{role.lower()}: a claim's buffers"]
+        assert ratio is not None
+        assert ratio <= 1.2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_whole_cycle_takes_a_counted_number_of_statements() -> None:
+    found = whole_cycle.run(**QUICK["whole_cycle"])
+    assert values(found)["a cycle's queries"] <= MOST_QUERIES_A_CYCLE
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_tick_writes_a_sample_for_each_asset_in_one_commit() -> None:
+    found = feeding.run(**QUICK["feeding"])
+    assert found.work["samples"] == 5 * QUICK["feeding"]["ticks"]
+    assert values(found)["a tick's commits"] == 1
+
+
+def test_findings_are_shown_with_their_ratio_and_kept_as_json(tmp_path: Path) -> None:
+    figure = Figure(what="steps", value=30.0, unit="1/s", reference="plain", reference_value=60.0)
+    found = [Findings(name="durable", figures=(figure,), work={"cycles": 3})]
+    assert "0.50" in table(found)
+    write(tmp_path / "deep" / "bench.json", document(found, server="18", is_quick=True))
+    kept = json.loads((tmp_path / "deep" / "bench.json").read_text())
+    assert kept["benchmarks"][0]["figures"][0]["ratio"] == 0.5
+    assert kept["revision"]
+    assert kept["machine"]["cores"]
+
+
+@pytest.mark.parametrize(("given", "middle"), [([3, 1, 2], 2), ([4, 1, 2, 3], 2.5), ([7], 7)])
+def test_a_median_is_the_middle(given: list[float], middle: float) -> None:
+    assert median(given) == middle

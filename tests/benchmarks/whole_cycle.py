@@ -1,0 +1,100 @@
+"""One round trip from opening to closed books, counted: statements, commits, venue calls."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Any, cast
+
+from cycles.models import Cycle, Transition
+from cycles.services import verifying
+from cycles.services.advancing import advance
+from exchanges.simulator.server import RunningSimulator
+from tests.benchmarks import place
+from tests.benchmarks.findings import Figure, Findings, median
+from tests.benchmarks.meter import Meter, metered, venue_totals
+from tests.benchmarks.venues import Venues
+from tests.desk import TestDesk
+
+SPEED = 1000  # of the markets and the chain: the waits in between are not what is counted
+COUNTS = ("queries", "commits", "venue calls")
+
+
+def run(*, cycles: int) -> Findings:
+    """Drive cycles one after the other by a test's hands and count what each took."""
+    shapes: Counter[str] = Counter()
+    with place.desk(speed=SPEED) as venues:
+        desk = TestDesk(running=cast("RunningSimulator", venues))  # it asks for `control_url` only
+        rows = [_one(desk, shapes) for _ in range(cycles)]
+        work = _work(venues, cycles)
+    figures = [
+        Figure(what=f"a cycle's {name}", value=median(row[name] for row in rows), unit="count")
+        for name in COUNTS
+    ]
+    whole = median(row["seconds"] for row in rows)
+    figures += [
+        Figure(
+            what=f"a cycle's {name}", value=median(row[name] for row in rows), unit="s",
+            reference="working time", reference_value=whole,
+        )
+        for name in ("seconds in SQL", "seconds at venues")
+    ]  # fmt: skip
+    most = {name: count // cycles for name, count in shapes.most_common(12)}
+    return Findings(name="one whole cycle", figures=tuple(figures), work=work | {"most": most})
+
+
+def _one(desk: TestDesk, shapes: Counter[str]) -> dict[str, float]:
+    """Drive one cycle; the looks that find it still waiting are left out of the counts."""
+    cycle = desk.open(asset="XRP", notional="2000")
+    totals = dict.fromkeys((*COUNTS, "seconds", "seconds in SQL", "seconds at venues"), 0.0)
+    deadline = time.monotonic() + 60
+    while cycle.status != "COMPLETED":
+        assert time.monotonic() < deadline, f"{cycle.code} stays {cycle.status}"
+        _look(desk, cycle, totals, shapes)
+    return totals
+
+
+def _look(desk: TestDesk, cycle: Cycle, totals: dict[str, float], shapes: Counter[str]) -> None:
+    """Step once under the meter; a look that changed nothing was only the wait between two."""
+    version = cycle.version
+    desk.sample()
+    calls, at_venues = venue_totals()
+    with metered() as meter:
+        began = time.perf_counter()
+        _advance(desk, cycle)
+        seconds = time.perf_counter() - began
+    cycle.refresh_from_db()
+    if cycle.version == version:
+        time.sleep(0.05)
+        return
+    calls_after, at_venues_after = venue_totals()
+    shapes.update(meter.by_statement)
+    _add(totals, meter, calls_after - calls, seconds, at_venues_after - at_venues)
+
+
+def _advance(desk: TestDesk, cycle: Cycle) -> None:
+    advance(desk.lease(cycle))
+
+
+def _add(
+    totals: dict[str, float], meter: Meter, calls: int, seconds: float, at_venues: float
+) -> None:
+    totals["queries"] += meter.queries
+    totals["commits"] += meter.commits
+    totals["venue calls"] += calls
+    totals["seconds"] += seconds
+    totals["seconds in SQL"] += meter.sql_seconds + meter.commit_seconds
+    totals["seconds at venues"] += at_venues
+
+
+def _work(venues: Venues, cycles: int) -> dict[str, Any]:
+    """Refuse figures of cycles that did not come home whole."""
+    report = verifying.verify_ledger()
+    assert report.is_balanced, report.problems
+    assert report.matches_venues, report.problems
+    assert Cycle.objects.filter(status="COMPLETED").count() == cycles
+    return {
+        "cycles": cycles,
+        "transitions": Transition.objects.count(),
+        "orders_at_venues": len(venues.ask("/control/orders")),
+    }
