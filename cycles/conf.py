@@ -81,3 +81,8 @@ def display_time_zone() -> ZoneInfo:
 def operator() -> str:
     """Return who acts through commands when they do not say; may be empty."""
     return str(settings.KIMP_OPERATOR)
+
+
+def bind() -> str:
+    """Return the address that this role's metrics are served on."""
+    return str(settings.KIMP_BIND)

@@ -23,8 +23,11 @@ COMMAND_ROLES = {
     "initiator": "initiator",
     "finalizer": "finalizer",
     "qcluster": "worker",
-    "verify_ledger": "worker",  # these two ask venues, as the worker's jobs do
+    "verify_ledger": "worker",  # these ask venues, as the worker's jobs do
     "reconcile": "worker",
+    "seed_desk": "worker",
+    "sync_markets": "worker",
+    "venue_ping": "worker",
     "migrate": "web",
     "makemigrations": "web",
 }

@@ -76,6 +76,7 @@ TABLE: tuple[Setting, ...] = (
     _row("KIMP_TIME_SCALE", Kind.DECIMAL, "divides the policy's durations; 1 outside of demonstrations", "1"),
     _row("KIMP_SESSION_ID", Kind.TEXT, "names this run in logs and journal; generated if not set", None),
     _row("KIMP_PORT", Kind.PORT, "where the role serves; web 8000, feeder 9101, initiator 9102, finalizer 9103, worker 9104", None),
+    _row("KIMP_BIND", Kind.TEXT, "address that the metrics of the roles are served on; 0.0.0.0 inside a container", "127.0.0.1"),
     _row("KIMP_PUBLIC_URL", Kind.URL, "the admin's address in alerts; http://127.0.0.1:8000 if not set", None),
     Setting(
         name="SECRET_KEY", kind=Kind.TEXT, is_secret=True, need=Need.PRODUCTION, default=None,

@@ -27,6 +27,7 @@ KIMP_LIVE = _env.flag("KIMP_LIVE")
 KIMP_TIME_SCALE = Decimal(_env.text("KIMP_TIME_SCALE"))
 KIMP_SESSION_ID = _env.text("KIMP_SESSION_ID") or uuid.uuid4().hex
 KIMP_PORT = _env.count("KIMP_PORT", PORTS[KIMP_ROLE])
+KIMP_BIND = _env.text("KIMP_BIND")
 KIMP_PUBLIC_URL = _env.text("KIMP_PUBLIC_URL") or f"http://127.0.0.1:{PORTS['web']}"
 _is_production = KIMP_ENVIRONMENT == "production"
 _is_web = KIMP_ROLE == "web"

@@ -11,7 +11,9 @@ from kimp.environment import Environment
 from kimp.environment_table import STATEMENT_SECONDS
 
 _LOCK_MILLISECONDS = 3_000
-_IDLE_IN_TRANSACTION_MILLISECONDS = 5_000  # a stopped process must not keep rows, or a HALT, waiting
+_IDLE_IN_TRANSACTION_MILLISECONDS = (
+    5_000  # a stopped process must not keep rows, or a HALT, waiting
+)
 
 
 def databases(env: Environment, home: Path) -> dict[str, dict[str, Any]]:

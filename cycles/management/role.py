@@ -49,7 +49,7 @@ class RoleCommand(BaseCommand):
     def _serve_metrics(self) -> Any:
         """Serve this process's metrics on the role's port."""
         try:
-            return metrics.serve(conf.port())
+            return metrics.serve(conf.port(), conf.bind())
         except OSError as error:
             raise CommandError(
                 f"port {conf.port()} is taken: set KIMP_PORT, or pass --no-metrics"

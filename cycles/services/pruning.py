@@ -7,10 +7,11 @@ from datetime import timedelta
 
 from django.db.models.functions import Now
 
-from cycles.models import Heartbeat, IdempotencyRecord
+from cycles.models import Heartbeat, IdempotencyRecord, PremiumSample
 
 IDEMPOTENCY_KEPT = timedelta(hours=72)
 HEARTBEATS_KEPT = timedelta(days=1)
+SAMPLES_KEPT = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,10 +20,16 @@ class Pruned:
 
     idempotency_records: int
     heartbeats: int
+    samples: int
 
 
 def prune() -> Pruned:
-    """Delete answers kept for repeated requests, and signs of life of processes long gone."""
+    """Delete answers kept for repeated requests, signs of life long gone, and old samples."""
     records, _ = IdempotencyRecord.objects.filter(created_at__lt=Now() - IDEMPOTENCY_KEPT).delete()
     beats, _ = Heartbeat.objects.filter(beat_at__lt=Now() - HEARTBEATS_KEPT).delete()
-    return Pruned(idempotency_records=records, heartbeats=beats)
+    samples = PremiumSample.objects.filter(at__lt=Now() - SAMPLES_KEPT)
+    return Pruned(
+        idempotency_records=records,
+        heartbeats=beats,
+        samples=samples.delete()[0],
+    )

@@ -18,13 +18,13 @@ from django_q.models import Success
 from cycles import tasks
 from cycles.domain.words import DeskKind, Role
 from cycles.errors import NotFoundError
-from cycles.models import Alert, Heartbeat, IdempotencyRecord
+from cycles.models import Alert, Heartbeat, IdempotencyRecord, PremiumSample
 from cycles.services.alerting import raise_alert
 from cycles.services.correlating import bound, carry
 from cycles.services.presence import beat
 from exchanges import registry
 from exchanges.errors import ModeError
-from tests.builders import desk
+from tests.builders import desk, sample
 from tests.kimp.log_lines import captured
 
 
@@ -152,7 +152,11 @@ def test_pruning_takes_only_what_is_old() -> None:
     for name, hours in (("old", 25), ("young", 23)):
         then = Now() - timedelta(hours=hours)
         Success.objects.create(id=name, func="f", started=then, stopped=then, success=True)
-    assert tasks.prune() == {"idempotency_records": 1, "heartbeats": 1}
+    for asset, days in (("OLD", 31), ("YOUNG", 29)):
+        row = sample(asset)
+        PremiumSample.objects.filter(pk=row.pk).update(at=Now() - timedelta(days=days))
+    assert tasks.prune() == {"idempotency_records": 1, "heartbeats": 1, "samples": 1}
     assert [row.key for row in IdempotencyRecord.objects.all()] == ["young"]
     assert not Heartbeat.objects.filter(name="feeder@old").exists()
     assert [row.id for row in Success.objects.all()] == ["young"]
+    assert [row.asset for row in PremiumSample.objects.all()] == ["YOUNG"]

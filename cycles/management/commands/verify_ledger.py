@@ -36,6 +36,10 @@ def _text(report: LedgerReport) -> str:
     ]
     balanced = "balances" if report.is_balanced else "does NOT balance"
     matches = "matches the venues" if report.matches_venues else "does NOT match the venues"
+    if not report.is_settled:
+        matches = "was NOT held against the venues: requests were in flight"
+    elif not report.lines:
+        matches = "was NOT held against the venues: they did not answer"
     return f"{table(HEADINGS, rows)}\nthe ledger {balanced} and {matches}"
 
 

@@ -29,7 +29,7 @@ class Command(QClusterCommand):  # type: ignore[misc]  # django-q2 has no types
             raise CommandError(f"port {settings.KIMP_PORT} (worker) is taken: set KIMP_PORT")
         super().handle(*args, **options)
         # Only now: the processes that the cluster forks must not inherit the socket.
-        metrics.serve(settings.KIMP_PORT)
+        metrics.serve(settings.KIMP_PORT, settings.KIMP_BIND)
 
     def _start_again(self, folder: Path) -> None:
         """Become the same command with a folder for counters, which must be named before imports."""

@@ -81,7 +81,7 @@ class Command(BaseCommand):
             if not group.is_ending:
                 self._start_roles(group, plans)
             if not group.is_ending:
-                self._greet(plans["web"].port, password)
+                self._greet(plans["web"], password)
             group.run()
             self._say("ending: what is in flight is finished or handed back")
 
@@ -103,14 +103,18 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0, interactive=False)
         return first_admin.ensure()
 
-    def _greet(self, port: int, password: str | None) -> None:
-        lines = ["", f"  Admin   http://127.0.0.1:{port}/admin/"]
+    def _greet(self, web: RolePlan, password: str | None) -> None:
+        lines = ["", f"  Admin   http://127.0.0.1:{web.port}/admin/"]
         if password is not None:
             lines.append(f"  Log in  {first_admin.NAME} / {password}   (shown this once)")
         else:
             lines.append(f"  Log in  {first_admin.NAME}, with the password of the first start")
         again = f"{Path(sys.executable).name} manage.py changepassword {first_admin.NAME}"
-        lines += [f"          (a new one: .venv/bin/{again})", "  Ctrl-C ends the desk.", ""]
+        lines.append(f"          (a new one: .venv/bin/{again})")
+        venues = web.environment.get("KIMP_SIMULATOR_URL", settings.KIMP_SIMULATOR_URL)
+        if venues != settings.KIMP_SIMULATOR_URL:
+            lines.append(f"  In other terminals  export KIMP_SIMULATOR_URL={venues}")
+        lines += ["  Ctrl-C ends the desk.", ""]
         self._write("\n".join(lines) + "\n")
 
     def _say(self, text: str) -> None:
