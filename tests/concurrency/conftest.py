@@ -1,0 +1,7 @@
+"""Races need committed rows: the desk of `tests.cycles`, and one thread's work at a time."""
+
+from __future__ import annotations
+
+from tests.cycles.conftest import committed_desk, running_venues, venues
+
+__all__ = ["committed_desk", "running_venues", "venues"]
