@@ -184,6 +184,7 @@ class Cycle(models.Model):
                 condition=Q(status="DEAD_LETTER"),
             ),
             models.Index(F("status"), name="cycle_open", condition=~Q(status__in=FINAL_STATUSES)),
+            models.Index(F("ended_at"), name="cycle_ended", condition=Q(ended_at__isnull=False)),
         )
 
     def __str__(self) -> str:

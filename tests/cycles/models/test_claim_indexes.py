@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from cycles.domain.words import Role
-from cycles.services import dead_letters, leasing
+from cycles.services import dead_letters, leasing, opening
 from tests import builders
 
 pytestmark = pytest.mark.django_db
@@ -66,3 +66,10 @@ def test_the_dead_letter_queue_is_read_by_its_index() -> None:
         "SELECT id FROM cycles_cycle WHERE status = 'DEAD_LETTER' "
         "ORDER BY money_at_risk_krw DESC, status_since"
     )
+
+
+def test_what_today_earned_is_read_by_the_index_of_ended_cycles() -> None:
+    with CaptureQueriesContext(connection) as seen:
+        opening.exposure()
+    summed = [q["sql"] for q in seen.captured_queries if "ended_at" in q["sql"]]
+    assert "cycle_ended" in plans(summed[0])
