@@ -57,6 +57,24 @@ def transfer_route(asset: str, from_venue: str, to_venue: str) -> TransferRoute:
     return row
 
 
+def closed_ways(from_venue: str, to_venue: str) -> frozenset[str]:
+    """Give the assets that cannot leave one venue or arrive at the other now, on their quickest route.
+
+    As the venues last told; what they told nothing of is not among them.
+    """
+    rules = NetworkRule.objects.filter(venue__in=[from_venue, to_venue])
+    closed = {
+        (rule.asset, rule.network)
+        for rule in rules
+        if not (rule.withdraw_is_open if rule.venue == from_venue else rule.deposit_is_open)
+    }
+    routes = TransferRoute.objects.filter(
+        from_venue=from_venue, to_venue=to_venue, is_allowed=True
+    ).order_by("-expected_seconds", "-pk")
+    quickest = {route.asset: route.network for route in routes}
+    return frozenset(way[0] for way in quickest.items() if way in closed)
+
+
 def _stale(what: str, row: MarketRule | NetworkRule | None) -> StaleReferenceError:
     age = "were never fetched" if row is None else "are more than 24 h old"
     return StaleReferenceError(f"{what} {age}: run sync_markets")

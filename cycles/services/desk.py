@@ -155,12 +155,17 @@ def unpause(pause_id: int, *, actor: Actor, reason: str) -> None:
     in_transaction(work)
 
 
-def paused_assets(from_venue: str, to_venue: str) -> frozenset[str]:
-    """Give the assets that may not begin to travel; every asset when a venue is paused."""
+def paused_assets(
+    from_venue: str, to_venue: str, *, of: frozenset[str] = frozenset()
+) -> frozenset[str]:
+    """Give the assets that may not begin to travel; every asset when a venue is paused.
+
+    `of`: what an older version of the policy allows besides.
+    """
     paused: set[str] = set()
     for row in Pause.objects.all():
         if row.scope == PauseScope.VENUE and row.key in {from_venue, to_venue}:
-            paused |= set(current_policy().allowed_assets)
+            paused |= {*current_policy().allowed_assets, *of}
         if row.scope == PauseScope.ASSET:
             paused.add(row.key)
         if row.scope == PauseScope.ROUTE and row.key.endswith(f":{from_venue}>{to_venue}"):

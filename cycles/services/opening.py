@@ -12,8 +12,8 @@ from django.db.models.functions import Now, TruncDay
 from cycles import conf
 from cycles.domain import decision, plan, postings
 from cycles.domain.decision import Decision, Exposure
-from cycles.domain.money import ZERO
-from cycles.domain.premium import edge_bps
+from cycles.domain.money import ONE, ZERO
+from cycles.domain.premium import STABLE, edge_bps
 from cycles.domain.states import FINAL
 from cycles.domain.words import (
     AccountOwner,
@@ -26,12 +26,13 @@ from cycles.domain.words import (
 )
 from cycles.errors import InsufficientFundsError, InvalidInputError, PolicyDeniedError
 from cycles.models import Cycle, PolicyVersion
-from cycles.services import booking, desk, quoting
+from cycles.services import booking, desk, quoting, valuing
 from cycles.services.intervening import Actor, intervene
 from cycles.services.locking import in_transaction, lock_desk_account, share_mode
 from cycles.services.moving import write_transition
 from cycles.services.rebalancing import write_steps
 from exchanges import reference, registry
+from exchanges.values import Market
 
 log = structlog.get_logger(__name__)
 
@@ -102,6 +103,7 @@ def open_if_decided(*, actor: str) -> Cycle | None:
 def _write(decided: Decision, policy: PolicyVersion, *, rule: OpeningRule, actor: str) -> Cycle:
     """Write the cycle, its steps, its capital and its first transition."""
     route = reference.transfer_route(decided.asset, GLOBAL, KOREA)
+    _demand_sendable(decided, route.network)
     cycle = Cycle.objects.create(
         kind=CycleKind.ROUND_TRIP,
         status=CycleStatus.STARTED,
@@ -126,6 +128,24 @@ def _write(decided: Decision, policy: PolicyVersion, *, rule: OpeningRule, actor
     _write_birth(cycle, actor, "; ".join(decided.reasons))
     log.info("cycle.opened", code=cycle.code, asset=decided.asset, edge_bps=str(decided.edge_bps))
     return cycle
+
+
+def _demand_sendable(decided: Decision, network: str) -> None:
+    """Make sure that what is bought can leave, and be sold where it arrives: else it is stuck."""
+    asset, now = decided.asset, registry.utc_now()
+    prices = valuing.newest_prices(GLOBAL)
+    price = ONE if asset == STABLE else prices.world.get(asset)
+    bid = prices.korea.get(asset)
+    if not price or not bid:
+        return  # nothing to foresee it by; the passage itself will tell
+    # A tenth is kept for fees and for a price that moves meanwhile.
+    bought = decided.notional_usdt / price * Decimal("0.9")
+    arrives = plan.sendable_quantity(bought, reference.network_rules(GLOBAL, asset, network, now))
+    minimum = reference.market_rules(KOREA, Market(asset, "KRW"), now).minimum_notional
+    if arrives * bid < minimum or not arrives:
+        raise PolicyDeniedError(
+            f"{decided.notional_usdt} USDT of {asset} are too little to be sent and sold"
+        )
 
 
 def _born() -> dict[str, Now]:
@@ -178,6 +198,7 @@ def _objections(asset: str, notional_usdt: Decimal, quote: decision.Quote | None
         (desk.current().mode != Mode.RUN, f"the desk's mode is {desk.current().mode}"),
         (asset in desk.paused_assets(GLOBAL, KOREA), f"{asset} is paused"),
         (quote is None or not quote.is_fresh, f"there is no fresh quote of {asset}"),
+        (asset in reference.closed_ways(GLOBAL, KOREA), f"a wallet of {asset} is closed"),
         (out.free_usdt < notional_usdt, f"the desk holds {out.free_usdt} USDT free"),
         (out.open_cycles >= policy.max_open_cycles, f"{out.open_cycles} cycles are open"),
         (

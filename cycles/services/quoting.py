@@ -6,24 +6,38 @@ from datetime import timedelta
 from decimal import Decimal
 
 from cycles import conf
-from cycles.domain.decision import Quote
+from cycles.domain.decision import Quote, sized_notional
+from cycles.domain.premium import STABLE
 from cycles.models import PolicyVersion, PremiumSample
-from cycles.services import desk, valuing
+from cycles.services import booking, desk, valuing
+from exchanges import reference, registry
 
 ZERO = Decimal(0)
 
 
 def latest_quotes(policy: PolicyVersion) -> list[Quote]:
-    """Give one quote per asset; one that is too old, or whose rates disagree, is not fresh."""
-    return [_quote(sample, policy) for sample in valuing.latest_samples().values()]
+    """Give one quote per asset; one that is too old, or whose rates disagree, is not fresh.
+
+    A way whose wallets are shut at either end has no rate: coins are not bought to be stuck.
+    """
+    out = reference.closed_ways(registry.GLOBAL_VENUE, registry.KOREA_VENUE)
+    back = reference.closed_ways(registry.KOREA_VENUE, registry.GLOBAL_VENUE)
+    return [
+        _quote(
+            sample, policy, goes_out=sample.asset not in out, comes_back=sample.asset not in back
+        )
+        for sample in valuing.latest_samples().values()
+    ]
 
 
-def _quote(sample: PremiumSample, policy: PolicyVersion) -> Quote:
+def _quote(
+    sample: PremiumSample, policy: PolicyVersion, *, goes_out: bool, comes_back: bool
+) -> Quote:
     """Turn a sample into what decisions read."""
     return Quote(
         asset=sample.asset,
-        out_rate=sample.outbound_krw_per_usdt,
-        back_rate=sample.return_krw_per_usdt,
+        out_rate=sample.outbound_krw_per_usdt if goes_out else None,
+        back_rate=sample.return_krw_per_usdt if comes_back else None,
         outbound_official_bps=sample.outbound_official_bps,
         krw_per_usdt=sample.krw_per_usdt_bid,
         krw_per_usd=sample.krw_per_usd,
@@ -34,7 +48,7 @@ def _quote(sample: PremiumSample, policy: PolicyVersion) -> Quote:
 def staleness(sample: PremiumSample, policy: PolicyVersion) -> str:
     """Give why a sample may not be acted on, or nothing."""
     age = desk.database_now() - sample.at
-    if age > timedelta(seconds=policy.max_book_age_seconds):
+    if abs(age) > timedelta(seconds=policy.max_book_age_seconds):  # the feeder's clock may be ahead
         return f"the newest sample of {sample.asset} is {age.total_seconds():.0f} s old"
     if sample.krw_per_usd is None or sample.rate_quoted_at is None:
         return "no official rate"
@@ -46,8 +60,9 @@ def staleness(sample: PremiumSample, policy: PolicyVersion) -> str:
 
 
 def sample_size_usdt(policy: PolicyVersion) -> Decimal:
-    """Give the size the feeder measures for: what the policy would open with."""
-    return policy.notional_usdt or Decimal(1000)
+    """Give the size the feeder measures for: what the policy would open with, by its own sizing."""
+    free = booking.desk_balance(registry.GLOBAL_VENUE, STABLE)
+    return sized_notional(desk.limits(policy), free) or policy.notional_usdt or Decimal(1000)
 
 
 def fx_poll_delay() -> timedelta:

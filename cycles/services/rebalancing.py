@@ -16,7 +16,7 @@ from cycles.domain.progress import GO_ON, Progress, failed, waiting
 from cycles.domain.words import CycleKind, CycleStatus, FailureClass, Passage, StepKind, StepState
 from cycles.models import Cycle, Step, Transition
 from cycles.services import booking, desk, quoting
-from cycles.services.locking import in_transaction
+from cycles.services.locking import in_transaction, share_mode
 from cycles.services.moving import Lease, lock_for_decision, move
 from exchanges import reference
 
@@ -50,7 +50,7 @@ def rebalance(lease: Lease, cycle: Cycle) -> Progress:
             FailureClass.POLICY_DENIED, "no way back has cleared within the policy's longest wait"
         )
     limits = desk.limits(cycle.policy)
-    allowed = limits.allowed_assets - desk.paused_assets(cycle.korea_venue, cycle.global_venue)
+    allowed = limits.allowed_assets - _paused(cycle)
     quotes = quoting.latest_quotes(cycle.policy)
     back = decision.cheapest_back(quotes, allowed)
     if back is None or back.back_rate is None:
@@ -59,8 +59,15 @@ def rebalance(lease: Lease, cycle: Cycle) -> Progress:
     if own is not None and not decision.rebalance_clears(own, back.back_rate, limits):
         edge = edge_bps(own, back.back_rate)
         return waiting(look_delay(), f"the way back by {back.asset} gives {edge} bps")
-    _start(lease, back.asset)
+    if not _start(lease, back.asset):
+        return waiting(look_delay(), f"{back.asset} has just been paused")
     return GO_ON
+
+
+def _paused(cycle: Cycle) -> frozenset[str]:
+    """Give the assets that may not begin to come home, among those this cycle's policy allows."""
+    of = frozenset(cycle.policy.allowed_assets)
+    return desk.paused_assets(cycle.korea_venue, cycle.global_venue, of=of)
 
 
 def _waited_too_long(cycle: Cycle) -> bool:
@@ -75,11 +82,14 @@ def _waited_too_long(cycle: Cycle) -> bool:
     )
 
 
-def _start(lease: Lease, asset: str) -> None:
-    """Write the return passage's steps and move, in one transaction."""
+def _start(lease: Lease, asset: str) -> bool:
+    """Write the return passage's steps and move, in one transaction; False if paused meanwhile."""
 
-    def work() -> None:
+    def work() -> bool:
+        share_mode()  # a pause that has committed is seen, and none commits before we do
         cycle = lock_for_decision(lease)
+        if asset in _paused(cycle):
+            return False
         route = reference.transfer_route(asset, cycle.korea_venue, cycle.global_venue)
         steps = plan.return_steps(
             asset,
@@ -96,8 +106,9 @@ def _start(lease: Lease, asset: str) -> None:
             reason=f"by {asset}",
             return_asset=asset,
         )
+        return True
 
-    in_transaction(work)
+    return in_transaction(work)
 
 
 def write_steps(cycle: Cycle, steps: Iterable[StepPlan]) -> None:
