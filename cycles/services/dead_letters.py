@@ -10,7 +10,7 @@ from cycles.domain.recovery import OptionKind, cheapest_safe
 from cycles.domain.words import CycleStatus, Plan
 from cycles.errors import CycleError
 from cycles.models import Alert, Cycle, Transition
-from cycles.services import recovering
+from cycles.services import quoting, recovering
 from cycles.services.alerting import raise_alert
 from cycles.services.locking import in_transaction, lock_cycle
 from cycles.services.moving import move
@@ -61,12 +61,18 @@ def process_dead_letters() -> int:
     return sum(_recover(cycle) for cycle in fresh[:BATCH])
 
 
+def _prices_are_fresh(cycle: Cycle) -> bool:
+    """Say whether each coin was priced just now: by an old price no loss can be foreseen."""
+    fresh = {quote.asset for quote in quoting.latest_quotes(cycle.policy) if quote.is_fresh}
+    return all(coin.asset in fresh for coin in recovering.situation(cycle).coins)
+
+
 def _recover(cycle: Cycle) -> bool:
     """Recover one dead letter if an option is safe and inside the policy's loss limit."""
     options = recovering.options(cycle)
     limit = recovering.loss_limit_krw(cycle)
     option = cheapest_safe(options, limit)
-    if option is None:
+    if option is None or not _prices_are_fresh(cycle):
         return False
 
     def work() -> bool:

@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 from cycles.domain.progress import GO_ON, Progress, failed, waiting
 from cycles.domain.words import CallOutcome, FailureClass, Operation
 from cycles.models import Cycle, ExchangeCall
-from cycles.services.calling import Noted, write_outcome
+from cycles.services.calling import SEND_WITHIN, Noted, write_outcome
 from cycles.services.locking import in_transaction, lock_cycle
 from exchanges import registry
 from exchanges.errors import VenueError
@@ -94,7 +94,11 @@ def look_up(venue: Venue, call: ExchangeCall, *, age: timedelta) -> Evidence:
     if report is not None:
         return Evidence(report=report)
     window = venue.order_rule.absence_proves_after_seconds
-    return Evidence(is_absent=window is not None and age > timedelta(seconds=window))
+    if window is None:
+        return Evidence()
+    # Found without a word of its worker, it may have been sent up to its last moment after that.
+    late = timedelta(0) if call.duration_ms else SEND_WITHIN
+    return Evidence(is_absent=age > timedelta(seconds=window) + late)
 
 
 def _look_up_withdrawal(venue: Venue, call: ExchangeCall) -> Evidence:
@@ -187,11 +191,11 @@ def reconcile_open_calls() -> ReconcileReport:
 
 
 def reconcile_cycle(cycle_id: UUID) -> ReconcileReport:
-    """Ask about the open calls of one cycle."""
+    """Ask about the open calls of one cycle, but for one that a worker may be sending now."""
     rows = list(
-        ExchangeCall.objects.filter(cycle_id=cycle_id, outcome__in=OPEN).select_related(
-            "step", "cycle", "destination"
-        )
+        ExchangeCall.objects.filter(cycle_id=cycle_id, outcome__in=OPEN)
+        .exclude(outcome=CallOutcome.INTENDED, cycle__lease_expires_at__gt=Now())
+        .select_related("step", "cycle", "destination")
     )
     resolved = sum(_reconciled(call) for call in rows)
     return ReconcileReport(

@@ -21,6 +21,7 @@ from cycles.services.calling import Noted, write_outcome
 from cycles.services.intervening import Actor, demand_dead_letter, intervene
 from cycles.services.locking import in_transaction
 from cycles.services.moving import lock_for_operator, move, touch
+from exchanges import registry
 
 
 class ResolutionOutcome(TextChoices):
@@ -56,6 +57,11 @@ def resolve(
         raise InvalidInputError("name the evidence: an order id, a txid, a ticket of the venue")
     if any(part.quantity <= 0 for part in resolution.received):
         raise InvalidInputError("what was received must be above zero")
+    for part in resolution.received:
+        if part.venue not in registry.VENUES:
+            raise InvalidInputError(
+                f"there is no venue {part.venue!r}: {', '.join(registry.VENUES)}"
+            )
 
     def work() -> Intervention:
         cycle = lock_for_operator(cycle_id, seen_version=seen_version)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from itertools import combinations
 
 import structlog
 from django.db.models import F, Sum
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Now
 
 from cycles.domain.money import ZERO
-from cycles.domain.words import CallOutcome, Operation
+from cycles.domain.words import CallOutcome, Operation, StepState
 from cycles.models import Account, Alert, Entry, ExchangeCall
 from cycles.models.ledger import HOLDING_OWNERS
 from cycles.services import desk
@@ -26,6 +27,7 @@ log = structlog.get_logger(__name__)
 AT_VENUE = ("DESK", "CYCLE", "DUST")
 TRIES = 20
 PAUSE_SECONDS = 0.25
+BLIND_AFTER = timedelta(minutes=10)
 MOST_IN_FLIGHT = 12  # subsets of more are not searched: then it is a difference
 
 
@@ -146,6 +148,7 @@ def _venue_lines(code: str) -> list[VenueLine]:
             ledger[row["asset"]] = ledger.get(row["asset"], ZERO) + row["balance"]
         elif row["owner"] == "IN_FLIGHT" and row["balance"]:
             arriving.setdefault(row["asset"], []).append(row["balance"])
+    returning = _may_come_back(code)
     lines = []
     for asset in sorted({*ledger, *held}):
         balance = held.get(asset)
@@ -160,10 +163,29 @@ def _venue_lines(code: str) -> list[VenueLine]:
                 venue_locked=balance.locked if balance else ZERO,
                 in_flight=sum(arriving.get(asset, []), ZERO),
                 difference=free - ours,
-                is_explained=_is_explained(free - ours, arriving.get(asset, [])),
+                is_explained=_is_explained(
+                    free - ours, [*arriving.get(asset, []), *returning.get(asset, [])]
+                ),
             )
         )
     return lines
+
+
+def _may_come_back(code: str) -> dict[str, list[Decimal]]:
+    """Give what was sent from a venue and may have been given back there, fee included, unseen yet."""
+    sent = ExchangeCall.objects.filter(
+        venue=code,
+        operation=Operation.WITHDRAW,
+        outcome=CallOutcome.DONE,
+        is_settled=True,
+        report__status="pending",
+        step__state=StepState.RUNNING,
+    )
+    found: dict[str, list[Decimal]] = {}
+    for report in sent.values_list("report", flat=True):
+        whole = Decimal(report["quantity"]) + Decimal(report["network_fee"])
+        found.setdefault(report["asset"], []).append(whole)
+    return found
 
 
 def _is_explained(difference: Decimal, arriving: Iterable[Decimal]) -> bool:
@@ -180,6 +202,20 @@ def _is_explained(difference: Decimal, arriving: Iterable[Decimal]) -> bool:
     )
 
 
+def _tell_if_blind() -> None:
+    """Tell people, once an hour, that an old unresolved request keeps the ledger from being proven."""
+    old = ExchangeCall.objects.filter(
+        outcome__in=[CallOutcome.INTENDED, CallOutcome.UNKNOWN], intended_at__lt=Now() - BLIND_AFTER
+    ).select_related("cycle")
+    if old:
+        raise_alert(
+            key=f"ledger_blind:{desk.database_now():%Y%m%d%H}",
+            severity=Alert.Severity.WARNING,
+            title="The ledger cannot be proven while a request is unresolved",
+            body="\n".join(f"{call.cycle.code} {call.client_order_id}" for call in old),
+        )
+
+
 def verify_ledger_job() -> bool:
     """Prove the ledger on schedule; an unexplained difference alerts and halts the desk."""
     report = verify_ledger()
@@ -189,6 +225,7 @@ def verify_ledger_job() -> bool:
     text = "\n".join(report.problems)
     log.warning("ledger.difference", settled=report.is_settled, problems=list(report.problems))
     if unreachable and report.is_balanced:
+        _tell_if_blind()
         return False  # not a proof of anything: the next run looks again
     raise_alert(
         key=f"ledger:{desk.database_now():%Y%m%d%H%M}",

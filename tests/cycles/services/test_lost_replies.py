@@ -252,7 +252,7 @@ def test_an_intent_whose_worker_died_is_never_sent_by_another(desk: TestDesk) ->
     desk.step(row)
     assert desk.posts("binance", ORDERS["binance"]) == 0
     assert outcomes(row) == ["UNKNOWN"]
-    age(row, 16)
+    age(row, 21)
     desk.step(row)
     assert ExchangeCall.objects.get(pk=call.pk).outcome == CallOutcome.ABSENT
     assert call.client_order_id not in accepted(desk, "binance")

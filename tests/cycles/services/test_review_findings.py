@@ -2,31 +2,52 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Now
 
 from cycles.domain.progress import Turn
-from cycles.domain.words import CallOutcome, CycleStatus, FailureClass, StepState
-from cycles.errors import LeaseLostError
-from cycles.models import Account, Alert, Cycle, ExchangeCall, Step
+from cycles.domain.words import (
+    CallOutcome,
+    Channel,
+    CycleStatus,
+    FailureClass,
+    Mode,
+    PauseScope,
+    StepState,
+)
+from cycles.errors import InvalidInputError, LeaseLostError, PolicyDeniedError
+from cycles.models import Account, Alert, Cycle, ExchangeCall, PremiumSample, Step
+from cycles.models.fields import uuid7
 from cycles.services import (
+    booking,
     calling,
+    dead_letters,
+    desk as desk_services,
     intervening,
     opening,
+    quoting,
+    resolving,
     retrying,
     settling,
+    sweeping,
     transferring,
     verifying,
 )
 from cycles.services.calling import Noted
+from cycles.services.intervening import Actor
 from cycles.services.locking import lock_cycle
 from cycles.services.moving import Lease
-from exchanges.models import MarketRule, RegisteredAddress
+from cycles.services.resolving import Received, Resolution, ResolutionOutcome
+from exchanges.models import MarketRule, NetworkRule, RegisteredAddress
 from exchanges.values import FillReport, Market, OrderReport, OrderStatus, Side
 from tests import builders
-from tests.cycles.services.acts import balance, give_back, set_policy
+from tests.cycles.services.acts import balance, fail, give_back, make_due, set_policy
 from tests.desk import TestDesk, eventually, operator, why
 
 
@@ -302,3 +323,133 @@ def test_an_acceptance_that_comes_after_absence_was_stated_is_told(desk: TestDes
         calling.note(lease, call, late)
     alert = Alert.objects.get(key=f"contradicted:{call.client_order_id}")
     assert alert.severity == "CRITICAL"
+
+
+def shut(desk: TestDesk, **facts: object) -> None:
+    """Let the rules say that a wallet is closed."""
+    NetworkRule.objects.filter(venue=facts["venue"], asset="XRP").update(
+        **{name: value for name, value in facts.items() if name != "venue"}
+    )
+
+
+@pytest.mark.parametrize(
+    "closed",
+    [
+        {"venue": "binance", "withdraw_is_open": False},
+        {"venue": "upbit", "deposit_is_open": False},
+    ],
+)
+def test_nothing_is_bought_that_could_not_be_sent(
+    desk: TestDesk, closed: dict[str, object]
+) -> None:
+    set_policy(allowed_assets=["XRP"])
+    desk.sample()
+    assert opening.decide().opens
+    shut(desk, **closed)
+    assert not opening.decide().opens
+    with pytest.raises(PolicyDeniedError, match="wallet"):
+        desk.open()
+    assert not Cycle.objects.exists()
+
+
+def test_what_could_not_come_home_is_not_bought_for_it(desk: TestDesk) -> None:
+    row = only_xrp(desk)
+    desk.drive_until(row, "INITIAL_TRADE_COMPLETED")
+    shut(desk, venue="upbit", withdraw_is_open=False)
+    desk.step(row)
+    assert row.status == CycleStatus.AWAITING_REBALANCE
+    shut(desk, venue="upbit", withdraw_is_open=True)
+    desk.drive_until(row, "COMPLETED")
+
+
+def test_a_cycle_too_small_to_be_sent_is_not_opened(desk: TestDesk) -> None:
+    NetworkRule.objects.filter(venue="binance", asset="XRP").update(withdraw_minimum=10_000)
+    with pytest.raises(PolicyDeniedError, match="too little"):
+        desk.open(notional="2000")
+
+
+def test_a_paused_venue_stops_the_way_home_of_an_older_policy_too(desk: TestDesk) -> None:
+    row = only_xrp(desk)
+    desk.drive_until(row, "INITIAL_TRADE_COMPLETED")
+    set_policy(allowed_assets=["BTC"])
+    desk_services.pause(PauseScope.VENUE, "upbit", actor=operator(), reason="r")
+    desk.step(row)
+    assert row.status == CycleStatus.AWAITING_REBALANCE
+
+
+def test_depth_is_measured_for_what_the_policy_would_open_with(desk: TestDesk) -> None:
+    set_policy(sizing="FULL_CAPITAL", notional_usdt=Decimal(1))
+    free = booking.desk_balance("binance", "USDT")
+    assert quoting.sample_size_usdt(desk_services.current_policy()) == free.quantize(
+        Decimal("0.01")
+    )
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_sample_of_another_hour_is_not_fresh_whichever_clock_is_wrong(
+    desk: TestDesk, hours: int
+) -> None:
+    desk.sample()
+    PremiumSample.objects.update(at=F("at") + timedelta(hours=hours))
+    assert not opening.decide().opens
+
+
+def test_coins_are_not_sold_by_themselves_on_old_prices(desk: TestDesk) -> None:
+    row = desk.open()
+    dies(units_until_done(desk, row, "OUTBOUND", "BUY"), row)
+    PremiumSample.objects.update(at=F("at") - timedelta(hours=1))
+    assert dead_letters.process_dead_letters() == 0
+    desk.sample()
+    assert dead_letters.process_dead_letters() == 1
+
+
+def test_what_was_received_is_at_a_venue_that_is_verified() -> None:
+    part = Received(venue="binanse", asset="USDT", quantity=Decimal(1))
+    stated = Resolution(outcome=ResolutionOutcome.COMPLETED, evidence="#7", received=(part,))
+    with pytest.raises(InvalidInputError, match="no venue"):
+        resolving.resolve(
+            uuid7(), actor=Actor(user=None, channel=Channel.SYSTEM), reason="r", seen_version=1,
+            resolution=stated,
+        )  # fmt: skip
+
+
+def test_a_withdrawal_given_back_unseen_does_not_halt_the_desk(desk: TestDesk) -> None:
+    row = desk.open()
+    lease = units_until_done(desk, row, "OUTBOUND", "BUY")
+    desk.fault(fault="F27", venue="binance", when="once")
+    desk.unit(lease)
+    eventually(lambda: desk.control("/control/transfers")["withdrawals"][0]["state"] == "rejected")
+    assert balance("upbit", "XRP", "IN_FLIGHT", row) > 0
+    assert verifying.verify_ledger_job()
+    assert desk_services.current().mode == Mode.RUN
+
+
+def test_an_old_unresolved_request_tells_that_the_ledger_is_not_proven(desk: TestDesk) -> None:
+    row = desk.open()
+    builders.order_call(
+        row, CallOutcome.UNKNOWN, intended_at=Now() - timedelta(hours=1), noted_at=Now()
+    )
+    builders.capital("binance", "USDT", 5)  # which Binance does not have
+    assert not verifying.verify_ledger_job()
+    assert Alert.objects.filter(key__startswith="ledger_blind").count() == 1
+    assert desk_services.current().mode == Mode.RUN
+
+
+@pytest.mark.django_db
+def test_a_sweep_holds_no_lease_that_waits_for_its_turn() -> None:
+    for _ in range(3):
+        row = builders.cycle()
+        fail(row, FailureClass.TRANSIENT)
+        make_due(row)
+    claimed_at_once: list[int] = []
+
+    def count(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("UPDATE") and "lease_owner" in sql:
+            held = Cycle.objects.filter(lease_owner__startswith="worker").count()
+            claimed_at_once.append(held)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(count):
+        sweeping.sweep_retries()
+    assert claimed_at_once
+    assert max(claimed_at_once) <= 1
