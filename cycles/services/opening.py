@@ -56,9 +56,9 @@ def exposure() -> Exposure:
     running = Cycle.objects.exclude(status__in=sorted(FINAL))
     rows = running.values("outbound_asset").annotate(n=Count("pk"), usdt=Sum("notional_usdt"))
     by_asset = {row["outbound_asset"]: row for row in rows}
-    today = Cycle.objects.filter(ended_at__gte=TruncDay(Now())).aggregate(
-        pnl=Sum("realised_pnl_usdt")
-    )
+    today = Cycle.objects.filter(
+        ended_at__gte=TruncDay(Now(), tzinfo=conf.display_time_zone())
+    ).aggregate(pnl=Sum("realised_pnl_usdt"))
     return Exposure(
         open_cycles=sum(row["n"] for row in by_asset.values()),
         open_by_asset={asset: row["n"] for asset, row in by_asset.items()},
