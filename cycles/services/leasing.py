@@ -39,22 +39,21 @@ def claim(role: Role, owner: str, *, limit: int, only: Q | None = None) -> list[
         return _grant(chosen, owner)
 
 
-def _take(due: QuerySet[Cycle], limit: int) -> list[UUID]:
-    """Lock the ids of the first free rows."""
-    return list(locked(due, skip=True).values_list("pk", flat=True)[:limit])
+def _take(due: QuerySet[Cycle], limit: int) -> list[tuple[UUID, int]]:
+    """Lock the first free rows; gives their ids and last fences."""
+    return list(locked(due, skip=True).values_list("pk", "fence")[:limit])
 
 
-def _grant(ids: Sequence[UUID], owner: str) -> list[Lease]:
-    """Write owner, expiry and the next fence on locked rows."""
-    if not ids:
+def _grant(chosen: Sequence[tuple[UUID, int]], owner: str) -> list[Lease]:
+    """Write owner, expiry and the next fence on locked rows: nobody else can raise it meanwhile."""
+    if not chosen:
         return []
-    Cycle.objects.filter(pk__in=ids).update(
+    Cycle.objects.filter(pk__in=[pk for pk, _ in chosen]).update(
         lease_owner=owner,
         lease_expires_at=Now() + timedelta(seconds=conf.lease_seconds()),
         fence=F("fence") + 1,
     )
-    fences = dict(Cycle.objects.filter(pk__in=ids).values_list("pk", "fence"))
-    return [Lease(cycle_id=pk, owner=owner, fence=fences[pk]) for pk in ids]
+    return [Lease(cycle_id=pk, owner=owner, fence=fence + 1) for pk, fence in chosen]
 
 
 def renew(owner: str, cycle_ids: Sequence[UUID]) -> int:
