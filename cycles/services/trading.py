@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+from django.db.models.functions import Now
+
 from cycles.domain.depth import walk_notional
 from cycles.domain.plan import buy_order, client_order_id, sell_order
 from cycles.domain.progress import GO_ON, Progress, failed, waiting
@@ -24,6 +26,7 @@ from exchanges.values import Book, MarketRules, OrderReport, OrderRequest, Order
 
 LOOK_AGAIN = timedelta(milliseconds=200)
 CANCEL_AFTER = timedelta(seconds=10)
+PATIENCE = timedelta(minutes=2)  # with an accepted order that does not end; then the ladder has it
 MAX_ATTEMPTS = 20  # orders of one step before the retry ladder has its say
 WIDEST_SLIPPAGE = 10  # times the policy's limit, for selling what is already there
 
@@ -35,9 +38,7 @@ def settle_open_order(lease: Lease, call: ExchangeCall) -> Progress:
         report = venue.order(market_of(call.step), client_order_id=call.client_order_id)
     except VenueError as error:
         return failed(FailureClass.TRANSIENT, f"{call.venue} could not be asked: {error}")
-    if report is None:  # read lag: the venue has accepted it, so it will show
-        return waiting(LOOK_AGAIN, "the order does not show yet")
-    if not report.is_final:
+    if report is None or not report.is_final:
         return _hurry(lease, venue, call, report)
 
     def work() -> None:
@@ -49,11 +50,34 @@ def settle_open_order(lease: Lease, call: ExchangeCall) -> Progress:
     return GO_ON
 
 
-def _hurry(lease: Lease, venue: Venue, call: ExchangeCall, report: OrderReport) -> Progress:
-    """Cancel an order that rests although it should not; its re-read tells what became of it."""
+def _hurry(lease: Lease, venue: Venue, call: ExchangeCall, report: OrderReport | None) -> Progress:
+    """Cancel an order that rests although it should not; its re-read tells what became of it.
+
+    One that has been accepted does show, and end; when it does not for long, people are told.
+    """
     resting_for = registry.utc_now() - (call.noted_at or call.intended_at)
-    if report.status is not OrderStatus.OPEN or resting_for < CANCEL_AFTER:
-        return waiting(LOOK_AGAIN, "the order is not final yet")
+    rests = report is not None and report.status is OrderStatus.OPEN
+    if report is not None and rests and resting_for >= CANCEL_AFTER and not _is_cancelled(call):
+        return _cancel(lease, venue, call, report)
+    if resting_for > PATIENCE:
+        return failed(
+            FailureClass.UNKNOWN_ORDER,
+            f"{call.venue} accepted {call.client_order_id} and does not say what became of it",
+        )
+    return waiting(LOOK_AGAIN, "the order is not final yet")
+
+
+def _is_cancelled(call: ExchangeCall) -> bool:
+    """Say whether a cancel of the step's order has been sent lately: one needs time to be seen."""
+    return ExchangeCall.objects.filter(
+        step_id=call.step_id,
+        operation=Operation.CANCEL_ORDER,
+        intended_at__gt=Now() - CANCEL_AFTER,
+    ).exists()
+
+
+def _cancel(lease: Lease, venue: Venue, call: ExchangeCall, report: OrderReport) -> Progress:
+    """Ask the venue to cancel an order, once."""
     step = Step.objects.get(pk=call.step_id)
     cancel_id = client_order_id(
         call.cycle_id, position=step.position, attempt=step.attempt + 1, prefix="c"

@@ -11,14 +11,17 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from cycles.domain import postings
 from cycles.domain.progress import Turn
 from cycles.domain.words import (
+    AccountOwner,
     CallOutcome,
     Channel,
     CycleStatus,
     FailureClass,
     Mode,
     PauseScope,
+    PostingKind,
     StepState,
 )
 from cycles.errors import InvalidInputError, LeaseLostError, PolicyDeniedError
@@ -453,3 +456,66 @@ def test_a_sweep_holds_no_lease_that_waits_for_its_turn() -> None:
         sweeping.sweep_retries()
     assert claimed_at_once
     assert max(claimed_at_once) <= 1
+
+
+def test_an_accepted_order_that_never_ends_is_cancelled_now_and_then_and_told(
+    desk: TestDesk,
+) -> None:
+    row = desk.open()
+    lease = desk.lease(row)
+    desk.fault(
+        venue="binance", method="POST", path_regex="/api/v3/order$", phase="before",
+        action="fin", when="once",
+    )  # fmt: skip
+    desk.unit(lease)
+    call = ExchangeCall.objects.get(cycle=row)
+    resting = {
+        "symbol": "XRPUSDT", "orderId": 7, "status": "NEW", "side": "BUY",
+        "clientOrderId": call.client_order_id, "origQty": "9", "executedQty": "0",
+    }  # fmt: skip
+    desk.fault(
+        venue="binance", method="GET", path_regex="/api/v3/order$", phase="before",
+        action="status", args={"status": 200, "json": resting},
+    )  # fmt: skip
+    desk.unit(lease)
+
+    def after(seconds: int) -> Any:
+        past = Now() - timedelta(seconds=seconds)
+        ExchangeCall.objects.filter(pk=call.pk).update(noted_at=past)
+        return desk.unit(lease)
+
+    assert after(11).turn is Turn.WAIT
+    assert after(12).turn is Turn.WAIT
+    cancels = ExchangeCall.objects.filter(cycle=row, operation="CANCEL_ORDER")
+    assert cancels.count() == 1
+    progress = after(150)
+    assert (progress.turn, progress.failure) == (Turn.FAIL, FailureClass.UNKNOWN_ORDER)
+
+
+def test_a_way_home_undone_abroad_ends_flat_whatever_won_are_left_over(desk: TestDesk) -> None:
+    row = only_xrp(desk)
+    desk.drive_until(row, "INITIAL_TRADE_COMPLETED")
+    dies(units_until_done(desk, row, "RETURN", "DEPOSIT"), row)
+    assert balance("upbit", "KRW", "CYCLE", row) > 0
+    intervening.unwind(row.pk, actor=operator(), reason="r", seen_version=row.version)
+    row.refresh_from_db()
+    desk.drive_until(row, "FAILED", "AWAITING_REBALANCE")
+    assert row.status == CycleStatus.FAILED
+    assert verifying.verify_ledger().matches_venues
+
+
+def test_dust_of_the_way_out_does_not_end_a_cycle_that_waits(desk: TestDesk) -> None:
+    row = only_xrp(desk)
+    desk.drive_until(row, "INITIAL_TRADE_COMPLETED")
+    lease = desk.lease(row)
+    desk.unit(lease)
+    row.refresh_from_db()
+    assert row.status == CycleStatus.AWAITING_REBALANCE
+    dust = postings.moved(
+        "binance", "XRP", Decimal("0.5"), origin=AccountOwner.CAPITAL, target=AccountOwner.CYCLE
+    )
+    booking.post("dust", PostingKind.FILL, dust, cycle=row)
+    retrying.fail(lease, FailureClass.POLICY_DENIED, "waited too long", actor="tester")
+    assert dead_letters.process_dead_letters() == 0
+    row.refresh_from_db()
+    assert row.status == CycleStatus.DEAD_LETTER
