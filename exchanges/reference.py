@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from exchanges.errors import StaleReferenceError
 from exchanges.models import MarketRule, NetworkRule, RegisteredAddress, TransferRoute
 from exchanges.values import Market, MarketRules, NetworkRules
 
 OLDEST = timedelta(hours=24)
+Rule = TypeVar("Rule", MarketRule, NetworkRule)
 
 
 def market_rules(venue: str, market: Market, now: datetime) -> MarketRules:
     """Give how a venue trades a market. Raises StaleReferenceError if unknown or over 24 h old."""
     row = MarketRule.objects.filter(venue=venue, market=market.code).first()
-    if row is None or now - row.fetched_at > OLDEST:
-        raise _stale(f"the rules of {market.code} at {venue}", row)
-    return row.rules()
+    return _fresh(row, f"the rules of {market.code} at {venue}", now).rules()
 
 
 def network_rules(venue: str, asset: str, network: str, now: datetime) -> NetworkRules:
     """Give how an asset moves at a venue. Raises StaleReferenceError if unknown or over 24 h old."""
     row = NetworkRule.objects.filter(venue=venue, asset=asset, network=network).first()
-    if row is None or now - row.fetched_at > OLDEST:
-        raise _stale(f"the rules of {asset} on {network} at {venue}", row)
-    return row.rules()
+    return _fresh(row, f"the rules of {asset} on {network} at {venue}", now).rules()
 
 
 def registered_address(owner_venue: str, asset: str, network: str) -> RegisteredAddress:
@@ -52,9 +52,53 @@ def transfer_route(asset: str, from_venue: str, to_venue: str) -> TransferRoute:
         asset=asset, from_venue=from_venue, to_venue=to_venue, is_allowed=True
     )
     row = routes.order_by("expected_seconds", "pk").first()
-    if row is None:
-        raise StaleReferenceError(f"no allowed route for {asset} from {from_venue} to {to_venue}")
-    return row
+    return _allowed(row, asset, from_venue, to_venue)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rulebook:
+    """The rules and routes as one reading found them, for whoever weighs many assets at once.
+
+    Its methods give and raise what the functions of the same names do.
+    """
+
+    markets: Mapping[tuple[str, str], MarketRule]
+    networks: Mapping[tuple[str, str, str], NetworkRule]
+    routes: Mapping[tuple[str, str, str], TransferRoute]
+
+    def market_rules(self, venue: str, market: Market, now: datetime) -> MarketRules:
+        """Give how a venue trades a market."""
+        row = self.markets.get((venue, market.code))
+        return _fresh(row, f"the rules of {market.code} at {venue}", now).rules()
+
+    def network_rules(self, venue: str, asset: str, network: str, now: datetime) -> NetworkRules:
+        """Give how an asset moves at a venue."""
+        row = self.networks.get((venue, asset, network))
+        return _fresh(row, f"the rules of {asset} on {network} at {venue}", now).rules()
+
+    def transfer_route(self, asset: str, from_venue: str, to_venue: str) -> TransferRoute:
+        """Give the quickest allowed way of an asset between venues."""
+        row = self.routes.get((asset, from_venue, to_venue))
+        return _allowed(row, asset, from_venue, to_venue)
+
+
+def rulebook() -> Rulebook:
+    """Read all rules and routes, in three queries."""
+    routes = TransferRoute.objects.filter(is_allowed=True).order_by("-expected_seconds", "-pk")
+    return Rulebook(
+        markets={(row.venue, row.market): row for row in MarketRule.objects.all()},
+        networks={(row.venue, row.asset, row.network): row for row in NetworkRule.objects.all()},
+        # The quickest of a way comes last, and stays.
+        routes={(row.asset, row.from_venue, row.to_venue): row for row in routes},
+    )
+
+
+def overdue_seconds(asset: str, from_venue: str, to_venue: str, network: str) -> int | None:
+    """Give how long a transfer may take, on a route that is not allowed any more too; None: unknown."""
+    routes = TransferRoute.objects.filter(
+        asset=asset, from_venue=from_venue, to_venue=to_venue, network=network
+    )
+    return routes.values_list("overdue_seconds", flat=True).first()
 
 
 def closed_ways(from_venue: str, to_venue: str) -> frozenset[str]:
@@ -75,6 +119,16 @@ def closed_ways(from_venue: str, to_venue: str) -> frozenset[str]:
     return frozenset(way[0] for way in quickest.items() if way in closed)
 
 
-def _stale(what: str, row: MarketRule | NetworkRule | None) -> StaleReferenceError:
-    age = "were never fetched" if row is None else "are more than 24 h old"
-    return StaleReferenceError(f"{what} {age}: run sync_markets")
+def _fresh(row: Rule | None, what: str, now: datetime) -> Rule:
+    if row is None or now - row.fetched_at > OLDEST:
+        age = "were never fetched" if row is None else "are more than 24 h old"
+        raise StaleReferenceError(f"{what} {age}: run sync_markets")
+    return row
+
+
+def _allowed(
+    row: TransferRoute | None, asset: str, from_venue: str, to_venue: str
+) -> TransferRoute:
+    if row is None:
+        raise StaleReferenceError(f"no allowed route for {asset} from {from_venue} to {to_venue}")
+    return row

@@ -16,6 +16,7 @@ from cycles.services import desk, quoting
 from cycles.services.alerting import raise_alert
 from exchanges import reference, registry
 from exchanges.errors import StaleReferenceError, VenueError
+from exchanges.reference import Rulebook
 from exchanges.values import Book, Market, RateQuote
 
 log = structlog.get_logger(__name__)
@@ -76,8 +77,9 @@ def tick(rates: Rates) -> int:
     traded = korea.get(STABLE)
     if traded is None:
         log.warning("feeder.no_traded_rate", venue=registry.KOREA_VENUE)
+    rules = reference.rulebook()
     samples = [
-        _sample(asset, policy, (world.get(asset), book), traded, rates, now)
+        _sample(asset, policy, rules, (world.get(asset), book), traded, rates, now)
         for asset, book in korea.items()
         if asset == STABLE or asset in world
     ]
@@ -103,21 +105,23 @@ def _books(venue_code: str, policy: PolicyVersion, quote: str) -> dict[str, Book
     return books
 
 
-def _route(asset: str, world: Book | None, korea: Book, now: datetime) -> Route | None:
+def _route(
+    asset: str, rules: Rulebook, world: Book | None, korea: Book, now: datetime
+) -> Route | None:
     """Assemble what carrying the asset costs; None when the rules are missing or old."""
     try:
-        out = reference.transfer_route(asset, registry.GLOBAL_VENUE, registry.KOREA_VENUE)
-        back = reference.transfer_route(asset, registry.KOREA_VENUE, registry.GLOBAL_VENUE)
+        out = rules.transfer_route(asset, registry.GLOBAL_VENUE, registry.KOREA_VENUE)
+        back = rules.transfer_route(asset, registry.KOREA_VENUE, registry.GLOBAL_VENUE)
         fees = [
-            reference.network_rules(venue, asset, network, now).withdraw_fee
+            rules.network_rules(venue, asset, network, now).withdraw_fee
             for venue, network in (
                 (registry.GLOBAL_VENUE, out.network),
                 (registry.KOREA_VENUE, back.network),
             )
         ]
-        korea_fee = reference.market_rules(korea.venue, korea.market, now).taker_fee_rate
+        korea_fee = rules.market_rules(korea.venue, korea.market, now).taker_fee_rate
         world_fee = (
-            reference.market_rules(world.venue, world.market, now).taker_fee_rate
+            rules.market_rules(world.venue, world.market, now).taker_fee_rate
             if world is not None
             else ZERO
         )
@@ -138,13 +142,14 @@ def _route(asset: str, world: Book | None, korea: Book, now: datetime) -> Route 
 def _sample(
     asset: str,
     policy: PolicyVersion,
+    rules: Rulebook,
     books: tuple[Book | None, Book],
     traded: Book | None,
     rates: Rates,
     now: datetime,
 ) -> PremiumSample | None:
     """Measure one asset; what cannot be measured stays null."""
-    route = _route(asset, books[0], books[1], now)
+    route = _route(asset, rules, books[0], books[1], now)
     if route is None:
         return None
     size = quoting.sample_size_usdt(policy)

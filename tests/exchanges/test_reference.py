@@ -11,7 +11,7 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, transaction
-from pytest_django import Settings
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from exchanges import reference, registry
 from exchanges.errors import StaleReferenceError
@@ -179,3 +179,28 @@ def test_venue_ping_fails_clearly_without_a_simulator(settings: Settings) -> Non
         call_command("venue_ping", stdout=out)
     assert ended.value.code == 1
     assert "simulator does not answer" in out.getvalue()
+
+
+def test_a_rulebook_says_the_same_in_three_queries(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    sync_markets(NOW)
+    TransferRoute.objects.create(
+        asset="XRP", from_venue="binance", to_venue="upbit", network="SLOW",
+        expected_seconds=9000, overdue_seconds=9000,
+    )  # fmt: skip
+    with django_assert_num_queries(3):
+        rules = reference.rulebook()
+    market, later = Market("XRP", "KRW"), NOW + timedelta(hours=25)
+    assert rules.market_rules("upbit", market, NOW) == reference.market_rules("upbit", market, NOW)
+    route = rules.transfer_route("XRP", "binance", "upbit")
+    assert route == reference.transfer_route("XRP", "binance", "upbit")
+    for venue in registry.VENUES:
+        asked = (venue, "XRP", route.network, NOW)
+        assert rules.network_rules(*asked) == reference.network_rules(*asked)
+    with pytest.raises(StaleReferenceError, match="24 h"):
+        rules.market_rules("upbit", market, later)
+    with pytest.raises(StaleReferenceError, match="no allowed route"):
+        rules.transfer_route("XRP", "upbit", "nowhere")
+    with pytest.raises(StaleReferenceError, match="never fetched"):
+        rules.network_rules("upbit", "XRP", "nowhere", NOW)
