@@ -228,7 +228,9 @@ def deposit(lease: Lease, cycle: Cycle, step: Step) -> Progress:
     credited = [row for row in mine if row.status is DepositStatus.CREDITED]
     sent = Decimal(call.report["quantity"])
     total = sum((row.quantity for row in credited), Decimal(0))
-    if credited and (total >= sent or len(credited) == len(mine)):
+    # Less than was sent may be the first of several parts: it is settled once nothing more can come.
+    is_all = len(credited) == len(mine) and _overdue_by(call) is not None
+    if credited and (total >= sent or is_all):
         return _settle(lease, step, credited, sent)
     return _not_yet(step, call, mine)
 
@@ -271,12 +273,18 @@ def _not_yet(step: Step, call: ExchangeCall, mine: Sequence[DepositReport]) -> P
 
 def _waiting_for(step: Step, call: ExchangeCall, reason: str) -> Progress:
     """Wait; beyond the route's measured time alert, and assume nothing."""
-    sender = call.step
-    route = reference.transfer_route(sender.asset, sender.venue, sender.to_venue)
-    age = registry.utc_now() - call.intended_at
-    if age > conf.scaled(route.overdue_seconds):
+    age = _overdue_by(call)
+    if age is not None:
         _alert_overdue(step, call, age)
     return waiting(poll_delay(), reason)
+
+
+def _overdue_by(call: ExchangeCall) -> timedelta | None:
+    """Give a withdrawal's age once it is beyond its route's measured time, else None."""
+    sender = call.step
+    most = reference.overdue_seconds(sender.asset, sender.venue, sender.to_venue, sender.network)
+    age = registry.utc_now() - call.intended_at
+    return age if most is not None and age > conf.scaled(most) else None
 
 
 def _alert_overdue(step: Step, call: ExchangeCall, age: timedelta) -> None:

@@ -47,7 +47,7 @@ from cycles.services.intervening import Actor
 from cycles.services.locking import lock_cycle
 from cycles.services.moving import Lease
 from cycles.services.resolving import Received, Resolution, ResolutionOutcome
-from exchanges.models import MarketRule, NetworkRule, RegisteredAddress
+from exchanges.models import MarketRule, NetworkRule, RegisteredAddress, TransferRoute
 from exchanges.values import FillReport, Market, OrderReport, OrderStatus, Side
 from tests import builders
 from tests.cycles.services.acts import balance, fail, give_back, make_due, set_policy
@@ -519,3 +519,37 @@ def test_dust_of_the_way_out_does_not_end_a_cycle_that_waits(desk: TestDesk) -> 
     assert dead_letters.process_dead_letters() == 0
     row.refresh_from_db()
     assert row.status == CycleStatus.DEAD_LETTER
+
+
+def arrived(call: ExchangeCall, *quantities: Decimal) -> list[dict[str, object]]:
+    """Give Upbit's list of deposits: the parts of one transaction."""
+    return [
+        {
+            "uuid": f"d{number}", "currency": "XRP", "net_type": "XRP", "state": "ACCEPTED",
+            "txid": call.report["txid"], "amount": str(quantity),
+        }
+        for number, quantity in enumerate(quantities)
+    ]  # fmt: skip
+
+
+def test_a_credit_in_parts_is_waited_for_before_it_counts_as_too_little(desk: TestDesk) -> None:
+    TransferRoute.objects.update(overdue_seconds=10**6)
+    row = desk.open()
+    lease = units_until_done(desk, row, "OUTBOUND", "WITHDRAW")
+    call = ExchangeCall.objects.get(cycle=row, operation="WITHDRAW")
+    whole = Decimal(call.report["quantity"])
+    told(desk, "upbit", "/v1/deposits$", arrived(call, whole - 5))
+    assert desk.unit(lease).turn is Turn.WAIT
+    no_faults(desk)
+    told(desk, "upbit", "/v1/deposits$", arrived(call, whole - 5, Decimal(5)))
+    assert desk.unit(lease).turn is Turn.GO_ON
+    assert balance("upbit", "XRP", "CYCLE", row) == whole
+
+
+def test_a_route_that_is_closed_to_new_cycles_kills_none_that_is_on_it(desk: TestDesk) -> None:
+    row = desk.open()
+    desk.fault(fault="F28", venue="binance", when="once")
+    lease = units_until_done(desk, row, "OUTBOUND", "BUY")
+    desk.unit(lease)
+    TransferRoute.objects.update(is_allowed=False)
+    assert desk.unit(lease).turn is Turn.WAIT
