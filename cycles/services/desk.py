@@ -24,6 +24,7 @@ from cycles.errors import (
 from cycles.models import Desk, Pause, PolicyVersion
 from cycles.services.intervening import Actor, intervene
 from cycles.services.locking import in_transaction, own_mode
+from exchanges.models import TransferRoute
 
 FIXED_COLUMNS = {"id", "number", "created_at", "created_by", "reason"}
 SIGNED_COLUMNS = {"min_open_edge_bps", "min_rebalance_edge_bps", "band_open_premium_bps"}
@@ -158,7 +159,9 @@ def unpause(pause_id: int, *, actor: Actor, reason: str) -> None:
 def paused_assets(
     from_venue: str, to_venue: str, *, of: frozenset[str] = frozenset()
 ) -> frozenset[str]:
-    """Give the assets that may not begin to travel; every asset when a venue is paused.
+    """Give the assets that may not begin to travel, by a pause or for want of an allowed network.
+
+    A paused venue pauses every asset.
 
     `of`: what an older version of the policy allows besides.
     """
@@ -170,7 +173,19 @@ def paused_assets(
             paused.add(row.key)
         if row.scope == PauseScope.ROUTE and row.key.endswith(f":{from_venue}>{to_venue}"):
             paused.add(row.key.partition(":")[0])
-    return frozenset(paused)
+    return frozenset(paused) | _without_allowed_network(from_venue, to_venue)
+
+
+def _without_allowed_network(from_venue: str, to_venue: str) -> frozenset[str]:
+    """Give the assets that would travel on a network that the policy in force does not allow."""
+    allowed = current_policy().allowed_networks
+    if not allowed:
+        return frozenset()
+    routes = TransferRoute.objects.filter(
+        from_venue=from_venue, to_venue=to_venue, is_allowed=True
+    ).order_by("-expected_seconds", "-pk")
+    networks = dict(routes.values_list("asset", "network"))  # the quickest comes last, and stays
+    return frozenset(asset for asset, network in networks.items() if network not in allowed)
 
 
 def current_policy() -> PolicyVersion:

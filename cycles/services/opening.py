@@ -196,7 +196,10 @@ def _objections(asset: str, notional_usdt: Decimal, quote: decision.Quote | None
         (notional_usdt <= 0, "the notional must be above zero"),
         (asset not in policy.allowed_assets, f"the policy does not allow {asset}"),
         (desk.current().mode != Mode.RUN, f"the desk's mode is {desk.current().mode}"),
-        (asset in desk.paused_assets(GLOBAL, KOREA), f"{asset} is paused"),
+        (
+            asset in desk.paused_assets(GLOBAL, KOREA),
+            f"{asset} is paused, or its network is not allowed",
+        ),
         (quote is None or not quote.is_fresh, f"there is no fresh quote of {asset}"),
         (asset in reference.closed_ways(GLOBAL, KOREA), f"a wallet of {asset} is closed"),
         (out.free_usdt < notional_usdt, f"the desk holds {out.free_usdt} USDT free"),

@@ -210,3 +210,12 @@ def test_a_halt_stops_no_claim_but_every_role_only_looks(desk: TestDesk) -> None
     halt()
     lease = claimed(row, Role.INITIATOR)
     assert one_unit(lease).turn.value == "wait"
+
+
+def test_an_asset_travels_only_on_a_network_that_the_policy_allows(desk: TestDesk) -> None:
+    assert desk_services.paused_assets("binance", "upbit") == frozenset()
+    set_policy(allowed_networks=["XRP", "TRX"])
+    desk.sample()
+    assert desk_services.paused_assets("binance", "upbit") == {"BTC", "ETH", "SOL"}
+    with pytest.raises(PolicyDeniedError, match="network"):
+        opening.open_by_hand(asset="SOL", notional_usdt=Decimal(2000), actor=operator(), reason="r")
