@@ -24,8 +24,9 @@ from cycles.errors import HaltedError, LeaseLostError
 from cycles.models import Alert, Cycle, Desk, ExchangeCall, Step
 from cycles.services.alerting import raise_alert
 from cycles.services.correlating import correlation
-from cycles.services.locking import in_transaction, lock_cycle, share_mode
+from cycles.services.locking import in_transaction, lock_cycle, persistently, share_mode
 from cycles.services.moving import Lease, lock_for_decision, touch
+from cycles.services.outage import UNREACHABLE
 from cycles.services.tracing import span
 from exchanges import registry
 from exchanges.errors import (
@@ -132,11 +133,29 @@ def intend(
         touch(cycle)
         return call
 
-    call = in_transaction(work)
-    step.refresh_from_db()
+    try:
+        call = in_transaction(work)
+        step.refresh_from_db()
+    except UNREACHABLE:
+        _disown(lease, client_order_id)
+        raise
     call.step = step
     del call.intended_at  # the database's; read from there if anyone asks
     return call
+
+
+def _disown(lease: Lease, client_order_id: str) -> None:
+    """Note that an intent was never sent, if it was committed before the database went away.
+
+    Only this process knows; without its word a person would have to find out.
+    """
+    intent = ExchangeCall.objects.filter(client_order_id=client_order_id, fence=lease.fence)
+    error = "the database went away before it was sent"
+    persistently(
+        lambda: intent.filter(outcome__in=[CallOutcome.INTENDED, CallOutcome.UNKNOWN]).update(
+            outcome=CallOutcome.NOT_SENT, error=error, noted_at=Now()
+        )
+    )
 
 
 def _first_price(price: Decimal | None) -> dict[str, Coalesce]:
@@ -169,19 +188,24 @@ def called(call: ExchangeCall, send: Callable[[], Report | None]) -> Noted:
         venue=call.venue,
         client_order_id=call.client_order_id,
     ):
-        if not _is_still_ours(call):
-            return Noted(outcome=CallOutcome.NOT_SENT, error="the lease ran out before it was sent")
+        objection = _objection(call)
+        if objection:
+            return Noted(outcome=CallOutcome.NOT_SENT, error=objection)
         return _classified(send)
 
 
-def _is_still_ours(call: ExchangeCall) -> bool:
-    """Say whether the intent stands as we wrote it and the lease it was written under holds."""
-    return ExchangeCall.objects.filter(
+def _objection(call: ExchangeCall) -> str:
+    """Say why a call is not sent any more; nothing while its intent and its lease stand."""
+    ours = ExchangeCall.objects.filter(
         pk=call.pk,
         outcome=CallOutcome.INTENDED,
         cycle__fence=call.fence,
         cycle__lease_expires_at__gt=Now(),
-    ).exists()
+    )
+    try:
+        return "" if ours.exists() else "the lease ran out before it was sent"
+    except UNREACHABLE:
+        return "the database went away before it was sent"
 
 
 def _classified(send: Callable[[], Report | None]) -> Noted:
@@ -255,7 +279,7 @@ def note(lease: Lease, call: ExchangeCall, noted: Noted, settle: Settle | None =
             settle(cycle, call)
         return True
 
-    if not in_transaction(work):
+    if not persistently(work):
         raise LeaseLostError("the lease was lost while the venue answered; the outcome is noted")
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import psycopg.errors
-from django.db import OperationalError, connection, models, transaction
+from django.db import InterfaceError, OperationalError, connection, models, transaction
 from django.db.models import QuerySet
 
 from cycles.errors import DatabaseBusyError, NotFoundError
@@ -26,6 +26,7 @@ M = TypeVar("M", bound=models.Model)
 MODE_LOCK = 0x6B696D70  # "kimp"
 ATTEMPTS = 5
 FIRST_PAUSE_SECONDS = 0.05
+FACT_SECONDS = 60  # how long a fact that stands nowhere else waits for a database that is away
 PASSING = (
     psycopg.errors.LockNotAvailable,
     psycopg.errors.DeadlockDetected,
@@ -86,3 +87,19 @@ def in_transaction(work: Callable[[], T]) -> T:
         # Not a retry of anything outside: the transaction rolled back whole.
         time.sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**attempt))  # noqa: S311  jitter
     raise AssertionError("unreachable")
+
+
+def persistently(work: Callable[[], T]) -> T:
+    """Run `work` until the database takes it, for a minute: what only this process knows.
+
+    `work` must bear being run twice: a connection that is lost inside a commit tells nothing.
+    """
+    ends_at = time.monotonic() + FACT_SECONDS
+    while True:
+        try:
+            return in_transaction(work)
+        except (OperationalError, InterfaceError, DatabaseBusyError):
+            if time.monotonic() >= ends_at:
+                raise
+            connection.close()
+        time.sleep(random.uniform(0.1, 1.0))  # noqa: S311  jitter
