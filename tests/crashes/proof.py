@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from decimal import Decimal
 from typing import Any
@@ -15,7 +16,18 @@ from cycles.services.resolving import Resolution, ResolutionOutcome
 from tests.crashes.running import DESK_APPLICATIONS, RunningDesk
 from tests.desk import operator, why
 
+END_SECONDS = 90.0
 FINAL = {"COMPLETED", "FAILED"}
+
+
+def all_end(*cycles: Cycle) -> None:
+    """Wait until the roles have completed them; say what any other hangs on."""
+    ids = [cycle.pk for cycle in cycles]
+    deadline = time.monotonic() + END_SECONDS
+    while left := Cycle.objects.filter(pk__in=ids).exclude(status="COMPLETED"):
+        told = "\n".join(f"{cycle} {cycle.status} {why(cycle)}" for cycle in left)
+        assert time.monotonic() < deadline, told
+        time.sleep(0.1)
 
 
 def assert_one_story(desk: RunningDesk) -> None:

@@ -15,11 +15,11 @@ import pytest
 from django.db import connection, transaction
 
 from cycles.domain.plan import client_order_id
-from cycles.domain.words import CallOutcome
+from cycles.domain.words import CallOutcome, Operation
 from cycles.models import Cycle, ExchangeCall
 from tests.builders import person
-from tests.crashes.proof import assert_one_story
-from tests.crashes.running import RunningDesk
+from tests.crashes.proof import all_end, assert_one_story
+from tests.crashes.running import RunningDesk, cut_connections
 from tests.desk import eventually, why
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
@@ -73,13 +73,6 @@ def _orders_out(desk: RunningDesk, cycle: Cycle) -> Counter[str]:
     )
 
 
-def _all_end(*cycles: Cycle) -> None:
-    wanted = {"COMPLETED"}
-    eventually(
-        lambda: {Cycle.objects.get(pk=cycle.pk).status for cycle in cycles} == wanted, seconds=90
-    )
-
-
 def test_a_worker_killed_at_any_point_of_a_call_leaves_one_order(desk: RunningDesk) -> None:
     _begin(desk)
     desk.variables["KIMP_VENUE_DEADLINE_SECONDS"] = "90"
@@ -97,7 +90,7 @@ def test_a_worker_killed_at_any_point_of_a_call_leaves_one_order(desk: RunningDe
         assert (call.outcome, call.is_settled) == (outcome, False), point
     desk.control("/control/faults", method="DELETE")
     desk.start("initiator-2", "finalizer-1")
-    _all_end(*cycles.values())
+    all_end(*cycles.values())
     for point, cycle in cycles.items():
         assert _orders_out(desk, cycle) == {"BUY": 1, "SELL": 1}, point
     absent = _call(cycles["intended, not accepted"], BUY)
@@ -123,7 +116,7 @@ def test_a_worker_killed_inside_the_settling_transaction_settles_nothing_twice(
     assert (call.outcome, call.is_settled) == (CallOutcome.INTENDED, False)
     assert not call.fills.exists()
     desk.start("initiator-2", "finalizer-1")
-    _all_end(cycle)
+    all_end(cycle)
     assert _orders_out(desk, cycle) == {"BUY": 1, "SELL": 1}
     assert_one_story(desk)
 
@@ -133,15 +126,16 @@ def test_a_worker_that_sleeps_between_intent_and_call_sends_nothing_when_it_wake
 ) -> None:
     _begin(desk)
     cycle = desk.open()
-    with _stopped_after_intending(desk, "initiator-1"):
-        call = _call(cycle, BUY)
-        assert call is not None
-        assert call.outcome == CallOutcome.INTENDED
-        assert _orders_out(desk, cycle) == {}
-        desk.start("initiator-2", "finalizer-1")
-        eventually(lambda: Cycle.objects.get(pk=cycle.pk).status != "STARTED", seconds=60)
-
-    _all_end(cycle)
+    with _after_intending(desk, "initiator-1"):
+        desk.signal("initiator-1", signal.SIGSTOP)
+    call = _call(cycle, BUY)
+    assert call is not None
+    assert call.outcome == CallOutcome.INTENDED
+    assert _orders_out(desk, cycle) == {}
+    desk.start("initiator-2", "finalizer-1")
+    eventually(lambda: Cycle.objects.get(pk=cycle.pk).status != "STARTED", seconds=60)
+    desk.signal("initiator-1", signal.SIGCONT)
+    all_end(cycle)
     eventually(lambda: _said(desk, "initiator-1", "lease.lost"))
     assert _orders_out(desk, cycle) == {"BUY": 1, "SELL": 1}
     call.refresh_from_db()
@@ -149,16 +143,36 @@ def test_a_worker_that_sleeps_between_intent_and_call_sends_nothing_when_it_wake
     assert_one_story(desk)
 
 
+def test_what_an_outage_kept_from_being_sent_needs_no_person(desk: RunningDesk) -> None:
+    _begin(desk)
+    cycle = desk.open("USDT")  # its first call is a withdrawal: there absence proves nothing
+    with _after_intending(desk, "initiator-1"):
+        cut_connections()
+
+    call = _call(cycle, BUY)
+    assert call is not None
+    desk.start("finalizer-1")
+    all_end(cycle)
+    call.refresh_from_db()
+    assert (call.operation, call.outcome) == (Operation.WITHDRAW, CallOutcome.NOT_SENT)
+    assert not cycle.transitions.filter(to_status="DEAD_LETTER").exists()
+    assert_one_story(desk)
+
+
 @contextmanager
-def _stopped_after_intending(desk: RunningDesk, name: str) -> Iterator[None]:
-    """Start a worker and stop it where its intent is committed and the call is not yet made.
+def _after_intending(desk: RunningDesk, name: str) -> Iterator[None]:
+    """Start a worker and catch it where its intent is committed and the call is not yet made.
 
     Lock queues are fair: the intent waits for our first lock, our second waits behind the intent,
     and the worker's next read of the journal waits behind our second.
     """
+    is_connected, may_queue = threading.Event(), threading.Event()
     is_queued, may_go = threading.Event(), threading.Event()
 
     def hold_behind_the_intent() -> None:
+        connection.ensure_connection()  # beforehand: the intent waits for 3 seconds only
+        is_connected.set()
+        may_queue.wait(60)
         with transaction.atomic():
             _lock("cycles_exchangecall", "ACCESS EXCLUSIVE")
             is_queued.set()
@@ -166,21 +180,21 @@ def _stopped_after_intending(desk: RunningDesk, name: str) -> Iterator[None]:
         connection.close()
 
     holder = threading.Thread(target=hold_behind_the_intent)
+    holder.start()
+    assert is_connected.wait(30)
     with transaction.atomic():
         _lock("cycles_exchangecall", "SHARE")
         desk.start(name)
         eventually(lambda: _waits_for_lock("kimp-initiator"))
-        holder.start()
+        may_queue.set()
         eventually(lambda: _waits_for_lock("kimp-web"))
     try:
         assert is_queued.wait(10)
         eventually(lambda: _waits_for_lock("kimp-initiator"))
-        desk.signal(name, signal.SIGSTOP)
+        yield
     finally:
         may_go.set()
         holder.join()
-    yield
-    desk.signal(name, signal.SIGCONT)
 
 
 def _lock(table: str, mode: str) -> None:

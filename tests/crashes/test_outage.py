@@ -13,7 +13,7 @@ from psycopg import sql
 
 from cycles.models import Cycle
 from tests.builders import person
-from tests.crashes.proof import assert_one_story
+from tests.crashes.proof import all_end, assert_one_story
 from tests.crashes.running import RunningDesk, cut_connections
 from tests.desk import eventually
 
@@ -37,9 +37,7 @@ def test_an_outage_of_the_database_is_said_once_and_waited_out(desk: RunningDesk
 
     assert told == dict.fromkeys(ROLES, 1)
     assert all(child.poll() is None for child in desk.children.values())
-    eventually(
-        lambda: set(Cycle.objects.values_list("status", flat=True)) == {"COMPLETED"}, seconds=90
-    )
+    all_end(*cycles)
     assert Cycle.objects.count() == len(cycles)
     assert {name: _times(desk, name, "database.answers_again") for name in ROLES} == told
     assert_one_story(desk)

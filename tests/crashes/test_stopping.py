@@ -11,9 +11,9 @@ import pytest
 
 from cycles.domain.plan import client_order_id
 from cycles.domain.words import CallOutcome
-from cycles.models import Cycle, ExchangeCall, Heartbeat
+from cycles.models import ExchangeCall, Heartbeat
 from tests.builders import person
-from tests.crashes.proof import assert_one_story
+from tests.crashes.proof import all_end, assert_one_story
 from tests.crashes.running import RunningDesk
 from tests.desk import eventually
 from tests.kimp.processes import PROJECT, environ_of
@@ -58,7 +58,7 @@ def test_sigterm_ends_a_role_while_a_venue_hangs_and_the_next_one_finishes(
     assert ExchangeCall.objects.get(client_order_id=order_id).outcome == CallOutcome.INTENDED
     assert not Heartbeat.objects.filter(role="initiator").exists()
     desk.start("initiator-2")
-    eventually(lambda: Cycle.objects.get(pk=cycle.pk).status == "COMPLETED", seconds=90)
+    all_end(cycle)
     assert ExchangeCall.objects.get(client_order_id=order_id).outcome == CallOutcome.DONE
     assert_one_story(desk)
     for name in ("finalizer-1", "feeder-1"):
