@@ -20,7 +20,7 @@ POLICY: dict[str, Any] = {
     "min_open_edge_bps": Decimal(-1000),
     "min_rebalance_edge_bps": Decimal(-5000),
 }
-WORLD = {"seed": 7, "speed": "1000", "scenario": "default"}
+WORLD = {"seed": 7, "speed": "1000", "scenario": "unlimited"}
 REFERENCE: tuple[type[Model], ...] = (MarketRule, NetworkRule, RegisteredAddress, TransferRoute)
 _synced: dict[type[Model], list[Model]] = {}  # what the venues told the first test of this process
 

@@ -36,8 +36,8 @@ LOST = ("F2", "F4", "F5", "F6", "F7", "F8", "F9")
 
 @pytest.fixture(autouse=True)
 def _short_patience(settings: Any) -> None:
-    """Let a venue hang for one second only."""
-    settings.KIMP_VENUE_DEADLINE_SECONDS = 1
+    """Let a venue hang for two seconds only."""
+    settings.KIMP_VENUE_DEADLINE_SECONDS = 2
     registry.forget()
 
 
