@@ -40,6 +40,7 @@ class Evidence:
     report: OrderReport | WithdrawalReport | None = None
     is_absent: bool = False
     ambiguity: str = ""
+    doubt: str = ""  # why what was found is not adopted yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,8 @@ def _undecided(venue: Venue, call: ExchangeCall, evidence: Evidence, age: timede
     ):
         return failed(
             _unknown_class(call),
-            f"{call.venue} shows no trace of {call.client_order_id}, which proves nothing there",
+            evidence.doubt
+            or f"{call.venue} shows no trace of {call.client_order_id}, which proves nothing there",
         )
     return waiting(LOOK_AGAIN, "an outcome is unknown")
 
@@ -109,10 +111,28 @@ def _look_up_withdrawal(venue: Venue, call: ExchangeCall) -> Evidence:
     if by_id:
         return Evidence(report=by_id[0])
     matches = [row for row in rows if row.client_withdrawal_id is None and _matches(call, row)]
+    has_twin = _has_twin(
+        call
+    )  # asked before what is known: a twin that is settled in between is known
     free = _not_ours_already(matches)
     if len(free) > 1:
         return Evidence(ambiguity=f"{len(free)} withdrawals look like {call.client_order_id}")
+    if free and has_twin:
+        return Evidence(doubt=f"what {call.venue} shows may be another open request's")
     return Evidence(report=free[0] if free else None)
+
+
+def _has_twin(call: ExchangeCall) -> bool:
+    """Say whether another open call asks for the very same: a trace may be either's."""
+    alike = ExchangeCall.objects.filter(
+        venue=call.venue,
+        operation=call.operation,
+        outcome__in=OPEN,
+        request__asset=call.request["asset"],
+        request__network=call.request["network"],
+        request__quantity=call.request["quantity"],
+    )
+    return alike.exclude(pk=call.pk).exists()
 
 
 def _matches(call: ExchangeCall, row: WithdrawalReport) -> bool:
