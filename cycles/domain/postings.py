@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -87,11 +87,12 @@ def credited_lines(venue: str, asset: str, *, sent: Decimal, credited: Decimal) 
     )
 
 
-def released_lines(holdings: Sequence[Holding]) -> list[Line]:
-    """Give everything a cycle holds at venues back: USDT and KRW to the desk, coins' dust to dust."""
+def released_lines(holdings: Sequence[Holding], is_dust: Callable[[Holding], bool]) -> list[Line]:
+    """Give everything a cycle holds back to the desk, and coins too small to trade to dust."""
     lines: list[Line] = []
     for held in holdings:
-        target = O.DESK if held.asset in {"USDT", "KRW"} else O.DUST
+        is_coin = held.asset not in {"USDT", "KRW"}
+        target = O.DUST if is_coin and is_dust(held) else O.DESK
         lines += moved(held.venue, held.asset, held.quantity, origin=held.owner, target=target)
     return summed(lines)
 

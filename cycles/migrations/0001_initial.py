@@ -650,7 +650,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='exchangecall',
-            constraint=models.UniqueConstraint(condition=models.Q(models.Q(('venue_order_id', ''), _negated=True), models.Q(('operation', 'CANCEL_ORDER'), _negated=True)), fields=('venue', 'operation', 'venue_order_id'), name='call_venue_order_id_once'),
+            constraint=models.UniqueConstraint(condition=models.Q(models.Q(('venue_order_id', ''), _negated=True), ('operation', 'WITHDRAW')), fields=('venue', 'venue_order_id'), name='call_venue_withdrawal_id_once'),
         ),
         migrations.AddConstraint(
             model_name='exchangecall',

@@ -75,9 +75,10 @@ class ExchangeCall(Correlated):
                 condition=~Q(operation="WITHDRAW") | Q(destination__isnull=False),
             ),
             models.UniqueConstraint(
-                fields=("venue", "operation", "venue_order_id"),
-                name="call_venue_order_id_once",
-                condition=~Q(venue_order_id="") & ~Q(operation="CANCEL_ORDER"),
+                # Not orders: Binance numbers them per market, and ours have client order ids.
+                fields=("venue", "venue_order_id"),
+                name="call_venue_withdrawal_id_once",
+                condition=~Q(venue_order_id="") & Q(operation="WITHDRAW"),
             ),
             # At most one call of a cycle may be open at a time: nothing is sent beside an unknown.
             models.UniqueConstraint(

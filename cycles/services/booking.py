@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from functools import reduce
-from operator import or_
 
 from django.db.models import Q, Sum
 from django.db.models.functions import Now
@@ -73,12 +71,15 @@ def _accounts(lines: Sequence[Line], cycle: Cycle | None) -> dict[Place, int]:
 
 def _found(wanted: set[Place], cycle: Cycle | None) -> dict[Place, int]:
     """Give the ids of the accounts that exist."""
-    places = [
-        Q(venue=venue, asset=asset, owner=owner, cycle=_owning_cycle(owner, cycle))
-        for venue, asset, owner in sorted(wanted)
-    ]
-    rows = Account.objects.filter(reduce(or_, places)).values_list("venue", "asset", "owner", "pk")
-    return {(venue, asset, owner): pk for venue, asset, owner, pk in rows}
+    around = {
+        "venue__in": sorted({venue for venue, _, _ in wanted}),
+        "asset__in": sorted({asset for _, asset, _ in wanted}),
+        "owner__in": sorted({owner for _, _, owner in wanted}),
+    }
+    of_desk, of_cycle = Q(cycle=None, **around), Q(cycle=cycle, **around)
+    rows = Account.objects.filter(of_desk | of_cycle if cycle else of_desk)
+    found = rows.values_list("venue", "asset", "owner", "pk")
+    return {(venue, asset, owner): pk for venue, asset, owner, pk in found}
 
 
 def _owning_cycle(owner: str, cycle: Cycle | None) -> Cycle | None:

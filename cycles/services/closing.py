@@ -20,15 +20,12 @@ USDT_STEP = Decimal("0.00000001")
 def close(cycle: Cycle, target: CycleStatus, *, event: str, actor: str, reason: str = "") -> None:
     """Hand everything over and enter a final status; `cycle` must be locked in this transaction.
 
-    USDT and KRW go to the desk, coins too small to trade to dust (COMPLETED) or to the desk as they
-    are (FAILED). The database refuses the status while anything is left.
+    All of it goes to the desk as it is, but for coins too small to trade, which are dust. The
+    database refuses the status while anything is left.
     """
     held = booking.holdings(cycle)
-    lines = (
-        postings.released_lines(held)
-        if target is CycleStatus.COMPLETED
-        else postings.handed_over_lines(held, target=AccountOwner.DESK)
-    )
+    krw_of = valuing.newest_prices(cycle.global_venue).krw
+    lines = postings.released_lines(held, lambda one: is_dust(krw_of(one)))
     booking.post(f"close:{cycle.pk}", PostingKind.CLOSE, lines, cycle=cycle, memo=reason[:200])
     usdt, krw = realised_pnl(cycle, held)
     move(
@@ -61,6 +58,8 @@ def realised_pnl(cycle: Cycle, held: Sequence[Holding]) -> tuple[Decimal | None,
     """
     prices = valuing.newest_prices(cycle.global_venue)
     rate = cycle.krw_per_usdt_at_open or prices.krw_per_usdt
+    if rate is None and not held and not cycle.notional_krw:
+        return -cycle.notional_usdt, None  # all of it is lost, at any rate
     if rate is None:
         return None, None
     usdt = ZERO

@@ -57,7 +57,7 @@ def process_dead_letters() -> int:
     """
     tried = Transition.objects.filter(event=AUTO_RECOVERED).values("cycle_id")
     fresh = Cycle.objects.filter(status="DEAD_LETTER", acknowledged_at__isnull=True)
-    fresh = fresh.exclude(pk__in=tried).order_by("pk")
+    fresh = fresh.exclude(pk__in=tried).order_by("-status_since")  # old ones starve none
     return sum(_recover(cycle) for cycle in fresh[:BATCH])
 
 

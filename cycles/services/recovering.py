@@ -32,8 +32,8 @@ def unsettled_calls(cycle: Cycle) -> list[ExchangeCall]:
 
 def first_loose_call(cycle: Cycle) -> ExchangeCall | None:
     """Give what must be seen to before anything else: a call that is open, else one not settled."""
-    calls = ExchangeCall.objects.filter(cycle=cycle).filter(_IS_OPEN | _IS_UNSETTLED)
-    rows = list(calls.select_related("step", "cycle", "destination"))
+    # Asked before every unit and nearly always empty: no joins for what is seldom needed.
+    rows = list(ExchangeCall.objects.filter(_IS_OPEN | _IS_UNSETTLED, cycle=cycle))
     return next((row for row in rows if row.outcome in OPEN_OUTCOMES), rows[0] if rows else None)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from django.db import transaction
@@ -14,6 +14,7 @@ from cycles.errors import PolicyDeniedError, StaleDataError
 from cycles.models import PolicyVersion, Posting
 from cycles.services import booking, desk
 from exchanges import market_sync, registry
+from exchanges.values import Balance
 
 STARTER_REASON = "starter policy"
 
@@ -71,19 +72,18 @@ def open_books() -> list[str]:
     """Post what the venues hold as the desk's opening capital, once."""
     if Posting.objects.filter(kind=PostingKind.CAPITAL).exists():
         return []
-    opened = []
+    held = [(code, list(registry.venue(code).balances().values())) for code in registry.VENUES]
     with transaction.atomic():
-        for code in registry.VENUES:
-            for balance in registry.venue(code).balances().values():
-                held = balance.free + balance.locked
-                lines = postings.moved(
-                    code,
-                    balance.asset,
-                    held,
-                    origin=AccountOwner.CAPITAL,
-                    target=AccountOwner.DESK,
-                )
-                key = f"capital:opening:{code}:{balance.asset}"
-                if booking.post(key, PostingKind.CAPITAL, lines, memo="opening balance"):
-                    opened.append(f"{held.normalize():f} {balance.asset} at {code}")
-    return opened
+        return [text for code, rows in held for text in _open_accounts(code, rows)]
+
+
+def _open_accounts(code: str, balances: Iterable[Balance]) -> Iterator[str]:
+    """Post one venue's balances; says what was opened."""
+    for balance in balances:
+        total = balance.free + balance.locked
+        lines = postings.moved(
+            code, balance.asset, total, origin=AccountOwner.CAPITAL, target=AccountOwner.DESK
+        )
+        key = f"capital:opening:{code}:{balance.asset}"
+        if booking.post(key, PostingKind.CAPITAL, lines, memo="opening balance"):
+            yield f"{total.normalize():f} {balance.asset} at {code}"

@@ -10,6 +10,7 @@ from decimal import Decimal
 from django.db.models.functions import Now
 
 from cycles.domain.depth import walk_notional
+from cycles.domain.money import ratio_bps
 from cycles.domain.plan import buy_order, client_order_id, sell_order
 from cycles.domain.progress import GO_ON, Progress, failed, waiting
 from cycles.domain.words import CallOutcome, FailureClass, Operation, StepKind
@@ -116,9 +117,11 @@ def trade(lease: Lease, cycle: Cycle, step: Step) -> Progress:
 def _buy(lease: Lease, cycle: Cycle, step: Step, book: Book, rules: MarketRules) -> Progress:
     """Spend what the cycle holds of the quote asset; a limit may stop the passage here."""
     spend = booking.held_by_cycle(cycle, step.venue, step.quote)
-    limit = cycle.policy.max_slippage_bps
+    limit = _slippage_left(cycle, step, book)
     walk = walk_notional(book.asks, spend)
     begun = step.quantity_out > 0
+    if begun and limit <= 0:  # the market has run away from what is left to buy
+        return _end(lease, step, begun=True)
     if not begun and walk is not None and walk.slippage_bps > limit:
         return failed(
             FailureClass.SLIPPAGE_LIMIT,
@@ -142,6 +145,14 @@ def _buy(lease: Lease, cycle: Cycle, step: Step, book: Book, rules: MarketRules)
         book,
         is_spent=lambda: not order(booking.held_by_cycle(cycle, step.venue, step.quote)),
     )
+
+
+def _slippage_left(cycle: Cycle, step: Step, book: Book) -> Decimal:
+    """Give the bps a BUY may still slip: the limit counts from where its first order began."""
+    limit: Decimal = cycle.policy.max_slippage_bps
+    if not step.reference_price or not book.asks or not step.quantity_out:
+        return limit
+    return limit - ratio_bps(book.asks[0].price, step.reference_price)
 
 
 def _is_worn_out(cycle: Cycle, step: Step) -> bool:

@@ -148,7 +148,7 @@ def _venue_lines(code: str) -> list[VenueLine]:
             ledger[row["asset"]] = ledger.get(row["asset"], ZERO) + row["balance"]
         elif row["owner"] == "IN_FLIGHT" and row["balance"]:
             arriving.setdefault(row["asset"], []).append(row["balance"])
-    returning = _may_come_back(code)
+    returning, given_up = _may_come_back(code), _written_off(code)
     lines = []
     for asset in sorted({*ledger, *held}):
         balance = held.get(asset)
@@ -164,7 +164,12 @@ def _venue_lines(code: str) -> list[VenueLine]:
                 in_flight=sum(arriving.get(asset, []), ZERO),
                 difference=free - ours,
                 is_explained=_is_explained(
-                    free - ours, [*arriving.get(asset, []), *returning.get(asset, [])]
+                    free - ours,
+                    [
+                        *arriving.get(asset, []),
+                        *returning.get(asset, []),
+                        *given_up.get(asset, []),
+                    ],
                 ),
             )
         )
@@ -185,6 +190,15 @@ def _may_come_back(code: str) -> dict[str, list[Decimal]]:
     for report in sent.values_list("report", flat=True):
         whole = Decimal(report["quantity"]) + Decimal(report["network_fee"])
         found.setdefault(report["asset"], []).append(whole)
+    return found
+
+
+def _written_off(code: str) -> dict[str, list[Decimal]]:
+    """Give what was written off at a venue: it is nobody's here, but may well lie there still."""
+    found: dict[str, list[Decimal]] = {}
+    entries = Entry.objects.filter(account__owner="WRITTEN_OFF", account__venue=code)
+    for asset, quantity in entries.values_list("account__asset", "quantity"):
+        found.setdefault(asset, []).append(quantity)
     return found
 
 

@@ -151,12 +151,7 @@ class Worker:
 
     def _bug(self, lease: Lease, error: Exception) -> None:
         """Park a cycle whose driving raised what nobody foresaw."""
-        log.error("cycle.bug", cycle_id=str(lease.cycle_id), exc_info=error)
-        try:
-            reason = f"{type(error).__name__}: {error}"
-            retrying.fail(lease, FailureClass.BUG, reason, actor=self.owner)
-        except (CycleError, DatabaseError, InterfaceError) as second:
-            log.warning("cycle.bug_not_noted", error=str(second))
+        park(lease, error)
 
     def _nap(self) -> float:
         """Give how long to sleep: until the next cycle is due, a second at most."""
@@ -211,3 +206,18 @@ def drive_due(role: Role, owner: str, *, limit: int = 50) -> int:
     for lease in leases:
         advancing.advance(lease)
     return len(leases)
+
+
+def park(lease: Lease, error: Exception) -> None:
+    """Make a dead letter of a cycle whose driving raised what nobody foresaw.
+
+    The reason keeps the error's first line: a database's details would tell whole rows.
+    """
+    with bound(cycle_id=str(lease.cycle_id)):
+        log.error("cycle.bug", exc_info=error)
+        told = next(iter(str(error).splitlines()), "")
+        try:
+            reason = f"{type(error).__name__}: {told}"
+            retrying.fail(lease, FailureClass.BUG, reason, actor=lease.owner)
+        except (CycleError, DatabaseError, InterfaceError) as second:
+            log.warning("cycle.bug_not_noted", error=str(second))

@@ -54,7 +54,7 @@ def examples() -> dict[P, Sequence[Line]]:
         P.CREDITED: postings.credited_lines(
             "upbit", "XRP", sent=Decimal(1900), credited=Decimal(1890)
         ),
-        P.CLOSE: postings.released_lines(held),
+        P.CLOSE: postings.released_lines(held, lambda one: one.asset == "XRP"),
         P.RESOLVED: _resolved(),
         P.WRITE_OFF: postings.handed_over_lines(held[:1], target=O.WRITTEN_OFF),
     }

@@ -78,7 +78,7 @@ def test_handing_over_sums_to_zero_and_leaves_the_cycle_nothing(
 ) -> None:
     holdings = [Holding(venue="upbit", asset=a, owner=O.CYCLE, quantity=q) for a, q in held]
     for lines in (
-        postings.released_lines(holdings),
+        postings.released_lines(holdings, lambda _: True),
         postings.handed_over_lines(holdings, target=O.WRITTEN_OFF),
     ):
         assert set(totals(lines).values()) <= {Decimal(0)}
@@ -129,11 +129,11 @@ def test_a_credit_that_differs_leaves_the_difference_in_suspense() -> None:
     assert of(less, O.CYCLE, "XRP", "upbit") == Decimal(98)
 
 
-def test_at_the_end_coins_are_dust_and_money_is_the_desks() -> None:
+def test_at_the_end_small_coins_are_dust_and_all_else_is_the_desks() -> None:
     held = [
         Holding(venue="upbit", asset=asset, owner=O.CYCLE, quantity=Decimal(3))
-        for asset in ("KRW", "USDT", "XRP")
+        for asset in ("KRW", "USDT", "XRP", "BTC")
     ]
-    lines = postings.released_lines(held)
+    lines = postings.released_lines(held, lambda one: one.asset != "BTC")
     assert of(lines, O.DESK, "KRW", "upbit") == of(lines, O.DESK, "USDT", "upbit") == Decimal(3)
-    assert of(lines, O.DUST, "XRP", "upbit") == Decimal(3)
+    assert of(lines, O.DESK, "BTC", "upbit") == of(lines, O.DUST, "XRP", "upbit") == Decimal(3)

@@ -83,6 +83,11 @@ def call(**facts: Any) -> Try:
     return lambda row: builders.order_call(row, **facts)
 
 
+def withdrawal(**facts: Any) -> Try:
+    """Insert the journal row of a withdrawal that its venue has numbered."""
+    return lambda row: builders.withdrawal_call(row, venue_order_id="7", **facts)
+
+
 def twice(one: Try, other: Try) -> Try:
     """Do two things that do not go together."""
 
@@ -213,10 +218,8 @@ TRIES: list[tuple[str, Try]] = [
         lambda row: builders.withdrawal_call(row, destination=None),
     ),
     (
-        "call_venue_order_id_once",
-        twice(
-            call(venue_order_id="7"), call(venue_order_id="7", attempt=2, client_order_id="other")
-        ),
+        "call_venue_withdrawal_id_once",
+        twice(withdrawal(), withdrawal(attempt=2, client_order_id="other")),
     ),
     (
         "call_one_open_per_cycle",
