@@ -1,0 +1,94 @@
+"""Bounds that hold over a whole step, a whole ledger and a whole sweep."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from cycles.domain.words import FailureClass, StepKind, StepState
+from cycles.models import Cycle, ExchangeCall, Step
+from cycles.services import booking, resolving, sweeping, verifying
+from cycles.services.intervening import Actor
+from tests import builders
+from tests.cycles.services.acts import fail, make_due
+from tests.desk import TestDesk, operator
+
+pytestmark = pytest.mark.django_db
+
+
+def pin(desk: TestDesk, ask: str, quantity: str) -> None:
+    """Let Binance offer this much XRP at one price, and nothing beyond."""
+    desk.control(
+        "/control/book",
+        {
+            "venue": "binance",
+            "symbol": "XRPUSDT",
+            "bids": [[str(Decimal(ask) - Decimal("0.01")), "100000"]],
+            "asks": [[ask, quantity]],
+        },
+    )
+
+
+def test_a_buy_follows_no_market_that_runs_away_between_its_orders(desk: TestDesk) -> None:
+    row = desk.open("XRP", "2000")
+    pin(desk, "2.0000", "300")
+    lease = desk.lease(row)
+    buy = Step.objects.get(cycle=row, kind=StepKind.BUY)
+    while Step.objects.get(pk=buy.pk).quantity_out == 0:
+        desk.unit(lease)
+    pin(desk, "2.1000", "100000")
+    desk.unit(lease)
+    done = Step.objects.get(pk=buy.pk)
+    assert done.state == StepState.DONE
+    assert done.quantity_in == Decimal(600)
+    assert ExchangeCall.objects.filter(step=buy).count() == 1
+    assert booking.held_by_cycle(row, "binance", "USDT") == Decimal(1400)
+
+
+def test_a_buy_goes_on_while_the_market_stays_within_its_limit(desk: TestDesk) -> None:
+    row = desk.open("XRP", "2000")
+    pin(desk, "2.0000", "300")
+    lease = desk.lease(row)
+    buy = Step.objects.get(cycle=row, kind=StepKind.BUY)
+    while Step.objects.get(pk=buy.pk).quantity_out == 0:
+        desk.unit(lease)
+    pin(desk, "2.0010", "100000")
+    while Step.objects.get(pk=buy.pk).state != StepState.DONE:
+        desk.unit(lease)
+    assert Step.objects.get(pk=buy.pk).quantity_in > Decimal(1990)
+
+
+def written_off(desk: TestDesk, actor: Actor) -> Cycle:
+    """Give up a dead letter whose USDT lies at Binance still."""
+    row = desk.open("XRP", "2000")
+    fail(row, FailureClass.BUG)
+    resolving.write_off(row.pk, actor=actor, reason="lost its key", seen_version=row.version)
+    return row
+
+
+def test_what_was_written_off_but_lies_at_the_venue_is_no_riddle(desk: TestDesk) -> None:
+    written_off(desk, operator())
+    report = verifying.verify_ledger()
+    assert report.problems == ()
+    assert report.matches_venues
+
+
+def test_more_than_was_written_off_is_one(desk: TestDesk) -> None:
+    written_off(desk, operator())
+    desk.control("/control/balances", {"venue": "binance", "asset": "USDT", "credit": "1"})
+    assert not verifying.verify_ledger().matches_venues
+
+
+def test_a_cycle_with_a_bug_stops_no_other_of_its_sweep(desk: TestDesk) -> None:
+    broken, well = desk.open("XRP", "2000"), desk.open("SOL", "2000")
+    builders.withdrawal_call(broken)  # accepted, and its report lacks what settling needs
+    for row in (broken, well):
+        fail(row, FailureClass.TRANSIENT)
+        make_due(row)
+    sweeping.sweep_retries()
+    broken.refresh_from_db()
+    well.refresh_from_db()
+    assert (broken.status, broken.failure_class) == ("DEAD_LETTER", "BUG")
+    assert broken.failure_reason.startswith("KeyError")
+    assert well.status not in {"DEAD_LETTER", "RETRY_PENDING"}
