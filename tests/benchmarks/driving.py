@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from django.db import connection
+from django.db.models import Q
 
 from cycles.domain.words import Role
 from cycles.services import advancing, leasing, seeding
@@ -45,14 +46,15 @@ class Driver:
         for meter in self.meters:
             meter.reset()
         calls, venue_seconds = venue_totals()
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), time.process_time()
         cycles = self._drive_all()
-        seconds = time.perf_counter() - began
+        seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu_began
         calls_after, venue_seconds_after = venue_totals()
         return {
             "cycles": cycles,
             "seconds": seconds,
             "thread_seconds": seconds * self.threads,
+            "cpu_seconds": cpu_seconds,
             "venue_calls": calls_after - calls,
             "venue_seconds": venue_seconds_after - venue_seconds,
             "queries": sum(meter.queries for meter in self.meters),
@@ -71,7 +73,10 @@ class Driver:
         return driven
 
     def _claim(self) -> list[Lease]:
-        return leasing.claim(Role.INITIATOR, self.owner, limit=self.threads)
+        fresh = Q(
+            fence=0
+        )  # not those of an earlier round whose withdrawal is to be looked at again
+        return leasing.claim(Role.INITIATOR, self.owner, limit=self.threads, only=fresh)
 
     def close(self) -> None:
         """Give the threads' connections back."""

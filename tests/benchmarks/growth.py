@@ -41,7 +41,7 @@ def run(*, sizes: tuple[int, int], samples: tuple[int, int]) -> Findings:
     figures = [
         Figure(
             what=what, value=large[what], unit="ms" if what.endswith("time") else "buffers",
-            reference="the same, small", reference_value=small[what], aim="<= 1.2 later",
+            reference="the same, small", reference_value=small[what], aim="<= 1.2",
         )
         for what in large
     ]  # fmt: skip

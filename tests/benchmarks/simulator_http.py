@@ -37,6 +37,7 @@ RESULT_BYTES = 65536
 def run(*, orders: int, rounds: int) -> Findings:
     """Measure both venues by plain sockets and by our adapters; the reference is a bare aiohttp."""
     rates: dict[tuple[str, str], list[float]] = {}
+    costs: dict[str, list[float]] = {"binance": [], "upbit": []}
     with simulated() as venues, running(["-m", MODULE, "--bare"], {}) as bare:
         prepare_venues(venues.tell)
         bare_url = bare.hear()["url"]
@@ -44,7 +45,11 @@ def run(*, orders: int, rounds: int) -> Findings:
             for venue, how in _ways():
                 url = bare_url if how == "bare" else venues.urls[venue]
                 specs = _specs(venues, venue, how, url, orders // CLIENTS, number)
+                cpu_before = venues.process.cpu_seconds
                 rates.setdefault((venue, how), []).append(_rate(specs, orders))
+                cpu = venues.process.cpu_seconds
+                if how == "plain sockets" and cpu is not None and cpu_before is not None:
+                    costs[venue].append((cpu - cpu_before) * 1000 / orders)
         work = _work(venues, orders, rounds)
     reference = median(rates["binance", "bare"])
     figures = tuple(
@@ -58,6 +63,11 @@ def run(*, orders: int, rounds: int) -> Findings:
         )
         for (venue, how), found in rates.items()
         if how != "bare"
+    )
+    figures += tuple(
+        Figure(what=f"{venue}: CPU of the simulator for an order", value=median(cost), unit="ms")
+        for venue, cost in costs.items()
+        if cost
     )
     return Findings(name=f"simulator over HTTP, {CLIENTS} clients", figures=figures, work=work)
 

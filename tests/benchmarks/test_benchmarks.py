@@ -21,6 +21,7 @@ from tests.benchmarks.findings import Figure, Findings, document, median, table,
 
 MOST_QUERIES_A_CYCLE = 430
 MOST_QUERIES_A_STEP = 34
+MOST_QUERIES_A_TICK = 11
 
 
 def values(found: Findings) -> dict[str, float]:
@@ -72,6 +73,7 @@ def test_a_tick_writes_a_sample_for_each_asset_in_one_commit() -> None:
     found = feeding.run(**QUICK["feeding"])
     assert found.work["samples"] == 5 * QUICK["feeding"]["ticks"]
     assert values(found)["a tick's commits"] == 1
+    assert values(found)["a tick's queries"] <= MOST_QUERIES_A_TICK
 
 
 def test_findings_are_shown_with_their_ratio_and_kept_as_json(tmp_path: Path) -> None:

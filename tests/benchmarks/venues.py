@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.benchmarks.children import running
+from tests.benchmarks.children import Child, running
 
 SEED = "7"
 STRETCH = "crash-2024-12-03"
@@ -21,6 +21,7 @@ class Venues:
 
     control_url: str
     urls: dict[str, str]
+    process: Child
 
     def ask(self, path: str) -> Any:
         """Read from the control port."""
@@ -51,4 +52,4 @@ def simulated(*, speed: int = 1) -> Iterator[Venues]:
     with running([*arguments, "--scenario", "unlimited", "--speed", str(speed)], {}) as child:
         said = child.hear()
         urls = {venue: said[venue] for venue in ("upbit", "binance")}
-        yield Venues(control_url=said["control"], urls=urls)
+        yield Venues(control_url=said["control"], urls=urls, process=child)
