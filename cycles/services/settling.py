@@ -114,7 +114,10 @@ def _mark_settled(call: ExchangeCall, report: OrderReport | WithdrawalReport) ->
     """Write the report a call was settled by."""
     ExchangeCall.objects.filter(pk=call.pk).update(is_settled=True, **report_columns(report))
     call.is_settled = True
-    del call.report, call.venue_order_id  # read again as the database keeps them, if anyone asks
+    for name in ("report", "venue_order_id"):
+        # Read again as the database keeps them, if anyone asks. Gone already in a second run of a
+        # transaction that was rolled back.
+        call.__dict__.pop(name, None)
 
 
 def settle_sent(cycle: Cycle, call: ExchangeCall, report: WithdrawalReport) -> None:
