@@ -22,6 +22,7 @@ from tests.benchmarks.findings import Figure, Findings, document, median, table,
 MOST_QUERIES_A_CYCLE = 430
 MOST_QUERIES_A_STEP = 34
 MOST_QUERIES_A_TICK = 11
+MOST_PAGES_MORE = 8  # a deeper index, and rows on pages of their own: never the table
 
 
 def values(found: Findings) -> dict[str, float]:
@@ -52,14 +53,14 @@ def test_a_durable_step_takes_a_counted_number_of_statements() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_claims_read_the_same_pages_in_a_table_twenty_times_as_large() -> None:
+def test_claims_read_hardly_more_pages_in_a_table_twenty_times_as_large() -> None:
     place.empty()
     found = growth.run(**QUICK["growth"])
-    ratios = {figure.what: figure.ratio for figure in found.figures if figure.unit == "buffers"}
+    pages = {figure.what: figure for figure in found.figures if figure.unit == "buffers"}
     for role in growth.INDEXES:
-        ratio = ratios[f"{role.lower()}: a claim's buffers"]
-        assert ratio is not None
-        assert ratio <= 1.2
+        claim = pages[f"{role.lower()}: a claim's buffers"]
+        assert claim.reference_value is not None
+        assert claim.value <= claim.reference_value + MOST_PAGES_MORE
 
 
 @pytest.mark.django_db(transaction=True)
