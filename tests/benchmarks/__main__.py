@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -43,6 +44,8 @@ def main(arguments: Sequence[str]) -> None:
     unknown = set(options.names) - set(SIZES)
     if unknown:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    # Ended from outside, its children and its database go too.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
     os.environ.setdefault("KIMP_LOG_LEVEL", "WARNING")
     django.setup()
