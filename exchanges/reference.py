@@ -101,14 +101,6 @@ def overdue_seconds(asset: str, from_venue: str, to_venue: str, network: str) ->
     return routes.values_list("overdue_seconds", flat=True).first()
 
 
-def overdue_seconds(asset: str, from_venue: str, to_venue: str, network: str) -> int | None:
-    """Give how long a transfer may take, on a route that is not allowed any more too; None: unknown."""
-    routes = TransferRoute.objects.filter(
-        asset=asset, from_venue=from_venue, to_venue=to_venue, network=network
-    )
-    return routes.values_list("overdue_seconds", flat=True).first()
-
-
 def closed_ways(from_venue: str, to_venue: str) -> frozenset[str]:
     """Give the assets that cannot leave one venue or arrive at the other now, on their quickest route.
 
