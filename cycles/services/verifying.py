@@ -10,7 +10,7 @@ from decimal import Decimal
 from itertools import combinations
 
 import structlog
-from django.db.models import F, Sum
+from django.db.models import F, Q, Sum
 from django.db.models.functions import Coalesce, Now
 
 from cycles.domain.money import ZERO
@@ -28,6 +28,8 @@ AT_VENUE = ("DESK", "CYCLE", "DUST")
 TRIES = 20
 PAUSE_SECONDS = 0.25
 BLIND_AFTER = timedelta(minutes=10)
+# A withdrawal whose outcome only a person can tell rests: nothing moves while it waits.
+RESTING = Q(operation=Operation.WITHDRAW, outcome=CallOutcome.UNKNOWN, cycle__status="DEAD_LETTER")
 MOST_IN_FLIGHT = 12  # subsets of more are not searched: then it is a difference
 
 
@@ -126,9 +128,11 @@ def _journal_marker() -> tuple[int, int, int]:
     """Give the newest call and entry, and how many calls are in flight or unsettled."""
     newest = ExchangeCall.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     entry = Entry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-    open_calls = ExchangeCall.objects.filter(
-        outcome__in=[CallOutcome.INTENDED, CallOutcome.UNKNOWN]
-    ).count()
+    open_calls = (
+        ExchangeCall.objects.filter(outcome__in=[CallOutcome.INTENDED, CallOutcome.UNKNOWN])
+        .exclude(RESTING)
+        .count()
+    )
     unsettled = ExchangeCall.objects.filter(
         outcome=CallOutcome.DONE,
         is_settled=False,
@@ -148,7 +152,7 @@ def _venue_lines(code: str) -> list[VenueLine]:
             ledger[row["asset"]] = ledger.get(row["asset"], ZERO) + row["balance"]
         elif row["owner"] == "IN_FLIGHT" and row["balance"]:
             arriving.setdefault(row["asset"], []).append(row["balance"])
-    returning, given_up = _may_come_back(code), _written_off(code)
+    maybes = [_may_come_back(code), _written_off(code), _may_have_left(code)]
     lines = []
     for asset in sorted({*ledger, *held}):
         balance = held.get(asset)
@@ -167,8 +171,7 @@ def _venue_lines(code: str) -> list[VenueLine]:
                     free - ours,
                     [
                         *arriving.get(asset, []),
-                        *returning.get(asset, []),
-                        *given_up.get(asset, []),
+                        *(quantity for maybe in maybes for quantity in maybe.get(asset, [])),
                     ],
                 ),
             )
@@ -190,6 +193,19 @@ def _may_come_back(code: str) -> dict[str, list[Decimal]]:
     for report in sent.values_list("report", flat=True):
         whole = Decimal(report["quantity"]) + Decimal(report["network_fee"])
         found.setdefault(report["asset"], []).append(whole)
+    return found
+
+
+def _may_have_left(code: str) -> dict[str, list[Decimal]]:
+    """Give what withdrawals that wait for a person took from a venue, or brought to it, if they did."""
+    found: dict[str, list[Decimal]] = {}
+    resting = ExchangeCall.objects.filter(RESTING).values_list("venue", "request")
+    for venue, asked in resting:
+        sent, fee = Decimal(asked["quantity"]), Decimal(asked["network_fee"])
+        if venue == code:
+            found.setdefault(asked["asset"], []).append(-sent - fee)
+        elif asked["to_venue"] == code:
+            found.setdefault(asked["asset"], []).append(sent)
     return found
 
 

@@ -6,13 +6,13 @@ from decimal import Decimal
 
 import pytest
 
-from cycles.domain.words import FailureClass, StepKind, StepState
+from cycles.domain.words import CallOutcome, FailureClass, Operation, StepKind, StepState
 from cycles.models import Cycle, ExchangeCall, Step
 from cycles.services import booking, resolving, sweeping, verifying
 from cycles.services.intervening import Actor
 from tests import builders
 from tests.cycles.services.acts import fail, make_due
-from tests.desk import TestDesk, operator
+from tests.desk import TestDesk, eventually, operator
 
 pytestmark = pytest.mark.django_db
 
@@ -92,3 +92,22 @@ def test_a_cycle_with_a_bug_stops_no_other_of_its_sweep(desk: TestDesk) -> None:
     assert (broken.status, broken.failure_class) == ("DEAD_LETTER", "BUG")
     assert broken.failure_reason.startswith("KeyError")
     assert well.status not in {"DEAD_LETTER", "RETRY_PENDING"}
+
+
+def test_a_withdrawal_that_waits_for_a_person_hides_no_other_difference(desk: TestDesk) -> None:
+    desk.fault(fault="F25", venue="binance", action="rst", when="once")
+    row = desk.open("XRP", "2000")
+    eventually(lambda: _unknown_withdrawal(desk.step(row)))
+    fail(row, FailureClass.UNKNOWN_WITHDRAWAL)
+    assert verifying.verify_ledger().is_settled
+    assert verifying.verify_ledger().matches_venues
+    desk.control("/control/balances", {"venue": "binance", "asset": "USDT", "credit": "1"})
+    report = verifying.verify_ledger()
+    assert report.is_settled
+    assert not report.matches_venues
+
+
+def _unknown_withdrawal(row: Cycle) -> bool:
+    return ExchangeCall.objects.filter(
+        cycle=row, operation=Operation.WITHDRAW, outcome=CallOutcome.UNKNOWN
+    ).exists()
