@@ -8,10 +8,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.test import Client
-from django.urls import path
+from django.urls import include, path
 
 from cycles.models.fields import public_code
 from cycles.services.correlating import carry, note_user
@@ -40,6 +41,8 @@ urlpatterns = [
     path("admin/cycles/cycle/<str:pk>/change/", shows_ids),
     path("fails", fails),
     path("token", authenticates_by_itself),
+    path("admin/", admin.site.urls),  # the site's own pages for 403 and 404 link to it
+    path("i18n/", include("django.conf.urls.i18n")),
 ]
 
 pytestmark = pytest.mark.urls("tests.kimp.test_middleware")
