@@ -8,6 +8,9 @@ from enum import Enum
 from typing import Any
 
 from cycles.domain.words import FailureClass
+from exchanges.errors import ThrottledError, VenueError
+
+LONGEST_THROTTLE_SECONDS = 60  # then look again, whatever a ban says
 
 
 class Turn(Enum):
@@ -42,3 +45,11 @@ def waiting(delay: timedelta, reason: str = "") -> Progress:
 def failed(failure: FailureClass, reason: str, **context: Any) -> Progress:
     """Let the retry ladder decide."""
     return Progress(turn=Turn.FAIL, failure=failure, reason=reason, context=context)
+
+
+def not_asked(venue: str, error: VenueError) -> Progress:
+    """Say how to go on when a venue told nothing: its limiter costs time, never a retry."""
+    if isinstance(error, ThrottledError):
+        seconds = min(max(error.retry_after_seconds or 1, 1), LONGEST_THROTTLE_SECONDS)
+        return waiting(timedelta(seconds=seconds), f"{venue} is asked too often: {error}")
+    return failed(FailureClass.TRANSIENT, f"{venue} could not be asked: {error}")

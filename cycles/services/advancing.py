@@ -9,7 +9,7 @@ import structlog
 from django.db.models.functions import Now
 
 from cycles import metrics
-from cycles.domain.progress import END, GO_ON, Progress, Turn, failed
+from cycles.domain.progress import END, GO_ON, Progress, Turn, failed, not_asked
 from cycles.domain.words import (
     AccountOwner,
     CycleKind,
@@ -97,12 +97,12 @@ def one_unit(lease: Lease) -> Progress:
         return Progress(turn=Turn.WAIT, wait=HALTED_DELAY, reason=str(error))
     except DatabaseBusyError as error:
         return Progress(turn=Turn.WAIT, wait=BUSY_DELAY, reason=str(error))
-    except (StaleReferenceError, StaleDataError, VenueError) as error:
+    except VenueError as error:
+        return not_asked(error.venue, error)
+    except (StaleReferenceError, StaleDataError) as error:
         return failed(FailureClass.TRANSIENT, str(error))
-    except ModeError as error:
-        return failed(FailureClass.POLICY_DENIED, str(error))
-    except CycleError as error:
-        return failed(FailureClass.POLICY_DENIED, str(error), code=error.code)
+    except (ModeError, CycleError) as error:
+        return failed(FailureClass.POLICY_DENIED, str(error), error=type(error).__name__)
 
 
 def _next(lease: Lease, cycle: Cycle) -> Progress:

@@ -15,7 +15,7 @@ import structlog
 from django.db import connection
 from django.db.models.functions import Now
 
-from cycles.domain.progress import GO_ON, Progress, failed, waiting
+from cycles.domain.progress import GO_ON, Progress, failed, not_asked, waiting
 from cycles.domain.words import CallOutcome, FailureClass, Operation
 from cycles.models import Cycle, ExchangeCall
 from cycles.services.calling import SEND_WITHIN, Noted, write_outcome
@@ -59,7 +59,7 @@ def reconcile(call: ExchangeCall) -> Progress:
     try:
         evidence = look_up(venue, call, age=age)
     except VenueError as error:
-        return failed(FailureClass.TRANSIENT, f"{call.venue} could not be asked: {error}")
+        return not_asked(call.venue, error)
     if evidence.report is not None:
         record(call, Noted(outcome=CallOutcome.DONE, report=evidence.report))
         return GO_ON

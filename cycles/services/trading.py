@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from cycles.domain.depth import walk_notional
 from cycles.domain.money import ratio_bps
 from cycles.domain.plan import buy_order, client_order_id, sell_order
-from cycles.domain.progress import GO_ON, Progress, failed, waiting
+from cycles.domain.progress import GO_ON, Progress, failed, not_asked, waiting
 from cycles.domain.words import CallOutcome, FailureClass, Operation, StepKind
 from cycles.models import Alert, Cycle, ExchangeCall, Step
 from cycles.services import booking, calling
@@ -38,7 +38,7 @@ def settle_open_order(lease: Lease, call: ExchangeCall) -> Progress:
     try:
         report = venue.order(market_of(call.step), client_order_id=call.client_order_id)
     except VenueError as error:
-        return failed(FailureClass.TRANSIENT, f"{call.venue} could not be asked: {error}")
+        return not_asked(call.venue, error)
     if report is None or not report.is_final:
         return _hurry(lease, venue, call, report)
 
@@ -105,7 +105,7 @@ def trade(lease: Lease, cycle: Cycle, step: Step) -> Progress:
         book = venue.book(market_of(step))
         rules = reference.market_rules(step.venue, market_of(step), now)
     except VenueError as error:
-        return failed(FailureClass.TRANSIENT, f"no book from {step.venue}: {error}")
+        return not_asked(step.venue, error)
     # An empty side says nothing of what is left to trade: a step must not end on it.
     if not (book.asks if step.kind == StepKind.BUY else book.bids):
         return failed(FailureClass.TRANSIENT, f"{step.venue} shows an empty {step.asset} book")

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from cycles import conf
 from cycles.domain.plan import client_order_id, sendable_quantity
-from cycles.domain.progress import GO_ON, Progress, failed, waiting
+from cycles.domain.progress import GO_ON, Progress, failed, not_asked, waiting
 from cycles.domain.words import CallOutcome, FailureClass, Operation, StepKind
 from cycles.models import Alert, Cycle, ExchangeCall, Step
 from cycles.services import booking, calling
@@ -35,7 +35,7 @@ from exchanges.values import (
 )
 
 POLL_SECONDS = Decimal(10)  # of market time; scaled like the policy's durations
-QUICKEST_POLL = timedelta(milliseconds=300)
+QUICKEST_POLL = timedelta(milliseconds=500)
 CLOCK_SLACK = timedelta(minutes=10)
 
 
@@ -183,7 +183,7 @@ def _follow(lease: Lease, step: Step, call: ExchangeCall) -> Progress:
             step.asset, since=call.intended_at - CLOCK_SLACK
         )
     except VenueError as error:
-        return failed(FailureClass.TRANSIENT, f"{step.venue} could not be asked: {error}")
+        return not_asked(step.venue, error)
     row = next((row for row in rows if row.venue_withdrawal_id == call.venue_order_id), None)
     if row is None or row.status is WithdrawalStatus.PENDING:
         return _waiting_for(step, call, "the withdrawal has not left yet")
@@ -223,7 +223,7 @@ def deposit(lease: Lease, cycle: Cycle, step: Step) -> Progress:
     try:
         rows = registry.venue(step.venue).deposits(step.asset, since=call.intended_at - CLOCK_SLACK)
     except VenueError as error:
-        return failed(FailureClass.TRANSIENT, f"{step.venue} could not be asked: {error}")
+        return not_asked(step.venue, error)
     mine = [row for row in rows if _same_txid(row.txid, call.report["txid"])]
     credited = [row for row in mine if row.status is DepositStatus.CREDITED]
     sent = Decimal(call.report["quantity"])
