@@ -38,6 +38,13 @@ QUIET = {
     "opentelemetry": logging.WARNING,
 }
 
+# One list for ever: loggers keep the one they began with, whoever configures again.
+PROCESSORS: list[Processor] = [
+    structlog.stdlib.filter_by_level,
+    structlog.stdlib.PositionalArgumentsFormatter(),
+    structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+]
+
 
 def configure(options: Mapping[str, Any]) -> None:
     """Route structlog and the standard library to one redacted stream (Django's LOGGING_CONFIG).
@@ -45,11 +52,7 @@ def configure(options: Mapping[str, Any]) -> None:
     Options: format (auto, json, console), level, role, session_id, is_production, secrets.
     """
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            structlog.stdlib.PositionalArgumentsFormatter(),
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
+        processors=PROCESSORS,
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
