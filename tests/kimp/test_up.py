@@ -25,6 +25,8 @@ from tests.kimp.processes import until
 _PROJECT = Path(__file__).resolve().parents[2]
 _PORTS = 8
 _PATIENCE = 90
+_IN_TIME = 10  # seconds: what Ctrl-C promises
+_CHILDREN = {"simulator", "feeder", "initiator", "finalizer", "worker", "web"}
 _IN_FLIGHT = (
     "SELECT DISTINCT c.code FROM cycles_cycle c JOIN cycles_exchangecall x ON x.cycle_id = c.id "
     "WHERE c.status = 'STARTED'"
@@ -33,6 +35,12 @@ _ARRIVED = (
     "SELECT 1 FROM cycles_transition t JOIN cycles_cycle c ON t.cycle_id = c.id "
     "WHERE c.code = '{code}' AND t.to_status = 'INITIAL_TRADE_COMPLETED'"
 )
+_ORDERS_DONE = (
+    "SELECT client_order_id FROM cycles_exchangecall "
+    "WHERE operation = 'PLACE_ORDER' AND outcome = 'DONE' ORDER BY client_order_id"
+)
+_OPEN_CALLS = "SELECT 1 FROM cycles_exchangecall WHERE outcome IN ('INTENDED', 'UNKNOWN')"
+_HALT = "UPDATE cycles_desk SET mode = 'HALT'"
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 
 
@@ -81,16 +89,32 @@ class _Desk:
             time.sleep(0.05)
         return any(text in line for line in self.lines)
 
-    def children(self) -> list[Process]:
+    def children(self) -> dict[str, Process]:
+        """The children by name, as the supervisor's file has them."""
         saved = json.loads((self.home / "children.json").read_text())
-        return [Process(**row) for row in saved["children"].values()]
+        return {name: Process(**row) for name, row in saved["children"].items()}
+
+    def venue_orders(self) -> list[str]:
+        """What the venues accepted, an id as often as it was."""
+        url = f"http://127.0.0.1:{self.first_port + 5}/control/orders"
+        with urllib.request.urlopen(url, timeout=10) as reply:
+            rows = json.loads(reply.read())
+        return sorted(row["client_order_id"] for row in rows for _ in range(row["acceptances"]))
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Ask the desk's own server, as nobody of the desk."""
+        with self._connected() as connection:
+            return connection.execute(query).fetchall()
+
+    def change(self, statement: str) -> None:
+        """Change the desk's database, as nobody of the desk."""
+        with self._connected() as connection:
+            connection.execute(statement)
+
+    def _connected(self) -> psycopg.Connection[tuple[Any, ...]]:
         info = json.loads((self.home / "postgres/connection.json").read_text())
         info["dbname"] = info.pop("database")
-        with psycopg.connect(**info, connect_timeout=3) as connection:
-            return connection.execute(query).fetchall()
+        return psycopg.connect(**info, connect_timeout=3)
 
     def proves_its_ledger(self) -> bool:
         """Ask as an operator would; requests in flight make it try again."""
@@ -117,8 +141,8 @@ class _Desk:
         return "".join(self.lines)
 
 
-def _gone(leaders: list[Process]) -> bool:
-    return not any(session_of(leader) for leader in leaders)
+def _gone(leaders: dict[str, Process]) -> bool:
+    return not any(session_of(leader) for leader in leaders.values())
 
 
 def test_up_runs_the_desk_and_a_killed_one_is_taken_up_again(reachable_path: Path) -> None:
@@ -129,7 +153,7 @@ def test_up_runs_the_desk_and_a_killed_one_is_taken_up_again(reachable_path: Pat
         with urllib.request.urlopen(f"http://127.0.0.1:{first_port}/admin/login/") as page:
             assert page.status == 200
         left_over = desk.children()
-        assert len(left_over) == 6
+        assert set(left_over) == _CHILDREN
         until(lambda: bool(desk.rows(_IN_FLIGHT)), _PATIENCE)
         in_flight = desk.rows(_IN_FLIGHT)
     finally:
@@ -155,6 +179,49 @@ def test_up_runs_the_desk_and_a_killed_one_is_taken_up_again(reachable_path: Pat
     assert "the desk is down" in again.text()
     assert _gone(children)
     assert not postgres.status(reachable_path).is_running
+
+
+def test_a_child_that_is_killed_is_started_again_and_what_it_held_goes_on(
+    reachable_path: Path,
+) -> None:
+    first_port = _free_row_of_ports()
+    desk = _Desk(reachable_path, first_port)
+    try:
+        assert desk.says("Log in  admin /"), desk.text()
+        for name in sorted(_CHILDREN):
+            until(lambda: bool(desk.rows(_IN_FLIGHT)), _PATIENCE)
+            killed = desk.children()[name]
+            os.kill(killed.pid, signal.SIGKILL)
+            until(lambda killed=killed, name=name: _is_anew(desk, name, killed), _PATIENCE)  # type: ignore[misc]
+            assert not session_of(killed)
+        until(lambda: bool(desk.rows(_IN_FLIGHT)), _PATIENCE)
+        in_flight = desk.rows(_IN_FLIGHT)
+        server = postgres.status(reachable_path).pid
+        assert server is not None
+        os.kill(server, signal.SIGKILL)
+        until(lambda: postgres.status(reachable_path).pid not in {None, server}, _PATIENCE)
+
+        for (code,) in in_flight:
+            until(lambda code=code: bool(desk.rows(_ARRIVED.format(code=code))), _PATIENCE)  # type: ignore[misc]
+        with urllib.request.urlopen(f"http://127.0.0.1:{first_port}/admin/login/") as page:
+            assert page.status == 200
+        assert set(desk.children()) == _CHILDREN
+        desk.change(_HALT)
+        until(lambda: not desk.rows(_OPEN_CALLS), _PATIENCE)
+        until(desk.proves_its_ledger, _PATIENCE)
+        assert desk.venue_orders() == [code for (code,) in desk.rows(_ORDERS_DONE)]
+    finally:
+        desk.process.send_signal(signal.SIGINT)
+        status = desk.process.wait(timeout=_IN_TIME)
+        desk.close()
+    assert status == 0, desk.text()
+    assert "does not end; killed" not in desk.text()
+
+
+def _is_anew(desk: _Desk, name: str, killed: Process) -> bool:
+    """Say whether another process runs in a killed one's place."""
+    now = desk.children().get(name)
+    return now is not None and now != killed and bool(session_of(now))
 
 
 def test_a_taken_port_gets_one_clear_sentence(reachable_path: Path) -> None:
