@@ -79,30 +79,35 @@ def send_before() -> datetime:
     return registry.utc_now() + SEND_WITHIN
 
 
-def order_payload(request: OrderRequest) -> dict[str, Any]:
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """One request to be written down before it is sent; the step keeps its first `reference_price`."""
+
+    operation: Operation
+    payload: dict[str, Any]
+    client_order_id: str
+    destination: RegisteredAddress | None = None
+    reference_price: Decimal | None = None
+
+
+def order_intent(request: OrderRequest, *, reference_price: Decimal | None = None) -> Intent:
     """Give what the journal keeps of an order request."""
-    return {
-        "market": request.market.code,
-        "side": request.side.value,
-        "quantity": str(request.quantity),
-        "limit_price": str(request.limit_price),
-        "time_in_force": "ioc",
-    }
+    return Intent(
+        operation=Operation.PLACE_ORDER,
+        payload={
+            "market": request.market.code,
+            "side": request.side.value,
+            "quantity": str(request.quantity),
+            "limit_price": str(request.limit_price),
+            "time_in_force": "ioc",
+        },
+        client_order_id=request.client_order_id,
+        reference_price=reference_price,
+    )
 
 
-def intend(
-    lease: Lease,
-    step: Step,
-    operation: Operation,
-    payload: dict[str, Any],
-    *,
-    client_order_id: str,
-    destination: RegisteredAddress | None = None,
-    reference_price: Decimal | None = None,
-) -> ExchangeCall:
+def intend(lease: Lease, step: Step, intent: Intent) -> ExchangeCall:
     """Commit the intent of one request, under the lease and the desk's mode.
-
-    The step keeps the first `reference_price` it is given.
 
     Raises HaltedError when the desk is halted, LeaseLostError when another worker has the cycle.
     """
@@ -110,25 +115,12 @@ def intend(
     def work() -> ExchangeCall:
         refuse_if_halted()
         cycle = lock_for_decision(lease)
-        call = ExchangeCall.objects.create(
-            cycle=cycle,
-            step=step,
-            operation=operation,
-            venue=step.venue,
-            attempt=step.attempt + 1,
-            client_order_id=client_order_id,
-            fence=lease.fence,
-            fingerprint=_fingerprint(operation, step.venue, payload),
-            request=payload,
-            destination=destination,
-            intended_at=Now(),
-            **correlation(),
-        )
+        call = _written(lease, step, intent)
         Step.objects.filter(pk=step.pk).update(
             attempt=step.attempt + 1,
             state=StepState.RUNNING,
             started_at=Coalesce("started_at", Now()),
-            **_first_price(reference_price),
+            **_first_price(intent.reference_price),
         )
         touch(cycle)
         return call
@@ -137,11 +129,29 @@ def intend(
         call = in_transaction(work)
         step.refresh_from_db()
     except UNREACHABLE:
-        _disown(lease, client_order_id)
+        _disown(lease, intent.client_order_id)
         raise
     call.step = step
     del call.intended_at  # the database's; read from there if anyone asks
     return call
+
+
+def _written(lease: Lease, step: Step, intent: Intent) -> ExchangeCall:
+    """Write the journal's row of a request that is about to be sent."""
+    return ExchangeCall.objects.create(
+        cycle_id=lease.cycle_id,
+        step=step,
+        operation=intent.operation,
+        venue=step.venue,
+        attempt=step.attempt + 1,
+        client_order_id=intent.client_order_id,
+        fence=lease.fence,
+        fingerprint=_fingerprint(intent.operation, step.venue, intent.payload),
+        request=intent.payload,
+        destination=intent.destination,
+        intended_at=Now(),
+        **correlation(),
+    )
 
 
 def _disown(lease: Lease, client_order_id: str) -> None:

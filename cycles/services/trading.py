@@ -83,13 +83,12 @@ def _cancel(lease: Lease, venue: Venue, call: ExchangeCall, report: OrderReport)
     cancel_id = client_order_id(
         call.cycle_id, position=step.position, attempt=step.attempt + 1, prefix="c"
     )
-    cancel = calling.intend(
-        lease,
-        step,
-        Operation.CANCEL_ORDER,
-        {"market": report.market.code, "cancels": call.client_order_id},
+    intent = calling.Intent(
+        operation=Operation.CANCEL_ORDER,
+        payload={"market": report.market.code, "cancels": call.client_order_id},
         client_order_id=cancel_id,
     )
+    cancel = calling.intend(lease, step, intent)
     noted = calling.called(
         cancel, lambda: venue.cancel_order(report.market, client_order_id=call.client_order_id)
     )
@@ -216,14 +215,7 @@ def _send(
     """
     top = book.asks if step.kind == StepKind.BUY else book.bids
     request = replace(request, send_before=calling.send_before())
-    call = calling.intend(
-        lease,
-        step,
-        Operation.PLACE_ORDER,
-        calling.order_payload(request),
-        client_order_id=request.client_order_id,
-        reference_price=top[0].price,
-    )
+    call = calling.intend(lease, step, calling.order_intent(request, reference_price=top[0].price))
     noted = calling.called(call, lambda: registry.venue(step.venue).place_order(request))
 
     def settle(cycle: Cycle, written: ExchangeCall) -> None:

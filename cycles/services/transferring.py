@@ -146,20 +146,7 @@ def _request(
         ),
         send_before=calling.send_before(),
     )
-    call = calling.intend(
-        lease,
-        step,
-        Operation.WITHDRAW,
-        {
-            "asset": step.asset,
-            "network": step.network,
-            "quantity": str(quantity),
-            "network_fee": str(rules.withdraw_fee),
-            "to_venue": step.to_venue,
-        },
-        client_order_id=request.client_withdrawal_id,
-        destination=address,
-    )
+    call = calling.intend(lease, step, _intent(step, request, address))
     noted = calling.called(call, lambda: registry.venue(step.venue).withdraw(request))
 
     def settle(locked: Cycle, written: ExchangeCall) -> None:
@@ -174,6 +161,22 @@ def _request(
     if noted.outcome == CallOutcome.DONE:
         return waiting(poll_delay(), "the withdrawal was sent")
     return calling.after(noted, f"withdrawal of {step.asset} from {step.venue}")
+
+
+def _intent(step: Step, request: WithdrawalRequest, address: RegisteredAddress) -> calling.Intent:
+    """Give what the journal keeps of a withdrawal request; the address stands in the address book."""
+    return calling.Intent(
+        operation=Operation.WITHDRAW,
+        payload={
+            "asset": request.asset,
+            "network": request.network,
+            "quantity": str(request.quantity),
+            "network_fee": str(request.network_fee),
+            "to_venue": step.to_venue,
+        },
+        client_order_id=request.client_withdrawal_id,
+        destination=address,
+    )
 
 
 def _follow(lease: Lease, step: Step, call: ExchangeCall) -> Progress:

@@ -39,7 +39,8 @@ def intended(lease: Lease) -> ExchangeCall:
     """Commit an intent under a lease."""
     step = Step.objects.filter(cycle_id=lease.cycle_id)[0]
     payload = {"market": "XRP/USDT", "side": "buy", "quantity": "1"}
-    return calling.intend(lease, step, Operation.PLACE_ORDER, payload, client_order_id="k1")
+    intent = calling.Intent(operation=Operation.PLACE_ORDER, payload=payload, client_order_id="k1")
+    return calling.intend(lease, step, intent)
 
 
 def test_a_worker_that_wakes_late_notes_the_fact_and_settles_nothing() -> None:

@@ -75,7 +75,11 @@ def test_no_intent_commits_after_a_halt() -> None:
     halt()
     step = Step.objects.filter(cycle=row)[0]
     with pytest.raises(HaltedError, match="smoke"):
-        calling.intend(lease, step, Operation.PLACE_ORDER, {}, client_order_id="k")
+        calling.intend(
+            lease,
+            step,
+            calling.Intent(operation=Operation.PLACE_ORDER, payload={}, client_order_id="k"),
+        )
     assert not ExchangeCall.objects.exists()
 
 

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from cycles.domain.plan import client_order_id
 from cycles.domain.progress import Turn
-from cycles.domain.words import CallOutcome, CycleStatus, Operation
+from cycles.domain.words import CallOutcome, CycleStatus
 from cycles.models import Alert, Cycle, ExchangeCall, Step
 from cycles.services import calling, dead_letters, intervening, reconciling, resolving, verifying
 from cycles.services.resolving import Resolution, ResolutionOutcome
@@ -223,13 +223,7 @@ def left_behind(desk: TestDesk, row: Cycle, *, sent: bool) -> ExchangeCall:
         limit_price=book.asks[5].price,
         client_order_id=client_order_id(row.pk, position=step.position, attempt=1),
     )
-    call = calling.intend(
-        lease,
-        step,
-        Operation.PLACE_ORDER,
-        calling.order_payload(request),
-        client_order_id=request.client_order_id,
-    )
+    call = calling.intend(lease, step, calling.order_intent(request))
     if sent:
         venue.place_order(request)
     give_back(lease)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from django.db import OperationalError
 
 from cycles.domain.plan import client_order_id
-from cycles.domain.words import CallOutcome, Operation
+from cycles.domain.words import CallOutcome
 from cycles.models import Cycle, ExchangeCall, Fill, Posting, Step
 from cycles.services import calling
 from cycles.services.settling import market_of, settle_order
@@ -32,10 +32,7 @@ def test_an_outcome_whose_transaction_is_lost_at_its_end_is_noted_and_settled_on
         limit_price=venue.book(market_of(step)).asks[5].price,
         client_order_id=client_order_id(row.pk, position=1, attempt=1),
     )
-    payload = calling.order_payload(request)
-    call = calling.intend(
-        lease, step, Operation.PLACE_ORDER, payload, client_order_id=request.client_order_id
-    )
+    call = calling.intend(lease, step, calling.order_intent(request))
     noted = calling.called(call, lambda: venue.place_order(request))
     runs: list[bool] = []
 
