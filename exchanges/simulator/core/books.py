@@ -2,6 +2,7 @@
 
 A book is a function of (seed, market, tick number), so reading it changes nothing; what orders
 took from it stays taken until the next tick. A pinned book (control API) stays until unpinned.
+Whatever changes a book makes its update id grow, so that readers and streams can be put in order.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ HALF_SPREAD = Decimal("0.00005")
 SPACING = Decimal("0.0001")
 _GRAIN = Decimal(128)
 _OLD_USDT_STEP = Decimal("0.5")
+_NEVER = -1
 
 
 @dataclass(slots=True)
@@ -39,6 +41,11 @@ class Book:
     bids: list[Level]
     asks: list[Level]
     is_pinned: bool = False
+    update_id: int = 1
+
+    def touch(self) -> None:
+        """Note that the levels have changed."""
+        self.update_id += 1
 
 
 @dataclass(slots=True)
@@ -56,8 +63,21 @@ class Books:
         book = self.current.get(key)
         if book is None or (book.tick != tick and not book.is_pinned):
             book = self._make(tape, market, tick)
-            self.current[key] = book
+            self.put(market, book)
         return book
+
+    def put(self, market: Market, book: Book) -> None:
+        """Let this be the market's book; its update id is above that of the one it replaces."""
+        key = (market.venue, market.symbol)
+        before = self.current.get(key)
+        book.update_id = max(book.update_id, before.update_id + 1 if before is not None else 0)
+        self.current[key] = book
+
+    def unpin(self, market: Market) -> None:
+        """Let the market's book be made anew when next looked at."""
+        book = self.current.get((market.venue, market.symbol))
+        if book is not None:
+            book.is_pinned, book.tick = False, _NEVER
 
     def _make(self, tape: Tape, market: Market, tick: int) -> Book:
         at_ms = tick * self.tick_ms
@@ -77,6 +97,7 @@ class Books:
             price=floor_to(price, step),
             bids=_ladder(bid, -gap, noise[:LEVELS], scale, market.quantity_step),
             asks=_ladder(ask, gap, noise[LEVELS : 2 * LEVELS], scale, market.quantity_step),
+            update_id=at_ms + 1,
         )
 
 

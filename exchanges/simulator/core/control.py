@@ -121,17 +121,16 @@ def _market(world: World, spec: Spec) -> Market:
 def _book(simulator: Simulator, spec: Spec) -> object:
     world = simulator.world
     market = _market(world, spec)
-    key = (market.venue, market.symbol)
     if spec.get("unpin"):
-        world.books.current.pop(key, None)
+        world.books.unpin(market)
     elif "mid" in spec:
-        world.books.current[key] = _book_around(world, market, spec)
+        world.books.put(market, _book_around(world, market, spec))
     else:
         bids = ladder_from(_rows(spec["bids"]), is_bid=True)
         asks = ladder_from(_rows(spec["asks"]), is_bid=False)
         price = bids[0].price if bids else asks[0].price
         tick = world.market_ms // world.books.tick_ms
-        world.books.current[key] = Book(tick, price, bids, asks, is_pinned=True)
+        world.books.put(market, Book(tick, price, bids, asks, is_pinned=True))
     world.fact("book_set", venue=market.venue, symbol=market.symbol)
     matching.match_resting(world, market)
     return {"venue": market.venue, "symbol": market.symbol}

@@ -113,6 +113,8 @@ def _take(world: World, market: Market, order: Order, levels: list[Level]) -> No
             break
         level.quantity -= quantity
         settle_fill(world, market, order, level.price, quantity)
+    if order.fills:
+        world.book(market).touch()
 
 
 def _wanted(market: Market, order: Order, level: Level, limit: Decimal | None) -> Decimal:
@@ -145,6 +147,7 @@ def settle_fill(
         fee=fee,
         fee_asset=fee_asset,
         at_ms=world.wall_ms,
+        is_maker=order.has_rested,
     )
     order.fills.append(fill)
     _journal_fill(world, order, fill)
@@ -208,6 +211,7 @@ def _rest(world: World, market: Market, order: Order) -> None:
     order.queue_ahead = sum(
         (level.quantity for level in own_side if level.price == order.price), ZERO
     )
+    order.has_rested = True
     watch(world, market)
 
 
@@ -253,6 +257,7 @@ def _fill_resting(world: World, market: Market, order: Order) -> None:
             return
         printed = level.quantity
         level.quantity = ZERO
+        world.book(market).touch()
         if level.price == order.price:
             waited = min(order.queue_ahead, printed)
             order.queue_ahead -= waited

@@ -26,11 +26,15 @@ class Fill:
     fee: Decimal
     fee_asset: str
     at_ms: int
+    is_maker: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
 class Order:
-    """One accepted order. `budget` is what a buy by notional may spend; `held` is still locked."""
+    """One accepted order. `budget` is what a buy by notional may spend; `held` is still locked.
+
+    `cancel_client_id` is the client id of the request that cancelled it, where the venue has one.
+    """
 
     venue: str
     venue_order_id: str
@@ -52,6 +56,8 @@ class Order:
     held: Decimal = ZERO
     shown_locked: Decimal = ZERO
     queue_ahead: Decimal = ZERO
+    has_rested: bool = False
+    cancel_client_id: str = ""
     fills: list[Fill] = field(default_factory=list)
 
     @property

@@ -68,7 +68,7 @@ def depth(world: World, params: Params) -> Reply:
     book = world.book(market)
     return json_reply(
         {
-            "lastUpdateId": book.tick,
+            "lastUpdateId": book.update_id,
             "bids": _levels(book.bids, limit),
             "asks": _levels(book.asks, limit),
         }

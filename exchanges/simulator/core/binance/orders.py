@@ -233,9 +233,9 @@ def cancel(world: World, params: Params) -> Reply:
     if world.override.get("fill_before_cancel"):
         matching.complete(world, market, order)
         raise refuse(-2011)
+    order.cancel_client_id = params.get("newClientOrderId") or f"sim{world.new_hex(76)}"
     matching.close(world, market, order, CANCELLED)
-    cancel_id = params.get("newClientOrderId") or f"sim{world.new_hex(76)}"
-    return json_reply(cancelled_view(order, cancel_id, world.wall_ms))
+    return json_reply(cancelled_view(order, order.cancel_client_id, world.wall_ms))
 
 
 def list_open(world: World, params: Params) -> Reply:
@@ -251,9 +251,10 @@ def cancel_open(world: World, params: Params) -> Reply:
     rows = [o for o in world.orders[BINANCE].open_orders() if o.symbol == market.symbol]
     if not rows:
         raise refuse(-2011)
-    for order in rows:
-        matching.close(world, market, order, CANCELLED)
     cancel_id = f"sim{world.new_hex(76)}"
+    for order in rows:
+        order.cancel_client_id = cancel_id
+        matching.close(world, market, order, CANCELLED)
     return json_reply([cancelled_view(order, cancel_id, world.wall_ms) for order in rows])
 
 

@@ -136,7 +136,7 @@ def trade_view(order: Order, fill: Fill) -> dict[str, object]:
         "commissionAsset": fill.fee_asset,
         "time": fill.at_ms,
         "isBuyer": order.side == BUY,
-        "isMaker": False,
+        "isMaker": fill.is_maker,
         "isBestMatch": True,
     }
 
