@@ -1,14 +1,12 @@
 """The simulator over real sockets: a port for each venue and one for control, on loopback.
 
-The transport owns the wall clock and breaks connections on purpose where a fault rule asks for it.
+A venue's port carries its REST and its WebSockets. The transport owns the wall clock and breaks connections on purpose where a fault rule asks for it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-import socket
-import struct
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -21,7 +19,8 @@ from aiohttp import web
 
 from exchanges.simulator.candles import DEFAULT_STRETCH, SAMPLE, load_tape
 from exchanges.simulator.core.simulator import Simulator
-from exchanges.simulator.core.values import BINANCE, UPBIT, VENUES, Fault, Reply
+from exchanges.simulator.core.values import BINANCE, UPBIT, VENUES, Fault, Reply, Request
+from exchanges.simulator.sockets import BEAT_SECONDS, Sockets, is_upgrade, reset
 from exchanges.simulator.state import StateFile
 
 HOST = "127.0.0.1"
@@ -81,6 +80,7 @@ class Server:
         self._sites: dict[str, web.TCPSite] = {}
         self._ports = dict(options.ports)
         self._clock: asyncio.Task[None] | None = None
+        self._sockets = Sockets(self.simulator)
 
     @property
     def urls(self) -> dict[str, str]:
@@ -112,6 +112,7 @@ class Server:
         """Close the ports, save the state."""
         if self._clock is not None:
             self._clock.cancel()
+        await self._sockets.close()
         for runner in self._runners.values():
             await runner.cleanup()
         if self.state is not None:
@@ -119,27 +120,48 @@ class Server:
 
     async def _keep_time(self) -> None:
         while True:
-            await asyncio.sleep(ADVANCE_SECONDS)
+            await asyncio.sleep(BEAT_SECONDS if self._sockets.connections else ADVANCE_SECONDS)
             self.simulator.advance_to(wall_ms())
+            self._sockets.flush()
 
     def _venue_handler(self, venue: str) -> Handler:
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
+            if is_upgrade(request):
+                return await self._serve_socket(venue, request)
             body = await request.read()
             path, _, query = request.raw_path.partition("?")
             headers = {name.lower(): value for name, value in request.headers.items()}
             self.simulator.advance_to(wall_ms())
             outcome = self.simulator.handle(venue, request.method, path, query, headers, body)
             if isinstance(outcome, Fault):
+                self._sockets.flush()  # what happened is told, whatever becomes of the reply
                 return await _break(request, outcome)
+            self._sockets.flush_soon()
             return _response(outcome)
 
         return handle
+
+    async def _serve_socket(self, venue: str, request: web.BaseRequest) -> web.StreamResponse:
+        path, _, query = request.raw_path.partition("?")
+        asked = Request(
+            venue=venue,
+            method=request.method,
+            path=path,
+            query=query,
+            headers={name.lower(): value for name, value in request.headers.items()},
+            body=b"",
+            remote=request.remote or HOST,
+        )
+        self.simulator.advance_to(wall_ms())
+        served = await self._sockets.serve(request, asked)
+        return _response(served) if isinstance(served, Reply) else served
 
     async def _handle_control(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.read()
         path, _, query = request.raw_path.partition("?")
         self.simulator.advance_to(wall_ms())
         reply = self.simulator.control(request.method, path, query, body)
+        self._sockets.flush_soon()
         await self._open_or_close_ports()
         return _response(reply)
 
@@ -172,9 +194,7 @@ async def _break(request: web.BaseRequest, fault: Fault) -> web.StreamResponse:
         head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n"
         transport.write(head + fault.reply.body[:200])
     if fault.action in {"rst", "hang"}:
-        endpoint = transport.get_extra_info("socket")
-        endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        transport.abort()
+        reset(request)
     else:
         transport.close()
     return web.Response()

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from exchanges.simulator.core.binance.refusals import DUPLICATE, INSUFFICIENT
+from exchanges.simulator.core.streams import rules as stream_rules
 from exchanges.simulator.core.values import BINANCE, HTML_TYPE, Fault, Reply, Request, json_reply
 
 HANG_MS = 60_000
+_PHASES = frozenset({"before", "after_accept", "reply", stream_rules.STREAM})
 # Actions that change how the venue treats the request instead of spoiling it.
 OVERRIDES = frozenset(
     {"no_liquidity", "fill_ratio", "fill_before_cancel", "read_lag_ms", "withdrawal", "delay_ms"}
@@ -44,6 +46,7 @@ TABLE: dict[str, tuple[str, str, dict[str, object]]] = {
     "F25": ("before", "hang", {}),
     "F27": ("before", "withdrawal", {"value": "reject"}),
     "F28": ("before", "withdrawal", {"value": "stuck"}),
+    stream_rules.FAULT: (stream_rules.STREAM, stream_rules.STALL, {}),
 }
 _ROUTES: dict[str, tuple[str, str]] = {
     "F11": ("POST", r"/order"),
@@ -117,7 +120,11 @@ class Faults:
         """Return the rules that hit this request."""
         if not self.rules:
             return []
-        return [rule for rule in self.rules if rule.matches(request) and rule.is_due(seed)]
+        return [
+            rule
+            for rule in self.rules
+            if rule.phase != stream_rules.STREAM and rule.matches(request) and rule.is_due(seed)
+        ]
 
     def refuses_connections(self, venue: str) -> bool:
         """Say whether the venue's port should be closed."""
@@ -128,6 +135,7 @@ class Faults:
     def add(self, spec: dict[str, object]) -> Rule:
         """Add a rule from its JSON form; raise ValueError or KeyError if it makes no sense."""
         fault = str(spec.get("fault", ""))
+        spec = stream_rules.completed(spec) if fault == stream_rules.FAULT else spec
         phase, action, args = TABLE.get(fault, ("before", "", {}))
         method, path_regex = _ROUTES.get(fault, ("", ""))
         given = spec.get("args", {})
@@ -143,7 +151,7 @@ class Faults:
             times=int(str(spec.get("times", 0))),
         )
         _read_when(rule, spec.get("when", "always"))
-        if not rule.action or rule.phase not in {"before", "after_accept", "reply"}:
+        if not rule.action or rule.phase not in _PHASES:
             raise ValueError("a rule needs an action and one of the phases")
         re.compile(rule.path_regex)
         self.added += 1

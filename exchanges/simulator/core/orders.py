@@ -58,6 +58,9 @@ class Order:
     queue_ahead: Decimal = ZERO
     has_rested: bool = False
     cancel_client_id: str = ""
+    smp_type: str = ""
+    prevented_quantity: Decimal = ZERO
+    prevented_locked: Decimal = ZERO
     fills: list[Fill] = field(default_factory=list)
 
     @property

@@ -19,11 +19,12 @@ from exchanges.simulator.core.genesis import begin, set_speed
 from exchanges.simulator.core.limits import Limiter
 from exchanges.simulator.core.numbers import ARITHMETIC
 from exchanges.simulator.core.prices import Tape
+from exchanges.simulator.core.streams.hub import Streams
 from exchanges.simulator.core.timeline import Event
 from exchanges.simulator.core.upbit import routes as upbit
 from exchanges.simulator.core.upbit.auth import Nonces
 from exchanges.simulator.core.values import UPBIT, Fault, RandomSource, Reply, Request
-from exchanges.simulator.core.world import World
+from exchanges.simulator.core.world import Key, World
 
 REQUESTS_KEPT = 20_000
 EVENTS_AT_ONCE = 1_000_000
@@ -68,6 +69,7 @@ class Simulator:
         self.make_random = make_random
         self.recorder: Callable[[Input], None] | None = None
         self.base_urls: dict[str, str] = {}
+        self.streams = Streams(self)
         self.begin(seed, tape, speed, wall_ms, scenario)
 
     def begin(self, seed: int, tape: Tape, speed: Decimal, wall_ms: int, scenario: str) -> None:
@@ -80,6 +82,7 @@ class Simulator:
         self.seen: deque[Seen] = deque(maxlen=REQUESTS_KEPT)
         self.requests_seen = 0
         self.failures: list[str] = []
+        self.streams.restart()
 
     def advance_to(self, wall_ms: int) -> None:
         """Let time pass until a wall instant; events happen at their own instants."""
@@ -93,6 +96,7 @@ class Simulator:
                 timeline.reach(timeline.wall_at(event.market_ms), event.market_ms)
                 self._happen_safely(event)
             timeline.reach(wall_ms, target_ms)
+            self.streams.settle()
 
     def _happen_safely(self, event: Event) -> None:
         """Let nobody miss that money went wrong while no one was asking."""
@@ -133,9 +137,15 @@ class Simulator:
             body=body,
         )
         with localcontext(ARITHMETIC):
-            return self._handle(request)
+            outcome = self._handle(request)
+            self.streams.settle()
+            return outcome
 
-    def _handle(self, request: Request) -> Reply | Fault:
+    def relay(self, request: Request, signer: Key | None) -> Reply | Fault:
+        """Answer a request that a WebSocket session has read, its signature checked by its rule."""
+        return self._handle(request, signer)
+
+    def _handle(self, request: Request, signer: Key | None = None) -> Reply | Fault:
         self._note_request(request)
         rules = self.faults.due(request, self.world.seed)
         before = next((r for r in rules if r.phase == "before" and r.action not in OVERRIDES), None)
@@ -144,7 +154,7 @@ class Simulator:
             return spoil(before, request.venue, Reply(status=504))
         overrides = [rule for rule in rules if rule.action in OVERRIDES]
         self.world.override = {rule.action: override_of(rule) for rule in overrides}
-        reply = self._answer_and_record(request)
+        reply = self._answer_and_record(request, signer)
         for rule in overrides:
             self._fire(rule, request, applied=reply.status < 400, status=reply.status)
         return self._spoil_after(rules, request, reply)
@@ -161,22 +171,24 @@ class Simulator:
             return Fault(action="delay", reply=reply, milliseconds=delay)
         return reply
 
-    def _answer_and_record(self, request: Request) -> Reply:
+    def _answer_and_record(self, request: Request, signer: Key | None) -> Reply:
         facts, override = self.world.journal.facts, dict(self.world.override)
-        reply = self._answer(request, is_trusted=False)
+        reply = self._answer(request, is_trusted=False, signer=signer)
         if self.recorder is not None and self.world.journal.facts != facts:
             kept = {"content-type": request.headers.get("content-type", "")}
             bare = replace(request, headers=kept)  # keys and signatures never reach the disk
             self.recorder(Input(wall_ms=self.world.wall_ms, request=bare, override=override))
         return reply
 
-    def _answer(self, request: Request, *, is_trusted: bool) -> Reply:
+    def _answer(self, request: Request, *, is_trusted: bool, signer: Key | None = None) -> Reply:
         try:
             if request.venue == UPBIT:
                 return upbit.answer(
                     self.world, self.limiter, self.nonces, request, is_trusted=is_trusted
                 )
-            return binance.answer(self.world, self.limiter, request, is_trusted=is_trusted)
+            return binance.answer(
+                self.world, self.limiter, request, is_trusted=is_trusted, signer=signer
+            )
         except RefusalError as refusal:
             return refusal.reply
 
@@ -188,6 +200,7 @@ class Simulator:
         with localcontext(ARITHMETIC):
             world, facts = self.world, self.world.journal.facts
             reply = control.answer(self, request)
+            self.streams.settle()
             has_changed = self.world is not world or world.journal.facts != facts
         if self.recorder is not None and has_changed:
             self.recorder(Input(wall_ms=self.world.wall_ms, request=request, override={}))

@@ -64,8 +64,13 @@ class Fault:
     milliseconds: int = 0
 
 
+def encode(payload: object) -> bytes:
+    """Write JSON; Decimals become numbers, so give money as strings where venues do."""
+    return _ENCODER.encode(payload)
+
+
 def json_reply(
     payload: object, status: int = 200, headers: tuple[tuple[str, str], ...] = ()
 ) -> Reply:
-    """Encode a reply; Decimals become JSON numbers, so send money as strings where venues do."""
-    return Reply(status=status, body=_ENCODER.encode(payload), headers=headers)
+    """Encode a reply."""
+    return Reply(status=status, body=encode(payload), headers=headers)

@@ -7,6 +7,7 @@ from exchanges.simulator.core.values import json_reply
 
 _TEXTS = {
     -1013: "Filter failure: {0}",
+    -1020: "This operation is not supported.",
     -1021: "Timestamp for this request is outside of the recvWindow.",
     -1022: "Signature for this request is not valid.",
     -1100: "Illegal characters found in parameter '{0}'.",

@@ -56,20 +56,26 @@ def _core(order: Order) -> dict[str, object]:
         "orderListId": -1,
         "clientOrderId": order.client_order_id,
         "price": fixed8(ZERO if order.kind == "market" else order.price or ZERO),
-        "origQty": fixed8(_original(order)),
+        "origQty": fixed8(original_quantity(order)),
         "executedQty": fixed8(order.executed),
         "origQuoteOrderQty": fixed8(order.budget or ZERO),
         "cummulativeQuoteQty": fixed8(order.executed_notional),
         "status": status(order),
-        "timeInForce": order.time_in_force.upper() if order.kind == "limit" else "GTC",
+        "timeInForce": force_of(order),
         "type": KINDS[order.kind],
         "side": order.side.upper(),
         "selfTradePreventionMode": "NONE",
     }
 
 
-def _original(order: Order) -> Decimal:
+def original_quantity(order: Order) -> Decimal:
+    """Return what was ordered; of a buy by notional what was executed."""
     return order.executed if order.quantity is None else order.quantity
+
+
+def force_of(order: Order) -> str:
+    """Return the time in force as the venue shows it."""
+    return order.time_in_force.upper() if order.kind == "limit" else "GTC"
 
 
 def placed_view(order: Order, detail: str) -> dict[str, object]:

@@ -12,7 +12,7 @@ from exchanges.simulator.core.binance.refusals import refuse
 from exchanges.simulator.core.errors import RefusalError
 from exchanges.simulator.core.limits import Headers, Limiter
 from exchanges.simulator.core.values import Reply, Request, json_reply
-from exchanges.simulator.core.world import World
+from exchanges.simulator.core.world import Key, World
 
 Handler = Callable[[World, Params], Reply]
 
@@ -70,8 +70,18 @@ _SAPI: dict[tuple[str, str], Route] = {
 _REMOVED = {"/api/v3/userDataStream", "/api/v1/userDataStream", "/sapi/v1/userDataStream"}
 
 
-def answer(world: World, limiter: Limiter, request: Request, *, is_trusted: bool) -> Reply:
-    """Answer a request; a trusted one (replayed from our own log) skips limits and signatures."""
+def answer(
+    world: World,
+    limiter: Limiter,
+    request: Request,
+    *,
+    is_trusted: bool,
+    signer: Key | None = None,
+) -> Reply:
+    """Answer a request; a trusted one (replayed from our own log) skips limits and signatures.
+
+    A `signer` is a key whose signature a WebSocket session has checked by that protocol's rule.
+    """
     if request.path in _REMOVED:
         raise _gone()
     key = (request.method, request.path)
@@ -83,7 +93,7 @@ def answer(world: World, limiter: Limiter, request: Request, *, is_trusted: bool
     headers = _count(limiter, route, request.path, world.wall_ms)
     params = read_params(request)
     if route.permission is not None and _needs_signature(route, request):
-        signer = authenticate(world, request, params)
+        signer = signer or authenticate(world, request, params)
         if route.permission not in signer.permissions:
             raise refuse(-2015)
     reply = route.handler(world, params)

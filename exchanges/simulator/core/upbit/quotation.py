@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from exchanges.simulator.core.books import Book
 from exchanges.simulator.core.catalog import Market, asset_titles
-from exchanges.simulator.core.numbers import plain
+from exchanges.simulator.core.numbers import ZERO, parse_decimal, plain
+from exchanges.simulator.core.upbit.levels import gathered, supported_levels
 from exchanges.simulator.core.upbit.params import Params
 from exchanges.simulator.core.upbit.refusals import missing, not_quoted
 from exchanges.simulator.core.upbit.render import KST
@@ -56,16 +56,17 @@ _CAUTION = {
 
 def ticker(world: World, params: Params) -> Reply:
     """Return tickers; all but the last price is derived from it."""
-    return json_reply([_ticker(world, market) for market in _asked(world, params)])
+    return json_reply([ticker_view(world, market) for market in _asked(world, params)])
 
 
 def ticker_all(world: World, params: Params) -> Reply:
     """Return the tickers of all markets of the quote currencies."""
     quotes = params.many("quote_currencies") or ["KRW"]
-    return json_reply([_ticker(world, m) for m in _markets(world) if m.quote in quotes])
+    return json_reply([ticker_view(world, m) for m in _markets(world) if m.quote in quotes])
 
 
-def _ticker(world: World, market: Market) -> dict[str, object]:
+def ticker_view(world: World, market: Market) -> dict[str, object]:
+    """Return a market's ticker."""
     price, now_ms = world.book(market).price, world.wall_ms
     utc = datetime.fromtimestamp(now_ms // 1000, tz=UTC)
     kst = utc.astimezone(KST)
@@ -101,14 +102,24 @@ def _ticker(world: World, market: Market) -> dict[str, object]:
 
 
 def orderbook(world: World, params: Params) -> Reply:
-    """Return order books of up to 30 levels."""
+    """Return order books of up to 30 levels; none of a market that cannot be shown by `level`."""
     count = params.whole("count", 30, 30)
-    return json_reply([_book(world, m, world.book(m), count) for m in _asked(world, params)])
+    level = parse_decimal(params.get("level") or "0")
+    shown = [m for m in _asked(world, params) if level in levels_of(world, m)]
+    return json_reply([book_view(world, m, count, level or ZERO) for m in shown])
 
 
-def _book(world: World, market: Market, book: Book, count: int) -> dict[str, object]:
-    asks = [level for level in book.asks if level.quantity > 0]
-    bids = [level for level in book.bids if level.quantity > 0]
+def levels_of(world: World, market: Market) -> list[Decimal]:
+    """List the steps that a market's book may be shown in."""
+    price = world.book(market).price
+    return supported_levels(market.quote, price, world.price_step(market, price))
+
+
+def book_view(world: World, market: Market, count: int, level: Decimal) -> dict[str, object]:
+    """Return a market's book, gathered by `level` unless that is zero."""
+    book = world.book(market)
+    asks = gathered(book.asks, level, is_bid=False)
+    bids = gathered(book.bids, level, is_bid=True)
     units = [
         {
             "ask_price": ask.price,
@@ -121,10 +132,10 @@ def _book(world: World, market: Market, book: Book, count: int) -> dict[str, obj
     return {
         "market": market.symbol,
         "timestamp": world.wall_ms,
-        "total_ask_size": sum((level.quantity for level in asks), Decimal(0)),
-        "total_bid_size": sum((level.quantity for level in bids), Decimal(0)),
+        "total_ask_size": sum((row.quantity for row in asks), ZERO),
+        "total_bid_size": sum((row.quantity for row in bids), ZERO),
         "orderbook_units": units,
-        "level": 0,
+        "level": level,
     }
 
 
@@ -138,7 +149,7 @@ def instruments(world: World, params: Params) -> Reply:
                 "market": market.symbol,
                 "quote_currency": market.quote,
                 "tick_size": plain(step),
-                "supported_levels": ["0"],
+                "supported_levels": [plain(level) for level in levels_of(world, market)],
             }
         )
     return json_reply(rows)

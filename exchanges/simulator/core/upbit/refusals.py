@@ -13,6 +13,7 @@ _MESSAGES = {
     "no_authorization_ip": (401, "인증된 IP가 아닙니다."),
     "nonce_used": (401, "이미 사용된 nonce입니다."),
     "invalid_query_payload": (401, "JWT 헤더의 페이로드가 올바르지 않습니다."),
+    "too_many_requests": (429, "요청 수 제한을 초과했습니다."),
     "out_of_scope": (403, "허용되지 않은 기능입니다."),
     "order_not_found": (404, "주문을 찾지 못했습니다."),
     "withdraw_not_found": (404, "출금 내역을 찾지 못했습니다."),

@@ -47,7 +47,7 @@ def order_view(order: Order, *, is_fresh: bool = False) -> dict[str, object]:
         "reserved_fee": plain(held),
         "remaining_fee": plain(max(held - fee, ZERO) if state != "done" else ZERO),
         "paid_fee": plain(fee),
-        "locked": plain(_locked(order, is_fresh=is_fresh)),
+        "locked": plain(_fresh_lock(order) if is_fresh else locked_of(order)),
         "executed_volume": plain(executed),
         "prevented_volume": "0",
         "prevented_locked": "0",
@@ -65,9 +65,12 @@ def _price(order: Order) -> str | None:
     return None if price is None else plain(price)
 
 
-def _locked(order: Order, *, is_fresh: bool) -> Decimal:
-    if not is_fresh:
-        return order.held if order.state == OPEN else order.shown_locked
+def locked_of(order: Order) -> Decimal:
+    """Return what an order holds, or held when it was cancelled."""
+    return order.held if order.state == OPEN else order.shown_locked
+
+
+def _fresh_lock(order: Order) -> Decimal:
     if order.side != BUY:
         return order.quantity or ZERO
     notional = order.budget
