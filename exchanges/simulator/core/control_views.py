@@ -186,6 +186,32 @@ def requests(simulator: Simulator, spec: Spec) -> object:
     return [asdict(seen) for seen in simulator.seen if seen.number > since]
 
 
+def streams(simulator: Simulator, _spec: Spec) -> object:
+    """Return the open WebSocket connections, and how many there were."""
+    hub = simulator.streams
+    return {
+        "opened": hub.opened,
+        "refused": hub.refused,
+        "channels": [
+            {"venue": row.venue, "name": row.name, "listeners": len(row.listeners)}
+            for row in hub.channels.values()
+        ],
+        "sessions": [
+            {
+                "number": session.number,
+                "venue": session.venue,
+                "path": session.path,
+                "private": session.is_private,
+                "opened_ms": session.opened_ms,
+                "subscriptions": session.wishes(),
+                "received": session.received,
+                "sent": session.sent,
+            }
+            for session in hub.sessions
+        ],
+    }
+
+
 def invariants(simulator: Simulator, _spec: Spec) -> object:
     """Check conservation and locks over everything."""
     problems = simulator.problems()
@@ -238,6 +264,7 @@ VIEWS: dict[str, Callable[[Simulator, Spec], object]] = {
     "/control/journal": journal,
     "/control/requests": requests,
     "/control/invariants": invariants,
+    "/control/streams": streams,
     "/fx/usdkrw": fx_usdkrw,
     "/fx/v6/latest/USD": fx_latest,
 }

@@ -42,6 +42,12 @@ def needed_lock(market: Market, order: Order) -> tuple[str, Decimal, Decimal]:
 
 def submit(world: World, market: Market, order: Order) -> None:
     """Lock, match and settle an order; the balance must have been checked."""
+    accept(world, market, order)
+    execute(world, market, order)
+
+
+def accept(world: World, market: Market, order: Order) -> None:
+    """Lock what an order needs and record it."""
     asset, lock, order.reserved_fee = needed_lock(market, order)
     world.move(asset, lock, f"{order.venue}.free", f"{order.venue}.locked")
     order.held = lock
@@ -57,12 +63,16 @@ def submit(world: World, market: Market, order: Order) -> None:
         price=_text(order.price),
         budget=_text(order.budget),
     )
-    levels = _facing(world, market, order)
+
+
+def execute(world: World, market: Market, order: Order) -> None:
+    """Match an accepted order, then let it rest or end."""
+    levels = facing(world, market, order)
     if order.time_in_force == "fok" and not _can_fill(order, levels):
         levels = []
     if order.time_in_force != "post_only":
         _take(world, market, order, levels)
-    elif levels and _crosses(order, levels[0].price):
+    elif levels and crosses(order, levels[0].price):
         close(world, market, order, CANCELLED)
     _settle_end(world, market, order)
 
@@ -71,42 +81,44 @@ def _text(value: Decimal | None) -> str | None:
     return None if value is None else plain(value)
 
 
-def _facing(world: World, market: Market, order: Order) -> list[Level]:
+def facing(world: World, market: Market, order: Order) -> list[Level]:
+    """Return the side of the book that the order could take."""
     if world.override.get("no_liquidity"):
         return []
     book = world.book(market)
     return book.asks if order.side == BUY else book.bids
 
 
-def _crosses(order: Order, price: Decimal) -> bool:
+def crosses(order: Order, price: Decimal) -> bool:
+    """Say whether the order may be executed at the price."""
     if order.price is None:
         return True
     return price <= order.price if order.side == BUY else price >= order.price
 
 
 def _can_fill(order: Order, levels: list[Level]) -> bool:
-    usable = [level for level in levels if _crosses(order, level.price)]
+    usable = [level for level in levels if crosses(order, level.price)]
     if order.quantity is not None:
-        return sum((level.quantity for level in usable), ZERO) >= order.quantity
+        return sum((level.quantity for level in usable), ZERO) >= order.remaining
     total = sum((level.quantity * level.price for level in usable), ZERO)
     return total >= (order.budget or ZERO)
 
 
 def would_cross(world: World, market: Market, order: Order) -> bool:
     """Say whether the order would take liquidity now."""
-    levels = _facing(world, market, order)
-    return bool(levels) and _crosses(order, levels[0].price)
+    levels = facing(world, market, order)
+    return bool(levels) and crosses(order, levels[0].price)
 
 
 def _take(world: World, market: Market, order: Order, levels: list[Level]) -> None:
     ratio = world.override.get("fill_ratio", world.settings.partial_fill_ratio)
-    limit = order.quantity
+    limit = None if order.quantity is None else order.executed + order.remaining
     if limit is not None and isinstance(ratio, Decimal) and ratio < 1:
         limit = floor_to(limit * ratio, market.quantity_step)
     for level in levels:
         if level.quantity <= ZERO:
             continue
-        if not _crosses(order, level.price):
+        if not crosses(order, level.price):
             break
         quantity = _wanted(market, order, level, limit)
         if quantity <= ZERO:
@@ -252,8 +264,8 @@ def _is_near(world: World, market: Market, order: Order) -> bool:
 
 
 def _fill_resting(world: World, market: Market, order: Order) -> None:
-    for level in _facing(world, market, order):
-        if order.price is None or order.remaining == ZERO or not _crosses(order, level.price):
+    for level in facing(world, market, order):
+        if order.price is None or order.remaining == ZERO or not crosses(order, level.price):
             return
         printed = level.quantity
         level.quantity = ZERO

@@ -33,7 +33,7 @@ class Fill:
 class Order:
     """One accepted order. `budget` is what a buy by notional may spend; `held` is still locked.
 
-    `cancel_client_id` is the client id of the request that cancelled it, where the venue has one.
+    `prevented_*` is what a rule against self-trades took away, `cancel_client_id` the client id of the request that cancelled it, where the venue has one.
     """
 
     venue: str
@@ -66,7 +66,9 @@ class Order:
     @property
     def remaining(self) -> Decimal:
         """Quantity still to execute; zero for a buy by notional."""
-        return ZERO if self.quantity is None else self.quantity - self.executed
+        if self.quantity is None:
+            return ZERO
+        return self.quantity - self.executed - self.prevented_quantity
 
     @property
     def budget_left(self) -> Decimal:

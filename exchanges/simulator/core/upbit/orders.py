@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-from exchanges.simulator.core import matching
+from exchanges.simulator.core import matching, self_trades
 from exchanges.simulator.core.catalog import Market
 from exchanges.simulator.core.numbers import decimals_of, is_multiple, plain
 from exchanges.simulator.core.orders import BUY, CANCELLED, OPEN, Order
@@ -33,7 +33,11 @@ def create(world: World, params: Params) -> Reply:
     _burn_identifier(world, order.client_order_id)
     _check_funds(world, market, order)
     order.venue_order_id = world.new_uuid()
-    matching.submit(world, market, order)
+    matching.accept(world, market, order)
+    if order.smp_type:
+        self_trades.prevent(world, market, order)
+    if order.state == OPEN:
+        matching.execute(world, market, order)
     return json_reply(order_view(order, is_fresh=True), 201)
 
 
@@ -65,13 +69,10 @@ def _read_order(world: World, params: Params, symbol: str, side: str) -> Order:
     price, volume = params.decimal("price"), params.decimal("volume")
     force = params.get("time_in_force") or ""
     budget = _check_shape(kind, side, force, price, volume)
-    identifier = params.get("identifier")
-    if identifier is not None and len(identifier) > IDENTIFIER_LIMIT:
-        raise invalid("identifier")
     return Order(
         venue=UPBIT,
         venue_order_id="",
-        client_order_id=identifier,
+        client_order_id=_read_identifier(params),
         symbol=symbol,
         side=SIDES[side],
         kind=kind,
@@ -81,7 +82,22 @@ def _read_order(world: World, params: Params, symbol: str, side: str) -> Order:
         budget=budget,
         created_ms=world.wall_ms,
         updated_ms=world.wall_ms,
+        smp_type=_read_smp_type(params, force),
     )
+
+
+def _read_identifier(params: Params) -> str | None:
+    identifier = params.get("identifier")
+    if identifier is not None and len(identifier) > IDENTIFIER_LIMIT:
+        raise invalid("identifier")
+    return identifier
+
+
+def _read_smp_type(params: Params, force: str) -> str:
+    smp_type = params.get("smp_type") or ""
+    if smp_type and (smp_type not in self_trades.RULES or force == "post_only"):
+        raise invalid("smp_type")
+    return smp_type
 
 
 def _check_shape(

@@ -31,7 +31,7 @@ def order_view(order: Order, *, is_fresh: bool = False) -> dict[str, object]:
     """Return an order; a fresh one shows no fills, as the reply to its creation does."""
     held = order.reserved_fee
     executed = ZERO if is_fresh else order.executed
-    volume = order.quantity
+    volume, prevented = order.quantity, ZERO if is_fresh else order.prevented_quantity
     state = "wait" if is_fresh else STATES[order.state]
     fee = ZERO if is_fresh else order.fee
     view: dict[str, object] = {
@@ -43,18 +43,20 @@ def order_view(order: Order, *, is_fresh: bool = False) -> dict[str, object]:
         "market": order.symbol,
         "created_at": moment(order.created_ms),
         "volume": None if volume is None else plain(volume),
-        "remaining_volume": None if volume is None else plain(volume - executed),
+        "remaining_volume": None if volume is None else plain(volume - executed - prevented),
         "reserved_fee": plain(held),
         "remaining_fee": plain(max(held - fee, ZERO) if state != "done" else ZERO),
         "paid_fee": plain(fee),
         "locked": plain(_fresh_lock(order) if is_fresh else locked_of(order)),
         "executed_volume": plain(executed),
-        "prevented_volume": "0",
-        "prevented_locked": "0",
+        "prevented_volume": plain(prevented),
+        "prevented_locked": plain(ZERO if is_fresh else order.prevented_locked),
         "trades_count": 0 if is_fresh else len(order.fills),
     }
     if order.time_in_force in {"ioc", "fok", "post_only"} and order.kind in {"limit", "best"}:
         view["time_in_force"] = order.time_in_force
+    if order.smp_type:
+        view["smp_type"] = order.smp_type
     if order.client_order_id is not None:
         view["identifier"] = order.client_order_id
     return view
