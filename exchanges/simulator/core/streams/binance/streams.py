@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from exchanges.simulator.core.streams.hub import Streams
 
 STREAMS_A_CONNECTION = 1024
-_ID = re.compile(r"^[A-Za-z0-9]{1,36}$")
+_ID = re.compile(r"^[A-Za-z0-9_-]{1,36}$")  # a UUID too, as the official client sends
 _METHODS = "`SUBSCRIBE`, `UNSUBSCRIBE`, `LIST_SUBSCRIPTIONS`, `SET_PROPERTY`, `GET_PROPERTY`"
 
 
