@@ -20,6 +20,7 @@ from cycles.services import idempotency, intervening
 from cycles.services.tokens import Scope
 from exchanges.simulator.candles import stretches
 from exchanges.simulator.core import faults
+from exchanges.simulator.core.streams import rules
 from kimp import metrics, settings_listing
 from kimp.documents import examples, texts
 
@@ -228,6 +229,12 @@ def fault_table() -> str:
     return grid(("fault", "does"), ((code(name), texts.FAULTS[name]) for name in faults.TABLE))
 
 
+def stream_fault_table() -> str:
+    """List what can go wrong on the simulator's WebSockets."""
+    rows = ((code(name), kind.does, code(kind.when)) for name, kind in rules.KINDS.items())
+    return grid(("`action`", "does", "`when`, if not given"), rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "statuses": statuses,
     "status-graph": status_graph,
@@ -243,6 +250,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "gauges": gauges,
     "market": market,
     "faults": fault_table,
+    "stream-faults": stream_fault_table,
     "accounts": examples.accounts,
     "postings": examples.postings_table,
 }

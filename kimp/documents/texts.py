@@ -77,4 +77,5 @@ FAULTS: dict[str, str] = {
     "F25": "a withdrawal is not accepted, nor answered",
     "F27": "a withdrawal is accepted and rejected later: the venue gives it back",
     "F28": "a withdrawal is accepted and stays stuck until it is released",
+    "F35": "a WebSocket misbehaves: `action` names one of the kinds below",
 }
