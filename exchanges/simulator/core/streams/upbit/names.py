@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 Names = Mapping[str, str]
 
-_ALWAYS = {"type": "ty", "code": "cd", "timestamp": "tms", "stream_type": "st"}
+ALWAYS: dict[str, str] = {"type": "ty", "code": "cd", "timestamp": "tms", "stream_type": "st"}
 _TRADED = {
     "ask_bid": "ab", "trade_price": "tp", "trade_volume": "tv", "trade_time": "ttm",
     "trade_timestamp": "ttms", "prev_closing_price": "pcp", "change": "c", "change_price": "cp",
 }  # fmt: skip
-TICKER: Names = _ALWAYS | _TRADED | {
+TICKER: Names = ALWAYS | _TRADED | {
     "opening_price": "op", "high_price": "hp", "low_price": "lp", "signed_change_price": "scp",
     "change_rate": "cr", "signed_change_rate": "scr", "trade_date": "tdt",
     "acc_trade_price": "atp", "acc_trade_price_24h": "atp24h", "acc_trade_volume": "atv",
@@ -20,15 +20,15 @@ TICKER: Names = _ALWAYS | _TRADED | {
     "lowest_52_week_price": "l52wp", "lowest_52_week_date": "l52wdt", "market_state": "ms",
     "is_trading_suspended": "its", "delisting_date": "dd", "market_warning": "mw",
 }  # fmt: skip
-TRADE: Names = _ALWAYS | _TRADED | {
+TRADE: Names = ALWAYS | _TRADED | {
     "trade_date": "td", "sequential_id": "sid", "best_ask_price": "bap", "best_ask_size": "bas",
     "best_bid_price": "bbp", "best_bid_size": "bbs",
 }  # fmt: skip
-ORDERBOOK: Names = _ALWAYS | {
+ORDERBOOK: Names = ALWAYS | {
     "total_ask_size": "tas", "total_bid_size": "tbs", "orderbook_units": "obu", "level": "lv",
     "ask_price": "ap", "bid_price": "bp", "ask_size": "as", "bid_size": "bs",
 }  # fmt: skip
-MY_ORDER: Names = _ALWAYS | {
+MY_ORDER: Names = ALWAYS | {
     "uuid": "uid", "ask_bid": "ab", "order_type": "ot", "state": "s", "trade_uuid": "tuid",
     "price": "p", "avg_price": "ap", "volume": "v", "remaining_volume": "rv",
     "executed_volume": "ev", "trades_count": "tc", "reserved_fee": "rsf", "remaining_fee": "rmf",
@@ -37,7 +37,7 @@ MY_ORDER: Names = _ALWAYS | {
     "prevented_volume": "pv", "prevented_locked": "pl", "trade_timestamp": "ttms",
     "order_timestamp": "otms",
 }  # fmt: skip
-MY_ASSET: Names = _ALWAYS | {
+MY_ASSET: Names = ALWAYS | {
     "asset_uuid": "astuid", "assets": "ast", "currency": "cu", "balance": "b", "locked": "l",
     "asset_timestamp": "asttms",
 }  # fmt: skip
