@@ -11,6 +11,7 @@ from exchanges.simulator.core.streams.binance.connection import BinanceSession
 from exchanges.simulator.core.streams.frames import Frame
 from exchanges.simulator.core.streams.session import Session
 from exchanges.simulator.core.values import BINANCE, Request
+from exchanges.simulator.core.world import World
 
 if TYPE_CHECKING:
     from exchanges.simulator.core.simulator import Simulator
@@ -107,25 +108,28 @@ class Spoiler:
         """Journal a firing; a stall only where it begins."""
         rule.fired += 1
         number = session.number if session is not None else 0
+        if rule.action == rules.STALL and (rule.number, number) in self.done:
+            return
         if rule.action == rules.STALL:
-            if (rule.number, number) in self.done:
-                return
             self.done.add((rule.number, number))
-        world = self.simulator.world
-        world.journal.note(
-            world.wall_ms,
-            "fault",
-            fault=rule.fault,
-            rule=rule.number,
-            venue=venue or (session.venue if session is not None else ""),
-            method="WS",
-            path=subject,
-            action=rule.action,
-            phase=rule.phase,
-            applied=applied,
-            status=0,
-            session=number,
-        )
+        at = venue or (session.venue if session is not None else "")
+        details = {"venue": at, "path": subject, "session": number, "applied": applied}
+        _journal(self.simulator.world, rule, details)
+
+
+def _journal(world: World, rule: Rule, details: dict[str, object]) -> None:
+    """Write the row that a fault of REST has, the way in named WS."""
+    world.journal.note(
+        world.wall_ms,
+        "fault",
+        fault=rule.fault,
+        rule=rule.number,
+        method="WS",
+        action=rule.action,
+        phase=rule.phase,
+        status=0,
+        **details,
+    )
 
 
 def _disconnect(session: Session, rule: Rule, _after_ms: int) -> None:

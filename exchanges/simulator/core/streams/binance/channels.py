@@ -17,8 +17,8 @@ from exchanges.simulator.core.world import World
 Event = dict[str, object]
 
 _NAME = re.compile(
-    r"^([A-Za-z0-9]+)@(bookTicker|trade|aggTrade|ticker|miniTicker"
-    r"|depth(?:5|10|20)?(?:@100ms|@1000ms)?)$"
+    r"([A-Za-z0-9]+)@(bookTicker|trade|aggTrade|ticker|miniTicker"
+    r"|depth(?:5|10|20)?(?:@100ms|@1000ms)?)"
 )
 _NOTHING = fixed8(Decimal(0))
 _FAST_MS, _SLOW_MS = 100, 1000
@@ -26,12 +26,12 @@ _FAST_MS, _SLOW_MS = 100, 1000
 
 def is_stream(name: str) -> bool:
     """Say whether the venue would take this for a stream's name."""
-    return _NAME.match(name) is not None
+    return _NAME.fullmatch(name) is not None
 
 
 def channel_of(world: World, name: str) -> Channel | None:
     """Return a new channel of that name; None where there is nothing to tell, as in capitals."""
-    found = _NAME.match(name)
+    found = _NAME.fullmatch(name)
     if found is None or found[1] != found[1].lower():
         return None
     market = world.markets.get((BINANCE, found[1].upper()))

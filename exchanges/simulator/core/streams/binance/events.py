@@ -70,22 +70,13 @@ def _execution_type(happening: Happening, order: Order) -> str:
 
 def _execution_report(world: World, happening: Happening, order: Order) -> Event:
     execution = _execution_type(happening, order)
-    is_cancel = execution == "CANCELED" and order.cancel_client_id != ""
     is_on_book = execution == "NEW" or (execution == "TRADE" and order.has_rested)
     return {
         "e": "executionReport",
         "E": world.venue_ms(BINANCE),
         "s": order.symbol,
-        "c": order.cancel_client_id if is_cancel else order.client_order_id,
-        "S": order.side.upper(),
-        "o": KINDS[order.kind],
-        "f": force_of(order),
-        "q": fixed8(original_quantity(order)),
-        "p": fixed8(ZERO if order.kind == "market" else order.price or ZERO),
-        "P": "0.00000000",
-        "F": "0.00000000",
-        "g": -1,
-        "C": order.client_order_id if is_cancel else "",
+        **_client_ids(order, execution),
+        **_asked_for(order),
         "x": execution,
         "X": "NEW" if execution == "NEW" else _status(happening, order),
         "r": "NONE",
@@ -98,9 +89,29 @@ def _execution_report(world: World, happening: Happening, order: Order) -> Event
         "M": False,
         "O": order.created_ms,
         "Z": fixed8(order.executed_notional),
-        "Q": fixed8(order.budget or ZERO),
         "W": order.created_ms,
         "V": "NONE",
+    }
+
+
+def _client_ids(order: Order, execution: str) -> Event:
+    """Return the ids: a cancel has one of its own, beside that of the order."""
+    if execution == "CANCELED" and order.cancel_client_id:
+        return {"c": order.cancel_client_id, "C": order.client_order_id}
+    return {"c": order.client_order_id, "C": ""}
+
+
+def _asked_for(order: Order) -> Event:
+    return {
+        "S": order.side.upper(),
+        "o": KINDS[order.kind],
+        "f": force_of(order),
+        "q": fixed8(original_quantity(order)),
+        "p": fixed8(ZERO if order.kind == "market" else order.price or ZERO),
+        "P": "0.00000000",
+        "F": "0.00000000",
+        "g": -1,
+        "Q": fixed8(order.budget or ZERO),
     }
 
 

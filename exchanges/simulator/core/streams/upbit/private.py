@@ -6,7 +6,7 @@ import hashlib
 from decimal import Decimal
 
 from exchanges.simulator.core.numbers import EIGHT_PLACES, ZERO, floor_to
-from exchanges.simulator.core.orders import BUY, FILLED, Order
+from exchanges.simulator.core.orders import BUY, FILLED, Fill, Order
 from exchanges.simulator.core.streams.hearing import ACCEPTED, FILL, PREVENTED, Happening
 from exchanges.simulator.core.streams.upbit.views import REALTIME, Message
 from exchanges.simulator.core.upbit.render import locked_of
@@ -38,8 +38,6 @@ def average_price(order: Order) -> Decimal:
 
 def my_order(world: World, happening: Happening, order: Order) -> Message:
     """Return an order's event; price and volume are the fill's while the state is `trade`."""
-    fill, fee_left = happening.fill, max(order.reserved_fee - order.fee, ZERO)
-    price = order.price if order.budget is None else order.budget
     return {
         "type": "myOrder",
         "code": order.symbol,
@@ -47,10 +45,40 @@ def my_order(world: World, happening: Happening, order: Order) -> Message:
         "ask_bid": "BID" if order.side == BUY else "ASK",
         "order_type": order.kind,
         "state": state_of(happening),
-        "trade_uuid": fill.venue_trade_id if fill else None,
-        "price": fill.price if fill else price,
+        **(_asked_for(order) if happening.fill is None else _traded(happening.fill)),
+        **_so_far(order),
+        "time_in_force": condition_of(order),
+        "identifier": order.client_order_id,
+        "smp_type": order.smp_type or None,
+        "prevented_volume": order.prevented_quantity,
+        "prevented_locked": order.prevented_locked,
+        "order_timestamp": order.created_ms,
+        "timestamp": world.wall_ms,
+        "stream_type": REALTIME,
+    }
+
+
+def _asked_for(order: Order) -> Message:
+    price = order.price if order.budget is None else order.budget
+    not_traded = dict.fromkeys(("trade_uuid", "trade_fee", "is_maker", "trade_timestamp"))
+    return {"price": price, "volume": order.quantity, **not_traded}
+
+
+def _traded(fill: Fill) -> Message:
+    return {
+        "trade_uuid": fill.venue_trade_id,
+        "price": fill.price,
+        "volume": fill.quantity,
+        "trade_fee": fill.fee,
+        "is_maker": fill.is_maker,
+        "trade_timestamp": fill.at_ms,
+    }
+
+
+def _so_far(order: Order) -> Message:
+    fee_left = max(order.reserved_fee - order.fee, ZERO)
+    return {
         "avg_price": average_price(order),
-        "volume": fill.quantity if fill else order.quantity,
         "remaining_volume": order.remaining,
         "executed_volume": order.executed,
         "trades_count": len(order.fills),
@@ -59,17 +87,6 @@ def my_order(world: World, happening: Happening, order: Order) -> Message:
         "paid_fee": order.fee,
         "locked": locked_of(order),
         "executed_funds": order.executed_notional,
-        "time_in_force": condition_of(order),
-        "trade_fee": fill.fee if fill else None,
-        "is_maker": fill.is_maker if fill else None,
-        "identifier": order.client_order_id,
-        "smp_type": order.smp_type or None,
-        "prevented_volume": order.prevented_quantity,
-        "prevented_locked": order.prevented_locked,
-        "trade_timestamp": fill.at_ms if fill else None,
-        "order_timestamp": order.created_ms,
-        "timestamp": world.wall_ms,
-        "stream_type": REALTIME,
     }
 
 
