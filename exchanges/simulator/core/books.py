@@ -86,11 +86,7 @@ class Books:
         step = price_step(market, price, tape.recorded_ms(at_ms))
         noise = hashlib.sha512(f"{self.seed}:{market.venue}:{asset}:{tick}".encode()).digest()
         bid, ask = _top(price, step, pushes_up=noise[63] > 127)
-        scale = market.depth_usdt
-        if market.venue == UPBIT and asset != USDT:
-            scale = scale * tape.krw_per_usdt(at_ms)
-        elif market.venue == UPBIT:
-            scale = scale * price
+        scale = level_notional(tape, market, at_ms, price)
         gap = max(step, floor_to(price * SPACING, step))
         return Book(
             tick=tick,
@@ -99,6 +95,14 @@ class Books:
             asks=_ladder(ask, gap, noise[LEVELS : 2 * LEVELS], scale, market.quantity_step),
             update_id=at_ms + 1,
         )
+
+
+def level_notional(tape: Tape, market: Market, market_ms: int, price: Decimal) -> Decimal:
+    """Return the mean notional of a generated level, in the quote asset."""
+    if market.venue != UPBIT:
+        return market.depth_usdt
+    rate = price if market.base == USDT else tape.krw_per_usdt(market_ms)
+    return market.depth_usdt * rate
 
 
 def price_step(market: Market, price: Decimal, recorded_ms: int) -> Decimal:

@@ -20,11 +20,14 @@ from exchanges.simulator.core.orders import (
     Fill,
     Order,
 )
+from exchanges.simulator.core.prints import Print
 from exchanges.simulator.core.values import UPBIT
 from exchanges.simulator.core.world import World
 
 # Generated books begin well within this share of the recorded price.
 NEAR = Decimal("0.01")
+BNB = "BNB"
+BNB_DISCOUNT = Decimal("0.75")
 
 
 def needed_lock(market: Market, order: Order) -> tuple[str, Decimal, Decimal]:
@@ -66,7 +69,24 @@ def accept(world: World, market: Market, order: Order) -> None:
 
 
 def execute(world: World, market: Market, order: Order) -> None:
-    """Match an accepted order, then let it rest or end."""
+    """Match an accepted order, at once or when the latency that fills have is over."""
+    if world.settings.fill_latency_ms:
+        due_ms = world.market_ms + world.settings.fill_latency_ms
+        world.agenda.plan(due_ms, "match", f"{order.venue}/{order.venue_order_id}")
+    else:
+        match(world, market, order)
+
+
+def match_late(world: World, subject: str) -> None:
+    """Match the order `venue/id` whose latency is over, unless it has ended since."""
+    venue, _, order_id = subject.partition("/")
+    order = world.orders[venue].by_id[order_id]
+    if order.state == OPEN:
+        match(world, world.markets[venue, order.symbol], order)
+
+
+def match(world: World, market: Market, order: Order) -> None:
+    """Match an accepted order with the book, then let it rest or end."""
     levels = facing(world, market, order)
     if order.time_in_force == "fok" and not _can_fill(order, levels):
         levels = []
@@ -141,7 +161,7 @@ def settle_fill(
 ) -> None:
     """Exchange the assets of one execution and take the fee."""
     notional = price * quantity
-    fee_asset, fee = _fee(market, order, quantity, notional)
+    fee_asset, fee = _fee(world, market, order, quantity, notional)
     if order.side == BUY:
         _exchange(world, order, (market.quote, notional), (market.base, quantity), fee_asset, fee)
     else:
@@ -150,9 +170,9 @@ def settle_fill(
     order.executed_notional += notional
     order.fee += fee
     order.updated_ms = world.wall_ms
-    is_upbit = order.venue == UPBIT
+    number = world.next_number()
     fill = Fill(
-        venue_trade_id=world.new_uuid() if is_upbit else str(world.next_number()),
+        venue_trade_id=world.new_uuid() if order.venue == UPBIT else str(number),
         price=price,
         quantity=quantity,
         notional=notional,
@@ -162,10 +182,22 @@ def settle_fill(
         is_maker=order.has_rested,
     )
     order.fills.append(fill)
+    is_buy = (order.side == BUY) != order.has_rested
+    world.prints.add(
+        market,
+        Print(number=number, price=price, quantity=quantity, is_buy=is_buy, at_ms=fill.at_ms),
+    )
     _journal_fill(world, order, fill)
 
 
-def _fee(market: Market, order: Order, quantity: Decimal, notional: Decimal) -> tuple[str, Decimal]:
+def _fee(
+    world: World, market: Market, order: Order, quantity: Decimal, notional: Decimal
+) -> tuple[str, Decimal]:
+    if market.venue != UPBIT and world.settings.bnb_usdt is not None:
+        discounted = notional * market.taker_fee * BNB_DISCOUNT
+        fee = floor_to(discounted / world.settings.bnb_usdt, EIGHT_PLACES)
+        if world.free(market.venue, BNB) >= fee:
+            return BNB, fee
     if market.venue == UPBIT or order.side != BUY:
         return market.quote, floor_to(notional * market.taker_fee, EIGHT_PLACES)
     return market.base, floor_to(quantity * market.taker_fee, EIGHT_PLACES)
@@ -179,7 +211,7 @@ def _exchange(
     fee_asset: str,
     fee: Decimal,
 ) -> None:
-    """Give what was locked, take the fee on top of it or out of what is got."""
+    """Give what was locked, take the fee on top of it, out of what is got, or from beside."""
     venue = order.venue
     world.move(*given, f"{venue}.locked", f"{venue}.maker")
     order.held -= given[1]
@@ -187,6 +219,8 @@ def _exchange(
     if fee_asset == asset:
         world.move(asset, fee, f"{venue}.maker", f"{venue}.fees")
         quantity -= fee
+    elif fee_asset != given[0]:
+        world.move(fee_asset, fee, f"{venue}.free", f"{venue}.fees")
     else:
         world.move(fee_asset, fee, f"{venue}.locked", f"{venue}.fees")
         order.held -= fee
@@ -230,7 +264,7 @@ def _rest(world: World, market: Market, order: Order) -> None:
 def watch(world: World, market: Market) -> None:
     """Plan a look at the market's resting orders at the next tick, once."""
     key = (market.venue, market.symbol)
-    if key in world.watched or world.timeline.is_frozen:
+    if key in world.watched:
         return
     world.watched.add(key)
     next_tick = (world.market_ms // world.books.tick_ms + 1) * world.books.tick_ms
@@ -241,7 +275,9 @@ def match_resting(world: World, market: Market) -> None:
     """Fill resting orders of a market that the present book reaches, oldest first."""
     world.watched.discard((market.venue, market.symbol))
     resting = [
-        order for order in world.orders[market.venue].open_orders() if order.symbol == market.symbol
+        order
+        for order in world.orders[market.venue].open_orders()
+        if order.symbol == market.symbol and order.has_rested
     ]
     for order in resting:
         if not _is_near(world, market, order):

@@ -110,7 +110,10 @@ class Simulator:
         world = self.world
         if event.kind == "book_tick":
             venue, _, symbol = event.subject.partition("/")
-            matching.match_resting(world, world.markets[venue, symbol])
+            if (venue, symbol) in world.markets:
+                matching.match_resting(world, world.markets[venue, symbol])
+        elif event.kind == "match":
+            matching.match_late(world, event.subject)
         elif event.kind == "address":
             venue, asset, network = event.subject.split("/")
             world.wallet.hidden_addresses.discard((venue, asset, network))

@@ -37,6 +37,14 @@ class Timeline:
             return self.anchor_wall_ms
         return self.anchor_wall_ms + int((market_ms - self.anchor_market_ms) / self.speed)
 
+    def market_before(self, wall_ms: int) -> int:
+        """Return the market instant of a wall instant in the past, had the pace always been this."""
+        return self.market_ms - int((self.wall_ms - wall_ms) * self.speed)
+
+    def wall_before(self, market_ms: int) -> int:
+        """Return the wall instant of a market instant in the past, had the pace always been this."""
+        return self.wall_ms - int((self.market_ms - market_ms) / self.speed)
+
     def reach(self, wall_ms: int, market_ms: int) -> None:
         """Let it be this instant on both clocks; time never goes back."""
         self.wall_ms = max(self.wall_ms, wall_ms)

@@ -11,6 +11,7 @@ from exchanges.simulator.core.chain import WalletLog
 from exchanges.simulator.core.journal import Journal
 from exchanges.simulator.core.orders import OrderLog
 from exchanges.simulator.core.prices import Tape
+from exchanges.simulator.core.prints import Prints
 from exchanges.simulator.core.timeline import Agenda, Timeline
 from exchanges.simulator.core.values import VENUES, RandomSource
 from exchanges.simulator.core.vault import Vault
@@ -38,6 +39,9 @@ class Settings:
     review_ms: int = 30_000
     broadcast_ms: int = 15_000
     partial_fill_ratio: Decimal = Decimal(1)
+    fill_latency_ms: int = 0
+    upbit_price_band: Decimal | None = None  # how far a limit price may be from the last, a share
+    bnb_usdt: Decimal | None = None  # Binance's fees are paid in BNB at this price
     duplicate_identifier_name: str = "duplicated_identifier"
     wallet_status_lag_ms: int = 180_000
     address_delay_ms: int = 5_000
@@ -71,6 +75,7 @@ class World:
     maintenance: dict[str, bool] = field(default_factory=dict)
     skew_ms: dict[str, int] = field(default_factory=dict)
     watched: set[tuple[str, str]] = field(default_factory=set)
+    prints: Prints = field(default_factory=lambda: Prints({}))
     numbers: int = 1_000_000
     # What the request in hand may see and do differently because of a fault rule.
     override: dict[str, object] = field(default_factory=dict)

@@ -29,27 +29,33 @@ _IMMEDIATE = {"ioc", "fok"}
 
 def create(world: World, params: Params) -> Reply:
     """Accept an order (201, no fills shown) or refuse it."""
-    order, market = _checked(world, params)
-    _burn_identifier(world, order.client_order_id)
-    _check_funds(world, market, order)
+    order, market = checked(world, params)
+    burn_identifier(world, order.client_order_id)
+    check_funds(world, market, order)
+    place(world, market, order)
+    return json_reply(order_view(order, is_fresh=True), 201)
+
+
+def place(world: World, market: Market, order: Order) -> None:
+    """Accept an order that passed every check, and execute what no rule keeps from it."""
     order.venue_order_id = world.new_uuid()
     matching.accept(world, market, order)
     if order.smp_type:
         self_trades.prevent(world, market, order)
     if order.state == OPEN:
         matching.execute(world, market, order)
-    return json_reply(order_view(order, is_fresh=True), 201)
 
 
 def create_test(world: World, params: Params) -> Reply:
     """Check an order without placing it."""
-    order, market = _checked(world, params)
-    _check_funds(world, market, order)
+    order, market = checked(world, params)
+    check_funds(world, market, order)
     order.venue_order_id = "00000000-0000-4000-a000-000000000000"
     return json_reply(order_view(order, is_fresh=True), 201)
 
 
-def _checked(world: World, params: Params) -> tuple[Order, Market]:
+def checked(world: World, params: Params) -> tuple[Order, Market]:
+    """Read an order and check everything but the identifier and the balance."""
     symbol, side = params.need("market"), params.need("side")
     if side not in SIDES:
         raise invalid("side")
@@ -131,6 +137,11 @@ def _check_steps(world: World, market: Market, order: Order, side: str) -> None:
         raise refuse(f"invalid_price_{side}")
     if order.quantity is not None and decimals_of(order.quantity) > 8:
         raise refuse(f"invalid_volume_{side}")
+    band = world.settings.upbit_price_band
+    if order.price is not None and band is not None:
+        last = world.book(market).price
+        if abs(order.price - last) > last * band:
+            raise refuse(f"invalid_price_{side}", "주문가격이 호가 제한폭을 벗어났습니다.")
 
 
 def _check_total(world: World, market: Market, order: Order, side: str) -> None:
@@ -144,7 +155,7 @@ def _check_total(world: World, market: Market, order: Order, side: str) -> None:
         raise refuse(f"over_max_total_{side}")
 
 
-def _burn_identifier(world: World, identifier: str | None) -> None:
+def burn_identifier(world: World, identifier: str | None) -> None:
     """Refuse a used identifier; burn a new one for ever, even if the order fails after this."""
     if identifier is None:
         return
@@ -156,14 +167,16 @@ def _burn_identifier(world: World, identifier: str | None) -> None:
     world.fact("identifier_burned", venue=UPBIT, client_order_id=identifier)
 
 
-def _check_funds(world: World, market: Market, order: Order) -> None:
+def check_funds(world: World, market: Market, order: Order) -> None:
+    """Refuse an order that the free balance does not cover."""
     asset, needed, _ = matching.needed_lock(market, order)
     if world.free(UPBIT, asset) < needed:
         side = "bid" if order.side == BUY else "ask"
         raise refuse(f"insufficient_funds_{side}")
 
 
-def _find(world: World, params: Params) -> Order:
+def find(world: World, params: Params) -> Order:
+    """Return the order of a uuid or identifier, or refuse."""
     log = world.orders[UPBIT]
     uuid, identifier = params.get("uuid"), params.get("identifier")
     if uuid is None and identifier is None:
@@ -184,12 +197,12 @@ def _lag_ms(world: World) -> int:
 
 def read(world: World, params: Params) -> Reply:
     """Return one order with its trades."""
-    return json_reply(order_with_trades(_find(world, params)))
+    return json_reply(order_with_trades(find(world, params)))
 
 
 def cancel(world: World, params: Params) -> Reply:
     """Accept a cancel; the reply still shows the order as waiting."""
-    order = _find(world, params)
+    order = find(world, params)
     if order.state != OPEN:
         raise refuse("order_not_found", "이미 체결되었거나 취소된 주문입니다.")
     market = world.markets[UPBIT, order.symbol]
@@ -206,7 +219,8 @@ def list_open(world: World, params: Params) -> Reply:
     states = params.many("states") or [params.get("state") or "wait"]
     if not set(states) <= {"wait", "watch"}:
         raise invalid("states")
-    rows = [o for o in world.orders[UPBIT].open_orders() if _is_of(o, params)]
+    has_any = "wait" in states  # nobody here can place the stop orders that are in `watch`
+    rows = [o for o in world.orders[UPBIT].open_orders() if has_any and _is_of(o, params)]
     return _page(rows, params, 100)
 
 
@@ -270,21 +284,13 @@ def list_by_ids(world: World, params: Params) -> Reply:
     uuids, identifiers = params.many("uuids"), params.many("identifiers")
     if not (uuids or identifiers) or len(uuids) > 100 or len(identifiers) > 100:
         raise invalid("uuids")
+    since = world.wall_ms - _lag_ms(world)
     rows = [log.by_id[uuid] for uuid in uuids if uuid in log.by_id]
     if not uuids:
         rows = [order for name in identifiers for order in log.by_client.get(name, [])]
-    return json_reply([order_view(order) for order in rows if _is_of(order, params)])
-
-
-def cancel_open(world: World, params: Params) -> Reply:
-    """Cancel all open orders."""
-    rows = [o for o in world.orders[UPBIT].open_orders() if _is_of(o, params)]
-    for order in rows:
-        matching.close(world, world.markets[UPBIT, order.symbol], order, CANCELLED)
-    done = [{"uuid": order.venue_order_id, "market": order.symbol} for order in rows]
-    return json_reply(
-        {"success": {"count": len(done), "orders": done}, "failed": {"count": 0, "orders": []}}
-    )
+    shown = [row for row in rows if _is_of(row, params) and row.created_ms <= since]
+    shown.sort(key=lambda row: row.created_ms, reverse=params.get("order_by") != "asc")
+    return json_reply([order_view(order) for order in shown])
 
 
 def accounts(world: World, params: Params) -> Reply:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from exchanges.simulator.core.bars import Candle, candle
 from exchanges.simulator.core.catalog import Market, asset_titles
-from exchanges.simulator.core.numbers import ZERO, parse_decimal, plain
+from exchanges.simulator.core.numbers import EIGHT_PLACES, ZERO, parse_decimal, plain
+from exchanges.simulator.core.prints import newest_first
 from exchanges.simulator.core.upbit.levels import gathered, supported_levels
 from exchanges.simulator.core.upbit.params import Params
 from exchanges.simulator.core.upbit.refusals import missing, not_quoted
 from exchanges.simulator.core.upbit.render import KST
 from exchanges.simulator.core.values import UPBIT, Reply, json_reply
 from exchanges.simulator.core.world import World
+
+DAY_MS = 86_400_000
 
 
 def _markets(world: World) -> list[Market]:
@@ -55,7 +59,7 @@ _CAUTION = {
 
 
 def ticker(world: World, params: Params) -> Reply:
-    """Return tickers; all but the last price is derived from it."""
+    """Return tickers; the day and its volumes are computed from the tape."""
     return json_reply([ticker_view(world, market) for market in _asked(world, params)])
 
 
@@ -68,36 +72,53 @@ def ticker_all(world: World, params: Params) -> Reply:
 def ticker_view(world: World, market: Market) -> dict[str, object]:
     """Return a market's ticker."""
     price, now_ms = world.book(market).price, world.wall_ms
-    utc = datetime.fromtimestamp(now_ms // 1000, tz=UTC)
-    kst = utc.astimezone(KST)
-    zero = Decimal(0)
+    today = candle(world, market, now_ms // DAY_MS * DAY_MS, now_ms + 1)
+    full_day = candle(world, market, now_ms - DAY_MS, now_ms)
+    high, low = max(today.high, price), min(today.low, price)
+    kst = datetime.fromtimestamp(now_ms // 1000, tz=KST)
     return {
         "market": market.symbol,
+        **_moment(now_ms),
+        "opening_price": today.open,
+        "high_price": high,
+        "low_price": low,
+        "trade_price": price,
+        "prev_closing_price": today.open,
+        **_change(today, price),
+        "trade_volume": next(newest_first(world, market)).quantity,
+        "acc_trade_price": today.notional,
+        "acc_trade_price_24h": full_day.notional,
+        "acc_trade_volume": today.quantity,
+        "acc_trade_volume_24h": full_day.quantity,
+        "highest_52_week_price": high,
+        "highest_52_week_date": f"{kst:%Y-%m-%d}",
+        "lowest_52_week_price": low,
+        "lowest_52_week_date": f"{kst:%Y-%m-%d}",
+        "timestamp": now_ms,
+    }
+
+
+def _moment(now_ms: int) -> dict[str, object]:
+    utc = datetime.fromtimestamp(now_ms // 1000, tz=UTC)
+    kst = utc.astimezone(KST)
+    return {
         "trade_date": f"{utc:%Y%m%d}",
         "trade_time": f"{utc:%H%M%S}",
         "trade_date_kst": f"{kst:%Y%m%d}",
         "trade_time_kst": f"{kst:%H%M%S}",
         "trade_timestamp": now_ms,
-        "opening_price": price,
-        "high_price": price,
-        "low_price": price,
-        "trade_price": price,
-        "prev_closing_price": price,
-        "change": "EVEN",
-        "change_price": zero,
-        "change_rate": zero,
-        "signed_change_price": zero,
-        "signed_change_rate": zero,
-        "trade_volume": zero,
-        "acc_trade_price": zero,
-        "acc_trade_price_24h": zero,
-        "acc_trade_volume": zero,
-        "acc_trade_volume_24h": zero,
-        "highest_52_week_price": price,
-        "highest_52_week_date": f"{kst:%Y-%m-%d}",
-        "lowest_52_week_price": price,
-        "lowest_52_week_date": f"{kst:%Y-%m-%d}",
-        "timestamp": now_ms,
+    }
+
+
+def _change(today: Candle, price: Decimal) -> dict[str, object]:
+    change = price - today.open
+    rate = (change / today.open).quantize(EIGHT_PLACES)
+    return {
+        "change": "RISE" if change > 0 else "FALL" if change < 0 else "EVEN",
+        "change_price": abs(change),
+        "change_rate": abs(rate),
+        "signed_change_price": change,
+        "signed_change_rate": rate,
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from exchanges.simulator.core.limits import Limiter
-from exchanges.simulator.core.upbit import deposits, orders, quotation, wallet
+from exchanges.simulator.core.upbit import batches, deposits, history, orders, quotation, wallet
 from exchanges.simulator.core.upbit.auth import Nonces, authenticate
 from exchanges.simulator.core.upbit.params import Params, read_params
 from exchanges.simulator.core.upbit.refusals import not_quoted, refuse
@@ -31,6 +31,8 @@ _PUBLIC: dict[str, tuple[Handler, str]] = {
     "/v1/ticker/all": (quotation.ticker_all, "ticker"),
     "/v1/orderbook": (quotation.orderbook, "orderbook"),
     "/v1/orderbook/instruments": (quotation.instruments, "orderbook"),
+    "/v1/trades/ticks": (history.trades, "trade"),
+    **{path: (handler, "candle") for path, handler in history.CANDLES.items()},
 }
 _READS: dict[str, Handler] = {
     "/v1/accounts": orders.accounts,
@@ -58,7 +60,9 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("POST", "/v1/orders"): Route(orders.create, "order", "trade"),
     ("POST", "/v1/orders/test"): Route(orders.create_test, "order-test", "trade"),
     ("DELETE", "/v1/order"): Route(orders.cancel, "default", "trade"),
-    ("DELETE", "/v1/orders/open"): Route(orders.cancel_open, "order-cancel-all", "trade"),
+    ("DELETE", "/v1/orders/open"): Route(batches.cancel_open, "order-cancel-all", "trade"),
+    ("DELETE", "/v1/orders/uuids"): Route(batches.cancel_by_ids, "default", "trade"),
+    ("POST", "/v1/orders/cancel_and_new"): Route(batches.cancel_and_new, "order", "trade"),
     ("POST", "/v1/deposits/generate_coin_address"): Route(
         deposits.generate_address, "default", "read"
     ),

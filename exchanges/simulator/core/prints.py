@@ -1,0 +1,92 @@
+"""Public trades: what the account executed, and one generated trade of others a tick.
+
+Like a generated book, a generated trade is a function of (seed, market, tick number).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from heapq import merge
+from typing import TYPE_CHECKING
+
+from exchanges.simulator.core.books import level_notional, price_step
+from exchanges.simulator.core.catalog import Market
+from exchanges.simulator.core.numbers import floor_to
+
+if TYPE_CHECKING:
+    from exchanges.simulator.core.world import World
+
+KEPT = 1000
+_NUMBERS_FROM = 500_000_000
+_GRAIN = Decimal(256)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Print:
+    """One public trade; `is_buy` tells the taker's side, `at_ms` is wall time."""
+
+    number: int
+    price: Decimal
+    quantity: Decimal
+    is_buy: bool
+    at_ms: int
+
+
+@dataclass(slots=True)
+class Prints:
+    """The account's own executions as everybody saw them, the latest of each market."""
+
+    own: dict[tuple[str, str], deque[Print]]
+
+    def add(self, market: Market, trade: Print) -> None:
+        """Note an execution of the account."""
+        key = (market.venue, market.symbol)
+        if key not in self.own:
+            self.own[key] = deque(maxlen=KEPT)
+        self.own[key].append(trade)
+
+
+def at_tick(world: World, market: Market, tick: int) -> Print:
+    """Return the trade of others in a tick."""
+    market_ms = tick * world.books.tick_ms
+    tape = world.recording
+    price = tape.price(market.venue, market.base, market_ms)
+    step = price_step(market, price, tape.recorded_ms(market_ms))
+    key = f"print:{world.seed}:{market.venue}:{market.symbol}:{tick}"
+    noise = hashlib.sha256(key.encode()).digest()
+    notional = level_notional(tape, market, market_ms, price) * (1 + noise[0]) / _GRAIN
+    quantity = floor_to(notional / price, market.quantity_step)
+    return Print(
+        number=_NUMBERS_FROM + tick,
+        price=max(floor_to(price, step), step),
+        quantity=max(quantity, market.quantity_step),
+        is_buy=noise[1] > 127,
+        at_ms=world.timeline.wall_before(market_ms),
+    )
+
+
+def newest_first(world: World, market: Market, *, before_ms: int | None = None) -> Iterator[Print]:
+    """Walk back through the public trades of a market from a wall instant or now, without end."""
+    before_ms = world.wall_ms + 1 if before_ms is None else min(before_ms, world.wall_ms + 1)
+    kept = reversed(world.prints.own.get((market.venue, market.symbol), ()))
+    own = (trade for trade in kept if trade.at_ms < before_ms)
+    others = _of_others(world, market, before_ms)
+    return merge(own, others, key=lambda trade: trade.at_ms, reverse=True)
+
+
+def instant_of(world: World, number: int) -> int | None:
+    """Return the wall instant of a generated trade's number; None for another number."""
+    if number < _NUMBERS_FROM // 2:
+        return None
+    return world.timeline.wall_before((number - _NUMBERS_FROM) * world.books.tick_ms)
+
+
+def _of_others(world: World, market: Market, before_ms: int) -> Iterator[Print]:
+    tick = world.timeline.market_before(before_ms - 1) // world.books.tick_ms
+    while True:
+        yield at_tick(world, market, tick)
+        tick -= 1
