@@ -73,6 +73,7 @@ class Network:
     address_pattern: str
     has_tag: bool
     block_ms: int
+    congestion: Decimal = Decimal(1)  # how many times as long a block takes now
     wallets: dict[str, Wallet] = field(default_factory=dict)
 
 

@@ -106,3 +106,5 @@ class WalletLog:
     addresses: dict[tuple[str, str, str], tuple[str, str]] = field(default_factory=dict)
     hidden_addresses: set[tuple[str, str, str]] = field(default_factory=set)
     allowed: dict[str, list[AllowedAddress]] = field(default_factory=dict)
+    # (KRW, wall instant until which its worth may not leave Upbit)
+    delayed_krw: list[tuple[Decimal, int]] = field(default_factory=list)

@@ -128,7 +128,8 @@ def plan_block(world: World, transaction: ChainTransaction) -> None:
     """Plan the next confirmation unless the transaction is stalled or dropped."""
     if transaction.is_stalled or transaction.is_dropped:
         return
-    block_ms = world.networks[transaction.asset, transaction.network].block_ms
+    network = world.networks[transaction.asset, transaction.network]
+    block_ms = int(network.block_ms * network.congestion)
     world.agenda.plan(world.market_ms + block_ms, "block", transaction.txid, transaction.generation)
 
 

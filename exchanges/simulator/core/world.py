@@ -13,7 +13,7 @@ from exchanges.simulator.core.orders import OrderLog
 from exchanges.simulator.core.prices import Tape
 from exchanges.simulator.core.prints import Prints
 from exchanges.simulator.core.timeline import Agenda, Timeline
-from exchanges.simulator.core.values import VENUES, RandomSource
+from exchanges.simulator.core.values import BINANCE, UPBIT, VENUES, RandomSource
 from exchanges.simulator.core.vault import Vault
 
 ALL_PERMISSIONS = frozenset({"read", "trade", "withdraw"})
@@ -46,6 +46,11 @@ class Settings:
     wallet_status_lag_ms: int = 180_000
     address_delay_ms: int = 5_000
     read_lag_wall_ms: dict[str, int] = field(default_factory=dict)
+    # What may leave a venue within 24 hours, in its quote asset.
+    daily_withdrawal: dict[str, Decimal] = field(
+        default_factory=lambda: {UPBIT: Decimal(5_000_000_000), BINANCE: Decimal(8_000_000)}
+    )
+    has_binance_allow_list: bool = True
     has_upbit_travel_rule: bool = False
     binance_travel_rule: str = "NIL"
     has_limits: bool = True

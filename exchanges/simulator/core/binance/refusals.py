@@ -28,6 +28,8 @@ _TEXTS = {
     -4019: "Current currency is not open for withdrawal.",
     -4021: "The withdrawal amount must be multiples of {0}.",
     -4022: "The minimum withdrawal amount is {0}.",
+    -4023: "Within 24 hours, the withdrawal exceeds the maximum amount.",
+    -4034: "Illegal tag.",
     -4026: "User has insufficient balance.",
     -4028: "The withdrawal amount must be greater than the fee.",
     -4033: "Illegal address.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from exchanges.simulator.core import wallet
+from exchanges.simulator.core import allowances, wallet
 from exchanges.simulator.core.binance.orders import lag_ms
 from exchanges.simulator.core.binance.params import Params
 from exchanges.simulator.core.binance.refusals import refuse
@@ -22,6 +22,7 @@ from exchanges.simulator.core.values import BINANCE, Reply, json_reply
 from exchanges.simulator.core.world import Key, World
 
 DAY_MS = 86_400_000
+_TAG_PATTERN = "^[0-9]{1,10}$"
 _WITHDRAW_PARAMS = (
     "coin",
     "network",
@@ -87,15 +88,21 @@ def _check_amount(world: World, network: Network, terms: Wallet, amount: Decimal
         raise refuse(-4026)
     if free - wallet.held_back(world, BINANCE, network.asset) < amount:
         raise refuse(-4060)
+    value = allowances.worth(world, BINANCE, network.asset, amount)
+    if value > allowances.left_today(world, BINANCE):
+        raise refuse(-4023)
 
 
 def _check_address(world: World, network: Network, address: str, tag: str) -> None:
     allowed = world.wallet.allowed.get(BINANCE, [])
     wanted = (network.asset, network.network, address, tag)
-    if not any((row.asset, row.network, row.address, row.tag) == wanted for row in allowed):
+    is_allowed = any((row.asset, row.network, row.address, row.tag) == wanted for row in allowed)
+    if not is_allowed and world.settings.has_binance_allow_list:
         raise refuse(-4035)
     if not re.match(network.address_pattern, address):
         raise refuse(-4033)
+    if tag and not (network.has_tag and re.match(_TAG_PATTERN, tag)):
+        raise refuse(-4034)
 
 
 def _multiple(terms: Wallet) -> Decimal:
@@ -228,7 +235,7 @@ def _coin_network(network: Network) -> dict[str, object]:
         "specialWithdrawTips": "",
         "resetAddressStatus": False,
         "addressRegex": network.address_pattern,
-        "memoRegex": "^[0-9]{1,10}$" if network.has_tag else "",
+        "memoRegex": _TAG_PATTERN if network.has_tag else "",
         "withdrawFee": plain(terms.withdraw_fee),
         "withdrawMin": plain(terms.withdraw_min),
         "withdrawMax": "9999999",
@@ -293,8 +300,10 @@ def account_status(world: World, params: Params) -> Reply:
 
 def quota(world: World, params: Params) -> Reply:
     """Return the daily withdrawal quota."""
-    del world, params
-    return json_reply({"wdQuota": "8000000", "usedWdQuota": "0"})
+    del params
+    limit = world.settings.daily_withdrawal[BINANCE]
+    used = limit - allowances.left_today(world, BINANCE)
+    return json_reply({"wdQuota": plain(limit), "usedWdQuota": plain(used)})
 
 
 def questionnaire(world: World, params: Params) -> Reply:

@@ -141,7 +141,8 @@ def _check_steps(world: World, market: Market, order: Order, side: str) -> None:
     if order.price is not None and band is not None:
         last = world.book(market).price
         if abs(order.price - last) > last * band:
-            raise refuse(f"invalid_price_{side}", "주문가격이 호가 제한폭을 벗어났습니다.")
+            name = "over" if order.price > last else "under"
+            raise refuse(f"{name}_price_limit_{side}", "주문가격이 제한폭을 벗어났습니다.")
 
 
 def _check_total(world: World, market: Market, order: Order, side: str) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TypeVar
 
-from exchanges.simulator.core import chain, wallet
+from exchanges.simulator.core import allowances, chain, wallet
 from exchanges.simulator.core.catalog import Network, Wallet
 from exchanges.simulator.core.chain import AllowedAddress, Deposit, Withdrawal
 from exchanges.simulator.core.numbers import decimals_of, plain
@@ -21,7 +21,6 @@ from exchanges.simulator.core.values import UPBIT, Reply, json_reply
 from exchanges.simulator.core.world import World
 
 _Row = TypeVar("_Row")
-_DAILY_LIMIT_KRW = "5000000000"
 
 
 def find_network(world: World, params: Params) -> Network:
@@ -73,6 +72,12 @@ def _check_withdrawal(world: World, network: Network, terms: Wallet, amount: Dec
         raise refuse("withdraw_under_minimum")
     if world.free(UPBIT, network.asset) < amount + terms.withdraw_fee:
         raise refuse("withdraw_insufficient_balance")
+    leaving = amount + terms.withdraw_fee
+    value = allowances.worth(world, UPBIT, network.asset, leaving)
+    if value > allowances.left_today(world, UPBIT):
+        raise refuse("withdraw_daily_limit_exceeded")
+    if not allowances.leaves_delayed(world, network.asset, leaving):
+        raise refuse("withdraw_delayed_fiat")
 
 
 def _allowed(world: World) -> list[AllowedAddress]:
@@ -135,8 +140,14 @@ def row_matches(row: Withdrawal | Deposit, params: Params) -> bool:
 
 
 def page(views: list[dict[str, object]], params: Params) -> Reply:
-    """Return a page of rows, newest first unless asked otherwise."""
+    """Return a page of rows, newest first unless asked otherwise; `from` and `to` are cursors."""
     limit, number = params.whole("limit", 100, 100), params.whole("page", 1, 1_000_000)
+    ids = [view["uuid"] for view in views]
+    after, before = params.get("from"), params.get("to")
+    if before in ids:
+        views = views[: ids.index(before)]
+    if after in ids:
+        views = views[ids.index(after) + 1 :]
     if params.get("order_by") != "asc":
         views.reverse()
     return json_reply(views[(number - 1) * limit : number * limit])
@@ -169,6 +180,7 @@ def withdrawal_chance(world: World, params: Params) -> Reply:
     """Return fee, minimum and limits of withdrawing an asset on a network."""
     network = find_network(world, params)
     terms = network.wallets[UPBIT]
+    daily = plain(world.settings.daily_withdrawal[UPBIT])
     return json_reply(
         {
             "member_level": _MEMBER,
@@ -183,13 +195,13 @@ def withdrawal_chance(world: World, params: Params) -> Reply:
             "withdraw_limit": {
                 "currency": network.asset,
                 "minimum": plain(terms.withdraw_min),
-                "onetime": _DAILY_LIMIT_KRW,
-                "daily": _DAILY_LIMIT_KRW,
+                "onetime": daily,
+                "daily": daily,
                 "remaining_daily": "0.0",
-                "remaining_daily_fiat": _DAILY_LIMIT_KRW,
+                "remaining_daily_fiat": plain(allowances.left_today(world, UPBIT)),
                 "fiat_currency": "KRW",
                 "fixed": terms.withdraw_decimals,
-                "withdraw_delayed_fiat": "0.0",
+                "withdraw_delayed_fiat": plain(allowances.delayed_krw(world)),
                 "can_withdraw": terms.can_withdraw,
             },
         }
