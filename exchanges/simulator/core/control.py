@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from exchanges.simulator.core import control_chain, control_views, matching
+from exchanges.simulator.core import control_chain, control_settings, control_views, matching
 from exchanges.simulator.core.books import Book, ladder_from
 from exchanges.simulator.core.catalog import Market
 from exchanges.simulator.core.chain import AllowedAddress
@@ -110,6 +110,9 @@ def _balances(simulator: Simulator, spec: Spec) -> object:
         world.move(asset, change, OUTSIDE, free)
     else:
         world.move(asset, -change, free, OUTSIDE)
+    if "delayed_ms" in spec:  # a bank transfer whose worth may not leave yet
+        until_ms = world.wall_ms + int(_text(spec, "delayed_ms"))
+        world.wallet.delayed_krw.append((change, until_ms))
     world.fact("balance_set", venue=venue, asset=asset, change=plain(change))
     return control_views.balances(simulator, spec)
 
@@ -225,6 +228,9 @@ VERBS: dict[tuple[str, str], Verb] = {
     ("POST", "/control/maintenance"): _maintenance,
     ("POST", "/control/skew"): _skew,
     ("POST", "/control/scenario"): _scenario,
+    ("POST", "/control/settings"): control_settings.change,
+    ("GET", "/control/settings"): control_settings.show,
+    ("POST", "/control/network"): control_settings.congest,
     ("POST", "/control/faults"): _add_fault,
     ("DELETE", "/control/faults"): _clear_faults,
     **{("GET", path): view for path, view in control_views.VIEWS.items()},

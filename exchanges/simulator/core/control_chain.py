@@ -13,15 +13,29 @@ if TYPE_CHECKING:
 
 
 def steer(simulator: Simulator, spec: dict[str, object]) -> object:
-    """Apply `action` to the transaction `txid` or the withdrawal `withdrawal_id`."""
-    world, action = simulator.world, str(spec["action"])
+    """Apply an action to the transaction `txid` or the withdrawal `withdrawal_id`.
+
+    It is named by `action`, or stands for itself: `confirm: n`, `stall: true`, `drop: true`.
+    """
+    world, action = simulator.world, _action(spec)
     if action == "release":
         _release(world, world.wallet.withdrawals[str(spec["withdrawal_id"])])
     else:
         transaction = _transaction(world, spec)
-        _TRANSACTION_VERBS[action](world, transaction, int(str(spec.get("n", 1))))
+        _TRANSACTION_VERBS[action](world, transaction, _blocks(spec))
     world.fact("chain_steered", action=action, subject=str(spec.get("txid", "")))
     return {"transactions": len(world.wallet.transactions)}
+
+
+def _action(spec: dict[str, object]) -> str:
+    if "action" in spec:
+        return str(spec["action"])
+    return next(verb for verb in (*_TRANSACTION_VERBS, "release", "") if spec.get(verb) or not verb)
+
+
+def _blocks(spec: dict[str, object]) -> int:
+    given = spec.get("n", spec.get("confirm", 1))
+    return 1 if given is True else int(str(given))
 
 
 def _transaction(world: World, spec: dict[str, object]) -> ChainTransaction:

@@ -27,8 +27,10 @@ TICK_WALL_MS = 250
 # What a scenario changes of the settings.
 SCENARIOS: Mapping[str, Mapping[str, object]] = {
     "default": {},
-    "unlimited": {"has_limits": False},
-    "lagging": {"read_lag_wall_ms": {BINANCE: 300, UPBIT: 100}},
+    "unlimited": {"has_limits": False, "read_lag_wall_ms": {}},
+    "lagging": {"read_lag_wall_ms": {BINANCE: 3000, UPBIT: 1000}},
+    "slow-fills": {"fill_latency_ms": 20_000, "partial_fill_ratio": Decimal("0.6")},
+    "bnb-fees": {"bnb_usdt": Decimal(600)},
     "travel-rule": {"has_upbit_travel_rule": True},
     "new-addresses": {"shows_new_addresses_at_once": False},
 }
@@ -40,6 +42,7 @@ def begin(
     """Return a new world at a wall instant; market time starts with the stretch."""
     world = World(
         seed=seed,
+        began_ms=wall_ms,
         rng=rng,
         tape=tape,
         markets=markets_for(tape.assets),

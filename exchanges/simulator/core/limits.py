@@ -16,6 +16,7 @@ BINANCE_WEIGHT_A_MINUTE = 6000
 BINANCE_ORDERS_10S = 50
 BINANCE_ORDERS_A_DAY = 160_000
 BINANCE_UID_WEIGHT_A_MINUTE = 180_000
+BINANCE_IP_WEIGHT_A_MINUTE = 12_000  # of each wallet route for itself
 BINANCE_HISTORY_A_SECOND = 10
 
 Headers = tuple[tuple[str, str], ...]
@@ -91,10 +92,24 @@ class Limiter:
         self._check_weight(used, BINANCE_WEIGHT_A_MINUTE, wall_ms)
         return tuple(headers)
 
-    def binance_wallet(self, route: str, uid_weight: int, wall_ms: int) -> Headers:
-        """Count a /sapi request on its own counters."""
+    def binance_orders(self, wall_ms: int) -> dict[str, int]:
+        """Return how many orders were counted in the present ten seconds and day."""
+        ten = self.windows.get("binance:orders10s", Window())
+        day = self.windows.get("binance:orders1d", Window())
+        return {
+            "SECOND": ten.used if ten.number == wall_ms // 10_000 else 0,
+            "DAY": day.used if day.number == wall_ms // 86_400_000 else 0,
+        }
+
+    def binance_wallet(self, route: str, weight: int, wall_ms: int, *, per_uid: bool) -> Headers:
+        """Count a /sapi request: on the account's counter, or on the route's own of the address."""
         self._refuse_banned(wall_ms)
-        used = self._spend("binance:uid", wall_ms // 60_000, uid_weight)
+        minute = wall_ms // 60_000
+        if not per_uid:
+            used = self._spend(f"binance:ip:{route}", minute, weight)
+            self._check_weight(used, BINANCE_IP_WEIGHT_A_MINUTE, wall_ms)
+            return (("X-SAPI-USED-IP-WEIGHT-1M", str(used)),)
+        used = self._spend("binance:uid", minute, weight)
         if route == "withdraw_history":
             calls = self._spend("binance:history", wall_ms // 1000, 1)
             self._check_weight(calls, BINANCE_HISTORY_A_SECOND, wall_ms)

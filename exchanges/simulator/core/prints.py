@@ -78,6 +78,17 @@ def newest_first(world: World, market: Market, *, before_ms: int | None = None) 
     return merge(own, others, key=lambda trade: trade.at_ms, reverse=True)
 
 
+def oldest_first(world: World, market: Market, from_ms: int) -> Iterator[Print]:
+    """Walk through the public trades of a market from a wall instant until now."""
+    kept = world.prints.own.get((market.venue, market.symbol), ())
+    own = (trade for trade in kept if trade.at_ms >= from_ms)
+    tick_ms = world.books.tick_ms
+    first = -(-world.timeline.market_before(from_ms) // tick_ms)
+    ticks = range(first, world.market_ms // tick_ms + 1)
+    others = (at_tick(world, market, tick) for tick in ticks)
+    return merge(own, others, key=lambda trade: trade.at_ms)
+
+
 def instant_of(world: World, number: int) -> int | None:
     """Return the wall instant of a generated trade's number; None for another number."""
     if number < _NUMBERS_FROM // 2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -45,7 +46,8 @@ class Settings:
     duplicate_identifier_name: str = "duplicated_identifier"
     wallet_status_lag_ms: int = 180_000
     address_delay_ms: int = 5_000
-    read_lag_wall_ms: dict[str, int] = field(default_factory=dict)
+    # The longest that reads trail what happened; each trails by its own share of it.
+    read_lag_wall_ms: dict[str, int] = field(default_factory=lambda: {BINANCE: 300})
     # What may leave a venue within 24 hours, in its quote asset.
     daily_withdrawal: dict[str, Decimal] = field(
         default_factory=lambda: {UPBIT: Decimal(5_000_000_000), BINANCE: Decimal(8_000_000)}
@@ -62,6 +64,7 @@ class World:
     """Accounts, books, chain and clocks. Nothing here knows HTTP."""
 
     seed: int
+    began_ms: int = 0
     rng: RandomSource
     tape: Tape | None
     markets: dict[tuple[str, str], Market]
@@ -113,6 +116,18 @@ class World:
     def price_step(self, market: Market, price: Decimal) -> Decimal:
         """Return the market's price step at a price now."""
         return price_step(market, price, self.recording.recorded_ms(self.market_ms))
+
+    def read_lag_ms(self, venue: str) -> int:
+        """Return by how much wall time a read of the venue trails now, by chance from the seed."""
+        fixed = self.override.get("read_lag_ms")
+        if isinstance(fixed, int):
+            return fixed
+        longest = self.settings.read_lag_wall_ms.get(venue, 0)
+        if not longest:
+            return 0
+        digest = hashlib.sha256(f"lag:{self.seed}:{venue}:{self.wall_ms}".encode()).digest()
+        lag_ms = longest * int.from_bytes(digest[:2], "big") >> 16
+        return min(lag_ms, max(0, self.wall_ms - self.began_ms - 1))
 
     def move(self, asset: str, quantity: Decimal, source: str, target: str) -> None:
         """Move money, see Vault.move."""

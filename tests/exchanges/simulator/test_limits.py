@@ -83,6 +83,8 @@ def test_without_limits_the_headers_too_say_that_nothing_is_used_up(speaker: Spe
 
 
 def test_binance_wallet_routes_have_counters_of_their_own(limited: Speaker) -> None:
-    reply = limited.binance("GET", "/sapi/v1/capital/config/getall")
-    assert "X-SAPI-USED-UID-WEIGHT-1M" in reply.headers
-    assert "X-MBX-USED-WEIGHT-1M" not in reply.headers
+    coins = limited.binance("GET", "/sapi/v1/capital/config/getall")
+    assert coins.headers["X-SAPI-USED-IP-WEIGHT-1M"] == "10"
+    history = limited.binance("GET", "/sapi/v1/capital/withdraw/history")
+    assert history.headers["X-SAPI-USED-UID-WEIGHT-1M"] == "1"
+    assert not {"X-MBX-USED-WEIGHT-1M"} & {*coins.headers, *history.headers}

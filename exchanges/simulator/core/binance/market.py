@@ -32,7 +32,8 @@ def market_of(world: World, symbol: str) -> Market:
     return market
 
 
-def _asked(world: World, params: Params) -> list[Market]:
+def asked(world: World, params: Params) -> list[Market]:
+    """Return the markets that `symbol` or `symbols` name, else all."""
     symbol, symbols = params.get("symbol"), params.get("symbols")
     if symbol is not None:
         return [market_of(world, symbol)]
@@ -45,7 +46,8 @@ def _asked(world: World, params: Params) -> list[Market]:
     return [market_of(world, str(name)) for name in names]
 
 
-def _one_or_all(params: Params, rows: list[dict[str, object]]) -> Reply:
+def one_or_all(params: Params, rows: list[dict[str, object]]) -> Reply:
+    """Reply with one object where one symbol was asked for, else with a list."""
     return json_reply(rows[0] if params.get("symbol") is not None else rows)
 
 
@@ -82,29 +84,30 @@ def _levels(levels: list[Level], limit: int) -> list[tuple[str, str]]:
 
 def book_ticker(world: World, params: Params) -> Reply:
     """Return the best bid and ask of one market or of all."""
-    rows = []
-    for market in _asked(world, params):
-        book = world.book(market)
-        bid = next((level for level in book.bids if level.quantity > 0), None)
-        ask = next((level for level in book.asks if level.quantity > 0), None)
-        row: dict[str, object] = {
-            "symbol": market.symbol,
-            "bidPrice": fixed8(bid.price) if bid else "0.00000000",
-            "bidQty": fixed8(bid.quantity) if bid else "0.00000000",
-            "askPrice": fixed8(ask.price) if ask else "0.00000000",
-            "askQty": fixed8(ask.quantity) if ask else "0.00000000",
-        }
-        rows.append(row)
-    return _one_or_all(params, rows)
+    markets = asked(world, params)
+    return one_or_all(params, [{"symbol": m.symbol, **best(world, m)} for m in markets])
+
+
+def best(world: World, market: Market) -> dict[str, object]:
+    """Return the best bid and ask, zeros where a side is empty."""
+    book = world.book(market)
+    bid = next((level for level in book.bids if level.quantity > 0), None)
+    ask = next((level for level in book.asks if level.quantity > 0), None)
+    return {
+        "bidPrice": fixed8(bid.price) if bid else "0.00000000",
+        "bidQty": fixed8(bid.quantity) if bid else "0.00000000",
+        "askPrice": fixed8(ask.price) if ask else "0.00000000",
+        "askQty": fixed8(ask.quantity) if ask else "0.00000000",
+    }
 
 
 def price(world: World, params: Params) -> Reply:
     """Return the last price of one market or of all."""
     rows: list[dict[str, object]] = [
         {"symbol": market.symbol, "price": fixed8(world.book(market).price)}
-        for market in _asked(world, params)
+        for market in asked(world, params)
     ]
-    return _one_or_all(params, rows)
+    return one_or_all(params, rows)
 
 
 def exchange_info(world: World, params: Params) -> Reply:
@@ -115,7 +118,7 @@ def exchange_info(world: World, params: Params) -> Reply:
             "serverTime": world.venue_ms(BINANCE),
             "rateLimits": rate_limits(),
             "exchangeFilters": [],
-            "symbols": [_symbol(world, market) for market in _asked(world, params)],
+            "symbols": [_symbol(world, market) for market in asked(world, params)],
         }
     )
 
@@ -153,7 +156,7 @@ def _symbol(world: World, market: Market) -> dict[str, object]:
         "opoAllowed": False,
         "quoteOrderQtyMarketAllowed": True,
         "allowTrailingStop": False,
-        "cancelReplaceAllowed": False,
+        "cancelReplaceAllowed": True,
         "amendAllowed": False,
         "pegInstructionsAllowed": False,
         "isSpotTradingAllowed": True,

@@ -1,4 +1,4 @@
-"""Binance's order routes: filters, acceptance, reads, cancels, account."""
+"""Binance's order routes: filters, acceptance, reads, cancels."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from exchanges.simulator.core.world import World
 _CLIENT_ID = re.compile(r"^[.A-Z:/a-z0-9_-]{1,36}$")
 _SIDES = {"BUY": BUY, "SELL": SELL}
 _FORCES = {"GTC", "IOC", "FOK"}
-_ORDER_PARAMS = (
+ORDER_PARAMS = (
     "symbol",
     "side",
     "type",
@@ -49,7 +49,7 @@ _ORDER_PARAMS = (
 
 def create(world: World, params: Params) -> Reply:
     """Accept an order and return it, with its fills unless ACK or RESULT was asked for."""
-    order, market = _checked(world, params)
+    order, market = checked(world, params)
     _check_funds(world, market, order)
     log = world.orders[BINANCE]
     if any(o.state == OPEN for o in log.by_client.get(order.client_order_id or "", [])):
@@ -64,13 +64,30 @@ def create(world: World, params: Params) -> Reply:
 
 
 def create_test(world: World, params: Params) -> Reply:
-    """Check an order without placing it."""
-    _checked(world, params)
-    return json_reply({})
+    """Check an order without placing it; tell its commission rates where they are asked for."""
+    _, market = checked(world, params)
+    if params.get("computeCommissionRates") != "true":
+        return json_reply({})
+    fee = fixed8(market.taker_fee)
+    rates = {"maker": fee, "taker": fee}
+    is_on = world.settings.bnb_usdt is not None
+    return json_reply(
+        {
+            "standardCommissionForOrder": rates,
+            "specialCommissionForOrder": dict.fromkeys(rates, fixed8(Decimal(0))),
+            "taxCommissionForOrder": dict.fromkeys(rates, fixed8(Decimal(0))),
+            "discount": {
+                "enabledForAccount": is_on,
+                "enabledForSymbol": True,
+                "discountAsset": matching.BNB,
+                "discount": fixed8(matching.BNB_DISCOUNT),
+            },
+        }
+    )
 
 
-def _checked(world: World, params: Params) -> tuple[Order, Market]:
-    params.only(_ORDER_PARAMS)
+def checked(world: World, params: Params) -> tuple[Order, Market]:
+    """Read an order and check everything but the balance and the client id."""
     market = quotes.market_of(world, params.need("symbol"))
     order = _read_order(world, params, market)
     if not market.is_open or world.maintenance.get(BINANCE):
@@ -215,8 +232,7 @@ def _latest(world: World, client_id: str) -> Order | None:
 
 def lag_ms(world: World) -> int:
     """Return by how much wall time reads trail what happened."""
-    lag = world.override.get("read_lag_ms", world.settings.read_lag_wall_ms.get(BINANCE, 0))
-    return lag if isinstance(lag, int) else 0
+    return world.read_lag_ms(BINANCE)
 
 
 def read(world: World, params: Params) -> Reply:
@@ -281,53 +297,13 @@ def list_all(world: World, params: Params) -> Reply:
 def my_trades(world: World, params: Params) -> Reply:
     """Return executions of a market, oldest first."""
     symbol = quotes.market_of(world, params.need("symbol")).symbol
-    order_id = params.get("orderId")
+    order_id, from_id = params.get("orderId"), params.whole("fromId", 0) or 0
     start_ms, end_ms = _between(params)
     rows = [
         trade_view(order, fill)
         for order in world.orders[BINANCE].by_id.values()
         if order.symbol == symbol and order_id in {None, order.venue_order_id}
         for fill in order.fills
-        if start_ms <= fill.at_ms <= end_ms
+        if start_ms <= fill.at_ms <= end_ms and int(fill.venue_trade_id) >= from_id
     ]
     return json_reply(rows[: params.whole("limit", 500)])
-
-
-def account(world: World, params: Params) -> Reply:
-    """Return the account with its balances."""
-    since = world.wall_ms - lag_ms(world) if lag_ms(world) else world.wall_ms + 1
-    rows = []
-    for asset in world.vault.assets_at(BINANCE):
-        free = world.vault.held_before(f"{BINANCE}.free", asset, since)
-        locked = world.vault.held_before(f"{BINANCE}.locked", asset, since)
-        if params.get("omitZeroBalances") != "true" or free or locked:
-            rows.append({"asset": asset, "free": fixed8(free), "locked": fixed8(locked)})
-    fee = fixed8(Decimal("0.001"))
-    zero = fixed8(Decimal(0))
-    return json_reply(
-        {
-            "makerCommission": 10,
-            "takerCommission": 10,
-            "buyerCommission": 0,
-            "sellerCommission": 0,
-            "commissionRates": {"maker": fee, "taker": fee, "buyer": zero, "seller": zero},
-            "canTrade": True,
-            "canWithdraw": True,
-            "canDeposit": True,
-            "brokered": False,
-            "requireSelfTradePrevention": False,
-            "preventSor": False,
-            "updateTime": world.wall_ms,
-            "accountType": "SPOT",
-            "balances": rows,
-            "permissions": ["SPOT"],
-            "uid": 354937868,
-        }
-    )
-
-
-def order_counts(world: World, params: Params) -> Reply:
-    """Return the order limits; the counts are in the headers of order replies."""
-    del world, params
-    limits = [row for row in quotes.rate_limits() if row["rateLimitType"] == "ORDERS"]
-    return json_reply([{**row, "count": 0} for row in limits])

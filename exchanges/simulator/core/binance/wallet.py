@@ -19,11 +19,11 @@ from exchanges.simulator.core.catalog import Network, Wallet, asset_titles
 from exchanges.simulator.core.chain import Deposit, Withdrawal
 from exchanges.simulator.core.numbers import is_multiple, plain
 from exchanges.simulator.core.values import BINANCE, Reply, json_reply
-from exchanges.simulator.core.world import Key, World
+from exchanges.simulator.core.world import World
 
 DAY_MS = 86_400_000
 _TAG_PATTERN = "^[0-9]{1,10}$"
-_WITHDRAW_PARAMS = (
+WITHDRAW_PARAMS = (
     "coin",
     "network",
     "address",
@@ -47,7 +47,6 @@ def _network(world: World, params: Params) -> Network:
 
 def withdraw(world: World, params: Params) -> Reply:
     """Accept a withdrawal; `amount` includes the fee, the recipient gets the rest."""
-    params.only(_WITHDRAW_PARAMS)
     network = _network(world, params)
     amount, address = params.decimal("amount"), params.need("address")
     if amount is None:
@@ -118,6 +117,7 @@ def withdrawals(world: World, params: Params) -> Reply:
         (client_id, lambda row: row.client_id),
         (params.get("status"), lambda row: str(WITHDRAWAL_STATES[row.state])),
     )
+    ids = (params.get("idList") or "").split(",")
     visible_ms = min(end_ms, world.wall_ms - lag_ms(world))
     rows: list[Withdrawal] = [
         row
@@ -125,6 +125,7 @@ def withdrawals(world: World, params: Params) -> Reply:
         if row.venue == BINANCE
         and start_ms <= row.created_ms <= visible_ms
         and all(asked in {None, of(row)} for asked, of in wanted)
+        and (ids == [""] or row.venue_withdrawal_id in ids)
     ]
     return json_reply(_page([withdrawal_view(row) for row in rows], params))
 
@@ -253,6 +254,23 @@ def _coin_network(network: Network) -> dict[str, object]:
     }
 
 
+def asset_details(world: World, params: Params) -> Reply:
+    """Return each asset's first network in the older, shorter form."""
+    asked = params.get("asset")
+    found: dict[str, dict[str, object]] = {}
+    for (asset, _), network in world.networks.items():
+        terms = network.wallets[BINANCE]
+        if asked in {None, asset}:
+            view = {
+                "minWithdrawAmount": plain(terms.withdraw_min),
+                "depositStatus": terms.can_deposit,
+                "withdrawFee": plain(terms.withdraw_fee),
+                "withdrawStatus": terms.can_withdraw,
+            }
+            found.setdefault(asset, view)
+    return json_reply(found)
+
+
 def trade_fees(world: World, params: Params) -> Reply:
     """Return each market's fees."""
     symbol = params.get("symbol")
@@ -266,36 +284,6 @@ def trade_fees(world: World, params: Params) -> Reply:
         if market.venue == BINANCE and symbol in {None, market.symbol}
     ]
     return json_reply(rows)
-
-
-def restrictions(world: World, params: Params) -> Reply:
-    """Return what the key may do."""
-    del params
-    key = next((key for key in world.keys.values() if key.venue == BINANCE), None)
-    allowed = key.permissions if isinstance(key, Key) else frozenset()
-    return json_reply(
-        {
-            "ipRestrict": bool(key and key.addresses),
-            "createTime": 1623840271000,
-            "enableReading": "read" in allowed,
-            "enableWithdrawals": "withdraw" in allowed,
-            "enableInternalTransfer": False,
-            "enableMargin": False,
-            "enableFutures": False,
-            "permitsUniversalTransfer": False,
-            "enableVanillaOptions": False,
-            "enableFixApiTrade": False,
-            "enableFixReadOnly": False,
-            "enableSpotAndMarginTrading": "trade" in allowed,
-            "enablePortfolioMarginTrading": False,
-        }
-    )
-
-
-def account_status(world: World, params: Params) -> Reply:
-    """Say that the account is in order."""
-    del world, params
-    return json_reply({"data": "Normal"})
 
 
 def quota(world: World, params: Params) -> Reply:

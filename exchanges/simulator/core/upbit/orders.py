@@ -192,8 +192,7 @@ def find(world: World, params: Params) -> Order:
 
 
 def _lag_ms(world: World) -> int:
-    lag = world.override.get("read_lag_ms", world.settings.read_lag_wall_ms.get(UPBIT, 0))
-    return lag if isinstance(lag, int) else 0
+    return world.read_lag_ms(UPBIT)
 
 
 def read(world: World, params: Params) -> Reply:

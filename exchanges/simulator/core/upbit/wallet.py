@@ -111,8 +111,7 @@ def _rows(world: World) -> dict[str, Withdrawal]:
 
 
 def _lag_ms(world: World) -> int:
-    lag = world.override.get("read_lag_ms", world.settings.read_lag_wall_ms.get(UPBIT, 0))
-    return lag if isinstance(lag, int) else 0
+    return world.read_lag_ms(UPBIT)
 
 
 def list_withdrawals(world: World, params: Params) -> Reply:
