@@ -16,6 +16,7 @@ from exchanges.simulator.core.world import World
 
 SAMPLES = 12
 _TRADES_A_SAMPLE = 7
+_GOLDEN, _WHOLE = 618_033_989, 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +48,7 @@ def candle(world: World, market: Market, start_ms: int, end_ms: int) -> Candle:
     """Return the candle between two wall instants; a present one ends now."""
     now_ms = min(end_ms, world.wall_ms)
     span = max(0, now_ms - start_ms)
-    instants = [start_ms + span * index // SAMPLES for index in range(SAMPLES + 1)]
-    prices = [_price(world, market, at_ms) for at_ms in instants]
+    prices = [_price(world, market, start_ms + offset) for offset in _offsets(span)]
     key = f"candle:{world.seed}:{market.venue}:{market.symbol}:{start_ms}"
     noise = hashlib.sha256(key.encode()).digest()
     market_ms = world.timeline.market_before(start_ms)
@@ -65,6 +65,12 @@ def candle(world: World, market: Market, start_ms: int, end_ms: int) -> Candle:
         notional=notional,
         trades=SAMPLES * _TRADES_A_SAMPLE,
     )
+
+
+def _offsets(span_ms: int) -> list[int]:
+    """Spread instants over a span, ends included, so that no rhythm of the tape falls between them."""
+    inside = (index * _GOLDEN % _WHOLE for index in range(1, SAMPLES))
+    return [0, *sorted(span_ms * part // _WHOLE for part in inside), span_ms]
 
 
 def _price(world: World, market: Market, at_ms: int) -> Decimal:

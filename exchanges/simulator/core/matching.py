@@ -242,13 +242,20 @@ def _journal_fill(world: World, order: Order, fill: Fill) -> None:
 def _settle_end(world: World, market: Market, order: Order) -> None:
     if order.state != OPEN:
         return
-    is_done = order.remaining == ZERO and order.budget_left == ZERO
-    if is_done:
+    if order.remaining == ZERO and _is_spent(world, market, order):
         close(world, market, order, FILLED)
     elif order.time_in_force in {"ioc", "fok"} or order.price is None:
         close(world, market, order, EXPIRED)
     else:
         _rest(world, market, order)
+
+
+def _is_spent(world: World, market: Market, order: Order) -> bool:
+    """Say whether a budget is used up: to the last digit at Upbit, to the last step elsewhere."""
+    if order.budget_left == ZERO or market.venue == UPBIT or not order.executed:
+        return order.budget_left == ZERO
+    left = next((level for level in _facing(world, market, order) if level.quantity > ZERO), None)
+    return left is not None and order.budget_left < left.price * market.quantity_step
 
 
 def _rest(world: World, market: Market, order: Order) -> None:
