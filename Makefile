@@ -4,10 +4,13 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 READY := .venv/.kimp-ready
+# Clients that nobody here wrote, exactly pinned, for the tests of the simulator; never the product's.
+ORACLE := .venv-oracle/.kimp-ready
+ORACLE_PINS := tests/oracle/requirements.txt
 MANAGE := $(PY) manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test check format bench lock clean
+.PHONY: help setup up demo test oracle check format bench lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -20,8 +23,11 @@ up: $(READY) ## run the simulated desk in the foreground; Ctrl-C stops it
 demo: $(READY) ## run a bounded desk that proves itself, in a database and on ports of its own
 	@exec $(MANAGE) demo $(ARGS)
 
-test: $(READY) ## run the whole test suite
+test: $(READY) $(ORACLE) ## run the whole test suite
 	@exec $(PY) -m pytest -q -n 2
+
+oracle: $(READY) $(ORACLE) ## run ccxt and the venues' own SDKs against the simulator
+	@exec $(PY) -m pytest -q tests/oracle $(ARGS)
 
 check: $(READY) ## format, lint, types, import contracts, migrations, check --deploy
 	$(PY) -m ruff format --check .
@@ -44,6 +50,7 @@ lock: ## pin the dependencies anew (after a change in pyproject.toml)
 	$(PY) -m uv pip compile pyproject.toml --all-extras $(LOCK) -o requirements.txt
 	$(PY) -m uv pip compile pyproject.toml --extra web --extra worker --extra otel $(LOCK) \
 	  -o requirements-production.txt
+	$(PY) -m uv pip compile $(ORACLE_PINS:.txt=.in) $(LOCK) -o $(ORACLE_PINS)
 
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
   --no-header --quiet
@@ -62,3 +69,10 @@ $(READY): requirements.txt
 	@echo "installing the pinned dependencies" >&2
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $(READY)
+
+$(ORACLE): $(ORACLE_PINS) | $(READY)
+	@echo "installing ccxt and the venues' SDKs into .venv-oracle (half a minute)" >&2
+	@$(PY) -m venv --clear .venv-oracle
+	@.venv-oracle/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  -r $(ORACLE_PINS)
+	@touch $(ORACLE)

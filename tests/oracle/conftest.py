@@ -1,0 +1,46 @@
+"""A simulator on real sockets, and clients that nobody here wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from exchanges.simulator.server import RunningSimulator, start_in_thread
+from tests.oracle.stage import Stage
+from tests.oracle.talking import Client
+
+
+def _client(script: str) -> Iterator[Client]:
+    client = Client(script)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def ccxt_process() -> Iterator[Client]:
+    yield from _client("ccxt_rest.py")
+
+
+@pytest.fixture(scope="module")
+def upbit_process() -> Iterator[Client]:
+    yield from _client("upbit_sdk.py")
+
+
+@pytest.fixture(scope="module")
+def binance_process() -> Iterator[Client]:
+    yield from _client("binance_sdk.py")
+
+
+@pytest.fixture
+def running() -> Iterator[RunningSimulator]:
+    with start_in_thread(speed=1, scenario="unlimited") as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def stage(running: RunningSimulator) -> Iterator[Stage]:
+    """Give a world whose market clock stands still; money is conserved whatever a test did."""
+    stage = Stage(running)
+    yield stage
+    assert stage.control("/control/invariants")["problems"] == []
