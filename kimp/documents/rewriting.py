@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
-NAMES = ("README.md", "docs/cycle.md", "docs/operations.md")
+NAMES = ("README.md", "docs/cycle.md", "docs/operations.md", "docs/clients.md")
 
 _PLACE = re.compile(
     r"(?P<open><!-- table:(?P<name>[a-z-]+) -->\n)(?P<body>.*?)(?P<close><!-- /table -->)",

@@ -32,9 +32,10 @@ def binance_process() -> Iterator[Client]:
     yield from _client("binance_sdk.py")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def running() -> Iterator[RunningSimulator]:
-    with start_in_thread(speed=1, scenario="unlimited") as simulator:
+    """Give one simulator to all tests; each begins a world of its own in it."""
+    with start_in_thread() as simulator:
         yield simulator
 
 

@@ -16,10 +16,11 @@ CONFIRMED_MS = 600_000  # more than any network here needs
 
 
 class Stage:
-    """Speaks to the control port of one running simulator, whose market time stands still."""
+    """A world of its own in a running simulator; its market time stands still."""
 
-    def __init__(self, running: RunningSimulator) -> None:
+    def __init__(self, running: RunningSimulator, *, seed: int = 1) -> None:
         self.running = running
+        self.control("/control/reset", seed=seed, scenario="unlimited")
         frozen = self.control("/control/clock", freeze=True)
         # Both runs of a script must begin at the same market instant.
         self.advance(BEGIN_MS - frozen["market_ms"])

@@ -72,7 +72,7 @@ def test_an_order_through_two_levels_is_filled_and_found(ccxt: Ccxt, venue: str)
     symbol = SYMBOLS[venue]
     made = ccxt(venue, "create_order", symbol, "limit", "buy", "90", _above(venue))
     seen = ccxt(venue, "fetch_order", made["id"], symbol)
-    assert (seen["status"], Decimal(seen["filled"])) == ("closed", 90)
+    assert (seen["status"], Decimal(seen["filled"])) == ("closed", Decimal(90))
     assert seen["id"] in {order["id"] for order in ccxt(venue, "fetch_closed_orders", symbol)}
 
 
@@ -106,7 +106,7 @@ def test_a_market_sale_moves_the_balance(ccxt: Ccxt, venue: str) -> None:
 def test_a_market_buy_spends_a_cost_at_either_venue(ccxt: Ccxt, stage: Stage) -> None:
     upbit = ccxt("upbit", "create_order", "XRP/KRW", "market", "buy", 1, None, cost=30000)
     seen = ccxt("upbit", "fetch_order", upbit["id"], "XRP/KRW")
-    assert (seen["status"], Decimal(seen["filled"])) == ("closed", 10)
+    assert (seen["status"], Decimal(seen["filled"])) == ("closed", Decimal(10))
     ccxt("binance", "create_market_buy_order_with_cost", "XRP/USDT", 50)
     assert stage.held("binance", "XRP")[0] == 1000 + 20 - Decimal("0.02")
 

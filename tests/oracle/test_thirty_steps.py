@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,12 +11,20 @@ from typing import Any
 import pytest
 
 from exchanges.simulator.server import start_in_thread
-from tests.oracle.desks import AdapterDesk, CcxtDesk, Desk
-from tests.oracle.script import STEPS, begin
+from tests.oracle.desks import AdapterDesk, CcxtDesk, Desk, Placing
+from tests.oracle.script import STEPS, Step, begin
 from tests.oracle.stage import Stage
 from tests.oracle.talking import Client
 
 SEED = 11
+TOUCHED = Step(
+    "sell at market",
+    lambda desk: desk.place(
+        Placing(
+            venue="upbit", side="sell", kind="market", quantity="49.87654322", client_id="ret-2"
+        )
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -30,16 +38,16 @@ class Run:
 
 @contextmanager
 def new_stage() -> Iterator[Stage]:
-    with start_in_thread(seed=SEED, speed=1, scenario="unlimited") as running:
-        stage = Stage(running)
+    with start_in_thread() as running:
+        stage = Stage(running, seed=SEED)
         yield stage
         assert stage.control("/control/invariants")["problems"] == []
 
 
-def run(stage: Stage, desk: Desk) -> Run:
+def run(stage: Stage, desk: Desk, steps: Sequence[Step] = STEPS) -> Run:
     begin(stage)
     told = {}
-    for step in STEPS:
+    for step in steps:
         told[step.name] = step.act(desk)
         step.then(stage)
     sent: dict[tuple[str, str], int] = {}
@@ -102,3 +110,10 @@ def test_the_script_meets_what_it_is_meant_to_meet(through_adapters: Run) -> Non
     assert told["see the withdrawal pending"] == [(Decimal("350.123456"), "pending")]
     assert told["see the deposit credited"] == [(Decimal("350.123456"), "ok")]
     assert told["see them come home"] == [(Decimal("100.25"), "ok")]
+
+
+def test_one_digit_more_in_one_order_ends_with_other_money(through_adapters: Run) -> None:
+    steps = [TOUCHED if step.name == TOUCHED.name else step for step in STEPS]
+    with new_stage() as stage, closing(AdapterDesk(stage.accounts)) as desk:
+        other = run(stage, desk, steps)
+    assert other.balances != through_adapters.balances

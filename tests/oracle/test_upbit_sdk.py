@@ -22,8 +22,11 @@ class Sdk:
         self.process = process
         process.ask(accounts={"upbit": stage.accounts["upbit"]})
 
-    def __call__(self, call: str, /, *, lenient: bool = False, **kwargs: Any) -> Any:
-        return self.process.ask(call=call, kwargs=kwargs, lenient=lenient)
+    def __call__(self, call: str, /, **kwargs: Any) -> Any:
+        return self.process.ask(call=call, kwargs=kwargs)
+
+    def unchecked(self, call: str, /, **kwargs: Any) -> Any:
+        return self.process.ask(call=call, kwargs=kwargs, lenient=True)
 
 
 @pytest.fixture
@@ -44,7 +47,7 @@ def test_it_buys_immediate_or_cancel_and_sees_fills_and_fee(sdk: Sdk) -> None:
     seen = sdk("orders.retrieve", identifier="a1")
     assert (seen["uuid"], seen["state"], seen["executed_volume"]) == (made["uuid"], "done", "100")
     assert [(t["price"], t["volume"]) for t in seen["trades"]] == [("3000", "80"), ("3001", "20")]
-    assert Decimal(seen["paid_fee"]) == Decimal("300020") * Decimal("0.0005")
+    assert Decimal(seen["paid_fee"]) == Decimal(300020) * Decimal("0.0005")
 
 
 def test_an_identifier_is_used_once_for_ever(sdk: Sdk) -> None:
@@ -57,12 +60,10 @@ def test_an_identifier_is_used_once_for_ever(sdk: Sdk) -> None:
 
 def test_market_and_best_orders_of_both_sides_execute(sdk: Sdk, stage: Stage) -> None:
     # The venue sends null where the SDK's model of a buy by total demands text.
-    sdk(
-        "orders.create", lenient=True, market="KRW-XRP", side="bid", ord_type="price", price="30000"
-    )
+    sdk.unchecked("orders.create", market="KRW-XRP", side="bid", ord_type="price", price="30000")
     sdk("orders.create", **ASK, ord_type="market", volume="10")
     sdk("orders.create", **ASK, ord_type="best", volume="5", time_in_force="ioc")
-    closed = sdk("orders.list_closed", lenient=True, market="KRW-XRP", order_by="asc")
+    closed = sdk.unchecked("orders.list_closed", market="KRW-XRP", order_by="asc")
     assert [order["executed_volume"] for order in closed] == ["10", "10", "5"]
     assert stage.held("upbit", "XRP") == (Decimal(995), Decimal(0))
 
@@ -166,4 +167,4 @@ def test_coins_arrive_from_the_other_venue(sdk: Sdk, stage: Stage) -> None:
     ],
 )
 def test_public_data_is_read(sdk: Sdk, call: str, kwargs: dict[str, Any], count: int) -> None:
-    assert len(sdk(call, lenient=True, **kwargs)) == count
+    assert len(sdk.unchecked(call, **kwargs)) == count
