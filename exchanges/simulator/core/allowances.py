@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from exchanges.simulator.core.chain import CANCELLED, FAILED, REJECTED
+from exchanges.simulator.core.chain import CANCELLED, FAILED, PROCESSING, REJECTED, WAITING
 from exchanges.simulator.core.numbers import ZERO
 from exchanges.simulator.core.prices import USDT
 from exchanges.simulator.core.values import UPBIT
@@ -58,4 +58,17 @@ def leaves_delayed(world: World, asset: str, quantity: Decimal) -> bool:
         ),
         ZERO,
     )
-    return held - worth(world, UPBIT, asset, quantity) >= delayed
+    leaving = worth(world, UPBIT, asset, quantity) + _leaving(world)
+    return held - leaving >= delayed
+
+
+def _leaving(world: World) -> Decimal:
+    """Value what withdrawals have locked and not yet sent."""
+    return sum(
+        (
+            worth(world, UPBIT, row.asset, row.quantity + row.fee)
+            for row in world.wallet.withdrawals.values()
+            if row.venue == UPBIT and row.state in {WAITING, PROCESSING} and row.txid is None
+        ),
+        ZERO,
+    )

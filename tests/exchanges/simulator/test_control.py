@@ -104,3 +104,39 @@ def test_what_the_control_port_does_not_understand_changes_nothing(speaker: Spea
     assert speaker.control("POST", "/control/clock", speed="0").status == 400
     assert speaker.control("POST", "/control/scenario", name="nope").status == 400
     assert len(speaker.control("GET", "/control/journal").body) == 1
+
+
+def test_settings_are_shown_and_changed_one_by_one(speaker: Speaker) -> None:
+    before = speaker.control("GET", "/control/settings").body
+    assert (before["has_limits"], before["partial_fill_ratio"]) == (False, "1")
+    changed = {"partial_fill_ratio": "0.5", "read_lag_wall_ms": {"upbit": 70}, "bnb_usdt": None}
+    after = speaker.control("POST", "/control/settings", **changed).body
+    expected = {"partial_fill_ratio": "0.5", "read_lag_wall_ms": {"upbit": 70}, "bnb_usdt": None}
+    assert after == {**before, **expected}
+
+
+def test_a_setting_that_nobody_knows_changes_none(speaker: Speaker) -> None:
+    before = speaker.control("GET", "/control/settings").body
+    for name, value in (("colour", "red"), ("has_limits", "yes"), ("review_ms", "soon")):
+        spec = {"broadcast_ms": 1, name: value}
+        assert speaker.control("POST", "/control/settings", **spec).status == 400
+    assert speaker.control("GET", "/control/settings").body == before
+
+
+def test_the_chain_is_steered_by_an_action_or_by_its_short_form(speaker: Speaker) -> None:
+    speaker.credit("binance", "XRP", "200")
+    to = speaker.address("upbit", "XRP")
+    request = {"coin": "XRP", "network": "XRP", "address": to["address"], "addressTag": to["tag"]}
+    for amount in ("50", "60"):
+        speaker.binance("POST", "/sapi/v1/capital/withdraw/apply", **request, amount=amount)
+    speaker.control("POST", "/control/clock", freeze=True)
+    speaker.control("POST", "/control/clock", advance_ms=46_000)
+    first, second = speaker.control("GET", "/control/transfers").body["transactions"]
+    speaker.control("POST", "/control/chain", txid=first["txid"], confirm=3)
+    assert speaker.held("upbit", "XRP")[0] == Decimal("49.8")
+    speaker.control("POST", "/control/chain", txid=second["txid"], stall=True)
+    speaker.control("POST", "/control/clock", advance_ms=600_000)
+    assert speaker.held("upbit", "XRP")[0] == Decimal("49.8")
+    speaker.control("POST", "/control/chain", txid=second["txid"], action="confirm", n=3)
+    assert speaker.held("upbit", "XRP")[0] == Decimal("109.6")
+    assert speaker.control("POST", "/control/chain", txid=second["txid"]).status == 400
