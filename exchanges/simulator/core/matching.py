@@ -20,7 +20,7 @@ from exchanges.simulator.core.orders import (
     Fill,
     Order,
 )
-from exchanges.simulator.core.prints import Print
+from exchanges.simulator.core.prints import of_fill
 from exchanges.simulator.core.values import UPBIT
 from exchanges.simulator.core.world import World
 
@@ -170,7 +170,7 @@ def settle_fill(
     order.executed_notional += notional
     order.fee += fee
     order.updated_ms = world.wall_ms
-    number = world.next_number()
+    number = world.prints.next_number(market, world.market_ms // world.books.tick_ms)
     fill = Fill(
         venue_trade_id=world.new_uuid() if order.venue == UPBIT else str(number),
         price=price,
@@ -179,14 +179,11 @@ def settle_fill(
         fee=fee,
         fee_asset=fee_asset,
         at_ms=world.wall_ms,
+        number=number,
         is_maker=order.has_rested,
     )
     order.fills.append(fill)
-    is_buy = (order.side == BUY) != order.has_rested
-    world.prints.add(
-        market,
-        Print(number=number, price=price, quantity=quantity, is_buy=is_buy, at_ms=fill.at_ms),
-    )
+    world.prints.add(market, of_fill(order, fill))
     _journal_fill(world, order, fill)
 
 
@@ -254,7 +251,7 @@ def _is_spent(world: World, market: Market, order: Order) -> bool:
     """Say whether a budget is used up: to the last digit at Upbit, to the last step elsewhere."""
     if order.budget_left == ZERO or market.venue == UPBIT or not order.executed:
         return order.budget_left == ZERO
-    left = next((level for level in _facing(world, market, order) if level.quantity > ZERO), None)
+    left = next((level for level in facing(world, market, order) if level.quantity > ZERO), None)
     return left is not None and order.budget_left < left.price * market.quantity_step
 
 

@@ -26,6 +26,7 @@ class Fill:
     fee: Decimal
     fee_asset: str
     at_ms: int
+    number: int = 0  # the public one
     is_maker: bool = False
 
 

@@ -16,18 +16,23 @@ from typing import TYPE_CHECKING
 from exchanges.simulator.core.books import level_notional, price_step
 from exchanges.simulator.core.catalog import Market
 from exchanges.simulator.core.numbers import floor_to
+from exchanges.simulator.core.orders import BUY, Fill, Order
 
 if TYPE_CHECKING:
     from exchanges.simulator.core.world import World
 
 KEPT = 1000
-_NUMBERS_FROM = 500_000_000
+_NUMBERS_FROM = 500_000_000_000
+_NUMBERS_A_TICK = 1000
 _GRAIN = Decimal(256)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Print:
-    """One public trade; `is_buy` tells the taker's side, `at_ms` is wall time."""
+    """One public trade; `is_buy` tells the taker's side, `at_ms` is wall time.
+
+    Numbers grow with market time: that of a tick's generated trade, then those of the account.
+    """
 
     number: int
     price: Decimal
@@ -49,6 +54,23 @@ class Prints:
             self.own[key] = deque(maxlen=KEPT)
         self.own[key].append(trade)
 
+    def next_number(self, market: Market, tick: int) -> int:
+        """Return the number of the account's next execution in a market."""
+        kept = self.own.get((market.venue, market.symbol))
+        last = kept[-1].number if kept else 0
+        return max(last, _NUMBERS_FROM + tick * _NUMBERS_A_TICK) + 1
+
+
+def of_fill(order: Order, fill: Fill) -> Print:
+    """Return an execution of the account as everybody sees it."""
+    return Print(
+        number=fill.number,
+        price=fill.price,
+        quantity=fill.quantity,
+        is_buy=(order.side == BUY) != fill.is_maker,
+        at_ms=fill.at_ms,
+    )
+
 
 def at_tick(world: World, market: Market, tick: int) -> Print:
     """Return the trade of others in a tick."""
@@ -61,7 +83,7 @@ def at_tick(world: World, market: Market, tick: int) -> Print:
     notional = level_notional(tape, market, market_ms, price) * (1 + noise[0]) / _GRAIN
     quantity = floor_to(notional / price, market.quantity_step)
     return Print(
-        number=_NUMBERS_FROM + tick,
+        number=_NUMBERS_FROM + tick * _NUMBERS_A_TICK,
         price=max(floor_to(price, step), step),
         quantity=max(quantity, market.quantity_step),
         is_buy=noise[1] > 127,
@@ -89,11 +111,10 @@ def oldest_first(world: World, market: Market, from_ms: int) -> Iterator[Print]:
     return merge(own, others, key=lambda trade: trade.at_ms)
 
 
-def instant_of(world: World, number: int) -> int | None:
-    """Return the wall instant of a generated trade's number; None for another number."""
-    if number < _NUMBERS_FROM // 2:
-        return None
-    return world.timeline.wall_before((number - _NUMBERS_FROM) * world.books.tick_ms)
+def tick_instant(world: World, number: int) -> int:
+    """Return the wall instant at which the tick of a trade's number began."""
+    tick = (number - _NUMBERS_FROM) // _NUMBERS_A_TICK
+    return world.timeline.wall_before(tick * world.books.tick_ms)
 
 
 def _of_others(world: World, market: Market, before_ms: int) -> Iterator[Print]:

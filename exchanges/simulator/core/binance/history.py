@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 from itertools import islice, takewhile
 
@@ -12,7 +11,7 @@ from exchanges.simulator.core.binance.params import Params
 from exchanges.simulator.core.binance.refusals import refuse
 from exchanges.simulator.core.catalog import Market
 from exchanges.simulator.core.numbers import fixed8
-from exchanges.simulator.core.prints import Print, instant_of, newest_first, oldest_first
+from exchanges.simulator.core.prints import Print, newest_first, oldest_first, tick_instant
 from exchanges.simulator.core.values import Reply, json_reply
 from exchanges.simulator.core.world import World
 
@@ -81,25 +80,12 @@ def _trades(world: World, params: Params) -> list[Print]:
     market = market_of(world, params.need("symbol"))
     limit = min(params.whole("limit", 500) or 500, _MOST)
     end_ms = params.whole("endTime", world.wall_ms) or 0
-    from_ms = _from(world, market, params)
+    number = params.whole("fromId")
+    from_ms = params.whole("startTime") if number is None else tick_instant(world, number)
     if from_ms is None:
         return list(islice(newest_first(world, market, before_ms=end_ms + 1), limit))[::-1]
     rows = takewhile(lambda t: t.at_ms <= end_ms, oldest_first(world, market, from_ms))
-    from_id = params.whole("fromId", 0) or 0
-    return list(islice((trade for trade in rows if trade.number >= from_id), limit))
-
-
-def _from(world: World, market: Market, params: Params) -> int | None:
-    number = params.whole("fromId")
-    if number is None:
-        return params.whole("startTime")
-    own = _own_instants(world, market, number)
-    return next(own, instant_of(world, number))
-
-
-def _own_instants(world: World, market: Market, number: int) -> Iterator[int]:
-    kept = world.prints.own.get((market.venue, market.symbol), ())
-    return (trade.at_ms for trade in kept if trade.number == number)
+    return list(islice((trade for trade in rows if trade.number >= (number or 0)), limit))
 
 
 def klines(world: World, params: Params) -> Reply:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from exchanges.simulator.core.books import Book, Level
+from exchanges.simulator.core.books import Level
 from exchanges.simulator.core.catalog import Market
-from exchanges.simulator.core.numbers import fixed8, floor_to
-from exchanges.simulator.core.orders import BUY
+from exchanges.simulator.core.numbers import fixed8
+from exchanges.simulator.core.prints import Print, at_tick, of_fill
 from exchanges.simulator.core.streams.hearing import Happening
 from exchanges.simulator.core.world import World
 
@@ -29,17 +27,6 @@ class Shown:
     update_id: int
     bids: Rows
     asks: Rows
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Print:
-    """One public trade: an account's fill, or one generated from the seed with each tick."""
-
-    number: int
-    price: Decimal
-    quantity: Decimal
-    is_buy: bool
-    at_ms: int
 
 
 @dataclass(slots=True)
@@ -97,10 +84,10 @@ class Board:
         prints = self.prints.get(key)
         if prints is None:
             prints = self.prints[key] = Prints(book.tick)
-            prints.add(generated(self.world, market, book))
+            prints.add(at_tick(self.world, market, book.tick))
         if prints.tick != book.tick:
             prints.tick = book.tick
-            prints.add(generated(self.world, market, book))
+            prints.add(at_tick(self.world, market, book.tick))
         return prints
 
     def note_fill(self, happening: Happening) -> None:
@@ -110,36 +97,8 @@ class Board:
             return
         prints = self.prints.get((happening.venue, order.symbol))
         if prints is not None:
-            same = sum(row.at_ms == happening.at_ms for row in prints.rows)
-            row = Print(
-                number=happening.at_ms * 1000 + same + 1,
-                price=fill.price,
-                quantity=fill.quantity,
-                is_buy=(order.side == BUY) != fill.is_maker,  # the taker's side
-                at_ms=happening.at_ms,
-            )
-            prints.add(row)
+            prints.add(of_fill(order, fill))
 
 
 def _spelled(levels: list[Level]) -> Rows:
     return tuple((fixed8(row.price), fixed8(row.quantity)) for row in levels if row.quantity > 0)
-
-
-def generated(world: World, market: Market, book: Book) -> Print:
-    """Make the trade that comes with a tick, at the recorded price."""
-    text = f"print:{world.seed}:{market.venue}:{market.base}:{book.tick}"
-    noise = hashlib.sha256(text.encode()).digest()
-    at_ms = world.timeline.wall_at(max(0, book.tick) * world.books.tick_ms)
-    quantity = market.depth_usdt * (1 + noise[1]) / 4096
-    if market.quote == "KRW" and market.base != "USDT":
-        quantity = quantity * world.recording.krw_per_usdt(world.market_ms)
-    elif market.quote == "KRW":
-        quantity = quantity * book.price
-    floored = floor_to(quantity / book.price, market.quantity_step)
-    return Print(
-        number=at_ms * 1000,
-        price=book.price,
-        quantity=max(floored, market.quantity_step),
-        is_buy=bool(noise[0] & 1),
-        at_ms=at_ms,
-    )

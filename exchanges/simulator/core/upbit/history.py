@@ -10,7 +10,7 @@ from itertools import islice, takewhile
 from exchanges.simulator.core.bars import Candle, candle, candles
 from exchanges.simulator.core.catalog import Market
 from exchanges.simulator.core.numbers import EIGHT_PLACES
-from exchanges.simulator.core.prints import Print, instant_of, newest_first
+from exchanges.simulator.core.prints import Print, newest_first, tick_instant
 from exchanges.simulator.core.upbit.params import Params
 from exchanges.simulator.core.upbit.quotation import DAY_MS
 from exchanges.simulator.core.upbit.refusals import invalid, not_quoted
@@ -36,8 +36,8 @@ def trades(world: World, params: Params) -> Reply:
     market, count = _market(world, params), params.whole("count", 1, _MOST_TRADES)
     from_ms, until_ms = _span(world, params)
     cursor = params.whole("cursor", 10**18, 10**18)
-    at_ms = instant_of(world, cursor) if params.get("cursor") else None
-    until_ms = until_ms if at_ms is None else min(until_ms, at_ms + 1)
+    if params.get("cursor") is not None:  # not before the end of the cursor's own tick
+        until_ms = min(until_ms, tick_instant(world, cursor) + world.books.tick_ms)
     newest = newest_first(world, market, before_ms=until_ms)
     rows = takewhile(lambda trade: trade.at_ms >= from_ms, newest)
     found = (trade for trade in rows if trade.number < cursor)

@@ -7,8 +7,9 @@ from decimal import Decimal
 
 from exchanges.simulator.core.catalog import Market
 from exchanges.simulator.core.numbers import fixed8
+from exchanges.simulator.core.prints import Print
 from exchanges.simulator.core.streams import frames
-from exchanges.simulator.core.streams.board import Board, Print, Rows, Shown
+from exchanges.simulator.core.streams.board import Board, Rows, Shown
 from exchanges.simulator.core.streams.channel import Channel
 from exchanges.simulator.core.streams.frames import Frame
 from exchanges.simulator.core.values import BINANCE
