@@ -23,6 +23,11 @@ def ccxt_process() -> Iterator[Client]:
 
 
 @pytest.fixture(scope="module")
+def pro_process() -> Iterator[Client]:
+    yield from _client("ccxt_pro.py")
+
+
+@pytest.fixture(scope="module")
 def upbit_process() -> Iterator[Client]:
     yield from _client("upbit_sdk.py")
 
@@ -35,7 +40,7 @@ def binance_process() -> Iterator[Client]:
 @pytest.fixture(scope="session")
 def running() -> Iterator[RunningSimulator]:
     """Give one simulator to all tests; each begins a world of its own in it."""
-    with start_in_thread() as simulator:
+    with start_in_thread(speed=60) as simulator:
         yield simulator
 
 

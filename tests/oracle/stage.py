@@ -11,7 +11,7 @@ from urllib.request import Request, urlopen
 from exchanges.simulator.server import RunningSimulator
 from tests.oracle.desks import ASSET, FEES, AdapterDesk
 
-BEGIN_MS = 60_000
+BEGIN_MS = 3_600_000  # later than any start takes, at the pace of the tests
 CONFIRMED_MS = 600_000  # more than any network here needs
 
 

@@ -170,7 +170,8 @@ def settle_fill(
     order.executed_notional += notional
     order.fee += fee
     order.updated_ms = world.wall_ms
-    number = world.prints.next_number(market, world.market_ms // world.books.tick_ms)
+    tick_ms = world.books.tick_ms
+    number = world.prints.next_number(market, world.market_ms // tick_ms * tick_ms)
     fill = Fill(
         venue_trade_id=world.new_uuid() if order.venue == UPBIT else str(number),
         price=price,

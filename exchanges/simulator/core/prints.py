@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 KEPT = 1000
 _NUMBERS_FROM = 500_000_000_000
-_NUMBERS_A_TICK = 1000
+_NUMBERS_A_MS = 1000
 _GRAIN = Decimal(256)
 
 
@@ -54,11 +54,16 @@ class Prints:
             self.own[key] = deque(maxlen=KEPT)
         self.own[key].append(trade)
 
-    def next_number(self, market: Market, tick: int) -> int:
-        """Return the number of the account's next execution in a market."""
+    def next_number(self, market: Market, market_ms: int) -> int:
+        """Return the number of the account's next execution, in the tick that began then."""
         kept = self.own.get((market.venue, market.symbol))
         last = kept[-1].number if kept else 0
-        return max(last, _NUMBERS_FROM + tick * _NUMBERS_A_TICK) + 1
+        return max(last, number_at(market_ms)) + 1
+
+
+def number_at(market_ms: int) -> int:
+    """Return the number of the trade that is generated with the tick of a market instant."""
+    return _NUMBERS_FROM + market_ms * _NUMBERS_A_MS
 
 
 def of_fill(order: Order, fill: Fill) -> Print:
@@ -83,7 +88,7 @@ def at_tick(world: World, market: Market, tick: int) -> Print:
     notional = level_notional(tape, market, market_ms, price) * (1 + noise[0]) / _GRAIN
     quantity = floor_to(notional / price, market.quantity_step)
     return Print(
-        number=_NUMBERS_FROM + tick * _NUMBERS_A_TICK,
+        number=number_at(market_ms),
         price=max(floor_to(price, step), step),
         quantity=max(quantity, market.quantity_step),
         is_buy=noise[1] > 127,
@@ -113,8 +118,7 @@ def oldest_first(world: World, market: Market, from_ms: int) -> Iterator[Print]:
 
 def tick_instant(world: World, number: int) -> int:
     """Return the wall instant at which the tick of a trade's number began."""
-    tick = (number - _NUMBERS_FROM) // _NUMBERS_A_TICK
-    return world.timeline.wall_before(tick * world.books.tick_ms)
+    return world.timeline.wall_before((number - _NUMBERS_FROM) // _NUMBERS_A_MS)
 
 
 def _of_others(world: World, market: Market, before_ms: int) -> Iterator[Print]:
