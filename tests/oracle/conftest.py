@@ -17,29 +17,29 @@ def _client(script: str) -> Iterator[Client]:
     client.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def ccxt_process() -> Iterator[Client]:
     yield from _client("ccxt_rest.py")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def pro_process() -> Iterator[Client]:
     yield from _client("ccxt_pro.py")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def upbit_process() -> Iterator[Client]:
     yield from _client("upbit_sdk.py")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def binance_process() -> Iterator[Client]:
     yield from _client("binance_sdk.py")
 
 
 @pytest.fixture(scope="session")
 def running() -> Iterator[RunningSimulator]:
-    """Give one simulator to all tests; each begins a world of its own in it."""
+    """Give one simulator to all tests; each begins a world of its own in it. So do the clients below."""
     with start_in_thread(speed=60) as simulator:
         yield simulator
 

@@ -58,13 +58,13 @@ def run(stage: Stage, desk: Desk, steps: Sequence[Step] = STEPS) -> Run:
     return Run(told, stage.balances(), sent)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def through_ccxt(ccxt_process: Client) -> Run:
     with new_stage() as stage:
         return run(stage, CcxtDesk(ccxt_process, stage.accounts))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def through_adapters() -> Run:
     with new_stage() as stage, closing(AdapterDesk(stage.accounts)) as desk:
         return run(stage, desk)
