@@ -1,8 +1,12 @@
-"""How much an account may withdraw: the venue's daily limit, and won that is too fresh to leave."""
+"""How much an account may withdraw: the venue's daily limit, and won that is too fresh to leave.
+
+Days are days of the market, so that a desk at sixty times the pace meets the limits it would meet.
+"""
 
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import takewhile
 
 from exchanges.simulator.core.chain import CANCELLED, FAILED, PROCESSING, REJECTED, WAITING
 from exchanges.simulator.core.numbers import ZERO
@@ -28,12 +32,13 @@ def worth(world: World, venue: str, asset: str, quantity: Decimal) -> Decimal:
 
 def left_today(world: World, venue: str) -> Decimal:
     """Return what may still be withdrawn within 24 hours, in the venue's quote asset."""
-    since = world.wall_ms - DAY_MS
+    since = world.market_ms - DAY_MS
+    newest = reversed(world.wallet.withdrawals.values())
     used = sum(
         (
             worth(world, venue, row.asset, row.quantity + row.fee)
-            for row in reversed(world.wallet.withdrawals.values())
-            if row.venue == venue and row.created_ms > since and row.state not in _RETURNED
+            for row in takewhile(lambda row: row.market_ms > since, newest)
+            if row.venue == venue and row.state not in _RETURNED
         ),
         ZERO,
     )
@@ -43,7 +48,7 @@ def left_today(world: World, venue: str) -> Decimal:
 def delayed_krw(world: World) -> Decimal:
     """Return the won that came in too recently for its worth to leave Upbit as coins."""
     rows = world.wallet.delayed_krw
-    return sum((quantity for quantity, until_ms in rows if until_ms > world.wall_ms), ZERO)
+    return sum((quantity for quantity, until_ms in rows if until_ms > world.market_ms), ZERO)
 
 
 def leaves_delayed(world: World, asset: str, quantity: Decimal) -> bool:

@@ -38,6 +38,7 @@ class Withdrawal:
     quantity: Decimal
     fee: Decimal
     created_ms: int
+    market_ms: int = 0  # when it was accepted, in market time
     state: str = WAITING
     txid: str | None = None
     done_ms: int | None = None
@@ -106,5 +107,5 @@ class WalletLog:
     addresses: dict[tuple[str, str, str], tuple[str, str]] = field(default_factory=dict)
     hidden_addresses: set[tuple[str, str, str]] = field(default_factory=set)
     allowed: dict[str, list[AllowedAddress]] = field(default_factory=dict)
-    # (KRW, wall instant until which its worth may not leave Upbit)
+    # (KRW, market instant until which its worth may not leave Upbit)
     delayed_krw: list[tuple[Decimal, int]] = field(default_factory=list)

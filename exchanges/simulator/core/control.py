@@ -111,7 +111,7 @@ def _balances(simulator: Simulator, spec: Spec) -> object:
     else:
         world.move(asset, -change, free, OUTSIDE)
     if "delayed_ms" in spec:  # a bank transfer whose worth may not leave yet
-        until_ms = world.wall_ms + int(_text(spec, "delayed_ms"))
+        until_ms = world.market_ms + int(_text(spec, "delayed_ms"))
         world.wallet.delayed_krw.append((change, until_ms))
     world.fact("balance_set", venue=venue, asset=asset, change=plain(change))
     return control_views.balances(simulator, spec)

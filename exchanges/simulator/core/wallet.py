@@ -42,6 +42,7 @@ def accept(world: World, withdrawal: Withdrawal) -> None:
     venue, total = withdrawal.venue, withdrawal.quantity + withdrawal.fee
     world.move(withdrawal.asset, total, f"{venue}.free", f"{venue}.locked")
     world.wallet.withdrawals[withdrawal.venue_withdrawal_id] = withdrawal
+    withdrawal.market_ms = world.market_ms
     outcome = world.override.get("withdrawal")
     withdrawal.outcome = outcome if isinstance(outcome, str) else ""
     world.fact(

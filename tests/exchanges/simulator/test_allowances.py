@@ -9,7 +9,7 @@ import pytest
 
 from tests.exchanges.simulator.speaking import Said, Speaker
 
-DAY_SECONDS = 86_400
+DAY_MS = 86_400_000
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_no_more_leaves_in_a_day_than_the_venue_lets(
     settings(funded, daily_withdrawal={venue: limit})
     assert send(funded, venue, "200").status < 300
     assert refusal(send(funded, venue, "200")) == name
-    funded.wait(DAY_SECONDS + 1)
+    funded.control("POST", "/control/clock", advance_ms=DAY_MS + 1)
     assert send(funded, venue, "200").status < 300
 
 
@@ -77,7 +77,7 @@ def test_the_worth_of_fresh_won_stays_until_its_time_is_over(funded: Speaker) ->
     worth = {"venue": "upbit", "asset": "KRW", "free": "0"}
     funded.control("POST", "/control/balances", **worth)
     won = {"venue": "upbit", "asset": "KRW", "credit": "30000000"}
-    funded.control("POST", "/control/balances", **won, delayed_ms=DAY_SECONDS * 1000)
+    funded.control("POST", "/control/balances", **won, delayed_ms=DAY_MS)
     order = {"market": "KRW-XRP", "side": "bid", "ord_type": "price", "price": "20000000"}
     funded.upbit("POST", "/v1/orders", **order)
     asked = {"currency": "XRP", "net_type": "XRP"}
@@ -85,7 +85,7 @@ def test_the_worth_of_fresh_won_stays_until_its_time_is_over(funded: Speaker) ->
     assert told["withdraw_delayed_fiat"] == "30000000"
     assert send(funded, "upbit", "9000").status == 201  # the coins that were there before
     assert refusal(send(funded, "upbit", "5000")) == "withdraw_delayed_fiat"
-    funded.wait(DAY_SECONDS + 1)
+    funded.control("POST", "/control/clock", advance_ms=DAY_MS + 1)
     assert send(funded, "upbit", "5000").status == 201
 
 
