@@ -43,6 +43,7 @@ class Settings:
     fill_latency_ms: int = 0
     upbit_price_band: Decimal | None = None  # how far a limit price may be from the last, a share
     bnb_usdt: Decimal | None = None  # Binance's fees are paid in BNB at this price
+    upbit_reply_has_fills: bool = False  # of the order just made
     duplicate_identifier_name: str = "duplicated_identifier"
     wallet_status_lag_ms: int = 180_000
     address_delay_ms: int = 5_000

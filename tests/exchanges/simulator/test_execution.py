@@ -138,3 +138,15 @@ def test_an_order_just_accepted_may_not_be_found_yet() -> None:
         speaker.wait(1)
         assert speaker.binance("GET", "/api/v3/order", **query).status == 200
     assert -2013 in codes
+
+
+def test_the_reply_to_an_upbit_order_shows_fills_only_where_a_scenario_says_so(
+    pinned: Speaker,
+) -> None:
+    order = {"market": "KRW-XRP", "side": "bid", "ord_type": "limit", "volume": "10"}
+    first = pinned.upbit("POST", "/v1/orders", **order, price="3000").body
+    settings(pinned, upbit_reply_has_fills=True)
+    second = pinned.upbit("POST", "/v1/orders", **order, price="3000").body
+    assert [(row["state"], row["executed_volume"]) for row in (first, second)] == [
+        ("wait", "0"), ("done", "10"),
+    ]  # fmt: skip

@@ -28,12 +28,13 @@ _IMMEDIATE = {"ioc", "fok"}
 
 
 def create(world: World, params: Params) -> Reply:
-    """Accept an order (201, no fills shown) or refuse it."""
+    """Accept an order (201, usually no fills shown) or refuse it."""
     order, market = checked(world, params)
     burn_identifier(world, order.client_order_id)
     check_funds(world, market, order)
     place(world, market, order)
-    return json_reply(order_view(order, is_fresh=True), 201)
+    is_fresh = not world.settings.upbit_reply_has_fills
+    return json_reply(order_view(order, is_fresh=is_fresh), 201)
 
 
 def place(world: World, market: Market, order: Order) -> None:
