@@ -24,6 +24,7 @@ def answer(command: dict[str, Any]) -> Any:
             api_secret=account["secret_key"],
             base_path=account["base_url"],
             retries=0,
+            timeout=10_000,  # a second is short on a busy machine
         )
         APIS["spot"] = Spot(config_rest_api=configuration).rest_api
         APIS["wallet"] = Wallet(config_rest_api=configuration).rest_api
