@@ -17,10 +17,11 @@ from typing import Self
 
 from aiohttp import web
 
+from exchanges.simulator.breaking import response_of, spoilt
 from exchanges.simulator.candles import DEFAULT_STRETCH, SAMPLE, load_tape
 from exchanges.simulator.core.simulator import Simulator
 from exchanges.simulator.core.values import BINANCE, UPBIT, VENUES, Fault, Reply, Request
-from exchanges.simulator.sockets import BEAT_SECONDS, Sockets, is_upgrade, reset
+from exchanges.simulator.sockets import BEAT_SECONDS, Sockets, is_upgrade
 from exchanges.simulator.state import StateFile
 
 HOST = "127.0.0.1"
@@ -135,9 +136,9 @@ class Server:
             outcome = self.simulator.handle(venue, request.method, path, query, headers, body)
             if isinstance(outcome, Fault):
                 self._sockets.flush()  # what happened is told, whatever becomes of the reply
-                return await _break(request, outcome)
+                return await spoilt(request, outcome)
             self._sockets.flush_soon()
-            return _response(outcome)
+            return response_of(outcome)
 
         return handle
 
@@ -154,7 +155,7 @@ class Server:
         )
         self.simulator.advance_to(wall_ms())
         served = await self._sockets.serve(request, asked)
-        return _response(served) if isinstance(served, Reply) else served
+        return response_of(served) if isinstance(served, Reply) else served
 
     async def _handle_control(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.read()
@@ -163,7 +164,7 @@ class Server:
         reply = self.simulator.control(request.method, path, query, body)
         self._sockets.flush_soon()
         await self._open_or_close_ports()
-        return _response(reply)
+        return response_of(reply)
 
     async def _open_or_close_ports(self) -> None:
         for venue in VENUES:
@@ -172,41 +173,6 @@ class Server:
                 await self._sites.pop(venue).stop()
             elif not is_refusing and venue not in self._sites:
                 await self._listen(venue)
-
-
-def _response(reply: Reply) -> web.Response:
-    headers = dict(reply.headers)
-    headers["Content-Type"] = f"{reply.content_type};charset=UTF-8"
-    return web.Response(status=reply.status, body=reply.body, headers=headers)
-
-
-async def _break(request: web.BaseRequest, fault: Fault) -> web.StreamResponse:
-    if fault.action in {"hang", "delay"}:
-        await asyncio.sleep(fault.milliseconds / 1000)
-    if fault.action == "delay":
-        return _response(fault.reply)
-    if fault.action == "drip":
-        return await _drip(request, fault.reply)
-    transport = request.transport
-    if transport is None:
-        return web.Response()
-    if fault.action == "truncated":
-        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n"
-        transport.write(head + fault.reply.body[:200])
-    if fault.action in {"rst", "hang"}:
-        reset(request)
-    else:
-        transport.close()
-    return web.Response()
-
-
-async def _drip(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"Content-Length": str(len(reply.body))})
-    await response.prepare(request)
-    for byte in reply.body:
-        await response.write(bytes([byte]))
-        await asyncio.sleep(1)
-    return response
 
 
 @dataclass(slots=True)

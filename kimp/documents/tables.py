@@ -19,7 +19,7 @@ from cycles.models import PolicyVersion
 from cycles.services import idempotency, intervening
 from cycles.services.tokens import Scope
 from exchanges.simulator.candles import stretches
-from exchanges.simulator.core import faults
+from exchanges.simulator.core.fault_table import TABLE as TABLE_OF_FAULTS
 from exchanges.simulator.core.streams import rules
 from kimp import metrics, settings_listing
 from kimp.documents import examples, texts
@@ -226,7 +226,10 @@ def market() -> str:
 
 def fault_table() -> str:
     """List the simulator's named faults."""
-    return grid(("fault", "does"), ((code(name), texts.FAULTS[name]) for name in faults.TABLE))
+    return grid(
+        ("fault", "does", "the client must end up with"),
+        ((code(name), row.does, row.wants) for name, row in TABLE_OF_FAULTS.items()),
+    )
 
 
 def stream_fault_table() -> str:

@@ -55,27 +55,3 @@ VERBS: dict[Verb, str] = {
     Verb.UNPAUSE: "lift a pause",
     Verb.SET_POLICY: "write a new version of the policy",
 }
-
-# What the simulator's own table calls by number only (exchanges/simulator/core/faults.py).
-FAULTS: dict[str, str] = {
-    "F1": "no answer, and the request was not accepted",
-    "F2": "no answer, though the request was accepted",
-    "F3": "502 and nothing was accepted",
-    "F4": "503 though the request was accepted",
-    "F5": "524 though the request was accepted",
-    "F6": "the connection closes after the request was accepted",
-    "F7": "the connection is reset after the request was accepted",
-    "F8": "the answer breaks off in the middle; the request was accepted",
-    "F9": "an empty body with status 200; the request was accepted",
-    "F10": "the venue's port refuses connections",
-    "F11": "an order is refused as a duplicate id",
-    "F13": "an order fills in part (`args.value`, half if not given)",
-    "F14": "an order finds no liquidity",
-    "F15": "reads lag behind the truth (`args.value` milliseconds)",
-    "F22": "an order is refused: insufficient funds",
-    "F24": "a withdrawal is accepted, its answer is lost",
-    "F25": "a withdrawal is not accepted, nor answered",
-    "F27": "a withdrawal is accepted and rejected later: the venue gives it back",
-    "F28": "a withdrawal is accepted and stays stuck until it is released",
-    "F35": "a WebSocket misbehaves: `action` names one of the kinds below",
-}

@@ -61,6 +61,13 @@ class Wallet:
     # Upbit's status page tells an older story for a while: (can_deposit, can_withdraw), until when.
     shown: tuple[bool, bool] = (True, True)
     shown_until_ms: int = 0
+    is_kept_quiet: bool = False  # every other page tells it as well
+
+    def told(self, market_ms: int, *, is_late: bool = False) -> tuple[bool, bool]:
+        """Return (can_deposit, can_withdraw) as a page tells it; `is_late`: the one that trails."""
+        if market_ms < self.shown_until_ms and (is_late or self.is_kept_quiet):
+            return self.shown
+        return self.can_deposit, self.can_withdraw
 
 
 @dataclass(slots=True, kw_only=True)

@@ -19,13 +19,16 @@ HELD = "held"  # travel rule
 LOCKED = "locked"  # credited, not yet withdrawable
 CREDITED = "credited"
 WRONG = "wrong"
+REFUNDING = "refunding"
+REFUNDED = "refunded"
 
 
 @dataclass(slots=True, kw_only=True)
 class Withdrawal:
     """One accepted withdrawal; `quantity` is what the recipient gets, `fee` comes on top.
 
-    `outcome` is what a fault decided will become of it; empty for the normal course.
+    `outcome` is what a fault decided will become of it, `arrival` of its deposit; empty for the
+    normal course.
     """
 
     venue: str
@@ -43,6 +46,7 @@ class Withdrawal:
     txid: str | None = None
     done_ms: int | None = None
     outcome: str = ""
+    arrival: str = ""
     generation: int = 0
 
 
@@ -62,6 +66,7 @@ class ChainTransaction:
     confirmations: int = 0
     is_stalled: bool = False
     is_dropped: bool = False
+    arrival: str = ""
     generation: int = 0
 
 

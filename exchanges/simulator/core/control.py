@@ -13,7 +13,13 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from exchanges.simulator.core import control_chain, control_settings, control_views, matching
+from exchanges.simulator.core import (
+    changes,
+    control_chain,
+    control_settings,
+    control_views,
+    matching,
+)
 from exchanges.simulator.core.books import Book, ladder_from
 from exchanges.simulator.core.catalog import Market
 from exchanges.simulator.core.chain import AllowedAddress
@@ -161,19 +167,15 @@ def _book_around(world: World, market: Market, spec: Spec) -> Book:
 
 
 def _wallet(simulator: Simulator, spec: Spec) -> object:
-    world, venue = simulator.world, _venue(spec)
-    asset = _text(spec, "coin", "asset")
-    terms = world.networks[asset, _text(spec, "net", "network")].wallets[venue]
-    terms.shown = (terms.can_deposit, terms.can_withdraw)
-    terms.shown_until_ms = world.market_ms + world.settings.wallet_status_lag_ms
-    terms.can_deposit = bool(spec.get("deposit", terms.can_deposit))
-    terms.can_withdraw = bool(spec.get("withdraw", terms.can_withdraw))
-    terms.withdraw_fee = Decimal(str(spec.get("withdraw_fee", terms.withdraw_fee)))
-    terms.withdraw_min = Decimal(str(spec.get("withdraw_min", terms.withdraw_min)))
-    world.fact("wallet_changed", venue=venue, asset=asset, deposit=terms.can_deposit,
-               withdraw=terms.can_withdraw)  # fmt: skip
+    venue, asset = _venue(spec), _text(spec, "coin", "asset")
+    terms = changes.change_wallet(simulator.world, spec)
     return {"venue": venue, "asset": asset, "deposit": terms.can_deposit,
             "withdraw": terms.can_withdraw}  # fmt: skip
+
+
+def _rules(simulator: Simulator, spec: Spec) -> object:
+    market = changes.change_market(simulator.world, {**spec, "venue": _venue(spec)})
+    return {"venue": market.venue, "symbol": market.symbol, "is_open": market.is_open}
 
 
 def _allow(simulator: Simulator, spec: Spec) -> object:
@@ -188,8 +190,7 @@ def _allow(simulator: Simulator, spec: Spec) -> object:
 
 
 def _maintenance(simulator: Simulator, spec: Spec) -> object:
-    simulator.world.maintenance[_venue(spec)] = bool(spec.get("on", True))
-    simulator.world.fact("maintenance", venue=_venue(spec), on=bool(spec.get("on", True)))
+    changes.change_maintenance(simulator.world, {**spec, "venue": _venue(spec)})
     return simulator.world.maintenance
 
 
@@ -223,6 +224,7 @@ VERBS: dict[tuple[str, str], Verb] = {
     ("POST", "/control/balances"): _balances,
     ("POST", "/control/book"): _book,
     ("POST", "/control/wallet"): _wallet,
+    ("POST", "/control/market"): _rules,
     ("POST", "/control/chain"): control_chain.steer,
     ("POST", "/control/addresses"): _allow,
     ("POST", "/control/maintenance"): _maintenance,

@@ -1,7 +1,8 @@
 """Fault rules: which request goes wrong, when, and how. Each firing is journalled with the truth.
 
 A rule spoils a request before it is applied (`before`) or its reply after it was accepted
-(`after_accept`, `reply`), or changes how the venue treats it (an override, such as no liquidity).
+(`after_accept`, `reply`), changes how the venue treats it (an override, such as no liquidity), or
+changes the venue itself as it arrives. What the named rules do stands in `fault_table`.
 """
 
 from __future__ import annotations
@@ -11,54 +12,31 @@ import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from exchanges.simulator.core.binance.refusals import DUPLICATE, INSUFFICIENT
+from exchanges.simulator.core import changes, fault_replies
+from exchanges.simulator.core.fault_shapes import FROZEN, stamp_of
+from exchanges.simulator.core.fault_table import TABLE, Row
 from exchanges.simulator.core.streams import rules as stream_rules
-from exchanges.simulator.core.values import BINANCE, HTML_TYPE, Fault, Reply, Request, json_reply
+from exchanges.simulator.core.values import Fault, Reply, Request
 
-HANG_MS = 60_000
 _PHASES = frozenset({"before", "after_accept", "reply", stream_rules.STREAM})
 # Actions that change how the venue treats the request instead of spoiling it.
-OVERRIDES = frozenset(
-    {"no_liquidity", "fill_ratio", "fill_before_cancel", "read_lag_ms", "withdrawal", "delay_ms"}
-)
+OVERRIDES = changes.ACTIONS | {
+    "no_liquidity",
+    "fill_ratio",
+    "rests",
+    "fill_before_cancel",
+    "read_lag_ms",
+    "withdrawal",
+    "arrival",
+    "delay_ms",
+    "skew_ms",
+}
+_ACTIONS = OVERRIDES | fault_replies.ACTIONS | frozenset(stream_rules.KINDS)
+_RATIOS = {"fill_ratio", "rests"}
+_WHOLE = {"read_lag_ms", "delay_ms", "skew_ms"}
 _CLIENT_ID = re.compile(
     r'(?:identifier|newClientOrderId|origClientOrderId|withdrawOrderId)"?\s*[=:]\s*"?([^"&,}]+)'
 )
-
-# The rows of the fault table that this simulator knows: (phase, action, args).
-TABLE: dict[str, tuple[str, str, dict[str, object]]] = {
-    "F1": ("before", "hang", {}),
-    "F2": ("after_accept", "hang", {}),
-    "F3": ("before", "status", {"status": 502}),
-    "F4": ("after_accept", "status", {"status": 503}),
-    "F5": ("after_accept", "status", {"status": 524}),
-    "F6": ("after_accept", "fin", {}),
-    "F7": ("after_accept", "rst", {}),
-    "F8": ("after_accept", "truncated", {}),
-    "F9": ("after_accept", "garbage", {"kind": "empty"}),
-    "F10": ("before", "refuse_connections", {}),
-    "F11": ("before", "duplicate", {}),
-    "F13": ("before", "fill_ratio", {"value": "0.5"}),
-    "F14": ("before", "no_liquidity", {"value": True}),
-    "F15": ("before", "read_lag_ms", {"value": 3000}),
-    "F22": ("before", "insufficient", {}),
-    "F24": ("after_accept", "hang", {}),
-    "F25": ("before", "hang", {}),
-    "F27": ("before", "withdrawal", {"value": "reject"}),
-    "F28": ("before", "withdrawal", {"value": "stuck"}),
-    stream_rules.FAULT: (stream_rules.STREAM, stream_rules.STALL, {}),
-}
-_ROUTES: dict[str, tuple[str, str]] = {
-    "F11": ("POST", r"/order"),
-    "F13": ("POST", r"/order"),
-    "F14": ("POST", r"/order"),
-    "F15": ("GET", r"/(order|account|withdraw|allOrders)"),
-    "F22": ("POST", r"/order"),
-    "F24": ("POST", r"/withdraw"),
-    "F25": ("POST", r"/withdraw"),
-    "F27": ("POST", r"/withdraw"),
-    "F28": ("POST", r"/withdraw"),
-}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -136,27 +114,35 @@ class Faults:
         """Add a rule from its JSON form; raise ValueError or KeyError if it makes no sense."""
         fault = str(spec.get("fault", ""))
         spec = stream_rules.completed(spec) if fault == stream_rules.FAULT else spec
-        phase, action, args = TABLE.get(fault, ("before", "", {}))
-        method, path_regex = _ROUTES.get(fault, ("", ""))
+        row = TABLE.get(fault, Row(does="", wants=""))
         given = spec.get("args", {})
         rule = Rule(
             number=self.added + 1,
             fault=fault,
             venue=str(spec.get("venue", "")),
-            method=str(spec.get("method", method)),
-            path_regex=str(spec.get("path_regex", path_regex)),
-            phase=str(spec.get("phase", phase)),
-            action=str(spec.get("action", action)),
-            args={**args, **(given if isinstance(given, dict) else {})},
+            method=str(spec.get("method", row.method)),
+            path_regex=str(spec.get("path_regex", row.path)),
+            phase=str(spec.get("phase", row.phase)),
+            action=str(spec.get("action", row.action)),
+            args={**row.args, **(given if isinstance(given, dict) else {})},
             times=int(str(spec.get("times", 0))),
         )
         _read_when(rule, spec.get("when", "always"))
-        if not rule.action or rule.phase not in _PHASES:
-            raise ValueError("a rule needs an action and one of the phases")
-        re.compile(rule.path_regex)
+        _demand_sane(rule, row)
         self.added += 1
         self.rules.append(rule)
         return rule
+
+
+def _demand_sane(rule: Rule, row: Row) -> None:
+    """Raise ValueError for a rule that could never do what it says."""
+    if not rule.action and row.does:
+        raise ValueError(f"{rule.fault} is {row.does}")
+    if rule.action not in _ACTIONS:
+        raise ValueError("a rule needs an action that this simulator knows")
+    if rule.phase not in _PHASES:
+        raise ValueError("a phase is before, after_accept or reply")
+    re.compile(rule.path_regex)
 
 
 def _read_when(rule: Rule, when: object) -> None:
@@ -172,60 +158,31 @@ def _read_when(rule: Rule, when: object) -> None:
         raise ValueError("when is always, once, or an object with nth, prob or client_id_regex")
 
 
-def override_of(rule: Rule) -> object:
-    """Return the value an override rule sets."""
+def overrides_of(rules: list[Rule], request: Request) -> dict[str, object]:
+    """Return what the override rules among these set for a request, by action."""
+    return {
+        _override_name(rule): _override_value(rule, request)
+        for rule in rules
+        if rule.action in OVERRIDES
+    }
+
+
+def _override_name(rule: Rule) -> str:
+    is_late = rule.action in changes.ACTIONS and rule.phase == "after_accept"
+    return changes.AFTER + rule.action if is_late else rule.action
+
+
+def _override_value(rule: Rule, request: Request) -> object:
+    if rule.action in changes.ACTIONS:
+        return changes.aimed(rule.args, request)
+    if rule.action in _RATIOS:
+        return Decimal(str(rule.args.get("value", "0.5")))
     value = rule.args.get("value", True)
-    if rule.action == "fill_ratio":
-        return Decimal(str(value))
-    return int(str(value)) if rule.action in {"read_lag_ms", "delay_ms"} else value
+    return int(str(value)) if rule.action in _WHOLE else value
 
 
 def spoil(rule: Rule, venue: str, truth: Reply) -> Reply | Fault:
     """Return what the client gets instead of the truth."""
-    if rule.action in {"hang", "fin", "rst", "truncated", "drip", "delay"}:
-        milliseconds = int(str(rule.args.get("milliseconds", HANG_MS)))
-        return Fault(action=rule.action, reply=truth, milliseconds=milliseconds)
-    if rule.action == "refuse_connections":  # a connection that was open before the port closed
-        return Fault(action="rst", reply=truth)
-    if rule.action == "status":
-        return _status(rule)
-    if rule.action == "garbage":
-        return _garbage(str(rule.args.get("kind", "empty")), truth)
-    return _error(rule, venue)
-
-
-def _status(rule: Rule) -> Reply:
-    status = int(str(rule.args.get("status", 500)))
-    if "json" in rule.args:
-        return json_reply(rule.args["json"], status)
-    page = f"<html><head><title>{status}</title></head><body>cloudflare</body></html>"
-    return Reply(status=status, body=page.encode(), content_type=HTML_TYPE)
-
-
-def _garbage(kind: str, truth: Reply) -> Reply:
-    bodies = {
-        "empty": b"",
-        "object": b"{}",
-        "list": b"[]",
-        "html": b"<html><body>please wait</body></html>",
-        "truncated": truth.body[: len(truth.body) // 2],
-        "bom": b"\xef\xbb\xbf" + truth.body[:-1],
-        "wrong_type": truth.body,
-    }
-    is_html = kind in {"html", "wrong_type"}
-    return Reply(
-        status=truth.status,
-        body=bodies[kind],
-        content_type=HTML_TYPE if is_html else truth.content_type,
-    )
-
-
-def _error(rule: Rule, venue: str) -> Reply:
-    """Return a refusal in the venue's own words."""
-    if "json" in rule.args:
-        return json_reply(rule.args["json"], int(str(rule.args.get("status", 400))))
-    if venue == BINANCE:
-        text = DUPLICATE if rule.action == "duplicate" else INSUFFICIENT
-        return json_reply({"code": -2010, "msg": text}, 400)
-    name = "duplicated_identifier" if rule.action == "duplicate" else "insufficient_funds_bid"
-    return json_reply({"error": {"name": name, "message": "주문할 수 없습니다."}}, 400)
+    if rule.action == "book" and rule.args.get("kind") == FROZEN and truth.status == 200:
+        rule.args.setdefault("at_ms", stamp_of(truth.body, venue))  # it stands where it first stood
+    return fault_replies.spoil(rule.action, rule.args, venue, truth)

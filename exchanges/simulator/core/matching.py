@@ -70,6 +70,8 @@ def accept(world: World, market: Market, order: Order) -> None:
 
 def execute(world: World, market: Market, order: Order) -> None:
     """Match an accepted order, at once or when the latency that fills have is over."""
+    if "rests" in world.override:
+        order.time_in_force, order.is_asleep = "gtc", True
     if world.settings.fill_latency_ms:
         due_ms = world.market_ms + world.settings.fill_latency_ms
         world.agenda.plan(due_ms, "match", f"{order.venue}/{order.venue_order_id}")
@@ -131,7 +133,8 @@ def would_cross(world: World, market: Market, order: Order) -> bool:
 
 
 def _take(world: World, market: Market, order: Order, levels: list[Level]) -> None:
-    ratio = world.override.get("fill_ratio", world.settings.partial_fill_ratio)
+    usual = world.override.get("rests", world.settings.partial_fill_ratio)
+    ratio = world.override.get("fill_ratio", usual)
     limit = None if order.quantity is None else order.executed + order.remaining
     if limit is not None and isinstance(ratio, Decimal) and ratio < 1:
         limit = floor_to(limit * ratio, market.quantity_step)
@@ -282,7 +285,7 @@ def match_resting(world: World, market: Market) -> None:
     resting = [
         order
         for order in world.orders[market.venue].open_orders()
-        if order.symbol == market.symbol and order.has_rested
+        if order.symbol == market.symbol and order.has_rested and not order.is_asleep
     ]
     for order in resting:
         if not _is_near(world, market, order):

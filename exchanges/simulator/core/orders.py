@@ -57,6 +57,7 @@ class Order:
     held: Decimal = ZERO
     shown_locked: Decimal = ZERO
     queue_ahead: Decimal = ZERO
+    is_asleep: bool = False  # a fault lets it rest: no later book reaches it
     has_rested: bool = False
     cancel_client_id: str = ""
     smp_type: str = ""

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 
-from exchanges.simulator.core import control, matching, wallet
+from exchanges.simulator.core import changes, control, matching, wallet
 from exchanges.simulator.core.binance import routes as binance
 from exchanges.simulator.core.errors import InvariantViolationError, RefusalError
-from exchanges.simulator.core.faults import OVERRIDES, Faults, Rule, override_of, spoil
+from exchanges.simulator.core.faults import OVERRIDES, Faults, Rule, overrides_of, spoil
 from exchanges.simulator.core.genesis import begin, set_speed
 from exchanges.simulator.core.limits import Limiter
 from exchanges.simulator.core.numbers import ARITHMETIC
@@ -156,7 +156,7 @@ class Simulator:
             self._fire(before, request, applied=False, status=0)
             return spoil(before, request.venue, Reply(status=504))
         overrides = [rule for rule in rules if rule.action in OVERRIDES]
-        self.world.override = {rule.action: override_of(rule) for rule in overrides}
+        self.world.override = overrides_of(rules, request)
         reply = self._answer_and_record(request, signer)
         for rule in overrides:
             self._fire(rule, request, applied=reply.status < 400, status=reply.status)
@@ -167,6 +167,8 @@ class Simulator:
         delay = self.world.override.get("delay_ms")
         self.world.override = {}
         for rule in rules:
+            if rule.action in OVERRIDES:
+                continue
             if rule.phase == "reply" or (rule.phase == "after_accept" and is_accepted):
                 self._fire(rule, request, applied=is_accepted, status=reply.status)
                 return spoil(rule, request.venue, reply)
@@ -184,6 +186,13 @@ class Simulator:
         return reply
 
     def _answer(self, request: Request, *, is_trusted: bool, signer: Key | None = None) -> Reply:
+        changes.apply(self.world, self.world.override, accepted=False)
+        reply = self._venue_reply(request, is_trusted=is_trusted, signer=signer)
+        if reply.status < 400:
+            changes.apply(self.world, self.world.override, accepted=True)
+        return reply
+
+    def _venue_reply(self, request: Request, *, is_trusted: bool, signer: Key | None) -> Reply:
         try:
             if request.venue == UPBIT:
                 return upbit.answer(

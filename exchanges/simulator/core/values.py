@@ -54,14 +54,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """A reply the transport must spoil: hang, fin, rst, truncated, drip or delay.
+    """A reply the transport must spoil: hang, fin, rst, truncated, drip, flood or delay.
 
-    `reply` is what the venue would have said; `milliseconds` is wall time.
+    `reply` is what the venue would have said; `milliseconds` is wall time, `size` a flood's in bytes.
     """
 
     action: str
     reply: Reply = field(default_factory=Reply)
     milliseconds: int = 0
+    size: int = 0
 
 
 def encode(payload: object) -> bytes:

@@ -7,8 +7,10 @@ done) -> credited -> unlocked. Coins sent with a wrong tag or to nobody end in `
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
+from exchanges.simulator.core import arrivals
 from exchanges.simulator.core.addresses import transaction_id
 from exchanges.simulator.core.catalog import Network
 from exchanges.simulator.core.chain import (
@@ -16,7 +18,6 @@ from exchanges.simulator.core.chain import (
     CREDITED,
     DONE,
     FAILED,
-    HELD,
     LOCKED,
     PENDING,
     PROCESSING,
@@ -43,8 +44,8 @@ def accept(world: World, withdrawal: Withdrawal) -> None:
     world.move(withdrawal.asset, total, f"{venue}.free", f"{venue}.locked")
     world.wallet.withdrawals[withdrawal.venue_withdrawal_id] = withdrawal
     withdrawal.market_ms = world.market_ms
-    outcome = world.override.get("withdrawal")
-    withdrawal.outcome = outcome if isinstance(outcome, str) else ""
+    withdrawal.outcome = _override(world, "withdrawal")
+    withdrawal.arrival = _override(world, "arrival")
     world.fact(
         "withdrawal_accepted",
         venue=venue,
@@ -57,6 +58,23 @@ def accept(world: World, withdrawal: Withdrawal) -> None:
         outcome=withdrawal.outcome,
     )
     _plan(world, withdrawal, "review", world.settings.review_ms)
+    if withdrawal.outcome == "twin":
+        _accept_twin(world, withdrawal)
+
+
+def _override(world: World, name: str) -> str:
+    value = world.override.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _accept_twin(world: World, withdrawal: Withdrawal) -> None:
+    """Accept another just like it, as somebody at the website would make it, if the funds suffice."""
+    del world.override["withdrawal"]
+    if world.free(withdrawal.venue, withdrawal.asset) < withdrawal.quantity + withdrawal.fee:
+        return
+    is_upbit = withdrawal.venue == UPBIT
+    own_id = world.new_uuid() if is_upbit else world.new_hex(128)
+    accept(world, replace(withdrawal, venue_withdrawal_id=own_id, client_id=None))
 
 
 def _plan(world: World, withdrawal: Withdrawal, kind: str, delay_ms: int) -> None:
@@ -111,6 +129,7 @@ def send(world: World, network: Network, withdrawal: Withdrawal) -> ChainTransac
         quantity=withdrawal.quantity,
         broadcast_market_ms=world.market_ms,
         is_stalled=withdrawal.outcome == "stuck_with_txid",
+        arrival=withdrawal.arrival,
     )
     world.wallet.transactions[txid] = transaction
     withdrawal.txid = txid
@@ -144,11 +163,15 @@ def confirm(world: World, transaction: ChainTransaction) -> None:
     if deposit is None or deposit.state == WRONG:
         return
     deposit.confirmations = transaction.confirmations
+    if arrivals.is_troubled(world, transaction, deposit):
+        plan_block(world, transaction)
+        return
     network = world.networks[transaction.asset, transaction.network]
     terms = network.wallets[deposit.venue]
     if deposit.state == PENDING and deposit.confirmations >= deposit.needed and terms.can_deposit:
-        _credit(world, deposit)
-    if deposit.state == LOCKED and deposit.confirmations >= terms.unlock_confirmations:
+        _credit(world, deposit, transaction)
+    is_ripe = deposit.confirmations >= terms.unlock_confirmations
+    if deposit.state == LOCKED and is_ripe and not arrivals.stays_locked(transaction):
         _unlock(world, deposit)
     if deposit.state in {PENDING, LOCKED}:
         plan_block(world, transaction)
@@ -195,6 +218,8 @@ def _show_deposit(world: World, transaction: ChainTransaction) -> None:
 
 
 def _recipient(world: World, transaction: ChainTransaction) -> tuple[str | None, bool]:
+    if transaction.arrival in {"wrong_tag", "wrong_network"}:
+        return arrivals.owner_of(world, transaction), False
     has_tag = world.networks[transaction.asset, transaction.network].has_tag
     for (venue, _asset, _network), (address, tag) in world.wallet.addresses.items():
         if address == transaction.address:
@@ -203,12 +228,11 @@ def _recipient(world: World, transaction: ChainTransaction) -> tuple[str | None,
     return None, False
 
 
-def _credit(world: World, deposit: Deposit) -> None:
-    if deposit.venue == UPBIT and _is_suspected(world, deposit):
-        deposit.state = HELD
-        world.fact("deposit_held", venue=UPBIT, venue_deposit_id=deposit.venue_deposit_id)
-        return
-    release(world, deposit)
+def _credit(world: World, deposit: Deposit, transaction: ChainTransaction) -> None:
+    if deposit.venue == UPBIT and not transaction.arrival and _is_suspected(world, deposit):
+        transaction.arrival = "suspected"
+    if not arrivals.is_kept(world, transaction, deposit):
+        release(world, deposit)
 
 
 def _is_suspected(world: World, deposit: Deposit) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import socket
 import subprocess
@@ -91,14 +90,22 @@ def test_f10_refuses_connections_until_it_is_cleared(running: RunningSimulator) 
     assert requests.get(f"{running.upbit_url}/v1/market/all", timeout=5).status_code == 200
 
 
-def test_a_dripping_reply_is_slower_than_any_deadline(running: RunningSimulator) -> None:
-    rule = {"venue": "upbit", "path_regex": "/ticker", "phase": "reply", "action": "drip"}
+def test_a_dripping_reply_comes_byte_by_byte_from_its_first_header_on(
+    running: RunningSimulator,
+) -> None:
+    rule = {"fault": "F33", "venue": "upbit", "path_regex": "/ticker"}
     control(running.control_url, "POST", "/control/faults", **rule)
-    connection = http.client.HTTPConnection(running.upbit_url.removeprefix("http://"), timeout=5)
-    connection.request("GET", "/v1/ticker?markets=KRW-XRP")
-    reply = connection.getresponse()
-    assert reply.read(1) == b"["
-    connection.close()
+    host, _, port = running.upbit_url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=5) as sock:
+        sock.sendall(b"GET /v1/ticker?markets=KRW-XRP HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert sock.recv(64) in {b"H", b"HT", b"HTT"}
+
+
+def test_a_flood_is_as_long_as_it_says(running: RunningSimulator) -> None:
+    rule = {"action": "flood", "venue": "upbit", "path_regex": "/ticker", "args": {"mebibytes": 1}}
+    control(running.control_url, "POST", "/control/faults", phase="reply", **rule)
+    reply = requests.get(f"{running.upbit_url}/v1/ticker?markets=KRW-XRP", timeout=5)
+    assert (len(reply.content), reply.headers["Content-Length"]) == (1024 * 1024, "1048576")
 
 
 def test_stopping_gives_the_ports_back() -> None:

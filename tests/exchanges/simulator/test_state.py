@@ -74,6 +74,17 @@ def test_a_burned_identifier_stays_burned(tmp_path: Path) -> None:
     assert repeated.body["error"]["name"] == "duplicated_identifier"
 
 
+def test_what_a_fault_changed_of_the_venue_stays_changed(tmp_path: Path) -> None:
+    _, simulator = stored(tmp_path / "sim.state")
+    speaker = Speaker(simulator)
+    speaker.fault("F21", "upbit", args={"min_notional": "50000"}, when="once")
+    body = {"market": "KRW-XRP", "side": "bid", "ord_type": "price", "price": "10000"}
+    refused = speaker.upbit("POST", "/v1/orders", **body)
+    assert refused.body["error"]["name"] == "under_min_total_bid"
+    _, again = stored(tmp_path / "sim.state")
+    assert again.world.markets["upbit", "KRW-XRP"].min_notional == 50_000
+
+
 def test_a_reset_of_an_untouched_world_is_kept_too(tmp_path: Path) -> None:
     _, simulator = stored(tmp_path / "sim.state")
     Speaker(simulator).control("POST", "/control/reset", seed=77)

@@ -44,6 +44,12 @@ def authenticate(world: World, request: Request, params: Params) -> Key:
     return key
 
 
+def venue_now_ms(world: World) -> int:
+    """Return the venue's clock as this request meets it."""
+    skew = world.override.get("skew_ms", 0)
+    return world.venue_ms(BINANCE) + (skew if isinstance(skew, int) else 0)
+
+
 def _check_window(world: World, timestamp: str, params: Params) -> None:
     if not timestamp.isdecimal():
         raise refuse(-1100, "timestamp")
@@ -52,7 +58,7 @@ def _check_window(world: World, timestamp: str, params: Params) -> None:
     if window is None or window > LONGEST_WINDOW_MS:
         raise refuse(-1131)
     delay = world.override.get("delay_ms", 0)
-    now_ms = world.venue_ms(BINANCE) + (delay if isinstance(delay, int) else 0)
+    now_ms = venue_now_ms(world) + (delay if isinstance(delay, int) else 0)
     if sent_ms >= now_ms + AHEAD_MS:
         raise refuse(-1021, text=AHEAD)
     if now_ms - sent_ms > window:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from exchanges.simulator.core.binance.auth import venue_now_ms
 from exchanges.simulator.core.binance.params import Params
 from exchanges.simulator.core.binance.refusals import refuse
 from exchanges.simulator.core.books import Level
@@ -60,7 +61,7 @@ def ping(world: World, params: Params) -> Reply:
 def time(world: World, params: Params) -> Reply:
     """Return the venue's clock."""
     del params
-    return json_reply({"serverTime": world.venue_ms(BINANCE)})
+    return json_reply({"serverTime": venue_now_ms(world)})
 
 
 def depth(world: World, params: Params) -> Reply:

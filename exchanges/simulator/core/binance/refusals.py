@@ -6,6 +6,12 @@ from exchanges.simulator.core.errors import RefusalError
 from exchanges.simulator.core.values import json_reply
 
 _TEXTS = {
+    -1000: "An unknown error occurred while processing the request.",
+    -1001: "Internal error; unable to process your request. Please try again.",
+    -1003: "Too much request weight used; please use WebSocket Streams for live updates.",
+    -1006: "An unexpected response was received from the message bus. Execution status unknown.",
+    -1007: "Timeout waiting for response from backend server. Send status unknown; execution status unknown.",
+    -1008: "Server is currently overloaded with other requests. Please try again in a few minutes.",
     -1013: "Filter failure: {0}",
     -1020: "This operation is not supported.",
     -1021: "Timestamp for this request is outside of the recvWindow.",
@@ -43,6 +49,11 @@ DUPLICATE = "Duplicate order sent."
 WOULD_MATCH = "Order would immediately match and take."
 MARKET_CLOSED = "Market is closed."
 AHEAD = "Timestamp for this request was 1000ms ahead of the server's time."
+
+
+def text_of(code: int) -> str:
+    """Return the text that goes with a code, as far as it needs nothing filled in."""
+    return _TEXTS.get(code, "Unknown error.")
 
 
 def refuse(code: int, *details: object, text: str | None = None, status: int = 400) -> RefusalError:

@@ -34,6 +34,8 @@ DEPOSIT_STATES = {
     chain.CREDITED: 1,
     chain.WRONG: 7,
     chain.HELD: 8,
+    chain.REFUNDING: 8,
+    chain.REFUNDED: 2,
 }
 
 

@@ -203,35 +203,36 @@ def coins(world: World, params: Params) -> Reply:
 
 def _coin(world: World, asset: str) -> dict[str, object]:
     networks = [network for network in world.networks.values() if network.asset == asset]
-    terms = [network.wallets[BINANCE] for network in networks]
+    told = [network.wallets[BINANCE].told(world.market_ms) for network in networks]
     nothing = dict.fromkeys(("freeze", "ipoing", "ipoable", "storage"), "0")
     return {
         "coin": asset,
         "name": asset_titles(asset)[1],
-        "depositAllEnable": any(term.can_deposit for term in terms),
-        "withdrawAllEnable": any(term.can_withdraw for term in terms),
+        "depositAllEnable": any(can_deposit for can_deposit, _ in told),
+        "withdrawAllEnable": any(can_withdraw for _, can_withdraw in told),
         "free": plain(world.free(BINANCE, asset)),
         "locked": plain(world.locked(BINANCE, asset)),
         "withdrawing": "0",
         **nothing,
         "isLegalMoney": False,
         "trading": True,
-        "networkList": [_coin_network(network) for network in networks],
+        "networkList": [_coin_network(world, network) for network in networks],
     }
 
 
-def _coin_network(network: Network) -> dict[str, object]:
+def _coin_network(world: World, network: Network) -> dict[str, object]:
     terms = network.wallets[BINANCE]
+    can_deposit, can_withdraw = terms.told(world.market_ms)
     return {
         "network": network.network,
         "coin": network.asset,
         "name": network.title,
         "withdrawIntegerMultiple": plain(_multiple(terms)),
         "isDefault": True,
-        "depositEnable": terms.can_deposit,
-        "withdrawEnable": terms.can_withdraw,
-        "depositDesc": "" if terms.can_deposit else "Wallet Maintenance, Deposit Suspended",
-        "withdrawDesc": "" if terms.can_withdraw else "Wallet Maintenance, Withdrawal Suspended",
+        "depositEnable": can_deposit,
+        "withdrawEnable": can_withdraw,
+        "depositDesc": "" if can_deposit else "Wallet Maintenance, Deposit Suspended",
+        "withdrawDesc": "" if can_withdraw else "Wallet Maintenance, Withdrawal Suspended",
         "specialTips": "",
         "specialWithdrawTips": "",
         "resetAddressStatus": False,

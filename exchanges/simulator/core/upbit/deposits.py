@@ -41,12 +41,13 @@ def deposit_chance(world: World, params: Params) -> Reply:
     """Say whether an asset can be deposited on a network."""
     network = find_network(world, params)
     terms = network.wallets[UPBIT]
+    is_open, _ = terms.told(world.market_ms)
     return json_reply(
         {
             "currency": network.asset,
             "net_type": network.network,
-            "is_deposit_possible": terms.can_deposit,
-            "deposit_impossible_reason": "" if terms.can_deposit else "wallet under maintenance",
+            "is_deposit_possible": is_open,
+            "deposit_impossible_reason": "" if is_open else "wallet under maintenance",
             "minimum_deposit_amount": "0",
             "minimum_deposit_confirmations": terms.credit_confirmations,
             "decimal_precision": terms.withdraw_decimals,

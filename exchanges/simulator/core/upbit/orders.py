@@ -301,6 +301,12 @@ def accounts(world: World, params: Params) -> Reply:
     return json_reply([account_view(world, asset, _lag_ms(world)) for asset in assets])
 
 
+def _market_state(world: World, market: Market) -> str:
+    if world.maintenance.get(UPBIT):
+        return "paused"
+    return "active" if market.is_open else "delisted"
+
+
 def chance(world: World, params: Params) -> Reply:
     """Return a market's fees, limits and the account's side of it."""
     market = world.markets.get((UPBIT, params.need("market")))
@@ -325,7 +331,7 @@ def chance(world: World, params: Params) -> Reply:
                 "bid": {"currency": market.quote, **floor},
                 "ask": {"currency": market.base, **floor},
                 "max_total": plain(market.max_notional),
-                "state": "active" if market.is_open else "delisted",
+                "state": _market_state(world, market),
             },
             "bid_account": account_view(world, market.quote),
             "ask_account": account_view(world, market.base),

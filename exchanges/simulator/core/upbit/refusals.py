@@ -40,6 +40,8 @@ _MESSAGES = {
     "withdraw_safety_blocked": (400, "출금 안심 차단이 설정되어 있습니다."),
     "withdraw_not_cancelable": (400, "취소할 수 없는 출금입니다."),
     "travel_rule_too_early": (400, "10분 후에 다시 시도해주세요."),
+    "order_not_ready": (422, "주문이 아직 준비되지 않았습니다."),
+    "server_error": (400, "알 수 없는 오류가 발생했습니다."),
     "currency_does_not_exist": (400, "지원하지 않는 화폐입니다."),
 }
 

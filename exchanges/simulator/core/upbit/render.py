@@ -19,6 +19,8 @@ DEPOSIT_STATES = {
     chain.PENDING: "PROCESSING",
     chain.HELD: "TRAVEL_RULE_SUSPECTED",
     chain.CREDITED: "ACCEPTED",
+    chain.REFUNDING: "REFUNDING",
+    chain.REFUNDED: "REFUNDED",
 }
 
 

@@ -180,6 +180,7 @@ def withdrawal_chance(world: World, params: Params) -> Reply:
     network = find_network(world, params)
     terms = network.wallets[UPBIT]
     daily = plain(world.settings.daily_withdrawal[UPBIT])
+    told = terms.told(world.market_ms)
     return json_reply(
         {
             "member_level": _MEMBER,
@@ -187,8 +188,8 @@ def withdrawal_chance(world: World, params: Params) -> Reply:
                 "code": network.asset,
                 "withdraw_fee": plain(terms.withdraw_fee),
                 "is_coin": True,
-                "wallet_state": _wallet_state(terms),
-                "wallet_support": _supported(terms),
+                "wallet_state": _WALLET_STATES[told],
+                "wallet_support": _supported(told),
             },
             "account": account_view(world, network.asset),
             "withdraw_limit": {
@@ -201,7 +202,7 @@ def withdrawal_chance(world: World, params: Params) -> Reply:
                 "fiat_currency": "KRW",
                 "fixed": terms.withdraw_decimals,
                 "withdraw_delayed_fiat": plain(allowances.delayed_krw(world)),
-                "can_withdraw": terms.can_withdraw,
+                "can_withdraw": told[1],
             },
         }
     )
@@ -219,19 +220,16 @@ _MEMBER = {
 }
 
 
-def _wallet_state(terms: Wallet) -> str:
-    states = {
-        (True, True): "working",
-        (False, True): "withdraw_only",
-        (True, False): "deposit_only",
-        (False, False): "paused",
-    }
-    return states[terms.can_deposit, terms.can_withdraw]
+_WALLET_STATES = {
+    (True, True): "working",
+    (False, True): "withdraw_only",
+    (True, False): "deposit_only",
+    (False, False): "paused",
+}
 
 
-def _supported(terms: Wallet) -> list[str]:
-    ways = (("deposit", terms.can_deposit), ("withdraw", terms.can_withdraw))
-    return [way for way, is_open in ways if is_open]
+def _supported(told: tuple[bool, bool]) -> list[str]:
+    return [way for way, is_open in zip(("deposit", "withdraw"), told, strict=True) if is_open]
 
 
 def allowed_addresses(world: World, params: Params) -> Reply:
@@ -267,22 +265,11 @@ def wallet_status(world: World, params: Params) -> Reply:
 
 
 def _status(world: World, network: Network) -> dict[str, object]:
-    terms = network.wallets[UPBIT]
-    is_late = world.market_ms < terms.shown_until_ms
-    can_deposit, can_withdraw = terms.shown if is_late else (terms.can_deposit, terms.can_withdraw)
-    seen = Wallet(
-        withdraw_fee=terms.withdraw_fee,
-        withdraw_min=terms.withdraw_min,
-        withdraw_decimals=0,
-        credit_confirmations=0,
-        unlock_confirmations=0,
-        can_deposit=can_deposit,
-        can_withdraw=can_withdraw,
-    )
+    told = network.wallets[UPBIT].told(world.market_ms, is_late=True)
     now = datetime.fromtimestamp(world.wall_ms // 1000, tz=UTC)
     return {
         "currency": network.asset,
-        "wallet_state": _wallet_state(seen),
+        "wallet_state": _WALLET_STATES[told],
         "block_state": "normal",
         "block_height": 90_000_000 + world.market_ms // network.block_ms,
         "block_updated_at": now.isoformat(timespec="milliseconds"),
