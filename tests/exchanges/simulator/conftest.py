@@ -19,6 +19,16 @@ def speaker() -> Iterator[Speaker]:
 
 
 @pytest.fixture
+def pinned(speaker: Speaker) -> Speaker:
+    """Give a world with books that stand still and XRP to sell."""
+    speaker.pin("binance", "XRPUSDT", [["2.4", "1000"]], [["2.5", "1000"]])
+    speaker.pin("upbit", "KRW-XRP", [["2990", "1000"]], [["3000", "1000"]])
+    for venue in ("binance", "upbit"):
+        speaker.credit(venue, "XRP", "1000")
+    return speaker
+
+
+@pytest.fixture
 def running() -> Iterator[RunningSimulator]:
     """Give a simulator on real sockets."""
     with start_in_thread(speed=60, scenario="unlimited") as simulator:

@@ -13,15 +13,6 @@ from tests.exchanges.simulator.speaking import Speaker, said
 BUY = {"symbol": "XRPUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "IOC"}
 
 
-@pytest.fixture
-def pinned(speaker: Speaker) -> Speaker:
-    speaker.pin("binance", "XRPUSDT", [["2.4", "1000"]], [["2.5", "1000"]])
-    speaker.pin("upbit", "KRW-XRP", [["2990", "1000"]], [["3000", "1000"]])
-    for venue in ("binance", "upbit"):
-        speaker.credit(venue, "XRP", "1000")
-    return speaker
-
-
 def buy(speaker: Speaker, client_id: str = "k1", **changes: Any) -> Reply | Fault:
     order = {**BUY, "quantity": "10", "price": "2.5", "newClientOrderId": client_id, **changes}
     return speaker.binance_raw("POST", "/api/v3/order", **order)
