@@ -1,8 +1,9 @@
-"""Connections that know whether a byte was sent, and whose replies obey one total deadline.
+"""Connections that know whether a byte was sent, and whose exchange obeys one total deadline.
 
-urllib3's read time-out bounds each `recv` only: a venue that drips one byte a second would hold a
-worker for ever. Here every `recv` gets what is left of the deadline, and `send` notes that the request
-is no longer provably unsent; exception classes alone do not tell (a TLS error may come before or after).
+urllib3's time-outs bound each address and each `recv` only: a venue that drips one byte a second,
+headers included, would hold a worker for ever. Here resolving, connecting, the TLS handshake, sending
+and every `recv` get what is left of the deadline, and `send` notes that the request is no longer
+provably unsent; exception classes alone do not tell (a TLS error may come before or after).
 """
 
 from __future__ import annotations
@@ -19,7 +20,12 @@ from typing import Any
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.poolmanager import PoolManager
+
+from exchanges.transport.connecting import connected
+
+CONNECT_SECONDS = 3
 
 # urllib3 logs whole URLs, signatures included; nothing it says is missed: failures are classified here.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
@@ -89,21 +95,54 @@ class _DeadlineResponse(HTTPResponse):
 class _Connection(HTTPConnection):
     response_class = _DeadlineResponse
 
+    def _new_conn(self) -> socket.socket:
+        return _connected(self)
+
     def send(self, data: Any) -> None:
-        if self.sock is None:
-            self.connect()
-        current_attempt.get().was_sent = True
+        _demand_time(self)
         super().send(data)
 
 
 class _TlsConnection(HTTPSConnection):
     response_class = _DeadlineResponse
 
+    def _new_conn(self) -> socket.socket:
+        return _connected(self)
+
     def send(self, data: Any) -> None:
-        if self.sock is None:
-            self.connect()
-        current_attempt.get().was_sent = True
+        _demand_time(self)
         super().send(data)
+
+
+def _connected(connection: HTTPConnection) -> socket.socket:
+    """Connect for urllib3, in its errors; a TLS handshake has what is left after it."""
+    attempt = current_attempt.get()
+    most = connection.timeout if isinstance(connection.timeout, int | float) else CONNECT_SECONDS
+    try:
+        return connected(
+            connection.host,
+            connection.port or connection.default_port,
+            ends_at=min(time.monotonic() + most, attempt.ends_at),
+            options=connection.socket_options or (),
+        )
+    except socket.gaierror as error:
+        raise NameResolutionError(connection.host, connection, error) from error
+    except TimeoutError as error:
+        raise ConnectTimeoutError(connection, "no connection in time") from error
+    except OSError as error:
+        raise NewConnectionError(connection, "no connection") from error
+
+
+def _demand_time(connection: HTTPConnection) -> None:
+    """Connect first; with time left, bound the sending and note that bytes are about to leave."""
+    attempt = current_attempt.get()
+    if connection.sock is None:
+        connection.connect()
+    if attempt.is_over:
+        raise TimeoutError("deadline passed before it was sent")
+    if connection.sock is not None:
+        connection.sock.settimeout(attempt.seconds_left)
+    attempt.was_sent = True
 
 
 class _Pool(HTTPConnectionPool):

@@ -8,10 +8,14 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from exchanges.transport.connection import Attempt, DeadlineAdapter, current_attempt
+from exchanges.transport.connection import (
+    CONNECT_SECONDS,
+    Attempt,
+    DeadlineAdapter,
+    current_attempt,
+)
 from exchanges.transport.wire import LostError, Reply, SignedRequest
 
-CONNECT_SECONDS = 3
 IDLE_SECONDS = 20  # past this a kept connection may be dead without our knowing
 BODY_LIMIT = 16 * 1024 * 1024
 
@@ -25,16 +29,15 @@ class HttpSender:
             raise ValueError("a base URL reads http(s)://host[:port][/path]")
         self._base_url = base_url.rstrip("/")
         self._body_limit = body_limit
-        self._session = requests.Session()
-        self._session.trust_env = False  # proxies and ~/.netrc have no say in the trading path
-        self._session.mount("http://", DeadlineAdapter(pool_maxsize=1))
-        self._session.mount("https://", DeadlineAdapter(pool_maxsize=1))
+        # No `Session`: it knows proxies and ~/.netrc, keeps cookies, and unpacks a redirect's whole body
+        # even when it is told not to follow it.
+        self._adapter = DeadlineAdapter(pool_maxsize=1)
         self._used_at = time.monotonic()
 
     def send(self, signed: SignedRequest, *, deadline_seconds: float, is_fresh: bool) -> Reply:
         """Send and read the whole reply within the deadline; `is_fresh` shuns idle connections."""
         if is_fresh and time.monotonic() - self._used_at > IDLE_SECONDS:
-            self._session.close()
+            self._adapter.close()
         attempt = Attempt(ends_at=time.monotonic() + deadline_seconds)
         token = current_attempt.set(attempt)
         try:
@@ -46,14 +49,13 @@ class HttpSender:
             self._used_at = time.monotonic()
         # Raised out here, not in the handler: the caught exception's text may hold the URL and with it
         # a signature, so not even its `__context__` may carry it. Only the class name is kept.
-        self._session.close()
+        self._adapter.close()
         raise LostError(cause, was_sent=attempt.was_sent)
 
     def _exchange(self, signed: SignedRequest, attempt: Attempt) -> Reply:
-        response = self._session.send(
+        response = self._adapter.send(
             self._prepared(signed),
             stream=True,
-            allow_redirects=False,
             timeout=(min(CONNECT_SECONDS, attempt.seconds_left), attempt.seconds_left),
         )
         with response:
@@ -80,7 +82,7 @@ class HttpSender:
 
     def close(self) -> None:
         """Give connections back."""
-        self._session.close()
+        self._adapter.close()
 
 
 def _root_name(error: BaseException) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import select
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,9 +17,13 @@ Behaviour = Callable[[socket.socket], None]
 
 @dataclass
 class RawServer:
-    """Listens on loopback; `choose` gives the behaviour for the n-th request."""
+    """Listens on loopback; `choose` gives the behaviour for the n-th request.
+
+    `accepted`, if set, has a connection instead: no request is read from it.
+    """
 
     choose: Callable[[int, bytes], Behaviour]
+    accepted: Behaviour | None = None
     requests: list[bytes] = field(default_factory=list)
     connections: int = 0
 
@@ -38,11 +45,15 @@ class RawServer:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._accepting.join(5)
+        self.hang_up()
+        for thread in self._threads:
+            thread.join(5)
+
+    def hang_up(self) -> None:
+        """End every connection there is."""
         for sock in self._sockets:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(5)
 
     def _accept(self) -> None:
         while not self._stopping.is_set():
@@ -59,6 +70,9 @@ class RawServer:
 
     def _serve(self, sock: socket.socket) -> None:
         with sock, contextlib.suppress(OSError):
+            if self.accepted is not None:
+                self.accepted(sock)
+                return
             while request := read_request(sock):
                 with self._guard:
                     number = len(self.requests)
@@ -138,6 +152,44 @@ def dripper(stop: threading.Event) -> Behaviour:
             sock.sendall(b" ")
 
     return drip
+
+
+def drip_from_the_start(sock: socket.socket) -> None:
+    """Send the header of a reply byte by byte, and never come to its end."""
+    endless = itertools.chain(b"HTTP/1.1 200 OK\r\nX-Slow: ", itertools.repeat(ord("z")))
+    for byte in endless:
+        sock.sendall(bytes([byte]))
+        time.sleep(0.01)
+
+
+def drip_handshake(sock: socket.socket) -> None:
+    """Answer a TLS hello with a record of 16 KiB, a byte at a time."""
+    sock.recv(65536)
+    for byte in itertools.chain(b"\x16\x03\x03\x40\x00", itertools.repeat(0)):
+        sock.sendall(bytes([byte]))
+        time.sleep(0.01)
+
+
+def take_nothing(sock: socket.socket) -> None:
+    """Leave what is sent where it is until the client has gone."""
+    poller = select.poll()
+    poller.register(sock, select.POLLRDHUP)
+    poller.poll()
+
+
+@dataclass
+class Flood:
+    """Sends a body without end behind a status line, and counts what was taken of it."""
+
+    head: bytes
+    chunk: bytes = b" " * 65536
+    sent: int = 0
+
+    def __call__(self, sock: socket.socket) -> None:
+        sock.sendall(self.head)
+        while True:
+            sock.sendall(self.chunk)
+            self.sent += len(self.chunk)
 
 
 def in_turn(behaviours: Sequence[Behaviour]) -> Callable[[int, bytes], Behaviour]:
