@@ -29,6 +29,7 @@ from exchanges.transport.verdicts import (
     LIMITER_STATUSES,
     Verdict,
     failure,
+    is_walled,
     lost,
     retry_after,
     unreadable,
@@ -40,6 +41,7 @@ ATTEMPTS = 3
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0  # a longer one is the caller's to plan: a worker holds a lease
 LIMITER_PAUSE_SECONDS = {418: 60, 429: 1}  # where the venue names none
+WALLED_PAUSE_SECONDS = 60
 
 logger = structlog.get_logger(__name__)
 
@@ -181,6 +183,8 @@ class VenueTransport:
         hold = pace.hold_seconds
         if reply.status in LIMITER_STATUSES:
             hold = max(hold, retry_after(reply) or LIMITER_PAUSE_SECONDS[reply.status])
+        if is_walled(reply):  # it counts addresses, not groups of calls
+            self._budget.note(request.operation, group="", hold_seconds=WALLED_PAUSE_SECONDS)
         self._budget.note(request.operation, group=pace.group, hold_seconds=hold)
 
     def _note(

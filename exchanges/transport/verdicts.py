@@ -61,6 +61,11 @@ def failure(venue: str, request: Request, reply: Reply, verdict: Verdict) -> Ven
     return OutcomeUnknownError(told, venue=venue, operation=operation)
 
 
+def is_walled(reply: Reply) -> bool:
+    """Say whether a firewall before the venue turned us away: it does so the longer, the more we ask."""
+    return reply.status == 403 and not reply.claims_json
+
+
 def _is_definite(request: Request, reply: Reply, verdict: Verdict) -> bool:
     """Say whether nothing happened there for certain; a read may be refused by any code it names."""
     if not 400 <= reply.status < 500 or reply.status == 408 or verdict.is_unknown:
