@@ -26,6 +26,7 @@ from cycles.services import (
     dead_letters,
     presence,
     pruning,
+    reacting,
     reconciling,
     seeding,
     sweeping,
@@ -33,7 +34,6 @@ from cycles.services import (
 )
 from cycles.services.correlating import bound, carry, new_id, resume
 from cycles.services.tracing import span
-from exchanges import market_sync
 
 log = structlog.get_logger(__name__)
 
@@ -102,7 +102,7 @@ def refresh_markets(correlation: Ids = None) -> object:
 
 
 def _sync_markets() -> object:
-    return market_sync.sync_markets(timezone.now())
+    return reacting.refresh_markets(timezone.now())
 
 
 def verify_ledger(correlation: Ids = None) -> object:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ParamSpec, TypeVar
 
+from django.db.models import QuerySet
+
 from exchanges import registry
-from exchanges.errors import VenueError
+from exchanges.errors import RefusalReason, RefusedError, VenueError
 from exchanges.models import MarketRule, NetworkRule, RegisteredAddress, TransferRoute
 from exchanges.port import Venue
 from exchanges.values import Market, MarketRules, NetworkRules
@@ -35,6 +37,11 @@ MARKETS = {
 }
 
 
+# A wallet that refused stays closed here for this long, for a status page may trail by minutes.
+REFUSED_STAYS_CLOSED = timedelta(minutes=10)
+READ_AGAIN_AFTER = timedelta(seconds=5)  # rules just read are not read again
+
+
 @dataclass(slots=True, kw_only=True)
 class SyncCounts:
     """How many rows were written, and in words what could not be."""
@@ -44,6 +51,7 @@ class SyncCounts:
     addresses: int = 0
     routes: int = 0
     problems: list[str] = field(default_factory=list)
+    key_rejected: dict[str, str] = field(default_factory=dict)  # what a venue said of our key
 
 
 def sync_markets(now: datetime) -> SyncCounts:
@@ -60,6 +68,37 @@ def sync_markets(now: datetime) -> SyncCounts:
     return counts
 
 
+def note_closed(venue: str, asset: str, network: str, now: datetime) -> None:
+    """Keep in mind that a venue refused a withdrawal for a closed wallet: the way is closed here."""
+    NetworkRule.objects.filter(venue=venue, asset=asset, network=network).update(
+        withdraw_is_open=False, refused_at=now
+    )
+
+
+def refresh(venue_code: str, asset: str, now: datetime, *, is_order: bool) -> SyncCounts:
+    """Read one asset's markets, or its networks, again; what was read a moment ago is not."""
+    counts = SyncCounts()
+    venue = _ask(counts, registry.venue, venue_code)
+    if venue is None:
+        return counts
+    if is_order:
+        _refresh_markets(venue, asset, counts, now)
+    elif not _is_fresh(NetworkRule.objects.filter(venue=venue_code, asset=asset), now):
+        _sync_networks(venue, asset, counts, now)
+    return counts
+
+
+def _refresh_markets(venue: Venue, asset: str, counts: SyncCounts, now: datetime) -> None:
+    for market in MARKETS[venue.code]:
+        rows = MarketRule.objects.filter(venue=venue.code, market=market.code)
+        if market.base == asset and not _is_fresh(rows, now):
+            _sync_market(venue, market, counts, now)
+
+
+def _is_fresh(rows: QuerySet[MarketRule] | QuerySet[NetworkRule], now: datetime) -> bool:
+    return rows.filter(fetched_at__gt=now - READ_AGAIN_AFTER).exists()
+
+
 def _ask(counts: SyncCounts, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
     """Ask a venue; what goes wrong is noted and gives None."""
     try:
@@ -67,20 +106,30 @@ def _ask(counts: SyncCounts, method: Callable[P, T], *args: P.args, **kwargs: P.
     except VenueError as error:
         if str(error) not in counts.problems:
             counts.problems.append(str(error))
+        if isinstance(error, RefusedError) and error.reason is RefusalReason.KEY:
+            counts.key_rejected[error.venue] = str(error)
         return None
 
 
 def _sync_rules(venue: Venue, counts: SyncCounts, now: datetime) -> None:
     for market in MARKETS[venue.code]:
-        rules = _ask(counts, venue.market_rules, market)
-        if rules is not None:
-            _keep_market(rules, now)
-            counts.markets += 1
+        _sync_market(venue, market, counts, now)
     for asset in ASSETS:
-        rows = _ask(counts, venue.network_rules, asset) or ()
-        for row in rows:
-            _keep_network(row, now)
-        counts.networks += len(rows)
+        _sync_networks(venue, asset, counts, now)
+
+
+def _sync_market(venue: Venue, market: Market, counts: SyncCounts, now: datetime) -> None:
+    rules = _ask(counts, venue.market_rules, market)
+    if rules is not None:
+        _keep_market(rules, now)
+        counts.markets += 1
+
+
+def _sync_networks(venue: Venue, asset: str, counts: SyncCounts, now: datetime) -> None:
+    rows = _ask(counts, venue.network_rules, asset) or ()
+    for row in rows:
+        _keep_network(row, now)
+    counts.networks += len(rows)
 
 
 def _keep_market(rules: MarketRules, now: datetime) -> None:
@@ -100,12 +149,18 @@ def _keep_market(rules: MarketRules, now: datetime) -> None:
 
 
 def _keep_network(rules: NetworkRules, now: datetime) -> None:
+    refused = NetworkRule.objects.filter(
+        venue=rules.venue,
+        asset=rules.asset,
+        network=rules.network,
+        refused_at__gt=now - REFUSED_STAYS_CLOSED,
+    )
     NetworkRule.objects.update_or_create(
         venue=rules.venue,
         asset=rules.asset,
         network=rules.network,
         defaults={
-            "withdraw_is_open": rules.withdraw_is_open,
+            "withdraw_is_open": rules.withdraw_is_open and not refused.exists(),
             "deposit_is_open": rules.deposit_is_open,
             "withdraw_fee": rules.withdraw_fee,
             "withdraw_minimum": rules.withdraw_minimum,

@@ -73,6 +73,8 @@ class NetworkRule(models.Model):
     memo_is_required = models.BooleanField(_("memo required"))
     confirmations = models.PositiveIntegerField(_("confirmations"), null=True)
     fetched_at = models.DateTimeField(_("fetched at"))
+    # The venue refused a withdrawal for a closed wallet, whatever its status said.
+    refused_at = models.DateTimeField(_("refused at"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("network rule")

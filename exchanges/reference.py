@@ -102,9 +102,10 @@ def overdue_seconds(asset: str, from_venue: str, to_venue: str, network: str) ->
 
 
 def closed_ways(from_venue: str, to_venue: str) -> frozenset[str]:
-    """Give the assets that cannot leave one venue or arrive at the other now, on their quickest route.
+    """Give the assets that cannot go from one venue to the other now: a wallet or a market is closed.
 
-    As the venues last told; what they told nothing of is not among them.
+    A wallet on their quickest route, or their market at either venue; as the venues last told: what they
+    told nothing of is not among them.
     """
     rules = NetworkRule.objects.filter(venue__in=[from_venue, to_venue])
     closed = {
@@ -116,7 +117,11 @@ def closed_ways(from_venue: str, to_venue: str) -> frozenset[str]:
         from_venue=from_venue, to_venue=to_venue, is_allowed=True
     ).order_by("-expected_seconds", "-pk")
     quickest = {route.asset: route.network for route in routes}
-    return frozenset(way[0] for way in quickest.items() if way in closed)
+    shut = MarketRule.objects.filter(venue__in=[from_venue, to_venue], is_open=False)
+    return frozenset(
+        [way[0] for way in quickest.items() if way in closed]
+        + [Market.parse(code).base for code in shut.values_list("market", flat=True)]
+    )
 
 
 def _fresh(row: Rule | None, what: str, now: datetime) -> Rule:

@@ -51,7 +51,12 @@ GROUPS: tuple[tuple[Any, tuple[str, ...]], ...] = (
     ),
     (
         gettext_lazy("Data"),
-        ("max_book_age_seconds", "max_fx_age_seconds", "max_fx_disagreement_bps"),
+        (
+            "max_book_age_seconds",
+            "max_book_jump_bps",
+            "max_fx_age_seconds",
+            "max_fx_disagreement_bps",
+        ),
     ),
     (
         gettext_lazy("Retries"),

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from cycles.domain.words import FailureClass
-from exchanges.errors import ThrottledError, VenueError
+from exchanges.errors import RefusalReason, RefusedError, ThrottledError, VenueError
 
 LONGEST_THROTTLE_SECONDS = 60  # then look again, whatever a ban says
 
@@ -48,8 +48,14 @@ def failed(failure: FailureClass, reason: str, **context: Any) -> Progress:
 
 
 def not_asked(venue: str, error: VenueError) -> Progress:
-    """Say how to go on when a venue told nothing: its limiter costs time, never a retry."""
+    """Say how to go on when a venue told nothing: its limiter costs time, never a retry.
+
+    A key that may not even read is no passing trouble.
+    """
     if isinstance(error, ThrottledError):
         seconds = min(max(error.retry_after_seconds or 1, 1), LONGEST_THROTTLE_SECONDS)
         return waiting(timedelta(seconds=seconds), f"{venue} is asked too often: {error}")
-    return failed(FailureClass.TRANSIENT, f"{venue} could not be asked: {error}")
+    told = f"{venue} could not be asked: {error}"
+    if isinstance(error, RefusedError) and error.reason is RefusalReason.KEY:
+        return failed(FailureClass.KEY_REJECTED, told, refusal=error.reason.value, venue=venue)
+    return failed(FailureClass.TRANSIENT, told)

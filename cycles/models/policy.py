@@ -53,6 +53,12 @@ class PolicyVersion(models.Model):
     band_open_premium_bps = bps(_("band: outbound premium to open, bps"), default=Decimal(300))
     max_slippage_bps = bps(_("slippage at most, bps"), default=Decimal(50))
     max_book_age_seconds = models.PositiveIntegerField(_("book age at most, s"), default=15)
+    max_book_jump_bps = bps(
+        _("book's distance from known prices at most, bps"),
+        default=Decimal(10_000),
+        db_default=Decimal(10_000),  # the release before writes versions without it
+        help_text=_("10,000: twice as much, or half"),
+    )
     max_fx_age_seconds = models.PositiveIntegerField(
         _("official rate's age at most, s"), default=4 * 86400
     )

@@ -29,7 +29,15 @@ from cycles.errors import (
     StaleDataError,
 )
 from cycles.models import Cycle, Step
-from cycles.services import closing, leasing, rebalancing, recovering, retrying, unwinding
+from cycles.services import (
+    closing,
+    leasing,
+    reacting,
+    rebalancing,
+    recovering,
+    retrying,
+    unwinding,
+)
 from cycles.services.correlating import bound
 from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease, lock_for_decision, move
@@ -77,6 +85,7 @@ def _drive(lease: Lease, may_go_on: Callable[[], bool]) -> timedelta | None:
                 actor=lease.owner,
                 context=progress.context,
             )
+            reacting.react(progress)
             return None
         if progress.turn is Turn.WAIT:
             log.debug("cycle.waits", reason=progress.reason)

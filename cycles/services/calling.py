@@ -307,7 +307,7 @@ def _tell_if_contradicted(cycle: Cycle, call: ExchangeCall) -> None:
     )
 
 
-def after(noted: Noted, what: str) -> Progress:
+def after(noted: Noted, call: ExchangeCall, what: str) -> Progress:
     """Say how a cycle goes on after a call."""
     if noted.outcome in {CallOutcome.DONE, CallOutcome.UNKNOWN}:
         return GO_ON
@@ -316,4 +316,12 @@ def after(noted: Noted, what: str) -> Progress:
     if noted.outcome == CallOutcome.NOT_SENT:
         return failed(FailureClass.TRANSIENT, f"{what} was not sent: {noted.error}")
     failure = FAILURE_BY_REFUSAL[RefusalReason(noted.refusal)]
-    return failed(failure, f"{what} was refused: {noted.error}", refusal=noted.refusal)
+    return failed(
+        failure,
+        f"{what} was refused: {noted.error}",
+        refusal=noted.refusal,
+        venue=call.venue,
+        operation=call.operation,
+        asset=call.step.asset,
+        network=call.step.network,
+    )

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from django.forms.models import model_to_dict
 
 from cycles.domain.decision import Limits
-from cycles.domain.words import DeskKind, Mode, OpeningRule, PauseScope, Verb
+from cycles.domain.words import Channel, DeskKind, Mode, OpeningRule, PauseScope, Verb
 from cycles.errors import (
     InvalidInputError,
     NotAllowedNowError,
@@ -136,6 +136,22 @@ def pause(scope: PauseScope, key: str, *, actor: Actor, reason: str) -> Pause:
         )
         if not new:
             raise NotAllowedNowError(f"{scope.label} {key} is paused already")
+        return made
+
+    return in_transaction(work)
+
+
+def pause_by_system(scope: PauseScope, key: str, *, reason: str) -> Pause | None:
+    """Stop new beginnings somewhere until a person lifts it; None if that was done already."""
+    system = Actor(user=None, channel=Channel.SYSTEM)
+
+    def work() -> Pause | None:
+        own_mode()
+        made, new = Pause.objects.get_or_create(scope=scope, key=key, defaults={"reason": reason})
+        if not new:
+            return None
+        payload = {"scope": scope.value, "key": key}
+        intervene(Verb.PAUSE, actor=system, reason=reason, payload=payload)
         return made
 
     return in_transaction(work)

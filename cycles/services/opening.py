@@ -201,7 +201,10 @@ def _objections(asset: str, notional_usdt: Decimal, quote: decision.Quote | None
             f"{asset} is paused, or its network is not allowed",
         ),
         (quote is None or not quote.is_fresh, f"there is no fresh quote of {asset}"),
-        (asset in reference.closed_ways(GLOBAL, KOREA), f"a wallet of {asset} is closed"),
+        (
+            asset in reference.closed_ways(GLOBAL, KOREA),
+            f"a wallet or a market of {asset} is closed",
+        ),
         (out.free_usdt < notional_usdt, f"the desk holds {out.free_usdt} USDT free"),
         (out.open_cycles >= policy.max_open_cycles, f"{out.open_cycles} cycles are open"),
         (

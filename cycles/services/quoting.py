@@ -18,7 +18,7 @@ ZERO = Decimal(0)
 def latest_quotes(policy: PolicyVersion) -> list[Quote]:
     """Give one quote per asset; one that is too old, or whose rates disagree, is not fresh.
 
-    A way whose wallets are shut at either end has no rate: coins are not bought to be stuck.
+    A way with a wallet or a market shut at either end has no rate: coins are not bought to be stuck.
     """
     out = reference.closed_ways(registry.GLOBAL_VENUE, registry.KOREA_VENUE)
     back = reference.closed_ways(registry.KOREA_VENUE, registry.GLOBAL_VENUE)

@@ -15,7 +15,7 @@ from cycles.domain.plan import buy_order, client_order_id, sell_order
 from cycles.domain.progress import GO_ON, Progress, failed, not_asked, waiting
 from cycles.domain.words import CallOutcome, FailureClass, Operation, StepKind
 from cycles.models import Alert, Cycle, ExchangeCall, Step
-from cycles.services import booking, calling
+from cycles.services import believing, booking, calling
 from cycles.services.alerting import raise_alert
 from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease, lock_for_decision
@@ -105,9 +105,13 @@ def trade(lease: Lease, cycle: Cycle, step: Step) -> Progress:
         rules = reference.market_rules(step.venue, market_of(step), now)
     except VenueError as error:
         return not_asked(step.venue, error)
-    # An empty side says nothing of what is left to trade: a step must not end on it.
-    if not (book.asks if step.kind == StepKind.BUY else book.bids):
-        return failed(FailureClass.TRANSIENT, f"{step.venue} shows an empty {step.asset} book")
+    # A book that is not believed says nothing of what is left to trade: a step must not end on it.
+    doubt = believing.doubt_of(book, cycle.policy)
+    if doubt:
+        return failed(
+            FailureClass.TRANSIENT,
+            f"the {step.asset} book of {step.venue} is not believed: {doubt}",
+        )
     if step.kind == StepKind.BUY:
         return _buy(lease, cycle, step, book, rules)
     return _sell(lease, cycle, step, book, rules)
@@ -228,7 +232,7 @@ def _send(
     calling.note(lease, call, noted, settle)
     if noted.outcome == CallOutcome.DONE and not call.is_settled:
         return GO_ON
-    return calling.after(noted, f"{step.kind} of {step.asset} at {step.venue}")
+    return calling.after(noted, call, f"{step.kind} of {step.asset} at {step.venue}")
 
 
 def _end(lease: Lease, step: Step, *, begun: bool) -> Progress:

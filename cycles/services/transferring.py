@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 
+import structlog
+
 from cycles import conf
 from cycles.domain.plan import client_order_id, sendable_quantity
 from cycles.domain.progress import GO_ON, Progress, failed, not_asked, waiting
 from cycles.domain.words import CallOutcome, FailureClass, Operation, StepKind
 from cycles.models import Alert, Cycle, ExchangeCall, Step
-from cycles.services import booking, calling
+from cycles.services import booking, calling, reacting
 from cycles.services.alerting import raise_alert
 from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease, lock_for_decision
@@ -33,6 +35,8 @@ from exchanges.values import (
     WithdrawalRequest,
     WithdrawalStatus,
 )
+
+log = structlog.get_logger(__name__)
 
 POLL_SECONDS = Decimal(10)  # of market time; scaled like the policy's durations
 QUICKEST_POLL = timedelta(milliseconds=500)
@@ -160,7 +164,7 @@ def _request(
         return _came_back(call)
     if noted.outcome == CallOutcome.DONE:
         return waiting(poll_delay(), "the withdrawal was sent")
-    return calling.after(noted, f"withdrawal of {step.asset} from {step.venue}")
+    return calling.after(noted, call, f"withdrawal of {step.asset} from {step.venue}")
 
 
 def _intent(step: Step, request: WithdrawalRequest, address: RegisteredAddress) -> calling.Intent:
@@ -195,6 +199,8 @@ def _follow(lease: Lease, step: Step, call: ExchangeCall) -> Progress:
     if not row.txid:  # the credit is found by it, and nothing else
         return _waiting_for(step, call, "the withdrawal has no transaction id yet")
 
+    quoted = Decimal(call.request["network_fee"])
+
     def work() -> None:
         cycle = lock_for_decision(lease)
         written = ExchangeCall.objects.select_related("step").get(pk=call.pk)
@@ -202,6 +208,8 @@ def _follow(lease: Lease, step: Step, call: ExchangeCall) -> Progress:
         finish_step(cycle, step)
 
     in_transaction(work)
+    if row.network_fee != quoted:
+        reacting.terms_changed(step.venue, step.asset)
     return GO_ON
 
 
@@ -227,6 +235,10 @@ def deposit(lease: Lease, cycle: Cycle, step: Step) -> Progress:
         rows = registry.venue(step.venue).deposits(step.asset, since=call.intended_at - CLOCK_SLACK)
     except VenueError as error:
         return not_asked(step.venue, error)
+    if _overdue_by(call) is not None and not any(
+        _same_txid(row.txid, call.report["txid"]) for row in rows
+    ):
+        call = _with_newest_txid(lease, call)
     mine = [row for row in rows if _same_txid(row.txid, call.report["txid"])]
     credited = [row for row in mine if row.status is DepositStatus.CREDITED]
     sent = Decimal(call.report["quantity"])
@@ -236,6 +248,26 @@ def deposit(lease: Lease, cycle: Cycle, step: Step) -> Progress:
     if credited and (total >= sent or is_all):
         return _settle(lease, step, credited, sent)
     return _not_yet(step, call, mine)
+
+
+def _with_newest_txid(lease: Lease, call: ExchangeCall) -> ExchangeCall:
+    """Ask the sender for the transaction once more: one that was dropped goes out under another id."""
+    since = call.intended_at - CLOCK_SLACK
+    try:
+        rows = registry.venue(call.venue).withdrawals(call.step.asset, since=since)
+    except VenueError:
+        return call  # the next look asks again
+    row = next((row for row in rows if row.venue_withdrawal_id == call.venue_order_id), None)
+    if row is None or not row.txid or _same_txid(row.txid, call.report["txid"]):
+        return call
+
+    def work() -> None:
+        cycle = lock_for_decision(lease)
+        settle_left(cycle, ExchangeCall.objects.select_related("step").get(pk=call.pk), row)
+
+    in_transaction(work)
+    log.warning("withdrawal.sent_anew", client_order_id=call.client_order_id, txid=row.txid)
+    return ExchangeCall.objects.select_related("step").get(pk=call.pk)
 
 
 def _same_txid(left: str | None, right: str | None) -> bool:

@@ -16,7 +16,7 @@ from cycles.domain.words import (
     StepState,
 )
 from cycles.models import Cycle, Step
-from cycles.services import booking, closing, rebalancing, valuing
+from cycles.services import believing, booking, closing, rebalancing, valuing
 from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease, lock_for_decision, move, touch
 from cycles.services.transferring import live_withdrawal
@@ -66,8 +66,11 @@ def _tradable_coins(cycle: Cycle) -> list[Holding]:
         market = Market(held.asset, QUOTE_AT[held.venue])
         rules = reference.market_rules(held.venue, market, now)
         book = registry.venue(held.venue).book(market)
-        # An empty book is no price: the sale is planned, and waits for bids.
-        if not book.bids or held.quantity * book.bids[0].price >= rules.minimum_notional:
+        # A book that is not believed gives no price: the sale is planned, and waits for a sound one.
+        if (
+            believing.doubt_of(book, cycle.policy)
+            or held.quantity * book.bids[0].price >= rules.minimum_notional
+        ):
             coins.append(held)
     return coins
 

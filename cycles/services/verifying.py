@@ -17,7 +17,7 @@ from cycles.domain.money import ZERO
 from cycles.domain.words import CallOutcome, Operation, StepState
 from cycles.models import Account, Alert, Entry, ExchangeCall
 from cycles.models.ledger import HOLDING_OWNERS
-from cycles.services import desk
+from cycles.services import desk, reacting
 from cycles.services.alerting import raise_alert
 from exchanges import registry
 from exchanges.errors import VenueError
@@ -108,6 +108,7 @@ def _compare(problems: tuple[str, ...]) -> LedgerReport:
         try:
             lines += _venue_lines(code)
         except VenueError as error:
+            reacting.heed(error)
             told.append(f"{code} could not be asked: {error}")
     is_settled = marker == _journal_marker() and not marker[1]
     told += [

@@ -12,7 +12,7 @@ from cycles import metrics
 from cycles.domain.money import ZERO, ratio_bps
 from cycles.domain.premium import STABLE, Route, premium_bps, way_back, way_out
 from cycles.models import Alert, PolicyVersion, PremiumSample
-from cycles.services import desk, quoting
+from cycles.services import believing, desk, quoting
 from cycles.services.alerting import raise_alert
 from exchanges import reference, registry
 from exchanges.errors import StaleReferenceError, VenueError
@@ -71,9 +71,14 @@ def tick(rates: Rates) -> int:
     """Sample every allowed asset once; returns how many samples were written."""
     policy = desk.current_policy()
     refresh_rates(rates, registry.utc_now())
-    korea = _books(registry.KOREA_VENUE, policy, "KRW")
-    world = _books(registry.GLOBAL_VENUE, policy, STABLE)
+    told = (
+        _books(registry.KOREA_VENUE, policy, "KRW"),
+        _books(registry.GLOBAL_VENUE, policy, STABLE),
+    )
     now = registry.utc_now()  # after the books: their age is what it is when they are weighed
+    official = rates.first
+    usd = official.krw_per_usd if official else None
+    korea, world = believing.sifted(*told, policy, krw_per_usd=usd, now=now)
     traded = korea.get(STABLE)
     if traded is None:
         log.warning("feeder.no_traded_rate", venue=registry.KOREA_VENUE)

@@ -101,7 +101,7 @@ def test_buy_amount_from_krw_divided_by_a_usdt_price() -> None:
 
 def test_slippage_never_computed(desk: TestDesk) -> None:
     row = desk.open()
-    thin = {"bids": [["2", "9"]], "asks": [["2", "1"], ["9", "99999"]]}
+    thin = {"bids": [["1.9", "9"]], "asks": [["2", "1"], ["9", "99999"]]}
     desk.control("/control/book", {"venue": "binance", "symbol": "XRPUSDT"} | thin)
     progress = desk.unit(desk.lease(row))
     assert progress.failure == FailureClass.SLIPPAGE_LIMIT
