@@ -141,18 +141,19 @@ def pause(scope: PauseScope, key: str, *, actor: Actor, reason: str) -> Pause:
     return in_transaction(work)
 
 
-def pause_by_system(scope: PauseScope, key: str, *, reason: str) -> Pause | None:
-    """Stop new beginnings somewhere until a person lifts it; None if that was done already."""
+def pause_by_system(scope: PauseScope, key: str, *, reason: str) -> Pause:
+    """Stop new beginnings somewhere until a person lifts it; gives the pause that stands."""
     system = Actor(user=None, channel=Channel.SYSTEM)
 
-    def work() -> Pause | None:
+    def work() -> Pause:
         own_mode()
-        made, new = Pause.objects.get_or_create(scope=scope, key=key, defaults={"reason": reason})
-        if not new:
-            return None
-        payload = {"scope": scope.value, "key": key}
-        intervene(Verb.PAUSE, actor=system, reason=reason, payload=payload)
-        return made
+        stands, is_new = Pause.objects.get_or_create(
+            scope=scope, key=key, defaults={"reason": reason}
+        )
+        if is_new:
+            payload = {"scope": scope.value, "key": key}
+            intervene(Verb.PAUSE, actor=system, reason=reason, payload=payload)
+        return stands
 
     return in_transaction(work)
 

@@ -21,9 +21,11 @@ from exchanges.market_sync import SyncCounts
 
 log = structlog.get_logger(__name__)
 
-# Refusals that say that what we stored of the venue is not so (any more).
+# Refusals that say that what we stored of the venue is not so (any more). Funds too: a fee that has
+# risen is what they do not suffice for.
 STORED_OTHERWISE = frozenset(
     {
+        RefusalReason.FUNDS,
         RefusalReason.RULES,
         RefusalReason.MARKET_CLOSED,
         RefusalReason.WALLET_CLOSED,
@@ -67,14 +69,12 @@ def refresh_markets(now: datetime) -> SyncCounts:
 
 def key_rejected(venue: str, reason: str) -> None:
     """Let no cycle begin at a venue that rejects our key, and tell people once."""
-    made = desk.pause_by_system(
+    stands = desk.pause_by_system(
         PauseScope.VENUE, venue, reason=f"the venue rejects our key: {reason}"[:1000]
     )
-    if made is None:
-        return
     log.error("venue.key_rejected", venue=venue, reason=reason)
     raise_alert(
-        key=f"key:{venue}:{made.pk}",
+        key=f"key:{venue}:{stands.pk}",
         severity=Alert.Severity.CRITICAL,
         title=f"{venue} rejects our key: no new cycles there",
         body=f"{reason}\nCheck the key's rights, expiry and allowed addresses, then lift the pause.",

@@ -55,6 +55,7 @@ class Rule:
     nth: int = 0
     probability: Decimal = Decimal(1)
     client_id_regex: str = ""
+    query_regex: str = ""
     times: int = 0
     seen: int = 0
     fired: int = 0
@@ -66,6 +67,7 @@ class Rule:
             and self.method in {"", request.method}
             and (not self.times or self.fired < self.times)
             and re.search(self.path_regex, request.path) is not None
+            and re.search(self.query_regex, request.query) is not None
             and self._has_client_id(request)
         )
 
@@ -126,6 +128,7 @@ class Faults:
             action=str(spec.get("action", row.action)),
             args={**row.args, **(given if isinstance(given, dict) else {})},
             times=int(str(spec.get("times", 0))),
+            query_regex=str(spec.get("query_regex", "")),
         )
         _read_when(rule, spec.get("when", "always"))
         _demand_sane(rule, row)
@@ -143,6 +146,7 @@ def _demand_sane(rule: Rule, row: Row) -> None:
     if rule.phase not in _PHASES:
         raise ValueError("a phase is before, after_accept or reply")
     re.compile(rule.path_regex)
+    re.compile(rule.query_regex)
 
 
 def _read_when(rule: Rule, when: object) -> None:

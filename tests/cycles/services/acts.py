@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from datetime import timedelta
 from decimal import Decimal
@@ -12,7 +13,7 @@ from django.db.models.functions import Now
 
 from cycles.domain import postings
 from cycles.domain.progress import Progress, Turn
-from cycles.domain.words import AccountOwner, FailureClass, PostingKind, Role
+from cycles.domain.words import AccountOwner, FailureClass, Operation, PostingKind, Role
 from cycles.models import Account, Cycle, ExchangeCall, Step
 from cycles.services import booking, desk as desk_services, leasing, retrying
 from cycles.services.moving import Lease
@@ -20,6 +21,8 @@ from tests import builders
 from tests.desk import TestDesk, operator, role_of, why
 
 UNITS = 40
+MONEY = re.compile(r"/(orders?|withdraws/coin|withdraw/apply)$")
+CLIENT_ID = re.compile(r'(?:identifier|newClientOrderId|withdrawOrderId)"?[=:]"?([^"&,}]+)')
 
 
 def claimed(row: Cycle, role: Role = Role.INITIATOR) -> Lease:
@@ -114,6 +117,27 @@ def balance(venue: str, asset: str, owner: str = "DESK", row: Cycle | None = Non
     """Give what an account of the ledger holds."""
     account = Account.objects.filter(venue=venue, asset=asset, owner=owner, cycle=row).first()
     return account.balance if account else Decimal(0)
+
+
+def sent_ids(desk: TestDesk) -> Counter[str]:
+    """Count the POSTs that moved money by the client id in them, as the venues' logs have them.
+
+    A withdrawal at Upbit carries none; it stands under its path.
+    """
+    rows = desk.control("/control/requests")
+    moving = [row for row in rows if row["method"] == "POST" and MONEY.search(row["path"])]
+    texts = [(row["path"], f"{row['query']}&{row['body']}") for row in moving]
+    return Counter(found[1] if (found := CLIENT_ID.search(text)) else path for path, text in texts)
+
+
+def each_was_sent_once(desk: TestDesk) -> None:
+    """Check that no id went out twice, and no withdrawal that the journal does not know."""
+    sent = sent_ids(desk)
+    assert sent
+    nameless = sent.pop("/v1/withdraws/coin", 0)
+    assert set(sent.values()) <= {1}, sent
+    known = ExchangeCall.objects.filter(venue="upbit", operation=Operation.WITHDRAW)
+    assert nameless <= known.count()
 
 
 def outcomes(row: Cycle) -> list[str]:

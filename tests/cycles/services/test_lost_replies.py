@@ -31,7 +31,7 @@ from tests.desk import TestDesk, operator
 
 ORDERS = {"binance": "/api/v3/order", "upbit": "/v1/orders"}
 SENDING = {"binance": "/sapi/v1/capital/withdraw/apply", "upbit": "/v1/withdraws/coin"}
-LOST = ("F2", "F4", "F5", "F6", "F7", "F8", "F9")
+LOST = ("F2", "F4", "F5", "F6", "F7", "F8", "F9", "F17", "F33", "F34")
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,8 @@ def _short_patience(settings: Any) -> None:
 
 def lose(desk: TestDesk, fault: str, venue: str, path: str) -> None:
     """Let the reply to the next order or withdrawal get lost."""
-    desk.fault(fault=fault, venue=venue, method="POST", path_regex=f"{path}$", when="once")
+    more = {"phase": "after_accept"} if fault == "F17" else {}
+    desk.fault(fault=fault, venue=venue, method="POST", path_regex=f"{path}$", when="once", **more)
 
 
 def unknown(row: Cycle) -> ExchangeCall:

@@ -249,6 +249,14 @@ def test_a_rule_may_pick_requests_by_client_id(pinned: Speaker, place: Any) -> N
     assert isinstance(place(pinned, "k7"), Fault)
 
 
+def test_a_rule_may_pick_requests_by_their_query(pinned: Speaker) -> None:
+    pinned.fault("F36", "upbit", args={"kind": "crossed"}, query_regex="KRW-XRP")
+    sound = pinned.public("upbit", "/v1/orderbook", "markets=KRW-BTC").body[0]["orderbook_units"][0]
+    odd = pinned.public("upbit", "/v1/orderbook", "markets=KRW-XRP").body[0]["orderbook_units"][0]
+    assert sound["bid_price"] < sound["ask_price"]
+    assert odd["bid_price"] > odd["ask_price"]
+
+
 def test_a_rule_with_a_probability_hits_the_same_requests_for_the_same_seed(
     pinned: Speaker,
 ) -> None:
