@@ -15,6 +15,7 @@ from exchanges.simulator.core import changes, control, matching, wallet
 from exchanges.simulator.core.binance import routes as binance
 from exchanges.simulator.core.errors import InvariantViolationError, RefusalError
 from exchanges.simulator.core.faults import OVERRIDES, Faults, Rule, overrides_of, spoil
+from exchanges.simulator.core.flights import flight_problems
 from exchanges.simulator.core.genesis import begin, set_speed
 from exchanges.simulator.core.limits import Limiter
 from exchanges.simulator.core.numbers import ARITHMETIC
@@ -269,9 +270,14 @@ class Simulator:
         )
 
     def problems(self) -> list[str]:
-        """Check everything at once: conservation, and that locks equal their reasons."""
+        """Check everything at once: conservation, and that locks and flights equal their reasons."""
         with localcontext(ARITHMETIC):
-            return self.failures + self.world.vault.problems() + lock_problems(self.world)
+            return [
+                *self.failures,
+                *self.world.vault.problems(),
+                *lock_problems(self.world),
+                *flight_problems(self.world),
+            ]
 
 
 def lock_problems(world: World) -> list[str]:
