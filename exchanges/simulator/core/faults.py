@@ -18,7 +18,6 @@ from exchanges.simulator.core.fault_table import TABLE, Row
 from exchanges.simulator.core.streams import rules as stream_rules
 from exchanges.simulator.core.values import Fault, Reply, Request
 
-_PHASES = frozenset({"before", "after_accept", "reply", stream_rules.STREAM})
 # Actions that change how the venue treats the request instead of spoiling it.
 OVERRIDES = changes.ACTIONS | {
     "no_liquidity",
@@ -31,7 +30,13 @@ OVERRIDES = changes.ACTIONS | {
     "delay_ms",
     "skew_ms",
 }
-_ACTIONS = OVERRIDES | fault_replies.ACTIONS | frozenset(stream_rules.KINDS)
+_OF_REQUESTS = OVERRIDES | fault_replies.ACTIONS
+_PHASES: dict[str, frozenset[str]] = {
+    "before": _OF_REQUESTS,
+    "after_accept": _OF_REQUESTS,
+    "reply": _OF_REQUESTS,
+    stream_rules.STREAM: frozenset(stream_rules.KINDS),
+}
 _RATIOS = {"fill_ratio", "rests"}
 _WHOLE = {"read_lag_ms", "delay_ms", "skew_ms"}
 _CLIENT_ID = re.compile(
@@ -141,10 +146,10 @@ def _demand_sane(rule: Rule, row: Row) -> None:
     """Raise ValueError for a rule that could never do what it says."""
     if not rule.action and row.does:
         raise ValueError(f"{rule.fault} is {row.does}")
-    if rule.action not in _ACTIONS:
-        raise ValueError("a rule needs an action that this simulator knows")
     if rule.phase not in _PHASES:
         raise ValueError("a phase is before, after_accept or reply")
+    if rule.action not in _PHASES[rule.phase]:
+        raise ValueError("a rule needs an action that this simulator knows for its phase")
     re.compile(rule.path_regex)
     re.compile(rule.query_regex)
 
