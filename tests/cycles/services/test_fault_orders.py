@@ -17,6 +17,7 @@ from exchanges import reference, registry
 from exchanges.models import MarketRule
 from exchanges.transport.budget import RateBudget
 from exchanges.values import Market
+from kimp.sockets import is_free
 from tests.cycles.services.acts import (
     accepted,
     age,
@@ -28,7 +29,7 @@ from tests.cycles.services.acts import (
     sent_ids,
     units_until,
 )
-from tests.desk import TestDesk
+from tests.desk import TestDesk, eventually
 
 ORDER = {"venue": "binance", "method": "POST", "path_regex": "/api/v3/order$"}
 XRP_USDT = Market("XRP", "USDT")
@@ -43,6 +44,23 @@ def arrived(desk: TestDesk, venue: str = "") -> int:
 def rules_were_read(minutes: int) -> None:
     """Let the stored rules be older: what was read a moment ago is not read again."""
     MarketRule.objects.update(fetched_at=F("fetched_at") - timedelta(minutes=minutes))
+
+
+def test_f10_a_port_that_refuses_costs_a_retry_and_nothing_was_intended(desk: TestDesk) -> None:
+    row = desk.open()
+    registry.venue("binance").close()  # a kept connection would meet a reset instead
+    desk.fault(fault="F10", venue="binance")
+    eventually(lambda: is_free(int(desk.running.binance_url.rpartition(":")[2])))
+    lease = desk.lease(row)
+    progress = desk.unit(lease)
+    assert (progress.turn, progress.failure) == (Turn.FAIL, FailureClass.TRANSIENT)
+    assert "not sent" in progress.reason
+    assert outcomes(row) == []
+    assert not sent_ids(desk)
+    desk.control("/control/faults", method="DELETE")
+    desk.unit(lease)
+    assert outcomes(row) == ["DONE"]
+    each_was_sent_once(desk)
 
 
 def test_f12_no_client_order_id_goes_out_twice_whatever_happens_to_its_order(
@@ -274,6 +292,7 @@ def test_f36_a_book_that_no_market_has_is_not_sampled_and_is_said_loudly(
     decided = opening.decide()
     assert decided.opens
     assert decided.asset != "XRP"
+    assert not sent_ids(desk)
 
 
 @pytest.mark.parametrize(("kind", "side"), [("crossed", "asks"), ("fat_finger", "asks")])
@@ -328,6 +347,8 @@ def test_f36_a_stamp_that_stands_still_is_no_book_once_it_is_old(desk: TestDesk)
     watching.tick(watching.Rates())
     assert not PremiumSample.objects.exists()
     assert "s old" in Alert.objects.filter(key__startswith="book:upbit").earliest("pk").body
+    assert opening.open_if_decided(actor="tester") is None
+    assert not sent_ids(desk)
 
 
 def test_f36_a_market_that_really_jumps_is_believed_when_the_other_venue_agrees(

@@ -111,6 +111,7 @@ def test_a_duplicate_that_the_venue_names_is_looked_up_not_taken_for_a_refusal(
     desk.unit(lease)
     assert unknown(row).refusal_reason == "duplicate"
     assert desk.unit(lease).turn is Turn.WAIT
+    assert desk.posts("binance", ORDERS["binance"]) == 1
 
 
 def test_read_lag_is_not_taken_for_absence(desk: TestDesk) -> None:

@@ -77,6 +77,7 @@ def test_an_order_without_a_fill_is_tried_again_and_leaves_no_fill(desk: TestDes
     give_back(lease)
     give_back(units_until(desk, row, "BUY"))
     assert len(orders(row, "BUY")) == 2
+    assert set(accepted(desk, "binance").values()) == {1}
 
 
 def test_a_book_that_never_fills_ends_on_the_ladder_and_each_retry_has_its_orders_anew(

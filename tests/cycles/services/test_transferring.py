@@ -65,6 +65,7 @@ def test_what_is_under_way_counts_as_in_flight_not_as_lost(desk: TestDesk) -> No
     desk.step(row)
     (call,) = sent(row)
     assert balance("upbit", "XRP", "IN_FLIGHT", row) == Decimal(call.report["quantity"])
+    assert desk.posts("binance", SENDING) == 1
     assert verifying.verify_ledger().matches_venues
 
 

@@ -64,14 +64,14 @@ def transport_to(
         made.close()
 
 
-def test_headers_that_drip_end_at_the_deadline() -> None:
+def test_f33_headers_that_drip_end_at_the_deadline() -> None:
     with raw_server(drip_from_the_start) as server, transport_to(server.url) as transport:
         with pytest.raises(OutcomeUnknownError):
             transport.call(MONEY, ordered)
         assert len(server.requests) == 1
 
 
-def test_a_tls_handshake_that_drips_ends_at_the_deadline_and_was_not_sent() -> None:
+def test_f33_a_tls_handshake_that_drips_ends_at_the_deadline_and_was_not_sent() -> None:
     with raw_server(reply()) as server:
         server.accepted = drip_handshake
         url = server.url.replace("http:", "https:")
@@ -154,7 +154,7 @@ HEADS = {
 
 
 @pytest.mark.parametrize("head", HEADS.values(), ids=HEADS.keys())
-def test_a_body_is_read_up_to_its_cap_only_whatever_it_says(head: bytes) -> None:
+def test_f34_a_body_is_read_up_to_its_cap_only_whatever_it_says(head: bytes) -> None:
     chunk = gzip.compress(b" " * MEBIBYTE) if b"gzip" in head else b" " * 65536
     flood = Flood(head, chunk)
     with raw_server(flood) as server:
@@ -182,7 +182,7 @@ def test_a_redirect_is_not_followed() -> None:
 
 
 @pytest.mark.parametrize("end", [close_before_reply, hang], ids=["closed", "kept"])
-def test_a_kept_connection_that_the_venue_gave_up_carries_no_order(end: Behaviour) -> None:
+def test_f7_a_kept_connection_that_the_venue_gave_up_carries_no_order(end: Behaviour) -> None:
     """A kept socket whose end has been seen is not used again: the order goes over a new one."""
     with raw_server(reply(b'{"a": 1}')) as server, transport_to(server.url) as transport:
         transport.call(MONEY, ordered)
