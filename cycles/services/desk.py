@@ -143,6 +143,9 @@ def pause(scope: PauseScope, key: str, *, actor: Actor, reason: str) -> Pause:
 
 def pause_by_system(scope: PauseScope, key: str, *, reason: str) -> Pause:
     """Stop new beginnings somewhere until a person lifts it; gives the pause that stands."""
+    already = Pause.objects.filter(scope=scope, key=key).first()
+    if already is not None:
+        return already  # no need to hold up every intent for it
     system = Actor(user=None, channel=Channel.SYSTEM)
 
     def work() -> Pause:

@@ -161,7 +161,7 @@ TABLE: dict[str, Row] = {
     ),
     "F19": Row(
         does="the venue's clock is ahead (`args.value` milliseconds): signed requests fall outside of"
-        " the window; on the time route the time told is wrong, and action `delay` makes it late",
+        " the window; on the time route the time told is wrong, and action `delay` in phase `reply` makes it late",
         wants="measured again once, then no trading there",
         action="skew_ms",
         args={"value": 10_000},

@@ -74,9 +74,9 @@ def test_f12_no_client_order_id_goes_out_twice_whatever_happens_to_its_order(
         {"fault": "F22", "when": {"nth": 4}},
     ):
         desk.fault(**(ORDER | rule))
-    row = desk.drive_until(desk.open(), "COMPLETED")
+    row = desk.drive_until(desk.open(), "INITIAL_TRADE_COMPLETED")
     ours = ExchangeCall.objects.filter(cycle=row).values_list("client_order_id", flat=True)
-    assert len(ours) == len(set(ours)) > 8
+    assert len(ours) == len(set(ours)) > 4
     each_was_sent_once(desk)
     assert set(accepted(desk, "binance").values()) == {1}
     assert verifying.verify_ledger().matches_venues
@@ -211,10 +211,11 @@ def test_f21_an_order_refused_by_changed_rules_reads_them_again_and_the_retry_us
 def test_f21_rules_just_read_are_not_read_again(desk: TestDesk) -> None:
     row = desk.open()
     MarketRule.objects.update(fetched_at=registry.utc_now())
+    before = rules_read(desk)
     desk.fault(fault="F21", args={"price_step": "0.0103"}, when="once", **ORDER)
     desk.step(row)
     assert row.failure_class == FailureClass.REFUSED_RULES
-    assert not has_read_rules(desk)
+    assert rules_read(desk) == before
 
 
 def test_f21_a_minimum_raised_beyond_what_a_cycle_has_ends_before_its_next_order(
@@ -368,13 +369,14 @@ def test_f36_a_market_that_really_jumps_is_believed_when_the_other_venue_agrees(
 def test_a_refusal_that_says_nothing_of_the_rules_reads_nothing_again(desk: TestDesk) -> None:
     row = desk.open()
     rules_were_read(minutes=1)
+    before = rules_read(desk)
     desk.fault(fault="F18", args={"kind": "429_silent"}, when="once", **ORDER)
     desk.step(row)
     assert row.failure_class == FailureClass.THROTTLED
-    assert not has_read_rules(desk)
+    assert rules_read(desk) == before
 
 
-def has_read_rules(desk: TestDesk) -> bool:
-    """Say whether Binance's market rules were asked for."""
-    paths = {one["path"] for one in desk.control("/control/requests")}
-    return "/api/v3/exchangeInfo" in paths
+def rules_read(desk: TestDesk) -> int:
+    """Count how often Binance's market rules were asked for."""
+    paths = [one["path"] for one in desk.control("/control/requests")]
+    return paths.count("/api/v3/exchangeInfo")

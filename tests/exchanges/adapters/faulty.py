@@ -67,8 +67,16 @@ class Desk:
     def control(self, view: str) -> Any:
         return get_json(f"{self.running.control_url}/control/{view}", 5)[1]
 
-    def spoil(self, fault: str, **spec: Any) -> None:
-        self.post("faults", **{"fault": fault, "venue": self.venue.code, "when": "once", **spec})
+    def spoil(self, fault: str, **spec: Any) -> int:
+        """Set a rule; gives its number."""
+        rule = {"fault": fault, "venue": self.venue.code, "when": "once", **spec}
+        number: int = self.post("faults", **rule)["number"]
+        return number
+
+    def mend(self, number: int) -> None:
+        """Let a rule strike no more."""
+        rules = self.running.simulator.faults.rules
+        rules[:] = [rule for rule in rules if rule.number != number]
 
     def truth(self) -> list[bool]:
         """Say of each fault that struck whether what it spoilt was applied."""

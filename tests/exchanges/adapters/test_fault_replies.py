@@ -135,27 +135,33 @@ def test_f37_an_order_whose_reply_has_other_types_is_read_or_unknown_and_then_fo
     assert (desk.arrived(), desk.accepted(), desk.truth()) == (1, 1, [True])
 
 
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("what", READS)
 def test_f37_a_read_whose_fields_have_other_types_is_right_or_unknown(
-    desk: Desk, what: str, kind: str
+    desk: Desk, what: str
 ) -> None:
     read = READS[what]
-    desk.freeze()  # so that the same book is read twice
+    desk.freeze()  # so that the same book is read each time
     desk.fund()
     desk.send()
     desk.advance(120)  # there is a withdrawal to list, and its deposit
     expected = plainly(read(desk))
-    if (what, kind) == ("market rules", "enum"):  # whatever it is, it is not open
-        expected = replace(expected, is_open=False)
-    desk.spoil("F37", venue="", when="always", method="GET", args={"kind": kind})
-    try:
-        told = plainly(read(desk))
-    except OutcomeUnknownError:
-        assert kind in {"strings", "numbers", "enum"}
-    else:
-        assert told == expected
+    for kind in KINDS:
+        rule = desk.spoil("F37", venue="", when="always", method="GET", args={"kind": kind})
+        try:
+            told = plainly(read(desk))
+        except OutcomeUnknownError:
+            assert kind in {"strings", "numbers", "enum"}, kind
+        else:
+            assert told == as_told(expected, what, kind), kind
+        desk.mend(rule)
     assert desk.arrived() == 1
+
+
+def as_told(expected: Any, what: str, kind: str) -> Any:
+    """Whatever a market's state is that nobody knows, it is not open."""
+    return (
+        replace(expected, is_open=False) if (what, kind) == ("market rules", "enum") else expected
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)

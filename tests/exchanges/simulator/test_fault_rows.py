@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from exchanges.simulator.core.fault_table import TABLE
-from exchanges.simulator.core.values import Reply
+from exchanges.simulator.core.values import Fault, Reply
 from tests.exchanges.simulator.speaking import Speaker, said
 from tests.exchanges.simulator.spoiling import look_up, order, truth
 
@@ -87,6 +87,15 @@ def test_f19_moves_the_clock_that_signatures_meet_and_the_one_that_is_told(
     assert pinned.public("binance", "/api/v3/time").body["serverTime"] == pinned.wall_ms - 4000
     assert isinstance(order(pinned, "binance"), Reply)
     assert truth(pinned) == [("F19", False), ("F19", True)]
+
+
+def test_f19_the_time_may_be_told_late(pinned: Speaker) -> None:
+    late_reply = {"phase": "reply", "action": "delay", "args": {"milliseconds": 900}}
+    pinned.fault("F19", "binance", path_regex="/time$", **late_reply)
+    late = pinned.simulator.handle("binance", "GET", "/api/v3/time")
+    assert isinstance(late, Fault)
+    assert (late.action, late.milliseconds) == ("delay", 900)
+    assert json.loads(late.reply.body)["serverTime"] == pinned.wall_ms
 
 
 @pytest.mark.parametrize(
