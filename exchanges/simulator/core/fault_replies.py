@@ -9,7 +9,7 @@ from functools import lru_cache
 from exchanges.simulator.core.binance import refusals as binance
 from exchanges.simulator.core.errors import RefusalError
 from exchanges.simulator.core.fault_shapes import reshaped_book, retyped
-from exchanges.simulator.core.upbit import refusals as upbit
+from exchanges.simulator.core.krw import refusals as upbit
 from exchanges.simulator.core.values import BINANCE, HTML_TYPE, Fault, Reply, json_reply
 
 HANG_MS = 60_000

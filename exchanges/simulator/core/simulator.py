@@ -17,13 +17,13 @@ from exchanges.simulator.core.errors import InvariantViolationError, RefusalErro
 from exchanges.simulator.core.faults import OVERRIDES, Faults, Rule, overrides_of, spoil
 from exchanges.simulator.core.flights import flight_problems
 from exchanges.simulator.core.genesis import begin, set_speed
+from exchanges.simulator.core.krw.auth import Nonces
 from exchanges.simulator.core.limits import Limiter
 from exchanges.simulator.core.numbers import ARITHMETIC
 from exchanges.simulator.core.prices import Tape
 from exchanges.simulator.core.streams.hub import Streams
 from exchanges.simulator.core.timeline import Event
 from exchanges.simulator.core.upbit import routes as upbit
-from exchanges.simulator.core.upbit.auth import Nonces
 from exchanges.simulator.core.values import UPBIT, Fault, RandomSource, Reply, Request
 from exchanges.simulator.core.world import Key, World
 

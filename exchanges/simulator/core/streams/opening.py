@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote
 
 from exchanges.simulator.core.errors import RefusalError
+from exchanges.simulator.core.krw.auth import authenticate
+from exchanges.simulator.core.krw.params import Params
+from exchanges.simulator.core.krw.refusals import refuse
 from exchanges.simulator.core.streams.binance.api import ApiSession
 from exchanges.simulator.core.streams.binance.streams import MarketStreams
 from exchanges.simulator.core.streams.pace import Door, Pace
@@ -16,8 +19,6 @@ from exchanges.simulator.core.streams.upbit.session import (
     PrivateSession,
     RefusedSession,
 )
-from exchanges.simulator.core.upbit.params import Params
-from exchanges.simulator.core.upbit.refusals import refuse
 from exchanges.simulator.core.values import BINANCE, HTML_TYPE, Reply, Request
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ def _signed(streams: Streams, dialect: Dialect, request: Request, number: int) -
     try:
         if rule is not None:
             raise refuse("jwt_verification")
-        key = dialect.authenticate(streams.world, streams.simulator.nonces, request, Params())
+        params, nonces = Params(dialect.venue), streams.simulator.nonces
+        key = authenticate(streams.world, nonces, request, params, dialect.tokens)
         if "read" not in key.permissions:
             raise refuse("out_of_scope")
     except RefusalError:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from exchanges.simulator.core import matching
+from exchanges.simulator.core.krw import orders as won
+from exchanges.simulator.core.krw.params import Params
+from exchanges.simulator.core.krw.refusals import invalid, missing, refuse
 from exchanges.simulator.core.numbers import plain
 from exchanges.simulator.core.orders import BUY, CANCELLED, OPEN, Order
 from exchanges.simulator.core.upbit import orders
-from exchanges.simulator.core.upbit.params import Params
-from exchanges.simulator.core.upbit.refusals import invalid, missing, refuse
-from exchanges.simulator.core.upbit.render import order_view
 from exchanges.simulator.core.values import UPBIT, Reply, json_reply
 from exchanges.simulator.core.world import World
 
@@ -80,19 +80,19 @@ def cancel_and_new(world: World, params: Params) -> Reply:
     A new order that makes no sense is refused first. One that only lacks funds is refused after
     the cancel, which stands.
     """
-    old = orders.find(world, _previous(params))
+    old = won.find(world, _previous(params), orders.NAMES)
     if old.state != OPEN:
         raise refuse("order_not_found", "이미 체결되었거나 취소된 주문입니다.")
     order, market = orders.checked(world, _replacement(old, params))
     orders.burn_identifier(world, order.client_order_id)
     matching.close(world, market, old, CANCELLED)
-    orders.check_funds(world, market, order)
+    won.check_funds(world, market, order)
     orders.place(world, market, order)
     made = {
         "new_order_uuid": order.venue_order_id,
         "new_order_identifier": order.client_order_id,
     }
-    return json_reply({**order_view(old), **made}, 201)
+    return json_reply({**orders.order_view(old), **made}, 201)
 
 
 def _previous(params: Params) -> Params:
@@ -100,7 +100,7 @@ def _previous(params: Params) -> Params:
     given = {name: [value] for name, asked in names if (value := params.get(asked)) is not None}
     if not given:
         raise missing("prev_order_uuid or prev_order_identifier")
-    return Params(given)
+    return Params(UPBIT, given)
 
 
 def _replacement(old: Order, params: Params) -> Params:
@@ -109,4 +109,4 @@ def _replacement(old: Order, params: Params) -> Params:
         value = params.get(f"new_{name}")
         if value is not None:
             given[name] = [plain(old.remaining) if value == _REMAINDER else value]
-    return Params(given)
+    return Params(UPBIT, given)

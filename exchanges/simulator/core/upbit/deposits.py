@@ -1,37 +1,49 @@
-"""Upbit's deposit routes: rows, addresses, travel-rule verification."""
+"""Upbit's deposit routes: rows, limits, travel-rule verification."""
 
 from __future__ import annotations
 
 from exchanges.simulator.core import chain, wallet
 from exchanges.simulator.core.chain import Deposit
-from exchanges.simulator.core.upbit.params import Params
-from exchanges.simulator.core.upbit.refusals import refuse
-from exchanges.simulator.core.upbit.render import DEPOSIT_STATES, deposit_view
-from exchanges.simulator.core.upbit.wallet import find_network, fits, last, page, row_matches
+from exchanges.simulator.core.krw import render
+from exchanges.simulator.core.krw.deposits import deposits_at
+from exchanges.simulator.core.krw.params import Params
+from exchanges.simulator.core.krw.refusals import refuse
+from exchanges.simulator.core.krw.wallet import filtered, find_network, latest, page, pick
 from exchanges.simulator.core.values import UPBIT, Reply, json_reply
 from exchanges.simulator.core.world import World
+
+DEPOSIT_STATES = {
+    chain.PENDING: "PROCESSING",
+    chain.HELD: "TRAVEL_RULE_SUSPECTED",
+    chain.CREDITED: "ACCEPTED",
+    chain.REFUNDING: "REFUNDING",
+    chain.REFUNDED: "REFUNDED",
+}
 
 
 def list_deposits(world: World, params: Params) -> Reply:
     """Return deposits, newest first unless asked otherwise."""
-    rows = [row for row in _deposits(world).values() if row_matches(row, params)]
+    rows = filtered(_deposits(world).values(), params, _state)
     return page([deposit_view(row) for row in rows], params)
 
 
 def _deposits(world: World) -> dict[str, Deposit]:
-    rows = world.wallet.deposits.items()
-    return {key: row for key, row in rows if row.venue == UPBIT and row.state in DEPOSIT_STATES}
+    return deposits_at(world, UPBIT, DEPOSIT_STATES)
+
+
+def _state(row: Deposit) -> str:
+    return DEPOSIT_STATES[row.state]
+
+
+def deposit_view(row: Deposit) -> dict[str, object]:
+    """Return a deposit as Upbit spells it."""
+    view = render.deposit_view(row, _state(row))
+    return {**view, "fee": "0.0", "transaction_type": "default"}
 
 
 def read_deposit(world: World, params: Params) -> Reply:
     """Return one deposit: by uuid (which wins), by txid, or the latest."""
-    rows = _deposits(world)
-    uuid = params.get("uuid")
-    if uuid is not None:
-        found = rows.get(uuid)
-    else:
-        txid, asset = params.get("txid"), params.get("currency")
-        found = last([r for r in rows.values() if fits(r, txid, asset)])
+    found = pick(_deposits(world), params)
     if found is None:
         raise refuse("deposit_not_found")
     return json_reply(deposit_view(found))
@@ -55,50 +67,6 @@ def deposit_chance(world: World, params: Params) -> Reply:
     )
 
 
-def _address_view(world: World, key: tuple[str, str, str]) -> dict[str, object]:
-    address, tag = world.wallet.addresses[key]
-    return {
-        "currency": key[1],
-        "net_type": key[2],
-        "deposit_address": address,
-        "secondary_address": tag or None,
-    }
-
-
-def deposit_addresses(world: World, params: Params) -> Reply:
-    """Return all deposit addresses that exist."""
-    del params
-    shown = [
-        key
-        for key in world.wallet.addresses
-        if key[0] == UPBIT and key not in world.wallet.hidden_addresses
-    ]
-    return json_reply([_address_view(world, key) for key in shown])
-
-
-def deposit_address(world: World, params: Params) -> Reply:
-    """Return one deposit address, 404 until it has been generated."""
-    network = find_network(world, params)
-    key = (UPBIT, network.asset, network.network)
-    if key in world.wallet.hidden_addresses or key not in world.wallet.addresses:
-        raise refuse("coin_address_not_found")
-    return json_reply(_address_view(world, key))
-
-
-def generate_address(world: World, params: Params) -> Reply:
-    """Start generating an address; it appears after a while, then this returns it."""
-    network = find_network(world, params)
-    key = (UPBIT, network.asset, network.network)
-    if key not in world.wallet.hidden_addresses:
-        return json_reply(_address_view(world, key), 201)
-    due_ms = world.market_ms + world.settings.address_delay_ms
-    world.agenda.plan(due_ms, "address", "/".join(key))
-    world.fact("address_requested", venue=UPBIT, asset=network.asset, network=network.network)
-    return json_reply(
-        {"success": True, "message": f"{network.asset} 입금주소를 생성중입니다."}, 201
-    )
-
-
 def vasps(world: World, params: Params) -> Reply:
     """List the venues travel-rule verification can name."""
     del world, params
@@ -114,7 +82,7 @@ def verify_deposit(world: World, params: Params) -> Reply:
     params.need("vasp_uuid")
     uuid, txid = params.get("deposit_uuid"), params.get("txid")
     rows = _deposits(world)
-    found = rows.get(uuid) if uuid else last([r for r in rows.values() if fits(r, txid, None)])
+    found = rows.get(uuid) if uuid else latest(rows, txid, None)
     if found is None:
         raise refuse("deposit_not_found")
     if found.state != chain.HELD:

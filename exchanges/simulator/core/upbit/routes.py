@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from exchanges.simulator.core.krw import (
+    deposits as addresses,
+    history,
+    orders as won,
+    quotation as quotes,
+    wallet as wallets,
+)
+from exchanges.simulator.core.krw.auth import Nonces, TokenRules, authenticate
+from exchanges.simulator.core.krw.params import Params, read_params
+from exchanges.simulator.core.krw.refusals import not_quoted, refuse
 from exchanges.simulator.core.limits import Limiter
-from exchanges.simulator.core.upbit import batches, deposits, history, orders, quotation, wallet
-from exchanges.simulator.core.upbit.auth import Nonces, authenticate
-from exchanges.simulator.core.upbit.params import Params, read_params
-from exchanges.simulator.core.upbit.refusals import not_quoted, refuse
+from exchanges.simulator.core.upbit import batches, deposits, orders, quotation, wallet
 from exchanges.simulator.core.values import Reply, Request
 from exchanges.simulator.core.world import World
 
@@ -27,33 +34,34 @@ class Route:
 
 _PUBLIC: dict[str, tuple[Handler, str]] = {
     "/v1/market/all": (quotation.market_all, "market"),
-    "/v1/ticker": (quotation.ticker, "ticker"),
+    "/v1/ticker": (quotes.ticker, "ticker"),
     "/v1/ticker/all": (quotation.ticker_all, "ticker"),
-    "/v1/orderbook": (quotation.orderbook, "orderbook"),
+    "/v1/orderbook": (quotes.orderbook, "orderbook"),
     "/v1/orderbook/instruments": (quotation.instruments, "orderbook"),
     "/v1/trades/ticks": (history.trades, "trade"),
     **{path: (handler, "candle") for path, handler in history.CANDLES.items()},
 }
 _READS: dict[str, Handler] = {
-    "/v1/accounts": orders.accounts,
+    "/v1/accounts": won.accounts,
     "/v1/orders/chance": orders.chance,
     "/v1/order": orders.read,
     "/v1/orders/open": orders.list_open,
     "/v1/orders/closed": orders.list_closed,
     "/v1/orders/uuids": orders.list_by_ids,
-    "/v1/deposits/coin_address": deposits.deposit_address,
-    "/v1/deposits/coin_addresses": deposits.deposit_addresses,
+    "/v1/deposits/coin_address": addresses.deposit_address,
+    "/v1/deposits/coin_addresses": addresses.deposit_addresses,
     "/v1/deposits": deposits.list_deposits,
     "/v1/deposit": deposits.read_deposit,
     "/v1/deposits/chance/coin": deposits.deposit_chance,
     "/v1/withdraws": wallet.list_withdrawals,
     "/v1/withdraw": wallet.read_withdrawal,
-    "/v1/withdraws/chance": wallet.withdrawal_chance,
+    "/v1/withdraws/chance": wallets.withdrawal_chance,
     "/v1/withdraws/coin_addresses": wallet.allowed_addresses,
-    "/v1/status/wallet": wallet.wallet_status,
-    "/v1/api_keys": wallet.api_keys,
+    "/v1/status/wallet": wallets.wallet_status,
+    "/v1/api_keys": wallets.api_keys,
     "/v1/travel_rule/vasps": deposits.vasps,
 }
+TOKENS = TokenRules(algorithms=frozenset({"HS256", "HS512"}))
 ROUTES: dict[tuple[str, str], Route] = {
     **{("GET", path): Route(fn, group, None) for path, (fn, group) in _PUBLIC.items()},
     **{("GET", path): Route(fn, "default", "read") for path, fn in _READS.items()},
@@ -64,7 +72,7 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("DELETE", "/v1/orders/uuids"): Route(batches.cancel_by_ids, "default", "trade"),
     ("POST", "/v1/orders/cancel_and_new"): Route(batches.cancel_and_new, "order", "trade"),
     ("POST", "/v1/deposits/generate_coin_address"): Route(
-        deposits.generate_address, "default", "read"
+        addresses.generate_address, "default", "read"
     ),
     ("POST", "/v1/withdraws/coin"): Route(wallet.withdraw, "default", "withdraw"),
     ("DELETE", "/v1/withdraws/coin"): Route(wallet.cancel_withdrawal, "default", "withdraw"),
@@ -86,7 +94,7 @@ def answer(
     headers = limiter.upbit(route.group, caller, world.wall_ms)
     params = read_params(request)
     if route.permission is not None:
-        key = authenticate(world, nonces, request, params)
+        key = authenticate(world, nonces, request, params, TOKENS)
         if route.permission not in key.permissions:
             raise refuse("out_of_scope")
         if route.permission == "withdraw" and key.has_withdrawal_block:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from exchanges.simulator.core.catalog import Market
+from exchanges.simulator.core.krw.quotation import levels_of
 from exchanges.simulator.core.streams.board import Board
 from exchanges.simulator.core.streams.channel import Channel
 from exchanges.simulator.core.streams.frames import Frame
@@ -13,7 +14,6 @@ from exchanges.simulator.core.streams.upbit import views
 from exchanges.simulator.core.streams.upbit.dialect import Dialect
 from exchanges.simulator.core.streams.upbit.spelling import spelled
 from exchanges.simulator.core.streams.upbit.views import REALTIME, SNAPSHOT, Message
-from exchanges.simulator.core.upbit.quotation import levels_of
 
 EVERY_MS = 100
 

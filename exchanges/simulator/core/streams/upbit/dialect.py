@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from exchanges.simulator.core.krw.auth import TokenRules
 from exchanges.simulator.core.orders import Order
 from exchanges.simulator.core.streams.hearing import Happening
 from exchanges.simulator.core.streams.upbit import names, private
 from exchanges.simulator.core.streams.upbit.names import Names
-from exchanges.simulator.core.upbit.auth import Nonces, authenticate
-from exchanges.simulator.core.upbit.params import Params
-from exchanges.simulator.core.values import UPBIT, Request
-from exchanges.simulator.core.world import Key, World
+from exchanges.simulator.core.upbit.routes import TOKENS
+from exchanges.simulator.core.values import UPBIT
+from exchanges.simulator.core.world import World
 
 PUBLIC_KINDS = ("ticker", "trade", "orderbook")
 PRIVATE_KINDS = ("myOrder", "myAsset")
 
-Authenticate = Callable[[World, Nonces, Request, Params], Key]
 ShowsOrder = Callable[[World, Happening, Order], dict[str, object]]
 ShowsAsset = Callable[[World, Happening], dict[str, object]]
 
@@ -35,7 +34,7 @@ class Dialect:
     messages_a_minute: int = 100
     idle_ms: int = 120_000
     alive_every_ms: int = 10_000
-    authenticate: Authenticate
+    tokens: TokenRules
     my_order: ShowsOrder
     my_asset: ShowsAsset
     names: Mapping[str, Names]
@@ -52,7 +51,7 @@ UPBIT_DIALECT = Dialect(
     public_path="/websocket/v1",
     private_path="/websocket/v1/private",
     connects_a_second=5,
-    authenticate=authenticate,
+    tokens=TOKENS,
     my_order=private.my_order,
     my_asset=private.my_asset,
     names={**COMMON_NAMES, "myOrder": names.MY_ORDER},

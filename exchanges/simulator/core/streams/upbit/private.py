@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from decimal import Decimal
 
+from exchanges.simulator.core.krw.render import locked_of
 from exchanges.simulator.core.numbers import EIGHT_PLACES, ZERO, floor_to
 from exchanges.simulator.core.orders import BUY, FILLED, Fill, Order
 from exchanges.simulator.core.streams.hearing import ACCEPTED, FILL, PREVENTED, Happening
 from exchanges.simulator.core.streams.upbit.views import REALTIME, Message
-from exchanges.simulator.core.upbit.render import locked_of
 from exchanges.simulator.core.world import World
 
 _CONDITIONS = {"ioc", "fok", "post_only"}

@@ -7,9 +7,9 @@ from decimal import Decimal
 
 from exchanges.simulator.core.books import Level
 from exchanges.simulator.core.catalog import Market
+from exchanges.simulator.core.krw.quotation import book_view, ticker_view
 from exchanges.simulator.core.numbers import ZERO
 from exchanges.simulator.core.prints import Print
-from exchanges.simulator.core.upbit.quotation import book_view, ticker_view
 from exchanges.simulator.core.world import World
 
 SNAPSHOT = "SNAPSHOT"

@@ -1,42 +1,33 @@
-"""How Upbit spells orders, accounts, withdrawals and deposits."""
+"""How the Korean venues spell orders, accounts, withdrawals and deposits: what they share of it."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
-from exchanges.simulator.core import chain
 from exchanges.simulator.core.chain import Deposit, Withdrawal
 from exchanges.simulator.core.numbers import ZERO, plain
 from exchanges.simulator.core.orders import BUY, CANCELLED, EXPIRED, FILLED, OPEN, Fill, Order
-from exchanges.simulator.core.values import UPBIT
 from exchanges.simulator.core.world import World
 
 KST = timezone(timedelta(hours=9))
 SIDES = {"bid": "buy", "ask": "sell"}
 STATES = {OPEN: "wait", FILLED: "done", CANCELLED: "cancel", EXPIRED: "cancel"}
-DEPOSIT_STATES = {
-    chain.PENDING: "PROCESSING",
-    chain.HELD: "TRAVEL_RULE_SUSPECTED",
-    chain.CREDITED: "ACCEPTED",
-    chain.REFUNDING: "REFUNDING",
-    chain.REFUNDED: "REFUNDED",
-}
 
 
 def moment(at_ms: int) -> str:
-    """Write a wall instant as Upbit does, in Korean time without fractions."""
+    """Write a wall instant in Korean time without fractions."""
     return datetime.fromtimestamp(at_ms // 1000, tz=KST).isoformat()
 
 
 def order_view(order: Order, *, is_fresh: bool = False) -> dict[str, object]:
-    """Return an order; a fresh one shows no fills, as the reply to its creation does."""
+    """Return what both show of an order; a fresh one has no fills, as the reply to its creation."""
     held = order.reserved_fee
     executed = ZERO if is_fresh else order.executed
     volume, prevented = order.quantity, ZERO if is_fresh else order.prevented_quantity
     state = "wait" if is_fresh else STATES[order.state]
     fee = ZERO if is_fresh else order.fee
-    view: dict[str, object] = {
+    return {
         "uuid": order.venue_order_id,
         "side": "bid" if order.side == BUY else "ask",
         "ord_type": order.kind,
@@ -51,17 +42,16 @@ def order_view(order: Order, *, is_fresh: bool = False) -> dict[str, object]:
         "paid_fee": plain(fee),
         "locked": plain(_fresh_lock(order) if is_fresh else locked_of(order)),
         "executed_volume": plain(executed),
-        "prevented_volume": plain(prevented),
-        "prevented_locked": plain(ZERO if is_fresh else order.prevented_locked),
         "trades_count": 0 if is_fresh else len(order.fills),
+        **forced(order),
     }
-    if order.time_in_force in {"ioc", "fok", "post_only"} and order.kind in {"limit", "best"}:
-        view["time_in_force"] = order.time_in_force
-    if order.smp_type:
-        view["smp_type"] = order.smp_type
-    if order.client_order_id is not None:
-        view["identifier"] = order.client_order_id
-    return view
+
+
+def forced(order: Order) -> dict[str, object]:
+    """Return the time in force where one was asked for."""
+    is_asked = order.time_in_force in {"ioc", "fok", "post_only"}
+    shows = is_asked and order.kind in {"limit", "best"}
+    return {"time_in_force": order.time_in_force} if shows else {}
 
 
 def _price(order: Order) -> str | None:
@@ -83,67 +73,58 @@ def _fresh_lock(order: Order) -> Decimal:
     return notional + order.reserved_fee
 
 
-def order_with_trades(order: Order) -> dict[str, object]:
-    """Return an order with its trades, as the single-order read does."""
-    return {**order_view(order), "trades": [_trade(order, fill) for fill in order.fills]}
-
-
-def _trade(order: Order, fill: Fill) -> dict[str, object]:
+def trade_view(order: Order, fill: Fill) -> dict[str, object]:
+    """Return one execution; it names no fee."""
     return {
         "market": order.symbol,
         "uuid": fill.venue_trade_id,
         "price": plain(fill.price),
         "volume": plain(fill.quantity),
         "funds": plain(fill.notional),
-        "trend": "up" if order.side == BUY else "down",
         "created_at": moment(fill.at_ms),
         "side": "bid" if order.side == BUY else "ask",
     }
 
 
-def account_view(world: World, asset: str, lag_ms: int = 0) -> dict[str, object]:
+def account_view(world: World, venue: str, asset: str, lag_ms: int = 0) -> dict[str, object]:
     """Return one currency of the account, as it was `lag_ms` of wall time ago."""
     since = world.wall_ms - lag_ms if lag_ms else world.wall_ms + 1
     return {
         "currency": asset,
-        "balance": plain(world.vault.held_before(f"{UPBIT}.free", asset, since)),
-        "locked": plain(world.vault.held_before(f"{UPBIT}.locked", asset, since)),
+        "balance": plain(world.vault.held_before(f"{venue}.free", asset, since)),
+        "locked": plain(world.vault.held_before(f"{venue}.locked", asset, since)),
         "avg_buy_price": "0",
         "avg_buy_price_modified": asset == "KRW",
         "unit_currency": "KRW",
     }
 
 
-def withdrawal_view(row: Withdrawal) -> dict[str, object]:
-    """Return a withdrawal; `amount` excludes the fee."""
+def withdrawal_view(row: Withdrawal, state: str) -> dict[str, object]:
+    """Return a withdrawal in a state as the venue calls it; `amount` excludes the fee."""
     return {
         "type": "withdraw",
         "uuid": row.venue_withdrawal_id,
         "currency": row.asset,
         "net_type": row.network,
         "txid": row.txid,
-        "state": row.state.upper(),
+        "state": state,
         "created_at": moment(row.created_ms),
         "done_at": None if row.done_ms is None else moment(row.done_ms),
         "amount": plain(row.quantity),
         "fee": plain(row.fee),
-        "transaction_type": "default",
-        "is_cancelable": row.state == chain.WAITING,
     }
 
 
-def deposit_view(row: Deposit) -> dict[str, object]:
-    """Return a deposit."""
+def deposit_view(row: Deposit, state: str) -> dict[str, object]:
+    """Return a deposit in a state as the venue calls it."""
     return {
         "type": "deposit",
         "uuid": row.venue_deposit_id,
         "currency": row.asset,
         "net_type": row.network,
         "txid": row.txid,
-        "state": DEPOSIT_STATES[row.state],
+        "state": state,
         "created_at": moment(row.created_ms),
         "done_at": moment(row.done_ms) if row.done_ms is not None else None,
         "amount": plain(row.quantity),
-        "fee": "0.0",
-        "transaction_type": "default",
     }

@@ -1,4 +1,4 @@
-"""Upbit's gathering of prices: a KRW book shown in coarser steps, sizes added up."""
+"""Gathering of prices: a KRW book shown in coarser steps, sizes added up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Upbit's parameters: from the query, or from the JSON body, with the text that is hashed."""
+"""A Korean venue's parameters: from the query or the JSON body, with the text that is hashed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from urllib.parse import unquote, unquote_plus
 
+from exchanges.simulator.core.krw.refusals import invalid, missing, refuse
 from exchanges.simulator.core.numbers import parse_decimal
-from exchanges.simulator.core.upbit.refusals import invalid, missing, refuse
 from exchanges.simulator.core.values import Request
 
 
@@ -16,6 +16,7 @@ from exchanges.simulator.core.values import Request
 class Params:
     """Parameters by name without `[]`, and the spellings of the text a client may have hashed."""
 
+    venue: str
     values: dict[str, list[str]] = field(default_factory=dict)
     hashed: tuple[str, ...] = ()
 
@@ -59,15 +60,15 @@ def read_params(request: Request) -> Params:
     """Read the parameters of a request; refuse duplicates and a body that is not JSON."""
     if request.method == "POST":
         return _from_body(request)
-    return _from_query(request.query)
+    return _from_query(request.venue, request.query)
 
 
-def _from_query(query: str) -> Params:
+def _from_query(venue: str, query: str) -> Params:
     values: dict[str, list[str]] = {}
     for part in query.split("&") if query else []:
         name, _, value = part.partition("=")
         _put(values, unquote_plus(name), unquote_plus(value))
-    return Params(values, (unquote(query), unquote_plus(query)))
+    return Params(venue, values, (unquote(query), unquote_plus(query)))
 
 
 def _put(values: dict[str, list[str]], name: str, value: str) -> None:
@@ -79,7 +80,7 @@ def _put(values: dict[str, list[str]], name: str, value: str) -> None:
 
 def _from_body(request: Request) -> Params:
     if not request.body:
-        return Params()
+        return Params(request.venue)
     if not request.headers.get("content-type", "").startswith("application/json"):
         raise refuse("validation_error", "Content-Type must be application/json", 415)
     try:
@@ -88,10 +89,10 @@ def _from_body(request: Request) -> Params:
         )  # numbers as written: the hash is over the text
     except ValueError:
         raise refuse("validation_error", "the body is not JSON") from None
-    return _from_pairs(pairs)
+    return _from_pairs(request.venue, pairs)
 
 
-def _from_pairs(pairs: object) -> Params:
+def _from_pairs(venue: str, pairs: object) -> Params:
     values: dict[str, list[str]] = {}
     texts: list[str] = []
     for name, value in pairs if isinstance(pairs, list) else []:
@@ -103,4 +104,4 @@ def _from_pairs(pairs: object) -> Params:
             key = f"{name}[]" if is_list else name
             _put(values, key, text)
             texts.append(f"{key}={text}")
-    return Params(values, ("&".join(texts),))
+    return Params(venue, values, ("&".join(texts),))

@@ -1,4 +1,4 @@
-"""Upbit's public history: executed trades and candles."""
+"""Public history of the Korean venues: executed trades and candles."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from itertools import islice, takewhile
 
 from exchanges.simulator.core.bars import Candle, candle, candles
 from exchanges.simulator.core.catalog import Market
+from exchanges.simulator.core.krw.params import Params
+from exchanges.simulator.core.krw.quotation import DAY_MS
+from exchanges.simulator.core.krw.refusals import invalid, not_quoted
+from exchanges.simulator.core.krw.render import KST
 from exchanges.simulator.core.numbers import EIGHT_PLACES
 from exchanges.simulator.core.prints import Print, newest_first, tick_instant
-from exchanges.simulator.core.upbit.params import Params
-from exchanges.simulator.core.upbit.quotation import DAY_MS
-from exchanges.simulator.core.upbit.refusals import invalid, not_quoted
-from exchanges.simulator.core.upbit.render import KST
-from exchanges.simulator.core.values import UPBIT, Reply, json_reply
+from exchanges.simulator.core.values import Reply, json_reply
 from exchanges.simulator.core.world import World
 
 MINUTES = (1, 3, 5, 10, 15, 30, 60, 240)
@@ -25,7 +25,7 @@ _DAYS_BACK = 7
 
 
 def _market(world: World, params: Params) -> Market:
-    market = world.markets.get((UPBIT, params.need("market")))
+    market = world.markets.get((params.venue, params.need("market")))
     if market is None:
         raise not_quoted()
     return market

@@ -1,4 +1,4 @@
-"""Upbit's authentication, as strict as the venue: JWT, access key, nonce and query hash."""
+"""Authentication of the Korean venues, as strict as they are: JWT, key, nonce and query hash."""
 
 from __future__ import annotations
 
@@ -11,13 +11,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from exchanges.simulator.core.upbit.params import Params
-from exchanges.simulator.core.upbit.refusals import refuse
-from exchanges.simulator.core.values import UPBIT, Request
+from exchanges.simulator.core.krw.params import Params
+from exchanges.simulator.core.krw.refusals import refuse
+from exchanges.simulator.core.values import Request
 from exchanges.simulator.core.world import Key, World
 
 _HASHES = {"HS256": hashlib.sha256, "HS512": hashlib.sha512}
 NONCES_KEPT = 200_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRules:
+    """Which tokens a venue takes. `life_ms` None: its tokens carry no time."""
+
+    algorithms: frozenset[str]
+    life_ms: int | None = None
 
 
 @dataclass(slots=True)
@@ -38,7 +46,9 @@ class Nonces:
         return True
 
 
-def authenticate(world: World, nonces: Nonces, request: Request, params: Params) -> Key:
+def authenticate(
+    world: World, nonces: Nonces, request: Request, params: Params, rules: TokenRules
+) -> Key:
     """Check the token and return the key, or refuse with the venue's error."""
     token = request.headers.get("authorization", "")
     if not token.startswith("Bearer "):
@@ -49,10 +59,11 @@ def authenticate(world: World, nonces: Nonces, request: Request, params: Params)
     if claims is None or header is None:
         raise refuse("jwt_verification")
     key = world.keys.get(str(claims.get("access_key")))
-    if key is None or key.venue != UPBIT:
+    if key is None or key.venue != params.venue:
         raise refuse("invalid_access_key")
-    _check_signature(header, parts, key)
+    _check_signature(header, parts, key, rules)
     _check_key(key, request)
+    _check_age(claims, world.venue_ms(params.venue), rules)
     nonce = claims.get("nonce")
     if not isinstance(nonce, str) or not nonce or not nonces.take(key.access, nonce):
         raise refuse("nonce_used")
@@ -60,10 +71,13 @@ def authenticate(world: World, nonces: Nonces, request: Request, params: Params)
     return key
 
 
-def _check_signature(header: Mapping[str, object], parts: list[str], key: Key) -> None:
-    algorithm = _HASHES.get(str(header.get("alg")))
-    if algorithm is None:
+def _check_signature(
+    header: Mapping[str, object], parts: list[str], key: Key, rules: TokenRules
+) -> None:
+    name = str(header.get("alg"))
+    if name not in rules.algorithms:
         raise refuse("jwt_verification")
+    algorithm = _HASHES[name]
     signed = f"{parts[0]}.{parts[1]}".encode()
     expected = hmac.new(key.secret.encode(), signed, algorithm).digest()
     if not hmac.compare_digest(expected, _decoded(parts[2]) or b""):
@@ -75,6 +89,16 @@ def _check_key(key: Key, request: Request) -> None:
         raise refuse("expired_access_key")
     if key.addresses and request.remote not in key.addresses:
         raise refuse("no_authorization_ip")
+
+
+def _check_age(claims: Mapping[str, object], now_ms: int, rules: TokenRules) -> None:
+    if rules.life_ms is None:
+        return
+    stamp = claims.get("timestamp")
+    if not isinstance(stamp, int) or isinstance(stamp, bool):
+        raise refuse("jwt_verification")
+    if abs(now_ms - stamp) > rules.life_ms:
+        raise refuse("expired_jwt")
 
 
 def _check_query_hash(claims: Mapping[str, object], params: Params) -> None:

@@ -1,4 +1,8 @@
-"""Upbit's errors: `{"error": {"name", "message"}}`, the name a string except on quotations."""
+"""Errors as the Korean venues write them: `{"error": {"name", "message"}}`.
+
+The names here are Upbit's; a venue that has a word of its own for one says so at its door.
+The name is a string, except on quotations.
+"""
 
 from __future__ import annotations
 
@@ -46,11 +50,21 @@ _MESSAGES = {
 }
 
 
-def refuse(name: str, message: str | None = None, status: int | None = None) -> RefusalError:
+class NamedRefusalError(RefusalError):
+    """A refusal with its parts, so that a venue can put it in its own words."""
+
+    def __init__(self, name: str, message: str, status: int) -> None:
+        """Build the reply."""
+        error = {"name": name, "message": message}
+        super().__init__(json_reply({"error": error}, status))
+        self.name = name
+        self.message = message
+
+
+def refuse(name: str, message: str | None = None, status: int | None = None) -> NamedRefusalError:
     """Return the refusal of that name; 400 validation_error-like unless listed otherwise."""
     known_status, known = _MESSAGES.get(name, (400, "잘못된 요청입니다."))
-    error = {"name": name, "message": message or known}
-    return RefusalError(json_reply({"error": error}, status or known_status))
+    return NamedRefusalError(name, message or known, status or known_status)
 
 
 def missing(parameter: str) -> RefusalError:
