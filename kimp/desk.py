@@ -35,8 +35,8 @@ class Simulation:
     @property
     def ports(self) -> dict[str, int]:
         """The ports by what serves there."""
-        control = self.control_port
-        return {"simulator": control, "Upbit": control + 1, "Binance": control + 2}
+        names = ("simulator", "Upbit", "Binance", "Bithumb")
+        return {name: self.control_port + number for number, name in enumerate(names)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +98,7 @@ def _sentence(name: str, port: int) -> str:
     if name in ROLES:
         cure = f"set KIMP_PORT in .env.{name}"
     else:
-        cure = "set KIMP_SIMULATOR_URL (it takes that port and the next two)"
+        cure = "set KIMP_SIMULATOR_URL (it takes that port and the next three)"
     return f"Port {port} ({name}) is taken: end what uses it, {cure}, or name other ports for all: manage.py up --first-port 20000."
 
 
@@ -132,6 +132,7 @@ def simulator(simulation: Simulation, base: RolePlan) -> ChildSpec:
         "control-port": ports["simulator"],
         "upbit-port": ports["Upbit"],
         "binance-port": ports["Binance"],
+        "bithumb-port": ports["Bithumb"],
         "state": simulation.state,
     }
     words = [f"--{name}={value}" for name, value in options.items()]

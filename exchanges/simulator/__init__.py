@@ -1,3 +1,3 @@
-"""The simulated venues: Upbit and Binance over real sockets, with a chain between them."""
+"""The simulated venues: Upbit, Binance and Bithumb over real sockets, with a chain between them."""
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Reads recorded candles and rates: the shipped sample, or any folder of CSV files alike.
 
 Files are named `upbit_KRW-XRP_30m.csv.gz`, `binance_XRPUSDT_30m.csv.gz` and `usdkrw_daily.csv.gz`
-(or plain `.csv`); candles have `ts,open,high,low,close`, rates `ts,usdkrw`. A folder may bring its
+(or plain `.csv`), and `bithumb_KRW-XRP_30m.csv.gz` where Bithumb was recorded too; candles have `ts,open,high,low,close`, rates `ts,usdkrw`. A folder may bring its
 own `stretches.json`; otherwise the shipped names are used, or `START..END@BAR` picks a window.
 """
 
@@ -17,7 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from exchanges.simulator.core.prices import USDT, Bar, Rate, Series, Tape
-from exchanges.simulator.core.values import BINANCE, UPBIT
+from exchanges.simulator.core.values import BINANCE, BITHUMB, UPBIT
 
 SAMPLE = Path(__file__).parent / "sample"
 DEFAULT_STRETCH = "crash-2024-12-03"
@@ -72,7 +72,9 @@ def load_tape(name: str = DEFAULT_STRETCH, folder: Path = SAMPLE) -> Tape:
     for asset in stretch.assets:
         series[UPBIT, asset] = _series(folder, f"upbit_KRW-{asset}", stretch.bar, stretch)
         series[BINANCE, asset] = _series(folder, f"binance_{asset}USDT", stretch.bar, stretch)
+        series |= _if_recorded(folder, BITHUMB, asset, stretch.bar, stretch)
     if stretch.usdt_bar:
+        series |= _if_recorded(folder, BITHUMB, USDT, stretch.usdt_bar, stretch)
         series[UPBIT, USDT] = _series(folder, "upbit_KRW-USDT", stretch.usdt_bar, stretch)
     return Tape(
         name=stretch.name,
@@ -85,6 +87,20 @@ def load_tape(name: str = DEFAULT_STRETCH, folder: Path = SAMPLE) -> Tape:
         recorded=stretch.recorded,
         generated=stretch.generated,
     )
+
+
+def _if_recorded(
+    folder: Path, venue: str, asset: str, bar: str, stretch: Stretch
+) -> dict[tuple[str, str], Series]:
+    stem = f"{venue}_KRW-{asset}"
+    if _path(folder, f"{stem}_{bar}") is None:
+        return {}
+    return {(venue, asset): _series(folder, stem, bar, stretch)}
+
+
+def _path(folder: Path, stem: str) -> Path | None:
+    paths = (folder / f"{stem}.csv.gz", folder / f"{stem}.csv")
+    return next((path for path in paths if path.exists()), None)
 
 
 def _window(name: str, folder: Path) -> Stretch:
@@ -103,8 +119,8 @@ def _window(name: str, folder: Path) -> Stretch:
         usdt_bar=bar if USDT in assets else "",
         assets=tuple(asset for asset in assets if asset != USDT),
         description="a window chosen by its dates",
-        recorded="candles of both venues, official USD/KRW",
-        generated="order book depth",
+        recorded="candles as found in the folder, official USD/KRW",
+        generated="order book depth; Bithumb's prices where the folder has none",
     )
 
 
@@ -121,9 +137,7 @@ def _bar_ms(bar: str) -> int:
 
 
 def _rows(folder: Path, stem: str) -> Iterator[dict[str, str]]:
-    path = next(
-        (p for p in (folder / f"{stem}.csv.gz", folder / f"{stem}.csv") if p.exists()), None
-    )
+    path = _path(folder, stem)
     if path is None:
         raise LookupError(f"no {stem}.csv or {stem}.csv.gz in {folder}")
     text = path.read_bytes()

@@ -20,14 +20,14 @@ from aiohttp import web
 from exchanges.simulator.breaking import response_of, spoilt
 from exchanges.simulator.candles import DEFAULT_STRETCH, SAMPLE, load_tape
 from exchanges.simulator.core.simulator import Simulator
-from exchanges.simulator.core.values import BINANCE, UPBIT, VENUES, Fault, Reply, Request
+from exchanges.simulator.core.values import BINANCE, BITHUMB, UPBIT, VENUES, Fault, Reply, Request
 from exchanges.simulator.sockets import BEAT_SECONDS, Sockets, is_upgrade
 from exchanges.simulator.state import StateFile
 
 HOST = "127.0.0.1"
 CONTROL = "control"
-DEFAULT_PORTS: Mapping[str, int] = {UPBIT: 18081, BINANCE: 18082, CONTROL: 18080}
-ANY_PORTS: Mapping[str, int] = {UPBIT: 0, BINANCE: 0, CONTROL: 0}
+DEFAULT_PORTS: Mapping[str, int] = {CONTROL: 18080, UPBIT: 18081, BINANCE: 18082, BITHUMB: 18083}
+ANY_PORTS: Mapping[str, int] = dict.fromkeys(DEFAULT_PORTS, 0)
 ADVANCE_SECONDS = 0.25
 START_SECONDS = 30
 _STOP_SECONDS = 0.2
@@ -66,7 +66,7 @@ def make_simulator(options: Options) -> Simulator:
 
 
 class Server:
-    """Listens on three ports for one simulator, inside one event loop."""
+    """Listens on a port for each venue and one for control, inside one event loop."""
 
     def __init__(self, options: Options) -> None:
         """Prepare the simulator, and its state if it has a file."""
@@ -182,6 +182,7 @@ class RunningSimulator:
     simulator: Simulator
     upbit_url: str
     binance_url: str
+    bithumb_url: str
     control_url: str
     loop: asyncio.AbstractEventLoop
     thread: threading.Thread
@@ -254,6 +255,7 @@ def _running(server: Server, thread: threading.Thread, ending: asyncio.Event) ->
         simulator=server.simulator,
         upbit_url=urls[UPBIT],
         binance_url=urls[BINANCE],
+        bithumb_url=urls[BITHUMB],
         control_url=urls[CONTROL],
         loop=asyncio.get_running_loop(),
         thread=thread,

@@ -14,6 +14,7 @@ from psycopg import sql
 
 PREFIX = "kimp_demo_"
 PORTS_WANTED = 8
+SIMULATOR_PORTS = 4  # control and three venues
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,13 +70,13 @@ def _url(name: str) -> str:
 
 
 def _free_ports() -> tuple[int, ...]:
-    """Find three ports in a row for the simulator, then one for each role."""
+    """Find ports in a row for the simulator, then one for each role."""
     with ExitStack() as held:
         for _ in range(200):
             first = _bind(held, 0)
-            if first and _bind(held, first + 1) and _bind(held, first + 2):
+            if first and all(_bind(held, first + after) for after in range(1, SIMULATOR_PORTS)):
                 return (first, *(_bind(held, 0) for _ in range(PORTS_WANTED)))
-    raise OSError("no three free ports in a row on loopback")
+    raise OSError(f"no {SIMULATOR_PORTS} free ports in a row on loopback")
 
 
 def _bind(held: ExitStack, port: int) -> int:

@@ -47,7 +47,7 @@ class RunningDesk:
     """Children by name: `simulator`, or a role with a number, as `initiator-1`."""
 
     home: Path
-    ports: tuple[int, int, int]
+    ports: tuple[int, ...]
     variables: dict[str, str]
     children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -70,11 +70,11 @@ class RunningDesk:
     def _words(self, role: str) -> list[str]:
         if role != "simulator":
             return [role, "--no-metrics"]
-        control, upbit, binance = self.ports
+        control, upbit, binance, bithumb = self.ports
         return [
             "simulator", "--seed=7", f"--speed={SPEED}", "--stretch=crash-2024-12-03",
             f"--control-port={control}", f"--upbit-port={upbit}", f"--binance-port={binance}",
-            f"--state={self.home / 'simulator.state'}",
+            f"--bithumb-port={bithumb}", f"--state={self.home / 'simulator.state'}",
         ]  # fmt: skip
 
     def _environment(self, role: str) -> dict[str, str]:
@@ -171,7 +171,7 @@ class RunningDesk:
 @contextmanager
 def running_desk(home: Path, settings: Any, **variables: str) -> Iterator[RunningDesk]:
     """Run simulated venues and a seeded desk without roles; end every child afterwards."""
-    desk = RunningDesk(home=home, ports=_three_free_ports(), variables=variables)
+    desk = RunningDesk(home=home, ports=_free_ports(4), variables=variables)
     settings.KIMP_SIMULATOR_URL = desk.control_url
     settings.KIMP_FX_FRANKFURTER_URL = settings.KIMP_FX_ERAPI_URL = ""
     settings.KIMP_TIME_SCALE = Decimal(SPEED)
@@ -186,11 +186,10 @@ def running_desk(home: Path, settings: Any, **variables: str) -> Iterator[Runnin
         registry.forget()
 
 
-def _three_free_ports() -> tuple[int, int, int]:
+def _free_ports(count: int) -> tuple[int, ...]:
     with ExitStack() as held:
-        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
-        one, two, three = (int(endpoint.getsockname()[1]) for endpoint in sockets)
-    return one, two, three
+        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return tuple(int(endpoint.getsockname()[1]) for endpoint in sockets)
 
 
 def cut_connections() -> int:

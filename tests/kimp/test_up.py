@@ -23,7 +23,7 @@ from kimp.process_table import Process, session_of
 from tests.kimp.processes import until
 
 _PROJECT = Path(__file__).resolve().parents[2]
-_PORTS = 8
+_PORTS = 9
 _PATIENCE = 90
 _IN_TIME = 10  # seconds: what Ctrl-C promises
 _CHILDREN = {"simulator", "feeder", "initiator", "finalizer", "worker", "web"}
@@ -45,7 +45,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 
 
 def _free_row_of_ports() -> int:
-    """Find eight free ports in a row."""
+    """Find nine free ports in a row."""
     for first in range(20_000 + os.getpid() % 5_000, 60_000, _PORTS):
         with ExitStack() as held:
             try:

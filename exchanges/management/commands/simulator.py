@@ -15,8 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from exchanges.simulator.candles import DEFAULT_STRETCH, SAMPLE, stretches
 from exchanges.simulator.core.genesis import SCENARIOS
-from exchanges.simulator.core.values import BINANCE, UPBIT
-from exchanges.simulator.server import CONTROL, DEFAULT_PORTS, Options, Server
+from exchanges.simulator.server import DEFAULT_PORTS, Options, Server
 
 
 def _speed(text: str) -> Decimal:
@@ -30,9 +29,9 @@ def _speed(text: str) -> Decimal:
 
 
 class Command(BaseCommand):
-    """Run the simulated venues: Upbit, Binance and the chain between them."""
+    """Run the simulated venues: Upbit, Binance, Bithumb and the chain between them."""
 
-    help = "Run the simulated venues (Upbit, Binance, the chain between them) on loopback."
+    help = "Run the simulated venues (Upbit, Binance, Bithumb, the chain between them) on loopback."
     requires_system_checks = []
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -49,7 +48,7 @@ class Command(BaseCommand):
         parser.add_argument("--scenario", default="default", choices=sorted(SCENARIOS))
         parser.add_argument("--data", type=Path, default=SAMPLE, help="folder of candles (CSV)")
         parser.add_argument("--state", type=Path, help="file that keeps the world between runs")
-        for name in (UPBIT, BINANCE, CONTROL):
+        for name in DEFAULT_PORTS:
             parser.add_argument(
                 f"--{name}-port", type=int, default=DEFAULT_PORTS[name], help="0: any free port"
             )
@@ -63,7 +62,7 @@ class Command(BaseCommand):
             scenario=options["scenario"],
             data=options["data"],
             state=options["state"],
-            ports={name: options[f"{name}_port"] for name in (UPBIT, BINANCE, CONTROL)},
+            ports={name: options[f"{name}_port"] for name in DEFAULT_PORTS},
         )
         try:
             asyncio.run(self._run(chosen))

@@ -11,7 +11,7 @@ from itertools import takewhile
 from exchanges.simulator.core.chain import CANCELLED, FAILED, PROCESSING, REJECTED, WAITING
 from exchanges.simulator.core.numbers import ZERO
 from exchanges.simulator.core.prices import USDT
-from exchanges.simulator.core.values import UPBIT
+from exchanges.simulator.core.values import KOREAN, UPBIT
 from exchanges.simulator.core.world import World
 
 DAY_MS = 86_400_000
@@ -19,15 +19,15 @@ _RETURNED = {CANCELLED, FAILED, REJECTED}
 
 
 def worth(world: World, venue: str, asset: str, quantity: Decimal) -> Decimal:
-    """Value a quantity now, in KRW at Upbit and in USDT elsewhere; 0 where it is not traded."""
-    quote = "KRW" if venue == UPBIT else USDT
+    """Value a quantity now, in KRW at a Korean venue, else in USDT; 0 where it is not traded."""
+    quote = "KRW" if venue in KOREAN else USDT
     if asset == quote:
         return quantity
     markets = world.markets.values()
     is_traded = any((m.venue, m.base, m.quote) == (venue, asset, quote) for m in markets)
     if not is_traded:
         return ZERO
-    return quantity * world.recording.price(venue, asset, world.market_ms)
+    return quantity * world.price(venue, asset)
 
 
 def left_today(world: World, venue: str) -> Decimal:

@@ -75,6 +75,6 @@ def _offsets(span_ms: int) -> list[int]:
 
 def _price(world: World, market: Market, at_ms: int) -> Decimal:
     market_ms = world.timeline.market_before(at_ms)
-    price = world.recording.price(market.venue, market.base, market_ms)
+    price = world.price(market.venue, market.base, market_ms)
     step = price_step(market, price, world.recording.recorded_ms(market_ms))
     return max(floor_to(price, step), step)

@@ -11,10 +11,11 @@ import hashlib
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from exchanges.simulator.core.basis import basis
 from exchanges.simulator.core.catalog import NEW_STEPS_FROM_MS, Market, krw_price_step
 from exchanges.simulator.core.numbers import ceil_to, floor_to
 from exchanges.simulator.core.prices import USDT, Tape
-from exchanges.simulator.core.values import UPBIT
+from exchanges.simulator.core.values import BITHUMB, UPBIT
 
 LEVELS = 30
 HALF_SPREAD = Decimal("0.00005")
@@ -79,10 +80,17 @@ class Books:
         if book is not None:
             book.is_pinned, book.tick = False, _NEVER
 
+    def price(self, tape: Tape, venue: str, asset: str, market_ms: int) -> Decimal:
+        """Return a venue's price: as recorded, else Upbit's with a generated basis (Bithumb)."""
+        if venue != BITHUMB or tape.has_recorded(venue, asset):
+            return tape.price(venue, asset, market_ms)
+        share = basis(self.seed, venue, asset, market_ms)
+        return tape.price(UPBIT, asset, market_ms) * (1 + share)
+
     def _make(self, tape: Tape, market: Market, tick: int) -> Book:
         at_ms = tick * self.tick_ms
         asset = market.base
-        price = tape.price(market.venue, asset, at_ms)
+        price = self.price(tape, market.venue, asset, at_ms)
         step = price_step(market, price, tape.recorded_ms(at_ms))
         noise = hashlib.sha512(f"{self.seed}:{market.venue}:{asset}:{tick}".encode()).digest()
         bid, ask = _top(price, step, pushes_up=noise[63] > 127)
@@ -99,7 +107,7 @@ class Books:
 
 def level_notional(tape: Tape, market: Market, market_ms: int, price: Decimal) -> Decimal:
     """Return the mean notional of a generated level, in the quote asset."""
-    if market.venue != UPBIT:
+    if market.quote == USDT:
         return market.depth_usdt
     rate = price if market.base == USDT else tape.krw_per_usdt(market_ms)
     return market.depth_usdt * rate
@@ -109,9 +117,9 @@ def price_step(market: Market, price: Decimal, recorded_ms: int) -> Decimal:
     """Return the market's price step at a price."""
     if market.price_step is not None:
         return market.price_step
-    if market.base == USDT and recorded_ms < NEW_STEPS_FROM_MS:
+    if (market.venue, market.base) == (UPBIT, USDT) and recorded_ms < NEW_STEPS_FROM_MS:
         return _OLD_USDT_STEP
-    return krw_price_step(price, recorded_ms)
+    return krw_price_step(market.venue, price, recorded_ms)
 
 
 def _top(price: Decimal, step: Decimal, *, pushes_up: bool) -> tuple[Decimal, Decimal]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from exchanges.simulator.core.values import BINANCE, UPBIT
+from exchanges.simulator.core.values import BINANCE, BITHUMB, UPBIT
 
 # Upbit changed its KRW price steps on 31 July 2025; a stretch replays under the table of its time.
 NEW_STEPS_FROM_MS = 1753887600000
@@ -20,16 +20,23 @@ _NEW_KRW_STEPS = (
     ("0.1", "0.001"), ("0.01", "0.0001"), ("0", "0.00001"),
 )  # fmt: skip
 
+# Bithumb's table, of which no change is known.
+_BITHUMB_STEPS = (
+    ("1000000", "1000"), ("500000", "500"), ("100000", "100"), ("50000", "50"), ("10000", "10"),
+    ("5000", "5"), ("100", "1"), ("10", "0.01"), ("1", "0.001"), ("0", "0.0001"),
+)  # fmt: skip
 
-def krw_price_step(price: Decimal, recorded_ms: int) -> Decimal:
-    """Return Upbit's price step at a price, under the table valid at a recorded instant."""
-    table = _NEW_KRW_STEPS if recorded_ms >= NEW_STEPS_FROM_MS else _OLD_KRW_STEPS
+
+def krw_price_step(venue: str, price: Decimal, recorded_ms: int) -> Decimal:
+    """Return a Korean venue's price step at a price, under the table valid at a recorded instant."""
+    upbits = _NEW_KRW_STEPS if recorded_ms >= NEW_STEPS_FROM_MS else _OLD_KRW_STEPS
+    table: tuple[tuple[str, str], ...] = _BITHUMB_STEPS if venue == BITHUMB else upbits
     return next(Decimal(step) for floor, step in table if price >= Decimal(floor))
 
 
 @dataclass(slots=True, kw_only=True)
 class Market:
-    """One market and its rules. `price_step` None: Upbit's table decides by price.
+    """One market and its rules. `price_step` None: the Korean venue's table decides by price.
 
     `depth_usdt` is the mean notional of a generated level near the top of the book, in USDT.
     """
@@ -46,6 +53,11 @@ class Market:
     depth_usdt: Decimal
     is_open: bool = True
 
+    @property
+    def takes_fee_on_top(self) -> bool:
+        """Whether a buyer pays the fee in won besides (Korea), not out of the asset received."""
+        return self.quote == "KRW"
+
 
 @dataclass(slots=True, kw_only=True)
 class Wallet:
@@ -58,7 +70,7 @@ class Wallet:
     unlock_confirmations: int
     can_deposit: bool = True
     can_withdraw: bool = True
-    # Upbit's status page tells an older story for a while: (can_deposit, can_withdraw), until when.
+    # A Korean venue's status page tells an older story for a while: (can_deposit, can_withdraw), until when.
     shown: tuple[bool, bool] = (True, True)
     shown_until_ms: int = 0
     is_kept_quiet: bool = False  # every other page tells it as well
@@ -72,7 +84,7 @@ class Wallet:
 
 @dataclass(slots=True, kw_only=True)
 class Network:
-    """One asset on one network, with both venues' terms; times are market time."""
+    """One asset on one network, with the venues' terms; times are market time."""
 
     asset: str
     network: str
@@ -98,22 +110,25 @@ _BINANCE_RULES = {
     "DOGE": ("0.00001", "1", 20000),
 }
 _USDT_DEPTH = Decimal(100000)
+# Of Upbit's depth: Bithumb's recorded books of 2024 hold a third of it and less, near the top.
+_BITHUMB_DEPTH = Decimal("0.3")
 _BASE58 = "[1-9A-HJ-NP-Za-km-z]"
+_ORDER = (UPBIT, BINANCE, BITHUMB)
 # asset, network, title, pattern, tag, block ms,
-# then per venue: withdrawal fee, minimum, decimals, confirmations to credit and to unlock
+# then for Upbit, Binance and Bithumb: withdrawal fee, minimum, decimals, confirmations to credit and to unlock
 _NETWORKS = (
     ("XRP", "XRP", "XRP Ledger", f"^r{_BASE58}{{25,34}}$", True, 4000,
-     ("0.4", "1", 6, 3, 3), ("0.2", "2", 6, 3, 3)),
+     ("0.4", "1", 6, 3, 3), ("0.2", "2", 6, 3, 3), ("0.5", "21", 6, 3, 3)),
     ("SOL", "SOL", "Solana", f"^{_BASE58}{{32,44}}$", False, 400,
-     ("0.0085", "0.02", 8, 32, 32), ("0.001", "0.01", 8, 32, 32)),
+     ("0.0085", "0.02", 8, 32, 32), ("0.001", "0.01", 8, 32, 32), ("0.01", "0.05", 8, 32, 32)),
     ("ETH", "ETH", "Ethereum", "^0x[0-9A-Fa-f]{40}$", False, 12000,
-     ("0.009", "0.02", 8, 12, 12), ("0.0003", "0.001", 8, 6, 12)),
+     ("0.009", "0.02", 8, 12, 12), ("0.0003", "0.001", 8, 6, 12), ("0.0024", "0.01", 8, 32, 32)),
     ("BTC", "BTC", "Bitcoin", "^bc1q[02-9ac-hj-np-z]{38}$", False, 600000,
-     ("0.0008", "0.001", 8, 2, 2), ("0.00003", "0.0001", 8, 1, 2)),
+     ("0.0008", "0.001", 8, 2, 2), ("0.00003", "0.0001", 8, 1, 2), ("0.000108", "0.0001", 8, 2, 2)),
     ("DOGE", "DOGE", "Dogecoin", f"^D{_BASE58}{{33}}$", False, 60000,
-     ("4", "20", 8, 6, 6), ("4", "10", 8, 6, 6)),
+     ("4", "20", 8, 6, 6), ("4", "10", 8, 6, 6), ("5", "20", 8, 12, 12)),
     ("USDT", "TRX", "Tron (TRC20)", f"^T{_BASE58}{{33}}$", False, 3000,
-     ("0", "1", 6, 20, 20), ("1", "10", 6, 20, 20)),
+     ("0", "1", 6, 20, 20), ("1", "10", 6, 20, 20), ("0.8", "5", 6, 20, 20)),
 )  # fmt: skip
 
 
@@ -123,10 +138,11 @@ def asset_titles(asset: str) -> tuple[str, str]:
 
 
 def markets_for(assets: tuple[str, ...]) -> dict[tuple[str, str], Market]:
-    """List both venues' markets of the assets, and KRW-USDT."""
-    listed = [_upbit_market(a, Decimal(_BINANCE_RULES[a][2])) for a in assets]
-    listed.append(_upbit_market("USDT", _USDT_DEPTH))
+    """List the venues' markets of the assets, and KRW-USDT at both Korean ones."""
+    depths = {asset: Decimal(_BINANCE_RULES[asset][2]) for asset in assets} | {"USDT": _USDT_DEPTH}
+    listed = [_upbit_market(asset, depth) for asset, depth in depths.items()]
     listed += [_binance_market(asset) for asset in assets]
+    listed += [_bithumb_market(asset, depth * _BITHUMB_DEPTH) for asset, depth in depths.items()]
     return {(market.venue, market.symbol): market for market in listed}
 
 
@@ -135,6 +151,14 @@ def _upbit_market(asset: str, depth_usdt: Decimal) -> Market:
         venue=UPBIT, symbol=f"KRW-{asset}", base=asset, quote="KRW", price_step=None,
         quantity_step=Decimal("0.00000001"), min_notional=Decimal(5000),
         max_notional=Decimal(1000000000), taker_fee=Decimal("0.0005"), depth_usdt=depth_usdt,
+    )  # fmt: skip
+
+
+def _bithumb_market(asset: str, depth_usdt: Decimal) -> Market:
+    return Market(  # the fee is that of an account with a coupon
+        venue=BITHUMB, symbol=f"KRW-{asset}", base=asset, quote="KRW", price_step=None,
+        quantity_step=Decimal("0.00000001"), min_notional=Decimal(5000),
+        max_notional=Decimal(5000000000), taker_fee=Decimal("0.0004"), depth_usdt=depth_usdt,
     )  # fmt: skip
 
 
@@ -151,12 +175,12 @@ def _binance_market(asset: str) -> Market:
 def networks_for(assets: tuple[str, ...]) -> dict[tuple[str, str], Network]:
     """List the networks of the assets and of USDT."""
     listed = {}
-    for asset, network, title, pattern, has_tag, block_ms, upbit, binance in _NETWORKS:
+    for asset, network, title, pattern, has_tag, block_ms, *terms in _NETWORKS:
         if asset == "USDT" or asset in assets:
             listed[asset, network] = Network(
                 asset=asset, network=network, title=title, address_pattern=pattern,
                 has_tag=has_tag, block_ms=block_ms,
-                wallets={UPBIT: _wallet(*upbit), BINANCE: _wallet(*binance)},
+                wallets={venue: _wallet(*row) for venue, row in zip(_ORDER, terms, strict=True)},
             )  # fmt: skip
     return listed
 

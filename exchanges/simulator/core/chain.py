@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-# States of a withdrawal, one vocabulary for both venues.
+# States of a withdrawal, one vocabulary for all venues.
 WAITING = "waiting"
 PROCESSING = "processing"
 DONE = "done"

@@ -1,11 +1,11 @@
-"""Control of the chain: confirm, stall, drop, rebroadcast, release what a fault has stuck."""
+"""Control of the chain: confirm, stall, drop, rebroadcast, release what is stuck, accept a deposit."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from exchanges.simulator.core import chain, wallet
-from exchanges.simulator.core.chain import ChainTransaction, Withdrawal
+from exchanges.simulator.core.chain import ChainTransaction, Deposit, Withdrawal
 from exchanges.simulator.core.world import World
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ def steer(simulator: Simulator, spec: dict[str, object]) -> object:
     It is named by `action`, or stands for itself: `confirm: n`, `stall: true`, `drop: true`.
     """
     world, action = simulator.world, _action(spec)
-    if action == "release":
+    if action == "accept":
+        _accept(world, world.wallet.deposit_by_txid[str(spec["txid"])])
+    elif action == "release":
         _release(world, world.wallet.withdrawals[str(spec["withdrawal_id"])])
     else:
         transaction = _transaction(world, spec)
@@ -51,6 +53,13 @@ def _release(world: World, withdrawal: Withdrawal) -> None:
         wallet.broadcast(world, withdrawal)
     elif was == "stuck_with_txid" and withdrawal.txid is not None:
         _resume(world, world.wallet.transactions[withdrawal.txid], 0)
+
+
+def _accept(world: World, deposit: Deposit) -> None:
+    """Credit a deposit that waits for a person, as if one had applied for it at the venue."""
+    if deposit.state != chain.HELD:
+        raise ValueError("the deposit is not held")
+    wallet.release(world, deposit)
 
 
 def _confirm(world: World, transaction: ChainTransaction, count: int) -> None:

@@ -13,8 +13,7 @@ from exchanges.simulator.core.catalog import Market
 from exchanges.simulator.core.faults import Rule
 from exchanges.simulator.core.numbers import plain
 from exchanges.simulator.core.orders import OPEN
-from exchanges.simulator.core.prices import USDT
-from exchanges.simulator.core.values import UPBIT, VENUES
+from exchanges.simulator.core.values import VENUES
 from exchanges.simulator.core.world import World
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def _balances(world: World, venue: str) -> dict[str, dict[str, str]]:
 
 
 def balances(simulator: Simulator, _spec: Spec) -> object:
-    """Return both accounts' balances and what is between them."""
+    """Return every account's balances and what is between them."""
     world = simulator.world
     between = {f"{place}": {} for place in ("chain.flight", "chain.lost")}  # type: dict[str, dict[str, str]]
     for (place, asset), held in world.vault.cells.items():
@@ -107,14 +106,13 @@ def markets(simulator: Simulator, _spec: Spec) -> object:
 
 def _market(world: World, market: Market) -> dict[str, object]:
     book = world.book(market)
-    is_rate = (market.venue, market.base) == (UPBIT, USDT)
     return {
         "venue": market.venue,
         "symbol": market.symbol,
         "base": market.base,
         "quote": market.quote,
         "price": plain(book.price),
-        "price_generated": is_rate and not world.recording.has_recorded_usdt,
+        "price_generated": not world.recording.has_recorded(market.venue, market.base),
         "price_step": plain(world.price_step(market, book.price)),
         "quantity_step": plain(market.quantity_step),
         "min_notional": plain(market.min_notional),

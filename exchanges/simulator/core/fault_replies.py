@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from exchanges.simulator.core.binance import refusals as binance
+from exchanges.simulator.core.bithumb import refusals as bithumb
 from exchanges.simulator.core.errors import RefusalError
 from exchanges.simulator.core.fault_shapes import reshaped_book, retyped
-from exchanges.simulator.core.krw import refusals as upbit
-from exchanges.simulator.core.values import BINANCE, HTML_TYPE, Fault, Reply, json_reply
+from exchanges.simulator.core.krw.refusals import NamedRefusalError, refuse
+from exchanges.simulator.core.values import BINANCE, BITHUMB, HTML_TYPE, Fault, Reply, json_reply
 
 HANG_MS = 60_000
 DRIP_MS = 1000
@@ -77,12 +78,17 @@ def _refused(venue: str, *, code: int, name: str, text: str | None = None) -> Re
     """Return a refusal in the venue's own form."""
     if venue == BINANCE:
         return binance.refuse(code, text=text).reply
-    return upbit.refuse(name).reply
+    return _korean(venue, refuse(name)).reply
+
+
+def _korean(venue: str, refusal: NamedRefusalError) -> NamedRefusalError:
+    return bithumb.in_own_words(refusal) if venue == BITHUMB else refusal
 
 
 def _duplicate(args: Args, venue: str, truth: Reply) -> Reply:
     del args, truth
-    return _refused(venue, code=-2010, name="duplicated_identifier", text=binance.DUPLICATE)
+    name = "duplicate_client_order_id" if venue == BITHUMB else "duplicated_identifier"
+    return _refused(venue, code=-2010, name=name, text=binance.DUPLICATE)
 
 
 def _insufficient(args: Args, venue: str, truth: Reply) -> Reply:
@@ -95,7 +101,7 @@ def _refusal(args: Args, venue: str, truth: Reply) -> Reply:
     del truth
     if venue != BINANCE:
         status = _whole(args, "status", 0) or None
-        return upbit.refuse(str(args["name"]), status=status).reply
+        return _korean(venue, refuse(str(args["name"]), status=status)).reply
     code = _whole(args, "code", 0)
     refusal = binance.refuse(code, text=binance.text_of(code), status=_whole(args, "status", 400))
     return refusal.reply
@@ -112,7 +118,7 @@ def _limiter(args: Args, venue: str, truth: Reply) -> Reply:
     if venue == BINANCE:
         refusal = binance.refuse(-1003, text=binance.text_of(-1003), status=status)
     else:
-        refusal = upbit.refuse("too_many_requests", status=status)
+        refusal = refuse("too_many_requests", status=status)
     wait = () if kind == "429_silent" else (("Retry-After", str(args.get("seconds", 7))),)
     return Reply(status=status, body=refusal.reply.body, headers=wait)
 

@@ -40,7 +40,7 @@ _PHASES: dict[str, frozenset[str]] = {
 _RATIOS = {"fill_ratio", "rests"}
 _WHOLE = {"read_lag_ms", "delay_ms", "skew_ms"}
 _CLIENT_ID = re.compile(
-    r'(?:identifier|newClientOrderId|origClientOrderId|withdrawOrderId)"?\s*[=:]\s*"?([^"&,}]+)'
+    r'(?:identifier|client_order_id|newClientOrderId|origClientOrderId|withdrawOrderId)"?\s*[=:]\s*"?([^"&,}]+)'
 )
 
 

@@ -8,18 +8,19 @@ from decimal import Decimal
 from exchanges.simulator.core import matching
 from exchanges.simulator.core.addresses import api_key, deposit_address, deposit_tag
 from exchanges.simulator.core.books import Books
-from exchanges.simulator.core.catalog import markets_for, networks_for
+from exchanges.simulator.core.catalog import Network, markets_for, networks_for
 from exchanges.simulator.core.chain import AllowedAddress
 from exchanges.simulator.core.orders import CANCELLED
 from exchanges.simulator.core.prices import Tape
 from exchanges.simulator.core.timeline import Timeline
-from exchanges.simulator.core.values import BINANCE, UPBIT, VENUES, RandomSource
+from exchanges.simulator.core.values import BINANCE, BITHUMB, KOREAN, UPBIT, VENUES, RandomSource
 from exchanges.simulator.core.vault import OUTSIDE
 from exchanges.simulator.core.world import Key, Settings, World
 
 OPENING: Mapping[tuple[str, str], Decimal] = {
     (BINANCE, "USDT"): Decimal(100_000),
     (UPBIT, "KRW"): Decimal(50_000_000),
+    (BITHUMB, "KRW"): Decimal(50_000_000),
 }
 TICK_MS = 1000
 TICK_WALL_MS = 250
@@ -28,10 +29,11 @@ TICK_WALL_MS = 250
 SCENARIOS: Mapping[str, Mapping[str, object]] = {
     "default": {},
     "unlimited": {"has_limits": False, "read_lag_wall_ms": {}},
-    "lagging": {"read_lag_wall_ms": {BINANCE: 3000, UPBIT: 1000}},
+    "lagging": {"read_lag_wall_ms": {BINANCE: 3000, UPBIT: 1000, BITHUMB: 1000}},
     "slow-fills": {"fill_latency_ms": 20_000, "partial_fill_ratio": Decimal("0.6")},
     "bnb-fees": {"bnb_usdt": Decimal(600)},
-    "travel-rule": {"has_upbit_travel_rule": True},
+    "travel-rule": {"has_upbit_travel_rule": True, "has_bithumb_travel_rule": True},
+    "consent": {"needs_consent": True},
     "new-addresses": {"shows_new_addresses_at_once": False},
 }
 
@@ -98,20 +100,23 @@ def adopt_tape(world: World, tape: Tape) -> None:
 
 
 def _open_addresses(world: World) -> None:
-    names = {UPBIT: "Upbit", BINANCE: "Binance"}
-    others = {UPBIT: BINANCE, BINANCE: UPBIT}
     for venue in VENUES:
         for asset, network in world.networks:
-            address = deposit_address(world.seed, venue, asset, network)
-            has_tag = world.networks[asset, network].has_tag
-            tag = deposit_tag(world.seed, venue, asset) if has_tag else ""
-            key = (venue, asset, network)
-            if key in world.wallet.addresses:
-                continue
-            world.wallet.addresses[key] = (address, tag)
-            if venue == UPBIT and not world.settings.shows_new_addresses_at_once:
-                world.wallet.hidden_addresses.add(key)
-            entry = AllowedAddress(
-                asset=asset, network=network, address=address, tag=tag, owner=names[venue]
-            )
-            world.wallet.allowed.setdefault(others[venue], []).append(entry)
+            if (venue, asset, network) not in world.wallet.addresses:
+                _open_address(world, venue, world.networks[asset, network])
+
+
+def _open_address(world: World, venue: str, network: Network) -> None:
+    """Give the account an address, and allow withdrawals to it at the other venues."""
+    asset, name = network.asset, network.network
+    address = deposit_address(world.seed, venue, asset, name)
+    tag = deposit_tag(world.seed, venue, asset) if network.has_tag else ""
+    world.wallet.addresses[venue, asset, name] = (address, tag)
+    if venue in KOREAN and not world.settings.shows_new_addresses_at_once:
+        world.wallet.hidden_addresses.add((venue, asset, name))
+    entry = AllowedAddress(
+        asset=asset, network=name, address=address, tag=tag, owner=venue.capitalize()
+    )
+    for other in VENUES:
+        if other != venue:
+            world.wallet.allowed.setdefault(other, []).append(entry)

@@ -1,4 +1,4 @@
-"""Rate limits on wall time: Upbit's token windows a second, Binance's weights and order counts."""
+"""Rate limits on wall time: windows a second in Korea, Binance's weights and order counts."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ UPBIT_PER_SECOND = {
     "order": 12, "order-test": 8, "order-cancel-all": 1,
 }  # fmt: skip
 UPBIT_PATIENCE_SECONDS = 5
+BITHUMB_PER_SECOND = {"public": 150, "private": 140, "batch": 20}
 BINANCE_WEIGHT_A_MINUTE = 6000
 BINANCE_ORDERS_10S = 50
 BINANCE_ORDERS_A_DAY = 160_000
@@ -49,7 +50,7 @@ class Ban:
 
 @dataclass(slots=True)
 class Limiter:
-    """Counters of both venues; not part of the durable state."""
+    """Counters of all venues; not part of the durable state."""
 
     windows: dict[str, Window] = field(default_factory=dict)
     bans: dict[str, Ban] = field(default_factory=dict)
@@ -71,8 +72,14 @@ class Limiter:
         headers = (("Remaining-Req", f"group={group}; min=1800; sec={max(0, limit - used)}"),)
         if self.is_on and used > limit:
             _note_excess(ban, second, wall_ms)
-            raise RefusalError(_upbit_throttled(headers))
+            raise RefusalError(_korean_throttled(headers))
         return headers
+
+    def bithumb(self, category: str, wall_ms: int) -> None:
+        """Count a request of a category; refuse with 429. No header tells what is left."""
+        used = self._spend(f"bithumb:{category}", wall_ms // 1000, 1)
+        if self.is_on and used > BITHUMB_PER_SECOND[category]:
+            raise RefusalError(_korean_throttled(()))
 
     def binance(self, weight: int, orders: int, wall_ms: int) -> Headers:
         """Count weight and orders of an /api request; refuse with 429 and Retry-After."""
@@ -141,7 +148,7 @@ def _note_excess(ban: Ban, second: int, wall_ms: int) -> None:
         ban.excess_run = 0
 
 
-def _upbit_throttled(headers: Headers) -> Reply:
+def _korean_throttled(headers: Headers) -> Reply:
     error = {"name": "too_many_requests", "message": "요청 수 제한을 초과했습니다."}
     return json_reply({"error": error}, 429, headers)
 

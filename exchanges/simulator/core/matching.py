@@ -1,7 +1,7 @@
 """Accepts an order that passed the venue's checks: locks, walks the book, settles, rests or ends.
 
-Upbit takes its fee in the quote asset (on top of a buy, out of a sale), Binance in the asset
-received. Fees floor to eight decimals.
+Korean venues take their fee in the quote asset (on top of a buy, out of a sale), Binance in the
+asset received. Fees floor to eight decimals.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from exchanges.simulator.core.orders import (
     Order,
 )
 from exchanges.simulator.core.prints import of_fill
-from exchanges.simulator.core.values import UPBIT
+from exchanges.simulator.core.values import BINANCE
 from exchanges.simulator.core.world import World
 
 # Generated books begin well within this share of the recorded price.
@@ -31,13 +31,13 @@ BNB_DISCOUNT = Decimal("0.75")
 
 
 def needed_lock(market: Market, order: Order) -> tuple[str, Decimal, Decimal]:
-    """Return the asset to lock, how much, and the fee within it (Upbit buys)."""
+    """Return the asset to lock, how much, and the fee within it (buys in won)."""
     if order.side != BUY:
         return market.base, order.quantity or ZERO, ZERO
     notional = order.budget
     if notional is None:
         notional = (order.price or ZERO) * (order.quantity or ZERO)
-    if market.venue != UPBIT:
+    if not market.takes_fee_on_top:
         return market.quote, notional, ZERO
     fee = ceil_to(notional * market.taker_fee, EIGHT_PLACES)
     return market.quote, notional + fee, fee
@@ -176,7 +176,7 @@ def settle_fill(
     tick_ms = world.books.tick_ms
     number = world.prints.next_number(market, world.market_ms // tick_ms * tick_ms)
     fill = Fill(
-        venue_trade_id=world.new_uuid() if order.venue == UPBIT else str(number),
+        venue_trade_id=world.new_trade_id(order.venue, number),
         price=price,
         quantity=quantity,
         notional=notional,
@@ -194,12 +194,12 @@ def settle_fill(
 def _fee(
     world: World, market: Market, order: Order, quantity: Decimal, notional: Decimal
 ) -> tuple[str, Decimal]:
-    if market.venue != UPBIT and world.settings.bnb_usdt is not None:
+    if market.venue == BINANCE and world.settings.bnb_usdt is not None:
         discounted = notional * market.taker_fee * BNB_DISCOUNT
         fee = floor_to(discounted / world.settings.bnb_usdt, EIGHT_PLACES)
         if world.free(market.venue, BNB) >= fee:
             return BNB, fee
-    if market.venue == UPBIT or order.side != BUY:
+    if market.takes_fee_on_top or order.side != BUY:
         return market.quote, floor_to(notional * market.taker_fee, EIGHT_PLACES)
     return market.base, floor_to(quantity * market.taker_fee, EIGHT_PLACES)
 
@@ -252,8 +252,8 @@ def _settle_end(world: World, market: Market, order: Order) -> None:
 
 
 def _is_spent(world: World, market: Market, order: Order) -> bool:
-    """Say whether a budget is used up: to the last digit at Upbit, to the last step elsewhere."""
-    if order.budget_left == ZERO or market.venue == UPBIT or not order.executed:
+    """Say whether a budget is used up: to the last digit in won, to the last step elsewhere."""
+    if order.budget_left == ZERO or market.takes_fee_on_top or not order.executed:
         return order.budget_left == ZERO
     left = next((level for level in facing(world, market, order) if level.quantity > ZERO), None)
     return left is not None and order.budget_left < left.price * market.quantity_step
@@ -302,7 +302,7 @@ def _is_near(world: World, market: Market, order: Order) -> bool:
     book = world.books.current.get((market.venue, market.symbol))
     if order.price is None or (book is not None and book.is_pinned):
         return True
-    price = world.recording.price(market.venue, market.base, world.market_ms)
+    price = world.price(market.venue, market.base)
     reach = price * NEAR
     return order.price >= price - reach if order.side == BUY else order.price <= price + reach
 

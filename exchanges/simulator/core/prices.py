@@ -1,4 +1,4 @@
-"""Prices as recorded: candles of both venues and the official rate, replayed along market time.
+"""Prices as recorded: candles of the venues and the official rate, replayed along market time.
 
 Inside a bar the price goes open -> first extreme -> second extreme -> close in three equal parts;
 both venues take the order of the global venue's bar, so that a premium is recorded at the bar's
@@ -68,10 +68,9 @@ class Tape:
     generated: str = ""
     memo: dict[tuple[str, int], Decimal] = field(default_factory=dict, compare=False)
 
-    @property
-    def has_recorded_usdt(self) -> bool:
-        """Whether the Korean venue's KRW-USDT was recorded in this stretch."""
-        return (UPBIT, USDT) in self.series
+    def has_recorded(self, venue: str, asset: str) -> bool:
+        """Say whether the venue's own prices of the asset were recorded in this stretch."""
+        return (venue, asset) in self.series
 
     def recorded_ms(self, market_ms: int) -> int:
         """Map a market instant to the recorded one, starting again after the end."""
@@ -87,7 +86,7 @@ class Tape:
     def krw_per_usdt(self, market_ms: int) -> Decimal:
         """Return the recorded KRW-USDT price, else the rate of the median asset."""
         at_ms = self.recorded_ms(market_ms)
-        if self.has_recorded_usdt:
+        if self.has_recorded(UPBIT, USDT):
             return _walk(self.series[UPBIT, USDT], None, at_ms)
         known = self.memo.get((USDT, at_ms))
         if known is None:

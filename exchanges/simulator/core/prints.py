@@ -81,7 +81,7 @@ def at_tick(world: World, market: Market, tick: int) -> Print:
     """Return the trade of others in a tick."""
     market_ms = tick * world.books.tick_ms
     tape = world.recording
-    price = tape.price(market.venue, market.base, market_ms)
+    price = world.price(market.venue, market.base, market_ms)
     step = price_step(market, price, tape.recorded_ms(market_ms))
     key = f"print:{world.seed}:{market.venue}:{market.symbol}:{tick}"
     noise = hashlib.sha256(key.encode()).digest()

@@ -13,6 +13,7 @@ from decimal import Decimal, localcontext
 
 from exchanges.simulator.core import changes, control, matching, wallet
 from exchanges.simulator.core.binance import routes as binance
+from exchanges.simulator.core.bithumb import routes as bithumb
 from exchanges.simulator.core.errors import InvariantViolationError, RefusalError
 from exchanges.simulator.core.faults import OVERRIDES, Faults, Rule, overrides_of, spoil
 from exchanges.simulator.core.flights import flight_problems
@@ -24,11 +25,12 @@ from exchanges.simulator.core.prices import Tape
 from exchanges.simulator.core.streams.hub import Streams
 from exchanges.simulator.core.timeline import Event
 from exchanges.simulator.core.upbit import routes as upbit
-from exchanges.simulator.core.values import UPBIT, Fault, RandomSource, Reply, Request
+from exchanges.simulator.core.values import BITHUMB, UPBIT, Fault, RandomSource, Reply, Request
 from exchanges.simulator.core.world import Key, World
 
 REQUESTS_KEPT = 20_000
 EVENTS_AT_ONCE = 1_000_000
+_KOREAN = {UPBIT: upbit.answer, BITHUMB: bithumb.answer}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,7 @@ class Seen:
 
 
 class Simulator:
-    """Both venues, the chain between them, their faults, and what was asked of them."""
+    """The venues, the chain between them, their faults, and what was asked of them."""
 
     def __init__(
         self,
@@ -195,8 +197,8 @@ class Simulator:
 
     def _venue_reply(self, request: Request, *, is_trusted: bool, signer: Key | None) -> Reply:
         try:
-            if request.venue == UPBIT:
-                return upbit.answer(
+            if request.venue in _KOREAN:
+                return _KOREAN[request.venue](
                     self.world, self.limiter, self.nonces, request, is_trusted=is_trusted
                 )
             return binance.answer(

@@ -10,7 +10,9 @@ import msgspec
 
 UPBIT: Final = "upbit"
 BINANCE: Final = "binance"
-VENUES: Final = (UPBIT, BINANCE)
+BITHUMB: Final = "bithumb"
+VENUES: Final = (UPBIT, BINANCE, BITHUMB)
+KOREAN: Final = frozenset({UPBIT, BITHUMB})
 
 JSON_TYPE: Final = "application/json"
 HTML_TYPE: Final = "text/html"

@@ -30,7 +30,7 @@ from exchanges.simulator.core.chain import (
 )
 from exchanges.simulator.core.numbers import ZERO, plain
 from exchanges.simulator.core.timeline import Event
-from exchanges.simulator.core.values import BINANCE, UPBIT
+from exchanges.simulator.core.values import BINANCE, BITHUMB, UPBIT
 from exchanges.simulator.core.vault import FLIGHT, LOST, OUTSIDE
 from exchanges.simulator.core.world import World
 
@@ -72,8 +72,7 @@ def _accept_twin(world: World, withdrawal: Withdrawal) -> None:
     del world.override["withdrawal"]
     if world.free(withdrawal.venue, withdrawal.asset) < withdrawal.quantity + withdrawal.fee:
         return
-    is_upbit = withdrawal.venue == UPBIT
-    own_id = world.new_uuid() if is_upbit else world.new_hex(128)
+    own_id = world.new_withdrawal_id(withdrawal.venue)
     accept(world, replace(withdrawal, venue_withdrawal_id=own_id, client_id=None))
 
 
@@ -229,17 +228,18 @@ def _recipient(world: World, transaction: ChainTransaction) -> tuple[str | None,
 
 
 def _credit(world: World, deposit: Deposit, transaction: ChainTransaction) -> None:
-    if deposit.venue == UPBIT and not transaction.arrival and _is_suspected(world, deposit):
+    if not transaction.arrival and _is_suspected(world, deposit):
         transaction.arrival = "suspected"
     if not arrivals.is_kept(world, transaction, deposit):
         release(world, deposit)
 
 
 def _is_suspected(world: World, deposit: Deposit) -> bool:
-    if not world.settings.has_upbit_travel_rule:
+    settings = world.settings
+    holds = {UPBIT: settings.has_upbit_travel_rule, BITHUMB: settings.has_bithumb_travel_rule}
+    if not holds.get(deposit.venue):
         return False
-    krw = world.recording.price(UPBIT, deposit.asset, world.market_ms) * deposit.quantity
-    return krw >= TRAVEL_RULE_KRW
+    return world.price(deposit.venue, deposit.asset) * deposit.quantity >= TRAVEL_RULE_KRW
 
 
 def release(world: World, deposit: Deposit) -> None:

@@ -14,7 +14,7 @@ from exchanges.simulator.core.orders import OrderLog
 from exchanges.simulator.core.prices import Tape
 from exchanges.simulator.core.prints import Prints
 from exchanges.simulator.core.timeline import Agenda, Timeline
-from exchanges.simulator.core.values import BINANCE, UPBIT, VENUES, RandomSource
+from exchanges.simulator.core.values import BINANCE, BITHUMB, UPBIT, VENUES, RandomSource
 from exchanges.simulator.core.vault import Vault
 
 ALL_PERMISSIONS = frozenset({"read", "trade", "withdraw"})
@@ -51,13 +51,21 @@ class Settings:
     read_lag_wall_ms: dict[str, int] = field(default_factory=lambda: {BINANCE: 300})
     # What may leave a venue within 24 hours, in its quote asset.
     daily_withdrawal: dict[str, Decimal] = field(
-        default_factory=lambda: {UPBIT: Decimal(5_000_000_000), BINANCE: Decimal(8_000_000)}
+        default_factory=lambda: {
+            UPBIT: Decimal(5_000_000_000),
+            BINANCE: Decimal(8_000_000),
+            BITHUMB: Decimal(5_000_000_000),
+        }
     )
     has_binance_allow_list: bool = True
     has_upbit_travel_rule: bool = False
     binance_travel_rule: str = "NIL"
     has_limits: bool = True
     shows_new_addresses_at_once: bool = True
+    has_bithumb_travel_rule: bool = False
+    needs_consent: bool = False  # Bithumb: of the account holder, before any withdrawal
+    returns_known_orders: bool = False  # Bithumb: for a known client id, instead of refusing it
+    not_ready_wall_ms: int = 150  # Bithumb: how long an accepted order cannot be asked about
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,6 +122,11 @@ class World:
         """Return the market's book now."""
         return self.books.of(self.recording, market, self.market_ms)
 
+    def price(self, venue: str, asset: str, market_ms: int | None = None) -> Decimal:
+        """Return a venue's price of an asset at an instant or now, in its markets' quote asset."""
+        at_ms = self.market_ms if market_ms is None else market_ms
+        return self.books.price(self.recording, venue, asset, at_ms)
+
     def price_step(self, market: Market, price: Decimal) -> Decimal:
         """Return the market's price step at a price now."""
         return price_step(market, price, self.recording.recorded_ms(self.market_ms))
@@ -143,6 +156,20 @@ class World:
         self.numbers += 1
         return self.numbers
 
+    def new_trade_id(self, venue: str, number: int) -> str:
+        """Return the id of an execution with a number of its own as the venue spells it."""
+        return self.new_uuid() if venue == UPBIT else _spelled(venue, number)
+
+    def new_withdrawal_id(self, venue: str) -> str:
+        """Return the id of a withdrawal as the venue spells it."""
+        if venue == BITHUMB:
+            return str(self.next_number())
+        return self.new_uuid() if venue == UPBIT else self.new_hex(128)
+
+    def new_order_number(self, venue: str) -> str:
+        """Return a sequential id of an order as the venue spells it."""
+        return _spelled(venue, self.next_number())
+
     def new_uuid(self) -> str:
         """Return a random UUID (version 4) from the seeded source."""
         text = f"{self.rng.getrandbits(128):032x}"
@@ -159,3 +186,7 @@ class World:
     def locked(self, venue: str, asset: str) -> Decimal:
         """Say what the account has locked."""
         return self.vault.held(f"{venue}.locked", asset)
+
+
+def _spelled(venue: str, number: int) -> str:
+    return f"C0101{number:015d}" if venue == BITHUMB else str(number)

@@ -49,8 +49,10 @@ def encoded(content: bytes) -> str:
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
-def upbit_token(access: str, secret: str, hashed: str, nonce: str, algorithm: str = "HS512") -> str:
-    claims = {"access_key": access, "nonce": nonce}
+def korean_token(
+    access: str, secret: str, hashed: str, nonce: str, algorithm: str = "HS512", **extra: int
+) -> str:
+    claims: dict[str, Any] = {"access_key": access, "nonce": nonce, **extra}
     if hashed:
         digest = hashlib.sha512(hashed.encode()).hexdigest()
         claims |= {"query_hash": digest, "query_hash_alg": "SHA512"}
@@ -58,6 +60,10 @@ def upbit_token(access: str, secret: str, hashed: str, nonce: str, algorithm: st
     signed = f"{encoded(json.dumps(header).encode())}.{encoded(json.dumps(claims).encode())}"
     hashing = {"HS512": hashlib.sha512, "HS256": hashlib.sha256}[algorithm]
     return f"{signed}.{encoded(hmac.new(secret.encode(), signed.encode(), hashing).digest())}"
+
+
+def upbit_token(access: str, secret: str, hashed: str, nonce: str, algorithm: str = "HS512") -> str:
+    return korean_token(access, secret, hashed, nonce, algorithm)
 
 
 @dataclass(frozen=True)
@@ -71,15 +77,15 @@ class Said:
 
 @dataclass
 class Speaker:
-    """Both accounts of one simulator."""
+    """The accounts of one simulator."""
 
     simulator: Simulator
     wall_ms: int = BEGIN_MS
     nonces: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        accounts = self.control("GET", "/control/accounts").body["accounts"]
-        self.upbit_account, self.binance_account = accounts["upbit"], accounts["binance"]
+        self.accounts = self.control("GET", "/control/accounts").body["accounts"]
+        self.upbit_account, self.binance_account = self.accounts["upbit"], self.accounts["binance"]
 
     def wait(self, seconds: float) -> None:
         self.wall_ms += int(seconds * 1000)
@@ -87,13 +93,26 @@ class Speaker:
 
     def upbit_raw(self, method: str, path: str, /, **params: Any) -> Reply | Fault:
         query = "&".join(f"{name}={value}" for name, value in params.items())
+        return self._korean("upbit", method, path, query, params, algorithm="HS512")
+
+    def bithumb_raw(self, method: str, path: str, /, **params: Any) -> Reply | Fault:
+        query = "&".join(f"{name}={value}" for name, value in params.items())
+        stamp = {"algorithm": "HS256", "timestamp": self.wall_ms}
+        return self._korean("bithumb", method, path, query, params, **stamp)
+
+    def bithumb(self, method: str, path: str, /, **params: Any) -> Said:
+        return said(self.bithumb_raw(method, path, **params))
+
+    def _korean(
+        self, venue: str, method: str, path: str, query: str, params: dict[str, Any], **claims: Any
+    ) -> Reply | Fault:
         nonce = self.nonces.pop() if self.nonces else str(uuid4())
-        account = self.upbit_account
-        token = upbit_token(account["access_key"], account["secret_key"], query, nonce)
+        account = self.accounts[venue]
+        token = korean_token(account["access_key"], account["secret_key"], query, nonce, **claims)
         headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
         is_post = method == "POST"
         return self.simulator.handle(
-            "upbit",
+            venue,
             method,
             path,
             "" if is_post else query,
@@ -142,8 +161,7 @@ class Speaker:
         return world.free(venue, asset), world.locked(venue, asset)
 
     def address(self, venue: str, asset: str) -> dict[str, str]:
-        account = self.upbit_account if venue == "upbit" else self.binance_account
-        rows = account["deposit_addresses"]
+        rows = self.accounts[venue]["deposit_addresses"]
         return next(row for row in rows if row["asset"] == asset)
 
     def kinds(self) -> list[Any]:

@@ -6,6 +6,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -17,8 +18,8 @@ from exchanges.simulator.core.vault import FLIGHT, OUTSIDE, Vault
 from tests.exchanges.simulator.speaking import Speaker, new_simulator
 
 OPERATIONS_A_SEED, OPERATIONS_A_WORLD, FAULTS_A_WORLD = 10_000, 100, 4
-VENUES = st.sampled_from(["upbit", "binance"])
-OTHER = {"upbit": "binance", "binance": "upbit"}
+VENUES = st.sampled_from(["upbit", "binance", "bithumb"])
+WAYS = st.sampled_from(list(permutations(["upbit", "binance", "bithumb"], 2)))
 QUANTITY = st.one_of(st.integers(20, 400), st.integers(1, 20), st.decimals("0", "9", places=8))
 # What a row's rule may be told beyond its usual arguments.
 VARIANTS: dict[str, list[dict[str, Any]]] = {
@@ -52,7 +53,7 @@ BREAKS = st.tuples(
     st.just("break"),
     st.sampled_from(list(RULES)),
     st.integers(0, 11),
-    st.sampled_from(["", "upbit", "binance"]),
+    st.sampled_from(["", "upbit", "binance", "bithumb"]),
     st.sampled_from([None, None, "before", "after_accept", "reply"]),
     st.sampled_from(["once", "once", {"prob": "0.3"}]),
 )
@@ -68,7 +69,8 @@ OPERATIONS = st.one_of(
         st.decimals("2.2", "2.8", places=4),
     ),
     st.tuples(
-        st.just("bid_or_ask_at_upbit"),
+        st.just("bid_or_ask"),
+        st.sampled_from(["upbit", "bithumb"]),
         st.sampled_from(["bid", "ask"]),
         st.sampled_from(
             ["limit", "limit ioc", "limit fok", "limit post_only", "market", "best ioc"]
@@ -76,8 +78,8 @@ OPERATIONS = st.one_of(
         st.decimals("2", "400", places=8),
         st.integers(2700, 3800),
     ),
-    st.tuples(st.just("send"), VENUES, QUANTITY),
-    st.tuples(st.just("send"), VENUES, QUANTITY),
+    st.tuples(st.just("send"), WAYS, QUANTITY),
+    st.tuples(st.just("send"), WAYS, QUANTITY),
     st.tuples(st.just("cancel"), VENUES, st.booleans()),
     st.tuples(st.just("look"), VENUES),
     st.tuples(st.just("wait"), st.integers(1, 60)),
@@ -105,8 +107,8 @@ def buy_or_sell_at_binance(
     speaker.binance_raw("POST", "/api/v3/order", **order, **force, **amounts)
 
 
-def bid_or_ask_at_upbit(
-    speaker: Speaker, side: str, kind: str, volume: Decimal, price: int
+def bid_or_ask(
+    speaker: Speaker, venue: str, side: str, kind: str, volume: Decimal, price: int
 ) -> None:
     word, _, force = kind.partition(" ")
     by_notional = word in {"market", "best"} and side == "bid"
@@ -115,19 +117,25 @@ def bid_or_ask_at_upbit(
         amounts["price"] = str(price)
     if word == "market" and side == "bid":
         word = "price"
-    order = {"market": "KRW-XRP", "side": side, "ord_type": word, **amounts}
+    order = {"market": "KRW-XRP", "side": side, **amounts}
     extra = {"time_in_force": force} if force else {}
-    speaker.upbit_raw("POST", "/v1/orders", **order, **extra)
-
-
-def send(speaker: Speaker, venue: str, quantity: Decimal | int) -> None:
-    to = speaker.address(OTHER[venue], "XRP")
-    amount = str(Decimal(quantity).quantize(Decimal("0.000001")))
     if venue == "upbit":
-        asked = {"currency": "XRP", "net_type": "XRP", "secondary_address": to["tag"]}
-        speaker.upbit_raw(
-            "POST", "/v1/withdraws/coin", **asked, amount=amount, address=to["address"]
-        )
+        speaker.upbit_raw("POST", "/v1/orders", **order, **extra, ord_type=word)
+    else:
+        speaker.bithumb_raw("POST", "/v2/orders", **order, **extra, order_type=word)
+
+
+def send(speaker: Speaker, way: tuple[str, str], quantity: Decimal | int) -> None:
+    venue, receiver = way
+    to = speaker.address(receiver, "XRP")
+    amount = str(Decimal(quantity).quantize(Decimal("0.000001")))
+    if venue != "binance":
+        asked = {"currency": "XRP", "net_type": "XRP", "amount": amount}
+        asked |= {"address": to["address"], "secondary_address": to["tag"]}
+        if venue == "upbit":
+            speaker.upbit_raw("POST", "/v1/withdraws/coin", **asked)
+        else:
+            speaker.bithumb_raw("POST", "/v1/withdraws/coin", **asked, exchange_name=receiver)
         return
     asked = {"coin": "XRP", "network": "XRP", "addressTag": to["tag"]}
     path = "/sapi/v1/capital/withdraw/apply"
@@ -139,11 +147,14 @@ def cancel(speaker: Speaker, venue: str, is_withdrawal: bool) -> None:
     if venue == "binance":
         speaker.binance_raw("DELETE", "/api/v3/openOrders", symbol="XRPUSDT")
         return
-    ids = [row.venue_withdrawal_id for row in speaker.simulator.world.wallet.withdrawals.values()]
+    world, speak = speaker.simulator.world, getattr(speaker, f"{venue}_raw")
+    ids = [row.venue_withdrawal_id for row in world.wallet.withdrawals.values()]
     if is_withdrawal and ids:
-        speaker.upbit_raw("DELETE", "/v1/withdraws/coin", uuid=ids[-1])
-    else:
-        speaker.upbit_raw("DELETE", "/v1/orders/open")
+        speak("DELETE", "/v1/withdraws/coin", uuid=ids[-1])
+    elif venue == "upbit":
+        speak("DELETE", "/v1/orders/open")
+    for order in world.orders["bithumb"].open_orders() if venue == "bithumb" else ():
+        speak("DELETE", "/v2/order", order_id=order.venue_order_id)
 
 
 def look(speaker: Speaker, venue: str) -> None:
@@ -155,10 +166,11 @@ def look(speaker: Speaker, venue: str) -> None:
         speaker.simulator.handle("binance", "GET", "/api/v3/depth", "symbol=XRPUSDT")
         speaker.simulator.handle("binance", "GET", "/api/v3/time", "")
         return
+    speak = getattr(speaker, f"{venue}_raw")
     for path in ("/v1/accounts", "/v1/withdraws", "/v1/deposits"):
-        speaker.upbit_raw("GET", path)
-    speaker.upbit_raw("GET", "/v1/order", uuid="nobody")
-    speaker.simulator.handle("upbit", "GET", "/v1/orderbook", "markets=KRW-XRP")
+        speak("GET", path)
+    speak("GET", "/v1/order", uuid="nobody")
+    speaker.simulator.handle(venue, "GET", "/v1/orderbook", "markets=KRW-XRP")
 
 
 def wait(speaker: Speaker, seconds: int) -> None:
@@ -202,7 +214,7 @@ def mend(speaker: Speaker, venue: str) -> None:
 
 CARRY_OUT: dict[str, Callable[..., None]] = {
     "buy_or_sell_at_binance": buy_or_sell_at_binance,
-    "bid_or_ask_at_upbit": bid_or_ask_at_upbit,
+    "bid_or_ask": bid_or_ask,
     "send": send,
     "cancel": cancel,
     "look": look,
@@ -228,7 +240,7 @@ def test_money_is_conserved_under_ten_thousand_random_operations_and_faults(seed
     def conserved(operations: list[Any]) -> None:
         nonlocal done
         speaker = Speaker(new_simulator(seed=seed))
-        for venue in ("upbit", "binance"):
+        for venue in ("upbit", "binance", "bithumb"):
             speaker.credit(venue, "XRP", "3000")
         spoil_from_the_start(speaker, operations)
         for kind, *rest in operations:
@@ -248,7 +260,7 @@ def test_money_is_conserved_under_ten_thousand_random_operations_and_faults(seed
 def test_coins_in_flight_that_no_transaction_carries_are_found() -> None:
     speaker = Speaker(new_simulator())
     speaker.credit("upbit", "XRP", "300")
-    send(speaker, "upbit", Decimal(100))
+    send(speaker, ("upbit", "binance"), Decimal(100))
     speaker.wait(1)
     speaker.simulator.world.move("XRP", Decimal(7), "upbit.free", FLIGHT)
     (problem,) = speaker.simulator.problems()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
+
 from tests.exchanges.simulator.speaking import BEGIN_MS, Speaker
 
 
@@ -12,10 +14,21 @@ def test_accounts_name_keys_balances_and_addresses(speaker: Speaker) -> None:
     upbit, binance = body["accounts"]["upbit"], body["accounts"]["binance"]
     assert upbit["balances"] == {"KRW": {"free": "50000000", "locked": "0"}}
     assert binance["balances"] == {"USDT": {"free": "100000", "locked": "0"}}
-    there = {(r["asset"], r["address"], r["tag"]) for r in binance["deposit_addresses"]}
-    allowed = {(r["asset"], r["address"], r["tag"]) for r in upbit["withdrawal_addresses"]}
-    assert there == allowed
-    assert upbit["access_key"] != binance["access_key"]
+    assert len({account["access_key"] for account in body["accounts"].values()}) == 3
+
+
+def keyed(rows: list[dict[str, str]]) -> set[tuple[str, str, str]]:
+    return {(row["asset"], row["address"], row["tag"]) for row in rows}
+
+
+@pytest.mark.parametrize("venue", ["upbit", "binance", "bithumb"])
+def test_an_account_may_withdraw_to_every_other_account_and_to_none_of_its_own(
+    speaker: Speaker, venue: str
+) -> None:
+    accounts = speaker.control("GET", "/control/accounts").body["accounts"]
+    others = [keyed(row["deposit_addresses"]) for name, row in accounts.items() if name != venue]
+    assert keyed(accounts[venue]["withdrawal_addresses"]) == set.union(*others)
+    assert len(set.union(*others)) == sum(map(len, others))
 
 
 def test_the_clock_jumps_freezes_and_changes_pace(speaker: Speaker) -> None:

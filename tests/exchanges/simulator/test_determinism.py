@@ -16,7 +16,7 @@ def trade_and_send(speaker: Speaker, seed: int) -> None:
     for number in range(120):
         speaker.wait(choice.uniform(0.01, 2))
         side = choice.choice(["BUY", "SELL"])
-        kind = choice.randrange(4)
+        kind = choice.randrange(5)
         if kind == 0:
             order = {"symbol": "XRPUSDT", "side": side, "type": "LIMIT", "timeInForce": "GTC"}
             price = {"quantity": "50", "price": choice.choice(["2.4", "2.5", "2.6"])}
@@ -32,6 +32,11 @@ def trade_and_send(speaker: Speaker, seed: int) -> None:
             speaker.nonces.append(f"n{number}")
             speaker.upbit("POST", "/v1/orders", **market, ord_type="limit", **price)
         elif kind == 2:
+            market = {"market": "KRW-XRP", "side": choice.choice(["bid", "ask"]), "volume": "30"}
+            price = {"price": choice.choice(["3300", "3400", "3500"]), "order_type": "limit"}
+            speaker.nonces.append(f"n{number}")
+            speaker.bithumb("POST", "/v2/orders", **market, **price)
+        elif kind == 3:
             request = {"coin": "XRP", "network": "XRP", "amount": "20"}
             speaker.binance(
                 "POST",

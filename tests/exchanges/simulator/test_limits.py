@@ -64,6 +64,21 @@ def test_binance_allows_fifty_orders_in_ten_seconds(limited: Speaker) -> None:
     assert replies[-1].body["code"] == -1015
 
 
+def test_bithumb_throttles_each_category_by_itself_and_tells_nothing_of_what_is_left(
+    limited: Speaker,
+) -> None:
+    replies = [limited.bithumb("GET", "/v1/accounts") for _ in range(141)]
+    assert [reply.status for reply in replies[-2:]] == [200, 429]
+    assert replies[-1].body["error"]["name"] == "too_many_requests"
+    assert replies[0].headers == {}
+    public = [limited.public("bithumb", "/v1/ticker", "markets=KRW-XRP") for _ in range(151)]
+    assert [reply.status for reply in public[-2:]] == [200, 429]
+    batch = [limited.bithumb("POST", "/v2/orders/cancel") for _ in range(21)]
+    assert [reply.status for reply in batch[-2:]] == [400, 429]
+    limited.wait(1)
+    assert limited.bithumb("GET", "/v1/accounts").status == 200
+
+
 def test_market_speed_does_not_stretch_the_limits() -> None:
     fast = Speaker(new_simulator(scenario="default", speed=6000))
     fast.wait(0.1)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from exchanges.simulator.candles import SAMPLE, load_tape, stretches
+from exchanges.simulator.core.books import Books
 from exchanges.simulator.core.prices import Bar, Rate, Series, Tape
 from tests.exchanges.simulator.speaking import Speaker, new_simulator, tape
 
@@ -48,7 +49,7 @@ def test_the_stretch_starts_again_after_its_end() -> None:
 
 def test_the_generated_usdt_rate_makes_the_median_assets_premium_zero() -> None:
     made = tape()
-    assert not made.has_recorded_usdt
+    assert not made.has_recorded("upbit", "USDT")
     at_ms = 40 * 60_000
     rate = made.krw_per_usdt(at_ms)
     premia = sorted(
@@ -59,7 +60,7 @@ def test_the_generated_usdt_rate_makes_the_median_assets_premium_zero() -> None:
 
 
 def test_the_calm_stretch_replays_a_recorded_usdt_price() -> None:
-    assert tape("calm-2025-09").has_recorded_usdt
+    assert tape("calm-2025-09").has_recorded("upbit", "USDT")
 
 
 def spread_bps(made: Tape, at_ms: int) -> Decimal:
@@ -98,7 +99,7 @@ def test_every_shipped_stretch_loads_and_the_sample_is_small() -> None:
         made = load_tape(name)
         assert made.description
         assert made.generated
-        assert len(made.series) == 2 * len(made.assets) + made.has_recorded_usdt
+        assert len(made.series) == 2 * len(made.assets) + made.has_recorded("upbit", "USDT")
     size = sum(path.stat().st_size for path in SAMPLE.iterdir())
     assert size < 2_000_000
 
@@ -140,12 +141,36 @@ def test_an_unknown_stretch_and_a_folder_without_data_are_named(tmp_path: Path) 
 
 def test_generated_prices_and_depth_are_labelled_where_they_are_shown() -> None:
     rows = Speaker(new_simulator()).control("GET", "/control/markets").body
-    labels = {row["symbol"]: row["price_generated"] for row in rows["markets"]}
-    assert labels["KRW-USDT"] is True
-    assert labels["KRW-XRP"] is False
+    labels = {(row["venue"], row["symbol"]): row["price_generated"] for row in rows["markets"]}
+    assert labels["upbit", "KRW-USDT"] is True
+    assert labels["upbit", "KRW-XRP"] is False
+    assert labels["bithumb", "KRW-XRP"] is True
     assert all(row["depth"]["generated"] for row in rows["markets"])
     calm = Speaker(new_simulator(stretch="calm-2025-09")).control("GET", "/control/markets").body
-    assert not any(row["price_generated"] for row in calm["markets"])
+    assert {row["venue"] for row in calm["markets"] if row["price_generated"]} == {"bithumb"}
+
+
+def test_bithumbs_prices_lie_near_upbits_and_differ_by_seed_and_hour() -> None:
+    made = tape()
+    shares = {
+        books.price(made, "bithumb", "XRP", at) / made.price("upbit", "XRP", at) - 1
+        for books in (Books(1), Books(2))
+        for at in range(0, 3 * HOUR, HOUR // 2)
+    }
+    assert len(shares) == 12
+    assert max(abs(share) for share in shares) <= Decimal("0.0015")
+    step = Books(1).price(made, "bithumb", "XRP", 1000) / Books(1).price(made, "bithumb", "XRP", 0)
+    assert abs(step - made.price("upbit", "XRP", 1000) / made.price("upbit", "XRP", 0)) < Decimal(
+        "0.00001"
+    )
+
+
+def test_bithumbs_recorded_prices_are_taken_as_they_are(tmp_path: Path) -> None:
+    folder = own_data(tmp_path)
+    write(folder, "bithumb_KRW-XRP_1h", ["2024-05-01T00:00:00Z,1405,1405,1405,1405,9"])
+    made = load_tape("2024-05-01T00:00:00+00:00..2024-05-01T04:00:00+00:00@1h", folder)
+    assert Books(1).price(made, "bithumb", "XRP", HOUR) == 1405
+    assert made.assets == ("XRP",)
 
 
 def test_the_official_rate_is_served_in_two_shapes_and_re_dated() -> None:

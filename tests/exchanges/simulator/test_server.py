@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 import requests
 
-from exchanges.simulator.server import RunningSimulator, start_in_thread
+from exchanges.simulator.server import DEFAULT_PORTS, RunningSimulator, start_in_thread
 from tests.exchanges.simulator.speaking import upbit_token
 
 BODY = {"market": "KRW-XRP", "side": "bid", "ord_type": "price", "price": "10000"}
@@ -47,6 +47,7 @@ def test_accounts_name_the_urls_to_speak_to(running: RunningSimulator) -> None:
     accounts = control(running.control_url, "GET", "/control/accounts")["accounts"]
     assert accounts["upbit"]["base_url"] == running.upbit_url
     assert accounts["binance"]["base_url"] == running.binance_url
+    assert accounts["bithumb"]["base_url"] == running.bithumb_url
 
 
 def test_an_order_is_accepted_over_http(running: RunningSimulator) -> None:
@@ -120,7 +121,7 @@ def test_stopping_gives_the_ports_back() -> None:
 @contextmanager
 def command(*options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
     arguments = [sys.executable, "manage.py", "simulator", *options]
-    ports = [f"--{name}-port=0" for name in ("upbit", "binance", "control")]
+    ports = [f"--{name}-port=0" for name in DEFAULT_PORTS]
     process = subprocess.Popen(
         [*arguments, *ports], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -161,10 +162,11 @@ def test_the_command_refuses_nonsense_in_a_sentence(options: list[str], told: st
 
 @pytest.mark.processes
 def test_the_command_names_a_taken_port() -> None:
+    anywhere = [f"--{name}-port=0" for name in DEFAULT_PORTS]
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         ended = subprocess.run(
-            [sys.executable, "manage.py", "simulator", "--upbit-port", port],
+            [sys.executable, "manage.py", "simulator", *anywhere, "--upbit-port", port],
             capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
     assert ended.returncode != 0

@@ -10,7 +10,7 @@ import pytest
 from exchanges.simulator.core.values import Fault, Reply
 from exchanges.simulator.core.world import Key
 from tests.exchanges.payloads import recorded
-from tests.exchanges.simulator.speaking import Speaker, new_simulator
+from tests.exchanges.simulator.speaking import Speaker, korean_token, new_simulator
 
 VECTORS = recorded("signing_vectors")
 PATHS = {
@@ -19,20 +19,35 @@ PATHS = {
     "GET /v1/orders/uuids, array: brackets un-encoded in the hash": ("GET", "/v1/orders/uuids"),
     "POST /v1/orders JSON body, hash over k=v pairs in body order": ("POST", "/v1/orders"),
     "identifier with a colon: hash uses the DECODED text": ("GET", "/v1/order"),
+    "GET /v1/order?client_order_id=kimp-1": ("GET", "/v1/order"),
 }
 BINANCE_ACCESS = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
 
 
 def send_upbit(vector: dict[str, Any], token: str, wire: str | None = None) -> Reply:
+    return send_korean("upbit", vector, token, wire)
+
+
+def send_bithumb(vector: dict[str, Any], token: str, *, late_ms: int = 0) -> Reply:
+    """Send a vector's request at the instant it was stamped with, or later."""
+    at_ms = vector["payload"]["timestamp"] + late_ms
+    return send_korean("bithumb", vector, token, vector["query_string_for_hash"], at_ms)
+
+
+def send_korean(
+    venue: str, vector: dict[str, Any], token: str, wire: str | None, at_ms: int | None = None
+) -> Reply:
     simulator = new_simulator()
+    if at_ms is not None:
+        simulator.world.timeline.wall_ms = at_ms
     simulator.world.keys[vector["access_key"]] = Key(
-        venue="upbit", access=vector["access_key"], secret=vector["secret"]
+        venue=venue, access=vector["access_key"], secret=vector["secret"]
     )
     method, path = PATHS.get(vector["case"], ("GET", "/v1/accounts"))
     sent = vector.get("on_the_wire", "") if wire is None else wire
     headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
     body = sent.encode() if method == "POST" else b""
-    reply = simulator.handle("upbit", method, path, "" if body else sent, headers, body)
+    reply = simulator.handle(venue, method, path, "" if body else sent, headers, body)
     assert isinstance(reply, Reply)
     return reply
 
@@ -101,15 +116,54 @@ def test_a_binance_signature_with_one_byte_changed_is_refused(vector: dict[str, 
     assert send_binance(vector, payload.replace("BUY", "BUZ"), signature) == -1022
 
 
-@pytest.mark.parametrize("vector", VECTORS["bithumb"], ids=["query", "bare"])
-def test_a_recorded_bithumb_token_has_a_signature_this_check_accepts(
-    vector: dict[str, Any],
+bithumb_vectors = pytest.mark.parametrize("vector", VECTORS["bithumb"], ids=["query", "bare"])
+
+
+@bithumb_vectors
+def test_a_recorded_bithumb_token_is_accepted(vector: dict[str, Any]) -> None:
+    assert send_bithumb(vector, vector["token"]).status in {200, 404}  # 404: no such order
+
+
+@bithumb_vectors
+@pytest.mark.parametrize("part", [1, 2])
+def test_a_bithumb_token_with_one_character_changed_is_refused(
+    vector: dict[str, Any], part: int
 ) -> None:
-    # The same JWT with a timestamp claim; Upbit's check reads its signature and its hash.
-    if vector["query_string_for_hash"]:
-        vector = {**vector, "case": "GET /v1/order?identifier=kimp-1"}
-    wire = vector["query_string_for_hash"]
-    assert send_upbit(vector, vector["token"], wire).status != 401
+    parts = vector["token"].split(".")
+    parts[part] = flipped(parts[part], len(parts[part]) - 2)
+    reply = send_bithumb(vector, ".".join(parts))
+    assert (reply.status, name_of(reply)) == (401, "jwt_verification")
+
+
+def test_bithumb_parameters_that_the_token_does_not_cover_are_refused() -> None:
+    vector = VECTORS["bithumb"][0]
+    reply = send_bithumb(
+        {**vector, "query_string_for_hash": "client_order_id=kimp-2"}, vector["token"]
+    )
+    assert (reply.status, name_of(reply)) == (401, "invalid_query_payload")
+
+
+@bithumb_vectors
+@pytest.mark.parametrize("late_ms", [-60_001, 60_001])
+def test_a_bithumb_token_of_another_time_has_expired(vector: dict[str, Any], late_ms: int) -> None:
+    reply = send_bithumb(vector, vector["token"], late_ms=late_ms)
+    assert (reply.status, name_of(reply)) == (401, "expired_jwt")
+
+
+def test_bithumb_takes_no_token_without_a_stamp_nor_of_another_algorithm(speaker: Speaker) -> None:
+    account = speaker.accounts["bithumb"]
+    for claims in ({"algorithm": "HS256"}, {"algorithm": "HS512", "timestamp": speaker.wall_ms}):
+        token = korean_token(account["access_key"], account["secret_key"], "", "n", **claims)
+        headers = {"authorization": f"Bearer {token}"}
+        reply = speaker.simulator.handle("bithumb", "GET", "/v1/accounts", "", headers)
+        assert isinstance(reply, Reply)
+        assert (reply.status, name_of(reply)) == (401, "jwt_verification")
+
+
+def test_a_key_of_one_korean_venue_opens_nothing_at_the_other(speaker: Speaker) -> None:
+    speaker.accounts["bithumb"] = speaker.accounts["upbit"]
+    refused = speaker.bithumb("GET", "/v1/accounts")
+    assert (refused.status, refused.body["error"]["name"]) == (401, "invalid_access_key")
 
 
 def test_a_nonce_used_twice_is_refused(speaker: Speaker) -> None:
@@ -130,6 +184,8 @@ def test_a_key_without_the_permission_is_out_of_scope(speaker: Speaker) -> None:
     refused = speaker.upbit("POST", "/v1/orders", market="KRW-XRP")
     assert refused.body["error"]["name"] == "out_of_scope"
     assert speaker.binance("POST", "/api/v3/order", symbol="XRPUSDT").body["code"] == -2015
+    refused = speaker.bithumb("POST", "/v2/orders", market="KRW-XRP")
+    assert (refused.status, refused.body["error"]["name"]) == (401, "out_of_scope")
 
 
 @pytest.mark.parametrize(("offset_ms", "code"), [(-5001, -1021), (1000, -1021), (-5000, None)])

@@ -196,10 +196,10 @@ def _market_state(world: World, market: Market) -> str:
     return "active" if market.is_open else "delisted"
 
 
-def chance_view(world: World, market: Market) -> dict[str, object]:
-    """Return a market's fees and limits, and the account's side of it."""
+def chance_view(world: World, market: Market, **terms: str) -> dict[str, object]:
+    """Return a market's fees and limits, and the account's side of it; `terms` hold for both sides."""
     fee = plain(market.taker_fee)
-    floor = {"min_total": plain(market.min_notional)}
+    floor = {"min_total": plain(market.min_notional), **terms}
     kinds = ["best_fok", "best_ioc", "limit", "limit_fok", "limit_ioc"]
     return {
         "bid_fee": fee,

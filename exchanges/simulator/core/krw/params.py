@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from decimal import Decimal
-from urllib.parse import unquote, unquote_plus
+from urllib.parse import quote, unquote, unquote_plus
 
 from exchanges.simulator.core.krw.refusals import invalid, missing, refuse
 from exchanges.simulator.core.numbers import parse_decimal
-from exchanges.simulator.core.values import Request
+from exchanges.simulator.core.values import BITHUMB, Request
 
 
 @dataclass(slots=True)
@@ -19,6 +19,7 @@ class Params:
     venue: str
     values: dict[str, list[str]] = field(default_factory=dict)
     hashed: tuple[str, ...] = ()
+    rows: list[Params] = field(default_factory=list)  # of an array of objects
 
     def get(self, name: str) -> str | None:
         """Return the value, None if absent or empty."""
@@ -68,7 +69,8 @@ def _from_query(venue: str, query: str) -> Params:
     for part in query.split("&") if query else []:
         name, _, value = part.partition("=")
         _put(values, unquote_plus(name), unquote_plus(value))
-    return Params(venue, values, (unquote(query), unquote_plus(query)))
+    spellings = (unquote(query), unquote_plus(query))
+    return Params(venue, values, (*spellings, query) if venue == BITHUMB else spellings)
 
 
 def _put(values: dict[str, list[str]], name: str, value: str) -> None:
@@ -93,15 +95,34 @@ def _from_body(request: Request) -> Params:
 
 
 def _from_pairs(venue: str, pairs: object) -> Params:
-    values: dict[str, list[str]] = {}
-    texts: list[str] = []
+    params = Params(venue)
+    texts: list[tuple[str, str]] = []
     for name, value in pairs if isinstance(pairs, list) else []:
         is_list = isinstance(value, list)
+        key = f"{name}[]" if is_list else name
         for item in value if is_list else [value]:
             if item is None:
                 continue
-            text = str(item).lower() if isinstance(item, bool) else str(item)
-            key = f"{name}[]" if is_list else name
-            _put(values, key, text)
-            texts.append(f"{key}={text}")
-    return Params(venue, values, ("&".join(texts),))
+            text = _text(item)
+            texts.append((key, text))
+            if _is_object(item):
+                params.rows.append(_from_pairs(venue, item))
+            else:
+                _put(params.values, key, text)
+    plain = "&".join(f"{key}={text}" for key, text in texts)
+    # Bithumb's page on tokens encodes, its users do not: both have been seen to pass.
+    encoded = "&".join(f"{key}={quote(text, safe='')}" for key, text in texts)
+    params.hashed = (plain, encoded) if venue == BITHUMB else (plain,)
+    return params
+
+
+def _is_object(item: object) -> bool:
+    """Say whether an item was an object: its members came as pairs."""
+    return isinstance(item, list) and all(isinstance(part, tuple) for part in item)
+
+
+def _text(item: object) -> str:
+    """Write a value as it is hashed; how an object in an array is, no venue documents."""
+    if _is_object(item) and isinstance(item, list):
+        return json.dumps(dict(item), ensure_ascii=False, separators=(",", ":"))
+    return str(item).lower() if isinstance(item, bool) else str(item)

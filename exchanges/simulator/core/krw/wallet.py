@@ -12,8 +12,8 @@ from exchanges.simulator.core.chain import AllowedAddress, Deposit, Withdrawal
 from exchanges.simulator.core.krw.params import Params
 from exchanges.simulator.core.krw.refusals import refuse
 from exchanges.simulator.core.krw.render import account_view
-from exchanges.simulator.core.numbers import plain
-from exchanges.simulator.core.values import Reply, json_reply
+from exchanges.simulator.core.numbers import ZERO, plain
+from exchanges.simulator.core.values import UPBIT, Reply, json_reply
 from exchanges.simulator.core.world import World
 
 _RowT = TypeVar("_RowT", Withdrawal, Deposit)
@@ -31,13 +31,13 @@ def find_network(world: World, params: Params) -> Network:
     return found
 
 
-def is_allowed(world: World, venue: str, network: Network, address: str, tag: str) -> bool:
-    """Say whether the account may withdraw there."""
+def allowed_row(
+    world: World, venue: str, network: Network, address: str, tag: str
+) -> AllowedAddress | None:
+    """Return the address as the account's allow-list has it; None: it may not withdraw there."""
     wanted = (network.asset, network.network, address, tag)
-    return any(
-        (row.asset, row.network, row.address, row.tag) == wanted
-        for row in allowed_rows(world, venue)
-    )
+    rows = allowed_rows(world, venue)
+    return next((r for r in rows if (r.asset, r.network, r.address, r.tag) == wanted), None)
 
 
 def allowed_rows(world: World, venue: str) -> list[AllowedAddress]:
@@ -109,6 +109,7 @@ def withdrawal_chance(world: World, params: Params) -> Reply:
     terms = network.wallets[params.venue]
     daily = plain(world.settings.daily_withdrawal[params.venue])
     told = terms.told(world.market_ms)
+    delayed = allowances.delayed_krw(world) if params.venue == UPBIT else ZERO
     return json_reply(
         {
             "member_level": _MEMBER,
@@ -129,7 +130,7 @@ def withdrawal_chance(world: World, params: Params) -> Reply:
                 "remaining_daily_fiat": plain(allowances.left_today(world, params.venue)),
                 "fiat_currency": "KRW",
                 "fixed": terms.withdraw_decimals,
-                "withdraw_delayed_fiat": plain(allowances.delayed_krw(world)),
+                "withdraw_delayed_fiat": plain(delayed),
                 "can_withdraw": told[1],
             },
         }

@@ -11,10 +11,10 @@ from exchanges.simulator.core.krw import render
 from exchanges.simulator.core.krw.params import Params
 from exchanges.simulator.core.krw.refusals import missing, refuse
 from exchanges.simulator.core.krw.wallet import (
+    allowed_row,
     allowed_rows,
     filtered,
     find_network,
-    is_allowed,
     network_name,
     page,
     pick,
@@ -33,7 +33,7 @@ def withdraw(world: World, params: Params) -> Reply:
     if amount is None:
         raise missing("amount")
     tag = params.get("secondary_address") or ""
-    if not is_allowed(world, UPBIT, network, address, tag):
+    if allowed_row(world, UPBIT, network, address, tag) is None:
         raise refuse("withdraw_address_not_registered")
     terms = network.wallets[UPBIT]
     _check_withdrawal(world, network, terms, amount)
