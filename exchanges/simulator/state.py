@@ -4,24 +4,35 @@ The core is deterministic, so the log holds only the requests that changed somet
 written before its reply is sent, which a SIGKILL survives. A snapshot names the log that follows
 it by its generation, so that a crash between the two never replays an input twice. Fault rules,
 rate-limit counters and used nonces are not kept.
+
+A snapshot begins with the shape of what was written: a world of other venues, or of classes with
+other fields, is refused as a whole instead of being read wrongly.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, get_args, get_type_hints
 
 from exchanges.simulator.core.genesis import adopt_tape
 from exchanges.simulator.core.prices import Tape
 from exchanges.simulator.core.simulator import Input, Simulator
+from exchanges.simulator.core.values import VENUES
 from exchanges.simulator.core.world import World
 
 INPUTS_A_LOG = 5000
 _MODE = 0o600
 _LENGTH_BYTES = 4
+
+
+class StateError(LookupError):
+    """The state file was written by another version: its text says what to do."""
 
 
 class LoadsTapes(Protocol):
@@ -59,7 +70,13 @@ class StateFile:
     def _load(self, load_tape: LoadsTapes) -> None:
         simulator, tape = self.simulator, self.simulator.world.recording
         speed, wall_ms = simulator.world.timeline.speed, simulator.world.wall_ms
-        snapshot = pickle.loads(self.path.read_bytes())  # noqa: S301  our own file, mode 0600
+        content = self.path.read_bytes()
+        if not content.startswith(shape()):
+            raise StateError(
+                f"the state in {self.path} was written by another version of the simulator: remove "
+                "that file, and with it what the simulated accounts hold, or run that version"
+            )
+        snapshot = pickle.loads(content[len(shape()) :])  # noqa: S301  our own file, mode 0600
         self.generation = snapshot.generation
         world = simulator.world = snapshot.world
         # What is replayed must see the prices it saw at first.
@@ -85,7 +102,7 @@ class StateFile:
         tape = world.recording
         world.tape = None
         try:
-            content = pickle.dumps(Snapshot(self.generation, tape.name, world))
+            content = shape() + pickle.dumps(Snapshot(self.generation, tape.name, world))
         finally:
             world.tape = tape
         log = os.open(self._log_path(self.generation), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _MODE)
@@ -108,6 +125,27 @@ class StateFile:
         self.simulator.recorder = None
         self.save()
         os.close(self.log)
+
+
+@cache
+def shape() -> bytes:
+    """Return the line that names the venues and the fields of everything a state file holds."""
+    classes = dict.fromkeys([*_classes(Snapshot), *_classes(Input)])
+    rows = [f"{kind.__name__}({','.join(f.name for f in fields(kind))})" for kind in classes]
+    digest = hashlib.sha256(";".join([*VENUES, *rows]).encode()).hexdigest()[:16]
+    return f"kimp simulator state {digest}\n".encode()
+
+
+def _classes(kind: type) -> Iterator[type]:
+    """Walk the dataclasses that a dataclass holds, itself first, each once."""
+    waiting, seen = [kind], set[type]()
+    while waiting:
+        current = waiting.pop()
+        if is_dataclass(current) and current not in seen:
+            seen.add(current)
+            yield current
+            waiting += get_type_hints(current).values()
+        waiting += get_args(current)
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from exchanges.simulator.candles import load_tape
 from exchanges.simulator.core.simulator import Simulator
-from exchanges.simulator.state import StateFile
+from exchanges.simulator.server import DEFAULT_PORTS
+from exchanges.simulator.state import Snapshot, StateError, StateFile, _classes, shape
 from tests.exchanges.simulator.speaking import BEGIN_MS, Speaker, new_simulator
 from tests.exchanges.simulator.test_determinism import trade_and_send
 from tests.exchanges.simulator.test_server import account_of, command, control, order
@@ -113,6 +116,51 @@ def test_a_new_file_starts_a_new_world(tmp_path: Path) -> None:
     _, simulator = stored(tmp_path / "deep" / "sim.state")
     assert simulator.world.wall_ms == BEGIN_MS
     assert (tmp_path / "deep" / "sim.state").exists()
+
+
+def of_another_version(path: Path) -> bytes:
+    """Write a state as the simulator of two venues did: a bare pickle."""
+    state, _ = stored(path)
+    state.close()
+    path.write_bytes(path.read_bytes().partition(b"\n")[2])
+    return path.read_bytes()
+
+
+def test_a_state_of_another_version_is_refused_in_one_sentence_and_left_alone(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "sim.state"
+    old = of_another_version(path)
+    with pytest.raises(StateError, match="written by another version"):
+        stored(path)
+    assert path.read_bytes() == old
+
+
+def test_the_shape_names_the_venues_and_every_field_that_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = shape()
+    monkeypatch.setattr("exchanges.simulator.state.VENUES", ("upbit", "binance"))
+    shape.cache_clear()
+    assert shape() != before
+    monkeypatch.undo()
+    shape.cache_clear()
+    assert shape() == before
+    named = {kind.__name__ for kind in _classes(Snapshot)}
+    assert named >= {"World", "Order", "Fill", "Settings", "Withdrawal", "Deposit", "Market"}
+
+
+@pytest.mark.processes
+def test_the_command_says_why_it_does_not_take_a_state(tmp_path: Path) -> None:
+    of_another_version(tmp_path / "sim.state")
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "simulator", "--state", str(tmp_path / "sim.state"),
+         *(f"--{name}-port=0" for name in DEFAULT_PORTS)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("CommandError: the state in")
+    assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.processes
