@@ -141,28 +141,13 @@ def list_orders(world: World, params: Params) -> Reply:
 
 def list_pending(world: World, params: Params) -> Reply:
     """Return open orders, 100 at most, with the key of the next page."""
-    states = params.many("states") or [params.get("state") or "wait"]
-    if not set(states) <= {"wait", "watch"}:
-        raise invalid("states")
-    rows = [o for o in world.orders[BITHUMB].open_orders() if won.is_of(o, params)]
-    return _keyed_page(rows, params, 100)
+    return _keyed_page(won.still_open(world, params), params, 100)
 
 
 def list_history(world: World, params: Params) -> Reply:
     """Return closed orders of at most seven days, 1000 at most, with the key of the next page."""
-    states = params.many("states") or params.many("state") or ["done", "cancel"]
-    if not set(states) <= {"done", "cancel"}:
-        raise invalid("states")
-    start_ms, end_ms = won.closed_window(world, params)
-    rows = [
-        order
-        for order in world.orders[BITHUMB].by_id.values()
-        if order.state != OPEN
-        and render.state_of(order) in states
-        and start_ms <= order.created_ms <= end_ms
-        and won.is_of(order, params)
-    ]
-    return _keyed_page(rows, params, 1000)
+    states = params.many("states") or params.many("state")
+    return _keyed_page(won.closed(world, params, states, render.state_of), params, 1000)
 
 
 def _keyed_page(rows: list[Order], params: Params, limit_cap: int) -> Reply:

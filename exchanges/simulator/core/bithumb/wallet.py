@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from exchanges.simulator.core import chain, wallet
 from exchanges.simulator.core.bithumb import render
-from exchanges.simulator.core.catalog import Network, Wallet
-from exchanges.simulator.core.chain import AllowedAddress, Deposit, Withdrawal
+from exchanges.simulator.core.chain import AllowedAddress, Deposit
 from exchanges.simulator.core.errors import RefusalError
 from exchanges.simulator.core.krw.deposits import deposits_at
 from exchanges.simulator.core.krw.params import Params
-from exchanges.simulator.core.krw.refusals import invalid, missing, refuse
+from exchanges.simulator.core.krw.refusals import invalid, refuse
 from exchanges.simulator.core.krw.wallet import (
-    allowed_row,
-    allowed_rows,
+    allowed_view,
     filtered,
-    find_network,
-    network_name,
     page,
     pick,
     withdrawals_at,
 )
-from exchanges.simulator.core.numbers import decimals_of, plain
+from exchanges.simulator.core.krw.withdrawals import asked, send
+from exchanges.simulator.core.numbers import ONE, plain
 from exchanges.simulator.core.values import BITHUMB, Reply, json_reply
 from exchanges.simulator.core.world import World
 
@@ -40,33 +35,12 @@ _NAMES = {
 
 def withdraw(world: World, params: Params) -> Reply:
     """Accept a withdrawal (201) or refuse it; there is no client id to tell two apart."""
-    params.need("net_type")
-    network = find_network(world, params)
-    amount, address = params.decimal("amount"), params.need("address")
-    if amount is None:
-        raise missing("amount")
-    allowed = allowed_row(world, BITHUMB, network, address, params.get("secondary_address") or "")
-    if allowed is None:
-        raise refuse("withdraw_address_not_registered")
-    _check_receiver(params, allowed)
+    what = asked(world, params)
+    _check_receiver(params, what.allowed)
     if world.settings.needs_consent:
         raise _consent_required()
-    terms = network.wallets[BITHUMB]
-    _check_withdrawal(world, network, terms, amount)
-    row = Withdrawal(
-        venue=BITHUMB,
-        venue_withdrawal_id=world.new_withdrawal_id(BITHUMB),
-        client_id=None,
-        asset=network.asset,
-        network=network.network,
-        address=address,
-        tag=allowed.tag,
-        quantity=amount,
-        fee=terms.withdraw_fee,
-        created_ms=world.wall_ms,
-    )
-    wallet.accept(world, row)
-    won = {"krw_amount": plain((amount * world.price(BITHUMB, row.asset)).quantize(Decimal(1)))}
+    row = send(world, BITHUMB, what)
+    won = {"krw_amount": plain((row.quantity * world.price(BITHUMB, row.asset)).quantize(ONE))}
     return json_reply({**render.withdrawal_view(row), **won}, 201)
 
 
@@ -90,17 +64,6 @@ def _consent_required() -> RefusalError:
         "consent_url": CONSENT_URL,
     }
     return RefusalError(json_reply({"error": error}, 422))
-
-
-def _check_withdrawal(world: World, network: Network, terms: Wallet, amount: Decimal) -> None:
-    if not terms.can_withdraw:
-        raise refuse("withdraw_wallet_not_working")
-    if decimals_of(amount) > terms.withdraw_decimals:
-        raise refuse("withdraw_decimal_exceeded")
-    if amount < terms.withdraw_min:
-        raise refuse("withdraw_under_minimum")
-    if world.free(BITHUMB, network.asset) < amount + terms.withdraw_fee:
-        raise refuse("withdraw_insufficient_balance")
 
 
 def cancel_withdrawal(world: World, params: Params) -> Reply:
@@ -132,24 +95,16 @@ def read_withdrawal(world: World, params: Params) -> Reply:
 
 def allowed_addresses(world: World, params: Params) -> Reply:
     """Return the addresses the account may withdraw to, and whose they are."""
-    del params
-    rows = [
-        {
-            "currency": row.asset,
-            "net_type": row.network,
-            "network_name": network_name(world, row),
-            "withdraw_address": row.address,
-            "secondary_address": row.tag or None,
-            "exchange_name": row.owner,
-            "owner_type": "personal",
-            "owner_ko_name": "홍길동",
-            "owner_en_name": "GILDONG HONG",
-            "owner_corp_ko_name": None,
-            "owner_corp_en_name": None,
-        }
-        for row in allowed_rows(world, BITHUMB)
-    ]
-    return json_reply(rows)
+    return json_reply(allowed_view(world, params, _OWNER))
+
+
+_OWNER = {
+    "owner_type": "personal",
+    "owner_ko_name": "홍길동",
+    "owner_en_name": "GILDONG HONG",
+    "owner_corp_ko_name": None,
+    "owner_corp_en_name": None,
+}
 
 
 def list_deposits(world: World, params: Params) -> Reply:

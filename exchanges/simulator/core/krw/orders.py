@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +13,7 @@ from exchanges.simulator.core.krw.params import Params
 from exchanges.simulator.core.krw.refusals import invalid, missing, refuse
 from exchanges.simulator.core.krw.render import KST, SIDES, account_view
 from exchanges.simulator.core.numbers import decimals_of, is_multiple, plain
-from exchanges.simulator.core.orders import BUY, CANCELLED, Order
+from exchanges.simulator.core.orders import BUY, CANCELLED, OPEN, Order
 from exchanges.simulator.core.values import Reply, json_reply
 from exchanges.simulator.core.world import World
 
@@ -148,8 +149,36 @@ def end(world: World, order: Order) -> None:
         matching.close(world, market, order, CANCELLED)
 
 
-def closed_window(world: World, params: Params) -> tuple[int, int]:
-    """Return the asked window of closed orders, of at most seven days."""
+def closed(
+    world: World, params: Params, states: list[str], state_of: Callable[[Order], str]
+) -> list[Order]:
+    """Return the closed orders of a market and window, in those states (in all, if none is named)."""
+    wanted = set(states) or {"done", "cancel"}
+    if not wanted <= {"done", "cancel"}:
+        raise invalid("states")
+    start_ms, end_ms = _closed_window(world, params)
+    return [
+        order
+        for order in world.orders[params.venue].by_id.values()
+        if order.state != OPEN
+        and state_of(order) in wanted
+        and start_ms <= order.created_ms <= end_ms
+        and is_of(order, params)
+    ]
+
+
+def still_open(world: World, params: Params) -> list[Order]:
+    """Return the open orders of a market; refuse states that open orders do not have."""
+    states = params.many("states") or [params.get("state") or "wait"]
+    if not set(states) <= {"wait", "watch"}:
+        raise invalid("states")
+    if "wait" not in states:
+        return []  # nobody here can place the stop orders that are in `watch`
+    return [order for order in world.orders[params.venue].open_orders() if is_of(order, params)]
+
+
+def _closed_window(world: World, params: Params) -> tuple[int, int]:
+    """Return the asked window, of at most seven days."""
     start, end = _instant(params, "start_time"), _instant(params, "end_time")
     if start is not None and end is not None and not 0 <= end - start <= CLOSED_WINDOW_MS:
         raise refuse("validation_error", "the window may not exceed 7 days")

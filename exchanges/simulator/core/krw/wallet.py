@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from exchanges.simulator.core import allowances
 from exchanges.simulator.core.catalog import Network
-from exchanges.simulator.core.chain import AllowedAddress, Deposit, Withdrawal
+from exchanges.simulator.core.chain import Deposit, Withdrawal
 from exchanges.simulator.core.krw.params import Params
 from exchanges.simulator.core.krw.refusals import refuse
 from exchanges.simulator.core.krw.render import account_view
@@ -31,24 +31,23 @@ def find_network(world: World, params: Params) -> Network:
     return found
 
 
-def allowed_row(
-    world: World, venue: str, network: Network, address: str, tag: str
-) -> AllowedAddress | None:
-    """Return the address as the account's allow-list has it; None: it may not withdraw there."""
-    wanted = (network.asset, network.network, address, tag)
-    rows = allowed_rows(world, venue)
-    return next((r for r in rows if (r.asset, r.network, r.address, r.tag) == wanted), None)
-
-
-def allowed_rows(world: World, venue: str) -> list[AllowedAddress]:
-    """Return the addresses the account may withdraw to."""
-    return world.wallet.allowed.get(venue, [])
-
-
-def network_name(world: World, row: AllowedAddress) -> str:
-    """Return the network's full name."""
-    network = world.networks.get((row.asset, row.network))
-    return network.title if network is not None else row.network
+def allowed_view(
+    world: World, params: Params, owner: Mapping[str, str | None]
+) -> list[dict[str, object]]:
+    """Return the addresses the account may withdraw to, with how the venue tells whose they are."""
+    titles = {key: network.title for key, network in world.networks.items()}
+    return [
+        {
+            "currency": row.asset,
+            "net_type": row.network,
+            "network_name": titles.get((row.asset, row.network), row.network),
+            "withdraw_address": row.address,
+            "secondary_address": row.tag or None,
+            "exchange_name": row.owner,
+            **owner,
+        }
+        for row in world.wallet.allowed.get(params.venue, [])
+    ]
 
 
 def withdrawals_at(world: World, venue: str) -> dict[str, Withdrawal]:

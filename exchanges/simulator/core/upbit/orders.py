@@ -117,29 +117,13 @@ def cancel(world: World, params: Params) -> Reply:
 
 def list_open(world: World, params: Params) -> Reply:
     """Return a page of open orders."""
-    states = params.many("states") or [params.get("state") or "wait"]
-    if not set(states) <= {"wait", "watch"}:
-        raise invalid("states")
-    has_any = "wait" in states  # nobody here can place the stop orders that are in `watch`
-    rows = [o for o in world.orders[UPBIT].open_orders() if has_any and won.is_of(o, params)]
-    return _page(rows, params, 100)
+    return _page(won.still_open(world, params), params, 100)
 
 
 def list_closed(world: World, params: Params) -> Reply:
     """Return closed orders of a window of at most seven days."""
-    states = params.many("states") or [params.get("state") or ""]
-    wanted = {"done", "cancel"} if states == [""] else set(states)
-    if not wanted <= {"done", "cancel"}:
-        raise invalid("states")
-    start_ms, end_ms = won.closed_window(world, params)
-    rows = [
-        order
-        for order in world.orders[UPBIT].by_id.values()
-        if order.state != OPEN
-        and render.STATES[order.state] in wanted
-        and start_ms <= order.created_ms <= end_ms
-        and won.is_of(order, params)
-    ]
+    states = params.many("states") or params.many("state")
+    rows = won.closed(world, params, states, lambda order: render.STATES[order.state])
     return _page(rows, params, 1000)
 
 
