@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,24 @@ def recorded(name: str) -> Any:
     return json.loads((PAYLOADS / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def upbit_private(name: str, **changes: Any) -> bytes:
-    body = recorded("upbit_private_handmade")["responses"][name]["body"]
+def changed(body: Any, changes: dict[str, Any]) -> bytes:
+    """Give the body with fields replaced, in each row of a list."""
     if isinstance(body, list):
         return json.dumps([{**row, **changes} for row in body]).encode()
     return json.dumps({**body, **changes}).encode()
 
 
-def upbit_error(name: str) -> tuple[int, bytes]:
-    row = recorded("upbit_private_handmade")["errors"][name]
+def handmade(venue: str, name: str, **changes: Any) -> bytes:
+    return changed(recorded(f"{venue}_private_handmade")["responses"][name]["body"], changes)
+
+
+def handmade_error(venue: str, name: str) -> tuple[int, bytes]:
+    row = recorded(f"{venue}_private_handmade")["errors"][name]
     return row["status"], json.dumps(row["body"]).encode()
+
+
+upbit_private, bithumb_private = partial(handmade, "upbit"), partial(handmade, "bithumb")
+upbit_error, bithumb_error = partial(handmade_error, "upbit"), partial(handmade_error, "bithumb")
 
 
 def upbit_public(name: str) -> bytes:
@@ -30,7 +39,4 @@ def upbit_public(name: str) -> bytes:
 
 
 def binance(group: str, name: str, **changes: Any) -> bytes:
-    body = recorded("binance_official_sdk")["data"][group][name]["response"]
-    if isinstance(body, list):
-        return json.dumps([{**row, **changes} for row in body]).encode()
-    return json.dumps({**body, **changes}).encode()
+    return changed(recorded("binance_official_sdk")["data"][group][name]["response"], changes)

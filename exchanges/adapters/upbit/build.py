@@ -1,19 +1,15 @@
-"""Upbit's requests, built without sending anything. Pure; parameters are signed in this order."""
+"""What only Upbit's requests say, built without sending anything. Pure."""
 
 from __future__ import annotations
 
-from exchanges.adapters.upbit.payloads import market_code
-from exchanges.transport.decoding import plain
+from exchanges.adapters.krw import build
+from exchanges.adapters.krw.books import market_code
 from exchanges.transport.wire import Request
-from exchanges.values import Market, OrderRequest, Side, WithdrawalRequest
+from exchanges.values import Market, WithdrawalRequest
 
-PAGE = 100
-
-
-def book(market: Market, *, depth: int) -> Request:
-    """Ask for a book; Upbit has 30 levels at most."""
-    params = (("markets", market_code(market)), ("count", str(min(depth, 30))))
-    return Request(operation="book", method="GET", path="/v1/orderbook", params=params)
+ORDER_NAMES = build.OrderNames(
+    path="/v1/orders", cancel_path="/v1/order", kind="ord_type", client_id="identifier"
+)
 
 
 def instruments(market: Market) -> Request:
@@ -24,90 +20,6 @@ def instruments(market: Market) -> Request:
     )
 
 
-def ticker(market: Market) -> Request:
-    """Ask for a market's last price."""
-    params = (("markets", market_code(market)),)
-    return Request(operation="ticker", method="GET", path="/v1/ticker", params=params)
-
-
-def read(operation: str, path: str, **params: str) -> Request:
-    """Ask for something of our account."""
-    return Request(
-        operation=operation, method="GET", path=path, params=tuple(params.items()), is_signed=True
-    )
-
-
-def order(client_order_id: str) -> Request:
-    """Ask for an order by our id alone: beside it a `uuid` would win, even an empty one."""
-    return read("order", "/v1/order", identifier=client_order_id)
-
-
-def place_order(request: OrderRequest) -> Request:
-    """Send a limit order, immediate-or-cancel."""
-    return Request(
-        operation="place_order",
-        method="POST",
-        path="/v1/orders",
-        params=(
-            ("market", market_code(request.market)),
-            ("side", "bid" if request.side is Side.BUY else "ask"),
-            ("ord_type", "limit"),
-            ("volume", plain(request.quantity)),
-            ("price", plain(request.limit_price)),
-            ("time_in_force", "ioc"),
-            ("identifier", request.client_order_id),
-        ),
-        is_signed=True,
-        moves_money=True,
-        send_before=request.send_before,
-    )
-
-
-def cancel_order(client_order_id: str) -> Request:
-    """Ask to cancel by our id alone."""
-    return Request(
-        operation="cancel_order",
-        method="DELETE",
-        path="/v1/order",
-        params=(("identifier", client_order_id),),
-        is_signed=True,
-        moves_money=True,
-    )
-
-
 def withdraw(request: WithdrawalRequest) -> Request:
-    """Send a withdrawal; Upbit's amount is what arrives, the fee comes besides. No client id exists."""
-    destination = request.destination
-    memo = (("secondary_address", destination.memo),) if destination.memo else ()
-    return Request(
-        operation="withdraw",
-        method="POST",
-        path="/v1/withdraws/coin",
-        params=(
-            ("currency", destination.asset),
-            ("net_type", destination.network),
-            ("amount", plain(request.quantity)),
-            ("address", destination.address),
-            *memo,
-            ("transaction_type", "default"),
-        ),
-        is_signed=True,
-        moves_money=True,
-        send_before=request.send_before,
-    )
-
-
-def make_address(asset: str, network: str) -> Request:
-    """Ask for a deposit address to be made; asking again does no harm."""
-    return Request(
-        operation="make_address",
-        method="POST",
-        path="/v1/deposits/generate_coin_address",
-        params=(("currency", asset), ("net_type", network)),
-        is_signed=True,
-    )
-
-
-def page(operation: str, path: str, asset: str, number: int) -> Request:
-    """Ask for a page of transfers, newest first, 100 rows each."""
-    return read(operation, path, currency=asset, limit=str(PAGE), page=str(number), order_by="desc")
+    """Send a withdrawal on the chain, not by Upbit's internal transfer."""
+    return build.withdraw(request, (("transaction_type", "default"),))

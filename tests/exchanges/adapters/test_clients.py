@@ -12,67 +12,28 @@ from typing import Any
 import pytest
 import structlog
 
-from exchanges.adapters.binance.client import BinanceVenue
 from exchanges.adapters.rates.client import frankfurter, open_er_api
-from exchanges.adapters.upbit.client import UpbitVenue
 from exchanges.errors import OutcomeUnknownError, RefusalReason, RefusedError, ThrottledError
 from exchanges.metrics import VENUE_CALLS
-from exchanges.transport.wire import Keys
-from exchanges.values import (
-    DepositAddress,
-    Market,
-    OrderRequest,
-    OrderStatus,
-    Side,
-    WithdrawalRequest,
+from exchanges.values import Market, OrderStatus
+from tests.exchanges.adapters.asking import (
+    NOW,
+    VENUES,
+    XRP_KRW,
+    XRP_USDT,
+    Make,
+    allowing_or,
+    binance_error,
+    bithumb,
+    bithumb_refusal,
+    error_reply,
+    global_venue,
+    order_request,
+    upbit,
+    withdrawal_request,
 )
-from tests.exchanges.payloads import binance, upbit_error, upbit_private
-from tests.exchanges.raw_server import Behaviour, RawServer, raw_server, reply, reset
-
-NOW = datetime(2026, 11, 20, 7, tzinfo=UTC)
-KEYS = Keys(access="access-hush-hush", secret="secret-hush-hush")
-XRP_KRW, XRP_USDT = Market("XRP", "KRW"), Market("XRP", "USDT")
-ADDRESS = DepositAddress(
-    venue="upbit", asset="XRP", network="XRP", address="rAddressHush", memo="7"
-)
-
-Make = Callable[[RawServer], Any]
-
-
-def upbit(server: RawServer) -> UpbitVenue:
-    return UpbitVenue(base_url=server.url, keys=KEYS, clock=lambda: NOW, deadline_seconds=2)
-
-
-def global_venue(server: RawServer) -> BinanceVenue:
-    return BinanceVenue(base_url=server.url, keys=KEYS, clock=lambda: NOW, deadline_seconds=2)
-
-
-def order_request(market: Market) -> OrderRequest:
-    return OrderRequest(
-        market=market,
-        side=Side.BUY,
-        quantity=Decimal("31.74"),
-        limit_price=Decimal(3150),
-        client_order_id="k123",
-    )
-
-
-def withdrawal_request() -> WithdrawalRequest:
-    return WithdrawalRequest(
-        destination=ADDRESS,
-        quantity=Decimal(100),
-        network_fee=Decimal("0.2"),
-        client_withdrawal_id="kw1",
-    )
-
-
-def error_reply(name: str) -> Behaviour:
-    status, body = upbit_error(name)
-    return reply(body, status=status)
-
-
-def binance_error(code: int, message: str = "") -> Behaviour:
-    return reply(json.dumps({"code": code, "msg": message}).encode(), status=400)
+from tests.exchanges.payloads import binance, upbit_private
+from tests.exchanges.raw_server import Behaviour, raw_server, reply, reset, serving
 
 
 def test_upbit_gives_none_for_an_order_it_does_not_know() -> None:
@@ -116,6 +77,7 @@ def test_binance_reads_the_trades_of_an_order_that_executed() -> None:
     ("make", "market", "behaviour"),
     [
         (upbit, XRP_KRW, error_reply("notfound")),
+        (bithumb, XRP_KRW, bithumb_refusal("notfound")),
         (global_venue, XRP_USDT, binance_error(-2011, "Unknown order sent.")),
     ],
 )
@@ -129,7 +91,7 @@ def test_cancelling_what_is_gone_already_is_no_error(
         assert server.requests[0].startswith(b"DELETE ")
 
 
-@pytest.mark.parametrize(("make", "market"), [(upbit, XRP_KRW), (global_venue, XRP_USDT)])
+@VENUES
 def test_a_lost_reply_to_an_order_or_withdrawal_or_cancel_is_unknown_and_sent_once(
     make: Make, market: Market
 ) -> None:
@@ -139,18 +101,19 @@ def test_a_lost_reply_to_an_order_or_withdrawal_or_cancel_is_unknown_and_sent_on
         lambda venue: venue.cancel_order(market, client_order_id="k123"),
     )
     for call in calls:
-        with raw_server(reset) as server:
+        with serving(lambda number, request: allowing_or(reset, request)) as server:
             venue = make(server)
             with pytest.raises(OutcomeUnknownError):
                 call(venue)
             venue.close()
-            assert len(server.requests) == 1
+            assert len([row for row in server.requests if not row.startswith(b"GET ")]) == 1
 
 
 @pytest.mark.parametrize(
     ("make", "market", "behaviour"),
     [
         (upbit, XRP_KRW, error_reply("dup_identifier_UNVERIFIED_NAME")),
+        (bithumb, XRP_KRW, bithumb_refusal("duplicate_UNVERIFIED_NAME")),
         (global_venue, XRP_USDT, binance_error(-2010, "Duplicate order sent.")),
     ],
 )
@@ -206,7 +169,7 @@ def test_upbits_clock_is_the_date_header() -> None:
         venue.close()
 
 
-@pytest.mark.parametrize(("make", "market"), [(upbit, XRP_KRW), (global_venue, XRP_USDT)])
+@VENUES
 def test_keys_signatures_and_addresses_reach_neither_logs_nor_errors(
     make: Make, market: Market, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -215,7 +178,12 @@ def test_keys_signatures_and_addresses_reach_neither_logs_nor_errors(
         b'{"error":{"name":"insufficient_funds_bid"},"code":-2010,"msg":""}', status=400
     )
     told = []
-    with structlog.testing.capture_logs() as lines, raw_server(refusal, reset, reset) as server:
+    with (
+        structlog.testing.capture_logs() as lines,
+        serving(
+            lambda number, request: allowing_or(reset if number else refusal, request)
+        ) as server,
+    ):
         venue = make(server)
         for call in (venue.place_order, venue.withdraw):
             request: Any = (
@@ -229,8 +197,8 @@ def test_keys_signatures_and_addresses_reach_neither_logs_nor_errors(
         venue.close()
         sent = b"".join(server.requests).decode()
     text = caplog.text + json.dumps(lines, default=str) + "".join(told)
-    assert len(lines) == 5
-    for hush in ("hush", "Hush", "signature=", "Bearer", "rAddress"):
+    assert len(lines) == len(server.requests)
+    for hush in ("hush", "Hush", "signature=", "Bearer", "rAddress", "GILDONG"):
         assert hush not in text
     assert "access-hush-hush" in sent or "Bearer" in sent  # they did go out
 

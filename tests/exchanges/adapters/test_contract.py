@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from exchanges.adapters.binance.client import BinanceVenue
+from exchanges.adapters.bithumb.client import BithumbVenue
 from exchanges.adapters.upbit.client import UpbitVenue
+from exchanges.errors import OutcomeUnknownError
 from exchanges.port import Venue
 from exchanges.registry import utc_now
 from exchanges.simulator.server import RunningSimulator, start_in_thread
@@ -30,13 +31,17 @@ from exchanges.values import (
     WithdrawalReport,
     WithdrawalRequest,
 )
-from tests.exchanges.payloads import binance, upbit_error, upbit_private, upbit_public
-from tests.exchanges.raw_server import Behaviour, by_path, reply, serving
+from tests.exchanges.adapters.recorded_routes import RECORDED, behaviours
+from tests.exchanges.payloads import handmade_error
+from tests.exchanges.raw_server import by_path, reply, serving
 
-ADAPTERS: dict[str, type[UpbitVenue | BinanceVenue]] = {
+ADAPTERS: dict[str, type[UpbitVenue | BithumbVenue | BinanceVenue]] = {
     "upbit": UpbitVenue,
+    "bithumb": BithumbVenue,
     "binance": BinanceVenue,
 }
+QUOTES = {"upbit": "KRW", "bithumb": "KRW", "binance": "USDT"}
+KOREA: dict[str, type[UpbitVenue | BithumbVenue]] = {"upbit": UpbitVenue, "bithumb": BithumbVenue}
 KEYS = Keys(access="kimp-test-access", secret="kimp-test-secret")
 LONG_AGO = datetime(2019, 1, 1, tzinfo=UTC)
 
@@ -56,77 +61,16 @@ class Case:
 
 
 def until_final(venue: Venue, market: Market, client_order_id: str) -> OrderReport:
+    """Read until final; a read that is unknown (an order not ready yet) is read again, never absence."""
     ends_at = time.monotonic() + 10
     while time.monotonic() < ends_at:
-        report = venue.order(market, client_order_id=client_order_id)
-        if report is not None and report.is_final:
-            return report
+        with contextlib.suppress(OutcomeUnknownError):
+            report = venue.order(market, client_order_id=client_order_id)
+            assert report is not None
+            if report.is_final:
+                return report
         time.sleep(0.02)
     raise AssertionError("the order never became final")
-
-
-CHANCE = {
-    "bid_fee": "0.0005",
-    "ask_fee": "0.0005",
-    "market": {"state": "active", "bid": {"min_total": "5000"}, "ask": {"min_total": "5000"}},
-}
-WITHDRAW_CHANCE = {
-    "currency": {"withdraw_fee": "0.4"},
-    "withdraw_limit": {"minimum": "1", "fixed": 6, "can_withdraw": True},
-}
-UPBIT_ROUTES: dict[str, Any] = {
-    "GET /v1/orderbook": upbit_public("GetOrderBook"),
-    "GET /v1/orderbook/instruments": upbit_private("GET /v1/orderbook/instruments"),
-    "GET /v1/ticker": upbit_public("GetTickers"),
-    "GET /v1/orders/chance": CHANCE,
-    "GET /v1/accounts": upbit_private("GET /v1/accounts"),
-    "GET /v1/order": upbit_private("GET /v1/order done"),
-    "POST /v1/orders": upbit_private("POST /v1/orders (201)"),
-    "GET /v1/status/wallet": upbit_private("GET /v1/status/wallet"),
-    "GET /v1/withdraws/chance": WITHDRAW_CHANCE,
-    "GET /v1/deposits/chance/coin": {"is_deposit_possible": True},
-    "GET /v1/deposits/coin_address": upbit_private("GET /v1/deposits/coin_address"),
-    "GET /v1/withdraws/coin_addresses": upbit_private("GET /v1/withdraws/coin_addresses"),
-    "GET /v1/withdraws": [json.loads(upbit_private("GET /v1/withdraw done"))],
-    "GET /v1/deposits": [json.loads(upbit_private("GET /v1/deposits"))],
-    "POST /v1/withdraws/coin": upbit_private("POST /v1/withdraws/coin (201)"),
-}
-FILTERS = [
-    {"filterType": "PRICE_FILTER", "tickSize": "0.00000100"},
-    {"filterType": "LOT_SIZE", "stepSize": "0.00000100"},
-    {"filterType": "MIN_NOTIONAL", "minNotional": "0.0001"},
-]
-LTC_ORDER = {"clientOrderId": "kimp-1", "orderId": 100234, "origQty": "12", "executedQty": "12"}
-BINANCE_ROUTES: dict[str, Any] = {
-    "GET /api/v3/depth": binance("spot", "depth"),
-    "GET /api/v3/exchangeInfo": {
-        "symbols": [{"symbol": "LTCBTC", "status": "TRADING", "filters": FILTERS}]
-    },
-    "GET /sapi/v1/asset/tradeFee": binance("wallet", "trade_fee", symbol="LTCBTC"),
-    "GET /api/v3/account": binance("spot", "get_account"),
-    "GET /api/v3/order": binance("spot", "get_order", status="FILLED", **LTC_ORDER),
-    "GET /api/v3/myTrades": binance("spot", "my_trades"),
-    "POST /api/v3/order": binance("spot", "new_order", symbol="LTCBTC", clientOrderId="kimp-1"),
-    "GET /sapi/v1/capital/config/getall": binance("wallet", "all_coins_information", coin="XRP"),
-    "GET /sapi/v1/capital/deposit/address": binance("wallet", "deposit_address", coin="XRP"),
-    "GET /sapi/v1/capital/withdraw/address/list": binance(
-        "wallet", "fetch_withdraw_address_list", coin="XRP"
-    ),
-    "GET /sapi/v1/capital/withdraw/history": binance("wallet", "withdraw_history", coin="XRP"),
-    "GET /sapi/v1/capital/deposit/hisrec": binance("wallet", "deposit_history", coin="XRP"),
-    "POST /sapi/v1/capital/withdraw/apply": binance("wallet", "withdraw"),
-    "GET /api/v3/time": binance("spot", "time"),
-}
-
-
-def behaviours(routes: Mapping[str, Any]) -> dict[str, Behaviour]:
-    return {
-        name: reply(
-            body if isinstance(body, bytes) else json.dumps(body).encode(),
-            headers={"Date": "Fri, 20 Nov 2026 07:00:01 GMT"},
-        )
-        for name, body in routes.items()
-    }
 
 
 @pytest.fixture(scope="module")
@@ -159,24 +103,22 @@ def buy(venue: Venue, market: Market, client_order_id: str, quantity: Decimal) -
 
 
 @pytest.fixture(
-    params=["upbit simulated", "binance simulated", "upbit recorded", "binance recorded"]
+    params=[f"{code} {backend}" for backend in ("simulated", "recorded") for code in ADAPTERS]
 )
 def case(request: pytest.FixtureRequest) -> Iterator[Case]:
     code, backend = request.param.split()
     if backend == "simulated":
         running: RunningSimulator = request.getfixturevalue("simulator")
         venue = simulated(running, code)
-        market = Market("XRP", "KRW" if code == "upbit" else "USDT")
+        market = Market("XRP", QUOTES[code])
         known_id = f"k{time.monotonic_ns()}"
         buy(venue, market, known_id, Decimal(20))
         yield Case(venue, market, "XRP", "XRP", known_id)
         venue.close()
         return
-    routes = behaviours(UPBIT_ROUTES if code == "upbit" else BINANCE_ROUTES)
-    with serving(by_path(routes)) as server:
+    routes, market, network = RECORDED[code]
+    with serving(by_path(behaviours(routes))) as server:
         venue = ADAPTERS[code](base_url=server.url, keys=KEYS, clock=utc_now)
-        market = Market("BTC", "KRW") if code == "upbit" else Market("LTC", "BTC")
-        network = "XRP" if code == "upbit" else "BSC"
         yield Case(venue, market, "XRP", network, "kimp-1")
         venue.close()
 
@@ -264,32 +206,33 @@ def test_the_venues_clock_is_aware(case: Case) -> None:
     assert case.venue.server_time().utcoffset() == timedelta(0)
 
 
-@pytest.mark.parametrize("code", ["upbit", "binance"])
+@pytest.mark.parametrize("code", ADAPTERS)
 def test_an_order_the_venue_does_not_know_is_none(simulator: RunningSimulator, code: str) -> None:
-    venue = simulated(simulator, code)
-    market = Market("XRP", "KRW" if code == "upbit" else "USDT")
+    venue, market = simulated(simulator, code), Market("XRP", QUOTES[code])
     assert venue.order(market, client_order_id="never-sent") is None
     venue.cancel_order(market, client_order_id="never-sent")
     venue.close()
 
 
-def test_the_recorded_unknown_order_is_none() -> None:
-    status, body = upbit_error("notfound")
+@pytest.mark.parametrize("code", KOREA)
+def test_the_recorded_unknown_order_is_none(code: str) -> None:
+    status, body = handmade_error(code, "notfound")
     with serving(by_path({"GET /v1/order": reply(body, status=status)})) as server:
-        venue = UpbitVenue(base_url=server.url, keys=KEYS, clock=utc_now)
+        venue = KOREA[code](base_url=server.url, keys=KEYS, clock=utc_now)
         assert venue.order(Market("BTC", "KRW"), client_order_id="kimp-1") is None
         venue.close()
 
 
+@pytest.mark.parametrize("code", KOREA)
 def test_coins_bought_on_one_venue_arrive_and_sell_on_the_other(
-    simulator: RunningSimulator,
+    simulator: RunningSimulator, code: str
 ) -> None:
     """Every unit is accounted for: bought less the fee, sent less the fee, credited, sold."""
-    world, korea = simulated(simulator, "binance"), simulated(simulator, "upbit")
+    world, korea = simulated(simulator, "binance"), simulated(simulator, code)
     market, sold_at = Market("SOL", "USDT"), Market("SOL", "KRW")
     before = world.balances()["USDT"].free
-    buy(world, market, "kround1", Decimal("2.0"))
-    bought = until_final(world, market, "kround1")
+    buy(world, market, f"kround-{code}", Decimal("2.0"))
+    bought = until_final(world, market, f"kround-{code}")
     fees = sum((fill.fee for fill in bought.fills), ZERO)
     paid = sum((fill.notional for fill in bought.fills), ZERO)
     held = world.balances()
@@ -297,23 +240,9 @@ def test_coins_bought_on_one_venue_arrive_and_sell_on_the_other(
     assert held["SOL"].free == bought.executed_quantity - fees
     assert held["USDT"].free == before - paid
 
-    network_fee = world.network_rules("SOL")[0].withdraw_fee
-    to = korea.deposit_address("SOL", network="SOL")
-    assert to is not None
-    quantity = held["SOL"].free - network_fee
-    sent = world.withdraw(
-        WithdrawalRequest(
-            destination=to,
-            quantity=quantity,
-            network_fee=network_fee,
-            client_withdrawal_id="kwround1",
-        )
-    )
-    assert (sent.quantity, sent.network_fee) == (quantity, network_fee)
-    credited = until_credited(korea, to, quantity)
-    assert credited == quantity
-    (listed,) = find_withdrawals(world, "kwround1")
-    assert (listed.quantity, listed.network_fee) == (quantity, network_fee)
+    sent = send_all(world, korea, "SOL", f"kwround-{code}")
+    (listed,) = find_withdrawals(world, "SOL", f"kwround-{code}")
+    assert (listed.quantity, listed.network_fee) == (sent.quantity, sent.network_fee)
     assert world.balances().get("SOL") is None
 
     krw = korea.balances()["KRW"].free
@@ -323,30 +252,78 @@ def test_coins_bought_on_one_venue_arrive_and_sell_on_the_other(
         OrderRequest(
             market=sold_at,
             side=Side.SELL,
-            quantity=quantity // rules.quantity_step * rules.quantity_step,
+            quantity=sent.quantity // rules.quantity_step * rules.quantity_step,
             limit_price=(book.bids[0].price * Decimal("0.98") // step) * step,
             client_order_id="kround2",
         )
     )
     sold = until_final(korea, sold_at, "kround2")
     got = sum((fill.notional - fill.fee for fill in sold.fills), ZERO)
-    assert sold.executed_quantity == quantity
+    assert sold.executed_quantity == sent.quantity
     assert korea.balances()["KRW"].free == krw + got
     world.close()
     korea.close()
 
 
-def until_credited(venue: Venue, to: DepositAddress, quantity: Decimal) -> Decimal:
+@pytest.mark.parametrize("code", KOREA)
+def test_coins_bought_in_korea_are_sent_to_the_venue_abroad(
+    simulator: RunningSimulator, code: str
+) -> None:
+    """A Korean withdrawal has no id of ours: it is known by what it moved, where to, and what it cost."""
+    korea, world = simulated(simulator, code), simulated(simulator, "binance")
+    krw = korea.balances()["KRW"].free
+    buy(korea, Market("ETH", "KRW"), "kback", Decimal("0.5"))
+    bought = until_final(korea, Market("ETH", "KRW"), "kback")
+    cost = sum((fill.notional + fill.fee for fill in bought.fills), ZERO)
+    assert {fill.fee_asset for fill in bought.fills} == {"KRW"}
+    assert korea.balances()["KRW"].free == krw - cost
+    assert korea.balances()["ETH"].free == bought.executed_quantity
+
+    sent = send_all(korea, world, "ETH", "kwback")
+    listed = korea.withdrawals("ETH", since=utc_now() - timedelta(hours=1))
+    assert [(row.quantity, row.network_fee) for row in listed] == [
+        (sent.quantity, sent.network_fee)
+    ]
+    assert listed[0].venue_withdrawal_id == sent.venue_withdrawal_id
+    assert listed[0].txid
+    left = korea.balances().get("ETH")
+    assert left is None or left.free + left.locked == 0
+    korea.close()
+    world.close()
+
+
+def send_all(venue: Venue, to: Venue, asset: str, client_id: str) -> WithdrawalReport:
+    """Send all of an asset to our address at the other venue, and see it credited there to the unit."""
+    (network,) = [row for row in venue.network_rules(asset) if row.network == asset]
+    address = to.deposit_address(asset, network=asset)
+    assert address is not None
+    known = {row.venue_deposit_id for row in to.deposits(asset, since=LONG_AGO)}
+    quantity = venue.balances()[asset].free - network.withdraw_fee
+    sent = venue.withdraw(
+        WithdrawalRequest(
+            destination=address,
+            quantity=quantity,
+            network_fee=network.withdraw_fee,
+            client_withdrawal_id=client_id,
+        )
+    )
+    assert (sent.quantity, sent.network_fee) == (quantity, network.withdraw_fee)
+    assert until_credited(to, address, known) == quantity
+    return sent
+
+
+def until_credited(venue: Venue, to: DepositAddress, known: set[str]) -> Decimal:
     ends_at = time.monotonic() + 30
     while time.monotonic() < ends_at:
         rows = venue.deposits(to.asset, since=utc_now() - timedelta(hours=1))
-        done = [row for row in rows if row.status == "credited" and row.network == to.network]
+        new = [row for row in rows if row.venue_deposit_id not in known]
+        done = [row for row in new if row.status == "credited" and row.network == to.network]
         if done:
             return done[0].quantity
         time.sleep(0.05)
     raise AssertionError("the deposit was never credited")
 
 
-def find_withdrawals(venue: Venue, client_id: str) -> list[WithdrawalReport]:
-    rows = venue.withdrawals("SOL", since=utc_now() - timedelta(hours=1))
+def find_withdrawals(venue: Venue, asset: str, client_id: str) -> list[WithdrawalReport]:
+    rows = venue.withdrawals(asset, since=utc_now() - timedelta(hours=1))
     return [row for row in rows if row.client_withdrawal_id == client_id]

@@ -8,6 +8,8 @@ import pytest
 
 from exchanges.adapters.binance import refusals as binance
 from exchanges.adapters.binance.dialect import BinanceDialect
+from exchanges.adapters.bithumb import refusals as bithumb
+from exchanges.adapters.bithumb.dialect import BithumbDialect
 from exchanges.adapters.upbit import refusals as upbit
 from exchanges.adapters.upbit.dialect import UpbitDialect
 from exchanges.errors import (
@@ -17,11 +19,16 @@ from exchanges.errors import (
     ThrottledError,
 )
 from exchanges.registry import utc_now
+from exchanges.transport.calls import Dialect
 from exchanges.transport.verdicts import failure
 from exchanges.transport.wire import Keys, Reply, Request
-from tests.exchanges.payloads import recorded, upbit_error
+from tests.exchanges.payloads import bithumb_error, handmade_error, recorded, upbit_error
 
 KEYS = Keys(access="a", secret="s")
+DIALECTS: dict[str, Dialect] = {
+    "upbit": UpbitDialect(KEYS),
+    "bithumb": BithumbDialect(KEYS, utc_now),
+}
 MONEY = Request(operation="place_order", method="POST", path="/x", moves_money=True)
 READ = Request(operation="order", method="GET", path="/x")
 
@@ -54,10 +61,57 @@ def test_every_recorded_upbit_error_is_classified() -> None:
     assert len(recorded("upbit_private_handmade")["errors"]) == 13
 
 
-def test_upbits_limiter_is_not_a_refusal() -> None:
-    status, body = upbit_error("limit")
+@pytest.mark.parametrize(
+    ("case", "reason"),
+    [
+        ("insufficient", Reason.FUNDS),
+        ("min", Reason.RULES),
+        ("tick", Reason.RULES),
+        ("price_limit", Reason.RULES),
+        ("cross", Reason.RULES),
+        ("parameter", Reason.RULES),
+        ("address", Reason.RULES),
+        ("hash", Reason.KEY),
+        ("jwt", Reason.KEY),
+        ("expired", Reason.KEY),
+        ("ip", Reason.KEY),
+        ("scope", Reason.KEY),
+        ("blocked", Reason.KEY),
+        ("bank", Reason.KEY),
+        ("two_factor", Reason.KEY),
+        ("withdraw_funds", Reason.FUNDS),
+        ("consent", Reason.TRAVEL_RULE),
+        ("notfound", Reason.OTHER),
+        ("duplicate_UNVERIFIED_NAME", Reason.DUPLICATE),
+    ],
+)
+def test_documented_bithumb_errors_are_refusals(case: str, reason: Reason) -> None:
+    status, body = bithumb_error(case)
     reply = Reply(status=status, headers={}, body=body)
-    error = failure("upbit", MONEY, reply, UpbitDialect(KEYS).verdict(reply))
+    error = failure("bithumb", MONEY, reply, DIALECTS["bithumb"].verdict(reply))
+    assert isinstance(error, RefusedError)
+    assert error.reason is reason
+
+
+@pytest.mark.parametrize("request_", [MONEY, READ], ids=["money", "read"])
+@pytest.mark.parametrize("case", ["not_ready", "server"])
+def test_an_order_that_is_not_ready_is_not_refused(case: str, request_: Request) -> None:
+    """It says that the order was taken: neither absent nor refused."""
+    status, body = bithumb_error(case)
+    reply = Reply(status=status, headers={}, body=body)
+    error = failure("bithumb", request_, reply, DIALECTS["bithumb"].verdict(reply))
+    assert isinstance(error, OutcomeUnknownError)
+
+
+def test_every_documented_bithumb_error_is_classified() -> None:
+    assert len(recorded("bithumb_private_handmade")["errors"]) == 19 + 2 + 1
+
+
+@pytest.mark.parametrize("venue", DIALECTS)
+def test_the_limiter_of_a_korean_venue_is_not_a_refusal(venue: str) -> None:
+    status, body = handmade_error(venue, "limit")
+    reply = Reply(status=status, headers={}, body=body)
+    error = failure(venue, MONEY, reply, DIALECTS[venue].verdict(reply))
     assert isinstance(error, ThrottledError)
 
 
@@ -69,17 +123,19 @@ def test_an_integer_error_name_is_read_and_refuses_a_read_only() -> None:
     assert isinstance(failure("upbit", MONEY, reply, verdict), OutcomeUnknownError)
 
 
+@pytest.mark.parametrize("venue", DIALECTS)
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
-def test_an_unknown_upbit_name_leaves_a_money_move_unknown(status: int) -> None:
+def test_an_unknown_name_leaves_a_money_move_unknown(status: int, venue: str) -> None:
     reply = Reply(status=status, headers={}, body=b'{"error":{"name":"brand_new"}}')
-    error = failure("upbit", MONEY, reply, UpbitDialect(KEYS).verdict(reply))
+    error = failure(venue, MONEY, reply, DIALECTS[venue].verdict(reply))
     assert isinstance(error, OutcomeUnknownError)
 
 
+@pytest.mark.parametrize("venue", DIALECTS)
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 520])
-def test_even_a_known_name_means_nothing_with_a_server_error(status: int) -> None:
+def test_even_a_known_name_means_nothing_with_a_server_error(status: int, venue: str) -> None:
     reply = Reply(status=status, headers={}, body=b'{"error":{"name":"insufficient_funds_bid"}}')
-    error = failure("upbit", MONEY, reply, UpbitDialect(KEYS).verdict(reply))
+    error = failure(venue, MONEY, reply, DIALECTS[venue].verdict(reply))
     assert isinstance(error, OutcomeUnknownError)
 
 
@@ -101,6 +157,25 @@ def test_even_a_known_name_means_nothing_with_a_server_error(status: int) -> Non
 )
 def test_upbit_names_and_their_kin_have_reasons(name: str, reason: Reason) -> None:
     assert upbit.reason_of(name, status=400) is reason
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "reason"),
+    [
+        ("invalid_price_ask", 400, Reason.RULES),
+        ("over_price_limit_ask", 400, Reason.RULES),
+        ("insufficient_funds_ask", 400, Reason.FUNDS),
+        ("client_order_id_already_exists", 409, Reason.DUPLICATE),
+        ("withdraw_address_not_registered", 400, Reason.ADDRESS),
+        ("withdraw_wallet_not_working", 400, Reason.WALLET_CLOSED),
+        ("client_order_id_unheard_of", 403, None),
+        ("withdraw_something_new", 400, None),
+    ],
+)
+def test_bithumb_names_and_their_kin_have_reasons(
+    name: str, status: int, reason: Reason | None
+) -> None:
+    assert bithumb.reason_of(name, status) is reason
 
 
 def binance_error(code: int, message: str, status: int = 400) -> Reply:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from exchanges.adapters.binance.dialect import BinanceDialect, signature
-from exchanges.adapters.upbit.dialect import UpbitDialect, hashed_text, jwt
+from exchanges.adapters.bithumb import dialect as bithumb
+from exchanges.adapters.upbit import dialect as upbit
+from exchanges.registry import utc_now
+from exchanges.transport.decoding import EPOCH
+from exchanges.transport.jwt import hashed_text
 from exchanges.transport.wire import Keys, Params, Request
 from tests.exchanges.payloads import recorded
 
@@ -31,7 +35,7 @@ def test_upbit_tokens_agree_with_the_vectors(vector: dict[str, Any]) -> None:
     keys = Keys(access=vector["access_key"], secret=vector["secret"])
     params = params_of(vector)
     assert hashed_text(params) == vector["query_string_for_hash"]
-    assert jwt(keys, vector["nonce"], params) == vector["token"]
+    assert upbit.token(keys, vector["nonce"], params) == vector["token"]
 
 
 @pytest.mark.parametrize("vector", HS512, ids=lambda vector: vector["case"])
@@ -41,7 +45,7 @@ def test_upbit_bytes_on_the_wire_agree_with_the_vectors(vector: dict[str, Any]) 
     request = Request(
         operation="any", method=method, path="/v1/x", params=params_of(vector), is_signed=True
     )
-    signed = UpbitDialect(keys, nonce=lambda: vector["nonce"]).sign(request)
+    signed = upbit.UpbitDialect(keys, nonce=lambda: vector["nonce"]).sign(request)
     assert signed.headers["Authorization"] == f"Bearer {vector['token']}"
     if method == "POST":
         assert signed.body == vector["on_the_wire"].encode()
@@ -51,8 +55,36 @@ def test_upbit_bytes_on_the_wire_agree_with_the_vectors(vector: dict[str, Any]) 
         )
 
 
+@pytest.mark.parametrize("vector", VECTORS["bithumb"], ids=["query", "bare"])
+def test_bithumb_tokens_and_bytes_agree_with_the_vectors(vector: dict[str, Any]) -> None:
+    keys = Keys(access=vector["access_key"], secret=vector["secret"])
+    at = EPOCH + timedelta(milliseconds=vector["payload"]["timestamp"])
+    nonce, params = vector["payload"]["nonce"], params_of(vector)
+    assert bithumb.token(keys, nonce, at, params) == vector["token"]
+    request = Request(operation="any", method="GET", path="/v1/x", params=params, is_signed=True)
+    signed = bithumb.BithumbDialect(keys, lambda: at, nonce=lambda: nonce).sign(request)
+    assert signed.headers["Authorization"] == f"Bearer {vector['token']}"
+    query = vector["query_string_for_hash"]
+    assert signed.target == "/v1/x" + f"?{query}" * bool(query)
+
+
+def test_bithumb_hashes_a_receivers_name_as_it_is_written() -> None:
+    params = (("address", "rAddr"), ("receiver_ko_name", "홍 길동"))
+    request = Request(
+        operation="withdraw", method="POST", path="/v1/x", params=params, is_signed=True
+    )
+    signed = bithumb.BithumbDialect(KEYS, lambda: EPOCH).sign(request)
+    assert signed.body is not None
+    assert json.loads(signed.body) == dict(params)
+    claims = signed.headers["Authorization"].split(".")[1]
+    decoded = json.loads(base64.urlsafe_b64decode(claims + "=="))
+    text = "address=rAddr&receiver_ko_name=홍 길동"
+    assert decoded["query_hash"] == hashlib.sha512(text.encode()).hexdigest()
+    assert list(decoded) == ["access_key", "nonce", "timestamp", "query_hash", "query_hash_alg"]
+
+
 def test_every_upbit_request_has_a_nonce_of_its_own() -> None:
-    dialect = UpbitDialect(KEYS)
+    dialect = upbit.UpbitDialect(KEYS)
     request = Request(operation="balances", method="GET", path="/v1/accounts", is_signed=True)
     tokens = {dialect.sign(request).headers["Authorization"] for _ in range(3)}
     assert len(tokens) == 3
@@ -63,7 +95,7 @@ def test_upbit_hashes_the_body_in_the_order_it_is_sent() -> None:
     request = Request(
         operation="place_order", method="POST", path="/v1/orders", params=params, is_signed=True
     )
-    signed = UpbitDialect(KEYS).sign(request)
+    signed = upbit.UpbitDialect(KEYS).sign(request)
     assert signed.body is not None
     sent = "&".join(f"{name}={value}" for name, value in json.loads(signed.body).items())
     claims = signed.headers["Authorization"].split(".")[1]
@@ -108,7 +140,11 @@ def test_binance_encodes_before_it_signs() -> None:
 
 def test_keys_and_signed_requests_do_not_print_themselves() -> None:
     request = Request(operation="balances", method="GET", path="/x", is_signed=True)
-    for dialect in (UpbitDialect(KEYS), BinanceDialect(KEYS, lambda: datetime.now(UTC))):
+    for dialect in (
+        upbit.UpbitDialect(KEYS),
+        BinanceDialect(KEYS, utc_now),
+        bithumb.BithumbDialect(KEYS, utc_now),
+    ):
         printed = repr(dialect.sign(request)) + repr(KEYS) + str(KEYS)
         assert "kimp-test" not in printed
         assert "signature" not in printed

@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from exchanges.adapters.upbit import build, payloads, rules, transfers
-from exchanges.adapters.upbit.payloads import shares_of_fee
+from exchanges.adapters.krw import books, transfers, wallets
+from exchanges.adapters.krw.build import cancel_order, order, place_order
+from exchanges.adapters.krw.orders import shares_of_fee
+from exchanges.adapters.upbit import build, payloads, rules
+from exchanges.adapters.upbit.payloads import WORDS
 from exchanges.transport.decoding import UnreadableError
 from exchanges.values import (
     DepositAddress,
@@ -120,7 +123,7 @@ def test_shares_of_a_fee_add_up_to_it_exactly(fee: Decimal, notionals: list[Deci
 
 
 def test_a_book_keeps_every_digit() -> None:
-    book = payloads.book(upbit_public("GetOrderBook"), BTC, depth=30, received_at=NOW)
+    book = books.book(upbit_public("GetOrderBook"), "upbit", BTC, depth=30, received_at=NOW)
     assert book.asks[0].price == Decimal(148520000)
     assert book.bids[13].quantity == Decimal("0.0000674")
     assert str(book.bids[0].quantity) == "0.04296774"
@@ -136,31 +139,31 @@ def test_a_book_is_cut_to_the_depth_and_leaves_empty_levels_out() -> None:
         b'{"ask_price":"3","bid_price":2,"ask_size":"0","bid_size":1.10},'
         b'{"ask_price":4,"bid_price":1,"ask_size":1,"bid_size":"5"}]}]'
     )
-    book = payloads.book(body, XRP, depth=1, received_at=NOW)
+    book = books.book(body, "upbit", XRP, depth=1, received_at=NOW)
     assert book.asks == (Level(Decimal(4), Decimal(1)),)
     assert book.bids == (Level(Decimal(2), Decimal("1.10")),)
 
 
 def test_a_book_of_another_market_is_unreadable() -> None:
     with pytest.raises(UnreadableError):
-        payloads.book(upbit_public("GetOrderBook"), XRP, depth=5, received_at=NOW)
+        books.book(upbit_public("GetOrderBook"), "upbit", XRP, depth=5, received_at=NOW)
 
 
 def test_balances_are_free_and_locked() -> None:
-    held = payloads.balances(upbit_private("GET /v1/accounts"))
+    held = books.balances(upbit_private("GET /v1/accounts"))
     assert (held["KRW"].free, held["KRW"].locked) == (Decimal(1000000), Decimal(140070))
     assert held["XRP"].free == Decimal("31.74603174")
 
 
 def test_a_new_withdrawal_is_pending_and_net_of_the_fee() -> None:
-    report = transfers.withdrawal(upbit_private("POST /v1/withdraws/coin (201)"))
+    report = transfers.withdrawal(upbit_private("POST /v1/withdraws/coin (201)"), WORDS)
     assert (report.quantity, report.network_fee) == (Decimal(1000), Decimal("0.4"))
     assert (report.status, report.txid) == (WithdrawalStatus.PENDING, None)
     assert report.client_withdrawal_id is None
 
 
 def test_a_done_withdrawal_names_its_transaction() -> None:
-    report = transfers.withdrawal(upbit_private("GET /v1/withdraw done"))
+    report = transfers.withdrawal(upbit_private("GET /v1/withdraw done"), WORDS)
     assert report.status is WithdrawalStatus.DONE
     assert report.txid
     assert report.txid.startswith("98c159")
@@ -168,7 +171,7 @@ def test_a_done_withdrawal_names_its_transaction() -> None:
 
 @pytest.mark.parametrize("state", ["FAILED", "CANCELLED", "REJECTED"])
 def test_a_withdrawal_that_came_back_has_failed(state: str) -> None:
-    report = transfers.withdrawal(upbit_private("GET /v1/withdraw done", state=state))
+    report = transfers.withdrawal(upbit_private("GET /v1/withdraw done", state=state), WORDS)
     assert report.status is WithdrawalStatus.FAILED
 
 
@@ -184,17 +187,19 @@ def test_a_withdrawal_that_came_back_has_failed(state: str) -> None:
 )
 def test_only_an_accepted_deposit_is_credited(state: str, status: DepositStatus) -> None:
     row = upbit_private("GET /v1/deposits", state=state)
-    (report,) = transfers.deposits(b"[" + row + b"]")
+    (report,) = transfers.deposits(b"[" + row + b"]", WORDS)
     assert (report.status, report.detail, report.quantity) == (status, state, Decimal(999))
 
 
 def test_an_unknown_transfer_state_is_unreadable() -> None:
     with pytest.raises(UnreadableError, match="unknown withdrawal state 'FOO'"):
-        transfers.withdrawal(upbit_private("GET /v1/withdraw done", state="FOO"))
+        transfers.withdrawal(upbit_private("GET /v1/withdraw done", state="FOO"), WORDS)
 
 
 def test_a_deposit_address_keeps_its_memo() -> None:
-    found = transfers.deposit_address(upbit_private("GET /v1/deposits/coin_address"), "XRP", "XRP")
+    found = transfers.deposit_address(
+        upbit_private("GET /v1/deposits/coin_address"), "upbit", "XRP", "XRP"
+    )
     assert found is not None
     assert (found.address, found.memo) == ("raQwCVAJVqjrVm1Nj5SFRcX8i22BhdC9WA", "3057887915")
 
@@ -203,19 +208,21 @@ def test_a_deposit_address_keeps_its_memo() -> None:
     "body", [b'{"success":true,"message":"later"}', b'{"currency":"XRP","deposit_address":null}']
 )
 def test_an_address_in_the_making_is_none(body: bytes) -> None:
-    assert transfers.deposit_address(body, "XRP", "XRP") is None
+    assert transfers.deposit_address(body, "upbit", "XRP", "XRP") is None
 
 
 def test_an_address_on_another_network_is_unreadable() -> None:
     with pytest.raises(UnreadableError):
-        transfers.deposit_address(upbit_private("GET /v1/deposits/coin_address"), "XRP", "BSC")
+        transfers.deposit_address(
+            upbit_private("GET /v1/deposits/coin_address"), "upbit", "XRP", "BSC"
+        )
 
 
 def test_the_allow_list_is_read_per_asset() -> None:
     body = upbit_private("GET /v1/withdraws/coin_addresses")
-    (row,) = transfers.withdrawal_addresses(body, "XRP")
-    assert (row.network, row.memo) == ("XRP", "123456")
-    assert transfers.withdrawal_addresses(body, "BTC") == []
+    (row,) = [row.as_value("upbit") for row in transfers.allowed_addresses(body, "XRP")]
+    assert (row.venue, row.network, row.memo) == ("upbit", "XRP", "123456")
+    assert transfers.allowed_addresses(body, "BTC") == []
 
 
 def chance(state: str) -> bytes:
@@ -255,9 +262,9 @@ def test_a_market_that_is_not_active_is_closed() -> None:
 
 
 def test_networks_are_open_only_if_every_source_agrees() -> None:
-    assert rules.wallets(upbit_private("GET /v1/status/wallet"), "XRP") == {"XRP": "working"}
+    assert wallets.wallets(upbit_private("GET /v1/status/wallet"), "XRP") == {"XRP": "working"}
     down = upbit_private("GET /v1/status/wallet", block_state="inactive")
-    assert rules.wallets(down, "XRP") == {"XRP": "paused"}
+    assert wallets.wallets(down, "XRP") == {"XRP": "paused"}
     withdraw = b'{"currency":{"withdraw_fee":"0.4"},"withdraw_limit":{"minimum":"1","fixed":6}}'
     deposit = b'{"is_deposit_possible":false,"minimum_deposit_confirmations":5}'
     found = rules.network_rules(
@@ -270,14 +277,15 @@ def test_networks_are_open_only_if_every_source_agrees() -> None:
 
 
 def test_an_order_is_sent_as_plain_decimal_strings() -> None:
-    request = build.place_order(
+    request = place_order(
         OrderRequest(
             market=XRP,
             side=Side.BUY,
             quantity=Decimal("31.740000000000000000"),
             limit_price=Decimal("3.15E+3"),
             client_order_id="kabc",
-        )
+        ),
+        build.ORDER_NAMES,
     )
     assert dict(request.params) == {
         "market": "KRW-XRP",
@@ -292,8 +300,8 @@ def test_an_order_is_sent_as_plain_decimal_strings() -> None:
 
 
 def test_an_order_is_looked_up_by_identifier_alone() -> None:
-    assert build.order("kabc").params == (("identifier", "kabc"),)
-    assert build.cancel_order("kabc").params == (("identifier", "kabc"),)
+    assert order("kabc", build.ORDER_NAMES).params == (("identifier", "kabc"),)
+    assert cancel_order("kabc", build.ORDER_NAMES).params == (("identifier", "kabc"),)
 
 
 def test_a_withdrawal_names_network_address_and_memo_and_excludes_the_fee() -> None:

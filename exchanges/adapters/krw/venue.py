@@ -1,0 +1,198 @@
+"""The port as far as it is spoken alike to both Korean venues."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+
+from exchanges.adapters.krw import books, build, transfers, wallets
+from exchanges.errors import RefusedError
+from exchanges.transport.budget import RateBudget
+from exchanges.transport.calls import Dialect, VenueTransport
+from exchanges.transport.decoding import UnreadableError
+from exchanges.transport.http import HttpSender
+from exchanges.transport.wire import Keys, Reply
+from exchanges.values import (
+    Balance,
+    Book,
+    DepositAddress,
+    DepositReport,
+    Market,
+    NetworkRules,
+    OrderReport,
+    OrderRequest,
+    WithdrawalReport,
+)
+
+PAGES = 10  # of 100 rows: further back than any lookup of ours reaches
+RowT = TypeVar("RowT", WithdrawalReport, DepositReport)
+
+
+class KoreanVenue(ABC):
+    """What a Korean venue's adapter builds on. `words` are its states of transfers."""
+
+    code: str
+    words: transfers.Words
+    order_names: build.OrderNames
+    unknown_orders: frozenset[str]  # its errors that say "no such order"
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        keys: Keys,
+        clock: Callable[[], datetime],
+        budget: RateBudget | None = None,
+        deadline_seconds: float = 10,
+    ) -> None:
+        self._clock = clock
+        self._transport = VenueTransport(
+            self._dialect(keys),
+            HttpSender(base_url),
+            clock=clock,
+            budget=budget,
+            deadline_seconds=deadline_seconds,
+        )
+
+    @abstractmethod
+    def _dialect(self, keys: Keys) -> Dialect:
+        """Give the venue's wire; the clock is set."""
+
+    @abstractmethod
+    def _network(self, asset: str, network: str, state: str) -> NetworkRules:
+        """Read the rules of one network, whose wallet is in this state."""
+
+    @abstractmethod
+    def _placed_order(self, body: bytes, request: OrderRequest) -> OrderReport:
+        """Read the reply to a new order."""
+
+    @abstractmethod
+    def _found_order(self, body: bytes, client_order_id: str) -> OrderReport:
+        """Read the reply to a single-order read."""
+
+    def book(self, market: Market, *, depth: int = 15) -> Book:
+        """Read the book, at most `depth` levels a side."""
+        return self._transport.call(
+            build.book(market, depth=depth),
+            lambda reply: books.book(
+                reply.body, self.code, market, depth=depth, received_at=self._clock()
+            ),
+        )
+
+    def network_rules(self, asset: str) -> tuple[NetworkRules, ...]:
+        """Read how the asset moves, per network. Upbit warns that wallet states lag by minutes."""
+        states = self._transport.call(
+            build.read("wallets", "/v1/status/wallet"),
+            lambda reply: wallets.wallets(reply.body, asset),
+        )
+        return tuple(self._network(asset, network, state) for network, state in states.items())
+
+    def place_order(self, request: OrderRequest) -> OrderReport:
+        """Send one order, once. The reply shows no fills: read `order` until it is final."""
+        return self._transport.call(
+            build.place_order(request, self.order_names),
+            lambda reply: self._placed_order(reply.body, request),
+        )
+
+    def order(self, market: Market, *, client_order_id: str) -> OrderReport | None:
+        """Look an order up by our id."""
+        try:
+            return self._transport.call(
+                build.order(client_order_id, self.order_names),
+                lambda reply: self._found_order(reply.body, client_order_id),
+            )
+        except RefusedError as refusal:
+            if refusal.code in self.unknown_orders:
+                return None
+            raise
+
+    def cancel_order(self, market: Market, *, client_order_id: str) -> None:
+        """Ask to cancel; an order that the venue does not know any more is no error."""
+        try:
+            self._transport.call(build.cancel_order(client_order_id, self.order_names), body_of)
+        except RefusedError as refusal:
+            if refusal.code not in self.unknown_orders:
+                raise
+
+    def balances(self) -> dict[str, Balance]:
+        """Read what the account holds, by asset."""
+        return self._transport.call(
+            build.read("balances", "/v1/accounts"), lambda reply: books.balances(reply.body)
+        )
+
+    def withdrawals(self, asset: str, *, since: datetime) -> Sequence[WithdrawalReport]:
+        """List withdrawals of an asset since an instant, newest first."""
+        return self._pages("withdrawals", "/v1/withdraws", asset, since, transfers.withdrawals)
+
+    def deposits(self, asset: str, *, since: datetime) -> Sequence[DepositReport]:
+        """List deposits of an asset since an instant, newest first."""
+        return self._pages("deposits", "/v1/deposits", asset, since, transfers.deposits)
+
+    def _pages(
+        self,
+        operation: str,
+        path: str,
+        asset: str,
+        since: datetime,
+        parse: Callable[[bytes, transfers.Words], list[RowT]],
+    ) -> list[RowT]:
+        """Read pages until one is short or starts before `since`; a row without an instant stays."""
+        rows: list[RowT] = []
+        since = since.replace(microsecond=0)  # the venues' instants are whole seconds
+        for number in range(1, PAGES + 1):
+            request = build.page(operation, path, asset, number)
+            page = self._transport.call(request, lambda reply: parse(reply.body, self.words))
+            rows += [row for row in page if row.created_at is None or row.created_at >= since]
+            oldest = page[-1].created_at if page else None
+            if len(page) < build.PAGE or (oldest is not None and oldest < since):
+                break
+        return rows
+
+    def deposit_address(self, asset: str, *, network: str) -> DepositAddress | None:
+        """Read our deposit address; where there is none yet, ask for it to be made and give None."""
+
+        def parse(reply: Reply) -> DepositAddress | None:
+            return transfers.deposit_address(reply.body, self.code, asset, network)
+
+        path = "/v1/deposits/coin_address"
+        known = build.read("deposit_address", path, currency=asset, net_type=network)
+        try:
+            found = self._transport.call(known, parse)
+        except RefusedError as refusal:
+            if "not_found" not in refusal.code:
+                raise
+            found = None
+        return found or self._transport.call(build.make_address(asset, network), parse)
+
+    def withdrawal_addresses(self, asset: str) -> Sequence[DepositAddress]:
+        """List what the venue lets us withdraw this asset to."""
+        return [row.as_value(self.code) for row in self._allowed(asset)]
+
+    def _allowed(self, asset: str) -> list[transfers.AllowedAddress]:
+        return self._transport.call(
+            build.read("withdrawal_addresses", "/v1/withdraws/coin_addresses"),
+            lambda reply: transfers.allowed_addresses(reply.body, asset),
+        )
+
+    def server_time(self) -> datetime:
+        """Read the venue's clock from a reply's Date header (whole seconds): it has no other."""
+        return self._transport.call(build.ticker(Market("BTC", "KRW")), _date)
+
+    def close(self) -> None:
+        """Give connections back."""
+        self._transport.close()
+
+
+def body_of(reply: Reply) -> bytes:
+    """Give the body as it came, for parsers that need more than one."""
+    return reply.body
+
+
+def _date(reply: Reply) -> datetime:
+    try:
+        return parsedate_to_datetime(reply.headers.get("date", ""))
+    except ValueError:
+        raise UnreadableError("no Date header") from None
