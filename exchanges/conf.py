@@ -26,12 +26,26 @@ def simulator_url() -> str:
     return str(settings.KIMP_SIMULATOR_URL).rstrip("/")
 
 
+def korea_venues() -> tuple[str, ...]:
+    """Give the Korean venues that the desk trades at."""
+    return tuple(settings.KIMP_KOREA_VENUES)
+
+
 def upbit() -> AccountSettings:
     """Give the live Upbit account."""
     return AccountSettings(
         base_url=settings.KIMP_UPBIT_BASE_URL,
         access=settings.KIMP_UPBIT_ACCESS_KEY,
         secret=settings.KIMP_UPBIT_SECRET_KEY,
+    )
+
+
+def bithumb() -> AccountSettings:
+    """Give the live Bithumb account."""
+    return AccountSettings(
+        base_url=settings.KIMP_BITHUMB_BASE_URL,
+        access=settings.KIMP_BITHUMB_ACCESS_KEY,
+        secret=settings.KIMP_BITHUMB_SECRET_KEY,
     )
 
 

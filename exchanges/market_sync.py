@@ -31,10 +31,13 @@ TRANSFER_SECONDS = {
     "SOL": (180, 1200),
     "TRX": (240, 1800),
 }
-MARKETS = {
-    registry.GLOBAL_VENUE: tuple(Market(asset, "USDT") for asset in ASSETS if asset != "USDT"),
-    registry.KOREA_VENUE: tuple(Market(asset, "KRW") for asset in ASSETS),
-}
+
+
+def markets_at(venue: str) -> tuple[Market, ...]:
+    """Give the markets that the desk trades at a venue."""
+    if venue == registry.GLOBAL_VENUE:
+        return tuple(Market(asset, "USDT") for asset in ASSETS if asset != "USDT")
+    return tuple(Market(asset, "KRW") for asset in ASSETS)
 
 
 # A wallet that refused stays closed here for this long, for a status page may trail by minutes.
@@ -57,7 +60,7 @@ class SyncCounts:
 def sync_markets(now: datetime) -> SyncCounts:
     """Fetch everything for the desk's assets and keep it; problems are collected, not raised."""
     counts = SyncCounts()
-    opened = [_ask(counts, registry.venue, code) for code in registry.VENUES]
+    opened = [_ask(counts, registry.venue, code) for code in registry.desk_venues()]
     venues = [venue for venue in opened if venue is not None]
     for venue in venues:
         _sync_rules(venue, counts, now)
@@ -89,7 +92,7 @@ def refresh(venue_code: str, asset: str, now: datetime, *, is_order: bool) -> Sy
 
 
 def _refresh_markets(venue: Venue, asset: str, counts: SyncCounts, now: datetime) -> None:
-    for market in MARKETS[venue.code]:
+    for market in markets_at(venue.code):
         rows = MarketRule.objects.filter(venue=venue.code, market=market.code)
         if market.base == asset and not _is_fresh(rows, now):
             _sync_market(venue, market, counts, now)
@@ -112,7 +115,7 @@ def _ask(counts: SyncCounts, method: Callable[P, T], *args: P.args, **kwargs: P.
 
 
 def _sync_rules(venue: Venue, counts: SyncCounts, now: datetime) -> None:
-    for market in MARKETS[venue.code]:
+    for market in markets_at(venue.code):
         _sync_market(venue, market, counts, now)
     for asset in ASSETS:
         _sync_networks(venue, asset, counts, now)
@@ -203,20 +206,25 @@ def _confirm_addresses(sender: Venue, counts: SyncCounts, now: datetime) -> None
 
 
 def _add_routes(counts: SyncCounts) -> None:
-    """Add the usual route of each asset, both ways, where both venues know the network."""
-    for asset, network in NETWORK_OF.items():
-        known = NetworkRule.objects.filter(asset=asset, network=network)
-        venues = set(known.values_list("venue", flat=True))
-        if not venues.issuperset(registry.VENUES):
-            counts.problems.append(f"no route for {asset}: {network} is not known at both venues")
-            continue
-        expected, overdue = TRANSFER_SECONDS[network]
-        for from_venue, to_venue in (registry.VENUES, registry.VENUES[::-1]):
-            TransferRoute.objects.get_or_create(
-                asset=asset,
-                from_venue=from_venue,
-                to_venue=to_venue,
-                network=network,
-                defaults={"expected_seconds": expected, "overdue_seconds": overdue},
-            )
-            counts.routes += 1
+    """Add the usual route of each asset, to each Korean venue and back, where both know the network."""
+    for korea in registry.korea_venues():
+        for asset, network in NETWORK_OF.items():
+            _add_both_ways(counts, (registry.GLOBAL_VENUE, korea), asset, network)
+
+
+def _add_both_ways(counts: SyncCounts, venues: tuple[str, str], asset: str, network: str) -> None:
+    known = NetworkRule.objects.filter(asset=asset, network=network, venue__in=venues)
+    if known.count() < len(venues):
+        told = f"no route for {asset}: {network} is not known at both {' and '.join(venues)}"
+        counts.problems.append(told)
+        return
+    expected, overdue = TRANSFER_SECONDS[network]
+    for from_venue, to_venue in (venues, venues[::-1]):
+        TransferRoute.objects.get_or_create(
+            asset=asset,
+            from_venue=from_venue,
+            to_venue=to_venue,
+            network=network,
+            defaults={"expected_seconds": expected, "overdue_seconds": overdue},
+        )
+        counts.routes += 1

@@ -15,6 +15,7 @@ from typing import Any
 
 from exchanges import conf
 from exchanges.adapters.binance.client import BinanceVenue
+from exchanges.adapters.bithumb.client import BithumbVenue
 from exchanges.adapters.rates.client import OfficialRate, frankfurter, open_er_api
 from exchanges.adapters.upbit.client import UpbitVenue
 from exchanges.errors import ModeError, NotSentError, OutcomeUnknownError
@@ -25,18 +26,20 @@ from exchanges.transport.wire import Keys
 
 GLOBAL_VENUE = "binance"
 KOREA_VENUE = "upbit"
-VENUES = (GLOBAL_VENUE, KOREA_VENUE)
 ACCOUNTS_ARE_FRESH_SECONDS = 60
 CONTROL_SECONDS = 5
 
-ADAPTERS: dict[str, type[BinanceVenue | UpbitVenue]] = {
+ADAPTERS: dict[str, type[BinanceVenue | UpbitVenue | BithumbVenue]] = {
     GLOBAL_VENUE: BinanceVenue,
-    KOREA_VENUE: UpbitVenue,
+    "upbit": UpbitVenue,
+    "bithumb": BithumbVenue,
 }
 LIVE_ACCOUNTS: dict[str, Callable[[], conf.AccountSettings]] = {
     GLOBAL_VENUE: conf.binance,
-    KOREA_VENUE: conf.upbit,
+    "upbit": conf.upbit,
+    "bithumb": conf.bithumb,
 }
+VENUES = tuple(ADAPTERS)
 
 
 @dataclass(slots=True)
@@ -54,6 +57,16 @@ _shared = _Shared()
 _guard = threading.Lock()
 _budgets = {code: RateBudget() for code in VENUES}
 _mine = threading.local()
+
+
+def korea_venues() -> tuple[str, ...]:
+    """Give the Korean venues that this desk trades at, as its settings name them."""
+    return conf.korea_venues()
+
+
+def desk_venues() -> tuple[str, ...]:
+    """Give every venue that this desk trades at."""
+    return (GLOBAL_VENUE, *korea_venues())
 
 
 def configure(*, database_is_live: bool) -> None:
@@ -169,7 +182,8 @@ def _fetch_accounts(code: str) -> dict[str, conf.AccountSettings]:
     try:
         status, document = get_json(f"{url}/control/accounts", CONTROL_SECONDS)
         rows = document["accounts"] if status == 200 else {}
-        return {name: _read_account(rows, name) for name in VENUES}
+        wanted = {code, *(name for name in VENUES if name in rows)}
+        return {name: _read_account(rows, name) for name in wanted}
     except (NotSentError, OutcomeUnknownError, KeyError, TypeError):
         raise NotSentError(told, venue=code, operation="accounts") from None
 

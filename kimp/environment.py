@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from kimp import environment_files as files
 from kimp.environment_parse import ParseError, Value, parse
-from kimp.environment_table import BY_NAME, ENVIRONMENTS, ROLES, TABLE, Need, Setting
+from kimp.environment_table import BY_NAME, ENVIRONMENTS, KOREA, ROLES, TABLE, Need, Setting
 
 DEFAULT = "default"
 # A command that belongs to one role runs in it, whatever KIMP_ROLE says.
@@ -162,10 +162,14 @@ def _text_in(layer: files.Layer, setting: Setting) -> str | None:
 def _missing(loaded: Environment) -> list[str]:
     is_live, is_production = loaded.flag("KIMP_LIVE"), loaded.environment == "production"
     active = {Need.PRODUCTION: is_production, Need.LIVE: is_live, Need.NEVER: False}
+    elsewhere = set(KOREA) - set(loaded.names("KIMP_KOREA_VENUES"))
     return [
         f"{row.name}: is needed {row.need.value} by the {loaded.role} role"
         for row in TABLE
-        if active[row.need] and loaded.role in row.needed_by and loaded[row.name] in (None, "", ())
+        if active[row.need]
+        and row.korea_venue not in elsewhere
+        and loaded.role in row.needed_by
+        and loaded[row.name] in (None, "", ())
     ]
 
 

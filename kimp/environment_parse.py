@@ -24,7 +24,7 @@ def parse(setting: Setting, text: str | None) -> Value:
         return None
     text = text.strip()
     if setting.choices:
-        return _choice(setting, text)
+        return _choices(setting, text) if setting.kind is Kind.NAMES else _choice(setting, text)
     if text == "" and setting.kind not in (Kind.FLAG, Kind.COUNT, Kind.DECIMAL):
         return None if setting.default is None else _READERS[setting.kind](setting, text)
     return _READERS[setting.kind](setting, text)
@@ -34,6 +34,14 @@ def _choice(setting: Setting, text: str) -> str:
     if text not in setting.choices:
         raise ParseError(f"{setting.name}: must be one of {', '.join(setting.choices)}")
     return text
+
+
+def _choices(setting: Setting, text: str) -> tuple[str, ...]:
+    names = _names(setting, text)
+    if not names or len(set(names)) < len(names) or not set(names) <= set(setting.choices):
+        known = ", ".join(setting.choices)
+        raise ParseError(f"{setting.name}: must be one or more of {known}, each once")
+    return names
 
 
 def _text(_: Setting, text: str) -> str:

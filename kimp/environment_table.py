@@ -13,6 +13,7 @@ ROLES = ("web", "feeder", "initiator", "finalizer", "worker")
 PORTS = {"web": 8000, "feeder": 9101, "initiator": 9102, "finalizer": 9103, "worker": 9104}
 STATEMENT_SECONDS = {"web": 15, "feeder": 10, "initiator": 10, "finalizer": 10, "worker": 60}
 _KEY_ROLES = ("initiator", "finalizer", "worker")
+KOREA = ("upbit", "bithumb")
 
 
 class Kind(Enum):
@@ -45,20 +46,21 @@ class Setting:
     kind: Kind
     help: str
     default: str | None = None  # as it would stand in the environment; None: see `help`
-    choices: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()  # of a list: what may stand in it
     is_secret: bool = False  # masked wherever shown; NAME_FILE is accepted too
     need: Need = Need.NEVER
     needed_by: tuple[str, ...] = ROLES
+    korea_venue: str = ""  # needed only where the desk trades there
 
 
 def _row(name: str, kind: Kind, help_: str, default: str | None = "") -> Setting:
     return Setting(name=name, kind=kind, help=help_, default=default)
 
 
-def _key(name: str, help_: str) -> Setting:
+def _key(name: str, help_: str, korea_venue: str = "") -> Setting:
     return Setting(
         name=name, kind=Kind.TEXT, help=help_, default="",
-        is_secret=True, need=Need.LIVE, needed_by=_KEY_ROLES,
+        is_secret=True, need=Need.LIVE, needed_by=_KEY_ROLES, korea_venue=korea_venue,
     )  # fmt: skip
 
 
@@ -96,9 +98,16 @@ TABLE: tuple[Setting, ...] = (
     _row("KIMP_PG_BIN", Kind.PATH, "folder with postgres and initdb for the embedded server", None),
     _row("KIMP_STATEMENT_SECONDS", Kind.COUNT, "longest SQL statement; web 15, worker 60, other roles 10", None),
     _row("KIMP_SIMULATOR_URL", Kind.URL, "control address of the venue simulator", "http://127.0.0.1:18080"),
+    Setting(
+        name="KIMP_KOREA_VENUES", kind=Kind.NAMES, default="upbit", choices=KOREA,
+        help="Korean venues that the desk trades at; the same for every role",
+    ),
     _row("KIMP_UPBIT_BASE_URL", Kind.URL, "Upbit, when live; https://api.upbit.com if not set", None),
-    _key("KIMP_UPBIT_ACCESS_KEY", "Upbit access key, when live"),
-    _key("KIMP_UPBIT_SECRET_KEY", "Upbit secret key, when live"),
+    _key("KIMP_UPBIT_ACCESS_KEY", "Upbit access key, when live", "upbit"),
+    _key("KIMP_UPBIT_SECRET_KEY", "Upbit secret key, when live", "upbit"),
+    _row("KIMP_BITHUMB_BASE_URL", Kind.URL, "Bithumb, when live; https://api.bithumb.com if not set", None),
+    _key("KIMP_BITHUMB_ACCESS_KEY", "Bithumb access key, when live", "bithumb"),
+    _key("KIMP_BITHUMB_SECRET_KEY", "Bithumb secret key, when live", "bithumb"),
     _row("KIMP_BINANCE_BASE_URL", Kind.URL, "Binance, when live; https://api.binance.com if not set", None),
     _key("KIMP_BINANCE_API_KEY", "Binance API key, when live"),
     _key("KIMP_BINANCE_SECRET_KEY", "Binance secret key, when live"),

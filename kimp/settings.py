@@ -133,6 +133,7 @@ Q_CLUSTER: dict[str, Any] = {
 KIMP_SIMULATOR_URL = _env.text("KIMP_SIMULATOR_URL")
 _live = {
     "KIMP_UPBIT_BASE_URL": "https://api.upbit.com",
+    "KIMP_BITHUMB_BASE_URL": "https://api.bithumb.com",
     "KIMP_BINANCE_BASE_URL": "https://api.binance.com",
     "KIMP_FX_FRANKFURTER_URL": "https://api.frankfurter.dev/v1/latest?base=USD&symbols=KRW",
     "KIMP_FX_ERAPI_URL": "https://open.er-api.com/v6/latest/USD",
@@ -142,10 +143,16 @@ _simulated = {
     "KIMP_FX_ERAPI_URL": f"{KIMP_SIMULATOR_URL}/fx/v6/latest/USD",
 }
 _defaults = _live if KIMP_LIVE else _simulated
+KIMP_KOREA_VENUES = _env.names("KIMP_KOREA_VENUES")
 # Empty when simulated: the simulator itself names its addresses and keys.
 KIMP_UPBIT_BASE_URL = _env.text("KIMP_UPBIT_BASE_URL") or _defaults.get("KIMP_UPBIT_BASE_URL", "")
 KIMP_UPBIT_ACCESS_KEY = _env.text("KIMP_UPBIT_ACCESS_KEY")
 KIMP_UPBIT_SECRET_KEY = _env.text("KIMP_UPBIT_SECRET_KEY")
+KIMP_BITHUMB_BASE_URL = _env.text("KIMP_BITHUMB_BASE_URL") or _defaults.get(
+    "KIMP_BITHUMB_BASE_URL", ""
+)
+KIMP_BITHUMB_ACCESS_KEY = _env.text("KIMP_BITHUMB_ACCESS_KEY")
+KIMP_BITHUMB_SECRET_KEY = _env.text("KIMP_BITHUMB_SECRET_KEY")
 KIMP_BINANCE_BASE_URL = _env.text("KIMP_BINANCE_BASE_URL") or _defaults.get(
     "KIMP_BINANCE_BASE_URL", ""
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kimp.environment_table import ROLES, TABLE, Need, Setting
+from kimp.environment_table import ROLES, TABLE, Kind, Need, Setting
 
 
 def markdown() -> str:
@@ -34,6 +34,8 @@ def _example_lines() -> Iterator[str]:
 
 def _kind(row: Setting) -> str:
     kind = " \\| ".join(row.choices) if row.choices else row.kind.value
+    if row.choices and row.kind is Kind.NAMES:
+        kind = f"{row.kind.value} of {', '.join(row.choices)}"
     return f"{kind}, secret" if row.is_secret else kind
 
 
@@ -45,4 +47,5 @@ def _need(row: Setting) -> str:
     if row.need is Need.NEVER:
         return ""
     by = "" if row.needed_by == ROLES else f" by {', '.join(row.needed_by)}"
-    return f" (needed {row.need.value}{by})"
+    where = " of a desk that trades there" if row.korea_venue else ""
+    return f" (needed {row.need.value}{by}{where})"

@@ -58,9 +58,9 @@ def resolve(
     if any(part.quantity <= 0 for part in resolution.received):
         raise InvalidInputError("what was received must be above zero")
     for part in resolution.received:
-        if part.venue not in registry.VENUES:
+        if part.venue not in registry.desk_venues():
             raise InvalidInputError(
-                f"there is no venue {part.venue!r}: {', '.join(registry.VENUES)}"
+                f"there is no venue {part.venue!r}: {', '.join(registry.desk_venues())}"
             )
 
     def work() -> Intervention:

@@ -72,7 +72,9 @@ def open_books() -> list[str]:
     """Post what the venues hold as the desk's opening capital, once."""
     if Posting.objects.filter(kind=PostingKind.CAPITAL).exists():
         return []
-    held = [(code, list(registry.venue(code).balances().values())) for code in registry.VENUES]
+    held = [
+        (code, list(registry.venue(code).balances().values())) for code in registry.desk_venues()
+    ]
     with transaction.atomic():
         return [text for code, rows in held for text in _open_accounts(code, rows)]
 

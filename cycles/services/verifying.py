@@ -104,7 +104,7 @@ def _compare(problems: tuple[str, ...]) -> LedgerReport:
     marker = _journal_marker()
     lines: list[VenueLine] = []
     told = list(problems)
-    for code in registry.VENUES:
+    for code in registry.desk_venues():
         try:
             lines += _venue_lines(code)
         except VenueError as error:

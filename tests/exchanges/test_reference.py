@@ -54,6 +54,22 @@ def test_everything_the_desk_trades_is_fetched_once() -> None:
     assert NetworkRule.objects.count() == counts.networks
 
 
+@pytest.mark.parametrize("desks", [["bithumb"], ["upbit", "bithumb"]], ids=str)
+def test_reference_data_covers_the_korean_venues_of_the_desk_and_no_other(
+    settings: Settings, desks: list[str]
+) -> None:
+    settings.KIMP_KOREA_VENUES = desks
+    counts = sync_markets(NOW)
+    assert counts.problems == []
+    told = (4 + 5 * len(desks), 5 + 5 * len(desks), 10 * len(desks))
+    assert (counts.markets, counts.addresses, counts.routes) == told
+    ways = set(TransferRoute.objects.values_list("from_venue", "to_venue"))
+    assert ways == {way for one in desks for way in (("binance", one), (one, "binance"))}
+    for model in (MarketRule, NetworkRule, RegisteredAddress):
+        assert set(model.objects.values_list("venue", flat=True)) == {"binance", *desks}
+    assert not RegisteredAddress.objects.filter(confirmed_at=None).exists()
+
+
 def test_rules_come_back_as_the_venue_told_them() -> None:
     sync_markets(NOW)
     market = Market("XRP", "KRW")
@@ -194,7 +210,7 @@ def test_a_rulebook_says_the_same_in_three_queries(
     assert rules.market_rules("upbit", market, NOW) == reference.market_rules("upbit", market, NOW)
     route = rules.transfer_route("XRP", "binance", "upbit")
     assert route == reference.transfer_route("XRP", "binance", "upbit")
-    for venue in registry.VENUES:
+    for venue in registry.desk_venues():
         asked = (venue, "XRP", route.network, NOW)
         assert rules.network_rules(*asked) == reference.network_rules(*asked)
     with pytest.raises(StaleReferenceError, match="24 h"):

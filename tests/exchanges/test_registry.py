@@ -35,6 +35,8 @@ def go_live(settings: Settings) -> None:
     settings.KIMP_LIVE = True
     settings.KIMP_UPBIT_BASE_URL = "https://upbit.invalid"
     settings.KIMP_UPBIT_ACCESS_KEY = settings.KIMP_UPBIT_SECRET_KEY = "live-dummy"
+    settings.KIMP_BITHUMB_BASE_URL = "https://bithumb.invalid"
+    settings.KIMP_BITHUMB_ACCESS_KEY = settings.KIMP_BITHUMB_SECRET_KEY = "live-dummy"
     settings.KIMP_BINANCE_BASE_URL = "https://binance.invalid"
     settings.KIMP_BINANCE_API_KEY = settings.KIMP_BINANCE_SECRET_KEY = "live-dummy"
 
@@ -46,8 +48,11 @@ def test_the_simulators_accounts_are_found_by_its_control_address(code: str) -> 
     assert venue.balances() != {}
 
 
-def test_the_two_roles_are_named() -> None:
-    assert (registry.GLOBAL_VENUE, registry.KOREA_VENUE) == ("binance", "upbit")
+def test_a_desk_trades_at_the_korean_venues_of_its_settings(settings: Settings) -> None:
+    assert registry.desk_venues() == ("binance", "upbit")
+    settings.KIMP_KOREA_VENUES = ["bithumb", "upbit"]
+    assert registry.korea_venues() == ("bithumb", "upbit")
+    assert registry.desk_venues() == ("binance", "bithumb", "upbit")
 
 
 def test_the_environments_switch_alone_does_not_make_it_live(settings: Settings) -> None:
@@ -64,13 +69,14 @@ def test_a_live_database_alone_calls_nothing(settings: Settings) -> None:
         registry.venue("upbit")
 
 
-def test_live_needs_both_and_uses_the_configured_keys(settings: Settings) -> None:
+@pytest.mark.parametrize("code", registry.VENUES)
+def test_live_needs_both_and_uses_the_configured_keys(settings: Settings, code: str) -> None:
     go_live(settings)
     settings.KIMP_SIMULATOR_URL = "http://127.0.0.1:1"  # never asked
     registry.configure(database_is_live=True)
     assert registry.is_live()
     with pytest.raises(NotSentError):
-        registry.venue("binance").server_time()
+        registry.venue(code).server_time()
 
 
 def test_a_venue_is_kept_per_thread() -> None:

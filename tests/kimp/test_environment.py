@@ -147,6 +147,38 @@ def test_live_roles_that_trade_need_the_keys_of_both_venues(tmp_path: Path, role
     assert load(tmp_path, process | _KEYS).flag("KIMP_LIVE")
 
 
+@pytest.mark.parametrize(
+    ("venues", "needed"),
+    [
+        ("upbit", {"UPBIT", "BINANCE"}),
+        ("bithumb", {"BITHUMB", "BINANCE"}),
+        ("upbit, bithumb", {"UPBIT", "BITHUMB", "BINANCE"}),
+    ],
+)
+def test_a_live_desk_needs_keys_only_of_venues_that_it_trades_at(
+    tmp_path: Path, venues: str, needed: set[str]
+) -> None:
+    live = {"KIMP_LIVE": "1", "KIMP_ROLE": "worker", "KIMP_KOREA_VENUES": venues}
+    with pytest.raises(SettingsError) as raised:
+        load(tmp_path, _PRODUCTION | live)
+    assert {problem.split("_")[1] for problem in raised.value.problems} == needed
+    assert len(raised.value.problems) == 2 * len(needed)
+
+
+def test_the_venues_of_a_desk_are_a_list_with_upbit_by_default(tmp_path: Path) -> None:
+    assert load(tmp_path, {})["KIMP_KOREA_VENUES"] == ("upbit",)
+    both = load(tmp_path, {"KIMP_KOREA_VENUES": "bithumb, upbit"})
+    assert both["KIMP_KOREA_VENUES"] == ("bithumb", "upbit")
+
+
+@pytest.mark.parametrize("text", ["", ",", "upbit,upbit", "upbit,kraken", "binance", "Upbit"])
+def test_a_venue_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(
+        SettingsError, match="KIMP_KOREA_VENUES: must be one or more of upbit, bith"
+    ):
+        load(tmp_path, {"KIMP_KOREA_VENUES": text})
+
+
 @pytest.mark.parametrize("role", ["web", "feeder"])
 def test_live_roles_that_only_look_need_no_keys(tmp_path: Path, role: str) -> None:
     assert load(tmp_path, _PRODUCTION | {"KIMP_LIVE": "1", "KIMP_ROLE": role}).role == role

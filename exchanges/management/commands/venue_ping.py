@@ -28,7 +28,7 @@ class Command(BaseCommand):
         except ModeError as error:
             self.stderr.write(str(error))
             raise SystemExit(1) from None
-        rows = [ping_venue(code) for code in registry.VENUES]
+        rows = [ping_venue(code) for code in registry.desk_venues()]
         rows += [ping_source(number) for number in range(len(registry.rate_sources()))]
         self._show(mode, rows, as_json=options["json"])
         if not all(row["is_well"] for row in rows):

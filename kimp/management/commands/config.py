@@ -48,7 +48,7 @@ class Command(BaseCommand):
 def _shown(name: str, text: str) -> str:
     """Fill in what the environment leaves to the role."""
     derived = {"KIMP_HOME", "KIMP_SESSION_ID", "KIMP_PORT", "KIMP_PUBLIC_URL"}
-    derived |= {"KIMP_UPBIT_BASE_URL", "KIMP_BINANCE_BASE_URL"}
+    derived |= {"KIMP_UPBIT_BASE_URL", "KIMP_BITHUMB_BASE_URL", "KIMP_BINANCE_BASE_URL"}
     derived |= {"KIMP_FX_FRANKFURTER_URL", "KIMP_FX_ERAPI_URL"}
     if text or name not in derived:
         return text

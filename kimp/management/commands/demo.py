@@ -129,6 +129,7 @@ def _environment(place: Place, home: Path) -> dict[str, str]:
         "KIMP_SIMULATOR_URL": f"http://127.0.0.1:{place.control_port}",
         "KIMP_FX_FRANKFURTER_URL": f"http://127.0.0.1:{place.control_port}/fx/usdkrw",
         "KIMP_FX_ERAPI_URL": f"http://127.0.0.1:{place.control_port}/fx/v6/latest/USD",
+        "KIMP_KOREA_VENUES": "upbit",  # where the play is set
         "KIMP_TELEGRAM_TOKEN": "",  # a demonstration alarms nobody
         "KIMP_LOG_LEVEL": os.environ.get("KIMP_LOG_LEVEL", "WARNING"),
     }
