@@ -22,7 +22,7 @@ STEP_SECONDS = Histogram(
 )
 RETRIES = Counter("kimp_retries", "Failures that led to a retry.", ["failure_class"])
 CLAIMS = Counter("kimp_claims", "Cycles leased.", ["role"])
-SAMPLES = Counter("kimp_samples", "Premium samples written.", ["asset"])
+SAMPLES = Counter("kimp_samples", "Premium samples written.", ["asset", "korea_venue"])
 TASK_SECONDS = Histogram(
     "kimp_task_seconds", "Scheduled tasks.", ["task", "outcome"], buckets=_SECONDS
 )

@@ -25,7 +25,6 @@ from exchanges.transport.plain import get_json
 from exchanges.transport.wire import Keys
 
 GLOBAL_VENUE = "binance"
-KOREA_VENUE = "upbit"
 ACCOUNTS_ARE_FRESH_SECONDS = 60
 CONTROL_SECONDS = 5
 
@@ -40,6 +39,7 @@ LIVE_ACCOUNTS: dict[str, Callable[[], conf.AccountSettings]] = {
     "bithumb": conf.bithumb,
 }
 VENUES = tuple(ADAPTERS)
+KOREAN_VENUES = VENUES[1:]
 
 
 @dataclass(slots=True)

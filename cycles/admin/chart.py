@@ -17,10 +17,14 @@ Reading = tuple[datetime, Decimal]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """One asset's line: an SVG path (it breaks where nothing was known) and its newest value."""
+    """One line: an SVG path (it breaks where nothing was known) and its newest value.
+
+    An asset has its colour, a venue its way of being drawn.
+    """
 
     name: str
-    number: int
+    colour: int
+    stroke: int
     path: str
     last: Decimal
 
@@ -71,22 +75,24 @@ class _Frame:
 def premium_chart(
     series: Mapping[str, Sequence[Reading]], *, gap: timedelta = timedelta(minutes=10)
 ) -> Chart | None:
-    """Draw one curve per asset, bps against time; None where there is nothing to draw.
+    """Draw one curve per name, bps against time; None where there is nothing to draw.
 
-    A pause longer than `gap` breaks the line: nothing is drawn that was not seen.
+    A name is an asset, followed by its venue if there are several. A pause longer than `gap` breaks the line: nothing is drawn that was not seen.
     """
     drawn = {name: readings for name, readings in series.items() if readings}
     if not drawn:
         return None
     frame, step = _frame([reading for readings in drawn.values() for reading in readings])
+    assets, venues = (sorted({name.partition(" ")[part] for name in drawn}) for part in (0, 2))
     curves = tuple(
         Curve(
             name=name,
-            number=number,
+            colour=assets.index(name.partition(" ")[0]),
+            stroke=venues.index(name.partition(" ")[2]),
             path=_path(frame, readings, gap),
             last=readings[-1][1],
         )
-        for number, (name, readings) in enumerate(sorted(drawn.items()))
+        for name, readings in sorted(drawn.items())
     )
     return Chart(
         width=WIDTH,

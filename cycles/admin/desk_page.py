@@ -81,14 +81,18 @@ def _processes() -> Iterable[Heartbeat]:
 
 
 def _chart(samples: Sequence[PremiumSample], now: datetime) -> Chart | None:
-    """Draw the way out at the traded rate, per asset, as finely as the span allows."""
-    firsts = [selectors.first_sample_at(s.asset, now - CHART_SPAN) for s in samples]
+    """Draw the way out at the traded rate, per asset and Korean venue, as finely as the span allows."""
+    begin = now - CHART_SPAN
+    firsts = [selectors.first_sample_at(s.asset, begin, korea_venue=s.korea_venue) for s in samples]
     since = min((first for first in firsts if first is not None), default=now)
     bucket = max((now - since) / CHART_POINTS, timedelta(seconds=1))
+    is_one = len({sample.korea_venue for sample in samples}) == 1
     series = {
-        sample.asset: [
+        sample.asset if is_one else f"{sample.asset} {sample.korea_venue}": [
             (timezone.localtime(point.at), point.outbound_traded_bps)
-            for point in selectors.premium_series(sample.asset, since, bucket=bucket)
+            for point in selectors.premium_series(
+                sample.asset, since, korea_venue=sample.korea_venue, bucket=bucket
+            )
             if point.outbound_traded_bps is not None
         ]
         for sample in samples

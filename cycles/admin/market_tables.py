@@ -16,6 +16,7 @@ class PremiumSampleAdmin(ReadOnlyAdmin):
     list_display = (
         moment("at", _("at")),
         "asset",
+        "korea_venue",
         column("size_usdt", _("size, USDT"), show.usdt),
         column("outbound_traded_bps", _("out, traded"), show.bps),
         column("return_traded_bps", _("back, traded"), show.bps),
@@ -25,7 +26,7 @@ class PremiumSampleAdmin(ReadOnlyAdmin):
         column("krw_per_usd", _("KRW per USD"), show.quantity),
         "is_generated",
     )
-    list_filter = ("asset", "is_generated")
+    list_filter = ("asset", "korea_venue", "is_generated")
     search_fields = ("=asset",)
     ordering = ("-at",)
 

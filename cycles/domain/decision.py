@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from cycles.domain.money import floored
@@ -15,9 +15,13 @@ USDT_STEP = Decimal("0.01")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """One asset as the feeder last saw it: rates in KRW per USDT after costs, premium official."""
+    """One asset at one Korean venue as the feeder last saw it.
+
+    Rates in KRW per USDT after costs, premium official.
+    """
 
     asset: str
+    korea_venue: str
     out_rate: Decimal | None
     back_rate: Decimal | None
     outbound_official_bps: Decimal | None
@@ -59,10 +63,11 @@ class Exposure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """Open (asset, notional, edge) or hold, and why."""
+    """Open (asset, Korean venue, notional, edge) or hold, and why."""
 
     opens: bool
     asset: str = ""
+    korea_venue: str = ""
     notional_usdt: Decimal = Decimal(0)
     edge_bps: Decimal | None = None
     krw_per_usdt: Decimal | None = None
@@ -94,7 +99,10 @@ def cheapest_back(quotes: Sequence[Quote], allowed: frozenset[str]) -> Quote | N
 def opening_decision(
     quotes: Sequence[Quote], limits: Limits, exposure: Exposure, *, paused: frozenset[str]
 ) -> Decision:
-    """Decide on a new cycle from fresh quotes, the policy and what is out already."""
+    """Decide on a new cycle from the fresh quotes of one Korean venue, the policy and what is out already.
+
+    Out and back are weighed at the same venue: what a cycle sells for lies there.
+    """
     notional = sized_notional(limits, exposure.free_usdt)
     general = _general_objections(limits, exposure, notional)
     if general:
@@ -109,16 +117,42 @@ def opening_decision(
     edge = edge_bps(best.out_rate or Decimal(0), back.back_rate)
     objection = _rule_objection(best, edge, limits)
     if objection:
-        return Decision(opens=False, asset=best.asset, edge_bps=edge, reasons=(objection,))
+        return Decision(
+            opens=False,
+            asset=best.asset,
+            korea_venue=best.korea_venue,
+            edge_bps=edge,
+            reasons=(objection,),
+        )
     return Decision(
         opens=True,
         asset=best.asset,
+        korea_venue=best.korea_venue,
         notional_usdt=notional,
         edge_bps=edge,
         krw_per_usdt=best.krw_per_usdt,
         krw_per_usd=best.krw_per_usd,
         reasons=(f"{best.asset} out, {back.asset} back: {edge} bps after costs",),
     )
+
+
+def best_decision(decisions: Mapping[str, Decision]) -> Decision:
+    """Choose among what each Korean venue offers: the highest edge of those that open.
+
+    Where none opens, every venue's reasons are given; general ones once.
+    """
+    opening = [one for one in decisions.values() if one.opens]
+    pool = opening or list(decisions.values())
+    best = max(pool, key=lambda one: (one.edge_bps is not None, one.edge_bps or Decimal(0)))
+    if opening or len(pool) == 1:
+        return best
+    same = set.intersection(*(set(one.reasons) for one in pool))
+    told = [
+        reason if reason in same else f"{venue}: {reason}"
+        for venue, one in decisions.items()
+        for reason in one.reasons
+    ]
+    return replace(best, reasons=tuple(dict.fromkeys(told)))
 
 
 def rebalance_clears(own_out_rate: Decimal, back_rate: Decimal, limits: Limits) -> bool:

@@ -10,7 +10,7 @@ from cycles.models.fields import bps, money
 
 
 class PremiumSample(models.Model):
-    """Both premia of one asset for one size, on both bases of the rate.
+    """Both premia of one asset at one Korean venue for one size, on both bases of the rate.
 
     Nullable columns were not measurable then (no book, thin book, no rate): never a guess.
     """
@@ -44,7 +44,9 @@ class PremiumSample(models.Model):
         verbose_name = _("premium sample")
         verbose_name_plural = _("premium samples")
         ordering = ("-at",)
-        indexes = (models.Index(F("asset"), F("at").desc(), name="sample_latest"),)
+        indexes = (
+            models.Index(F("asset"), F("korea_venue"), F("at").desc(), name="sample_newest"),
+        )
 
     def __str__(self) -> str:
-        return f"{self.asset} {self.at:%H:%M:%S}"
+        return f"{self.asset} {self.korea_venue} {self.at:%H:%M:%S}"

@@ -48,22 +48,27 @@ class Marks:
 
 def doubt_of(book: Book, policy: PolicyVersion) -> str:
     """Say why a book is not to be acted on, and say it loudly; nothing if it is."""
-    sample = (
-        PremiumSample.objects.filter(asset=book.market.base, at__gte=Now() - RECENT)
-        .order_by("-at")
-        .first()
-    )
+    samples = PremiumSample.objects.filter(asset=book.market.base, at__gte=Now() - RECENT)
+    if book.market.quote != STABLE:
+        samples = samples.filter(korea_venue=book.venue)
+    sample = samples.order_by("-at").first()
     return _doubt(book, policy, _marks(sample) if sample else Marks())
 
 
 def sifted(
-    korea: Books, world: Books, policy: PolicyVersion, *, krw_per_usd: Price, now: datetime
+    korea: Books,
+    world: Books,
+    policy: PolicyVersion,
+    *,
+    korea_venue: str,
+    krw_per_usd: Price,
+    now: datetime,
 ) -> tuple[Books, Books]:
     """Leave out the books that are not to be acted on; each is said loudly.
 
     An asset that has not been sampled lately is held against the other venue's book of this moment.
     """
-    samples = valuing.latest_samples().values()
+    samples = valuing.latest_samples(korea_venue).values()
     lately = {one.asset: _marks(one) for one in samples if one.at >= now - RECENT}
     rate = _mid_of(korea.get(STABLE))
 

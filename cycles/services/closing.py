@@ -24,7 +24,7 @@ def close(cycle: Cycle, target: CycleStatus, *, event: str, actor: str, reason: 
     database refuses the status while anything is left.
     """
     held = booking.holdings(cycle)
-    krw_of = valuing.newest_prices(cycle.global_venue).krw
+    krw_of = valuing.prices_for(cycle).krw
     lines = postings.released_lines(held, lambda one: is_dust(krw_of(one)))
     booking.post(f"close:{cycle.pk}", PostingKind.CLOSE, lines, cycle=cycle, memo=reason[:200])
     usdt, krw = realised_pnl(cycle, held)
@@ -42,7 +42,7 @@ def close(cycle: Cycle, target: CycleStatus, *, event: str, actor: str, reason: 
 
 def not_dust(cycle: Cycle) -> list[Holding]:
     """Give what stands against closing: coins worth an order, and what never arrived."""
-    krw_of = valuing.newest_prices(cycle.global_venue).krw
+    krw_of = valuing.prices_for(cycle).krw
     return [
         held
         for held in booking.holdings(cycle)
@@ -56,7 +56,7 @@ def realised_pnl(cycle: Cycle, held: Sequence[Holding]) -> tuple[Decimal | None,
 
     KRW and coins that go back count at the newest prices; without a price the P&L is not known.
     """
-    prices = valuing.newest_prices(cycle.global_venue)
+    prices = valuing.prices_for(cycle)
     rate = cycle.krw_per_usdt_at_open or prices.krw_per_usdt
     if rate is None and not held and not cycle.notional_krw:
         return -cycle.notional_usdt, None  # all of it is lost, at any rate

@@ -63,7 +63,8 @@ def process_dead_letters() -> int:
 
 def _prices_are_fresh(cycle: Cycle) -> bool:
     """Say whether each coin was priced just now: by an old price no loss can be foreseen."""
-    fresh = {quote.asset for quote in quoting.latest_quotes(cycle.policy) if quote.is_fresh}
+    quotes = quoting.latest_quotes(cycle.policy, cycle.korea_venue)
+    fresh = {quote.asset for quote in quotes if quote.is_fresh}
     return all(coin.asset in fresh for coin in recovering.situation(cycle).coins)
 
 

@@ -36,7 +36,7 @@ from exchanges.values import Market
 
 log = structlog.get_logger(__name__)
 
-GLOBAL, KOREA = registry.GLOBAL_VENUE, registry.KOREA_VENUE
+GLOBAL = registry.GLOBAL_VENUE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +44,7 @@ class OpeningPreview:
     """What opening by hand would do now; `objections` empty: nothing speaks against it."""
 
     asset: str
+    korea_venue: str
     notional_usdt: Decimal
     edge_bps: Decimal | None
     expected_krw: Decimal | None
@@ -74,11 +75,17 @@ def decide() -> Decision:
     current, policy = desk.current(), desk.current_policy()
     if current.mode != Mode.RUN:
         return decision.hold(f"the desk's mode is {current.mode}")
-    return decision.opening_decision(
-        quoting.latest_quotes(policy),
-        desk.limits(policy),
-        exposure(),
-        paused=desk.paused_assets(GLOBAL, KOREA),
+    limits, out = desk.limits(policy), exposure()
+    return decision.best_decision(
+        {
+            venue: decision.opening_decision(
+                quoting.latest_quotes(policy, venue),
+                limits,
+                out,
+                paused=desk.paused_assets(GLOBAL, venue),
+            )
+            for venue in registry.korea_venues()
+        }
     )
 
 
@@ -102,14 +109,15 @@ def open_if_decided(*, actor: str) -> Cycle | None:
 
 def _write(decided: Decision, policy: PolicyVersion, *, rule: OpeningRule, actor: str) -> Cycle:
     """Write the cycle, its steps, its capital and its first transition."""
-    route = reference.transfer_route(decided.asset, GLOBAL, KOREA)
+    korea = decided.korea_venue
+    route = reference.transfer_route(decided.asset, GLOBAL, korea)
     _demand_sendable(decided, route.network)
     cycle = Cycle.objects.create(
         kind=CycleKind.ROUND_TRIP,
         status=CycleStatus.STARTED,
         outbound_asset=decided.asset,
         global_venue=GLOBAL,
-        korea_venue=KOREA,
+        korea_venue=korea,
         policy=policy,
         opening_rule=rule,
         session_id=conf.session_id(),
@@ -121,19 +129,25 @@ def _write(decided: Decision, policy: PolicyVersion, *, rule: OpeningRule, actor
         **_born(),
     )
     steps = plan.outbound_steps(
-        decided.asset, global_venue=GLOBAL, korea_venue=KOREA, network=route.network
+        decided.asset, global_venue=GLOBAL, korea_venue=korea, network=route.network
     )
     write_steps(cycle, steps)
     _own(cycle, GLOBAL, "USDT", decided.notional_usdt)
     _write_birth(cycle, actor, "; ".join(decided.reasons))
-    log.info("cycle.opened", code=cycle.code, asset=decided.asset, edge_bps=str(decided.edge_bps))
+    log.info(
+        "cycle.opened",
+        code=cycle.code,
+        asset=decided.asset,
+        korea_venue=korea,
+        edge_bps=str(decided.edge_bps),
+    )
     return cycle
 
 
 def _demand_sendable(decided: Decision, network: str) -> None:
     """Make sure that what is bought can leave, and be sold where it arrives: else it is stuck."""
-    asset, now = decided.asset, registry.utc_now()
-    prices = valuing.newest_prices(GLOBAL)
+    asset, korea, now = decided.asset, decided.korea_venue, registry.utc_now()
+    prices = valuing.newest_prices(GLOBAL, korea)
     price = ONE if asset == STABLE else prices.world.get(asset)
     bid = prices.korea.get(asset)
     if not price or not bid:
@@ -141,7 +155,7 @@ def _demand_sendable(decided: Decision, network: str) -> None:
     # A tenth is kept for fees and for a price that moves meanwhile.
     bought = decided.notional_usdt / price * Decimal("0.9")
     arrives = plan.sendable_quantity(bought, reference.network_rules(GLOBAL, asset, network, now))
-    minimum = reference.market_rules(KOREA, Market(asset, "KRW"), now).minimum_notional
+    minimum = reference.market_rules(korea, Market(asset, "KRW"), now).minimum_notional
     if arrives * bid < minimum or not arrives:
         raise PolicyDeniedError(
             f"{decided.notional_usdt} USDT of {asset} are too little to be sent and sold"
@@ -169,26 +183,41 @@ def _write_birth(cycle: Cycle, actor: str, reason: str) -> None:
     cycle.refresh_from_db()
 
 
-def preview_by_hand(*, asset: str, notional_usdt: Decimal) -> OpeningPreview:
-    """Say what opening by hand would do now; changes nothing."""
+def preview_by_hand(*, asset: str, notional_usdt: Decimal, korea_venue: str = "") -> OpeningPreview:
+    """Say what opening by hand would do now; changes nothing.
+
+    Without a venue it is the one that speaks least against it, then the one with the highest edge.
+    """
+    venues = (_demand_venue(korea_venue),) if korea_venue else registry.korea_venues()
+    seen = [_preview_at(venue, asset, notional_usdt) for venue in venues]
+    return min(
+        seen,
+        key=lambda one: (len(one.objections), one.edge_bps is None, -(one.edge_bps or ZERO)),
+    )
+
+
+def _preview_at(korea: str, asset: str, notional_usdt: Decimal) -> OpeningPreview:
     policy = desk.current_policy()
     limits = desk.limits(policy)
-    quotes = quoting.latest_quotes(policy)
+    quotes = quoting.latest_quotes(policy, korea)
     mine = next((quote for quote in quotes if quote.asset == asset), None)
     back = decision.cheapest_back(quotes, limits.allowed_assets)
     out_rate = mine.out_rate if mine else None
     known = out_rate is not None and back is not None and back.back_rate is not None
     return OpeningPreview(
         asset=asset,
+        korea_venue=korea,
         notional_usdt=notional_usdt,
         edge_bps=edge_bps(out_rate, back.back_rate) if known else None,  # type: ignore[arg-type, union-attr]
         expected_krw=(notional_usdt * out_rate).quantize(Decimal(1)) if out_rate else None,
         krw_per_usdt=mine.krw_per_usdt if mine else None,
-        objections=tuple(_objections(asset, notional_usdt, mine)),
+        objections=tuple(_objections(korea, asset, notional_usdt, mine)),
     )
 
 
-def _objections(asset: str, notional_usdt: Decimal, quote: decision.Quote | None) -> list[str]:
+def _objections(
+    korea: str, asset: str, notional_usdt: Decimal, quote: decision.Quote | None
+) -> list[str]:
     """Give what forbids opening by hand: the policy's edge does not, its limits do."""
     policy, out = desk.current_policy(), exposure()
     asset_out = out.usdt_by_asset.get(asset, ZERO)
@@ -197,12 +226,12 @@ def _objections(asset: str, notional_usdt: Decimal, quote: decision.Quote | None
         (asset not in policy.allowed_assets, f"the policy does not allow {asset}"),
         (desk.current().mode != Mode.RUN, f"the desk's mode is {desk.current().mode}"),
         (
-            asset in desk.paused_assets(GLOBAL, KOREA),
+            asset in desk.paused_assets(GLOBAL, korea),
             f"{asset} is paused, or its network is not allowed",
         ),
         (quote is None or not quote.is_fresh, f"there is no fresh quote of {asset}"),
         (
-            asset in reference.closed_ways(GLOBAL, KOREA),
+            asset in reference.closed_ways(GLOBAL, korea),
             f"a wallet or a market of {asset} is closed",
         ),
         (out.free_usdt < notional_usdt, f"the desk holds {out.free_usdt} USDT free"),
@@ -224,18 +253,21 @@ def _objections(asset: str, notional_usdt: Decimal, quote: decision.Quote | None
     return [text for applies, text in checks if applies]
 
 
-def open_by_hand(*, asset: str, notional_usdt: Decimal, actor: Actor, reason: str) -> Cycle:
-    """Open a round trip by hand, inside the policy's limits whatever its edge."""
+def open_by_hand(
+    *, asset: str, notional_usdt: Decimal, actor: Actor, reason: str, korea_venue: str = ""
+) -> Cycle:
+    """Open a round trip by hand, inside the policy's limits whatever its edge; see `preview_by_hand`."""
 
     def work() -> Cycle:
         share_mode()
         lock_desk_account(GLOBAL, "USDT")
-        seen = preview_by_hand(asset=asset, notional_usdt=notional_usdt)
+        seen = preview_by_hand(asset=asset, notional_usdt=notional_usdt, korea_venue=korea_venue)
         if seen.objections:
             raise PolicyDeniedError("; ".join(seen.objections))
         decided = Decision(
             opens=True,
             asset=asset,
+            korea_venue=seen.korea_venue,
             notional_usdt=notional_usdt,
             edge_bps=seen.edge_bps,
             krw_per_usdt=seen.krw_per_usdt,
@@ -248,18 +280,21 @@ def open_by_hand(*, asset: str, notional_usdt: Decimal, actor: Actor, reason: st
     return in_transaction(work)
 
 
-def open_return_only(*, notional_krw: Decimal, actor: Actor, reason: str) -> Cycle:
-    """Open a cycle that carries KRW of the desk home."""
+def open_return_only(
+    *, notional_krw: Decimal, actor: Actor, reason: str, korea_venue: str = ""
+) -> Cycle:
+    """Open a cycle that carries KRW of the desk home, from a venue that is named where there are several."""
     if notional_krw <= 0:
         raise InvalidInputError("the notional must be above zero")
+    korea = _demand_venue(korea_venue)
 
     def work() -> Cycle:
         share_mode()
-        lock_desk_account(KOREA, "KRW")
+        lock_desk_account(korea, "KRW")
         if desk.current().mode == Mode.HALT:
             raise PolicyDeniedError("the desk is halted")
-        cycle = _return_only_row(notional_krw)
-        _own(cycle, KOREA, "KRW", notional_krw)
+        cycle = _return_only_row(notional_krw, korea)
+        _own(cycle, korea, "KRW", notional_krw)
         _write_birth(cycle, actor.name, reason)
         _intervene_open(cycle, actor, reason, {"notional_krw": str(notional_krw)})
         return cycle
@@ -267,15 +302,25 @@ def open_return_only(*, notional_krw: Decimal, actor: Actor, reason: str) -> Cyc
     return in_transaction(work)
 
 
-def _return_only_row(notional_krw: Decimal) -> Cycle:
+def _demand_venue(korea_venue: str) -> str:
+    """Give the Korean venue that was named, or the desk's only one. Raises InvalidInputError."""
+    venues = registry.korea_venues()
+    found = korea_venue or (venues[0] if len(venues) == 1 else "")
+    if found not in venues:
+        raise InvalidInputError(f"name one of the desk's Korean venues: {', '.join(venues)}")
+    return found
+
+
+def _return_only_row(notional_krw: Decimal, korea: str) -> Cycle:
     """Write a cycle that has its KRW in hand already."""
     policy = desk.current_policy()
-    rates = [quote.krw_per_usdt for quote in quoting.latest_quotes(policy) if quote.krw_per_usdt]
+    quotes = quoting.latest_quotes(policy, korea)
+    rates = [quote.krw_per_usdt for quote in quotes if quote.krw_per_usdt]
     return Cycle.objects.create(
         kind=CycleKind.RETURN_ONLY,
         status=CycleStatus.INITIAL_TRADE_COMPLETED,
         global_venue=GLOBAL,
-        korea_venue=KOREA,
+        korea_venue=korea,
         policy=policy,
         opening_rule=OpeningRule.BY_HAND,
         session_id=conf.session_id(),

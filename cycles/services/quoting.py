@@ -15,18 +15,18 @@ from exchanges import reference, registry
 ZERO = Decimal(0)
 
 
-def latest_quotes(policy: PolicyVersion) -> list[Quote]:
-    """Give one quote per asset; one that is too old, or whose rates disagree, is not fresh.
+def latest_quotes(policy: PolicyVersion, korea_venue: str) -> list[Quote]:
+    """Give one quote per asset at a Korean venue; one that is too old, or whose rates disagree, is not fresh.
 
     A way with a wallet or a market shut at either end has no rate: coins are not bought to be stuck.
     """
-    out = reference.closed_ways(registry.GLOBAL_VENUE, registry.KOREA_VENUE)
-    back = reference.closed_ways(registry.KOREA_VENUE, registry.GLOBAL_VENUE)
+    out = reference.closed_ways(registry.GLOBAL_VENUE, korea_venue)
+    back = reference.closed_ways(korea_venue, registry.GLOBAL_VENUE)
     return [
         _quote(
             sample, policy, goes_out=sample.asset not in out, comes_back=sample.asset not in back
         )
-        for sample in valuing.latest_samples().values()
+        for sample in valuing.latest_samples(korea_venue).values()
     ]
 
 
@@ -36,6 +36,7 @@ def _quote(
     """Turn a sample into what decisions read."""
     return Quote(
         asset=sample.asset,
+        korea_venue=sample.korea_venue,
         out_rate=sample.outbound_krw_per_usdt if goes_out else None,
         back_rate=sample.return_krw_per_usdt if comes_back else None,
         outbound_official_bps=sample.outbound_official_bps,

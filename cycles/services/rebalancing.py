@@ -51,7 +51,7 @@ def rebalance(lease: Lease, cycle: Cycle) -> Progress:
         )
     limits = desk.limits(cycle.policy)
     allowed = limits.allowed_assets - _paused(cycle)
-    quotes = quoting.latest_quotes(cycle.policy)
+    quotes = quoting.latest_quotes(cycle.policy, cycle.korea_venue)
     back = decision.cheapest_back(quotes, allowed)
     if back is None or back.back_rate is None:
         return waiting(look_delay(), "no fresh way back")

@@ -114,7 +114,7 @@ def _look_up_withdrawal(venue: Venue, call: ExchangeCall) -> Evidence:
     has_twin = _has_twin(
         call
     )  # asked before what is known: a twin that is settled in between is known
-    free = _not_ours_already(matches)
+    free = _not_ours_already(call.venue, matches)
     if len(free) > 1:
         return Evidence(ambiguity=f"{len(free)} withdrawals look like {call.client_order_id}")
     if free and has_twin:
@@ -142,19 +142,19 @@ def _matches(call: ExchangeCall, row: WithdrawalReport) -> bool:
     own_address = call.destination.address if call.destination else None
     return (
         row.asset == asked["asset"]
-        and row.network == asked["network"]
+        and row.network in {"", asked["network"]}  # Bithumb may leave it out
         and row.quantity == Decimal(asked["quantity"])
         and in_window
         and (row.address is None or row.address == own_address)
     )
 
 
-def _not_ours_already(rows: Sequence[WithdrawalReport]) -> list[WithdrawalReport]:
+def _not_ours_already(venue: str, rows: Sequence[WithdrawalReport]) -> list[WithdrawalReport]:
     """Leave out what another call of the journal stands for."""
     ids = [row.venue_withdrawal_id for row in rows]
     known = set(
         ExchangeCall.objects.filter(
-            operation=Operation.WITHDRAW, venue_order_id__in=ids
+            venue=venue, operation=Operation.WITHDRAW, venue_order_id__in=ids
         ).values_list("venue_order_id", flat=True)
     )
     return [row for row in rows if row.venue_withdrawal_id not in known]

@@ -45,7 +45,7 @@ def situation(cycle: Cycle) -> recovery.Situation:
         holdings=booking.holdings(cycle),
         has_open_call=bool(open_calls(cycle)),
         has_unsettled_call=bool(unsettled_calls(cycle)),
-        krw_of=valuing.newest_prices(cycle.global_venue).krw,
+        krw_of=valuing.prices_for(cycle).krw,
     )
 
 
@@ -56,6 +56,6 @@ def options(cycle: Cycle) -> tuple[recovery.Option, ...]:
 
 def loss_limit_krw(cycle: Cycle) -> Decimal:
     """Give the policy's limit for automatic recovery in KRW; 0 without a rate."""
-    rate = valuing.newest_prices(cycle.global_venue).krw_per_usdt or Decimal(0)
+    rate = valuing.prices_for(cycle).krw_per_usdt or Decimal(0)
     limit: Decimal = cycle.policy.auto_recovery_loss_limit_usdt
     return (limit * rate).quantize(Decimal(1))

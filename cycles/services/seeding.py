@@ -11,7 +11,7 @@ from cycles import conf
 from cycles.domain import postings
 from cycles.domain.words import AccountOwner, DeskKind, PostingKind
 from cycles.errors import PolicyDeniedError, StaleDataError
-from cycles.models import PolicyVersion, Posting
+from cycles.models import Account, PolicyVersion
 from cycles.services import booking, desk
 from exchanges import market_sync, registry
 from exchanges.values import Balance
@@ -69,12 +69,13 @@ def first_policy(values: Mapping[str, object]) -> PolicyVersion:
 
 
 def open_books() -> list[str]:
-    """Post what the venues hold as the desk's opening capital, once."""
-    if Posting.objects.filter(kind=PostingKind.CAPITAL).exists():
-        return []
-    held = [
-        (code, list(registry.venue(code).balances().values())) for code in registry.desk_venues()
-    ]
+    """Post what a venue holds as the desk's opening capital, once, before anything else is posted there.
+
+    So a venue that the desk takes up later opens as well, and none a second time.
+    """
+    known = set(Account.objects.values_list("venue", flat=True))
+    new = [code for code in registry.desk_venues() if code not in known]
+    held = [(code, list(registry.venue(code).balances().values())) for code in new]
     with transaction.atomic():
         return [text for code, rows in held for text in _open_accounts(code, rows)]
 

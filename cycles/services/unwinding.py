@@ -24,7 +24,11 @@ from exchanges import reference, registry
 from exchanges.values import Market
 
 RunStep = Callable[[Lease, Cycle, Step], Progress]
-QUOTE_AT = {registry.GLOBAL_VENUE: "USDT", registry.KOREA_VENUE: "KRW"}
+
+
+def quote_at(venue: str) -> str:
+    """Give what coins are sold for at a venue."""
+    return "USDT" if venue == registry.GLOBAL_VENUE else "KRW"
 
 
 def unwind(lease: Lease, cycle: Cycle, run_step: RunStep) -> Progress:
@@ -63,7 +67,7 @@ def _tradable_coins(cycle: Cycle) -> list[Holding]:
     for held in booking.holdings(cycle):
         if held.asset in {"USDT", "KRW"} or held.owner is not AccountOwner.CYCLE:
             continue
-        market = Market(held.asset, QUOTE_AT[held.venue])
+        market = Market(held.asset, quote_at(held.venue))
         rules = reference.market_rules(held.venue, market, now)
         book = registry.venue(held.venue).book(market)
         # A book that is not believed gives no price: the sale is planned, and waits for a sound one.
@@ -91,7 +95,7 @@ def _plan_sales(lease: Lease, coins: list[Holding]) -> None:
                     kind=StepKind.SELL,
                     venue=held.venue,
                     asset=held.asset,
-                    quote=QUOTE_AT[held.venue],
+                    quote=quote_at(held.venue),
                 )
                 for held in coins
             ],
@@ -131,5 +135,5 @@ def _end(lease: Lease) -> None:
 def _is_whole_in_krw(cycle: Cycle) -> bool:
     """Say whether the value is in Korea again, and not come home but for some KRW left over."""
     usdt = booking.held_by_cycle(cycle, cycle.global_venue, "USDT")
-    rate = valuing.newest_prices(cycle.global_venue).krw_per_usdt or cycle.krw_per_usdt_at_open
+    rate = valuing.prices_for(cycle).krw_per_usdt or cycle.krw_per_usdt_at_open
     return rebalancing.krw_in_hand(cycle) > usdt * (rate or 0)

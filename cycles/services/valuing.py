@@ -36,14 +36,20 @@ class Prices:
         return holding.quantity * korean if korean is not None else None
 
 
-def latest_samples() -> dict[str, PremiumSample]:
-    """Give the newest sample of each asset."""
-    return {sample.asset: sample for sample in selectors.latest_samples()}
+def latest_samples(korea_venue: str) -> dict[str, PremiumSample]:
+    """Give the newest sample of each asset at a Korean venue."""
+    newest = selectors.latest_samples().filter(korea_venue=korea_venue)
+    return {sample.asset: sample for sample in newest}
 
 
-def newest_prices(global_venue: str) -> Prices:
-    """Read the newest prices the feeder wrote."""
-    samples = latest_samples()
+def prices_for(cycle: Cycle) -> Prices:
+    """Read the newest prices at the cycle's venues."""
+    return newest_prices(cycle.global_venue, cycle.korea_venue)
+
+
+def newest_prices(global_venue: str, korea_venue: str) -> Prices:
+    """Read the newest prices the feeder wrote of two venues."""
+    samples = latest_samples(korea_venue)
     rates = [s.krw_per_usdt_bid for s in samples.values() if s.krw_per_usdt_bid]
     return Prices(
         korea={a: s.korea_bid for a, s in samples.items() if s.korea_bid is not None},
@@ -61,7 +67,7 @@ def worth_krw(held: Iterable[Holding], prices: Prices) -> Decimal:
 
 def money_at_risk_krw(cycle: Cycle) -> Decimal:
     """Give what the cycle owns now, in KRW."""
-    return max(worth_krw(booking.holdings(cycle), newest_prices(cycle.global_venue)), Decimal(0))
+    return max(worth_krw(booking.holdings(cycle), prices_for(cycle)), Decimal(0))
 
 
 def is_exposed(held: Iterable[Holding]) -> bool:

@@ -104,7 +104,7 @@ def _compare(problems: tuple[str, ...]) -> LedgerReport:
     marker = _journal_marker()
     lines: list[VenueLine] = []
     told = list(problems)
-    for code in registry.desk_venues():
+    for code in _venues():
         try:
             lines += _venue_lines(code)
         except VenueError as error:
@@ -123,6 +123,13 @@ def _compare(problems: tuple[str, ...]) -> LedgerReport:
         lines=tuple(lines),
         problems=tuple(told),
     )
+
+
+def _venues() -> list[str]:
+    """Give the desk's venues, and those where it holds something still though it trades there no more."""
+    held = Account.objects.filter(owner__in=(*AT_VENUE, "IN_FLIGHT")).exclude(balance=0)
+    left = set(held.values_list("venue", flat=True)) & set(registry.VENUES)
+    return [*registry.desk_venues(), *sorted(left - set(registry.desk_venues()))]
 
 
 def _journal_marker() -> tuple[int, int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -68,31 +69,48 @@ def _tell_failed_source(code: str, error: str, now: datetime) -> None:
 
 
 def tick(rates: Rates) -> int:
-    """Sample every allowed asset once; returns how many samples were written."""
+    """Sample every allowed asset at each Korean venue once; returns how many samples were written."""
     policy = desk.current_policy()
     refresh_rates(rates, registry.utc_now())
-    told = (
-        _books(registry.KOREA_VENUE, policy, "KRW"),
-        _books(registry.GLOBAL_VENUE, policy, STABLE),
-    )
+    korea = {code: _books(code, policy, "KRW") for code in registry.korea_venues()}
+    world = _books(registry.GLOBAL_VENUE, policy, STABLE)
     now = registry.utc_now()  # after the books: their age is what it is when they are weighed
-    official = rates.first
-    usd = official.krw_per_usd if official else None
-    korea, world = believing.sifted(*told, policy, krw_per_usd=usd, now=now)
-    traded = korea.get(STABLE)
-    if traded is None:
-        log.warning("feeder.no_traded_rate", venue=registry.KOREA_VENUE)
     rules = reference.rulebook()
-    samples = [
-        _sample(asset, policy, rules, (world.get(asset), book), traded, rates, now)
-        for asset, book in korea.items()
-        if asset == STABLE or asset in world
+    written = [
+        sample
+        for code, books in korea.items()
+        for sample in _samples(code, books, world, policy, rules, rates, now)
     ]
-    written = [sample for sample in samples if sample is not None]
     PremiumSample.objects.bulk_create(written)
     for sample in written:
-        metrics.SAMPLES.labels(asset=sample.asset).inc()
+        metrics.SAMPLES.labels(asset=sample.asset, korea_venue=sample.korea_venue).inc()
     return len(written)
+
+
+def _samples(
+    korea_venue: str,
+    korea: dict[str, Book],
+    world: dict[str, Book],
+    policy: PolicyVersion,
+    rules: Rulebook,
+    rates: Rates,
+    now: datetime,
+) -> Iterator[PremiumSample]:
+    """Measure every asset at one Korean venue, against its own traded rate."""
+    official = rates.first
+    usd = official.krw_per_usd if official else None
+    korea, world = believing.sifted(
+        korea, world, policy, korea_venue=korea_venue, krw_per_usd=usd, now=now
+    )
+    traded = korea.get(STABLE)
+    if traded is None:
+        log.warning("feeder.no_traded_rate", venue=korea_venue)
+    for asset, book in korea.items():
+        if asset != STABLE and asset not in world:
+            continue
+        sample = _sample(asset, policy, rules, (world.get(asset), book), traded, rates, now)
+        if sample is not None:
+            yield sample
 
 
 def _books(venue_code: str, policy: PolicyVersion, quote: str) -> dict[str, Book]:
@@ -115,13 +133,13 @@ def _route(
 ) -> Route | None:
     """Assemble what carrying the asset costs; None when the rules are missing or old."""
     try:
-        out = rules.transfer_route(asset, registry.GLOBAL_VENUE, registry.KOREA_VENUE)
-        back = rules.transfer_route(asset, registry.KOREA_VENUE, registry.GLOBAL_VENUE)
+        out = rules.transfer_route(asset, registry.GLOBAL_VENUE, korea.venue)
+        back = rules.transfer_route(asset, korea.venue, registry.GLOBAL_VENUE)
         fees = [
             rules.network_rules(venue, asset, network, now).withdraw_fee
             for venue, network in (
                 (registry.GLOBAL_VENUE, out.network),
-                (registry.KOREA_VENUE, back.network),
+                (korea.venue, back.network),
             )
         ]
         korea_fee = rules.market_rules(korea.venue, korea.market, now).taker_fee_rate
@@ -131,7 +149,7 @@ def _route(
             else ZERO
         )
     except StaleReferenceError as error:
-        log.warning("feeder.stale_rules", asset=asset, error=str(error))
+        log.warning("feeder.stale_rules", venue=korea.venue, asset=asset, error=str(error))
         return None
     return Route(
         asset=asset,
@@ -165,7 +183,7 @@ def _sample(
         at=now,
         asset=asset,
         global_venue=registry.GLOBAL_VENUE,
-        korea_venue=registry.KOREA_VENUE,
+        korea_venue=books[1].venue,
         size_usdt=size,
         outbound_krw_per_usdt=out.krw_per_usdt if out else None,
         return_krw_per_usdt=back.krw_per_usdt if back else None,

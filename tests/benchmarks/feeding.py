@@ -50,7 +50,7 @@ def _read_books() -> float:
     assets = sorted({*desk.current_policy().allowed_assets, "USDT"})
     began = time.perf_counter()
     for asset in assets:
-        registry.venue(registry.KOREA_VENUE).book(Market(asset, "KRW"), depth=watching.DEPTH)
+        registry.venue("upbit").book(Market(asset, "KRW"), depth=watching.DEPTH)
         if asset != "USDT":
             registry.venue(registry.GLOBAL_VENUE).book(Market(asset, "USDT"), depth=watching.DEPTH)
     return (time.perf_counter() - began) * 1000

@@ -14,8 +14,9 @@ from typing import Any
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from cycles import selectors
 from cycles.domain.words import Role
-from cycles.services import leasing, opening, valuing
+from cycles.services import leasing, opening
 from tests import builders
 from tests.benchmarks.findings import Figure, Findings, median
 
@@ -59,8 +60,8 @@ def _measured(cycles: int, samples: int) -> dict[str, float]:
         assert not plan.scans, f"the {role} claims by a scan: {plan}"
         found[f"{role.lower()}: a claim's buffers"] = plan.buffers
         found[f"{role.lower()}: a claim's time"] = _milliseconds(lambda r=role: _claim(r))  # type: ignore[misc]  # bound now
-    found["newest samples' buffers"] = _buffers(valuing.latest_samples)
-    found["newest samples' time"] = _milliseconds(valuing.latest_samples)
+    found["newest samples' buffers"] = _buffers(selectors.latest_samples)
+    found["newest samples' time"] = _milliseconds(selectors.latest_samples)
     found["a decision's buffers"] = _buffers(opening.decide)
     found["a decision's time"] = _milliseconds(opening.decide)
     return found

@@ -22,7 +22,8 @@ POLICY: dict[str, Any] = {
 }
 WORLD = {"seed": 7, "speed": "1000", "scenario": "unlimited"}
 REFERENCE: tuple[type[Model], ...] = (MarketRule, NetworkRule, RegisteredAddress, TransferRoute)
-_synced: dict[type[Model], list[Model]] = {}  # what the venues told the first test of this process
+# What the venues told the first desk of this process that trades at them.
+_synced: dict[tuple[str, ...], dict[type[Model], list[Model]]] = {}
 
 
 @pytest.fixture(scope="session")
@@ -33,8 +34,17 @@ def running_venues() -> Iterator[RunningSimulator]:
 
 
 @pytest.fixture
-def venues(running_venues: RunningSimulator, settings: Any) -> Iterator[RunningSimulator]:
+def korea() -> list[str]:
+    """Name the Korean venues that the desk trades at; a test that wants others is parametrised so."""
+    return ["upbit"]
+
+
+@pytest.fixture
+def venues(
+    running_venues: RunningSimulator, settings: Any, korea: list[str]
+) -> Iterator[RunningSimulator]:
     """Give the venues with a world of this test's own: the same accounts, the first balances."""
+    settings.KIMP_KOREA_VENUES = korea
     settings.KIMP_TIME_SCALE = Decimal(1000)
     settings.KIMP_SIMULATOR_URL = running_venues.control_url
     settings.KIMP_FX_FRANKFURTER_URL = settings.KIMP_FX_ERAPI_URL = ""
@@ -48,11 +58,12 @@ def seed() -> None:
     """Set the desk up as `seed_desk` does; the venues' rules are fetched once and then repeated."""
     desk_services.create(DeskKind.SIMULATED)
     seeding.configure()
-    if not _synced:
+    kept = _synced.setdefault(registry.desk_venues(), {})
+    if not kept:
         market_sync.sync_markets(registry.utc_now())
-        _synced.update({model: list(model._default_manager.all()) for model in REFERENCE})
+        kept.update({model: list(model._default_manager.all()) for model in REFERENCE})
     else:
-        for model, rows in _synced.items():
+        for model, rows in kept.items():
             model._default_manager.bulk_create(rows)
     seeding.first_policy(POLICY)
     seeding.open_books()

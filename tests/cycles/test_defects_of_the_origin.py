@@ -81,10 +81,10 @@ def test_krw_compared_with_usdt_without_fx() -> None:
 @pytest.mark.django_db
 def test_a_constant_fx_rate_in_the_profit_check() -> None:
     held = booking.holdings(builders.cycle(usdt=100))
-    assert valuing.newest_prices("binance").krw(held[0]) is None  # no rate, no value
+    assert valuing.newest_prices("binance", "upbit").krw(held[0]) is None  # no rate, no value
     for rate in (Decimal(900), Decimal(1500)):
         builders.sample("XRP", at=desk_services.database_now(), krw_per_usdt_bid=rate)
-        assert valuing.newest_prices("binance").krw(held[0]) == 100 * rate
+        assert valuing.newest_prices("binance", "upbit").krw(held[0]) == 100 * rate
 
 
 def test_buy_amount_from_krw_divided_by_a_usdt_price() -> None:

@@ -161,17 +161,23 @@ def test_a_series_is_averaged_over_buckets_and_ordered() -> None:
     builders.sample(at=noon + timedelta(seconds=30), outbound_traded_bps=Decimal(200))
     builders.sample(at=noon + timedelta(seconds=90), outbound_traded_bps=None)
     builders.sample("SOL", at=noon)
-    points = selectors.premium_series("XRP", noon, bucket=timedelta(minutes=1))
+    builders.sample(at=noon, korea_venue="bithumb", outbound_traded_bps=Decimal(7000))
+    points = selectors.premium_series("XRP", noon, korea_venue="upbit", bucket=timedelta(minutes=1))
     assert [point.outbound_traded_bps for point in points] == [150, None]
     assert points[1].at == noon + timedelta(minutes=1)
 
 
-def test_the_latest_sample_of_each_asset_is_one_row() -> None:
+def test_the_latest_sample_of_each_asset_at_each_korean_venue_is_one_row() -> None:
     noon = datetime(2024, 12, 3, 12, tzinfo=UTC)
     builders.sample("XRP", at=noon)
     newest = builders.sample("XRP", at=noon + timedelta(minutes=1))
+    other = builders.sample("XRP", at=noon, korea_venue="bithumb")
     sol = builders.sample("SOL", at=noon)
-    assert list(selectors.latest_samples()) == [sol, newest]
+    assert list(selectors.latest_samples()) == [sol, other, newest]
+
+
+def test_without_samples_there_is_no_latest_one() -> None:
+    assert list(selectors.latest_samples()) == []
 
 
 def test_balances_sum_what_cycles_own_by_place() -> None:

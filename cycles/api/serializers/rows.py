@@ -186,6 +186,7 @@ class OpeningPreviewSerializer(serializers.Serializer[Any]):
     """What opening now would mean; nothing is written."""
 
     asset = serializers.CharField()
+    korea_venue = serializers.CharField()
     notional_usdt = MoneyField()
     edge_bps = MoneyField(allow_null=True)
     expected_krw = MoneyField(allow_null=True)
@@ -194,7 +195,7 @@ class OpeningPreviewSerializer(serializers.Serializer[Any]):
 
 
 class PremiumSampleSerializer(Row):
-    """The newest premia of one asset, bps, positive if Korea is dearer; null: not measurable."""
+    """The newest premia of one asset at one Korean venue, bps, positive if Korea is dearer; null: not measurable."""
 
     class Meta:
         model = PremiumSample
@@ -213,6 +214,7 @@ class PremiumPointSerializer(serializers.Serializer[Any]):
 
 class PremiumSeriesSerializer(serializers.Serializer[Any]):
     asset = serializers.CharField()
+    korea_venue = serializers.CharField()
     since = InstantField()
     bucket_seconds = serializers.IntegerField()
     points = PremiumPointSerializer(many=True)

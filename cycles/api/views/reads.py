@@ -11,7 +11,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import IntegerField, Serializer
+from rest_framework.serializers import ChoiceField, IntegerField, Serializer
 
 from cycles import selectors
 from cycles.api.documents import ETAG, PAGING, READ, READ_ONE, RETRY_AFTER, answers
@@ -29,6 +29,7 @@ from cycles.api.serializers.rows import (
 from cycles.errors import InvalidInputError
 from cycles.models import Cycle
 from cycles.services.tokens import Scope
+from exchanges import registry
 
 READ_CYCLES = Need(permission="cycles.view_cycle", scope=Scope.CYCLES_READ)
 READ_PREMIA = Need(permission="cycles.view_premiumsample", scope=Scope.CYCLES_READ)
@@ -83,7 +84,7 @@ class PremiaView(Door):
         responses=answers({200: PremiumSampleSerializer(many=True)}, READ),
     )
     def get(self, request: Request) -> Response:
-        """Show the newest sample of each asset."""
+        """Show the newest sample of each asset at each Korean venue."""
         return Response(PremiumSampleSerializer(selectors.latest_samples(), many=True).data)
 
 
@@ -92,6 +93,11 @@ class SeriesQuery(Serializer[Any]):
 
     since = InstantField(required=False, help_text=f"{HOURS_SHOWN} hours ago if not given")
     bucket_seconds = IntegerField(min_value=1, max_value=86400, default=60)
+    korea_venue = ChoiceField(
+        choices=registry.KOREAN_VENUES,
+        required=False,
+        help_text="the first one that the desk trades at if not given",
+    )
 
 
 class PremiumSeriesView(Door):
@@ -104,7 +110,7 @@ class PremiumSeriesView(Door):
         responses=answers({200: PremiumSeriesSerializer}, READ),
     )
     def get(self, request: Request, asset: str) -> Response:
-        """Show one asset's premia over time, averaged over buckets; at most 5000 buckets."""
+        """Show one asset's premia at a Korean venue over time, averaged over buckets; at most 5000 buckets."""
         asked = SeriesQuery(data=request.query_params)
         asked.is_valid(raise_exception=True)
         now = timezone.now()
@@ -114,6 +120,15 @@ class PremiumSeriesView(Door):
             raise InvalidInputError(
                 f"that is more than {MOST_POINTS} buckets: take a later `since` or longer buckets"
             )
-        points = selectors.premium_series(asset.upper(), since, bucket=timedelta(seconds=bucket))
-        shown = {"asset": asset.upper(), "since": since, "bucket_seconds": bucket, "points": points}
+        korea_venue = asked.validated_data.get("korea_venue", registry.korea_venues()[0])
+        points = selectors.premium_series(
+            asset.upper(), since, korea_venue=korea_venue, bucket=timedelta(seconds=bucket)
+        )
+        shown = {
+            "asset": asset.upper(),
+            "korea_venue": korea_venue,
+            "since": since,
+            "bucket_seconds": bucket,
+            "points": points,
+        }
         return Response(PremiumSeriesSerializer(shown).data)

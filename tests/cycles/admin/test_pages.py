@@ -63,6 +63,16 @@ def test_the_desk_draws_the_premia_without_inline_style_or_script(login: Login) 
     assert "<script>" not in text
 
 
+def test_the_desk_names_the_korean_venue_of_every_premium(login: Login) -> None:
+    builders.desk()
+    for venue in ("upbit", "bithumb"):
+        builders.sample("XRP", at=timezone.now(), korea_venue=venue)
+    text = page(login("viewer"), "index")
+    for venue in ("upbit", "bithumb"):
+        assert f"<td>{venue}</td>" in text
+        assert f"<title>XRP {venue}</title>" in text
+
+
 def test_the_mode_stands_on_every_page(login: Login) -> None:
     builders.desk(Mode.HALT)
     client = login("viewer")

@@ -71,6 +71,21 @@ def test_a_curve_breaks_where_nothing_was_seen() -> None:
     assert chart.curves[0].path.count("M") == 2
 
 
+def test_an_asset_keeps_its_colour_at_every_venue_and_a_venue_its_stroke() -> None:
+    seen = [(NOON, Decimal(1)), (NOON + timedelta(minutes=1), Decimal(2))]
+    chart = premium_chart(
+        dict.fromkeys(("BTC upbit", "XRP bithumb", "XRP upbit", "BTC bithumb"), seen)
+    )
+    assert chart is not None
+    drawn = {curve.name: (curve.colour, curve.stroke) for curve in chart.curves}
+    assert drawn == {
+        "BTC bithumb": (0, 0),
+        "BTC upbit": (0, 1),
+        "XRP bithumb": (1, 0),
+        "XRP upbit": (1, 1),
+    }
+
+
 @pytest.mark.parametrize("values", [["0"], ["5", "5"], ["-900", "1200"], ["0.1", "0.2"]])
 def test_every_point_lies_inside_the_frame(values: list[str]) -> None:
     readings = [(NOON + timedelta(seconds=n), Decimal(v)) for n, v in enumerate(values)]

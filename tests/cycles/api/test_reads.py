@@ -152,6 +152,25 @@ def test_a_series_is_averaged_over_buckets(speaks: Speaks) -> None:
     ) == Decimal("102.3333")
 
 
+def test_a_series_is_one_korean_venues_the_desks_first_unless_another_is_named(
+    speaks: Speaks,
+) -> None:
+    at = datetime(2024, 12, 3, 12, tzinfo=UTC)
+    builders.sample("XRP", at=at, outbound_traded_bps=Decimal(100))
+    builders.sample("XRP", at=at, korea_venue="bithumb", outbound_traded_bps=Decimal(300))
+    path = "/api/v1/premia/xrp/?since=2024-12-03T12:00:00Z&bucket_seconds=86400"
+    viewer = speaks("viewer")
+    for query, venue, bps in (("", "upbit", 100), ("&korea_venue=bithumb", "bithumb", 300)):
+        shown = viewer.get(path + query).json()
+        assert shown["korea_venue"] == venue
+        assert [Decimal(point["outbound_traded_bps"]) for point in shown["points"]] == [bps]
+    assert viewer.get(f"{path}&korea_venue=kraken").status_code == 400
+    assert [row["korea_venue"] for row in viewer.get("/api/v1/premia/").json()] == [
+        "bithumb",
+        "upbit",
+    ]
+
+
 def test_the_policy_in_force_is_shown_with_its_number_as_etag(speaks: Speaks) -> None:
     builders.policy()
     newest = builders.policy(notional_usdt=Decimal(1234))

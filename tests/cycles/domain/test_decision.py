@@ -8,9 +8,11 @@ from decimal import Decimal
 import pytest
 
 from cycles.domain.decision import (
+    Decision,
     Exposure,
     Limits,
     Quote,
+    best_decision,
     cheapest_back,
     opening_decision,
     rebalance_clears,
@@ -43,10 +45,13 @@ NOTHING_OUT = Exposure(
 )
 
 
-def quote(asset: str, out: str | None, back: str | None, *, fresh: bool = True) -> Quote:
+def quote(
+    asset: str, out: str | None, back: str | None, *, fresh: bool = True, venue: str = "upbit"
+) -> Quote:
     """Give a quote with rates in KRW per USDT."""
     return Quote(
         asset=asset,
+        korea_venue=venue,
         out_rate=Decimal(out) if out else None,
         back_rate=Decimal(back) if back else None,
         outbound_official_bps=Decimal(200),
@@ -167,3 +172,52 @@ def test_each_sizing_rule_floors_to_cents(sizing: Sizing, free: Decimal, expecte
 @pytest.mark.parametrize(("back", "clears"), [("1440", True), ("1450", True), ("1451", False)])
 def test_a_way_back_clears_from_the_minimum_edge_upwards(back: str, clears: bool) -> None:
     assert rebalance_clears(Decimal(1450), Decimal(back), LIMITS) is clears
+
+
+def at_both(bithumb: list[Quote], limits: Limits = LIMITS) -> Decision:
+    """Decide at a desk with two Korean venues: `QUOTES` at Upbit, others at Bithumb."""
+    return best_decision(
+        {
+            "upbit": opening_decision(QUOTES, limits, NOTHING_OUT, paused=NONE),
+            "bithumb": opening_decision(bithumb, limits, NOTHING_OUT, paused=NONE),
+        }
+    )
+
+
+def test_of_two_korean_venues_the_one_with_the_higher_edge_is_chosen() -> None:
+    """Not the one with the dearest way out: what is sold there comes home from there."""
+    dear = [quote("XRP", "1470", "1475", venue="bithumb"), quote("USDT", None, "1460")]
+    assert at_both(dear).korea_venue == "upbit"
+    fair = [quote("SOL", "1448", "1460", venue="bithumb"), quote("USDT", None, "1410")]
+    best = at_both(fair)
+    assert (best.opens, best.korea_venue, best.asset) == (True, "bithumb", "SOL")
+    assert best.edge_bps == Decimal("269.5035")  # 1448 / 1410
+
+
+def test_a_korean_venue_that_may_not_open_does_not_stand_in_the_way_of_another() -> None:
+    no_way_back = [quote("XRP", "1990", None, venue="bithumb")]
+    assert at_both(no_way_back).korea_venue == "upbit"
+
+
+def test_a_venue_whose_edge_is_higher_but_forbidden_gives_way() -> None:
+    """In the band an edge is no reason to open: the official premium is."""
+    band = replace(LIMITS, rule=OpeningRule.PREMIUM_BAND, band_open_premium_bps=Decimal(300))
+    premium = replace(
+        quote("XRP", "1430", "1425", venue="bithumb"), outbound_official_bps=Decimal(350)
+    )
+    best = at_both([premium], band)
+    assert (best.opens, best.korea_venue) == (True, "bithumb")
+
+
+def test_where_no_venue_opens_each_ones_reason_is_named_and_a_general_one_once() -> None:
+    held = at_both(
+        [quote("XRP", "1990", None, venue="bithumb")],
+        replace(LIMITS, min_open_edge_bps=Decimal(900)),
+    )
+    assert not held.opens
+    assert held.reasons == (
+        "upbit: XRP: edge 204.0816 bps is below 900",
+        "bithumb: no fresh way back",
+    )
+    full = at_both(QUOTES, replace(LIMITS, max_open=0))
+    assert full.reasons == ("0 cycles are open",)

@@ -250,7 +250,7 @@ def test_f23_in_maintenance_nothing_opens_there_and_what_is_under_way_waits(
     assert "a market of XRP is closed" in "; ".join(
         opening.preview_by_hand(asset="XRP", notional_usdt=Decimal(100)).objections
     )
-    quote = next(q for q in quoting.latest_quotes(row.policy) if q.asset == "XRP")
+    quote = next(q for q in quoting.latest_quotes(row.policy, "upbit") if q.asset == "XRP")
     assert (quote.out_rate, quote.back_rate) == (None, None)
     desk.control("/control/maintenance", {"venue": "binance", "on": False})
     desk.drive_until(row, "INITIAL_TRADE_COMPLETED")

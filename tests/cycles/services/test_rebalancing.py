@@ -132,6 +132,6 @@ def test_money_comes_home_by_the_cheapest_way_whatever_took_it_out(
     desk: TestDesk, asset: str
 ) -> None:
     row = desk.drive_until(desk.open(asset), "COMPLETED")
-    quotes = {q.asset: q.back_rate for q in quoting.latest_quotes(row.policy)}
+    quotes = {q.asset: q.back_rate for q in quoting.latest_quotes(row.policy, "upbit")}
     cheapest = min((rate, name) for name, rate in quotes.items() if rate is not None)[1]
     assert row.return_asset == cheapest
