@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -21,6 +22,7 @@ from cycles.errors import NotFoundError
 from cycles.models import Cycle
 from cycles.services import desk, opening
 from cycles.services.intervening import PERMISSIONS, Actor
+from exchanges import registry
 
 
 class OpenForm(ReasonForm):
@@ -37,14 +39,25 @@ class OpenForm(ReasonForm):
         decimal_places=8,
         help_text=gettext_lazy("USDT for a round trip, KRW for the way back only"),
     )
-    field_order = ("kind", "asset", "notional", "reason")
+    korea_venue = forms.ChoiceField(
+        label=gettext_lazy("Korean venue"),
+        required=False,
+        help_text=gettext_lazy("the best one if not chosen; the way back only needs it"),
+    )
+    field_order = ("kind", "asset", "korea_venue", "notional", "reason")
 
-    def __init__(self, *args: Any, assets: list[str], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, assets: list[str], venues: Sequence[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        asset = self.fields["asset"]
-        assert isinstance(asset, forms.ChoiceField)  # noqa: S101  declared above
-        asset.choices = [(name, name) for name in sorted(assets)]
+        self._offer("asset", [(name, name) for name in sorted(assets)])
+        self._offer("korea_venue", [("", "—"), *((name, name) for name in venues)])
+        if len(venues) == 1:
+            del self.fields["korea_venue"]
         self.fields["reason"].required = "preview" not in self.data
+
+    def _offer(self, name: str, choices: list[tuple[str, str]]) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101  declared above
+        field.choices = choices
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,7 +68,7 @@ class Opened:
 
     def open(self, given: dict[str, Any], actor: Actor) -> None:
         """Open what the form says."""
-        facts = {"actor": actor, "reason": given["reason"]}
+        facts = {"actor": actor, "reason": given["reason"], "korea_venue": _venue(given)}
         if given["kind"] == CycleKind.RETURN_ONLY:
             self.cycle = opening.open_return_only(notional_krw=given["notional"], **facts)
         else:
@@ -71,7 +84,7 @@ def view(request: HttpRequest) -> HttpResponse:
         assets = list(desk.current_policy().allowed_assets)
     except NotFoundError as error:
         raise Http404(str(error)) from None
-    form = OpenForm(request.POST or None, assets=assets)
+    form = OpenForm(request.POST or None, assets=assets, venues=registry.korea_venues())
     opened, status, preview = Opened(), 0, None
     if request.method == "POST" and form.is_valid():
         if "preview" in request.POST:
@@ -97,7 +110,14 @@ def _preview(given: dict[str, Any]) -> opening.OpeningPreview | None:
     """Ask what a round trip would do now; the way back alone has no rival to compare with."""
     if given["kind"] == CycleKind.RETURN_ONLY:
         return None
-    return opening.preview_by_hand(asset=given["asset"], notional_usdt=given["notional"])
+    return opening.preview_by_hand(
+        asset=given["asset"], notional_usdt=given["notional"], korea_venue=_venue(given)
+    )
+
+
+def _venue(given: dict[str, Any]) -> str:
+    """Give the Korean venue that was chosen; the form does not ask where there is but one."""
+    return str(given.get("korea_venue", ""))
 
 
 PAGES = (Page(route="desk/open/", name="desk_open", view=view),)

@@ -11,6 +11,7 @@ from cycles.domain.words import CycleKind, Mode
 from cycles.models import PolicyVersion
 from cycles.services.intervening import LONGEST_REASON
 from cycles.services.resolving import ResolutionOutcome
+from exchanges import registry
 
 LONGEST_EVIDENCE = 4000
 
@@ -50,6 +51,11 @@ class OpenBody(Body):
     asset = serializers.CharField(max_length=12, default="", help_text="for ROUND_TRIP")
     notional_usdt = MoneyField(default=None, allow_null=True, help_text="for ROUND_TRIP")
     notional_krw = MoneyField(default=None, allow_null=True, help_text="for RETURN_ONLY")
+    korea_venue = serializers.ChoiceField(
+        choices=registry.KOREAN_VENUES,
+        default="",
+        help_text="the best one if not given; RETURN_ONLY needs it on a desk with several",
+    )
     dry_run = serializers.BooleanField(default=True)
     reason = serializers.CharField(
         max_length=LONGEST_REASON, default="", allow_blank=True, help_text="needed to act"

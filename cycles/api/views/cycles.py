@@ -75,7 +75,9 @@ class CyclesView(ActDoor):
         """Call the opening service."""
         if data["dry_run"]:
             seen = opening.preview_by_hand(
-                asset=data["asset"].upper(), notional_usdt=data["notional_usdt"]
+                asset=data["asset"].upper(),
+                notional_usdt=data["notional_usdt"],
+                korea_venue=data["korea_venue"],
             )
             return Response(OpeningPreviewSerializer(seen).data)
         cycle = self._opened(data)
@@ -88,12 +90,16 @@ class CyclesView(ActDoor):
     def _opened(self, data: Data) -> Cycle:
         if data["kind"] == CycleKind.RETURN_ONLY:
             made = opening.open_return_only(
-                notional_krw=data["notional_krw"], actor=self.actor(), reason=data["reason"]
+                notional_krw=data["notional_krw"],
+                korea_venue=data["korea_venue"],
+                actor=self.actor(),
+                reason=data["reason"],
             )
         else:
             made = opening.open_by_hand(
                 asset=data["asset"].upper(),
                 notional_usdt=data["notional_usdt"],
+                korea_venue=data["korea_venue"],
                 actor=self.actor(),
                 reason=data["reason"],
             )

@@ -17,6 +17,7 @@ from cycles.management.printing import cycle_facts, quantity, won
 from cycles.models import Cycle
 from cycles.services import opening
 from cycles.services.opening import OpeningPreview
+from exchanges import registry
 
 
 def sum_of_money(text: str) -> Decimal:
@@ -45,6 +46,13 @@ class Command(ActCommand):
             "--notional-krw", type=sum_of_money, metavar="KRW", help="with --return-only"
         )
 
+        parser.add_argument(
+            "--korea-venue",
+            choices=registry.KOREAN_VENUES,
+            default="",
+            help="where to sell; the best one if not given, and needed with --return-only if the desk has several",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Show what opening would mean; with --yes open."""
         _demand_whole(options)
@@ -64,7 +72,9 @@ class Command(ActCommand):
             self.emit(facts, f"return only: {won(krw)} of the desk goes home", options)
         else:
             seen = opening.preview_by_hand(
-                asset=options["asset"].upper(), notional_usdt=options["notional"]
+                asset=options["asset"].upper(),
+                notional_usdt=options["notional"],
+                korea_venue=options["korea_venue"],
             )
             self.emit(asdict(seen), _told(seen), options)
         self.say(f"{WITHOUT_YES} --reason TEXT")
@@ -74,11 +84,15 @@ class Command(ActCommand):
         actor, reason = self.actor(options, Verb.OPEN), self.reason(options)
         if options["return_only"]:
             return opening.open_return_only(
-                notional_krw=options["notional_krw"], actor=actor, reason=reason
+                notional_krw=options["notional_krw"],
+                korea_venue=options["korea_venue"],
+                actor=actor,
+                reason=reason,
             )
         return opening.open_by_hand(
             asset=options["asset"].upper(),
             notional_usdt=options["notional"],
+            korea_venue=options["korea_venue"],
             actor=actor,
             reason=reason,
         )
@@ -96,7 +110,7 @@ def _told(seen: OpeningPreview) -> str:
     """Write the dry run."""
     edge = "not known" if seen.edge_bps is None else f"{quantity(seen.edge_bps)} bps"
     lines = [
-        f"open {seen.asset} with {quantity(seen.notional_usdt)} USDT",
+        f"open {seen.asset} to {seen.korea_venue} with {quantity(seen.notional_usdt)} USDT",
         f"  edge now: {edge}",
         f"  KRW expected in Korea: {won(seen.expected_krw) or 'not known'}",
         *(f"  against it: {text}" for text in seen.objections),

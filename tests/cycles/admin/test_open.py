@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -52,6 +53,22 @@ def test_krw_of_the_desk_is_sent_home_by_hand(login: Login) -> None:
     assert opened.kind == "RETURN_ONLY"
     assert Account.objects.get(owner="DESK", asset="KRW").balance == Decimal(2_000_000)
     assert Intervention.objects.get().reason == "the week is over"
+
+
+def test_the_form_asks_for_the_korean_venue_where_there_are_several(
+    login: Login, settings: Any
+) -> None:
+    builders.desk()
+    builders.policy()
+    client = login("operator")
+    assert 'name="korea_venue"' not in client.get(reverse("admin:desk_open")).content.decode()
+    settings.KIMP_KOREA_VENUES = ["upbit", "bithumb"]
+    assert 'name="korea_venue"' in client.get(reverse("admin:desk_open")).content.decode()
+    builders.capital("bithumb", "KRW", 9_000_000)
+    given = TRIP | {"kind": "RETURN_ONLY", "notional": "7000000"}
+    assert send(client, **given)[0] == 400
+    assert send(client, **given, korea_venue="bithumb")[0] == 302
+    assert Cycle.objects.get().korea_venue == "bithumb"
 
 
 def test_a_halted_desk_opens_nothing(login: Login) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db.models import Model
@@ -110,3 +111,27 @@ def test_what_is_missing_is_named(speaks: Speaks, body: dict[str, object], point
 
 def test_a_viewer_does_not_open(speaks: Speaks) -> None:
     assert speaks("viewer").post(CYCLES, ASKED).status_code == 403
+
+
+def test_a_dry_run_names_the_korean_venue(speaks: Speaks) -> None:
+    alice = speaks("operator")
+    assert alice.post(CYCLES, ASKED).json()["korea_venue"] == "upbit"
+    assert alice.post(CYCLES, {**ASKED, "korea_venue": "kraken"}).status_code == 400
+    refused = alice.post(CYCLES, {**ASKED, "korea_venue": "bithumb"})
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_input")
+
+
+def test_a_desk_at_two_korean_venues_asks_which_ones_krw_goes_home(
+    speaks: Speaks, settings: Any
+) -> None:
+    settings.KIMP_KOREA_VENUES = ["upbit", "bithumb"]
+    builders.capital("bithumb", "KRW", 9_000_000)
+    asked = {
+        "kind": "RETURN_ONLY",
+        "notional_krw": "7000000",
+        "dry_run": False,
+        "reason": "the week is over",
+    }
+    assert speaks().post(CYCLES, asked).status_code == 400
+    made = speaks().post(CYCLES, {**asked, "korea_venue": "bithumb"})
+    assert (made.status_code, made.json()["korea_venue"]) == (201, "bithumb")
