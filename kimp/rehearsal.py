@@ -10,7 +10,8 @@ from typing import Any
 
 from kimp import control
 
-ORDER_AT = {"binance": r"/api/v3/order$", "upbit": r"/v1/orders$"}
+ORDER_AT = {"binance": r"/api/v3/order$", "upbit": r"/v1/orders$", "bithumb": r"/v2/orders$"}
+KOREA = ("upbit", "bithumb")
 MARKET_OFFLINE = {"error": {"name": "market_offline", "message": "a rehearsal"}}
 WALLET_CLOSED = {"code": -4019, "msg": "Current coin is not open for withdrawal."}
 
@@ -32,16 +33,22 @@ def _refused(venue: str, path: str, reply: object, when: object, times: int) -> 
     }
 
 
+def _in_korea(venue: str) -> tuple[dict[str, Any], ...]:
+    return (
+        {"fault": "F4", "venue": venue, "method": "POST", "path_regex": ORDER_AT[venue],
+         "when": {"prob": "0.05"}},
+        # Refused now and then: retried.
+        _refused(venue, ORDER_AT[venue], MARKET_OFFLINE, {"prob": "0.05"}, 0),
+        # Dies on its way home with KRW in hand: waits for an operator, who redrives it.
+        _refused(venue, ORDER_AT[venue], MARKET_OFFLINE, _cycles("ae", "05"), 4),
+    )  # fmt: skip
+
+
 RULES: tuple[dict[str, Any], ...] = (
     # Accepted, and the reply lost: looked up and adopted, never sent again.
     {"fault": "F7", "venue": "binance", "method": "POST", "path_regex": ORDER_AT["binance"],
      "when": {"prob": "0.05"}},
-    {"fault": "F4", "venue": "upbit", "method": "POST", "path_regex": ORDER_AT["upbit"],
-     "when": {"prob": "0.05"}},
-    # Refused now and then: retried.
-    _refused("upbit", ORDER_AT["upbit"], MARKET_OFFLINE, {"prob": "0.05"}, 0),
-    # Dies on its way home with KRW in hand: waits for an operator, who redrives it.
-    _refused("upbit", ORDER_AT["upbit"], MARKET_OFFLINE, _cycles("ae", "05"), 4),
+    *(rule for venue in KOREA for rule in _in_korea(venue)),
     # Cannot leave Binance: dies, and is sold back by the desk itself.
     _refused("binance", r"/withdraw/apply", WALLET_CLOSED, _cycles("im", "02"), 11),
     # A withdrawal that never arrived there, nobody can tell: an operator states it, with evidence.
