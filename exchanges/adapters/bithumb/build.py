@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from exchanges.adapters.krw import build
 from exchanges.adapters.krw.transfers import AllowedAddress
 from exchanges.transport.wire import Params, Request
@@ -10,6 +12,9 @@ from exchanges.values import WithdrawalRequest
 ORDER_NAMES = build.OrderNames(
     path="/v2/orders", cancel_path="/v2/order", kind="order_type", client_id="client_order_id"
 )
+order = partial(build.order, names=ORDER_NAMES)
+place_order = partial(build.place_order, names=ORDER_NAMES)
+cancel_order = partial(build.cancel_order, names=ORDER_NAMES)
 
 
 def withdraw(request: WithdrawalRequest, allowed: AllowedAddress) -> Request:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from exchanges.adapters.krw import build
 from exchanges.adapters.krw.books import market_code
 from exchanges.transport.wire import Request
@@ -10,6 +12,9 @@ from exchanges.values import Market, WithdrawalRequest
 ORDER_NAMES = build.OrderNames(
     path="/v1/orders", cancel_path="/v1/order", kind="ord_type", client_id="identifier"
 )
+order = partial(build.order, names=ORDER_NAMES)
+place_order = partial(build.place_order, names=ORDER_NAMES)
+cancel_order = partial(build.cancel_order, names=ORDER_NAMES)
 
 
 def instruments(market: Market) -> Request:

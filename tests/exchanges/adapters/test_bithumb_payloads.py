@@ -12,7 +12,6 @@ import pytest
 from exchanges.adapters.bithumb import build, payloads, rules, transfers
 from exchanges.adapters.bithumb.payloads import WORDS
 from exchanges.adapters.krw import books, wallets
-from exchanges.adapters.krw.build import cancel_order, place_order
 from exchanges.adapters.krw.transfers import allowed_addresses, deposits, withdrawal
 from exchanges.transport.decoding import UnreadableError
 from exchanges.values import (
@@ -139,7 +138,7 @@ def test_a_body_that_is_no_order_never_becomes_one(body: bytes) -> None:
 
 
 def test_an_order_is_sent_to_v2_as_plain_decimal_strings() -> None:
-    request = place_order(REQUEST, build.ORDER_NAMES)
+    request = build.place_order(REQUEST)
     assert (request.method, request.path, request.moves_money) == ("POST", "/v2/orders", True)
     assert dict(request.params) == {
         "market": "KRW-BTC",
@@ -153,7 +152,7 @@ def test_an_order_is_sent_to_v2_as_plain_decimal_strings() -> None:
 
 
 def test_an_order_is_cancelled_at_v2_by_our_id_alone() -> None:
-    request = cancel_order("kabc", build.ORDER_NAMES)
+    request = build.cancel_order("kabc")
     assert (request.method, request.path) == ("DELETE", "/v2/order")
     assert request.params == (("client_order_id", "kabc"),)
 

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, strategies as st
 
 from exchanges.adapters.krw import books, transfers, wallets
-from exchanges.adapters.krw.build import cancel_order, order, place_order
 from exchanges.adapters.krw.orders import shares_of_fee
 from exchanges.adapters.upbit import build, payloads, rules
 from exchanges.adapters.upbit.payloads import WORDS
@@ -277,15 +276,14 @@ def test_networks_are_open_only_if_every_source_agrees() -> None:
 
 
 def test_an_order_is_sent_as_plain_decimal_strings() -> None:
-    request = place_order(
+    request = build.place_order(
         OrderRequest(
             market=XRP,
             side=Side.BUY,
             quantity=Decimal("31.740000000000000000"),
             limit_price=Decimal("3.15E+3"),
             client_order_id="kabc",
-        ),
-        build.ORDER_NAMES,
+        )
     )
     assert dict(request.params) == {
         "market": "KRW-XRP",
@@ -300,8 +298,8 @@ def test_an_order_is_sent_as_plain_decimal_strings() -> None:
 
 
 def test_an_order_is_looked_up_by_identifier_alone() -> None:
-    assert order("kabc", build.ORDER_NAMES).params == (("identifier", "kabc"),)
-    assert cancel_order("kabc", build.ORDER_NAMES).params == (("identifier", "kabc"),)
+    assert build.order("kabc").params == (("identifier", "kabc"),)
+    assert build.cancel_order("kabc").params == (("identifier", "kabc"),)
 
 
 def test_a_withdrawal_names_network_address_and_memo_and_excludes_the_fee() -> None:

@@ -43,6 +43,22 @@ def test_trades_at_binance_come_oldest_first_from_an_id_or_an_instant_on(speaker
     assert by_id == by_time == latest[10:]
 
 
+def test_bithumbs_history_is_upbits_protocol_at_bithumbs_own_prices(speaker: Speaker) -> None:
+    trade, candle, price = {}, {}, {}
+    for venue in ("upbit", "bithumb"):
+        (trade[venue],) = speaker.public(venue, UPBIT_TRADES, "market=KRW-BTC").body
+        path = "/v1/candles/minutes/1"
+        (candle[venue],) = speaker.public(venue, path, "market=KRW-BTC").body
+        (ticker,) = speaker.public(venue, "/v1/ticker", "markets=KRW-BTC").body
+        price[venue] = ticker["trade_price"]
+        assert trade[venue]["trade_price"] == candle[venue]["trade_price"] == price[venue]
+    assert trade["upbit"].keys() == trade["bithumb"].keys()
+    assert candle["upbit"].keys() == candle["bithumb"].keys()
+    assert price["upbit"] != price["bithumb"]
+    seconds = speaker.public("bithumb", "/v1/candles/seconds", "market=KRW-BTC")
+    assert seconds.status == 404  # it has none
+
+
 @pytest.mark.parametrize("venue", ["upbit", "binance"])
 def test_what_the_account_executed_is_public_with_its_takers_side(
     speaker: Speaker, venue: str

@@ -17,6 +17,10 @@ def _upbit(exchange: Any, http: str, ws: str) -> None:
     exchange.urls["api"] = {"public": http, "private": http, "ws": f"{ws}/websocket/v1"}
 
 
+def _bithumb(exchange: Any, http: str, ws: str) -> None:
+    exchange.urls["api"] = {"public": http, "private": http}
+
+
 def _binance(exchange: Any, http: str, ws: str) -> None:
     api = exchange.urls["api"]
     for name in ("public", "private", "v1", "sapi", "sapiV2", "sapiV3", "sapiV4"):
@@ -28,4 +32,4 @@ def _binance(exchange: Any, http: str, ws: str) -> None:
     exchange.options["fetchMarkets"]["types"] = ["spot"]
 
 
-_WIRING = {"upbit": _upbit, "binance": _binance}
+_WIRING = {"upbit": _upbit, "bithumb": _bithumb, "binance": _binance}
