@@ -272,7 +272,7 @@ def test_a_venue_on_the_way_to_which_something_is_has_opened(desk: TestDesk, set
 def test_an_order_that_bithumb_is_not_ready_to_show_is_waited_for_and_sent_once(
     desk: TestDesk,
 ) -> None:
-    desk.fault(fault="F16", venue="bithumb", when={"nth": 1}, args={"milliseconds": 1500})
+    desk.fault(fault="F16", venue="bithumb", when={"nth": 1}, args={"value": 1500})
     row = opened_at(desk, "bithumb")
     desk.drive_until(row, "COMPLETED")
     struck = [row for row in desk.control("/control/journal") if row["kind"] == "fault"]

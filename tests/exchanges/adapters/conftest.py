@@ -8,7 +8,7 @@ import pytest
 
 from exchanges.simulator.server import RunningSimulator, start_in_thread
 from exchanges.transport.plain import post_json
-from tests.exchanges.adapters.faulty import WORLD, Desk, checked, desk_at
+from tests.exchanges.adapters.faulty import ADAPTERS, READY_AT_ONCE, WORLD, Desk, checked, desk_at
 
 
 @pytest.fixture(scope="session")
@@ -21,11 +21,12 @@ def faulty_venues() -> Iterator[RunningSimulator]:
 @pytest.fixture
 def fresh_venues(faulty_venues: RunningSimulator) -> RunningSimulator:
     """Give the venues with a world of this test's own."""
-    assert post_json(f"{faulty_venues.control_url}/control/reset", WORLD, 5)[0] == 200
+    for path, spec in (("reset", WORLD), ("settings", READY_AT_ONCE)):
+        assert post_json(f"{faulty_venues.control_url}/control/{path}", spec, 5)[0] == 200
     return faulty_venues
 
 
-@pytest.fixture(params=["upbit", "binance"])
+@pytest.fixture(params=ADAPTERS)
 def desk(request: pytest.FixtureRequest, fresh_venues: RunningSimulator) -> Iterator[Desk]:
     """Give each venue in turn; see `checked` for what holds after every test."""
     made = desk_at(fresh_venues, request.param)
@@ -38,6 +39,15 @@ def desk(request: pytest.FixtureRequest, fresh_venues: RunningSimulator) -> Iter
 def binance(fresh_venues: RunningSimulator) -> Iterator[Desk]:
     """Give Binance alone, for what only Binance does."""
     made = desk_at(fresh_venues, "binance")
+    yield made
+    checked(made)
+    made.close()
+
+
+@pytest.fixture
+def bithumb(fresh_venues: RunningSimulator) -> Iterator[Desk]:
+    """Give Bithumb alone, for what only Bithumb does."""
+    made = desk_at(fresh_venues, "bithumb")
     yield made
     checked(made)
     made.close()

