@@ -12,7 +12,7 @@ from tests.oracle.stage import CONFIRMED_MS, Stage
 from tests.oracle.talking import Client, ClientError
 
 SYMBOL = "XRP/KRW"
-NOT_READY = "접수 처리 중"  # the venue's own words: ccxt drops the name
+NOT_READY = "준비되지 않았습니다"  # the venue's own words: ccxt drops the name
 
 
 class Ccxt:

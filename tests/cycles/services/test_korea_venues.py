@@ -269,14 +269,16 @@ def test_a_venue_on_the_way_to_which_something_is_has_opened(desk: TestDesk, set
 
 
 @at_each
-def test_an_order_that_bithumb_is_not_ready_to_show_is_waited_for_and_sent_once(
-    desk: TestDesk,
-) -> None:
-    desk.fault(fault="F16", venue="bithumb", when={"nth": 1}, args={"value": 1500})
+def test_f16_an_order_that_is_not_ready_is_waited_for_and_sent_once(desk: TestDesk) -> None:
+    """Four times: once more than one look-up asks."""
+    desk.fault(fault="F16", venue="bithumb", times=4)
     row = opened_at(desk, "bithumb")
     desk.drive_until(row, "COMPLETED")
     struck = [row for row in desk.control("/control/journal") if row["kind"] == "fault"]
-    assert len(struck) == 1
+    assert len(struck) == 4
+    assert desk.posts("bithumb", "/v2/orders") == len(
+        Step.objects.filter(cycle=row, venue="bithumb", kind__in=["BUY", "SELL"])
+    )
     ids = [r["client_order_id"] for r in desk.control("/control/orders") if r["venue"] == "bithumb"]
     assert len(ids) == len(set(ids)) >= 2
     assert row.retry_count == 0
