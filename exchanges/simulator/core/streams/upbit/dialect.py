@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from exchanges.simulator.core.bithumb.routes import TOKENS as BITHUMB_TOKENS
 from exchanges.simulator.core.krw.auth import TokenRules
 from exchanges.simulator.core.orders import Order
 from exchanges.simulator.core.streams.hearing import Happening
-from exchanges.simulator.core.streams.upbit import names, private
+from exchanges.simulator.core.streams.upbit import bithumb, names, private
 from exchanges.simulator.core.streams.upbit.names import Names
-from exchanges.simulator.core.upbit.routes import TOKENS
-from exchanges.simulator.core.values import UPBIT
+from exchanges.simulator.core.upbit.routes import TOKENS as UPBIT_TOKENS
+from exchanges.simulator.core.values import BITHUMB, UPBIT
 from exchanges.simulator.core.world import World
 
 PUBLIC_KINDS = ("ticker", "trade", "orderbook")
@@ -51,9 +52,22 @@ UPBIT_DIALECT = Dialect(
     public_path="/websocket/v1",
     private_path="/websocket/v1/private",
     connects_a_second=5,
-    tokens=TOKENS,
+    tokens=UPBIT_TOKENS,
     my_order=private.my_order,
     my_asset=private.my_asset,
     names={**COMMON_NAMES, "myOrder": names.MY_ORDER},
 )
-DIALECTS: Mapping[str, Dialect] = {dialect.venue: dialect for dialect in (UPBIT_DIALECT,)}
+BITHUMB_DIALECT = Dialect(
+    venue=BITHUMB,
+    public_path="/websocket/v1",
+    private_path="/websocket/v2/private",
+    connects_a_second=10,
+    ban_ms=600_000,
+    tokens=BITHUMB_TOKENS,
+    my_order=bithumb.my_order,
+    my_asset=private.my_asset,
+    names={**COMMON_NAMES, "myOrder": bithumb.MY_ORDER_NAMES},
+)
+DIALECTS: Mapping[str, Dialect] = {
+    dialect.venue: dialect for dialect in (UPBIT_DIALECT, BITHUMB_DIALECT)
+}
