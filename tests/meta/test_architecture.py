@@ -23,6 +23,7 @@ _MONEY_ROOMS = (
     "exchanges/values.py",
     "exchanges/port.py",
     "exchanges/adapters",
+    *(f"exchanges/feeds/{name}.py" for name in ("states", "ladder", "units", "diffs", "korean")),
     "exchanges/simulator/core",
 )
 _DURATIONS_ONLY = {"cycles/services/working.py"}  # the loop that waits, and nothing else

@@ -9,7 +9,7 @@ from exchanges.transport.decoding import plain, to_milliseconds
 from exchanges.transport.wire import Request
 from exchanges.values import Market, OrderRequest, Side, WithdrawalRequest
 
-DEPTHS = (5, 10, 20, 50, 100)
+DEPTHS = (5, 10, 20, 50, 100, 500, 1000)
 
 
 def public(operation: str, path: str, **params: str) -> Request:

@@ -185,9 +185,10 @@ def _product(price: Decimal, quantity: Decimal) -> Decimal:
         return price * quantity
 
 
-class _Book(msgspec.Struct):
+class _Book(msgspec.Struct, rename="camel"):
     bids: list[tuple[Decimal, Decimal]]
     asks: list[tuple[Decimal, Decimal]]
+    last_update_id: int | None = None
 
 
 def book(body: bytes, market: Market, *, depth: int, received_at: datetime) -> Book:
@@ -200,6 +201,7 @@ def book(body: bytes, market: Market, *, depth: int, received_at: datetime) -> B
         asks=_levels(found.asks, depth),
         venue_at=None,
         received_at=received_at,
+        update_id=found.last_update_id,
     )
 
 
