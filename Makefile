@@ -48,7 +48,7 @@ bench: $(READY) ## run the benchmarks; their figures go to .kimp/bench.json
 
 lock: ## pin the dependencies anew (after a change in pyproject.toml)
 	$(PY) -m uv pip compile pyproject.toml --all-extras $(LOCK) -o requirements.txt
-	$(PY) -m uv pip compile pyproject.toml --extra web --extra worker --extra otel $(LOCK) \
+	$(PY) -m uv pip compile pyproject.toml --extra web --extra worker --extra feeder --extra otel $(LOCK) \
 	  -o requirements-production.txt
 	$(PY) -m uv pip compile $(ORACLE_PINS:.txt=.in) $(LOCK) -o $(ORACLE_PINS)
 

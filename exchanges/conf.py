@@ -58,6 +58,11 @@ def binance() -> AccountSettings:
     )
 
 
+def stream_url(venue: str) -> str:
+    """Give where a live venue's streams are, as https."""
+    return str(getattr(settings, f"KIMP_{venue.upper()}_STREAM_URL"))
+
+
 def frankfurter_url() -> str:
     """Give the first source of the official rate; the simulator's unless live."""
     return settings.KIMP_FX_FRANKFURTER_URL or f"{simulator_url()}/fx/usdkrw"

@@ -10,8 +10,8 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
 
 from exchanges import conf
 from exchanges.adapters.binance.client import BinanceVenue
@@ -23,6 +23,7 @@ from exchanges.port import RateSource, Venue
 from exchanges.transport.budget import RateBudget
 from exchanges.transport.plain import get_json
 from exchanges.transport.wire import Keys
+from exchanges.values import Book, Market
 
 GLOBAL_VENUE = "binance"
 ACCOUNTS_ARE_FRESH_SECONDS = 60
@@ -42,6 +43,13 @@ VENUES = tuple(ADAPTERS)
 KOREAN_VENUES = VENUES[1:]
 
 
+class StreamedBooks(Protocol):
+    """Where streamed books are found, from any thread."""
+
+    def book(self, venue: str, market: Market, *, since: datetime) -> Book | None:
+        """Give a book that was received since an instant, if there is one."""
+
+
 @dataclass(slots=True)
 class _Shared:
     """What the threads of one process share."""
@@ -51,6 +59,7 @@ class _Shared:
     simulated: dict[str, conf.AccountSettings] | None = None
     fetched_at: float = 0.0
     generation: int = 0
+    books: StreamedBooks | None = None
 
 
 _shared = _Shared()
@@ -122,6 +131,30 @@ def venue(code: str) -> Venue:
     return made
 
 
+def use_streams(books: StreamedBooks | None) -> None:
+    """Let `book` look at streamed books first; None: read every book."""
+    _shared.books = books
+
+
+def book(code: str, market: Market, *, newest: timedelta, depth: int = 15) -> Book:
+    """Give a market's book: streamed if it is no older than `newest`, else read by request.
+
+    Raises VenueError as the adapter does.
+    """
+    streamed = _shared.books
+    if streamed is not None:
+        found = streamed.book(code, market, since=utc_now() - newest)
+        if found is not None:
+            return found
+    return venue(code).book(market, depth=depth)
+
+
+def stream_url(code: str) -> str:
+    """Give where a venue's streams are, as `ws(s)://host`. Raises NotSentError as `venue` does."""
+    url = conf.stream_url(code) if is_live() else _account(code).base_url
+    return url.rstrip("/").replace("http", "ws", 1)
+
+
 def rate_sources() -> tuple[RateSource, ...]:
     """Give this thread's sources of the official rate, first choice first."""
     _kept()
@@ -138,6 +171,13 @@ def forget() -> None:
     with _guard:
         _shared.simulated = None
         _shared.generation += 1
+
+
+def release() -> None:
+    """Close this thread's adapters: it will call no venue any more."""
+    for _, held in _kept().values():
+        held.close()
+    _kept().clear()
 
 
 def utc_now() -> datetime:

@@ -135,6 +135,9 @@ _live = {
     "KIMP_UPBIT_BASE_URL": "https://api.upbit.com",
     "KIMP_BITHUMB_BASE_URL": "https://api.bithumb.com",
     "KIMP_BINANCE_BASE_URL": "https://api.binance.com",
+    "KIMP_UPBIT_STREAM_URL": "https://api.upbit.com",
+    "KIMP_BITHUMB_STREAM_URL": "https://ws-api.bithumb.com",
+    "KIMP_BINANCE_STREAM_URL": "https://stream.binance.com:9443",
     "KIMP_FX_FRANKFURTER_URL": "https://api.frankfurter.dev/v1/latest?base=USD&symbols=KRW",
     "KIMP_FX_ERAPI_URL": "https://open.er-api.com/v6/latest/USD",
 }
@@ -158,6 +161,15 @@ KIMP_BINANCE_BASE_URL = _env.text("KIMP_BINANCE_BASE_URL") or _defaults.get(
 )
 KIMP_BINANCE_API_KEY = _env.text("KIMP_BINANCE_API_KEY")
 KIMP_BINANCE_SECRET_KEY = _env.text("KIMP_BINANCE_SECRET_KEY")
+KIMP_UPBIT_STREAM_URL = _env.text("KIMP_UPBIT_STREAM_URL") or _defaults.get(
+    "KIMP_UPBIT_STREAM_URL", ""
+)
+KIMP_BITHUMB_STREAM_URL = _env.text("KIMP_BITHUMB_STREAM_URL") or _defaults.get(
+    "KIMP_BITHUMB_STREAM_URL", ""
+)
+KIMP_BINANCE_STREAM_URL = _env.text("KIMP_BINANCE_STREAM_URL") or _defaults.get(
+    "KIMP_BINANCE_STREAM_URL", ""
+)
 KIMP_FX_FRANKFURTER_URL = (
     _env.text("KIMP_FX_FRANKFURTER_URL") or _defaults["KIMP_FX_FRANKFURTER_URL"]
 )

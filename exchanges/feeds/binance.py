@@ -36,12 +36,13 @@ class BinanceBooks(VenueBooks):
     path = "/ws"
     limits = Limits(
         markets_a_connection=500,  # 1024 streams a connection
-        seconds_between_connects=1.0,  # 300 in five minutes an address
-        seconds_between_messages=0.3,  # 5 a second a connection, pongs included
-        markets_a_message=MARKETS_A_MESSAGE,
+        connect_seconds=1.0,  # 300 in five minutes an address
+        message_seconds=0.3,  # 5 a second a connection, pongs included
         life_seconds=23 * 3600,  # the venue ends it after 24 h
-        snapshot_depth=500,  # weight 25 of 6,000 a minute
-        seconds_between_reads=0.5,
+        snapshot_depth=500,  # weight 25 of 6,000 a minute an address
+        snapshot_seconds=0.5,
+        read_depth=100,  # weight 5
+        read_seconds=0.1,
     )
 
     def __init__(self, markets: Iterable[Market], *, depth: int, oldest: timedelta) -> None:
@@ -57,18 +58,12 @@ class BinanceBooks(VenueBooks):
     def _keeper(self, market: Market, *, depth: int, oldest: timedelta) -> DiffKeeper:
         return DiffKeeper(self.venue, market, depth=depth, oldest=oldest)
 
-    def requests(self, markets: Sequence[Market]) -> list[bytes]:
+    def requests(self, markets: Sequence[Market]) -> list[str]:
         """Write as few messages as the venue's sizes allow."""
         streams = [f"{symbol_of(market).lower()}@depth@100ms" for market in markets]
         chunks = range(0, len(streams), MARKETS_A_MESSAGE)
         return [
-            msgspec.json.encode(
-                {
-                    "method": "SUBSCRIBE",
-                    "params": streams[first : first + MARKETS_A_MESSAGE],
-                    "id": number,
-                }
-            )
+            _subscription(streams[first : first + MARKETS_A_MESSAGE], number)
             for number, first in enumerate(chunks, start=1)
         ]
 
@@ -81,6 +76,11 @@ class BinanceBooks(VenueBooks):
         if keeper is None:
             return Notice(NoticeKind.UNKNOWN, diff.symbol[:40])
         return keeper.take(diff, at)
+
+
+def _subscription(streams: Sequence[str], number: int) -> str:
+    message = {"method": "SUBSCRIBE", "params": streams, "id": number}
+    return msgspec.json.encode(message).decode()
 
 
 def _notice(other: _Other) -> Notice:

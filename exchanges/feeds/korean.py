@@ -51,7 +51,7 @@ class KoreanBooks(VenueBooks):
     def _keeper(self, market: Market, *, depth: int, oldest: timedelta) -> FullKeeper:
         return FullKeeper(self.venue, market, depth=depth, oldest=oldest)
 
-    def requests(self, markets: Sequence[Market]) -> list[bytes]:
+    def requests(self, markets: Sequence[Market]) -> list[str]:
         """Write one message: a later one would replace its subscription."""
         codes = [code_of(market) for market in markets]
         message = [
@@ -59,7 +59,7 @@ class KoreanBooks(VenueBooks):
             {"type": "orderbook", "codes": codes},
             {"format": "DEFAULT"},
         ]
-        return [msgspec.json.encode(message)]
+        return [msgspec.json.encode(message).decode()]
 
     def _take(self, frame: bytes | str, at: datetime) -> Heard:
         found = self._decoder.decode(frame)
@@ -94,12 +94,13 @@ class UpbitBooks(KoreanBooks):
     venue = "upbit"
     limits = Limits(
         markets_a_connection=100,
-        seconds_between_connects=0.25,  # 5 a second an address
-        seconds_between_messages=0.25,  # 5 a second, 100 a minute a connection
-        markets_a_message=100,
+        connect_seconds=0.25,  # 5 a second an address
+        message_seconds=0.25,  # 5 a second, 100 a minute a connection
         life_seconds=23 * 3600,
         snapshot_depth=30,
-        seconds_between_reads=0.25,  # 10 a second an address, shared with whoever else reads books
+        snapshot_seconds=0.2,
+        read_depth=30,
+        read_seconds=0.2,  # 10 a second an address, shared with whoever else reads books
     )
 
 
@@ -109,10 +110,11 @@ class BithumbBooks(KoreanBooks):
     venue = "bithumb"
     limits = Limits(
         markets_a_connection=100,
-        seconds_between_connects=0.5,  # 10 a second, and ten minutes shut out for more
-        seconds_between_messages=0.25,
-        markets_a_message=100,
+        connect_seconds=0.5,  # 10 a second, and ten minutes shut out for more
+        message_seconds=0.25,
         life_seconds=23 * 3600,
         snapshot_depth=30,
-        seconds_between_reads=0.1,
+        snapshot_seconds=0.1,
+        read_depth=30,
+        read_seconds=0.1,
     )

@@ -17,15 +17,20 @@ Heard = State | Notice
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a venue lets one address do with its streams, and how long a connection may live."""
+    """What a venue lets one address do: connections and their life, messages on one, reads by request.
+
+    `snapshot_*` are reads that a keeper of changes begins from, `read_*` those that stand in for a
+    stream; `*_depth` levels a side, `*_seconds` between two.
+    """
 
     markets_a_connection: int
-    seconds_between_connects: float
-    seconds_between_messages: float
-    markets_a_message: int
+    connect_seconds: float
+    message_seconds: float
     life_seconds: float
     snapshot_depth: int
-    seconds_between_reads: float
+    snapshot_seconds: float
+    read_depth: int
+    read_seconds: float
 
 
 class VenueBooks:
@@ -44,7 +49,7 @@ class VenueBooks:
     def _keeper(self, market: Market, *, depth: int, oldest: timedelta) -> Keeper:
         raise NotImplementedError
 
-    def requests(self, markets: Sequence[Market]) -> list[bytes]:
+    def requests(self, markets: Sequence[Market]) -> list[str]:
         """Write the messages that subscribe to the books of markets on a new connection."""
         raise NotImplementedError
 
