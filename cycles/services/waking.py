@@ -1,0 +1,70 @@
+"""Waking cycles that wait for a way home, together, when one has come to clear."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import structlog
+from django.db.models import (
+    DecimalField,
+    ExpressionWrapper,
+    F,
+    Min,
+    OuterRef,
+    Q,
+    Subquery,
+    Sum,
+    Value,
+)
+from django.db.models.expressions import CombinedExpression
+from django.db.models.functions import Coalesce, Now
+
+from cycles.domain.money import BPS
+from cycles.domain.words import CycleStatus, Passage, StepKind, StepState
+from cycles.models import Cycle, Step
+
+log = structlog.get_logger(__name__)
+
+RATE = DecimalField(max_digits=60, decimal_places=30)
+
+
+def wake_waiting(back_rate: Decimal, *, before: Decimal | None) -> int:
+    """Make due, in one statement, the waiting cycles that a way back has come to clear for.
+
+    `back_rate` is KRW paid per USDT home now, `before` when last looked (None: there was no way).
+    Those it cleared for already were woken then and decided. Whoever claims them judges anew, with
+    pauses, wallets and its policy's assets; they are claimed oldest started first.
+    """
+    waiting = Cycle.objects.filter(
+        status=CycleStatus.AWAITING_REBALANCE, lease_owner="", wake_at__gt=Now()
+    ).annotate(own_rate=_own_out_rate())
+    if before is None:  # also those that carry the desk's KRW home, whatever the rate
+        due = waiting.filter(_clears(back_rate) | Q(own_rate__isnull=True))
+    else:
+        due = waiting.filter(_clears(back_rate)).exclude(_clears(before))
+    woken = Cycle.objects.filter(pk__in=due.values("pk")).update(wake_at=Now())
+    if woken:
+        log.info("rebalance.woken", cycles=woken, krw_per_usdt=str(back_rate))
+    return woken
+
+
+def _clears(back_rate: Decimal) -> Q:
+    """Say that a cycle's own way out against a way back clears the policy it was opened under."""
+    dearest = Value(back_rate) * (BPS + F("policy__min_rebalance_edge_bps")) / BPS
+    return Q(own_rate__gte=ExpressionWrapper(dearest, output_field=RATE))
+
+
+def _own_out_rate() -> ExpressionWrapper[CombinedExpression]:
+    """Give what each cycle got out, KRW per USDT; null where it has no way out of its own."""
+    outbound = Step.objects.filter(
+        cycle=OuterRef("pk"), passage=Passage.OUTBOUND, state=StepState.DONE
+    ).order_by()
+    krw = outbound.filter(kind=StepKind.SELL, quote="KRW").values("cycle")
+    paid = outbound.filter(kind=StepKind.BUY).values("cycle")
+    sent = outbound.filter(kind=StepKind.WITHDRAW).values("cycle")  # USDT itself was carried
+    usdt = Coalesce(
+        Subquery(paid.annotate(total=Sum("quantity_in")).values("total")),
+        Subquery(sent.annotate(total=Min("quantity_in")).values("total")),
+    )
+    got = Subquery(krw.annotate(total=Sum("quantity_out")).values("total"))
+    return ExpressionWrapper(got / usdt, output_field=RATE)
