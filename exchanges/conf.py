@@ -73,6 +73,21 @@ def open_er_api_url() -> str:
     return settings.KIMP_FX_ERAPI_URL or f"{simulator_url()}/fx/v6/latest/USD"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EximbankSettings:
+    """Where Korea Eximbank's fixings are, and with which key; without a key it is no source."""
+
+    url: str
+    key: str = field(repr=False)
+
+
+def eximbank() -> EximbankSettings:
+    """Give the third source of the official rate; it is no source beside the simulator's rates."""
+    is_simulated = frankfurter_url().startswith(simulator_url())
+    key = "" if is_simulated else settings.KIMP_FX_EXIMBANK_KEY
+    return EximbankSettings(url=settings.KIMP_FX_EXIMBANK_URL, key=key)
+
+
 def deadline_seconds() -> int:
     """Give the total time a venue call may take."""
     return int(settings.KIMP_VENUE_DEADLINE_SECONDS)

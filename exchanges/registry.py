@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from exchanges import conf
 from exchanges.adapters.binance.client import BinanceVenue
 from exchanges.adapters.bithumb.client import BithumbVenue
-from exchanges.adapters.rates.client import OfficialRate, frankfurter, open_er_api
+from exchanges.adapters.rates.client import Eximbank, frankfurter, open_er_api
 from exchanges.adapters.upbit.client import UpbitVenue
 from exchanges.errors import ModeError, NotSentError, OutcomeUnknownError
 from exchanges.port import RateSource, Venue
@@ -156,13 +156,21 @@ def stream_url(code: str) -> str:
 
 
 def rate_sources() -> tuple[RateSource, ...]:
-    """Give this thread's sources of the official rate, first choice first."""
+    """Give this thread's sources of the official rate, first choice first.
+
+    Eximbank is one of them if there is a key for it, and rates are not the simulator's.
+    """
     _kept()
-    urls = (conf.frankfurter_url(), conf.open_er_api_url())
-    held: tuple[tuple[str, str], tuple[OfficialRate, ...]] | None = _mine.rates
-    if held is None or held[0] != urls:
-        made = (frankfurter(urls[0], clock=utc_now), open_er_api(urls[1], clock=utc_now))
-        held = _mine.rates = (urls, made)
+    where = (conf.frankfurter_url(), conf.open_er_api_url(), conf.eximbank())
+    held: tuple[object, tuple[RateSource, ...]] | None = _mine.rates
+    if held is None or held[0] != where:
+        made: tuple[RateSource, ...] = (
+            frankfurter(where[0], clock=utc_now),
+            open_er_api(where[1], clock=utc_now),
+        )
+        if where[2].key:
+            made = (*made, Eximbank(where[2].url, where[2].key, clock=utc_now))
+        held = _mine.rates = (where, made)
     return held[1]
 
 
@@ -177,7 +185,9 @@ def release() -> None:
     """Close this thread's adapters: it will call no venue any more."""
     for _, held in _kept().values():
         held.close()
-    _kept().clear()
+    for source in _mine.rates[1] if _mine.rates else ():
+        source.close()
+    _mine.venues, _mine.rates = {}, None
 
 
 def utc_now() -> datetime:

@@ -265,12 +265,16 @@ class NetworkRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateQuote:
-    """KRW per USD (official) by a named source; `quoted_at` is the source's own instant."""
+    """KRW per USD (official) by a named source; `quoted_at` is the source's own instant.
+
+    `good_until`: when, by the source's own cadence, a newer one is overdue; None: it names no cadence.
+    """
 
     source: str
     krw_per_usd: Decimal
     quoted_at: datetime
     fetched_at: datetime
+    good_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

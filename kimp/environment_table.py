@@ -116,6 +116,11 @@ TABLE: tuple[Setting, ...] = (
     _row("KIMP_BINANCE_STREAM_URL", Kind.URL, "Binance's streams, when live; https://stream.binance.com:9443 if not set", None),
     _row("KIMP_FX_FRANKFURTER_URL", Kind.URL, "official USD/KRW, first source; the simulator's unless live", None),
     _row("KIMP_FX_ERAPI_URL", Kind.URL, "official USD/KRW, second source; the simulator's unless live", None),
+    _row("KIMP_FX_EXIMBANK_URL", Kind.URL, "official USD/KRW, third source, if there is a key", "https://oapi.koreaexim.go.kr/site/program/financial/exchangeJSON"),
+    Setting(
+        name="KIMP_FX_EXIMBANK_KEY", kind=Kind.TEXT, is_secret=True, default="",
+        help="key for Korea Eximbank's fixings; without it they are not read",
+    ),
     _row("KIMP_TELEGRAM_BASE_URL", Kind.URL, "where alerts are posted", "https://api.telegram.org"),
     Setting(
         name="KIMP_TELEGRAM_TOKEN", kind=Kind.TEXT, is_secret=True, default="",

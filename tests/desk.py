@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from cycles.domain.states import DRIVEN_BY
 from cycles.domain.words import Channel, CycleStatus, Role
 from cycles.models import Cycle, ExchangeCall, Step
-from cycles.services import leasing, opening, watching
+from cycles.services import leasing, opening, rating, watching
 from cycles.services.advancing import advance, one_unit
 from cycles.services.intervening import Actor
 from cycles.services.moving import Lease
@@ -74,7 +74,7 @@ class TestDesk:
 
     def sample(self) -> None:
         """Let the feeder look once."""
-        assert watching.tick(watching.Rates())
+        assert watching.tick(rating.Rates())
         self.sampled_at = time.monotonic()
 
     def open(self, asset: str = "XRP", notional: str = "2000") -> Cycle:

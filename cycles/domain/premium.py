@@ -33,6 +33,29 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What carrying one asset between the two venues costs: fees as fractions, withdrawals in it."""
+
+    asset: str
+    global_taker_fee: Decimal
+    korea_taker_fee: Decimal
+    global_withdraw_fee: Decimal
+    korea_withdraw_fee: Decimal
+
+    def route(self, global_book: Book | None, korea_book: Book) -> Route:
+        """Give the route with books; USDT itself has none globally."""
+        return Route(
+            asset=self.asset,
+            global_book=global_book,
+            korea_book=korea_book,
+            global_taker_fee=self.global_taker_fee,
+            korea_taker_fee=self.korea_taker_fee,
+            global_withdraw_fee=self.global_withdraw_fee,
+            korea_withdraw_fee=self.korea_withdraw_fee,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
     """One passage quoted now: `krw` against `usdt` after all costs, `slippage_bps` of both legs."""
 

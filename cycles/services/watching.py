@@ -3,77 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Protocol
 
 import structlog
 
 from cycles import metrics
-from cycles.domain.money import ZERO, ratio_bps
-from cycles.domain.premium import STABLE, Route, premium_bps, way_back, way_out
-from cycles.models import Alert, PolicyVersion, PremiumSample
+from cycles.domain.money import ZERO
+from cycles.domain.premium import STABLE, Terms, premium_bps, way_back, way_out
+from cycles.models import PolicyVersion, PremiumSample
 from cycles.services import believing, desk, quoting
-from cycles.services.alerting import raise_alert
+from cycles.services.rating import Rates, refresh_rates
 from exchanges import reference, registry
 from exchanges.errors import StaleReferenceError, VenueError
 from exchanges.reference import Rulebook
-from exchanges.values import Book, Market, RateQuote
+from exchanges.values import Book, Market
 
 log = structlog.get_logger(__name__)
 
 DEPTH = 30
 
 
-@dataclass(slots=True)
-class Rates:
-    """The official rates as last read; a failing source is told, never replaced by a constant."""
+class BookSource(Protocol):
+    """Where a tick finds its books."""
 
-    quotes: dict[str, RateQuote] = field(default_factory=dict)
-    read_at: datetime | None = None
-
-    @property
-    def first(self) -> RateQuote | None:
-        """Give the rate of the first source that has one."""
-        return next(iter(self.quotes.values()), None)
-
-    @property
-    def disagreement_bps(self) -> Decimal | None:
-        """Give how far the sources lie apart; None with fewer than two."""
-        rates = [quote.krw_per_usd for quote in self.quotes.values()]
-        return ratio_bps(max(rates), min(rates)) if len(rates) > 1 else None
+    def __call__(self, venue: str, market: Market, oldest: timedelta) -> Book:
+        """Give a book no older than `oldest`. Raises VenueError if there is none."""
 
 
-def refresh_rates(rates: Rates, now: datetime) -> None:
-    """Read every official source when due; one that fails loses its place, loudly."""
-    if rates.read_at is not None and now - rates.read_at < quoting.fx_poll_delay():
-        return
-    rates.read_at = now
-    rates.quotes = {}
-    for source in registry.rate_sources():
-        try:
-            rates.quotes[source.code] = source.usd_krw()
-        except VenueError as error:
-            _tell_failed_source(source.code, str(error), now)
+def requested(venue: str, market: Market, oldest: timedelta) -> Book:
+    """Read a book now."""
+    del oldest  # it is made for us
+    return registry.venue(venue).book(market, depth=DEPTH)
 
 
-def _tell_failed_source(code: str, error: str, now: datetime) -> None:
-    """Say loudly, once an hour, that an official source does not answer."""
-    log.warning("rate.source_failed", source=code, error=error)
-    raise_alert(
-        key=f"rate:{code}:{now:%Y%m%d%H}",
-        severity=Alert.Severity.WARNING,
-        title=f"The official rate of {code} cannot be read",
-        body=error,
-    )
-
-
-def tick(rates: Rates) -> int:
-    """Sample every allowed asset at each Korean venue once; returns how many samples were written."""
-    policy = desk.current_policy()
+def tick(rates: Rates, source: BookSource = requested) -> int:
+    """Read what is due of the rates, then sample every allowed asset; returns how many samples."""
     refresh_rates(rates, registry.utc_now())
-    korea = {code: _books(code, policy, "KRW") for code in registry.korea_venues()}
-    world = _books(registry.GLOBAL_VENUE, policy, STABLE)
+    return len(look(rates, source))
+
+
+def look(rates: Rates, source: BookSource = requested) -> list[PremiumSample]:
+    """Sample every allowed asset at each Korean venue once; returns the samples as written."""
+    policy = desk.current_policy()
+    korea = {code: _books(code, policy, "KRW", source) for code in registry.korea_venues()}
+    world = _books(registry.GLOBAL_VENUE, policy, STABLE, source)
     now = registry.utc_now()  # after the books: their age is what it is when they are weighed
     rules = reference.rulebook()
     written = [
@@ -84,7 +59,7 @@ def tick(rates: Rates) -> int:
     PremiumSample.objects.bulk_create(written)
     for sample in written:
         metrics.SAMPLES.labels(asset=sample.asset, korea_venue=sample.korea_venue).inc()
-    return len(written)
+    return written
 
 
 def _samples(
@@ -113,53 +88,45 @@ def _samples(
             yield sample
 
 
-def _books(venue_code: str, policy: PolicyVersion, quote: str) -> dict[str, Book]:
-    """Read the books of all allowed assets at a venue; what fails is told and left out."""
+def _books(
+    venue_code: str, policy: PolicyVersion, quote: str, source: BookSource
+) -> dict[str, Book]:
+    """Find the books of all allowed assets at a venue; what is missing is told and left out."""
     books: dict[str, Book] = {}
     wanted = sorted({*policy.allowed_assets, STABLE})
+    oldest = timedelta(seconds=policy.max_book_age_seconds)
     for asset in wanted:
         if asset == quote:
             continue
         try:
-            venue = registry.venue(venue_code)
-            books[asset] = venue.book(Market(asset, quote), depth=DEPTH)
+            books[asset] = source(venue_code, Market(asset, quote), oldest)
         except VenueError as error:
             log.warning("feeder.no_book", venue=venue_code, asset=asset, error=str(error))
     return books
 
 
-def _route(
-    asset: str, rules: Rulebook, world: Book | None, korea: Book, now: datetime
-) -> Route | None:
-    """Assemble what carrying the asset costs; None when the rules are missing or old."""
+def terms_of(asset: str, korea: str, rules: Rulebook, now: datetime) -> Terms | None:
+    """Give what carrying an asset costs; None when the rules are missing or old, which is told."""
+    world = registry.GLOBAL_VENUE
     try:
-        out = rules.transfer_route(asset, registry.GLOBAL_VENUE, korea.venue)
-        back = rules.transfer_route(asset, korea.venue, registry.GLOBAL_VENUE)
-        fees = [
-            rules.network_rules(venue, asset, network, now).withdraw_fee
-            for venue, network in (
-                (registry.GLOBAL_VENUE, out.network),
-                (korea.venue, back.network),
-            )
-        ]
-        korea_fee = rules.market_rules(korea.venue, korea.market, now).taker_fee_rate
-        world_fee = (
-            rules.market_rules(world.venue, world.market, now).taker_fee_rate
-            if world is not None
-            else ZERO
+        out, back = (
+            rules.transfer_route(asset, world, korea),
+            rules.transfer_route(asset, korea, world),
+        )
+        return Terms(
+            asset=asset,
+            global_taker_fee=(
+                rules.market_rules(world, Market(asset, STABLE), now).taker_fee_rate
+                if asset != STABLE
+                else ZERO
+            ),
+            korea_taker_fee=rules.market_rules(korea, Market(asset, "KRW"), now).taker_fee_rate,
+            global_withdraw_fee=rules.network_rules(world, asset, out.network, now).withdraw_fee,
+            korea_withdraw_fee=rules.network_rules(korea, asset, back.network, now).withdraw_fee,
         )
     except StaleReferenceError as error:
-        log.warning("feeder.stale_rules", venue=korea.venue, asset=asset, error=str(error))
+        log.warning("feeder.stale_rules", venue=korea, asset=asset, error=str(error))
         return None
-    return Route(
-        asset=asset,
-        global_book=world,
-        korea_book=korea,
-        global_taker_fee=world_fee,
-        korea_taker_fee=korea_fee,
-        global_withdraw_fee=fees[0],
-        korea_withdraw_fee=fees[1],
-    )
 
 
 def _sample(
@@ -172,9 +139,10 @@ def _sample(
     now: datetime,
 ) -> PremiumSample | None:
     """Measure one asset; what cannot be measured stays null."""
-    route = _route(asset, rules, books[0], books[1], now)
-    if route is None:
+    terms = terms_of(asset, books[1].venue, rules, now)
+    if terms is None:
         return None
+    route = terms.route(books[0], books[1])
     size = quoting.sample_size_usdt(policy)
     bid, ask = _top(traded)
     out = way_out(route, size)

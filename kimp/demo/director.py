@@ -12,7 +12,7 @@ from django.contrib.auth.models import Group, User
 from cycles.domain.states import FINAL
 from cycles.domain.words import Channel, Mode
 from cycles.models import Cycle, Transition
-from cycles.services import dead_letters, desk, intervening, opening, watching
+from cycles.services import dead_letters, desk, intervening, opening, rating, watching
 from cycles.services.intervening import Actor
 from kimp import control
 
@@ -101,7 +101,7 @@ class Director:
 
     def _wait_for_quotes(self) -> None:
         """Sample until there is something to open on."""
-        rates = watching.Rates()
+        rates = rating.Rates()
         while not watching.tick(rates) and self.turn(POLL_SECONDS):
             pass
 

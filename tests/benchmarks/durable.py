@@ -12,7 +12,7 @@ from django.db.models import Count
 
 from cycles.domain.words import CallOutcome, Channel, Operation
 from cycles.models import ExchangeCall
-from cycles.services import opening, watching
+from cycles.services import opening, rating, watching
 from cycles.services.intervening import Actor
 from tests import builders
 from tests.benchmarks import place, references
@@ -67,7 +67,7 @@ def run(*, cycles: int, rounds: int, shapes: Sequence[Shape] = SHAPES) -> Findin
 
 def _open(cycles: int, actor: Actor) -> None:
     """Open cycles by hand on fresh samples."""
-    watching.tick(watching.Rates())
+    watching.tick(rating.Rates())
     for _ in range(cycles):
         opening.open_by_hand(
             asset="XRP", notional_usdt=NOTIONAL_USDT, actor=actor, reason="a benchmark"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from cycles.models import PremiumSample
-from cycles.services import desk, watching
+from cycles.services import desk, rating, watching
 from exchanges import registry
 from exchanges.values import Market
 from tests.benchmarks import place
@@ -16,7 +16,7 @@ from tests.benchmarks.meter import metered, venue_totals
 def run(*, ticks: int) -> Findings:
     """Tick; the reference is reading the same books and doing nothing with them."""
     with place.desk():
-        rates = watching.Rates()
+        rates = rating.Rates()
         watching.tick(rates)  # connections, adapters, official rates
         before = PremiumSample.objects.count()
         calls, at_venues = venue_totals()
@@ -39,7 +39,7 @@ def run(*, ticks: int) -> Findings:
     return Findings(name="the feeder", figures=figures, work={"ticks": ticks, "samples": written})
 
 
-def _timed(rates: watching.Rates) -> float:
+def _timed(rates: rating.Rates) -> float:
     began = time.perf_counter()
     assert watching.tick(rates)
     return (time.perf_counter() - began) * 1000

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
+from urllib.parse import urlencode
 
-from exchanges.adapters.rates import payloads
+from exchanges.adapters.rates import cadence, payloads
+from exchanges.errors import RefusalReason, RefusedError
 from exchanges.transport.calls import Pace, VenueTransport
 from exchanges.transport.http import HttpSender
 from exchanges.transport.plain import split_url
@@ -16,6 +18,8 @@ from exchanges.values import RateQuote
 
 FRANKFURTER = "frankfurter"
 OPEN_ER_API = "open-er-api"
+EXIMBANK = "eximbank"
+DEADLINE_SECONDS = 5  # a source that hangs must not keep the others waiting
 
 
 class Parse(Protocol):
@@ -30,6 +34,10 @@ class RateDialect:
 
     def __init__(self, source: str, target: str) -> None:
         self.venue = source
+        self._target = target
+
+    def aim(self, target: str) -> None:
+        """Send the next request there."""
         self._target = target
 
     def sign(self, request: Request) -> SignedRequest:
@@ -54,7 +62,12 @@ class OfficialRate:
         self._path = target.partition("?")[0]
         self._parse = parse
         self._clock = clock
-        self._transport = VenueTransport(RateDialect(code, target), HttpSender(base), clock=clock)
+        self._transport = VenueTransport(
+            RateDialect(code, target),
+            HttpSender(base),
+            clock=clock,
+            deadline_seconds=DEADLINE_SECONDS,
+        )
 
     def usd_krw(self) -> RateQuote:
         """Read KRW per USD with the source's own instant."""
@@ -62,6 +75,48 @@ class OfficialRate:
         return self._transport.call(
             request,
             lambda reply: self._parse(reply.body, source=self.code, now=self._clock()),
+        )
+
+    def close(self) -> None:
+        """Give connections back."""
+        self._transport.close()
+
+
+class Eximbank:
+    """Korea Eximbank's daily fixing, by a key of one's own; a day without one is a holiday."""
+
+    code = EXIMBANK
+
+    def __init__(self, url: str, key: str, *, clock: Callable[[], datetime]) -> None:
+        base, self._path = split_url(url)
+        self._key, self._clock = key, clock
+        self._dialect = RateDialect(EXIMBANK, self._path)
+        self._transport = VenueTransport(
+            self._dialect, HttpSender(base), clock=clock, deadline_seconds=DEADLINE_SECONDS
+        )
+
+    def usd_krw(self) -> RateQuote:
+        """Read the newest fixing: days are asked for from today back until one has it."""
+        for day in cadence.eximbank_days(self._clock()):
+            quote = self._of(day)
+            if quote is not None:
+                return quote
+        raise RefusedError(
+            "eximbank: no fixing for longer than any holiday lasts",
+            venue=EXIMBANK,
+            operation="usd_krw",
+            reason=RefusalReason.OTHER,
+            code="none",
+        )
+
+    def _of(self, day: date) -> RateQuote | None:
+        asked = {"authkey": self._key, "searchdate": f"{day:%Y%m%d}", "data": "AP01"}
+        self._dialect.aim(f"{self._path}?{urlencode(asked)}")
+        return self._transport.call(
+            Request(operation="usd_krw", method="GET", path=self._path),
+            lambda reply: payloads.eximbank(
+                reply.body, source=EXIMBANK, day=day, now=self._clock()
+            ),
         )
 
     def close(self) -> None:

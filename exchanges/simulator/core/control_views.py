@@ -238,14 +238,17 @@ def fx_usdkrw(simulator: Simulator, _spec: Spec) -> object:
 
 def fx_latest(simulator: Simulator, _spec: Spec) -> object:
     """Return the same rate in the shape of a public latest-rates service, as JSON numbers."""
-    rate, quoted_ms = _quote(simulator.world)
-    updated = quoted_ms // 1000
+    world = simulator.world
+    rate, quoted_ms = _quote(world)
+    due_ms = world.wall_ms + int(
+        world.recording.official_due(world.market_ms) / world.timeline.speed
+    )
     return {
         "result": "success",
         "provider": "kimp simulator (ECB, recorded)",
-        "time_last_update_unix": updated,
+        "time_last_update_unix": quoted_ms // 1000,
         "time_last_update_utc": moment(quoted_ms),
-        "time_next_update_unix": updated + int(86_400 / simulator.world.timeline.speed),
+        "time_next_update_unix": due_ms // 1000,
         "base_code": "USD",
         "rates": {"USD": 1, "KRW": rate},
     }

@@ -15,6 +15,7 @@ from decimal import Decimal
 from exchanges.simulator.core.values import BINANCE, UPBIT
 
 USDT = "USDT"
+DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,12 @@ class Tape:
         index = bisect_right(self.rates, at_ms, key=lambda rate: rate.quoted_ms) - 1
         quote = self.rates[max(index, 0)]
         return quote.krw_per_usd, max(0, at_ms - quote.quoted_ms)
+
+    def official_due(self, market_ms: int) -> int:
+        """Return the market milliseconds until the next official quote; a day after the last one."""
+        at_ms = self.recorded_ms(market_ms)
+        index = bisect_right(self.rates, at_ms, key=lambda rate: rate.quoted_ms)
+        return self.rates[index].quoted_ms - at_ms if index < len(self.rates) else DAY_MS
 
 
 def _walk(series: Series, leader: Series | None, at_ms: int) -> Decimal:

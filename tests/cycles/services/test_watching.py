@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 from cycles.domain.money import ratio_bps
 from cycles.models import Alert, PremiumSample
 from cycles.services import desk as desk_services, opening, quoting, watching
-from cycles.services.watching import Rates
+from cycles.services.rating import Rates, refresh_rates
 from exchanges import registry
 from exchanges.models import NetworkRule
+from exchanges.values import RateQuote
 from tests.cycles.services.acts import set_policy
 from tests.desk import TestDesk
 
@@ -113,11 +115,11 @@ def test_without_an_official_rate_nothing_stands_in_for_it_and_nothing_opens(
 
 
 def test_a_source_that_fails_loses_its_place(desk: TestDesk, rates: Rates, settings: Any) -> None:
-    watching.refresh_rates(rates, registry.utc_now())
+    refresh_rates(rates, registry.utc_now())
     assert len(rates.quotes) == 2
     settings.KIMP_FX_FRANKFURTER_URL = "http://127.0.0.1:9/a"
     rates.read_at = None
-    watching.refresh_rates(rates, registry.utc_now())
+    refresh_rates(rates, registry.utc_now())
     assert len(rates.quotes) == 1
     assert rates.disagreement_bps is None
 
@@ -127,11 +129,11 @@ def test_the_first_source_is_the_rate_of_choice_again_once_it_answers(
 ) -> None:
     away = "http://127.0.0.1:9/a"
     settings.KIMP_FX_FRANKFURTER_URL = away
-    watching.refresh_rates(rates, registry.utc_now())
+    refresh_rates(rates, registry.utc_now())
     second = rates.first
     settings.KIMP_FX_FRANKFURTER_URL = ""
     rates.read_at = None
-    watching.refresh_rates(rates, registry.utc_now())
+    refresh_rates(rates, registry.utc_now())
     assert second is not None
     assert rates.first is not None
     assert rates.first.source != second.source
@@ -139,8 +141,8 @@ def test_the_first_source_is_the_rate_of_choice_again_once_it_answers(
 
 def test_rates_are_read_no_more_often_than_due(desk: TestDesk, rates: Rates) -> None:
     now = registry.utc_now()
-    watching.refresh_rates(rates, now)
-    watching.refresh_rates(rates, now)
+    refresh_rates(rates, now)
+    refresh_rates(rates, now)
     assert rates.read_at == now
 
 
@@ -174,3 +176,49 @@ def test_stale_rules_leave_an_asset_out(desk: TestDesk, rates: Rates) -> None:
     NetworkRule.objects.filter(asset="XRP").delete()
     watching.tick(rates)
     assert "XRP" not in {row.asset for row in PremiumSample.objects.all()}
+
+
+class Overdue:
+    """A source whose newest quote is older than its own cadence allows."""
+
+    code = "frankfurter"
+
+    def __init__(self, good_until: datetime) -> None:
+        self.good_until = good_until
+
+    def usd_krw(self) -> RateQuote:
+        at = self.good_until - timedelta(days=1)
+        return RateQuote(
+            source=self.code, krw_per_usd=Decimal(1400), quoted_at=at, fetched_at=at,
+            good_until=self.good_until,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(("seconds", "is_kept"), [(1, True), (-1, False)])
+def test_a_rate_that_its_source_should_have_renewed_is_refused_loudly(
+    desk: TestDesk, rates: Rates, monkeypatch: pytest.MonkeyPatch, seconds: int, is_kept: bool
+) -> None:
+    now = registry.utc_now()
+    overdue = Overdue(now + timedelta(seconds=seconds))
+    monkeypatch.setattr(registry, "rate_sources", lambda: (overdue,))
+    refresh_rates(rates, now)
+    assert (rates.first is not None) is is_kept
+    assert Alert.objects.filter(key__startswith="rate:frankfurter").exists() is not is_kept
+
+
+def test_readers_never_see_half_of_a_refresh(
+    desk: TestDesk, rates: Rates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refresh_rates(rates, registry.utc_now())
+    before, seen = dict(rates.quotes), []
+
+    class Slow(Overdue):
+        def usd_krw(self) -> RateQuote:
+            seen.append(dict(rates.quotes))
+            return super().usd_krw()
+
+    sources = [Slow(registry.utc_now() + timedelta(days=1)) for _ in range(2)]
+    monkeypatch.setattr(registry, "rate_sources", lambda: sources)
+    rates.read_at = None
+    refresh_rates(rates, registry.utc_now())
+    assert seen == [before, before]

@@ -1,0 +1,99 @@
+"""The official rates: read from every source when due, held side by side, and told when one fails."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+import structlog
+from django.db import connection
+
+from cycles.domain.money import ratio_bps
+from cycles.models import Alert
+from cycles.services import quoting
+from cycles.services.alerting import raise_alert
+from cycles.services.correlating import carry, resume
+from cycles.services.outage import UNREACHABLE
+from exchanges import registry
+from exchanges.errors import VenueError
+from exchanges.values import RateQuote
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class Rates:
+    """The official rates as last read; a failing source is told, never replaced by a constant."""
+
+    quotes: dict[str, RateQuote] = field(default_factory=dict)
+    read_at: datetime | None = None
+
+    @property
+    def first(self) -> RateQuote | None:
+        """Give the rate of the first source that has one."""
+        return next(iter(self.quotes.values()), None)
+
+    @property
+    def disagreement_bps(self) -> Decimal | None:
+        """Give how far the sources lie apart; None with fewer than two."""
+        rates = [quote.krw_per_usd for quote in self.quotes.values()]
+        return ratio_bps(max(rates), min(rates)) if len(rates) > 1 else None
+
+
+def refresh_rates(rates: Rates, now: datetime) -> None:
+    """Read every official source when due; one that fails, or is overdue, loses its place, loudly."""
+    if rates.read_at is not None and now - rates.read_at < quoting.fx_poll_delay():
+        return
+    rates.read_at = now
+    found: dict[str, RateQuote] = {}
+    for source in registry.rate_sources():
+        try:
+            quote = source.usd_krw()
+        except VenueError as error:
+            _tell_failed_source(source.code, str(error), now)
+            continue
+        if quote.good_until is not None and now > quote.good_until:
+            told = f"the newest rate is of {quote.quoted_at:%Y-%m-%d %H:%M} UTC: a newer is overdue"
+            _tell_failed_source(source.code, told, now)
+            continue
+        found[source.code] = quote
+    rates.quotes = found  # at once: others may be reading
+
+
+def _tell_failed_source(code: str, error: str, now: datetime) -> None:
+    """Say loudly, once an hour, that an official source does not answer, or not with a rate of today."""
+    log.warning("rate.source_failed", source=code, error=error)
+    raise_alert(
+        key=f"rate:{code}:{now:%Y%m%d%H}",
+        severity=Alert.Severity.WARNING,
+        title=f"The official rate of {code} cannot be read",
+        body=error,
+    )
+
+
+def keep_refreshed(rates: Rates, stop: threading.Event) -> None:
+    """Refresh rates in a thread of its own until `stop` is set: a source that hangs delays no sample."""
+    ids = carry()
+
+    def work() -> None:
+        try:
+            with resume(ids):
+                while not stop.wait(LOOK_SECONDS):
+                    _refresh_quietly(rates)
+        finally:
+            registry.release()
+            connection.close()
+
+    threading.Thread(target=work, name="rates", daemon=True).start()
+
+
+def _refresh_quietly(rates: Rates) -> None:
+    try:
+        refresh_rates(rates, registry.utc_now())
+    except UNREACHABLE as error:  # an alert could not be written; the next one will be
+        log.warning("rate.not_told", error=type(error).__name__)
+        connection.close()
