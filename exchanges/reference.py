@@ -82,6 +82,11 @@ class Rulebook:
         return _allowed(row, asset, from_venue, to_venue)
 
 
+def known_markets() -> frozenset[tuple[str, str]]:
+    """Give venue and code of every market whose rules were ever fetched."""
+    return frozenset(MarketRule.objects.values_list("venue", "market"))
+
+
 def rulebook() -> Rulebook:
     """Read all rules and routes, in three queries."""
     routes = TransferRoute.objects.filter(is_allowed=True).order_by("-expected_seconds", "-pk")

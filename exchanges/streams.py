@@ -11,11 +11,13 @@ from exchanges.feeds.states import State
 from exchanges.values import Book, Market
 
 
-def start(listener: Callable[[State], None] = lambda state: None) -> Feeds:
+def start(
+    listener: Callable[[State], None] = lambda state: None,
+    settled: Callable[[], None] = lambda: None,
+) -> Feeds:
     """Start the feeds of all venues and let `registry.book` look at them; `stop` ends both."""
-    feeds = Feeds(
-        [_source(code) for code in registry.VENUES], clock=registry.utc_now, listener=listener
-    )
+    sources = [_source(code) for code in registry.VENUES]
+    feeds = Feeds(sources, clock=registry.utc_now, listener=listener, settled=settled)
     feeds.start()
     registry.use_streams(feeds)
     return feeds

@@ -7,6 +7,10 @@ import signal
 import threading
 from abc import abstractmethod
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from importlib import import_module
 from typing import Any, ClassVar
 
 import structlog
@@ -15,7 +19,7 @@ from django.core.management.base import BaseCommand, CommandError
 from cycles import conf, metrics
 from cycles.domain.words import Role
 from cycles.errors import CycleError
-from cycles.services import seeding
+from cycles.services import desk, feeding, seeding
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +62,48 @@ class RoleCommand(BaseCommand):
     @abstractmethod
     def work(self, stop: threading.Event) -> None:
         """Do the role's work until `stop` is set."""
+
+
+class DrivingCommand(RoleCommand):
+    """A role that drives cycles; it may have books streamed, so that no order waits for a read."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Let books be streamed."""
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--streams",
+            action="store_true",
+            help="stream the books that orders are based on; without it each is read by request",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Remember the way of reading, then run."""
+        self.streams = bool(options["streams"])
+        super().handle(*args, **options)
+
+    @contextmanager
+    def streaming(self) -> Iterator[None]:
+        """Stream the books of the policy in force at the start; what is not streamed is read."""
+        if not self.streams:
+            yield
+            return
+        streams = load_streams()
+        feeds = streams.start()
+        try:
+            policy = desk.current_policy()
+            oldest = timedelta(seconds=policy.max_book_age_seconds)
+            feeds.watch(feeding.watched(policy), oldest=oldest)
+            yield
+        finally:
+            streams.stop(feeds)
+
+
+def load_streams() -> Any:
+    """Give the module that streams books: only who streams needs its library."""
+    try:
+        return import_module("exchanges.streams")
+    except ImportError as error:
+        raise CommandError(f"{error}: install kimp[feeder], or read books by request") from error
 
 
 def stop_on_signals() -> threading.Event:

@@ -26,6 +26,8 @@ from exchanges.port import Venue
 from exchanges.values import Book, MarketRules, OrderReport, OrderRequest, OrderStatus
 
 LOOK_AGAIN = timedelta(milliseconds=200)
+FRESH = timedelta(seconds=1)  # a streamed book that an order may be based on; an older one is read
+NOT_STREAMED = timedelta(0)
 CANCEL_AFTER = timedelta(seconds=10)
 PATIENCE = timedelta(minutes=2)  # with an accepted order that does not end; then the ladder has it
 MAX_ATTEMPTS = 20  # orders of one step before the retry ladder has its say
@@ -98,10 +100,11 @@ def _cancel(lease: Lease, venue: Venue, call: ExchangeCall, report: OrderReport)
 
 def trade(lease: Lease, cycle: Cycle, step: Step) -> Progress:
     """Send the step's next order, or end the step when nothing worth trading is left."""
-    venue = registry.venue(step.venue)
     now = registry.utc_now()
     try:
-        book = venue.book(market_of(step))
+        # What a first order took may still stand in a streamed book: the next one has it read anew.
+        newest = NOT_STREAMED if step.attempt else FRESH
+        book = registry.book(step.venue, market_of(step), newest=newest)
         rules = reference.market_rules(step.venue, market_of(step), now)
     except VenueError as error:
         return not_asked(step.venue, error)

@@ -19,6 +19,7 @@ from cycles.models import Cycle, Step
 from cycles.services import believing, booking, closing, rebalancing, valuing
 from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease, lock_for_decision, move, touch
+from cycles.services.trading import FRESH
 from cycles.services.transferring import live_withdrawal
 from exchanges import reference, registry
 from exchanges.values import Market
@@ -69,7 +70,7 @@ def _tradable_coins(cycle: Cycle) -> list[Holding]:
             continue
         market = Market(held.asset, quote_at(held.venue))
         rules = reference.market_rules(held.venue, market, now)
-        book = registry.venue(held.venue).book(market)
+        book = registry.book(held.venue, market, newest=FRESH)
         # A book that is not believed gives no price: the sale is planned, and waits for a sound one.
         if (
             believing.doubt_of(book, cycle.policy)

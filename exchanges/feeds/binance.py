@@ -39,8 +39,8 @@ class BinanceBooks(VenueBooks):
         connect_seconds=1.0,  # 300 in five minutes an address
         message_seconds=0.3,  # 5 a second a connection, pongs included
         life_seconds=23 * 3600,  # the venue ends it after 24 h
-        snapshot_depth=500,  # weight 25 of 6,000 a minute an address
-        snapshot_seconds=0.5,
+        snapshot_depth=500,  # weight 25 of 6,000 a minute an address: a burst at the start
+        snapshot_seconds=0.2,
         read_depth=100,  # weight 5
         read_seconds=0.1,
     )

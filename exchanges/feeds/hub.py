@@ -47,9 +47,10 @@ Watched = Mapping[str, Sequence[Market]]
 
 
 class Feeds:
-    """Streams the books of watched markets. `listener` hears every new state, in the loop's thread.
+    """Streams the books of watched markets; states may be read from any thread.
 
-    `oldest`: an older book is no book. States may be read from any thread.
+    `listener` hears every new state and `settled` is called once after each batch of them, both in
+    the loop's thread.
     """
 
     def __init__(
@@ -58,9 +59,11 @@ class Feeds:
         *,
         clock: Callable[[], datetime],
         listener: Callable[[State], None] = lambda state: None,
+        settled: Callable[[], None] = lambda: None,
     ) -> None:
         self._sources = {source.venue: source for source in sources}
-        self._clock, self._listener = clock, listener
+        self._clock, self._listener, self._settled = clock, listener, settled
+        self._is_batch = False
         self._states: dict[tuple[str, Market], State] = {}
         self._watched: dict[str, tuple[tuple[Market, ...], timedelta]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -79,7 +82,10 @@ class Feeds:
             self._thread.join(STOP_SECONDS)
 
     def watch(self, markets: Watched, *, oldest: timedelta) -> None:
-        """Stream these markets from now on, and no others; what does not change goes on undisturbed."""
+        """Stream these markets from now on, and no others; what does not change goes on undisturbed.
+
+        `oldest`: a book that was received longer ago is no book.
+        """
         for venue in self._sources:
             wanted = (tuple(sorted(set(markets.get(venue, ())))), oldest)
             if wanted != self._watched.get(venue):
@@ -95,6 +101,32 @@ class Feeds:
         """Give a market's book if there is one that was received since an instant."""
         state = self._states.get((venue, market))
         return state if isinstance(state, Book) and state.received_at >= since else None
+
+    def states(self) -> list[State]:
+        """Give the newest states of all watched markets."""
+        return list(self._states.values())
+
+    def call(self, act: Callable[[], None]) -> None:
+        """Do something in the loop's thread, between two frames."""
+        self._loop.call_soon_threadsafe(act)
+
+    def _put(self, state: State) -> None:
+        self._states[state.venue, state.market] = state
+        self._guarded(lambda: self._listener(state))
+        if not self._is_batch:
+            self._is_batch = True
+            self._loop.call_soon(self._settle)
+
+    def _settle(self) -> None:
+        self._is_batch = False
+        self._guarded(self._settled)
+
+    def _guarded(self, tell: Callable[[], None]) -> None:
+        """Tell whoever listens; what breaks there must not take the books away."""
+        try:
+            tell()
+        except Exception:
+            log.exception("stream.listener_failed")
 
     def _work(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -120,11 +152,11 @@ class Feeds:
 
         def put(state: State) -> None:
             if self._present[venue] is present:
-                self._states[venue, state.market] = state
-                self._listener(state)
+                self._put(state)
 
         if markets:
             books = SPOKEN[venue](markets, depth=DEPTH, oldest=oldest)
+            self._states.update({(venue, m): keeper.state for m, keeper in books.keepers.items()})
             run = self._run(self._sources[venue], books, put)
             self._tasks[venue] = self._loop.create_task(run, name=f"feed:{venue}")
 

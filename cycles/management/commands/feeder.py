@@ -1,4 +1,4 @@
-"""The feeder: samples both premia of every allowed asset."""
+"""The feeder: watches the venues' streams and samples both premia of every allowed asset."""
 
 from __future__ import annotations
 
@@ -7,54 +7,106 @@ import os
 import threading
 import time
 from argparse import ArgumentParser
+from collections.abc import Iterator
 
 import structlog
 
 from cycles import conf
 from cycles.domain.words import Role
 from cycles.errors import CycleError
-from cycles.management.role import RoleCommand
-from cycles.services import watching
+from cycles.management.role import RoleCommand, load_streams
 from cycles.services.correlating import bound
+from cycles.services.feeding import Feeder
+from cycles.services.lookout import Lookout
 from cycles.services.outage import UNREACHABLE, Outage
 from cycles.services.presence import beat, leave
+from cycles.services.rating import keep_refreshed, refresh_rates
+from exchanges import registry
 
 log = structlog.get_logger(__name__)
 
+NAP_SECONDS = 0.02
+EARLIEST_SECONDS = 0.1  # between two turns, however much is worth a look
+FIRST_BOOKS_SECONDS = 3.0  # for the streams to begin before the first sample
+
 
 class Command(RoleCommand):
-    help = "Sample both premia of every allowed asset, on both bases of the rate, until stopped."
+    help = "Stream books and sample both premia of every allowed asset, on both bases of the rate."
     role = Role.FEEDER
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Let the pace be chosen."""
+        """Let the pace and the way of reading be chosen."""
         super().add_arguments(parser)
         parser.add_argument(
             "--interval-ms", type=int, default=1000, help="milliseconds between samples (1000)"
+        )
+        parser.add_argument(
+            "--no-streams", action="store_true", help="read every book by request, at each sample"
         )
 
     def handle(self, *args: object, **options: object) -> None:
         """Remember the pace, then run."""
         self.outage = Outage()
         self.interval_seconds = max(int(str(options["interval_ms"])), 100) / 1000
+        self.streams = not options["no_streams"]
         super().handle(*args, **options)
 
     def work(self, stop: threading.Event) -> None:
-        """Sample, beat, nap."""
+        """Sample, beat, nap; come early when the lookout calls."""
         name = f"{self.role.value}:{conf.session_id()[:16]}:{os.getpid()}"
-        rates = watching.Rates()
-        with bound(session_id=conf.session_id()):
+        early = threading.Event()
+        with bound(session_id=conf.session_id()), self._feeder(early) as feeder:
+            self._begin(feeder, stop)
             while not stop.is_set():
                 began = time.monotonic()
-                pause = self._tick(rates, name)
-                stop.wait(max(pause, self.interval_seconds - (time.monotonic() - began), 0.0))
+                early.clear()
+                pause = self._turn(feeder, name)
+                self._nap(stop, early, began, pause)
             with contextlib.suppress(*UNREACHABLE):
                 leave(name)
 
-    def _tick(self, rates: watching.Rates, name: str) -> float:
+    @contextlib.contextmanager
+    def _feeder(self, early: threading.Event) -> Iterator[Feeder]:
+        """Give a feeder with its streams running, and end them."""
+        if not self.streams:
+            yield Feeder()
+            return
+        streams = load_streams()
+        lookout = Lookout(early.set)
+        feeds = streams.start(lookout.heard, lookout.settled)
+        try:
+            yield Feeder(streams=feeds, lookout=lookout)
+        finally:
+            streams.stop(feeds)
+
+    def _begin(self, feeder: Feeder, stop: threading.Event) -> None:
+        """Give the streams a moment, so that the first samples are whole."""
+        ends_at = time.monotonic() + FIRST_BOOKS_SECONDS
+        keep_refreshed(feeder.rates, stop)
+        try:
+            refresh_rates(feeder.rates, registry.utc_now())
+            feeder.read()
+        except (CycleError, *UNREACHABLE):
+            return  # the first turn tells
+        while self.streams and not feeder.has_books and time.monotonic() < ends_at:
+            if stop.wait(NAP_SECONDS):
+                return
+
+    def _nap(
+        self, stop: threading.Event, early: threading.Event, began: float, pause: float
+    ) -> None:
+        """Wait for the next turn: until it is due, or sooner if the lookout calls."""
+        due = max(began + self.interval_seconds, time.monotonic() + pause)
+        while not stop.is_set() and time.monotonic() < due:
+            is_called = early.is_set() and not pause
+            if is_called and time.monotonic() >= began + EARLIEST_SECONDS:
+                return
+            stop.wait(min(NAP_SECONDS, max(due - time.monotonic(), 0.0)))
+
+    def _turn(self, feeder: Feeder, name: str) -> float:
         """Sample once; what fails is told and tried again. Gives the seconds to pause at least."""
         try:
-            watching.tick(rates)
+            feeder.turn()
             beat(name, self.role)
             self.outage.end()
         except CycleError as error:

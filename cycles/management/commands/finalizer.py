@@ -5,14 +5,15 @@ from __future__ import annotations
 import threading
 
 from cycles.domain.words import Role
-from cycles.management.role import RoleCommand
+from cycles.management.role import DrivingCommand
 from cycles.services.working import Worker
 
 
-class Command(RoleCommand):
+class Command(DrivingCommand):
     help = "Drive the return passage of waiting cycles, oldest started first, until stopped."
     role = Role.FINALIZER
 
     def work(self, stop: threading.Event) -> None:
         """Run the worker."""
-        Worker(role=self.role, stop=stop).run()
+        with self.streaming():
+            Worker(role=self.role, stop=stop).run()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 
 from cycles.domain.words import Role
-from cycles.management.role import RoleCommand
+from cycles.management.role import DrivingCommand
 from cycles.services import opening
 from cycles.services.working import Worker
 
 
-class Command(RoleCommand):
+class Command(DrivingCommand):
     help = "Open cycles under the policy and drive the outbound passage until stopped."
     role = Role.INITIATOR
 
@@ -22,4 +22,5 @@ class Command(RoleCommand):
             opening.open_if_decided(actor=worker.owner)
 
         worker.between = look
-        worker.run()
+        with self.streaming():
+            worker.run()

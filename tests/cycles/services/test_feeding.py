@@ -1,0 +1,187 @@
+"""The feeder with streams: the same samples, no request per sample, and a lookout that calls early."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from threading import Event
+
+import pytest
+from django.db.models.functions import Now
+
+from cycles.models import Cycle, ExchangeCall, PremiumSample
+from cycles.services import desk as desk_services, feeding, lookout as lookout_module, trading
+from cycles.services.feeding import Feeder
+from cycles.services.lookout import Lookout
+from cycles.services.rating import refresh_rates
+from exchanges import registry, streams
+from exchanges.feeds.states import Lack, NoBook
+from exchanges.values import Book, Market
+from tests.cycles.services.acts import set_policy
+from tests.cycles.services.test_rebalancing import waiting
+from tests.desk import TestDesk, eventually
+
+ASSETS = {"BTC", "ETH", "SOL", "USDT", "XRP"}
+
+
+@pytest.fixture
+def early() -> Event:
+    """Give what the lookout sets when a look should not wait."""
+    return Event()
+
+
+@pytest.fixture
+def feeder(desk: TestDesk, early: Event) -> Iterator[Feeder]:
+    """Give a feeder whose streams have begun."""
+    lookout = Lookout(early.set)
+    feeds = streams.start(lookout.heard, lookout.settled)
+    feeder = Feeder(streams=feeds, lookout=lookout)
+    refresh_rates(feeder.rates, registry.utc_now())
+    feeder.read()
+    eventually(lambda: feeder.has_books)
+    yield feeder
+    streams.stop(feeds)
+
+
+def book_reads(desk: TestDesk) -> int:
+    paths = ("/depth", "/orderbook")
+    return sum(row["path"].endswith(paths) for row in desk.control("/control/requests"))
+
+
+def test_all_assets_are_sampled_from_streamed_books(desk: TestDesk, feeder: Feeder) -> None:
+    before = book_reads(desk)
+    assert feeder.turn() == 5
+    assert book_reads(desk) == before
+    rows = PremiumSample.objects.all()
+    assert {row.asset for row in rows} == ASSETS
+    assert all(row.outbound_traded_bps is not None for row in rows)
+    assert all(row.book_age_ms is not None for row in rows)
+
+
+def test_samples_of_streamed_books_are_those_of_read_ones(desk: TestDesk, feeder: Feeder) -> None:
+    desk.control("/control/clock", {"freeze": True})
+    market = Market("XRP", "KRW")
+    eventually(
+        lambda: _streamed(feeder, market) == _sides(registry.venue("upbit").book(market, depth=30))
+    )
+    eventually(lambda: feeder.turn() == 5)
+    streamed = PremiumSample.objects.filter(asset="XRP").latest("at")
+    assert Feeder().turn() == 5
+    read = PremiumSample.objects.filter(asset="XRP").latest("at")
+    assert (streamed.korea_bid, streamed.korea_ask) == (read.korea_bid, read.korea_ask)
+
+
+def _sides(book: Book) -> tuple[object, object]:
+    return tuple(book.bids), tuple(book.asks)
+
+
+def _streamed(feeder: Feeder, market: Market) -> tuple[object, object] | None:
+    assert feeder.streams is not None
+    state = feeder.streams.state("upbit", market)
+    return _sides(state) if isinstance(state, Book) else None
+
+
+def test_an_asset_without_a_book_is_left_out(desk: TestDesk, feeder: Feeder) -> None:
+    crossed = {"bids": [["5000", "9"]], "asks": [["4000", "9"]]}
+    desk.control("/control/book", {"venue": "upbit", "symbol": "KRW-XRP"} | crossed)
+    eventually(lambda: _streamed(feeder, Market("XRP", "KRW")) is None)
+    assert feeder.turn() == 4
+    assert {row.asset for row in PremiumSample.objects.all()} == ASSETS - {"XRP"}
+
+
+def test_a_policy_that_allows_another_asset_streams_it(desk: TestDesk, feeder: Feeder) -> None:
+    set_policy(allowed_assets=["XRP"])
+    feeder.read()
+    eventually(lambda: feeder.has_books)
+    assert feeder.turn() == 2
+    assert {row.asset for row in PremiumSample.objects.all()} == {"XRP", "USDT"}
+
+
+def test_only_markets_that_the_venues_are_known_to_have_are_streamed(desk: TestDesk) -> None:
+    set_policy(allowed_assets=["XRP", "NONESUCH"])
+    markets = feeding.watched(desk_services.current_policy())
+    assert markets["binance"] == [Market("XRP", "USDT")]
+    assert markets["upbit"] == [Market("USDT", "KRW"), Market("XRP", "KRW")]
+
+
+def test_the_lookout_calls_when_the_policy_would_open(
+    desk: TestDesk, feeder: Feeder, early: Event
+) -> None:
+    set_policy(min_open_edge_bps=Decimal(5000))
+    feeder.turn()
+    feeder.read()
+    _settle(feeder, early)
+    dear = {"bids": [["9000000", "9999"]], "asks": [["9000001", "9999"]]}
+    desk.control("/control/book", {"venue": "upbit", "symbol": "KRW-ETH"} | dear)
+    assert early.wait(5)
+
+
+def test_the_lookout_calls_when_a_way_back_has_become_cheaper(
+    desk: TestDesk, feeder: Feeder, early: Event
+) -> None:
+    set_policy(min_open_edge_bps=Decimal(50_000))
+    feeder.turn()
+    feeder.read()
+    _settle(feeder, early)
+    cheap = {"bids": [["1000", "999999"]], "asks": [["1001", "999999"]]}
+    desk.control("/control/book", {"venue": "upbit", "symbol": "KRW-USDT"} | cheap)
+    assert early.wait(5)
+
+
+def _settle(feeder: Feeder, early: Event) -> None:
+    """Let the lookout judge by what was just read, and forget what it has called for so far."""
+    assert feeder.streams is not None
+    done = Event()
+    feeder.streams.call(done.set)
+    assert done.wait(5)
+    early.clear()
+
+
+def test_a_cheaper_way_back_wakes_the_cycles_it_clears_for(desk: TestDesk, feeder: Feeder) -> None:
+    row = waiting(desk)
+    set_policy(min_rebalance_edge_bps=Decimal(-5000))
+    Cycle.objects.filter(pk=row.pk).update(
+        policy=desk_services.current_policy(), wake_at=Now() + timedelta(hours=1)
+    )
+    feeder.turn()
+    assert Cycle.objects.filter(pk=row.pk, wake_at__lte=Now()).exists()
+
+
+def test_a_way_back_by_a_paused_asset_wakes_nobody(desk: TestDesk, feeder: Feeder) -> None:
+    row = waiting(desk)
+    set_policy(min_rebalance_edge_bps=Decimal(-5000), allowed_networks=["nowhere"])
+    Cycle.objects.filter(pk=row.pk).update(
+        policy=desk_services.current_policy(), wake_at=Now() + timedelta(hours=1)
+    )
+    feeder.read()
+    feeder.turn()
+    assert not Cycle.objects.filter(pk=row.pk, wake_at__lte=Now()).exists()
+
+
+def test_an_order_is_based_on_a_streamed_book_without_a_read(
+    desk: TestDesk, feeder: Feeder
+) -> None:
+    row = desk.open()
+    before = book_reads(desk)
+    desk.step(row)
+    assert ExchangeCall.objects.filter(cycle=row, operation="PLACE_ORDER").count() == 1
+    assert book_reads(desk) == before
+
+
+def test_a_book_that_is_not_young_enough_for_an_order_is_read(
+    desk: TestDesk, feeder: Feeder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trading, "FRESH", timedelta(0))
+    row = desk.open()
+    before = book_reads(desk)
+    desk.step(row)
+    assert book_reads(desk) == before + 1
+
+
+def test_a_lookout_without_an_outlook_waits(early: Event) -> None:
+    lookout = lookout_module.Lookout(early.set)
+    market = Market("XRP", "KRW")
+    lookout.heard(NoBook(venue="upbit", market=market, lack=Lack.GAP, at=registry.utc_now()))
+    lookout.settled()
+    assert not early.is_set()
