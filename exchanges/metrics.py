@@ -44,3 +44,4 @@ BOOK_AGE_SECONDS = Gauge(
     "Age of the newest book of a market; infinite where there is none.",
     ["venue", "market"],
 )
+RECORDED = Counter("kimp_recorded_total", "Lines written to a recording, by kind.", ["kind"])

@@ -87,6 +87,11 @@ def known_markets() -> frozenset[tuple[str, str]]:
     return frozenset(MarketRule.objects.values_list("venue", "market"))
 
 
+def known_networks() -> list[NetworkRules]:
+    """Give how every asset moves, as each venue last told, however long ago."""
+    return [row.rules() for row in NetworkRule.objects.order_by("venue", "asset", "network")]
+
+
 def rulebook() -> Rulebook:
     """Read all rules and routes, in three queries."""
     routes = TransferRoute.objects.filter(is_allowed=True).order_by("-expected_seconds", "-pk")

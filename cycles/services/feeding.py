@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,7 +18,7 @@ from cycles.services.rating import Rates
 from exchanges import reference, registry
 from exchanges.errors import NotSentError
 from exchanges.feeds.states import Lack, NoBook, State
-from exchanges.values import Book, Market
+from exchanges.values import Book, Market, NetworkRules, RateQuote
 
 OUTLOOK_LASTS = timedelta(seconds=5)  # between two readings of rules, pauses and closed wallets
 
@@ -39,12 +39,23 @@ class Streams(Protocol):
         """Do something in the thread of the feeds."""
 
 
+class Records(Protocol):
+    """What the feeder tells its recorder, besides the states it hears by itself."""
+
+    def rates(self, quotes: Mapping[str, RateQuote]) -> None:
+        """Record the official rates that are new."""
+
+    def wallets(self, rules: Iterable[NetworkRules]) -> None:
+        """Record how assets move where that has changed."""
+
+
 @dataclass(slots=True)
 class Feeder:
     """One feeder; without streams every book is read by request."""
 
     streams: Streams | None = None
     lookout: Lookout | None = None
+    recorder: Records | None = None
     rates: Rates = field(default_factory=Rates)
     _usable: frozenset[str] | None = None
     _back_rate: Decimal | None = None
@@ -57,6 +68,8 @@ class Feeder:
         source = _streamed(self.streams) if self.streams else watching.requested
         samples = watching.look(self.rates, source)
         self._wake(samples)
+        if self.recorder is not None:
+            self.recorder.rates(self.rates.quotes)
         return len(samples)
 
     def _wake(self, samples: Sequence[PremiumSample]) -> None:
@@ -85,6 +98,8 @@ class Feeder:
         if self.streams is not None:
             oldest = timedelta(seconds=policy.max_book_age_seconds)
             self.streams.watch(watched(policy), oldest=oldest)
+        if self.recorder is not None:
+            self.recorder.wallets(reference.known_networks())
         world, korea = registry.GLOBAL_VENUE, registry.KOREA_VENUE
         paused = desk.paused_assets(korea, world)
         shut = paused | reference.closed_ways(korea, world)

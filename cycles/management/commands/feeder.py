@@ -8,8 +8,12 @@ import threading
 import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
 
 import structlog
+from django.core.management.base import CommandError
 
 from cycles import conf
 from cycles.domain.words import Role
@@ -22,6 +26,7 @@ from cycles.services.outage import UNREACHABLE, Outage
 from cycles.services.presence import beat, leave
 from cycles.services.rating import keep_refreshed, refresh_rates
 from exchanges import registry
+from exchanges.feeds.states import State
 
 log = structlog.get_logger(__name__)
 
@@ -43,11 +48,20 @@ class Command(RoleCommand):
         parser.add_argument(
             "--no-streams", action="store_true", help="read every book by request, at each sample"
         )
+        parser.add_argument(
+            "--record",
+            type=Path,
+            metavar="DIR",
+            help="write books, rates and wallet states into files of this folder",
+        )
 
-    def handle(self, *args: object, **options: object) -> None:
-        """Remember the pace, then run."""
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Remember what was chosen, then run."""
+        if options["record"] and options["no_streams"]:
+            raise CommandError("what is recorded is what streams: --record needs them")
+        self.folder = options["record"]
         self.outage = Outage()
-        self.interval_seconds = max(int(str(options["interval_ms"])), 100) / 1000
+        self.interval_seconds = max(int(options["interval_ms"]), 100) / 1000
         self.streams = not options["no_streams"]
         super().handle(*args, **options)
 
@@ -71,13 +85,37 @@ class Command(RoleCommand):
         if not self.streams:
             yield Feeder()
             return
-        streams = load_streams()
-        lookout = Lookout(early.set)
-        feeds = streams.start(lookout.heard, lookout.settled)
+        streams, lookout = load_streams(), Lookout(early.set)
+        with self._recorder() as recorder:
+            heard = [lookout.heard, *([recorder.heard] if recorder else [])]
+
+            def hear(state: State) -> None:
+                for take in heard:
+                    take(state)
+
+            feeds = streams.start(hear, lookout.settled)
+            try:
+                yield Feeder(streams=feeds, lookout=lookout, recorder=recorder)
+            finally:
+                streams.stop(feeds)
+
+    @contextlib.contextmanager
+    def _recorder(self) -> Iterator[Any]:
+        """Give a recorder, if there is something to record into, and end its file."""
+        if self.folder is None:
+            yield None
+            return
+        writer = import_module("exchanges.recording.writer")
+        recorder = writer.Recorder(self.folder, clock=registry.utc_now)
         try:
-            yield Feeder(streams=feeds, lookout=lookout)
+            recorder.start()
+        except OSError as error:
+            raise CommandError(f"{self.folder} cannot be recorded into: {error}") from error
+        log.info("recording.began", folder=str(self.folder))
+        try:
+            yield recorder
         finally:
-            streams.stop(feeds)
+            recorder.stop()
 
     def _begin(self, feeder: Feeder, stop: threading.Event) -> None:
         """Give the streams a moment, so that the first samples are whole."""
