@@ -60,7 +60,7 @@ class DiffKeeper(Keeper):
 
     def take(self, diff: Diff, at: datetime) -> State:
         """Take a frame of changes: the next ones are applied, known ones left out, a hole ends it."""
-        self.counts["frames"] += 1
+        self.frames += 1
         self.heard_at = at
         last_id = self._last_id
         if last_id is None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from exchanges.feeds.states import Lack, NoBook, State, lack_of
-from exchanges.feeds.units import Units
+from exchanges.feeds.units import ReadLevels, Units
 from exchanges.transport.decoding import from_milliseconds, to_milliseconds
 from exchanges.values import Book, Market
 
@@ -19,13 +19,15 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 class Keeper:
     """Holds one market's state. `oldest`: how far a venue's stamp may lie from our clock.
 
-    `counts` says what was met: frames taken, late ones left out, reasons for having no book.
+    `frames` were taken; `counts` says what else was met: late ones, reasons for having no book.
     """
 
     def __init__(self, venue: str, market: Market, *, depth: int, oldest: timedelta) -> None:
         self.venue, self.market = venue, market
         self.depth, self.oldest = depth, oldest
+        self.frames = 0
         self.counts: Counter[str] = Counter()
+        self._oldest_ms = oldest // timedelta(milliseconds=1)
         self.heard_at = NEVER  # when the stream last said anything of the market
         self.state: State = NoBook(venue=venue, market=market, lack=Lack.SILENT, at=NEVER)
 
@@ -53,8 +55,7 @@ class Keeper:
     def _is_far(self, stamp_ms: int, at: datetime, *, may_be_old: bool = False) -> bool:
         """Say whether a venue's stamp is too far from our clock to be believed."""
         off = to_milliseconds(at) - stamp_ms
-        most = self.oldest // timedelta(milliseconds=1)
-        return off < -most or (off > most and not may_be_old)
+        return off < -self._oldest_ms or (off > self._oldest_ms and not may_be_old)
 
 
 class FullKeeper(Keeper):
@@ -74,7 +75,7 @@ class FullKeeper(Keeper):
         self, rows: Sequence[msgspec.Raw], stamp_ms: int, at: datetime, *, is_snapshot: bool
     ) -> State:
         """Take a frame; a snapshot (what a new subscription is told first) may carry an old stamp."""
-        self.counts["frames"] += 1
+        self.frames += 1
         self.heard_at = at
         if self._is_late(stamp_ms):
             self.counts["late"] += 1
@@ -115,8 +116,8 @@ class FullKeeper(Keeper):
         self.state = Book(
             venue=self.venue,
             market=self.market,
-            bids=units.bids,
-            asks=units.asks,
+            bids=ReadLevels(units, 0),
+            asks=ReadLevels(units, 1),
             venue_at=from_milliseconds(self._stamp_ms),
             received_at=at,
         )
@@ -152,5 +153,5 @@ class FullKeeper(Keeper):
 def _shows(units: Units, book: Book) -> bool:
     """Say whether a frame and a book show the same, as deep as both go."""
     depth = min(len(units.rows), len(book.bids), len(book.asks))
-    pairs = ((units.bids, book.bids), (units.asks, book.asks))
-    return all(tuple(mine[:depth]) == tuple(theirs[:depth]) for mine, theirs in pairs)
+    pairs = ((ReadLevels(units, 0), book.bids), (ReadLevels(units, 1), book.asks))
+    return all(mine[:depth] == tuple(theirs[:depth]) for mine, theirs in pairs)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from operator import gt, lt
 
 import msgspec
 
@@ -76,16 +75,21 @@ def lack_of(bids: Sequence[Level], asks: Sequence[Level]) -> Lack | None:
 
 
 def _lack(bids: Sequence[Level], asks: Sequence[Level]) -> Lack | None:
-    # Maps and minima, no loops: this is done for every frame.
-    sizes = [level.quantity for level in bids] + [level.quantity for level in asks]
-    falling, rising = [level.price for level in bids], [level.price for level in asks]
-    if min(sizes) <= ZERO or max(sizes) > LARGEST:
-        return Lack.UNUSABLE
-    if not (all(map(gt, falling, falling[1:])) and all(map(lt, rising, rising[1:]))):
-        return Lack.UNORDERED
-    if falling[-1] <= ZERO or rising[-1] > LARGEST:
-        return Lack.UNUSABLE
-    bid, ask = falling[0], rising[0]
+    above = None
+    for level in bids:
+        if not (ZERO < level.quantity < LARGEST and level.price > ZERO):
+            return Lack.UNUSABLE
+        if above is not None and level.price >= above:
+            return Lack.UNORDERED
+        above = level.price
+    below = None
+    for level in asks:
+        if not (ZERO < level.quantity < LARGEST and level.price < LARGEST):
+            return Lack.UNUSABLE
+        if below is not None and level.price <= below:
+            return Lack.UNORDERED
+        below = level.price
+    bid, ask = bids[0].price, asks[0].price
     if bid >= ask:
         return Lack.CROSSED
     return Lack.WIDE if ask > bid * WIDEST else None

@@ -1,7 +1,7 @@
 """The levels of a whole-book frame, read as far as somebody looks. Pure.
 
-A frame of thirty levels a side is mostly looked at for three; turning 120 numbers into exact ones costs
-more than all the rest. What is read is checked; where a level cannot be, the side ends before it.
+A frame of thirty levels a side is mostly looked at for two or three; turning 120 numbers into exact ones
+costs more than all the rest. What is read is checked; where a level cannot be, the side ends before it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import msgspec
 from exchanges.feeds.states import LARGEST, Lack, lack_of
 from exchanges.values import ZERO, Level
 
-AT_ONCE = 4
+AT_ONCE = 2
+STEP = 7
 Levels = tuple[Level, ...]
 
 
@@ -28,34 +29,40 @@ class Unit(msgspec.Struct, gc=False):
     bid_size: Decimal
 
 
-_decoder = msgspec.json.Decoder(Unit)
+_decode = msgspec.json.Decoder(Unit).decode
 
 
 class Units:
-    """Both sides of one frame: the first rows are read and checked at once, the rest when asked for."""
+    """Both sides of one frame: the first rows are read and checked at once, the rest step by step."""
 
-    __slots__ = ("_whole", "asks", "bids", "first", "lack", "rows")
+    __slots__ = ("_read", "lack", "rows")
 
     def __init__(self, rows: Sequence[msgspec.Raw], depth: int) -> None:
         self.rows = rows[:depth]
-        self.first = _sides([_decoder.decode(row) for row in self.rows[:AT_ONCE]])
-        self.lack: Lack | None = lack_of(*self.first)
-        self.bids, self.asks = Side(self, 0), Side(self, 1)
-        self._whole: tuple[Levels, Levels] | None = None
+        bids, asks = _sides([_decode(row) for row in self.rows[:AT_ONCE]])
+        self.lack: Lack | None = lack_of(bids, asks)
+        # Replaced as a whole: threads that read on at the same time find the same.
+        self._read: tuple[Levels, Levels, int] = (bids, asks, AT_ONCE)
 
-    def whole(self) -> tuple[Levels, Levels]:
-        """Read all rows; each side as far as its levels can be believed."""
-        if self._whole is None:
-            bids, asks = self.first
-            more = self._rest()
-            self._whole = bids + _believed(bids, more[0]), asks + _believed(asks, more[1])
-        return self._whole
+    def side(self, index: int) -> Levels:
+        """Give what has been read of a side: 0 bids, 1 asks."""
+        return self._read[index]  # type: ignore[return-value]  # the last one is a number
 
-    def _rest(self) -> tuple[Levels, Levels]:
+    def read_on(self) -> bool:
+        """Read some more rows; False if there are none."""
+        bids, asks, known = self._read
+        if known >= len(self.rows):
+            return False
         try:
-            return _sides([_decoder.decode(row) for row in self.rows[AT_ONCE:]])
+            more = _sides([_decode(row) for row in self.rows[known : known + STEP]])
         except msgspec.DecodeError:
-            return (), ()
+            more, known = ((), ()), len(self.rows)
+        if len(bids) == known:
+            bids += _believed(more[0], bids[-1].price, is_bids=True)
+        if len(asks) == known:
+            asks += _believed(more[1], asks[-1].price, is_bids=False)
+        self._read = (bids, asks, known + STEP)
+        return True
 
     def same_as(self, other: Units) -> bool:
         """Say whether two frames have the very same rows."""
@@ -70,56 +77,62 @@ def _sides(units: Sequence[Unit]) -> tuple[Levels, Levels]:
 
 def _filled(side: list[Level]) -> Levels:
     """Leave out the zeros with which a thin side is filled up at its end."""
-    while side and side[-1].price == ZERO == side[-1].quantity:
+    while side and not side[-1].quantity and not side[-1].price:
         side.pop()
     return tuple(side)
 
 
-def _believed(first: Levels, more: Levels) -> Levels:
-    """Give the levels that go on from the first ones, up to one that cannot be."""
-    if len(first) < AT_ONCE:
-        return ()
-    is_falling, last = first[0].price > first[1].price, first[-1].price
+def _believed(more: Levels, last: Decimal, *, is_bids: bool) -> Levels:
+    """Give the levels that go on from the last one, up to one that cannot be."""
     try:
         for number, level in enumerate(more):
-            is_next = ZERO < level.price < last if is_falling else last < level.price < LARGEST
+            price = level.price
+            is_next = ZERO < price < last if is_bids else last < price < LARGEST
             if not (is_next and ZERO < level.quantity < LARGEST):
                 return more[:number]
-            last = level.price
+            last = price
     except ArithmeticError:  # a NaN has no place in an order
         return ()
     return more
 
 
-class Side(Sequence[Level]):
-    """One side of a frame, best level first."""
+class ReadLevels(Sequence[Level]):
+    """One side of a frame, best level first, read as far as somebody looks."""
 
     __slots__ = ("_index", "_units")
 
     def __init__(self, units: Units, index: int) -> None:
         self._units, self._index = units, index
 
+    def _whole(self) -> Levels:
+        while self._units.read_on():
+            pass
+        return self._units.side(self._index)
+
     def __bool__(self) -> bool:
-        return bool(self._units.first[self._index])
+        return bool(self._units.side(self._index))
 
     def __len__(self) -> int:
-        return len(self._units.whole()[self._index])
+        return len(self._whole())
 
     @overload
     def __getitem__(self, key: int) -> Level: ...
     @overload
     def __getitem__(self, key: slice) -> Levels: ...
     def __getitem__(self, key: int | slice) -> Level | Levels:
-        first = self._units.first[self._index]
-        if isinstance(key, int) and 0 <= key < len(first):
-            return first[key]
-        return self._units.whole()[self._index][key]
+        read = self._units.side(self._index)
+        if isinstance(key, int) and 0 <= key < len(read):
+            return read[key]
+        return self._whole()[key]
 
     def __iter__(self) -> Iterator[Level]:
-        first = self._units.first[self._index]
-        yield from first
-        if len(first) == AT_ONCE:
-            yield from self._units.whole()[self._index][AT_ONCE:]
+        given = 0
+        while True:
+            read = self._units.side(self._index)
+            yield from read[given:]
+            given = len(read)
+            if not self._units.read_on():
+                return
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and tuple(self) == tuple(other)

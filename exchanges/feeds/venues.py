@@ -79,4 +79,5 @@ class VenueBooks:
         total: Counter[str] = Counter({str(kind): n for kind, n in self.notices.items()})
         for keeper in self.keepers.values():
             total.update(keeper.counts)
+            total["frames"] += keeper.frames
         return total

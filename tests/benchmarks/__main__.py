@@ -18,6 +18,7 @@ from tests.benchmarks.findings import PROJECT, Findings, document, table, write
 SIZES: dict[str, dict[str, Any]] = {
     "simulator_core": {"orders": 5000, "rounds": 5},
     "simulator_http": {"orders": 2000, "rounds": 3},
+    "streaming": {"rounds": 100, "repeats": 5},
     "durable": {"cycles": 40, "rounds": 3},
     "growth": {"sizes": (1_000, 100_000), "samples": (1_000, 500_000)},
     "whole_cycle": {"cycles": 5},
@@ -26,12 +27,13 @@ SIZES: dict[str, dict[str, Any]] = {
 QUICK: dict[str, dict[str, Any]] = {
     "simulator_core": {"orders": 300, "rounds": 2},
     "simulator_http": {"orders": 100, "rounds": 1},
+    "streaming": {"rounds": 3, "repeats": 1},
     "durable": {"cycles": 4, "rounds": 1},
     "growth": {"sizes": (100, 2_000), "samples": (100, 5_000)},
     "whole_cycle": {"cycles": 1},
     "feeding": {"ticks": 3},
 }
-WITHOUT_DATABASE = {"simulator_core", "simulator_http"}
+WITHOUT_DATABASE = {"simulator_core", "simulator_http", "streaming"}
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -14,10 +14,12 @@ from tests.benchmarks import (
     place,
     simulator_core,
     simulator_http,
+    streaming,
     whole_cycle,
 )
 from tests.benchmarks.__main__ import QUICK
 from tests.benchmarks.findings import Figure, Findings, document, median, table, write
+from tests.benchmarks.frames import made
 
 MOST_QUERIES_A_CYCLE = 430
 MOST_QUERIES_A_STEP = 34
@@ -41,6 +43,14 @@ def test_every_order_over_http_reaches_its_venue() -> None:
     values(found)
     orders, ways = QUICK["simulator_http"]["orders"], 4
     assert found.work["orders_at_venues"] == orders * ways
+
+
+def test_every_frame_becomes_a_book_and_a_decision_and_the_frames_are_the_same_each_time() -> None:
+    found = streaming.run(**QUICK["streaming"], compares=False)
+    values(found)
+    assert found.work["frames"] == found.work["decisions"] == 100 * QUICK["streaming"]["rounds"]
+    assert found.work["markets"] == 100
+    assert found.work["fingerprint"] == made(QUICK["streaming"]["rounds"]).fingerprint
 
 
 @pytest.mark.processes

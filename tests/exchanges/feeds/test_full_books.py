@@ -12,6 +12,7 @@ import pytest
 
 from exchanges.feeds.korean import BithumbBooks, UpbitBooks
 from exchanges.feeds.states import Lack, NoBook, Notice, NoticeKind, State
+from exchanges.feeds.units import AT_ONCE
 from exchanges.values import Book, Level, Market
 from tests.exchanges.feeds.speaking import (
     NOW,
@@ -108,12 +109,20 @@ def test_a_book_that_cannot_be_is_no_book(bids: Any, asks: Any, expected: Lack) 
     sides(take(books, whole_frame(BIDS, ASKS, stamp=NOW_MS + 2)))  # the next good one counts
 
 
-@pytest.mark.parametrize("wrong", [("3507", "0"), ("3507", "-2"), ("3300", "1"), ("3507", '"x"')])
+@pytest.mark.parametrize("wrong", [("3507", "0"), ("3507", "-2"), ("3300", "1"), ("3507", '"NaN"')])
 def test_a_side_ends_before_a_deep_level_that_cannot_be(wrong: tuple[str, str]) -> None:
     asks = [*ASKS[:6], wrong, ASKS[7]]
-    found = sides(take(upbit(), whole_frame(BIDS, asks)))
-    expected = levels(ASKS[:4]) if wrong[1] == '"x"' else levels(ASKS[:6])
-    assert found[1] == expected
+    bids, found = sides(take(upbit(), whole_frame(BIDS, asks)))
+    assert found == (levels(ASKS[:6]) if wrong[1] != '"NaN"' else levels(ASKS[:AT_ONCE]))
+    assert bids == levels(BIDS)
+
+
+def test_sides_end_before_rows_that_cannot_be_read() -> None:
+    asks = [*ASKS[:6], ("3507", '"x"'), ASKS[7]]
+    assert sides(take(upbit(), whole_frame(BIDS, asks))) == (
+        levels(BIDS[:AT_ONCE]),
+        levels(ASKS[:AT_ONCE]),
+    )
 
 
 def test_one_level_a_thousand_times_too_dear_is_never_on_top() -> None:
