@@ -14,11 +14,9 @@ from cycles.domain.money import ratio_bps
 from cycles.domain.premium import STABLE, Terms, way_back, way_out
 from exchanges.values import Book
 
-NO_TIME = timedelta(0)
-
 
 class Board:
-    """The quotes of some assets between two venues, for one size.
+    """The quotes of some assets between the global venue and a Korean one, for one size.
 
     `krw_per_usd` is the official rate, None where it may not be used; `oldest` the age past which a
     book is none. `world` and `korea` name the venues.
@@ -77,6 +75,7 @@ class Board:
         usd = self._krw_per_usd
         return Quote(
             asset=terms.asset,
+            korea_venue=self.korea,
             out_rate=out.krw_per_usdt if out else None,
             back_rate=back.krw_per_usdt if back else None,
             outbound_official_bps=ratio_bps(out.gross_krw_per_usdt, usd) if out and usd else None,

@@ -57,8 +57,8 @@ class Feeder:
     lookout: Lookout | None = None
     recorder: Records | None = None
     rates: Rates = field(default_factory=Rates)
-    _usable: frozenset[str] | None = None
-    _back_rate: Decimal | None = None
+    _usable: dict[str, frozenset[str]] = field(default_factory=dict)  # assets, by Korean venue
+    _back_rates: dict[str, Decimal] = field(default_factory=dict)
     _read_at: datetime | None = None
 
     def turn(self) -> int:
@@ -73,17 +73,23 @@ class Feeder:
         return len(samples)
 
     def _wake(self, samples: Sequence[PremiumSample]) -> None:
-        """Wake waiting cycles once the cheapest way back has become cheaper."""
-        rates = [
-            sample.return_krw_per_usdt
-            for sample in samples
-            if sample.return_krw_per_usdt and sample.asset in (self._usable or ())
-        ]
-        before, self._back_rate = self._back_rate, min(rates, default=None)
-        if self._back_rate is not None and (before is None or self._back_rate < before):
-            waking.wake_waiting(self._back_rate, before=before)
+        """Wake waiting cycles where the cheapest way back has become cheaper."""
+        before, self._back_rates = self._back_rates, self._cheapest(samples)
+        for venue, rate in self._back_rates.items():
+            last = before.get(venue)
+            if last is None or rate < last:
+                waking.wake_waiting(venue, rate, before=last)
         if self.streams is not None and self.lookout is not None:
-            self.streams.call(partial(self.lookout.looked, self._back_rate))
+            self.streams.call(partial(self.lookout.looked, self._back_rates))
+
+    def _cheapest(self, samples: Sequence[PremiumSample]) -> dict[str, Decimal]:
+        """Give the cheapest way back of each Korean venue, by an asset that may take it."""
+        cheapest: dict[str, Decimal] = {}
+        for sample in samples:
+            venue, rate = sample.korea_venue, sample.return_krw_per_usdt
+            if rate and sample.asset in self._usable.get(venue, frozenset()):
+                cheapest[venue] = min(rate, cheapest.get(venue, rate))
+        return cheapest
 
     @property
     def has_books(self) -> bool:
@@ -100,29 +106,44 @@ class Feeder:
             self.streams.watch(watched(policy), oldest=oldest)
         if self.recorder is not None:
             self.recorder.wallets(reference.known_networks())
-        world, korea = registry.GLOBAL_VENUE, registry.KOREA_VENUE
-        paused = desk.paused_assets(korea, world)
-        shut = paused | reference.closed_ways(korea, world)
-        self._usable = frozenset(policy.allowed_assets) - shut
-        if self.streams is None or self.lookout is None:
-            return
-        outlook = self._outlook(policy, shut)
-        streams, lookout = self.streams, self.lookout
-        streams.call(lambda: lookout.adopt(outlook, streams.states()))
+        shut = {venue: _shut_from(venue) for venue in registry.korea_venues()}
+        allowed = frozenset(policy.allowed_assets)
+        self._usable = {venue: allowed - assets for venue, assets in shut.items()}
+        if self.streams is not None and self.lookout is not None:
+            outlook, streams, lookout = self._outlook(policy, shut), self.streams, self.lookout
+            streams.call(lambda: lookout.adopt(outlook, streams.states()))
 
-    def _outlook(self, policy: PolicyVersion, shut: frozenset[str]) -> Outlook:
-        now, rules = registry.utc_now(), reference.rulebook()
-        terms = {a: watching.terms_of(a, rules, now) for a in {*policy.allowed_assets, STABLE}}
-        size_usdt, official = quoting.sample_size_usdt(policy), self.rates.first
-        board = Board(
-            {asset: found for asset, found in terms.items() if found is not None},
-            world=registry.GLOBAL_VENUE,
-            korea=registry.KOREA_VENUE,
+    def _outlook(self, policy: PolicyVersion, shut: dict[str, frozenset[str]]) -> Outlook:
+        size_usdt = quoting.sample_size_usdt(policy)
+        return Outlook(
+            boards=self._boards(policy, size_usdt),
+            paused=shut,
+            limits=desk.limits(policy),
             size_usdt=size_usdt,
-            krw_per_usd=official.krw_per_usd if official else None,
-            oldest=timedelta(seconds=policy.max_book_age_seconds),
         )
-        return Outlook(board=board, limits=desk.limits(policy), size_usdt=size_usdt, paused=shut)
+
+    def _boards(self, policy: PolicyVersion, size_usdt: Decimal) -> dict[str, Board]:
+        now, rules, official = registry.utc_now(), reference.rulebook(), self.rates.first
+        assets = {*policy.allowed_assets, STABLE}
+        boards = {}
+        for venue in registry.korea_venues():
+            terms = {asset: watching.terms_of(asset, venue, rules, now) for asset in assets}
+            boards[venue] = Board(
+                {asset: found for asset, found in terms.items() if found is not None},
+                world=registry.GLOBAL_VENUE,
+                korea=venue,
+                size_usdt=size_usdt,
+                krw_per_usd=official.krw_per_usd if official else None,
+                oldest=timedelta(seconds=policy.max_book_age_seconds),
+            )
+        return boards
+
+
+def _shut_from(korea_venue: str) -> frozenset[str]:
+    """Give the assets that may not come home from a venue: paused, or with a closed wallet."""
+    world = registry.GLOBAL_VENUE
+    paused = desk.paused_assets(korea_venue, world)
+    return paused | reference.closed_ways(korea_venue, world)
 
 
 def _streamed(streams: Streams) -> watching.BookSource:
@@ -147,7 +168,7 @@ def watched(policy: PolicyVersion) -> dict[str, list[Market]]:
     known = reference.known_markets()
     wanted = sorted({*policy.allowed_assets, STABLE})
     found: dict[str, list[Market]] = {}
-    for venue in registry.VENUES:
+    for venue in registry.desk_venues():
         quote = STABLE if venue == registry.GLOBAL_VENUE else "KRW"
         markets = [Market(asset, quote) for asset in wanted if asset != quote]
         found[venue] = [market for market in markets if (venue, market.code) in known]

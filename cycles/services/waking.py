@@ -28,15 +28,18 @@ log = structlog.get_logger(__name__)
 RATE = DecimalField(max_digits=60, decimal_places=30)
 
 
-def wake_waiting(back_rate: Decimal, *, before: Decimal | None) -> int:
-    """Make due, in one statement, the waiting cycles that a way back has come to clear for.
+def wake_waiting(korea_venue: str, back_rate: Decimal, *, before: Decimal | None) -> int:
+    """Make due, in one statement, the cycles waiting at a venue that a way back has come to clear for.
 
     `back_rate` is KRW paid per USDT home now, `before` when last looked (None: there was no way).
     Those it cleared for already were woken then and decided. Whoever claims them judges anew, with
     pauses, wallets and its policy's assets; they are claimed oldest started first.
     """
     waiting = Cycle.objects.filter(
-        status=CycleStatus.AWAITING_REBALANCE, lease_owner="", wake_at__gt=Now()
+        status=CycleStatus.AWAITING_REBALANCE,
+        korea_venue=korea_venue,
+        lease_owner="",
+        wake_at__gt=Now(),
     ).annotate(own_rate=_own_out_rate())
     if before is None:  # also those that carry the desk's KRW home, whatever the rate
         due = waiting.filter(_clears(back_rate) | Q(own_rate__isnull=True))
@@ -44,7 +47,7 @@ def wake_waiting(back_rate: Decimal, *, before: Decimal | None) -> int:
         due = waiting.filter(_clears(back_rate)).exclude(_clears(before))
     woken = Cycle.objects.filter(pk__in=due.values("pk")).update(wake_at=Now())
     if woken:
-        log.info("rebalance.woken", cycles=woken, krw_per_usdt=str(back_rate))
+        log.info("rebalance.woken", cycles=woken, venue=korea_venue, krw_per_usdt=str(back_rate))
     return woken
 
 

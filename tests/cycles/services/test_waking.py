@@ -13,8 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from cycles.domain.words import CycleKind, CycleStatus, Role
 from cycles.models import Cycle, Step
-from cycles.services import leasing
-from cycles.services.waking import wake_waiting
+from cycles.services import leasing, waking
 from tests import builders
 
 EDGE = Decimal(50)  # bps that the policy wants
@@ -43,6 +42,10 @@ def waiting(own_rate: int, *, carries_usdt: bool = False, **facts: Any) -> Cycle
         builders.moved_to(row, status)
     Cycle.objects.filter(pk=row.pk).update(wake_at=Now() + HOUR)
     return row
+
+
+def wake_waiting(back_rate: Decimal, *, before: Decimal | None, venue: str = "upbit") -> int:
+    return waking.wake_waiting(venue, back_rate, before=before)
 
 
 def is_due(row: Cycle) -> bool:
@@ -97,6 +100,12 @@ def test_a_leased_or_moving_cycle_is_left_alone() -> None:
     Cycle.objects.filter(pk=leased.pk).update(lease_owner="w", lease_expires_at=Now() + HOUR)
     builders.moved_to(moving, CycleStatus.REBALANCING_IN_PROGRESS, return_asset="XRP")
     assert wake_waiting(Decimal(1440), before=None) == 0
+
+
+def test_a_way_back_from_another_venue_is_none() -> None:
+    row = waiting(1500)
+    assert wake_waiting(Decimal(1440), before=None, venue="bithumb") == 0
+    assert not is_due(row)
 
 
 def test_it_is_one_statement_however_many_there_are() -> None:

@@ -21,6 +21,7 @@ from exchanges.values import Book, Market
 
 WATCHED = {
     "upbit": [Market("XRP", "KRW"), Market("BTC", "KRW"), Market("USDT", "KRW")],
+    "bithumb": [Market("XRP", "KRW"), Market("BTC", "KRW")],
     "binance": [Market("XRP", "USDT"), Market("BTC", "USDT")],
 }
 OLDEST = timedelta(seconds=1)  # a quiet book is confirmed after half of it

@@ -11,8 +11,12 @@ from exchanges.feeds.states import Lack, NoBook
 from exchanges.values import Book, Market
 from tests.exchanges.feeds.conftest import OLDEST, WATCHED, Streaming, eventually
 
-XRP = {"upbit": Market("XRP", "KRW"), "binance": Market("XRP", "USDT")}
-VENUES = ["upbit", "binance"]
+XRP = {
+    "upbit": Market("XRP", "KRW"),
+    "bithumb": Market("XRP", "KRW"),
+    "binance": Market("XRP", "USDT"),
+}
+VENUES = ["upbit", "binance"]  # Bithumb streams as Upbit does
 
 
 def test_every_watched_market_has_the_venues_own_book(streaming: Streaming) -> None:
