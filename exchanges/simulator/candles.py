@@ -18,6 +18,7 @@ from pathlib import Path
 
 from exchanges.simulator.core.prices import USDT, Bar, Rate, Series, Tape
 from exchanges.simulator.core.values import BINANCE, BITHUMB, UPBIT
+from exchanges.simulator.reels import RECORDING, has_recording, load_reel
 
 SAMPLE = Path(__file__).parent / "sample"
 DEFAULT_STRETCH = "crash-2024-12-03"
@@ -39,6 +40,11 @@ class Stretch:
     description: str
     recorded: str
     generated: str
+
+
+def default_stretch(folder: Path) -> str:
+    """Give what is played if nothing is asked for: the folder's recording, if it has one."""
+    return RECORDING if has_recording(folder) else DEFAULT_STRETCH
 
 
 def stretches(folder: Path = SAMPLE) -> dict[str, Stretch]:
@@ -66,7 +72,9 @@ def _stretch(row: Mapping[str, str | list[str]]) -> Stretch:
 
 
 def load_tape(name: str = DEFAULT_STRETCH, folder: Path = SAMPLE) -> Tape:
-    """Load a stretch; raise LookupError with the known names, or naming what has no data."""
+    """Load a stretch, or a recording; raise LookupError with the known names, or what has no data."""
+    if name.partition(":")[0] == RECORDING:
+        return load_reel(folder, name)
     stretch = stretches(folder).get(name) or _window(name, folder)
     series = {}
     for asset in stretch.assets:

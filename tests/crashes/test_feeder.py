@@ -11,6 +11,7 @@ import pytest
 
 from cycles.models import Heartbeat, PremiumSample
 from exchanges.recording.folder import files_of, recorded
+from exchanges.simulator.reels import load_reel
 from exchanges.values import Book, NetworkRules, RateQuote
 from tests.crashes.running import RunningDesk
 from tests.desk import eventually
@@ -62,3 +63,9 @@ def test_a_feeder_samples_from_streams_and_what_it_records_survives_its_end(
     assert desk.children["feeder-2"].wait(timeout=IN_TIME) == 0, desk.tail("feeder-2")
     assert kinds(folder) >= {Book, RateQuote, NetworkRules}
     assert all(line["level"] != "error" for line in desk.lines("feeder-2"))
+
+    reel = load_reel(folder)  # what a simulator plays with --data
+    books = [moment.what for moment in recorded(folder) if isinstance(moment.what, Book)]
+    found = reel.book_at("upbit", "XRP", 0)
+    assert found is not None
+    assert any([(level.price, level.quantity) for level in book.bids] == found[0] for book in books)

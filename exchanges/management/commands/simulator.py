@@ -13,7 +13,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from exchanges.simulator.candles import DEFAULT_STRETCH, SAMPLE, stretches
+from exchanges.simulator.candles import SAMPLE, default_stretch, stretches
 from exchanges.simulator.core.genesis import SCENARIOS
 from exchanges.simulator.server import DEFAULT_PORTS, Options, Server
 
@@ -42,11 +42,15 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--stretch",
-            default=DEFAULT_STRETCH,
-            help=f"one of {', '.join(stretches())}, or START..END@BAR",
+            help=f"one of {', '.join(stretches())}, or START..END@BAR; or recording, if --data has one",
         )
         parser.add_argument("--scenario", default="default", choices=sorted(SCENARIOS))
-        parser.add_argument("--data", type=Path, default=SAMPLE, help="folder of candles (CSV)")
+        parser.add_argument(
+            "--data",
+            type=Path,
+            default=SAMPLE,
+            help="folder of candles (CSV), or of a recording by the feeder",
+        )
         parser.add_argument("--state", type=Path, help="file that keeps the world between runs")
         for name in DEFAULT_PORTS:
             parser.add_argument(
@@ -58,7 +62,7 @@ class Command(BaseCommand):
         chosen = Options(
             seed=options["seed"],
             speed=options["speed"],
-            stretch=options["stretch"],
+            stretch=options["stretch"] or default_stretch(options["data"]),
             scenario=options["scenario"],
             data=options["data"],
             state=options["state"],

@@ -1,4 +1,6 @@
-"""Order books around the recorded price. Depth is generated from the seed, never recorded.
+"""Order books: as recorded where a recording of books is played, else around the recorded price.
+
+Around a price, depth is generated from the seed; a book says where it is from.
 
 A book is a function of (seed, market, tick number), so reading it changes nothing; what orders
 took from it stays taken until the next tick. A pinned book (control API) stays until unpinned.
@@ -24,6 +26,9 @@ _GRAIN = Decimal(128)
 _OLD_USDT_STEP = Decimal("0.5")
 _NEVER = -1
 
+GENERATED, RECORDED, LIVE, SET = "generated", "recorded", "live", "set"
+Rows = list[tuple[Decimal, Decimal]]
+
 
 @dataclass(slots=True)
 class Level:
@@ -35,7 +40,10 @@ class Level:
 
 @dataclass(slots=True)
 class Book:
-    """Bids (dearest first) and asks (cheapest first) of one market at one tick."""
+    """Bids (dearest first) and asks (cheapest first) of one market at one tick.
+
+    `origin`: generated around a price, recorded, live at a venue, or set by the control API.
+    """
 
     tick: int
     price: Decimal
@@ -43,6 +51,7 @@ class Book:
     asks: list[Level]
     is_pinned: bool = False
     update_id: int = 1
+    origin: str = GENERATED
 
     def touch(self) -> None:
         """Note that the levels have changed."""
@@ -90,6 +99,9 @@ class Books:
     def _make(self, tape: Tape, market: Market, tick: int) -> Book:
         at_ms = tick * self.tick_ms
         asset = market.base
+        recorded = tape.book_at(market.venue, asset, at_ms)
+        if recorded is not None:
+            return _as_recorded(recorded, market, tick, at_ms, tape.recorded_ms(at_ms))
         price = self.price(tape, market.venue, asset, at_ms)
         step = price_step(market, price, tape.recorded_ms(at_ms))
         noise = hashlib.sha512(f"{self.seed}:{market.venue}:{asset}:{tick}".encode()).digest()
@@ -103,6 +115,15 @@ class Books:
             asks=_ladder(ask, gap, noise[LEVELS : 2 * LEVELS], scale, market.quantity_step),
             update_id=at_ms + 1,
         )
+
+
+def _as_recorded(
+    sides: tuple[Rows, Rows], market: Market, tick: int, at_ms: int, recorded_ms: int
+) -> Book:
+    bids, asks = ([Level(price, quantity) for price, quantity in rows] for rows in sides)
+    middle = (bids[0].price + asks[0].price) / 2
+    price = floor_to(middle, price_step(market, middle, recorded_ms))
+    return Book(tick, price, bids, asks, update_id=at_ms + 1, origin=RECORDED)
 
 
 def level_notional(tape: Tape, market: Market, market_ms: int, price: Decimal) -> Decimal:

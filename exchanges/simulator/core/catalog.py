@@ -109,6 +109,7 @@ _BINANCE_RULES = {
     "SOL": ("0.01", "0.001", 40000),
     "DOGE": ("0.00001", "1", 20000),
 }
+BOOKED_ASSETS = tuple(_BINANCE_RULES)  # whose markets the venues can list
 _USDT_DEPTH = Decimal(100000)
 # Of Upbit's depth: Bithumb's recorded books of 2024 hold a third of it and less, near the top.
 _BITHUMB_DEPTH = Decimal("0.3")

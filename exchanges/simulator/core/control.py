@@ -20,7 +20,7 @@ from exchanges.simulator.core import (
     control_views,
     matching,
 )
-from exchanges.simulator.core.books import Book, ladder_from
+from exchanges.simulator.core.books import SET, Book, ladder_from
 from exchanges.simulator.core.catalog import Market
 from exchanges.simulator.core.chain import AllowedAddress
 from exchanges.simulator.core.genesis import set_speed, settings_for
@@ -139,7 +139,7 @@ def _book(simulator: Simulator, spec: Spec) -> object:
         asks = ladder_from(_rows(spec["asks"]), is_bid=False)
         price = bids[0].price if bids else asks[0].price
         tick = world.market_ms // world.books.tick_ms
-        world.books.put(market, Book(tick, price, bids, asks, is_pinned=True))
+        world.books.put(market, Book(tick, price, bids, asks, is_pinned=True, origin=SET))
     world.fact("book_set", venue=market.venue, symbol=market.symbol)
     matching.match_resting(world, market)
     return {"venue": market.venue, "symbol": market.symbol}
@@ -163,6 +163,7 @@ def _book_around(world: World, market: Market, spec: Spec) -> Book:
         ladder_from([(bid - step * n, quantity) for n in range(30)], is_bid=True),
         ladder_from([(ask + step * n, quantity) for n in range(30)], is_bid=False),
         is_pinned=True,
+        origin=SET,
     )
 
 

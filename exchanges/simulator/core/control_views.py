@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from exchanges.simulator.core.books import Book
+from exchanges.simulator.core.books import GENERATED, Book
 from exchanges.simulator.core.catalog import Market
 from exchanges.simulator.core.faults import Rule
 from exchanges.simulator.core.numbers import plain
@@ -117,7 +117,12 @@ def _market(world: World, market: Market) -> dict[str, object]:
         "quantity_step": plain(market.quantity_step),
         "min_notional": plain(market.min_notional),
         "taker_fee": plain(market.taker_fee),
-        "depth": {"generated": not book.is_pinned, "pinned": book.is_pinned, **_top(book)},
+        "depth": {
+            "generated": book.origin == GENERATED,
+            "origin": book.origin,
+            "pinned": book.is_pinned,
+            **_top(book),
+        },
     }
 
 

@@ -12,6 +12,7 @@ from exchanges.simulator.core.catalog import Network, markets_for, networks_for
 from exchanges.simulator.core.chain import AllowedAddress
 from exchanges.simulator.core.orders import CANCELLED
 from exchanges.simulator.core.prices import Tape
+from exchanges.simulator.core.replaying import begin_reel
 from exchanges.simulator.core.timeline import Timeline
 from exchanges.simulator.core.values import BINANCE, BITHUMB, KOREAN, UPBIT, VENUES, RandomSource
 from exchanges.simulator.core.vault import OUTSIDE
@@ -65,6 +66,7 @@ def begin(
     for (venue, asset), quantity in OPENING.items():
         world.move(asset, quantity, OUTSIDE, f"{venue}.free")
     world.fact("world_began", seed=seed, stretch=tape.name, scenario=scenario)
+    begin_reel(world)
     return world
 
 
@@ -97,6 +99,7 @@ def adopt_tape(world: World, tape: Tape) -> None:
     world.networks = networks_for(tape.assets) | world.networks
     world.books.current.clear()
     _open_addresses(world)
+    begin_reel(world)
 
 
 def _open_addresses(world: World) -> None:

@@ -106,6 +106,12 @@ class Tape:
         middle = len(rates) // 2
         return rates[middle] if len(rates) % 2 else (rates[middle - 1] + rates[middle]) / 2
 
+    def book_at(
+        self, venue: str, asset: str, market_ms: int
+    ) -> tuple[list[tuple[Decimal, Decimal]], list[tuple[Decimal, Decimal]]] | None:
+        """Return both sides of a book as recorded; candles have none."""
+        return None
+
     def official(self, market_ms: int) -> tuple[Decimal, int]:
         """Return the official KRW per USD and its age in market milliseconds."""
         at_ms = self.recorded_ms(market_ms)

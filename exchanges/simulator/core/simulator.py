@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 
-from exchanges.simulator.core import changes, control, matching, wallet
+from exchanges.simulator.core import changes, control, matching, replaying, wallet
 from exchanges.simulator.core.binance import routes as binance
 from exchanges.simulator.core.bithumb import routes as bithumb
 from exchanges.simulator.core.errors import InvariantViolationError, RefusalError
@@ -121,7 +121,7 @@ class Simulator:
             venue, asset, network = event.subject.split("/")
             world.wallet.hidden_addresses.discard((venue, asset, network))
             world.fact("address_ready", venue=venue, asset=asset, network=network)
-        else:
+        elif not replaying.happen(world, event):
             wallet.happen(world, event)
 
     def handle(
