@@ -149,6 +149,11 @@ def book(code: str, market: Market, *, newest: timedelta, depth: int = 15) -> Bo
     return venue(code).book(market, depth=depth)
 
 
+def public_venue(code: str, base_url: str) -> Venue:
+    """Make an adapter without keys for public reads at any address; the caller closes it."""
+    return ADAPTERS[code](base_url=base_url, keys=Keys(access="", secret=""), clock=utc_now)
+
+
 def stream_url(code: str) -> str:
     """Give where a venue's streams are, as `ws(s)://host`. Raises NotSentError as `venue` does."""
     url = conf.stream_url(code) if is_live() else _account(code).base_url

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
-from exchanges import registry
+from exchanges import official, registry
 from exchanges.feeds.hub import Feeds, Source
 from exchanges.feeds.states import State
+from exchanges.port import Venue
 from exchanges.values import Book, Market
 
 
@@ -27,6 +28,37 @@ def stop(feeds: Feeds) -> None:
     """End the feeds; books are read again."""
     registry.use_streams(None)
     feeds.stop()
+
+
+def public_sources(places: Mapping[str, str]) -> list[Source]:
+    """Give the public feeds of venues: at an address each, or where they really are (""), without keys."""
+    return [_PublicPlace(code, url).source() for code, url in places.items()]
+
+
+class _PublicPlace:
+    """Where one venue's public data is; the adapter belongs to the thread that first reads."""
+
+    def __init__(self, code: str, url: str) -> None:
+        self._code, self._rest = code, url or official.REST[code]
+        self._stream = (url or official.STREAMS[code]).rstrip("/").replace("http", "ws", 1)
+        self._venue: Venue | None = None
+
+    def source(self) -> Source:
+        return Source(
+            venue=self._code,
+            base_url=lambda: self._stream,
+            read_book=self._read,
+            release=self._release,
+        )
+
+    def _read(self, market: Market, depth: int) -> Book:
+        if self._venue is None:
+            self._venue = registry.public_venue(self._code, self._rest)
+        return self._venue.book(market, depth=depth)
+
+    def _release(self) -> None:
+        if self._venue is not None:
+            self._venue.close()
 
 
 def _source(code: str) -> Source:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from exchanges import official
 from kimp import environment, secret_key
 from kimp.environment_table import PORTS
 from kimp.settings_database import databases
@@ -132,14 +133,10 @@ Q_CLUSTER: dict[str, Any] = {
 # Venues and rates
 KIMP_SIMULATOR_URL = _env.text("KIMP_SIMULATOR_URL")
 _live = {
-    "KIMP_UPBIT_BASE_URL": "https://api.upbit.com",
-    "KIMP_BITHUMB_BASE_URL": "https://api.bithumb.com",
-    "KIMP_BINANCE_BASE_URL": "https://api.binance.com",
-    "KIMP_UPBIT_STREAM_URL": "https://api.upbit.com",
-    "KIMP_BITHUMB_STREAM_URL": "https://ws-api.bithumb.com",
-    "KIMP_BINANCE_STREAM_URL": "https://stream.binance.com:9443",
-    "KIMP_FX_FRANKFURTER_URL": "https://api.frankfurter.dev/v1/latest?base=USD&symbols=KRW",
-    "KIMP_FX_ERAPI_URL": "https://open.er-api.com/v6/latest/USD",
+    **{f"KIMP_{venue.upper()}_BASE_URL": url for venue, url in official.REST.items()},
+    **{f"KIMP_{venue.upper()}_STREAM_URL": url for venue, url in official.STREAMS.items()},
+    "KIMP_FX_FRANKFURTER_URL": official.FRANKFURTER,
+    "KIMP_FX_ERAPI_URL": official.OPEN_ER_API,
 }
 _simulated = {
     "KIMP_FX_FRANKFURTER_URL": f"{KIMP_SIMULATOR_URL}/fx/usdkrw",

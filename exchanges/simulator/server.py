@@ -9,11 +9,13 @@ import asyncio
 import random
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
+from importlib import import_module
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
 
@@ -23,6 +25,10 @@ from exchanges.simulator.core.simulator import Simulator
 from exchanges.simulator.core.values import BINANCE, BITHUMB, UPBIT, VENUES, Fault, Reply, Request
 from exchanges.simulator.sockets import BEAT_SECONDS, Sockets, is_upgrade
 from exchanges.simulator.state import StateFile
+
+if TYPE_CHECKING:
+    from exchanges.feeds.hub import Source
+    from exchanges.simulator.live import LiveBooks
 
 HOST = "127.0.0.1"
 CONTROL = "control"
@@ -37,7 +43,10 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How to run: `speed` is market time per wall time; `state` makes the world durable."""
+    """How to run: `speed` is market time per wall time; `state` makes the world durable.
+
+    `live`: public feeds to take the books from, instead of the stretch.
+    """
 
     seed: int = 1
     speed: Decimal = Decimal(1)
@@ -46,6 +55,11 @@ class Options:
     data: Path = SAMPLE
     state: Path | None = None
     ports: Mapping[str, int] = field(default_factory=lambda: DEFAULT_PORTS)
+    live: Sequence[Source] = ()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251  the server owns the wall clock
 
 
 def wall_ms() -> int:
@@ -80,7 +94,8 @@ class Server:
         self._runners: dict[str, web.ServerRunner] = {}
         self._sites: dict[str, web.TCPSite] = {}
         self._ports = dict(options.ports)
-        self._clock: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._live: LiveBooks | None = None
         self._sockets = Sockets(self.simulator)
 
     @property
@@ -100,7 +115,11 @@ class Server:
             self._runners[name] = runner
             await self._listen(name)
         self.simulator.base_urls = self.urls
-        self._clock = asyncio.create_task(self._keep_time())
+        self._tasks.append(asyncio.create_task(self._keep_time()))
+        if self.options.live:
+            self._begin_live()
+        elif self.simulator.world.is_live:  # kept by the state file
+            self.simulator.control("POST", "/control/live", body=b'{"on": false}')
 
     async def _listen(self, name: str) -> None:
         site = web.TCPSite(self._runners[name], HOST, self._ports[name])
@@ -111,8 +130,10 @@ class Server:
 
     async def stop(self) -> None:
         """Close the ports, save the state."""
-        if self._clock is not None:
-            self._clock.cancel()
+        for task in self._tasks:
+            task.cancel()
+        if self._live is not None:
+            self._live.stop()
         await self._sockets.close()
         for runner in self._runners.values():
             await runner.cleanup()
@@ -123,6 +144,21 @@ class Server:
         while True:
             await asyncio.sleep(BEAT_SECONDS if self._sockets.connections else ADVANCE_SECONDS)
             self.simulator.advance_to(wall_ms())
+            self._sockets.flush()
+
+    def _begin_live(self) -> None:
+        """Take the books from public feeds; only who does so needs their library."""
+        live = import_module("exchanges.simulator.live")
+        self._live = live.LiveBooks(self.simulator, self.options.live, clock=_now)
+        self._live.start()
+        self._live.bring()  # until a market's first book comes it has none
+        self._tasks.append(asyncio.create_task(self._keep_live(self._live, live.LIVE_SECONDS)))
+
+    async def _keep_live(self, live: LiveBooks, every_seconds: float) -> None:
+        while True:
+            await asyncio.sleep(every_seconds)
+            self.simulator.advance_to(wall_ms())
+            live.bring()
             self._sockets.flush()
 
     def _venue_handler(self, venue: str) -> Handler:
@@ -211,6 +247,7 @@ def start_in_thread(
     scenario: str = "default",
     state: Path | None = None,
     ports: Mapping[str, int] = ANY_PORTS,
+    live: Sequence[Source] = (),
 ) -> RunningSimulator:
     """Start a simulator in a thread and return it once it listens; raise what kept it from it."""
     options = Options(
@@ -220,6 +257,7 @@ def start_in_thread(
         scenario=scenario,
         state=state,
         ports=ports,
+        live=live,
     )
     box: list[RunningSimulator | BaseException] = []
     ready = threading.Event()

@@ -7,7 +7,9 @@ import asyncio
 import errno
 import json
 import signal
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from exchanges.simulator.candles import SAMPLE, default_stretch, stretches
 from exchanges.simulator.core.genesis import SCENARIOS
+from exchanges.simulator.core.values import VENUES
 from exchanges.simulator.server import DEFAULT_PORTS, Options, Server
 
 
@@ -26,6 +29,28 @@ def _speed(text: str) -> Decimal:
     if not speed.is_finite() or speed <= 0:
         raise argparse.ArgumentTypeError("the speed is above zero")
     return speed
+
+
+def _place(text: str) -> tuple[str, str]:
+    venue, _, url = text.partition("=")
+    if venue not in VENUES or not url.startswith(("http://", "https://")):
+        raise argparse.ArgumentTypeError(f"write VENUE=URL, VENUE of {', '.join(VENUES)}")
+    return venue, url
+
+
+def _live_sources(options: dict[str, Any]) -> Sequence[Any]:
+    """Give the public feeds that were asked for; they run at the market's own pace."""
+    places = options["live_books"]
+    if places is None:
+        return ()
+    if options["speed"] != 1:
+        raise CommandError("live books come at the market's own pace: no --speed beside them")
+    try:
+        streams = import_module("exchanges.streams")
+    except ImportError as error:
+        raise CommandError(f"{error}: install kimp[simulator] anew") from error
+    found: Sequence[Any] = streams.public_sources(dict(places) or dict.fromkeys(VENUES, ""))
+    return found
 
 
 class Command(BaseCommand):
@@ -51,6 +76,14 @@ class Command(BaseCommand):
             default=SAMPLE,
             help="folder of candles (CSV), or of a recording by the feeder",
         )
+        parser.add_argument(
+            "--live-books",
+            nargs="*",
+            type=_place,
+            metavar="VENUE=URL",
+            help="take the books live from the venues' public feeds (paper trading on today's market), "
+            "or from other addresses",
+        )
         parser.add_argument("--state", type=Path, help="file that keeps the world between runs")
         for name in DEFAULT_PORTS:
             parser.add_argument(
@@ -67,6 +100,7 @@ class Command(BaseCommand):
             data=options["data"],
             state=options["state"],
             ports={name: options[f"{name}_port"] for name in DEFAULT_PORTS},
+            live=_live_sources(options),
         )
         try:
             asyncio.run(self._run(chosen))

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 from exchanges.simulator.core import (
     changes,
     control_chain,
+    control_live,
     control_settings,
     control_views,
     matching,
@@ -23,6 +24,7 @@ from exchanges.simulator.core import (
 from exchanges.simulator.core.books import SET, Book, ladder_from
 from exchanges.simulator.core.catalog import Market
 from exchanges.simulator.core.chain import AllowedAddress
+from exchanges.simulator.core.errors import UnavailableError
 from exchanges.simulator.core.genesis import set_speed, settings_for
 from exchanges.simulator.core.numbers import plain
 from exchanges.simulator.core.values import VENUES, Reply, Request, json_reply
@@ -44,6 +46,8 @@ def answer(simulator: Simulator, request: Request) -> Reply:
     try:
         spec = _spec(request)
         return json_reply(verb(simulator, spec))
+    except UnavailableError as error:
+        return json_reply({"error": str(error)}, 503)
     except (ValueError, TypeError, KeyError, InvalidOperation, re.error) as error:
         return json_reply({"error": f"{type(error).__name__}: {error}"}, 400)
 
@@ -74,6 +78,7 @@ def _venue(spec: Spec) -> str:
 
 def _reset(simulator: Simulator, spec: Spec) -> object:
     world = simulator.world
+    was_live = world.is_live
     simulator.begin(
         int(str(spec.get("seed", world.seed))),
         world.recording,
@@ -81,6 +86,8 @@ def _reset(simulator: Simulator, spec: Spec) -> object:
         world.wall_ms,
         str(spec.get("scenario", "default")),
     )
+    if was_live:  # never a book of the stretch in between
+        control_live.switch(simulator.world, is_on=True)
     return control_views.accounts(simulator, spec)
 
 
@@ -224,6 +231,7 @@ VERBS: dict[tuple[str, str], Verb] = {
     ("POST", "/control/clock"): _clock,
     ("POST", "/control/balances"): _balances,
     ("POST", "/control/book"): _book,
+    ("POST", "/control/live"): control_live.steer,
     ("POST", "/control/wallet"): _wallet,
     ("POST", "/control/market"): _rules,
     ("POST", "/control/chain"): control_chain.steer,

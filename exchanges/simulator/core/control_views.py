@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from exchanges.simulator.core.books import GENERATED, Book
 from exchanges.simulator.core.catalog import Market
+from exchanges.simulator.core.errors import UnavailableError
 from exchanges.simulator.core.faults import Rule
 from exchanges.simulator.core.numbers import plain
 from exchanges.simulator.core.orders import OPEN
@@ -223,6 +224,8 @@ def invariants(simulator: Simulator, _spec: Spec) -> object:
 
 def _quote(world: World) -> tuple[Decimal, int]:
     """Return the official rate and the re-dated wall instant of its quotation."""
+    if world.is_live:
+        raise UnavailableError("books are live: let the desk read today's rates (KIMP_FX_*_URL)")
     rate, age_ms = world.recording.official(world.market_ms)
     return rate, world.wall_ms - int(age_ms / world.timeline.speed)
 

@@ -12,6 +12,10 @@ class InvariantViolationError(Exception):
     """Money appeared, vanished or went below zero: the simulator is wrong, stop and mend it."""
 
 
+class UnavailableError(Exception):
+    """There is nothing true to show now; the text says where to look instead."""
+
+
 class RefusalError(Exception):
     """The venue says no; carries the reply that says so. Nothing was applied."""
 

@@ -89,6 +89,7 @@ class World:
         default_factory=lambda: {venue: OrderLog() for venue in VENUES}
     )
     wallet: WalletLog = field(default_factory=WalletLog)
+    is_live: bool = False  # books are the venues' own, of now
     maintenance: dict[str, bool] = field(default_factory=dict)
     skew_ms: dict[str, int] = field(default_factory=dict)
     watched: set[tuple[str, str]] = field(default_factory=set)
@@ -129,7 +130,8 @@ class World:
 
     def price_step(self, market: Market, price: Decimal) -> Decimal:
         """Return the market's price step at a price now."""
-        return price_step(market, price, self.recording.recorded_ms(self.market_ms))
+        at_ms = self.wall_ms if self.is_live else self.recording.recorded_ms(self.market_ms)
+        return price_step(market, price, at_ms)
 
     def read_lag_ms(self, venue: str) -> int:
         """Return by how much wall time a read of the venue trails now, by chance from the seed."""

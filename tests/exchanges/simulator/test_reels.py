@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -204,6 +204,6 @@ def test_a_world_saved_with_one_recording_plays_no_other(tmp_path: Path) -> None
         (lambda m: m.at <= BEGAN, "shorter than two seconds"),
     ],
 )
-def test_what_a_recording_lacks_is_named(kept: object, told: str) -> None:
+def test_what_a_recording_lacks_is_named(kept: Callable[[Moment], bool], told: str) -> None:
     with pytest.raises(LookupError, match=told):
-        reel_of(filter(kept, moments()))  # type: ignore[arg-type]
+        reel_of(filter(kept, moments()))

@@ -171,7 +171,8 @@ def _check_precision(market: Market, price: Decimal | None, quantity: Decimal | 
 
 def _quantity_for(world: World, market: Market, notional: Decimal) -> Decimal:
     """Return the quantity whose sale gives about the notional at the best bid."""
-    best = world.book(market).bids[0].price
+    book = world.book(market)
+    best = book.bids[0].price if book.bids else book.price
     return (notional / best) // market.quantity_step * market.quantity_step
 
 
