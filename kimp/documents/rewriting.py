@@ -7,7 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
-NAMES = ("README.md", "docs/cycle.md", "docs/operations.md", "docs/clients.md")
+NAMES = (
+    "README.md",
+    "docs/cycle.md",
+    "docs/operations.md",
+    "docs/clients.md",
+    "docs/feeds.md",
+    "docs/recordings.md",
+)
 
 _PLACE = re.compile(
     r"(?P<open><!-- table:(?P<name>[a-z-]+) -->\n)(?P<body>.*?)(?P<close><!-- /table -->)",

@@ -40,6 +40,7 @@ def run(*, rounds: int, repeats: int, compares: bool = True) -> Findings:
     """Feed the same frames to our books, to decisions and to ccxt; the final books must be the same."""
     frames = made(rounds)
     ours = [to_books(frames) for _ in range(repeats)]
+    whole = [to_books(frames, reads_all=True) for _ in range(repeats)]
     decided = [_to_decisions(frames) for _ in range(repeats)]
     theirs = by_ccxt(frames, repeats) if compares else []
     work = {
@@ -52,7 +53,8 @@ def run(*, rounds: int, repeats: int, compares: bool = True) -> Findings:
     }
     if theirs:
         work["same_books"] = same(ours[0].best, theirs[0]["best"])
-    figures = (*_rates(frames, ours, theirs), *_times(frames, decided, theirs))
+    rates = (*_rates(frames, ours, theirs), _whole_rate(frames, whole, theirs))
+    figures = (*rates, *_times(frames, decided, theirs))
     return Findings(name="streams: frames to books and decisions", figures=figures, work=work)
 
 
@@ -101,7 +103,8 @@ def _book(market: Market, read: dict[str, Any]) -> Book:
     )  # fmt: skip
 
 
-def to_books(frames: Frames) -> Kept:
+def to_books(frames: Frames, *, reads_all: bool = False) -> Kept:
+    """Take all frames; books are read as far as a keeper does by itself, or every level of them."""
     venues, seconds = _venues(frames), {}
     best: dict[str, Best] = {}
     for venue, books in venues.items():
@@ -109,7 +112,9 @@ def to_books(frames: Frames) -> Kept:
         gc.collect()
         began = time.thread_time()
         for frame in mine:
-            books.take(frame, BEGAN)
+            state = books.take(frame, BEGAN)
+            if reads_all and isinstance(state, Book):
+                tuple(state.bids), tuple(state.asks)
         seconds[venue] = time.thread_time() - began
         best[venue] = {m.code: _best(k.state) for m, k in books.keepers.items()}
     return Kept(seconds=seconds, best=best)
@@ -238,6 +243,17 @@ def _rates(frames: Frames, ours: list[Kept], theirs: list[dict[str, Any]]) -> li
             )
         )
     return figures
+
+
+def _whole_rate(frames: Frames, whole: list[Kept], theirs: list[dict[str, Any]]) -> Figure:
+    number = len(frames.frames)
+    return Figure(
+        what="three venues: frames to a book, every level read",
+        value=number / median(_seconds(one.seconds, "all") for one in whole),
+        unit="1/s of CPU",
+        reference=CCXT if theirs else "",
+        reference_value=_theirs(theirs, "all", number),
+    )
 
 
 def _theirs(theirs: list[dict[str, Any]], venue: str, number: int) -> float | None:
