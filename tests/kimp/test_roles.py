@@ -18,6 +18,9 @@ from django.conf import settings
 from django.urls import get_resolver
 if settings.KIMP_ROLE == "web":
     get_resolver().url_patterns
+if settings.KIMP_ROLE in {"feeder", "initiator", "finalizer"}:
+    from django.core.management import load_command_class
+    load_command_class("cycles", settings.KIMP_ROLE)
 print(json.dumps(sorted({name for name in sys.modules})))
 """
 _WEB = ("rest_framework", "drf_spectacular", "django.contrib.admin", "whitenoise", "csp")
@@ -41,6 +44,11 @@ def test_a_trading_role_loads_neither_web_nor_queue_nor_simulator(
     loaded = _loaded_by(role, tmp_path)
     assert not loaded & {*_WEB, "django_q", "exchanges.simulator", "aiohttp"}
     assert {"cycles.models", "exchanges.models"} <= loaded
+
+
+@pytest.mark.parametrize("role", ["initiator", "finalizer"])
+def test_a_driving_role_loads_no_streams_unless_told_to(role: str, tmp_path: Path) -> None:
+    assert not _loaded_by(role, tmp_path) & {"websockets", "exchanges.streams"}
 
 
 def test_the_worker_loads_the_queue_but_no_web(tmp_path: Path) -> None:
