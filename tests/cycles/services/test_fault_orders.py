@@ -13,6 +13,7 @@ from cycles.domain.progress import Turn
 from cycles.domain.words import CallOutcome, FailureClass, StepKind, StepState
 from cycles.models import Alert, Cycle, ExchangeCall, PremiumSample, Step
 from cycles.services import opening, quoting, verifying, watching
+from cycles.services.rating import Rates
 from exchanges import reference, registry
 from exchanges.models import MarketRule
 from exchanges.transport.budget import RateBudget
@@ -284,7 +285,7 @@ def test_f36_a_book_that_no_market_has_is_not_sampled_and_is_said_loudly(
     """Even the first reading, which nothing but the other venue's book can be held against."""
     args = {"kind": kind, "side": side}
     desk.fault(fault="F36", venue=venue, args=args, query_regex="XRP")
-    watching.tick(watching.Rates())
+    watching.tick(Rates())
     sampled = set(PremiumSample.objects.values_list("asset", flat=True))
     assert sampled == {"BTC", "ETH", "SOL", "USDT"}
     # With nothing but one another to be held against, each of the two may be the wrong one.
@@ -345,7 +346,7 @@ def test_f36_a_stamp_that_stands_still_is_no_book_once_it_is_old(desk: TestDesk)
     """Upbit's alone: Binance's book carries no stamp."""
     at = desk.control("/control/clock")["wall_ms"] - 20_000
     desk.fault(fault="F36", venue="upbit", args={"kind": "frozen", "at_ms": at})
-    watching.tick(watching.Rates())
+    watching.tick(Rates())
     assert not PremiumSample.objects.exists()
     assert "s old" in Alert.objects.filter(key__startswith="book:upbit").earliest("pk").body
     assert opening.open_if_decided(actor="tester") is None
