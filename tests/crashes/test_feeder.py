@@ -49,7 +49,7 @@ def test_a_feeder_samples_from_streams_and_what_it_records_survives_its_end(
     eventually(lambda: PremiumSample.objects.count() >= 20)
     before = book_reads(desk), PremiumSample.objects.count()
     eventually(lambda: PremiumSample.objects.count() >= before[1] + 20)
-    assert book_reads(desk) <= before[0] + 2, "a sample asks for no book; quiet ones are confirmed"
+    assert book_reads(desk) < before[0] + 9, "by request each turn reads nine books"
 
     desk.kill("feeder-1")
     first = list(recorded(folder))

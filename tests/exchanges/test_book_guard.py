@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from hypothesis import given, strategies as st
+from msgspec.structs import replace
 
 from exchanges.book_guard import BookLimits, doubt_of
 from exchanges.values import Book, Level, Market
@@ -49,7 +49,7 @@ def test_a_sound_book_is_not_doubted() -> None:
     ],
 )
 def test_a_book_that_no_market_has_is_doubted(change: dict[str, object], word: str) -> None:
-    assert word in doubt_of(replace(SOUND, **change), LIMITS)  # type: ignore[arg-type]
+    assert word in doubt_of(replace(SOUND, **change), LIMITS)
 
 
 def test_a_book_without_a_stamp_is_not_doubted_for_its_age() -> None:
@@ -68,7 +68,7 @@ def test_a_book_without_a_stamp_is_not_doubted_for_its_age() -> None:
 def test_a_price_a_thousand_times_off_is_doubted_on_either_side(
     change: dict[str, object], word: str
 ) -> None:
-    odd = replace(SOUND, **change)  # type: ignore[arg-type]
+    odd = replace(SOUND, **change)
     assert word in doubt_of(odd, LIMITS, known=[Decimal(3000)])
     assert doubt_of(odd, LIMITS) == ""  # nothing is known that it could be held against
 

@@ -17,6 +17,7 @@ from cycles.services.lookout import Lookout
 from cycles.services.rating import refresh_rates
 from exchanges import registry, streams
 from exchanges.feeds.states import Lack, NoBook
+from exchanges.port import Venue
 from exchanges.values import Book, Market
 from tests.cycles.services.acts import set_policy
 from tests.cycles.services.test_rebalancing import waiting
@@ -44,15 +45,26 @@ def feeder(desk: TestDesk, early: Event) -> Iterator[Feeder]:
     streams.stop(feeds)
 
 
-def book_reads(desk: TestDesk) -> int:
-    paths = ("/depth", "/orderbook")
-    return sum(row["path"].endswith(paths) for row in desk.control("/control/requests"))
+@pytest.fixture
+def book_reads(desk: TestDesk, monkeypatch: pytest.MonkeyPatch) -> list[Market]:
+    """Collect the books that this thread reads by request; the feeds read in threads of their own."""
+    read: list[Market] = []
+    for code in registry.desk_venues():
+        venue = registry.venue(code)
+
+        def book(market: Market, *, depth: int = 15, venue: Venue = venue) -> Book:
+            read.append(market)
+            return type(venue).book(venue, market, depth=depth)
+
+        monkeypatch.setattr(venue, "book", book)
+    return read
 
 
-def test_all_assets_are_sampled_from_streamed_books(desk: TestDesk, feeder: Feeder) -> None:
-    before = book_reads(desk)
+def test_all_assets_are_sampled_from_streamed_books(
+    feeder: Feeder, book_reads: list[Market]
+) -> None:
     assert feeder.turn() == 5
-    assert book_reads(desk) == before
+    assert book_reads == []
     rows = PremiumSample.objects.all()
     assert {row.asset for row in rows} == ASSETS
     assert all(row.outbound_traded_bps is not None for row in rows)
@@ -159,24 +171,21 @@ def test_a_way_back_by_a_paused_asset_wakes_nobody(desk: TestDesk, feeder: Feede
     assert not Cycle.objects.filter(pk=row.pk, wake_at__lte=Now()).exists()
 
 
-def test_an_order_is_based_on_a_streamed_book_without_a_read(
-    desk: TestDesk, feeder: Feeder
+@pytest.mark.parametrize(("fresh", "reads"), [(timedelta(minutes=1), 0), (timedelta(0), 1)])
+def test_an_order_is_based_on_a_streamed_book_that_is_young_enough_without_a_read(
+    desk: TestDesk,
+    feeder: Feeder,
+    book_reads: list[Market],
+    monkeypatch: pytest.MonkeyPatch,
+    fresh: timedelta,
+    reads: int,
 ) -> None:
+    monkeypatch.setattr(trading, "FRESH", fresh)
     row = desk.open()
-    before = book_reads(desk)
+    book_reads.clear()
     desk.step(row)
     assert ExchangeCall.objects.filter(cycle=row, operation="PLACE_ORDER").count() == 1
-    assert book_reads(desk) == before
-
-
-def test_a_book_that_is_not_young_enough_for_an_order_is_read(
-    desk: TestDesk, feeder: Feeder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(trading, "FRESH", timedelta(0))
-    row = desk.open()
-    before = book_reads(desk)
-    desk.step(row)
-    assert book_reads(desk) == before + 1
+    assert len(book_reads) == reads
 
 
 def test_a_lookout_without_an_outlook_waits(early: Event) -> None:
