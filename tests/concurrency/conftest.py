@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.cycles.conftest import committed_desk, running_venues, venues
+from tests.cycles.conftest import committed_desk, korea, running_venues, venues
 
-__all__ = ["committed_desk", "running_venues", "venues"]
+__all__ = ["committed_desk", "korea", "running_venues", "venues"]
