@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from exchanges.book_guard import BookLimits, doubt_of
@@ -186,7 +187,7 @@ def plainly(found: Any) -> Any:
     if isinstance(found, list | tuple):
         return [plainly(one) for one in found]
     if isinstance(found, Book):
-        return replace(found, venue_at=None, received_at=NOW)
+        return msgspec.structs.replace(found, venue_at=None, received_at=NOW)
     if isinstance(found, MarketRules | NetworkRules):
         return replace(found, fetched_at=NOW)
     return found
