@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from email.utils import formatdate
 from http import HTTPStatus
 
 from aiohttp import web
@@ -14,19 +15,21 @@ from exchanges.simulator.sockets import reset
 FLOOD_CHUNK = 256 * 1024
 
 
-def response_of(reply: Reply) -> web.Response:
-    """Turn a core's reply into one that aiohttp sends."""
+def response_of(reply: Reply, at_ms: int | None = None) -> web.Response:
+    """Turn a core's reply into one that aiohttp sends, dated by the venue's own clock if that is told."""
     headers = dict(reply.headers)
+    if at_ms is not None:
+        headers["Date"] = formatdate(at_ms // 1000, usegmt=True)
     headers["Content-Type"] = f"{reply.content_type};charset=UTF-8"
     return web.Response(status=reply.status, body=reply.body, headers=headers)
 
 
-async def spoilt(request: web.BaseRequest, fault: Fault) -> web.StreamResponse:
+async def spoilt(request: web.BaseRequest, fault: Fault, at_ms: int) -> web.StreamResponse:
     """Spoil the answer to a request; what is returned matters only where the connection lives on."""
     if fault.action in {"hang", "delay"}:
         await asyncio.sleep(fault.milliseconds / 1000)
     if fault.action == "delay":
-        return response_of(fault.reply)
+        return response_of(fault.reply, at_ms)
     transport = request.transport
     if transport is None:
         return web.Response()

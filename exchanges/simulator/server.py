@@ -170,11 +170,12 @@ class Server:
             headers = {name.lower(): value for name, value in request.headers.items()}
             self.simulator.advance_to(wall_ms())
             outcome = self.simulator.handle(venue, request.method, path, query, headers, body)
+            at_ms = self.simulator.world.venue_ms(venue)
             if isinstance(outcome, Fault):
                 self._sockets.flush()  # what happened is told, whatever becomes of the reply
-                return await spoilt(request, outcome)
+                return await spoilt(request, outcome, at_ms)
             self._sockets.flush_soon()
-            return response_of(outcome)
+            return response_of(outcome, at_ms)
 
         return handle
 

@@ -36,6 +36,7 @@ def accounts(simulator: Simulator, _spec: Spec) -> object:
         "seed": world.seed,
         "stretch": world.recording.name,
         "speed": plain(world.timeline.speed),
+        "limits": simulator.limiter.is_on,
         "accounts": {
             venue: {"base_url": simulator.base_urls.get(venue, ""), **_account(world, venue)}
             for venue in VENUES

@@ -86,6 +86,12 @@ def test_skew_moves_only_the_venues_own_clock(speaker: Speaker) -> None:
     assert speaker.upbit("GET", "/v1/accounts").status == 200
 
 
+def test_the_accounts_say_whether_there_are_limits(speaker: Speaker) -> None:
+    assert speaker.control("GET", "/control/accounts").body["limits"] is False
+    speaker.control("POST", "/control/scenario", name="default")
+    assert speaker.control("GET", "/control/accounts").body["limits"] is True
+
+
 def test_the_journal_is_read_from_where_one_left_off(speaker: Speaker) -> None:
     speaker.credit("upbit", "XRP", "1")
     rows = speaker.control("GET", "/control/journal").body

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from uuid import uuid4
 
@@ -48,6 +50,17 @@ def test_accounts_name_the_urls_to_speak_to(running: RunningSimulator) -> None:
     assert accounts["upbit"]["base_url"] == running.upbit_url
     assert accounts["binance"]["base_url"] == running.binance_url
     assert accounts["bithumb"]["base_url"] == running.bithumb_url
+
+
+def test_replies_are_dated_by_the_venues_own_clock(running: RunningSimulator) -> None:
+    control(running.control_url, "POST", "/control/skew", venue="upbit", ms=3_600_000)
+    ahead = {}
+    for venue, path in (("upbit", "/v1/market/all"), ("binance", "/api/v3/ping")):
+        url = getattr(running, f"{venue}_url")
+        dated = parsedate_to_datetime(requests.get(url + path, timeout=10).headers["Date"])
+        ahead[venue] = (dated - datetime.now(UTC)).total_seconds()
+    assert 3590 < ahead["upbit"] <= 3600
+    assert -10 < ahead["binance"] <= 0
 
 
 def test_an_order_is_accepted_over_http(running: RunningSimulator) -> None:
