@@ -43,6 +43,10 @@ class ThrottledError(VenueError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class KeptBackError(ThrottledError):
+    """We did not send it: the desk has used the venue's limit up. Wait, then try again."""
+
+
 class RefusedError(VenueError):
     """The venue said no for certain: nothing happened there; `reason` says what to change."""
 

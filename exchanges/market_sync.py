@@ -63,6 +63,7 @@ def sync_markets(now: datetime) -> SyncCounts:
     opened = [_ask(counts, registry.venue, code) for code in registry.desk_venues()]
     venues = [venue for venue in opened if venue is not None]
     for venue in venues:
+        _ask(counts, venue.learn_limits)
         _sync_rules(venue, counts, now)
         _sync_addresses(venue, counts, now)
     for venue in venues:

@@ -45,3 +45,53 @@ BOOK_AGE_SECONDS = Gauge(
     ["venue", "market"],
 )
 RECORDED = Counter("kimp_recorded_total", "Lines written to a recording, by kind.", ["kind"])
+
+WAIT_SECONDS = Histogram(
+    "kimp_venue_wait_seconds",
+    "How long a call waited for its turn under the venue's limits; given up counts as well.",
+    ["venue", "group", "priority"],
+    buckets=(0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2),
+)
+KEPT_BACK = Counter(
+    "kimp_venue_kept_back_total",
+    "Calls that were not sent because the venue's limit was used up for longer than they may wait.",
+    ["venue", "group", "priority"],
+)
+TOKENS_LEFT = Gauge(
+    "kimp_venue_tokens_left",
+    "Units that the desk had left of a venue's window when this process last took some.",
+    ["venue", "group"],
+    multiprocess_mode="mostrecent",
+)
+HOLDS = Counter(
+    "kimp_venue_holds_total",
+    "Pauses that a venue asked for: banned (418), walled_off (403), turned_away (429), used_up.",
+    ["venue", "group", "cause"],
+)
+UNSHARED = Counter(
+    "kimp_venue_unshared_total",
+    "Requests for tokens that this process answered from its own share, the database being away.",
+    ["venue"],
+)
+
+
+def observe_wait(*, venue: str, group: str, priority: str, seconds: float, went: bool) -> None:
+    """Note how long a call waited for its turn, and whether it got it."""
+    WAIT_SECONDS.labels(venue=venue, group=group, priority=priority).observe(seconds)
+    if not went:
+        KEPT_BACK.labels(venue=venue, group=group, priority=priority).inc()
+
+
+def note_tokens_left(*, venue: str, group: str, left: int) -> None:
+    """Note what is left of a window."""
+    TOKENS_LEFT.labels(venue=venue, group=group).set(left)
+
+
+def note_hold(*, venue: str, group: str, cause: str) -> None:
+    """Count a pause."""
+    HOLDS.labels(venue=venue, group=group, cause=cause).inc()
+
+
+def note_unshared(*, venue: str) -> None:
+    """Count a request for tokens that the shared store did not answer."""
+    UNSHARED.labels(venue=venue).inc()

@@ -40,6 +40,9 @@ class Venue(Protocol):
     def market_rules(self, market: Market) -> MarketRules:
         """Read steps, minimum, fee and whether it trades. Signed where the venue's fee is."""
 
+    def learn_limits(self) -> None:
+        """Read the limits that the venue sets this account, for the budget; nothing where it tells none."""
+
     def network_rules(self, asset: str) -> tuple[NetworkRules, ...]:
         """Read how the asset moves, one row per network. Signed."""
 

@@ -1,4 +1,4 @@
-"""A venue call from its request to a value or an error: pace, sign, send, judge, note, repeat.
+"""A venue call from its request to a value or an error: wait for a token, sign, send, judge, note, repeat.
 
 What moves money is sent once; only when provably not one byte left is it tried again. Reads are
 repeated a few times.
@@ -10,21 +10,23 @@ import math
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol, TypeVar
 
 import structlog
 
 from exchanges.errors import (
+    KeptBackError,
     NotSentError,
     OutcomeUnknownError,
     RefusedError,
     ThrottledError,
     VenueError,
 )
-from exchanges.metrics import observe_call
-from exchanges.transport.budget import RateBudget
+from exchanges.metrics import observe_call, observe_wait
+from exchanges.transport.budget import RateBudget, UsedUpError
+from exchanges.transport.limits import Pace, priority_of
 from exchanges.transport.verdicts import (
     LIMITER_STATUSES,
     Verdict,
@@ -40,18 +42,9 @@ T = TypeVar("T")
 ATTEMPTS = 3
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0  # a longer one is the caller's to plan: a worker holds a lease
-LIMITER_PAUSE_SECONDS = {418: 60, 429: 1}  # where the venue names none
-WALLED_PAUSE_SECONDS = 60
+LIMITER_PAUSE_SECONDS = {403: 60, 418: 60, 429: 1}  # where the venue names none; 403: a firewall
 
 logger = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """What a reply says of the venue's limiter: the call's group, and seconds to pause it."""
-
-    group: str = ""
-    hold_seconds: float = 0.0
 
 
 class Dialect(Protocol):
@@ -113,19 +106,19 @@ class VenueTransport:
     ) -> float | None:
         """Give seconds to pause before the same call again; None if it must not be repeated here."""
         pause = FIRST_PAUSE_SECONDS * (1 << (attempt - 1)) * (0.5 + self._jitter())
-        if attempt == ATTEMPTS or isinstance(error, RefusedError):
+        if attempt == ATTEMPTS or isinstance(error, RefusedError | KeptBackError):
             return None
         if isinstance(error, NotSentError):
             return pause
         if request.moves_money:
             return None
         if isinstance(error, ThrottledError):
-            wait = self._budget.seconds_to_wait(request.operation)
+            wait = self._budget.seconds_held(request.operation)
             return wait + pause if wait <= LONGEST_PAUSE_SECONDS else None
         return pause
 
     def _attempt(self, request: Request, parse: Callable[[Reply], T], ends_at: float) -> T:
-        self._keep_pace(request)
+        self._keep_pace(request, ends_at)
         started = time.monotonic()
         status: int | None = None
         error: VenueError | None = None
@@ -140,17 +133,30 @@ class VenueTransport:
         finally:
             self._note(request, status, error, time.monotonic() - started)
 
-    def _keep_pace(self, request: Request) -> None:
-        wait = self._budget.seconds_to_wait(request.operation)
-        if wait > LONGEST_PAUSE_SECONDS:
-            raise ThrottledError(
+    def _keep_pace(self, request: Request, ends_at: float) -> None:
+        """Wait for the call's tokens, as long as a worker may: a longer wait is the caller's to plan."""
+        began = time.monotonic()
+        priority = priority_of(request.operation, moves_money=request.moves_money)
+        used_up: UsedUpError | None = None
+        try:
+            patience = max(min(LONGEST_PAUSE_SECONDS, ends_at - began), 0.0)
+            self._budget.take(request.operation, priority=priority, patience_seconds=patience)
+        except UsedUpError as error:
+            used_up = error
+        observe_wait(
+            venue=self._dialect.venue,
+            group=used_up.group if used_up else self._budget.group_of(request.operation),
+            priority=priority.word,
+            seconds=time.monotonic() - began,
+            went=used_up is None,
+        )
+        if used_up is not None:
+            raise KeptBackError(
                 f"{self._dialect.venue} {request.operation}: kept back, the venue's limit is used up",
                 venue=self._dialect.venue,
                 operation=request.operation,
-                retry_after_seconds=math.ceil(wait),
+                retry_after_seconds=math.ceil(used_up.seconds),
             )
-        if wait > 0:
-            self._sleep(wait)
 
     def _send(self, request: Request, ends_at: float) -> Reply:
         if request.send_before is not None and self._clock() >= request.send_before:
@@ -180,12 +186,16 @@ class VenueTransport:
 
     def _note_pace(self, request: Request, reply: Reply) -> None:
         pace = self._dialect.pace(request, reply)
-        hold = pace.hold_seconds
-        if reply.status in LIMITER_STATUSES:
-            hold = max(hold, retry_after(reply) or LIMITER_PAUSE_SECONDS[reply.status])
-        if is_walled(reply):  # it counts addresses, not groups of calls
-            self._budget.note(request.operation, group="", hold_seconds=WALLED_PAUSE_SECONDS)
-        self._budget.note(request.operation, group=pace.group, hold_seconds=hold)
+        turns_away = reply.status in LIMITER_STATUSES or is_walled(reply)
+        if turns_away:
+            told = retry_after(reply) or pace.hold_seconds or LIMITER_PAUSE_SECONDS[reply.status]
+            pace = replace(pace, hold_seconds=max(pace.hold_seconds, told))
+        self._budget.note(
+            request.operation,
+            pace,
+            status=reply.status if turns_away else None,
+            epoch_seconds=self._clock().timestamp(),
+        )
 
     def _note(
         self, request: Request, status: int | None, error: VenueError | None, seconds: float

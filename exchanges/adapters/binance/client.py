@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from exchanges.adapters.binance import build, payloads, rules, transfers
+from exchanges.adapters.binance import build, limits, payloads, rules, transfers
 from exchanges.adapters.binance.dialect import VENUE, BinanceDialect
 from exchanges.adapters.binance.refusals import CANCEL_REFUSED, ORDER_NOT_FOUND
 from exchanges.errors import RefusedError
@@ -51,6 +51,7 @@ class BinanceVenue:
     """Binance as a Venue. Allow-lists name no owner: `withdrawal_addresses` says venue "binance"."""
 
     code = VENUE
+    limits = limits.LIMITS
     order_rule = ORDER_RULE
     withdrawal_rule = WITHDRAWAL_RULE
 
@@ -64,11 +65,12 @@ class BinanceVenue:
         deadline_seconds: float = 10,
     ) -> None:
         self._clock = clock
+        self._budget = budget or RateBudget(VENUE)
         self._transport = VenueTransport(
             BinanceDialect(keys, clock),
             HttpSender(base_url),
             clock=clock,
-            budget=budget,
+            budget=self._budget,
             deadline_seconds=deadline_seconds,
         )
 
@@ -80,15 +82,27 @@ class BinanceVenue:
         )
 
     def market_rules(self, market: Market) -> MarketRules:
-        """Read the filters of a market and the account's fee there."""
+        """Read the filters of a market and the account's fee there; learn the general limits."""
         taker_fee_rate = self._taker_fee(market)
+
+        def parse(reply: Reply) -> MarketRules:
+            self._budget.learn(limits.told_by_exchange_info(reply.body))
+            return rules.market_rules(
+                reply.body, market, taker_fee_rate=taker_fee_rate, now=self._clock()
+            )
+
         return self._transport.call(
             build.public(
                 "market_rules", "/api/v3/exchangeInfo", symbol=payloads.market_code(market)
             ),
-            lambda reply: rules.market_rules(
-                reply.body, market, taker_fee_rate=taker_fee_rate, now=self._clock()
-            ),
+            parse,
+        )
+
+    def learn_limits(self) -> None:
+        """Read the account's own order limits, which may differ from those of exchangeInfo."""
+        request = build.read("order_limits", "/api/v3/rateLimit/order")
+        self._transport.call(
+            request, lambda reply: self._budget.learn(limits.told_of_orders(reply.body))
         )
 
     def _taker_fee(self, market: Market) -> Decimal:

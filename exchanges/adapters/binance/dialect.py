@@ -13,19 +13,15 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from exchanges.adapters.binance.refusals import THROTTLED, UNKNOWN, reason_of
-from exchanges.transport.calls import Pace
+from exchanges.adapters.binance.limits import ORDERS_10S, USED
+from exchanges.adapters.binance.refusals import THROTTLED, TOO_MANY_ORDERS, UNKNOWN, reason_of
 from exchanges.transport.decoding import to_milliseconds
+from exchanges.transport.limits import Pace
 from exchanges.transport.verdicts import Verdict
 from exchanges.transport.wire import Keys, Params, Reply, Request, SignedRequest
 
 VENUE = "binance"
 RECEIVE_WINDOW_MS = 5000  # bounds how late a delayed order can still be accepted
-WEIGHT_LIMIT = 6000  # per minute and IP
-ORDER_LIMIT = 50  # per 10 s and account
-APART = {"withdrawals": 0.2}  # seconds: the history allows 10 calls a second per account
-BANNED = 418
-RESERVE = 20  # stop this share (1/20) before the limit: other processes share the address
 
 
 class BinanceDialect:
@@ -65,19 +61,11 @@ class BinanceDialect:
         )
 
     def pace(self, request: Request, reply: Reply) -> Pace:
-        """Read used weight and order count; near a limit wait for the window to pass.
-
-        Wallet routes (sapi) have counters of their own, so one that is used up holds no orders back;
-        a ban (418) holds everything back.
-        """
-        headers = reply.headers
-        if request.path.startswith("/sapi/") and reply.status != BANNED:
-            return Pace(group=request.operation, hold_seconds=APART.get(request.operation, 0.0))
-        if _is_used_up(headers.get("x-mbx-order-count-10s"), ORDER_LIMIT):
-            return Pace(group="order", hold_seconds=10.0)
-        if _is_used_up(headers.get("x-mbx-used-weight-1m"), WEIGHT_LIMIT):
-            return Pace(hold_seconds=60.0 - self._clock().second)
-        return Pace()
+        """Read used weights and order counts; of orders too many were sent where the code says so."""
+        told = {group: reply.headers.get(header, "") for header, group in USED.items()}
+        used = {group: int(text) for group, text in told.items() if _is_count(text)}
+        is_of_orders = reply.status == 429 and self.verdict(reply).code == TOO_MANY_ORDERS
+        return Pace(group=ORDERS_10S if is_of_orders else "", used=used)
 
 
 def signature(secret: str, text: str) -> str:
@@ -99,8 +87,8 @@ def _wire(request: Request, text: str, headers: dict[str, str]) -> SignedRequest
     return SignedRequest(method=request.method, target=target, headers=headers)
 
 
-def _is_used_up(used: str | None, limit: int) -> bool:
-    return used is not None and used.isdigit() and int(used) >= limit - limit // RESERVE
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10
 
 
 class _ErrorBody(msgspec.Struct):

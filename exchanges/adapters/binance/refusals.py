@@ -10,7 +10,8 @@ from exchanges.errors import RefusalReason
 
 ORDER_NOT_FOUND = "-2013"
 CANCEL_REFUSED = "-2011"
-THROTTLED = frozenset({"-1003", "-1015"})
+TOO_MANY_ORDERS = "-1015"
+THROTTLED = frozenset({"-1003", TOO_MANY_ORDERS})
 UNKNOWN = frozenset(
     {"-1000", "-1001", "-1006", "-1007", "-1008"}
     | {"-4027", "-4030", "-4032", "-4038", "-4041", "-4045"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exchanges.adapters.bithumb import build, payloads, rules, transfers
+from exchanges.adapters.bithumb import build, limits, payloads, rules, transfers
 from exchanges.adapters.bithumb.dialect import VENUE, BithumbDialect
 from exchanges.adapters.bithumb.refusals import NOT_FOUND
 from exchanges.adapters.krw import build as common
@@ -46,6 +46,7 @@ class BithumbVenue(KoreanVenue):
     """
 
     code = VENUE
+    limits = limits.LIMITS
     words = payloads.WORDS
     order_names = build.ORDER_NAMES
     unknown_orders = NOT_FOUND

@@ -14,8 +14,8 @@ from datetime import datetime
 from exchanges.adapters.bithumb.refusals import UNKNOWN, reason_of
 from exchanges.adapters.krw import errors
 from exchanges.transport import jwt
-from exchanges.transport.calls import Pace
 from exchanges.transport.decoding import to_milliseconds
+from exchanges.transport.limits import Pace
 from exchanges.transport.verdicts import Verdict
 from exchanges.transport.wire import Keys, Params, Reply, Request, SignedRequest
 

@@ -14,6 +14,7 @@ from exchanges.transport.budget import RateBudget
 from exchanges.transport.calls import Dialect, VenueTransport
 from exchanges.transport.decoding import UnreadableError
 from exchanges.transport.http import HttpSender
+from exchanges.transport.limits import VenueLimits
 from exchanges.transport.wire import Keys, Reply
 from exchanges.values import (
     Balance,
@@ -35,6 +36,7 @@ class KoreanVenue(ABC):
     """What a Korean venue's adapter builds on. `words` are its states of transfers."""
 
     code: str
+    limits: VenueLimits
     words: transfers.Words
     order_names: build.OrderNames
     unknown_orders: frozenset[str]  # its errors that say "no such order"
@@ -81,6 +83,9 @@ class KoreanVenue(ABC):
                 reply.body, self.code, market, depth=depth, received_at=self._clock()
             ),
         )
+
+    def learn_limits(self) -> None:  # noqa: B027  the port's way of having nothing to say
+        """Do nothing: what these venues tell is what is left, not what there is."""
 
     def network_rules(self, asset: str) -> tuple[NetworkRules, ...]:
         """Read how the asset moves, per network. Upbit warns that wallet states lag by minutes."""

@@ -9,8 +9,9 @@ from urllib.parse import urlencode
 
 from exchanges.adapters.rates import cadence, payloads
 from exchanges.errors import RefusalReason, RefusedError
-from exchanges.transport.calls import Pace, VenueTransport
+from exchanges.transport.calls import VenueTransport
 from exchanges.transport.http import HttpSender
+from exchanges.transport.limits import Pace
 from exchanges.transport.plain import split_url
 from exchanges.transport.verdicts import Verdict
 from exchanges.transport.wire import Reply, Request, SignedRequest

@@ -6,7 +6,7 @@ from exchanges.adapters.krw import build as common
 from exchanges.adapters.krw.books import market_code
 from exchanges.adapters.krw.transfers import withdrawal
 from exchanges.adapters.krw.venue import KoreanVenue, body_of
-from exchanges.adapters.upbit import build, payloads, rules
+from exchanges.adapters.upbit import build, limits, payloads, rules
 from exchanges.adapters.upbit.dialect import VENUE, UpbitDialect
 from exchanges.adapters.upbit.refusals import NOT_FOUND
 from exchanges.transport.wire import Keys
@@ -38,6 +38,7 @@ class UpbitVenue(KoreanVenue):
     """Upbit as a Venue. Allow-lists name no owner: `withdrawal_addresses` says venue "upbit"."""
 
     code = VENUE
+    limits = limits.LIMITS
     words = payloads.WORDS
     order_names = build.ORDER_NAMES
     unknown_orders = NOT_FOUND

@@ -12,12 +12,13 @@ from collections.abc import Callable
 from exchanges.adapters.krw import errors
 from exchanges.adapters.upbit.refusals import reason_of
 from exchanges.transport import jwt
-from exchanges.transport.calls import Pace
+from exchanges.transport.limits import Pace
 from exchanges.transport.verdicts import Verdict
 from exchanges.transport.wire import Keys, Params, Reply, Request, SignedRequest
 
 VENUE = "upbit"
 REMAINING = re.compile(r"group=([a-z0-9_-]+);\s*min=\d+;\s*sec=(\d+)", re.IGNORECASE)
+BANNED_FOR = re.compile(r"(\d{1,7})\s*(?:초|sec)")
 
 
 class UpbitDialect:
@@ -40,11 +41,18 @@ class UpbitDialect:
         return errors.verdict(reply, lambda name, status: reason_of(name, status=status))
 
     def pace(self, request: Request, reply: Reply) -> Pace:
-        """Read `Remaining-Req: group=order; min=1800; sec=11`: at 0 wait for the next second."""
+        """Read `Remaining-Req: group=order; min=1800; sec=11`: at 0 wait for the next second.
+
+        A ban (418) says in its message how long it lasts.
+        """
+        if reply.status == 418:
+            message = BANNED_FOR.search(reply.body.decode("utf-8", "replace"))
+            return Pace(hold_seconds=int(message[1]) if message else 0)
         found = REMAINING.search(reply.headers.get("remaining-req", ""))
         if found is None:
             return Pace()
-        return Pace(group=found[1], hold_seconds=1.0 if int(found[2]) == 0 else 0.0)
+        group, left = found[1].lower(), int(found[2])
+        return Pace(group=group, left={group: left}, hold_seconds=0 if left else 1)
 
 
 def token(keys: Keys, nonce: str, params: Params) -> str:

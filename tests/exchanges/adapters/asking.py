@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from exchanges.adapters.binance.client import BinanceVenue
 from exchanges.adapters.bithumb.client import BithumbVenue
 from exchanges.adapters.upbit.client import UpbitVenue
+from exchanges.transport.budget import RateBudget
 from exchanges.transport.wire import Keys
 from exchanges.values import DepositAddress, Market, OrderRequest, Side, WithdrawalRequest
 from tests.exchanges.payloads import bithumb_error, bithumb_private, upbit_error
@@ -26,18 +27,30 @@ ADDRESS = DepositAddress(
 )
 
 Make = Callable[[RawServer], Any]
+VenueT = TypeVar("VenueT", BinanceVenue, BithumbVenue, UpbitVenue)
+
+
+def _made(adapter: type[VenueT], server: RawServer) -> VenueT:
+    """Make an adapter that keeps its venue's limits by itself."""
+    return adapter(
+        base_url=server.url,
+        keys=KEYS,
+        clock=lambda: NOW,
+        budget=RateBudget(adapter.code, adapter.limits),
+        deadline_seconds=2,
+    )
 
 
 def upbit(server: RawServer) -> UpbitVenue:
-    return UpbitVenue(base_url=server.url, keys=KEYS, clock=lambda: NOW, deadline_seconds=2)
+    return _made(UpbitVenue, server)
 
 
 def bithumb(server: RawServer) -> BithumbVenue:
-    return BithumbVenue(base_url=server.url, keys=KEYS, clock=lambda: NOW, deadline_seconds=2)
+    return _made(BithumbVenue, server)
 
 
 def global_venue(server: RawServer) -> BinanceVenue:
-    return BinanceVenue(base_url=server.url, keys=KEYS, clock=lambda: NOW, deadline_seconds=2)
+    return _made(BinanceVenue, server)
 
 
 VENUES = pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from exchanges.adapters.rates.client import frankfurter, open_er_api
-from exchanges.errors import OutcomeUnknownError, RefusalReason, RefusedError, ThrottledError
+from exchanges.errors import OutcomeUnknownError, RefusalReason, RefusedError
 from exchanges.metrics import VENUE_CALLS
 from exchanges.values import Market, OrderStatus
 from tests.exchanges.adapters.asking import (
@@ -281,41 +281,3 @@ def test_there_is_no_fallback_for_a_rate_that_is_missing(body: bytes) -> None:
         with pytest.raises(OutcomeUnknownError):
             source.usd_krw()
         source.close()
-
-
-def test_a_wallet_route_that_is_used_up_holds_no_orders_back() -> None:
-    used_up = reply(b'{"code":-1003,"msg":""}', status=429, headers={"Retry-After": "60"})
-    with raw_server(used_up, binance_error(-2010, "insufficient balance")) as server:
-        venue = global_venue(server)
-        with pytest.raises(ThrottledError):
-            venue.withdrawals("XRP", since=NOW)
-        with pytest.raises(ThrottledError):
-            venue.withdrawals("XRP", since=NOW)
-        with pytest.raises(RefusedError):
-            venue.place_order(order_request(XRP_USDT))
-        venue.close()
-        assert len(server.requests) == 2
-
-
-@pytest.mark.parametrize(
-    ("make", "headers"),
-    [
-        (upbit, {"Remaining-Req": "group=order; min=1800; sec=0"}),
-        (global_venue, {"X-MBX-ORDER-COUNT-10S": "50"}),
-        (global_venue, {"X-MBX-USED-WEIGHT-1M": "5990"}),
-    ],
-)
-def test_a_limit_that_is_almost_used_up_makes_the_next_order_wait(
-    make: Make, headers: dict[str, str]
-) -> None:
-    refused = reply(
-        b'{"error":{"name":"insufficient_funds_bid"},"code":-2010,"msg":""}',
-        status=400,
-        headers=headers,
-    )
-    with raw_server(refused) as server:
-        venue = make(server)
-        with pytest.raises(RefusedError):
-            venue.place_order(order_request(XRP_KRW))
-        assert venue._transport._budget.seconds_to_wait("place_order") > 0
-        venue.close()
