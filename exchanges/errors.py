@@ -14,7 +14,8 @@ class RefusalReason(StrEnum):
     MARKET_CLOSED = "market_closed"
     WALLET_CLOSED = "wallet_closed"
     ADDRESS = "address"  # not registered, malformed, memo missing
-    KEY = "key"  # key, signature, permission, clock
+    KEY = "key"  # key, signature, permission
+    CLOCK = "clock"  # our stamp is too old or too new for it: not processed
     LIMIT = "limit"  # daily quota or similar
     TRAVEL_RULE = "travel_rule"
     OTHER = "other"

@@ -95,3 +95,31 @@ def note_hold(*, venue: str, group: str, cause: str) -> None:
 def note_unshared(*, venue: str) -> None:
     """Count a request for tokens that the shared store did not answer."""
     UNSHARED.labels(venue=venue).inc()
+
+
+CLOCK_AHEAD = Gauge(
+    "kimp_venue_clock_ahead_seconds",
+    "How far the venue's clock is ahead of this host's, as last measured; negative: behind.",
+    ["venue"],
+    multiprocess_mode="mostrecent",
+)
+CLOCK_DOUBT = Gauge(
+    "kimp_venue_clock_doubt_seconds",
+    "By how much that may be wrong, either way.",
+    ["venue"],
+    multiprocess_mode="mostrecent",
+)
+CLOCK_REFUSALS = Counter(
+    "kimp_venue_clock_refusals_total", "Calls that the venue refused for their stamp.", ["venue"]
+)
+
+
+def note_clock(*, venue: str, ahead: float, doubt: float) -> None:
+    """Note where a venue's clock stands, in seconds."""
+    CLOCK_AHEAD.labels(venue=venue).set(ahead)
+    CLOCK_DOUBT.labels(venue=venue).set(doubt)
+
+
+def note_clock_refusal(*, venue: str) -> None:
+    """Count a call that was refused for its stamp."""
+    CLOCK_REFUSALS.labels(venue=venue).inc()

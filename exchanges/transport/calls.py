@@ -20,12 +20,14 @@ from exchanges.errors import (
     KeptBackError,
     NotSentError,
     OutcomeUnknownError,
+    RefusalReason,
     RefusedError,
     ThrottledError,
     VenueError,
 )
-from exchanges.metrics import observe_call, observe_wait
+from exchanges.metrics import note_clock_refusal, observe_call, observe_wait
 from exchanges.transport.budget import RateBudget, UsedUpError
+from exchanges.transport.clock import VenueClock
 from exchanges.transport.limits import Pace, priority_of
 from exchanges.transport.verdicts import (
     LIMITER_STATUSES,
@@ -63,15 +65,21 @@ class Dialect(Protocol):
 
 
 class VenueTransport:
-    """Makes calls in one venue's dialect. One instance belongs to one thread; budgets are shared."""
+    """Makes calls in one venue's dialect. One instance belongs to one thread; budgets are shared.
 
-    def __init__(
+    `measure` looks at the venue's clock and notes it in `venue_clock`; it is called when a stamp of
+    ours was refused.
+    """
+
+    def __init__(  # noqa: PLR0913  one keyword per part that a call is made of
         self,
         dialect: Dialect,
         sender: Sender,
         *,
         clock: Callable[[], datetime],
         budget: RateBudget | None = None,
+        venue_clock: VenueClock | None = None,
+        measure: Callable[[], object] | None = None,
         deadline_seconds: float = 10,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
@@ -80,6 +88,8 @@ class VenueTransport:
         self._sender = sender
         self._clock = clock
         self._budget = budget or RateBudget()
+        self._venue_clock = venue_clock or VenueClock(dialect.venue, wall=clock)
+        self._measure = measure
         self._deadline_seconds = deadline_seconds
         self._sleep = sleep
         self._jitter = jitter
@@ -106,6 +116,9 @@ class VenueTransport:
     ) -> float | None:
         """Give seconds to pause before the same call again; None if it must not be repeated here."""
         pause = FIRST_PAUSE_SECONDS * (1 << (attempt - 1)) * (0.5 + self._jitter())
+        if isinstance(error, RefusedError) and error.reason is RefusalReason.CLOCK:
+            may_repeat = self._has_measured() and not request.moves_money
+            return 0.0 if may_repeat and attempt < ATTEMPTS else None
         if attempt == ATTEMPTS or isinstance(error, RefusedError | KeptBackError):
             return None
         if isinstance(error, NotSentError):
@@ -117,6 +130,17 @@ class VenueTransport:
             return wait + pause if wait <= LONGEST_PAUSE_SECONDS else None
         return pause
 
+    def _has_measured(self) -> bool:
+        """Measure the venue's clock after it refused a stamp, unless that was done a moment ago."""
+        note_clock_refusal(venue=self._dialect.venue)
+        if not self._venue_clock.refused() or self._measure is None:
+            return False
+        try:
+            self._measure()
+        except VenueError:
+            return False
+        return True
+
     def _attempt(self, request: Request, parse: Callable[[Reply], T], ends_at: float) -> T:
         self._keep_pace(request, ends_at)
         started = time.monotonic()
@@ -126,11 +150,14 @@ class VenueTransport:
             reply = self._send(request, ends_at)
             status = reply.status
             self._note_pace(request, reply)
+            self._venue_clock.look(reply)
             return self._judge(request, reply, parse)
         except VenueError as raised:
             error = raised
             raise
         finally:
+            if request.is_signed and _took_our_stamp(status, error):
+                self._venue_clock.accepted()
             self._note(request, status, error, time.monotonic() - started)
 
     def _keep_pace(self, request: Request, ends_at: float) -> None:
@@ -194,7 +221,7 @@ class VenueTransport:
             request.operation,
             pace,
             status=reply.status if turns_away else None,
-            epoch_seconds=self._clock().timestamp(),
+            epoch_seconds=self._venue_clock.stamp().timestamp(),
         )
 
     def _note(
@@ -222,6 +249,13 @@ class VenueTransport:
             outcome=outcome,
             seconds=seconds,
         )
+
+
+def _took_our_stamp(status: int | None, error: VenueError | None) -> bool:
+    """Say whether a signed call got past the venue's check of its stamp."""
+    if isinstance(error, RefusedError):
+        return error.reason not in {RefusalReason.CLOCK, RefusalReason.KEY}
+    return error is None and status is not None
 
 
 def outcome_of(error: VenueError | None) -> str:

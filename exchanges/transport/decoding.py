@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 import msgspec
@@ -58,6 +59,15 @@ def instant(text: str | None) -> datetime | None:
         return None
     aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
     return aware.astimezone(UTC)
+
+
+def date_header(headers: Mapping[str, str]) -> datetime | None:
+    """Read the whole second that a reply's Date names as aware UTC; None if there is none to read."""
+    try:
+        parsed = parsedate_to_datetime(headers.get("date", ""))
+    except ValueError:
+        return None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 def from_milliseconds(stamp: int | None) -> datetime | None:

@@ -53,6 +53,7 @@ class HttpSender:
         raise LostError(cause, was_sent=attempt.was_sent)
 
     def _exchange(self, signed: SignedRequest, attempt: Attempt) -> Reply:
+        began_at = time.monotonic()
         response = self._adapter.send(
             self._prepared(signed),
             stream=True,
@@ -61,7 +62,13 @@ class HttpSender:
         with response:
             body = self._whole_body(response)
             headers = {name.lower(): value for name, value in response.headers.items()}
-            return Reply(status=response.status_code, headers=headers, body=body)
+            return Reply(
+                status=response.status_code,
+                headers=headers,
+                body=body,
+                began_at=began_at,
+                ended_at=time.monotonic(),
+            )
 
     def _whole_body(self, response: requests.Response) -> bytes:
         """Read to the end: a truncated body shows itself only at the read after the last byte."""

@@ -47,11 +47,16 @@ class SignedRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A whole HTTP reply. Header names are lower-case."""
+    """A whole HTTP reply. Header names are lower-case.
+
+    It was made between two instants of our monotonic clock: the call began, the last byte was read.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
+    began_at: float = 0.0
+    ended_at: float = 0.0
 
     @property
     def is_success(self) -> bool:

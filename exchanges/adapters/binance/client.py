@@ -12,6 +12,7 @@ from exchanges.adapters.binance.refusals import CANCEL_REFUSED, ORDER_NOT_FOUND
 from exchanges.errors import RefusedError
 from exchanges.transport.budget import RateBudget
 from exchanges.transport.calls import VenueTransport
+from exchanges.transport.clock import VenueClock
 from exchanges.transport.decoding import decode
 from exchanges.transport.http import HttpSender
 from exchanges.transport.wire import Keys, Reply
@@ -31,6 +32,7 @@ from exchanges.values import (
 )
 
 HISTORY = timedelta(days=89)  # Binance shows 90 days at most
+MILLISECOND = timedelta(milliseconds=1)
 
 ORDER_RULE = OutcomeRule(
     absence_proves_after_seconds=15, client_id_is_burned=False, lookup_grace_seconds=60
@@ -52,6 +54,7 @@ class BinanceVenue:
 
     code = VENUE
     limits = limits.LIMITS
+    has_time_endpoint = True
     order_rule = ORDER_RULE
     withdrawal_rule = WITHDRAWAL_RULE
 
@@ -62,15 +65,19 @@ class BinanceVenue:
         keys: Keys,
         clock: Callable[[], datetime],
         budget: RateBudget | None = None,
+        venue_clock: VenueClock | None = None,
         deadline_seconds: float = 10,
     ) -> None:
         self._clock = clock
         self._budget = budget or RateBudget(VENUE)
+        self._venue_clock = venue_clock or VenueClock(VENUE, wall=clock)
         self._transport = VenueTransport(
-            BinanceDialect(keys, clock),
+            BinanceDialect(keys, self._venue_clock.stamp),
             HttpSender(base_url),
             clock=clock,
             budget=self._budget,
+            venue_clock=self._venue_clock,
+            measure=self.server_time,
             deadline_seconds=deadline_seconds,
         )
 
@@ -215,11 +222,16 @@ class BinanceVenue:
         )
 
     def server_time(self) -> datetime:
-        """Read the venue's clock."""
-        return self._transport.call(
-            build.public("server_time", "/api/v3/time"),
-            lambda reply: payloads.server_time(reply.body),
-        )
+        """Read the venue's clock, and how far it lies from ours."""
+
+        def parse(reply: Reply) -> datetime:
+            at = payloads.server_time(reply.body)
+            self._venue_clock.note(
+                at, at + MILLISECOND, began_at=reply.began_at, ended_at=reply.ended_at
+            )
+            return at
+
+        return self._transport.call(build.public("server_time", "/api/v3/time"), parse)
 
     def close(self) -> None:
         """Give connections back."""

@@ -25,7 +25,7 @@ RECEIVE_WINDOW_MS = 5000  # bounds how late a delayed order can still be accepte
 
 
 class BinanceDialect:
-    """Signs with one account's keys; `clock` gives aware UTC instants."""
+    """Signs with one account's keys; `clock` gives the venue's time as well as it is known."""
 
     venue = VENUE
 

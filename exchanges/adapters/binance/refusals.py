@@ -23,7 +23,7 @@ CODES: dict[str, RefusalReason] = {
     "-1014": RefusalReason.RULES,
     "-1016": RefusalReason.MARKET_CLOSED,
     "-1020": RefusalReason.RULES,
-    "-1021": RefusalReason.KEY,  # clock outside of the receive window
+    "-1021": RefusalReason.CLOCK,  # outside of the receive window
     "-1022": RefusalReason.KEY,
     CANCEL_REFUSED: RefusalReason.OTHER,
     ORDER_NOT_FOUND: RefusalReason.OTHER,

@@ -54,7 +54,7 @@ class BithumbVenue(KoreanVenue):
     withdrawal_rule = WITHDRAWAL_RULE
 
     def _dialect(self, keys: Keys) -> BithumbDialect:
-        return BithumbDialect(keys, self._clock)
+        return BithumbDialect(keys, self._venue_clock.stamp)
 
     def market_rules(self, market: Market) -> MarketRules:
         """Read the rules of a market: fee, minimum and price unit of the account, the last price."""

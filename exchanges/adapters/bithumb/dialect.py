@@ -23,7 +23,10 @@ VENUE = "bithumb"
 
 
 class BithumbDialect:
-    """Signs with one account's keys; `nonce` gives a new UUID text each time."""
+    """Signs with one account's keys; `nonce` gives a new UUID text each time.
+
+    `clock` gives the venue's time as well as it is known.
+    """
 
     venue = VENUE
 

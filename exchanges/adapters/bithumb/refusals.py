@@ -27,7 +27,7 @@ NAMES: dict[str, RefusalReason] = {
     "travel_rule_consent_required": RefusalReason.TRAVEL_RULE,
     "invalid_query_payload": RefusalReason.KEY,
     "jwt_verification": RefusalReason.KEY,
-    "expired_jwt": RefusalReason.KEY,  # its stamp is too far from the venue's clock
+    "expired_jwt": RefusalReason.CLOCK,  # its stamp is too far from the venue's clock
     "invalid_access_key": RefusalReason.KEY,
     "notallowip": RefusalReason.KEY,
     "out_of_scope": RefusalReason.KEY,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from exchanges.adapters.krw import books, build, transfers, wallets
 from exchanges.errors import RefusedError
 from exchanges.transport.budget import RateBudget
 from exchanges.transport.calls import Dialect, VenueTransport
-from exchanges.transport.decoding import UnreadableError
+from exchanges.transport.clock import VenueClock
+from exchanges.transport.decoding import UnreadableError, date_header
 from exchanges.transport.http import HttpSender
 from exchanges.transport.limits import VenueLimits
 from exchanges.transport.wire import Keys, Reply
@@ -37,6 +37,7 @@ class KoreanVenue(ABC):
 
     code: str
     limits: VenueLimits
+    has_time_endpoint = False
     words: transfers.Words
     order_names: build.OrderNames
     unknown_orders: frozenset[str]  # its errors that say "no such order"
@@ -48,20 +49,24 @@ class KoreanVenue(ABC):
         keys: Keys,
         clock: Callable[[], datetime],
         budget: RateBudget | None = None,
+        venue_clock: VenueClock | None = None,
         deadline_seconds: float = 10,
     ) -> None:
         self._clock = clock
+        self._venue_clock = venue_clock or VenueClock(self.code, wall=clock, reads_dates=True)
         self._transport = VenueTransport(
             self._dialect(keys),
             HttpSender(base_url),
             clock=clock,
             budget=budget,
+            venue_clock=self._venue_clock,
+            measure=self.server_time,
             deadline_seconds=deadline_seconds,
         )
 
     @abstractmethod
     def _dialect(self, keys: Keys) -> Dialect:
-        """Give the venue's wire; the clock is set."""
+        """Give the venue's wire; the clocks are set."""
 
     @abstractmethod
     def _network(self, asset: str, network: str, state: str) -> NetworkRules:
@@ -197,7 +202,7 @@ def body_of(reply: Reply) -> bytes:
 
 
 def _date(reply: Reply) -> datetime:
-    try:
-        return parsedate_to_datetime(reply.headers.get("date", ""))
-    except ValueError:
-        raise UnreadableError("no Date header") from None
+    at = date_header(reply.headers)
+    if at is None:
+        raise UnreadableError("no Date header")
+    return at

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from exchanges.adapters.binance.client import BinanceVenue
 from exchanges.errors import (
     NotSentError,
     OutcomeUnknownError,
@@ -17,8 +15,7 @@ from exchanges.errors import (
     RefusedError,
 )
 from exchanges.registry import utc_now
-from exchanges.simulator.server import RunningSimulator, start_in_thread
-from exchanges.transport.plain import get_json
+from exchanges.simulator.server import start_in_thread
 from exchanges.transport.wire import Keys
 from exchanges.values import OrderRequest, OrderStatus
 from tests.exchanges.adapters.faulty import ADAPTERS, Desk, checked, desk_at
@@ -290,19 +287,6 @@ def test_a_wrong_secret_is_refused_as_key(desk: Desk) -> None:
         wrong.balances()
     wrong.close()
     assert caught.value.reason is RefusalReason.KEY
-
-
-def test_a_clock_outside_of_the_window_is_refused_as_key(fresh_venues: RunningSimulator) -> None:
-    account = get_json(f"{fresh_venues.control_url}/control/accounts", 5)[1]["accounts"]["binance"]
-    late = BinanceVenue(
-        base_url=account["base_url"],
-        keys=Keys(access=account["access_key"], secret=account["secret_key"]),
-        clock=lambda: utc_now() - timedelta(seconds=6),
-    )
-    with pytest.raises(RefusedError) as caught:
-        late.balances()
-    late.close()
-    assert (caught.value.reason, caught.value.code) == (RefusalReason.KEY, "-1021")
 
 
 def test_the_check_after_every_test_finds_an_order_that_was_sent_twice(binance: Desk) -> None:
