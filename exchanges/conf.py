@@ -9,11 +9,15 @@ from django.conf import settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSettings:
-    """Where a venue is and with which keys; keys are never printed."""
+    """Where a venue is and with which keys; keys are never printed.
+
+    `is_limited`: it has rate limits, as all but some simulated ones do.
+    """
 
     base_url: str
     access: str = field(repr=False)
     secret: str = field(repr=False)
+    is_limited: bool = True
 
 
 def is_live() -> bool:
@@ -91,3 +95,13 @@ def eximbank() -> EximbankSettings:
 def deadline_seconds() -> int:
     """Give the total time a venue call may take."""
     return int(settings.KIMP_VENUE_DEADLINE_SECONDS)
+
+
+def egress() -> str:
+    """Give the name of the address that this host's calls come from; empty: the desk has one only."""
+    return str(settings.KIMP_EGRESS)
+
+
+def clock_limit_seconds() -> int:
+    """Give how far a venue's clock may lie from ours before trading there stops."""
+    return int(settings.KIMP_CLOCK_LIMIT_SECONDS)

@@ -9,7 +9,17 @@ from django.db import models
 from django.db.models import CheckConstraint, Q, UniqueConstraint
 from django.utils.translation import gettext_lazy as _
 
+from exchanges.shared import RateWindow, VenueClock
 from exchanges.values import DepositAddress, Market, MarketRules, NetworkRules
+
+__all__ = [
+    "MarketRule",
+    "NetworkRule",
+    "RateWindow",
+    "RegisteredAddress",
+    "TransferRoute",
+    "VenueClock",
+]
 
 
 class MarketRule(models.Model):

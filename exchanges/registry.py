@@ -6,9 +6,11 @@ simulated ones bring their own.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -18,9 +20,21 @@ from exchanges.adapters.binance.client import BinanceVenue
 from exchanges.adapters.bithumb.client import BithumbVenue
 from exchanges.adapters.rates.client import Eximbank, frankfurter, open_er_api
 from exchanges.adapters.upbit.client import UpbitVenue
-from exchanges.errors import ModeError, NotSentError, OutcomeUnknownError
+from exchanges.clocks import ClockState
+from exchanges.errors import (
+    KeptBackError,
+    ModeError,
+    NotSentError,
+    OutcomeUnknownError,
+    RefusalReason,
+    RefusedError,
+    VenueError,
+)
+from exchanges.pacing.process import HOST, Pacing
 from exchanges.port import RateSource, Venue
 from exchanges.transport.budget import RateBudget
+from exchanges.transport.clock import VenueClock
+from exchanges.transport.limits import is_settling
 from exchanges.transport.plain import get_json
 from exchanges.transport.wire import Keys
 from exchanges.values import Book, Market
@@ -64,7 +78,6 @@ class _Shared:
 
 _shared = _Shared()
 _guard = threading.Lock()
-_budgets = {code: RateBudget() for code in VENUES}
 _mine = threading.local()
 
 
@@ -120,11 +133,13 @@ def venue(code: str) -> Venue:
         return held[1]
     if held is not None:
         held[1].close()
-    made = ADAPTERS[code](
+    adapter = ADAPTERS[code]
+    made = adapter(
         base_url=account.base_url,
         keys=Keys(access=account.access, secret=account.secret),
         clock=utc_now,
-        budget=_budgets[code],
+        budget=_pacing.budget(code, adapter.limits, is_limited=account.is_limited),
+        venue_clock=_clock(code),
         deadline_seconds=conf.deadline_seconds(),
     )
     kept[code] = (account, made)
@@ -150,8 +165,17 @@ def book(code: str, market: Market, *, newest: timedelta, depth: int = 15) -> Bo
 
 
 def public_venue(code: str, base_url: str) -> Venue:
-    """Make an adapter without keys for public reads at any address; the caller closes it."""
-    return ADAPTERS[code](base_url=base_url, keys=Keys(access="", secret=""), clock=utc_now)
+    """Make an adapter without keys for public reads at any address; the caller closes it.
+
+    It keeps the venue's limits by itself: there may be no database, and no desk.
+    """
+    adapter = ADAPTERS[code]
+    return adapter(
+        base_url=base_url,
+        keys=Keys(access="", secret=""),
+        clock=utc_now,
+        budget=RateBudget(code, adapter.limits),
+    )
 
 
 def stream_url(code: str) -> str:
@@ -179,11 +203,73 @@ def rate_sources() -> tuple[RateSource, ...]:
     return held[1]
 
 
+@contextmanager
+def settling() -> Iterator[None]:
+    """Let reads go before polling: they settle what became of something that moved money."""
+    token = is_settling.set(True)
+    try:
+        yield
+    finally:
+        is_settling.reset(token)
+
+
+def demand_open(code: str, operation: str) -> None:
+    """Raise KeptBackError while the venue wants this operation left alone: nothing need be intended."""
+    seconds = _pacing.seconds_held(code, operation)
+    if seconds > 0:
+        raise KeptBackError(
+            f"{code} {operation}: kept back, the venue asked us to wait",
+            venue=code,
+            operation=operation,
+            retry_after_seconds=math.ceil(seconds),
+        )
+
+
+def clock_state(code: str) -> ClockState:
+    """Give where a venue's clock stands, by a look that is at most a minute old.
+
+    Raises VenueError if the venue cannot be asked and nothing is known.
+    """
+    known = _clock(code)
+    try:
+        _look_at_clock(code, known)
+    except VenueError:
+        known.look_failed()
+        if known.state().ahead_seconds is None:
+            raise
+    state = known.state()
+    _pacing.tell_clock(state)
+    return state
+
+
+def _look_at_clock(code: str, known: VenueClock) -> None:
+    """Measure what is old; try a clock that was refused again when that is due."""
+    is_on_trial = known.may_probe()
+    if is_on_trial or known.wants_look():
+        venue(code).server_time()
+    if is_on_trial:
+        try:
+            venue(code).balances()
+        except RefusedError as refusal:
+            if refusal.reason is not RefusalReason.CLOCK:
+                raise
+
+
+def host_name() -> str:
+    """Name the host whose clock this process goes by."""
+    return HOST
+
+
+def _clock(code: str) -> VenueClock:
+    return _pacing.clock(code, reads_dates=not ADAPTERS[code].has_time_endpoint)
+
+
 def forget() -> None:
     """Make every thread build its adapters anew (another simulator, another mode)."""
     with _guard:
         _shared.simulated = None
         _shared.generation += 1
+    _pacing.forget()
 
 
 def release() -> None:
@@ -198,6 +284,9 @@ def release() -> None:
 def utc_now() -> datetime:
     """Read the clock adapters stamp with."""
     return datetime.now(UTC)  # noqa: TID251 - the composition of adapters is an entry point
+
+
+_pacing = Pacing(wall=utc_now)
 
 
 def _kept() -> dict[str, tuple[conf.AccountSettings, Venue]]:
@@ -237,14 +326,18 @@ def _fetch_accounts(code: str) -> dict[str, conf.AccountSettings]:
     try:
         status, document = get_json(f"{url}/control/accounts", CONTROL_SECONDS)
         rows = document["accounts"] if status == 200 else {}
+        is_limited = document.get("limits") is not False if status == 200 else True
         wanted = {code, *(name for name in VENUES if name in rows)}
-        return {name: _read_account(rows, name) for name in wanted}
+        return {name: _read_account(rows, name, is_limited=is_limited) for name in wanted}
     except (NotSentError, OutcomeUnknownError, KeyError, TypeError):
         raise NotSentError(told, venue=code, operation="accounts") from None
 
 
-def _read_account(document: Any, name: str) -> conf.AccountSettings:
+def _read_account(document: Any, name: str, *, is_limited: bool) -> conf.AccountSettings:
     row = document[name]
     return conf.AccountSettings(
-        base_url=row["base_url"], access=row["access_key"], secret=row["secret_key"]
+        base_url=row["base_url"],
+        access=row["access_key"],
+        secret=row["secret_key"],
+        is_limited=is_limited,
     )

@@ -130,6 +130,8 @@ TABLE: tuple[Setting, ...] = (
     _row("KIMP_OPERATOR", Kind.TEXT, "who acts through commands when --as is not given"),
     _row("KIMP_LEASE_SECONDS", Kind.COUNT, "how long a claim on a cycle lasts unrenewed", "30"),
     _row("KIMP_VENUE_DEADLINE_SECONDS", Kind.COUNT, "longest that one call of a venue may take, repeats of reads included", "10"),
+    _row("KIMP_EGRESS", Kind.TEXT, "names the address this host's calls come from, where hosts have different ones: venues count some limits by address"),
+    _row("KIMP_CLOCK_LIMIT_SECONDS", Kind.COUNT, "how far a venue's clock may lie from ours before trading there stops", "5"),
     _row("KIMP_WORKER_THREADS", Kind.COUNT, "cycles that one initiator or finalizer drives at a time", "4"),
     Setting(
         name="KIMP_LOG_FORMAT", kind=Kind.TEXT, default="auto", choices=("auto", "json", "console"),

@@ -29,7 +29,14 @@ from cycles.models import (
     Step,
     Transition,
 )
-from exchanges.models import MarketRule, NetworkRule, RegisteredAddress, TransferRoute
+from exchanges.models import (
+    MarketRule,
+    NetworkRule,
+    RateWindow,
+    RegisteredAddress,
+    TransferRoute,
+    VenueClock,
+)
 from tests import builders
 from tests.cycles.models.refusing import refused
 
@@ -174,6 +181,18 @@ def route(count: int = 1, **facts: Any) -> Try:
     return new(TransferRoute, count, **(sound | times | facts))
 
 
+def window(count: int = 1, **facts: Any) -> Try:
+    """Insert a window of a venue's limiter."""
+    sound = {"venue": "upbit", "name": "order", "scope": "account", "used": [0] * 10}
+    return new(RateWindow, count, **(sound | {"span_ms": 1000, "most": 12} | facts))
+
+
+def clock(count: int = 1, **facts: Any) -> Try:
+    """Insert what a host measured of a venue's clock."""
+    sound = {"venue": "upbit", "host": "here", "ahead_ms": 1, "doubt_ms": 1, "measured_at": THEN}
+    return new(VenueClock, count, **(sound | facts))
+
+
 UNKNOWN = "NONE"
 TRIES: list[tuple[str, Try]] = [
     ("cycle_status_known", cycle(status=UNKNOWN)),
@@ -283,6 +302,10 @@ TRIES: list[tuple[str, Try]] = [
     ("registered_address_is_named", address(address="")),
     ("transfer_route_once", route(2)),
     ("transfer_route_overdue_later", route(overdue_seconds=9)),
+    ("rate_window_once", window(2)),
+    ("rate_window_numbers", window(span_ms=0)),
+    ("rate_window_numbers", window(most=-1)),
+    ("venue_clock_once", clock(2)),
 ]
 
 
@@ -317,6 +340,6 @@ def test_what_the_tries_vary_is_sound_by_itself() -> None:
         account(),
         account(owner="CYCLE", cycle=itself),
     ]
-    for attempt in [*sound, policy(), market(), network(), address(), route()]:
+    for attempt in [*sound, policy(), market(), network(), address(), route(), window(), clock()]:
         attempt(row)
     assert ExchangeCall.objects.filter(cycle=row).count() == 1

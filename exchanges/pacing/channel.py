@@ -1,0 +1,129 @@
+"""A thread with a database connection of its own: asked with patience, told things without waiting.
+
+So a caller is never kept by a database that is slow or away, and nothing of this joins a transaction
+of the caller's.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import structlog
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.utils import CursorWrapper
+
+from exchanges.transport.windows import StoreAwayError
+
+IDLE_SECONDS = 60  # then the connection is given back
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 10.0
+END_SECONDS = 2.0
+
+Work = Callable[[CursorWrapper], object]
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Job:
+    work: Work
+    asked_at: float
+    done: threading.Event = field(default_factory=threading.Event)
+    result: Any = None
+    has_failed: bool = False
+
+
+class Channel:
+    """Runs statements one after the other, each in a transaction of its own (autocommit)."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._pid = 0
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._away_until = 0.0
+        self._pause_seconds = 0.0
+        self._late: _Job | None = None
+
+    def ask(self, work: Work, *, patience_seconds: float) -> Any:
+        """Run and give the result; raises StoreAwayError if it fails or takes too long."""
+        if self._is_known_away():
+            raise StoreAwayError
+        job = self._put(work)
+        if not job.done.wait(patience_seconds) or job.has_failed:
+            raise StoreAwayError
+        return job.result
+
+    def tell(self, work: Work) -> None:
+        """Run when possible; what a database that is away would have to hear is dropped."""
+        if not self._is_known_away():
+            self._put(work)
+
+    def close(self) -> None:
+        """End the thread and give the connection back; the next request begins anew."""
+        with self._guard:
+            thread, self._thread = self._thread, None
+            self._jobs.put(None)
+        if thread is not None:
+            thread.join(END_SECONDS)
+
+    def _is_known_away(self) -> bool:
+        """Say whether asking would be for nothing: it failed a moment ago, or still hangs."""
+        late = self._late
+        hangs = late is not None and time.monotonic() - late.asked_at > FIRST_PAUSE_SECONDS
+        return hangs or time.monotonic() < self._away_until
+
+    def _put(self, work: Work) -> _Job:
+        job = _Job(work, time.monotonic())
+        with self._guard:
+            # A child process has its parent's queue and connection, but not its thread.
+            if self._thread is None or self._pid != os.getpid():
+                self._pid, self._jobs, self._late = os.getpid(), SimpleQueue(), None
+                self._thread = threading.Thread(
+                    target=self._run, args=(self._jobs,), name="pacing", daemon=True
+                )
+                self._thread.start()
+            self._jobs.put(job)
+        return job
+
+    def _run(self, jobs: SimpleQueue[_Job | None]) -> None:
+        """Do one job after the other until told to end."""
+        connection = connections.create_connection(DEFAULT_DB_ALIAS)
+        while True:
+            try:
+                job = jobs.get(timeout=IDLE_SECONDS)
+            except Empty:
+                connection.close()
+                continue
+            if job is None:
+                connection.close()
+                return
+            self._late = job
+            try:
+                with connection.cursor() as cursor:
+                    job.result = job.work(cursor)
+                self._note_answer()
+            except Exception as error:  # noqa: BLE001  this thread's boundary: it is away, whatever it is
+                job.has_failed = True
+                connection.close()
+                self._note_failure(error)
+            self._late = None
+            job.done.set()
+
+    def _note_answer(self) -> None:
+        if self._pause_seconds:
+            log.info("pacing.database_answers_again")
+        self._pause_seconds = 0.0
+
+    def _note_failure(self, error: Exception) -> None:
+        """Say it once; leave the database alone for a while, longer each time."""
+        if not self._pause_seconds:
+            log.warning("pacing.database_away", error=type(error).__name__)
+        longer = max(2 * self._pause_seconds, FIRST_PAUSE_SECONDS)
+        self._pause_seconds = min(longer, LONGEST_PAUSE_SECONDS)
+        self._away_until = time.monotonic() + self._pause_seconds
