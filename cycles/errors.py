@@ -121,3 +121,11 @@ class DatabaseBusyError(CycleError):
     code = "database_busy"
     http_status = 503
     exit_code = 75
+
+
+class VenueClockError(CycleError):
+    """A venue's clock and ours lie too far apart to trade there; it goes on when they agree."""
+
+    code = "venue_clock"
+    http_status = 503
+    exit_code = 75

@@ -30,6 +30,7 @@ from cycles.services import (
     reconciling,
     seeding,
     sweeping,
+    venue_health,
     verifying,
 )
 from cycles.services.correlating import bound, carry, new_id, resume
@@ -60,6 +61,7 @@ SCHEDULES = (
     Scheduled(name="sweep_expired_leases", minutes=1),
     Scheduled(name="process_dead_letters", minutes=1),
     Scheduled(name="reconcile_open_calls", minutes=1),
+    Scheduled(name="tell_of_bans", minutes=1),
     Scheduled(name="deliver_alerts", minutes=1),
     Scheduled(name="refresh_markets", minutes=10),
     Scheduled(name="verify_ledger", minutes=5),
@@ -89,6 +91,11 @@ def reconcile_open_calls(correlation: Ids = None) -> object:
     return _run(
         "reconcile_open_calls", _asking_venues(reconciling.reconcile_open_calls), correlation
     )
+
+
+def tell_of_bans(correlation: Ids = None) -> object:
+    """Alert people of venues that have banned the desk for calling too often."""
+    return _run("tell_of_bans", venue_health.tell_of_bans, correlation)
 
 
 def deliver_alerts(correlation: Ids = None) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from importlib import import_module
@@ -39,6 +40,7 @@ from cycles.models import (
 )
 from cycles.services import booking, moving
 from cycles.services.locking import lock_cycle
+from exchanges import registry
 from exchanges.models import RegisteredAddress
 
 HOUR = timedelta(hours=1)
@@ -52,6 +54,14 @@ def person(name: str = "alice", *groups: str, is_staff: bool = True) -> User:
     user = User.objects.create_user(name, password=PASSWORD, is_staff=is_staff)
     user.groups.set(Group.objects.filter(name__in=groups))
     return user
+
+
+def right_clocks() -> None:
+    """Let this process have looked at the venues' clocks a moment ago: intents ask for no venue then."""
+    registry.forget()
+    now, moment = registry.utc_now(), time.monotonic()
+    for venue in registry.VENUES:
+        registry._clock(venue).note(now, now, began_at=moment, ended_at=moment)
 
 
 def desk(mode: Mode = Mode.RUN, kind: DeskKind = DeskKind.SIMULATED) -> Desk:

@@ -11,6 +11,7 @@ from cycles.domain.words import FailureClass
 from exchanges.errors import RefusalReason, RefusedError, ThrottledError, VenueError
 
 LONGEST_THROTTLE_SECONDS = 60  # then look again, whatever a ban says
+CLOCK_SECONDS = 2  # it was measured anew; while that does not help, nothing is intended
 
 
 class Turn(Enum):
@@ -47,14 +48,23 @@ def failed(failure: FailureClass, reason: str, **context: Any) -> Progress:
     return Progress(turn=Turn.FAIL, failure=failure, reason=reason, context=context)
 
 
-def not_asked(venue: str, error: VenueError) -> Progress:
-    """Say how to go on when a venue told nothing: its limiter costs time, never a retry.
+def unprocessed_for(error: VenueError) -> int | None:
+    """Give the seconds to wait after a call that a venue certainly did not process; None: it may have.
 
-    A key that may not even read is no passing trouble.
+    Its limiter turned it away, or refused our stamp: that costs time, never a retry.
     """
     if isinstance(error, ThrottledError):
-        seconds = min(max(error.retry_after_seconds or 1, 1), LONGEST_THROTTLE_SECONDS)
-        return waiting(timedelta(seconds=seconds), f"{venue} is asked too often: {error}")
+        return min(max(error.retry_after_seconds or 1, 1), LONGEST_THROTTLE_SECONDS)
+    if isinstance(error, RefusedError) and error.reason is RefusalReason.CLOCK:
+        return CLOCK_SECONDS
+    return None
+
+
+def not_asked(venue: str, error: VenueError) -> Progress:
+    """Say how to go on when a venue told nothing. A key that may not even read is no passing trouble."""
+    seconds = unprocessed_for(error)
+    if seconds is not None:
+        return waiting(timedelta(seconds=seconds), f"{venue} did not take the call: {error}")
     told = f"{venue} could not be asked: {error}"
     if isinstance(error, RefusedError) and error.reason is RefusalReason.KEY:
         return failed(FailureClass.KEY_REJECTED, told, refusal=error.reason.value, venue=venue)

@@ -9,7 +9,7 @@ import structlog
 from django.db.models.functions import Now
 
 from cycles import metrics
-from cycles.domain.progress import END, GO_ON, Progress, Turn, failed, not_asked
+from cycles.domain.progress import END, GO_ON, Progress, Turn, failed, not_asked, waiting
 from cycles.domain.words import (
     AccountOwner,
     CycleKind,
@@ -27,6 +27,7 @@ from cycles.errors import (
     HaltedError,
     LeaseLostError,
     StaleDataError,
+    VenueClockError,
 )
 from cycles.models import Cycle, Step
 from cycles.services import (
@@ -50,8 +51,11 @@ from exchanges.errors import ModeError, StaleReferenceError, VenueError
 log = structlog.get_logger(__name__)
 
 UNITS_A_CLAIM = 60  # then another cycle has its turn
-HALTED_DELAY = timedelta(seconds=5)
-BUSY_DELAY = timedelta(seconds=1)
+DELAYS: dict[type[CycleError], timedelta] = {  # what passes by itself, or by a person's hand
+    HaltedError: timedelta(seconds=5),
+    DatabaseBusyError: timedelta(seconds=1),
+    VenueClockError: timedelta(seconds=5),
+}
 NOW = timedelta(0)
 
 Handler = Callable[[Lease, Cycle], Progress]
@@ -102,10 +106,8 @@ def one_unit(lease: Lease) -> Progress:
         return _next(lease, cycle)
     except LeaseLostError:
         raise
-    except HaltedError as error:
-        return Progress(turn=Turn.WAIT, wait=HALTED_DELAY, reason=str(error))
-    except DatabaseBusyError as error:
-        return Progress(turn=Turn.WAIT, wait=BUSY_DELAY, reason=str(error))
+    except (HaltedError, DatabaseBusyError, VenueClockError) as error:
+        return waiting(DELAYS[type(error)], str(error))
     except VenueError as error:
         return not_asked(error.venue, error)
     except (StaleReferenceError, StaleDataError) as error:

@@ -18,7 +18,7 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models.functions import Coalesce, Now
 
-from cycles.domain.progress import GO_ON, Progress, failed
+from cycles.domain.progress import GO_ON, Progress, failed, unprocessed_for, waiting
 from cycles.domain.words import CallOutcome, FailureClass, Mode, Operation, StepState
 from cycles.errors import HaltedError, LeaseLostError
 from cycles.models import Alert, Cycle, Desk, ExchangeCall, Step
@@ -28,13 +28,14 @@ from cycles.services.locking import in_transaction, lock_cycle, persistently, sh
 from cycles.services.moving import Lease, lock_for_decision, touch
 from cycles.services.outage import UNREACHABLE
 from cycles.services.tracing import span
+from cycles.services.venue_health import demand_right_clock
 from exchanges import registry
 from exchanges.errors import (
     NotSentError,
-    OutcomeUnknownError,
     RefusalReason,
     RefusedError,
     ThrottledError,
+    VenueError,
 )
 from exchanges.models import RegisteredAddress
 from exchanges.values import OrderReport, OrderRequest, WithdrawalReport
@@ -50,11 +51,14 @@ FAILURE_BY_REFUSAL = {
     RefusalReason.WALLET_CLOSED: FailureClass.WALLET_CLOSED,
     RefusalReason.ADDRESS: FailureClass.POLICY_DENIED,
     RefusalReason.KEY: FailureClass.KEY_REJECTED,
+    RefusalReason.CLOCK: FailureClass.TRANSIENT,  # not counted: see `unprocessed_for`
     RefusalReason.LIMIT: FailureClass.REFUSED_RULES,
     RefusalReason.TRAVEL_RULE: FailureClass.TRAVEL_RULE_HOLD,
     RefusalReason.OTHER: FailureClass.REFUSED_RULES,
 }
 THROTTLED = "throttled"
+COSTS_TIME_ONLY = (THROTTLED, RefusalReason.CLOCK.value)
+TURNED_AWAY_OFTEN = 10
 SEND_WITHIN = timedelta(
     seconds=5
 )  # shorter than any venue's window in which absence proves nothing
@@ -69,6 +73,7 @@ class Noted:
     refusal: str = ""
     error: str = ""
     duration_ms: int = 0
+    wait_seconds: int | None = None  # set where the venue certainly did not process it
 
 
 def send_before() -> datetime:
@@ -109,8 +114,10 @@ def order_intent(request: OrderRequest, *, reference_price: Decimal | None = Non
 def intend(lease: Lease, step: Step, intent: Intent) -> ExchangeCall:
     """Commit the intent of one request, under the lease and the desk's mode.
 
-    Raises HaltedError when the desk is halted, LeaseLostError when another worker has the cycle.
+    Raises HaltedError when the desk is halted, LeaseLostError when another worker has the cycle,
+    VenueClockError and KeptBackError while the venue is not to be called.
     """
+    _demand_callable(step.venue, intent.operation)
 
     def work() -> ExchangeCall:
         refuse_if_halted()
@@ -152,6 +159,16 @@ def _written(lease: Lease, step: Step, intent: Intent) -> ExchangeCall:
         intended_at=Now(),
         **correlation(),
     )
+
+
+def _demand_callable(venue: str, operation: Operation) -> None:
+    """Make sure that a call could go now: an intent that cannot be sent would only be noted as such.
+
+    A cancel is sent whatever the clocks say.
+    """
+    if operation != Operation.CANCEL_ORDER:
+        demand_right_clock(venue)
+    registry.demand_open(venue, operation.value.lower())
 
 
 def _disown(lease: Lease, client_order_id: str) -> None:
@@ -228,17 +245,24 @@ def _classified(send: Callable[[], Report | None]) -> Noted:
 
     try:
         return noted(CallOutcome.DONE, report=send())
-    except NotSentError as error:
-        return noted(CallOutcome.NOT_SENT, error=str(error))
-    except ThrottledError as error:
-        return noted(CallOutcome.NOT_SENT, error=str(error), refusal=THROTTLED)
-    except RefusedError as error:
+    except VenueError as error:
+        return noted(**_told(error))
+
+
+def _told(error: VenueError) -> dict[str, Any]:
+    """Give what a venue's error says of a call: unknown, unless it is certain that nothing happened."""
+    told = {"outcome": CallOutcome.UNKNOWN, "error": str(error)}
+    wait = unprocessed_for(error)
+    if isinstance(error, RefusedError):
+        told["refusal"] = error.reason.value
         # A duplicate says that this very id is known there: the order exists, look it up.
-        if error.reason is RefusalReason.DUPLICATE:
-            return noted(CallOutcome.UNKNOWN, error=str(error), refusal=error.reason.value)
-        return noted(CallOutcome.REFUSED, error=str(error), refusal=error.reason.value)
-    except OutcomeUnknownError as error:
-        return noted(CallOutcome.UNKNOWN, error=str(error))
+        if error.reason is not RefusalReason.DUPLICATE:
+            told["outcome"] = CallOutcome.REFUSED
+    elif isinstance(error, ThrottledError):
+        told["refusal"] = THROTTLED
+    if wait is not None or isinstance(error, NotSentError):
+        told["outcome"] = CallOutcome.NOT_SENT
+    return {**told, "wait_seconds": wait}
 
 
 def write_outcome(call: ExchangeCall, noted: Noted) -> bool:
@@ -280,6 +304,8 @@ def note(lease: Lease, call: ExchangeCall, noted: Noted, settle: Settle | None =
         cycle = lock_cycle(lease.cycle_id)
         if not write_outcome(call, noted) and noted.outcome == CallOutcome.DONE:
             _tell_if_contradicted(cycle, call)
+        if noted.wait_seconds is not None:
+            _tell_if_kept_waiting(cycle, call)
         if (cycle.fence, cycle.lease_owner) != (lease.fence, lease.owner):
             return False
         step = call.step
@@ -291,6 +317,22 @@ def note(lease: Lease, call: ExchangeCall, noted: Noted, settle: Settle | None =
 
     if not persistently(work):
         raise LeaseLostError("the lease was lost while the venue answered; the outcome is noted")
+
+
+def _tell_if_kept_waiting(cycle: Cycle, call: ExchangeCall) -> None:
+    """Tell people when a step is turned away again and again: it costs no retry, so nobody else would."""
+    turned_away = ExchangeCall.objects.filter(
+        step_id=call.step_id, outcome=CallOutcome.NOT_SENT, refusal_reason__in=COSTS_TIME_ONLY
+    )
+    if turned_away.count() < TURNED_AWAY_OFTEN:
+        return
+    raise_alert(
+        key=f"turned-away:{call.step_id}",
+        severity=Alert.Severity.WARNING,
+        title=f"{cycle.code}: {call.venue} turns its {call.operation} away again and again",
+        body="It is tried again without end: nothing was processed. Does anything else use the account?",
+        cycle=cycle,
+    )
 
 
 def _tell_if_contradicted(cycle: Cycle, call: ExchangeCall) -> None:
@@ -311,8 +353,8 @@ def after(noted: Noted, call: ExchangeCall, what: str) -> Progress:
     """Say how a cycle goes on after a call."""
     if noted.outcome in {CallOutcome.DONE, CallOutcome.UNKNOWN}:
         return GO_ON
-    if noted.refusal == THROTTLED:
-        return failed(FailureClass.THROTTLED, f"{what}: {noted.error}")
+    if noted.wait_seconds is not None:
+        return waiting(timedelta(seconds=noted.wait_seconds), f"{what}: {noted.error}")
     if noted.outcome == CallOutcome.NOT_SENT:
         return failed(FailureClass.TRANSIENT, f"{what} was not sent: {noted.error}")
     failure = FAILURE_BY_REFUSAL[RefusalReason(noted.refusal)]

@@ -26,7 +26,7 @@ from cycles.domain.words import (
 )
 from cycles.errors import InsufficientFundsError, InvalidInputError, PolicyDeniedError
 from cycles.models import Cycle, PolicyVersion
-from cycles.services import booking, desk, quoting, valuing
+from cycles.services import booking, desk, quoting, valuing, venue_health
 from cycles.services.intervening import Actor, intervene
 from cycles.services.locking import in_transaction, lock_desk_account, share_mode
 from cycles.services.moving import write_transition
@@ -92,6 +92,9 @@ def decide() -> Decision:
 def open_if_decided(*, actor: str) -> Cycle | None:
     """Open a cycle if the policy says so; the decision is taken again under the lock."""
     first = decide()
+    if first.opens:  # asked now, outside of any transaction: a venue may have to be looked at
+        stopped = venue_health.clock_objections((GLOBAL, first.korea_venue))
+        first = decision.hold(*stopped) if stopped else first
     if not first.opens:
         log.debug("opening.held", reasons=list(first.reasons))
         return None
@@ -250,7 +253,8 @@ def _objections(
             f"the exposure limit of {asset} is reached",
         ),
     ]
-    return [text for applies, text in checks if applies]
+    stopped = venue_health.stopped_clocks((GLOBAL, korea))
+    return [*(text for applies, text in checks if applies), *stopped]
 
 
 def open_by_hand(

@@ -8,10 +8,12 @@ from datetime import timedelta
 from django.db.models.functions import Now
 
 from cycles.models import Heartbeat, IdempotencyRecord, PremiumSample
+from exchanges.models import VenueClock
 
 IDEMPOTENCY_KEPT = timedelta(hours=72)
 HEARTBEATS_KEPT = timedelta(days=1)
 SAMPLES_KEPT = timedelta(days=30)
+CLOCKS_KEPT = timedelta(days=7)  # of hosts that are gone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,15 +23,18 @@ class Pruned:
     idempotency_records: int
     heartbeats: int
     samples: int
+    clocks: int
 
 
 def prune() -> Pruned:
-    """Delete answers kept for repeated requests, signs of life long gone, and old samples."""
+    """Delete answers kept for repeated requests, signs of life and clocks long gone, and old samples."""
     records, _ = IdempotencyRecord.objects.filter(created_at__lt=Now() - IDEMPOTENCY_KEPT).delete()
     beats, _ = Heartbeat.objects.filter(beat_at__lt=Now() - HEARTBEATS_KEPT).delete()
+    clocks, _ = VenueClock.objects.filter(measured_at__lt=Now() - CLOCKS_KEPT).delete()
     samples = PremiumSample.objects.filter(at__lt=Now() - SAMPLES_KEPT)
     return Pruned(
         idempotency_records=records,
         heartbeats=beats,
         samples=samples.delete()[0],
+        clocks=clocks,
     )

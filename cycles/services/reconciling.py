@@ -57,7 +57,8 @@ def reconcile(call: ExchangeCall) -> Progress:
     venue = registry.venue(call.venue)
     age = _age(call)
     try:
-        evidence = look_up(venue, call, age=age)
+        with registry.settling():
+            evidence = look_up(venue, call, age=age)
     except VenueError as error:
         return not_asked(call.venue, error)
     if evidence.report is not None:

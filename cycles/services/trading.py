@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from cycles.domain.depth import walk_notional
@@ -165,16 +166,21 @@ def _is_worn_out(cycle: Cycle, step: Step) -> bool:
     """Count the step's orders since the cycle last went on: a retry has its attempts anew."""
     if step.attempt < MAX_ATTEMPTS:
         return False
-    orders = ExchangeCall.objects.filter(
-        step=step, operation=Operation.PLACE_ORDER, intended_at__gte=cycle.status_since
+    return _orders(step).filter(intended_at__gte=cycle.status_since).count() >= MAX_ATTEMPTS
+
+
+def _orders(step: Step) -> QuerySet[ExchangeCall]:
+    """Give the step's orders but for those that never got to the venue: they tell nothing of the book."""
+    return ExchangeCall.objects.filter(step=step, operation=Operation.PLACE_ORDER).exclude(
+        outcome=CallOutcome.NOT_SENT
     )
-    return orders.count() >= MAX_ATTEMPTS
 
 
 def _sell(lease: Lease, cycle: Cycle, step: Step, book: Book, rules: MarketRules) -> Progress:
     """Sell what is there; never stopped by the slippage limit, which widens with each attempt."""
     quantity = booking.held_by_cycle(cycle, step.venue, step.asset)
-    width = min(1 + step.attempt, WIDEST_SLIPPAGE)
+    tries = _orders(step).count() if step.attempt else 0
+    width = min(1 + tries, WIDEST_SLIPPAGE)
     limit = cycle.policy.max_slippage_bps * width
 
     def order(quantity: Decimal) -> OrderRequest | None:

@@ -23,6 +23,11 @@ from tests.concurrency.meeting import SECONDS, together
 pytestmark = [pytest.mark.concurrency, pytest.mark.django_db(transaction=True)]
 
 
+@pytest.fixture(autouse=True)
+def _clocks_are_right() -> None:
+    builders.right_clocks()
+
+
 def claim(owner: str) -> Lease:
     """Claim the one cycle."""
     (lease,) = leasing.claim(Role.INITIATOR, owner, limit=1)

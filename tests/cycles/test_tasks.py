@@ -24,6 +24,7 @@ from cycles.services.correlating import bound, carry
 from cycles.services.presence import beat
 from exchanges import registry
 from exchanges.errors import ModeError
+from exchanges.models import VenueClock
 from tests.builders import desk, sample
 from tests.kimp.log_lines import captured
 
@@ -155,7 +156,11 @@ def test_pruning_takes_only_what_is_old() -> None:
     for asset, days in (("OLD", 31), ("YOUNG", 29)):
         row = sample(asset)
         PremiumSample.objects.filter(pk=row.pk).update(at=Now() - timedelta(days=days))
-    assert tasks.prune() == {"idempotency_records": 1, "heartbeats": 1, "samples": 1}
+    for host, days in (("old", 8), ("young", 6)):
+        at = Now() - timedelta(days=days)
+        VenueClock.objects.create(venue="upbit", host=host, ahead_ms=0, doubt_ms=1, measured_at=at)
+    assert tasks.prune() == {"idempotency_records": 1, "heartbeats": 1, "samples": 1, "clocks": 1}
+    assert [row.host for row in VenueClock.objects.all()] == ["young"]
     assert [row.key for row in IdempotencyRecord.objects.all()] == ["young"]
     assert not Heartbeat.objects.filter(name="feeder@old").exists()
     assert [row.id for row in Success.objects.all()] == ["young"]

@@ -70,6 +70,7 @@ def test_a_halt_is_written_with_who_why_and_when() -> None:
 
 def test_no_intent_commits_after_a_halt() -> None:
     builders.desk()
+    builders.right_clocks()
     row = builders.cycle()
     lease = claimed(row)
     halt()

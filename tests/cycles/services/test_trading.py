@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from cycles.domain.progress import Turn
 from cycles.domain.words import CycleStatus, FailureClass
 from cycles.models import Alert, Cycle, ExchangeCall, Fill, Step
-from cycles.services import trading, verifying
+from cycles.services import calling, trading, verifying
+from exchanges import registry
 from tests.cycles.services.acts import (
     accepted,
     balance,
@@ -137,27 +140,84 @@ def test_coins_in_hand_are_sold_through_any_book_with_a_widening_limit_and_an_al
     assert balance("upbit", "XRP", "CYCLE", row) < 10
 
 
-@pytest.mark.parametrize(
-    ("rule", "failure"),
-    [
-        ({"fault": "F22"}, FailureClass.REFUSED_FUNDS),
-        ({"fault": "F3", "args": {"status": 429}}, FailureClass.THROTTLED),
-    ],
-    ids=["funds", "throttled"],
-)
-def test_a_refusal_takes_its_class_and_moves_nothing(
-    desk: TestDesk, rule: dict[str, object], failure: FailureClass
-) -> None:
+ORDERS: dict[str, Any] = {
+    "venue": "binance",
+    "method": "POST",
+    "path_regex": "/api/v3/order$",
+    "when": "once",
+}
+TOLD_TO_WAIT: dict[str, Any] = {"kind": "429", "seconds": 7}
+
+
+def test_a_refusal_takes_its_class_and_moves_nothing(desk: TestDesk) -> None:
     row = desk.open()
-    more = {"venue": "binance", "method": "POST", "path_regex": "/api/v3/order$", "when": "once"}
-    desk.fault(**(rule | more))
+    desk.fault(fault="F22", **ORDERS)
     lease = desk.lease(row)
     progress = desk.unit(lease)
-    assert (progress.turn, progress.failure) == (Turn.FAIL, failure)
+    assert (progress.turn, progress.failure) == (Turn.FAIL, FailureClass.REFUSED_FUNDS)
     assert balance("binance", "USDT", "CYCLE", row) == 2000
     assert accepted(desk, "binance") == {}
     give_back(lease)
     desk.drive_until(row, "INITIAL_TRADE_COMPLETED")
+
+
+def test_an_order_that_the_limiter_turns_away_costs_time_and_no_retry(desk: TestDesk) -> None:
+    row = desk.open()
+    desk.fault(fault="F18", args=TOLD_TO_WAIT, **ORDERS)
+    lease = desk.lease(row)
+    progress = desk.unit(lease)
+    assert (progress.turn, progress.wait) == (Turn.WAIT, timedelta(seconds=7))
+    (call,) = ExchangeCall.objects.filter(cycle=row)
+    assert (call.outcome, call.refusal_reason) == ("NOT_SENT", "throttled")
+    give_back(lease)
+    row.refresh_from_db()
+    assert (row.status, row.retry_count) == ("STARTED", 0)
+
+
+def test_while_the_venue_wants_us_to_wait_nothing_is_even_intended(desk: TestDesk) -> None:
+    row = desk.open()
+    desk.fault(fault="F18", args=TOLD_TO_WAIT, **ORDERS)
+    lease = desk.lease(row)
+    waits = [desk.unit(lease).turn for _ in range(3)]
+    assert waits == [Turn.WAIT] * 3
+    assert ExchangeCall.objects.filter(cycle=row).count() == 1
+    assert desk.posts("binance", "/api/v3/order") == 1
+    give_back(lease)
+
+
+def test_people_hear_of_an_order_that_is_turned_away_again_and_again(
+    desk: TestDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calling, "TURNED_AWAY_OFTEN", 2)
+    monkeypatch.setattr(registry, "demand_open", lambda venue, operation: None)
+    row = desk.open()
+    many: dict[str, Any] = {"status": 429, "json": {"code": -1015, "msg": ""}}
+    desk.fault(fault="F3", args=many, **{**ORDERS, "when": "always"})
+    lease = desk.lease(row)
+    for told in (0, 1, 1):
+        assert desk.unit(lease).turn is Turn.WAIT
+        assert Alert.objects.filter(title__contains="turns its PLACE_ORDER away").count() == told
+    give_back(lease)
+
+
+def test_orders_that_never_got_there_widen_no_limit(desk: TestDesk) -> None:
+    """A sale may slip further with each order that did not fill; the limiter says nothing of the book."""
+    row = desk.open()
+    give_back(units_until(desk, row, "DEPOSIT", "upbit"))
+    turned_away = {"status": 429, "json": {"error": {"name": "too_many_requests", "message": ""}}}
+    rule: dict[str, Any] = {
+        "venue": "upbit",
+        "method": "POST",
+        "path_regex": "/orders$",
+        "times": 2,
+    }
+    desk.fault(fault="F3", args=turned_away, **rule)
+    desk.drive_until(row, "INITIAL_TRADE_COMPLETED")
+    limits = {Decimal(call.request["limit_price"]) for call in orders(row, "SELL")}
+    assert len(orders(row, "SELL")) == 3
+    assert len(limits) == 1
+    row.refresh_from_db()
+    assert row.retry_count == 0
 
 
 def test_a_book_that_cannot_be_read_sends_nothing(desk: TestDesk) -> None:
