@@ -27,27 +27,27 @@ ZERO = Decimal(0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gauge:
-    """One gauge and the statement it is read by: one number, or one for each value of `label`."""
+    """One gauge and the statement it is read by: one number, or one for each value of its labels."""
 
     name: str
     text: str
-    sql: str
-    label: str = ""
-    known: tuple[str, ...] = ()  # values that stand at 0 without a row
+    sql: str  # gives a column for each label, then the number
+    labels: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()  # values of the one label that stand at 0 without a row
 
 
 GAUGES = (
     Gauge(
         name="kimp_cycles",
         text="Cycles by status.",
-        label="status",
+        labels=("status",),
         known=tuple(CycleStatus.values),
         sql="SELECT status, count(*) FROM cycles_cycle GROUP BY status",
     ),
     Gauge(
         name="kimp_open_calls",
         text="Exchange calls whose outcome is not known yet.",
-        label="outcome",
+        labels=("outcome",),
         known=(CallOutcome.INTENDED.value, CallOutcome.UNKNOWN.value),
         sql="SELECT outcome, count(*) FROM cycles_exchangecall"
         " WHERE outcome IN ('INTENDED', 'UNKNOWN') GROUP BY outcome",
@@ -55,38 +55,63 @@ GAUGES = (
     Gauge(
         name="kimp_heartbeat_age_seconds",
         text="Since the newest sign of life of a role.",
-        label="role",
+        labels=("role",),
         sql="SELECT role, extract(epoch FROM clock_timestamp() - max(beat_at))"
         " FROM cycles_heartbeat WHERE name NOT LIKE 'job:%' GROUP BY role",
     ),
     Gauge(
         name="kimp_job_heartbeat_age_seconds",
         text="Since a scheduled job last ran.",
-        label="job",
+        labels=("job",),
         sql="SELECT substr(name, 5), extract(epoch FROM clock_timestamp() - beat_at)"
         " FROM cycles_heartbeat WHERE name LIKE 'job:%'",
     ),
     Gauge(
         name="kimp_money_at_risk_krw",
         text="Money at risk in dead letters, KRW.",
-        sql="SELECT '', coalesce(sum(money_at_risk_krw), 0) FROM cycles_cycle"
+        sql="SELECT coalesce(sum(money_at_risk_krw), 0) FROM cycles_cycle"
         " WHERE status = 'DEAD_LETTER'",
     ),
     Gauge(
         name="kimp_oldest_dead_letter_seconds",
         text="Since the oldest dead letter became one; 0 if there is none.",
-        sql="SELECT '', coalesce(extract(epoch FROM clock_timestamp() - min(status_since)), 0)"
+        sql="SELECT coalesce(extract(epoch FROM clock_timestamp() - min(status_since)), 0)"
         " FROM cycles_cycle WHERE status = 'DEAD_LETTER'",
     ),
     Gauge(
         name="kimp_queue_depth",
         text="Tasks that wait in django-q2's queue.",
-        sql="SELECT '', count(*) FROM django_q_ormq",
+        sql="SELECT count(*) FROM django_q_ormq",
     ),
     Gauge(
         name="kimp_alerts_pending",
         text="Alerts that nobody has been told of yet.",
-        sql="SELECT '', count(*) FROM cycles_alert WHERE state = 'PENDING'",
+        sql="SELECT count(*) FROM cycles_alert WHERE state = 'PENDING'",
+    ),
+    Gauge(
+        name="kimp_venue_window_left",
+        text="Units that the desk has left of a venue's window now.",
+        labels=("venue", "window", "scope"),
+        # What was taken ten slots ago, or before, counts no more (exchanges/pacing/take_tokens.sql).
+        sql="SELECT venue, name, scope, most - coalesce((SELECT sum(u)"
+        " FROM unnest(used) WITH ORDINALITY AS slots(u, age) WHERE age + floor("
+        "extract(epoch FROM clock_timestamp()) * 1000 / (span_ms / 8)) - slot <= 10), 0)"
+        " FROM exchanges_ratewindow WHERE most > 0",
+    ),
+    Gauge(
+        name="kimp_venue_held_seconds",
+        text="How long a venue still keeps a window closed for us (window *: everything, a ban).",
+        labels=("venue", "window", "scope", "because"),
+        sql="SELECT venue, name, scope, held_because,"
+        " extract(epoch FROM held_until - clock_timestamp())"
+        " FROM exchanges_ratewindow WHERE held_until > clock_timestamp()",
+    ),
+    Gauge(
+        name="kimp_venue_clock_stopped",
+        text="1 while a host does not trade on a venue because their clocks disagree.",
+        labels=("venue", "host"),
+        sql="SELECT venue, host, (stopped_at IS NOT NULL)::int FROM exchanges_venueclock"
+        " WHERE measured_at > clock_timestamp() - interval '1 hour'",
     ),
 )
 
@@ -97,18 +122,20 @@ class DeskCollector(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Give every gauge."""
         for gauge in GAUGES:
-            family = GaugeMetricFamily(
-                gauge.name, gauge.text, labels=[gauge.label] if gauge.label else None
-            )
-            for value, number in (dict.fromkeys(gauge.known, ZERO) | _rows(gauge.sql)).items():
-                family.add_metric([value] if gauge.label else [], float(number))
+            family = GaugeMetricFamily(gauge.name, gauge.text, labels=gauge.labels or None)
+            found = {(value,): ZERO for value in gauge.known} | _rows(gauge.sql)
+            for values, number in found.items():
+                family.add_metric(values, float(number))
             yield family
 
 
-def _rows(sql: str) -> dict[str, Decimal]:
+def _rows(sql: str) -> dict[tuple[str, ...], Decimal]:
     with connection.cursor() as cursor:
         cursor.execute(sql)
-        return {str(value): Decimal(number) for value, number in cursor.fetchall()}
+        return {
+            tuple(str(value) for value in values): Decimal(number)
+            for *values, number in cursor.fetchall()
+        }
 
 
 @never_cache

@@ -69,6 +69,8 @@ def context(request: HttpRequest) -> dict[str, Any]:
             :SHOWN_TRANSITIONS
         ],
         "processes": [(beat, now - beat.beat_at > LATE_BEAT) for beat in _processes()],
+        "clocks": selectors.venue_clocks(),
+        "holds": selectors.held_windows(),
         "open_calls": selectors.open_calls()[:SHOWN_CALLS] if summary.open_calls else (),
         "modes": mode_choices(user, summary.mode),
         "may": {verb.value: user.has_perm(name) for verb, name in PERMISSIONS.items()},

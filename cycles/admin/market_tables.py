@@ -1,4 +1,4 @@
-"""What the desk knows of markets: samples, rules, addresses, routes."""
+"""What the desk knows of markets and venues: samples, rules, addresses, routes, limits, clocks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from django.utils.translation import gettext_lazy as _
 from cycles.admin import show
 from cycles.admin.read_only import ReadOnlyAdmin, column, moment
 from cycles.models import PremiumSample
-from exchanges.models import MarketRule, NetworkRule, RegisteredAddress, TransferRoute
+from exchanges.models import (
+    MarketRule,
+    NetworkRule,
+    RateWindow,
+    RegisteredAddress,
+    TransferRoute,
+    VenueClock,
+)
 
 
 @admin.register(PremiumSample)
@@ -89,3 +96,34 @@ class TransferRouteAdmin(ReadOnlyAdmin):
     )
     list_filter = ("is_allowed", "from_venue", "to_venue")
     search_fields = ("asset", "network")
+
+
+@admin.register(RateWindow)
+class RateWindowAdmin(ReadOnlyAdmin):
+    list_display = (
+        "venue",
+        "name",
+        "scope",
+        "most",
+        column("used_now", _("used when last asked"), str),
+        moment("told_at", _("limit told by the venue at")),
+        moment("held_until", _("held until")),
+        "held_because",
+    )
+    list_filter = ("venue", "held_because")
+    search_fields = ("name",)
+
+
+@admin.register(VenueClock)
+class VenueClockAdmin(ReadOnlyAdmin):
+    list_display = (
+        "venue",
+        "host",
+        "ahead_ms",
+        "doubt_ms",
+        moment("measured_at", _("measured at")),
+        moment("stopped_at", _("trading stopped at")),
+        "stopped_because",
+    )
+    list_filter = ("venue",)
+    search_fields = ("host",)

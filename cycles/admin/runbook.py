@@ -26,7 +26,9 @@ RUNBOOK: dict[F, Hint] = {
         usual=(Verb.REDRIVE,),
     ),
     F.THROTTLED: Hint(
-        meaning=_("The venue asked us to slow down until the retries ran out."),
+        meaning=_(
+            "The venue asked us to slow down; cycles wait for that now, older ones died of it."
+        ),
         check=_("Does anything else use these keys? Wait until the venue's ban is over."),
         usual=(Verb.REDRIVE,),
     ),

@@ -16,6 +16,7 @@ from cycles.selectors.rows import (
     retry_history,
 )
 from cycles.selectors.timeline import TimelineItem, TimelineKind, timeline
+from cycles.selectors.venues import held_windows, venue_clocks
 
 __all__ = [
     "DeskSummary",
@@ -29,6 +30,7 @@ __all__ = [
     "dead_letters",
     "desk_summary",
     "first_sample_at",
+    "held_windows",
     "latest_samples",
     "ledger_of",
     "matching",
@@ -37,4 +39,5 @@ __all__ = [
     "premium_series",
     "retry_history",
     "timeline",
+    "venue_clocks",
 ]

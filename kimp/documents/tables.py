@@ -209,7 +209,8 @@ def schedule() -> str:
 def gauges() -> str:
     """List what the web role's /metrics reads from the database."""
     return grid(
-        ("gauge", "label", "is"), ((code(g.name), code(g.label), g.text) for g in metrics.GAUGES)
+        ("gauge", "labels", "is"),
+        ((code(g.name), " ".join(code(one) for one in g.labels), g.text) for g in metrics.GAUGES),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from cycles.domain.words import CycleStatus, FailureClass, Role
 from cycles.models import Alert, Cycle, Heartbeat
 from cycles.services.alerting import raise_alert
 from cycles.services.presence import beat
+from exchanges.models import RateWindow, VenueClock
 from tests.builders import cycle, moved_to
 
 
@@ -91,3 +93,35 @@ def test_who_may_scrape(
 def test_no_token_set_opens_nothing(client: Client, given: str) -> None:
     headers = {"Authorization": given}
     assert client.get("/metrics", headers=headers, REMOTE_ADDR="10.0.0.7").status_code == 403
+
+
+@pytest.mark.django_db
+def test_windows_of_venues_show_what_is_left_and_how_long_they_are_held(client: Client) -> None:
+    slot = int(time.time() * 1000) // 7500
+    common: dict[str, Any] = {"venue": "binance", "span_ms": 60_000}
+    RateWindow.objects.create(
+        name="weight", scope="ip", most=6000, slot=slot, used=[20, 100, *[0] * 7, 500], **common
+    )
+    RateWindow.objects.create(
+        name="sapi-ip", scope="ip", most=12_000, slot=slot - 11, used=[9] * 10, **common
+    )
+    RateWindow.objects.create(
+        name="*", scope="ip", most=0, used=[0] * 10, held_because="banned",
+        held_until=Now() + timedelta(seconds=90), **common,
+    )  # fmt: skip
+    found = gauges(client)
+    weight = found['kimp_venue_window_left{scope="ip",venue="binance",window="weight"}']
+    assert weight in {5380, 5880}  # the oldest 500 may pass as we look
+    assert found['kimp_venue_window_left{scope="ip",venue="binance",window="sapi-ip"}'] == 12_000
+    held = 'kimp_venue_held_seconds{because="banned",scope="ip",venue="binance",window="*"}'
+    assert 80 < found[held] <= 90
+
+
+@pytest.mark.django_db
+def test_a_clock_that_stops_trading_stands_at_one(client: Client) -> None:
+    facts = {"ahead_ms": 9000, "doubt_ms": 4, "measured_at": Now()}
+    VenueClock.objects.create(venue="binance", host="a", stopped_at=Now(), **facts)
+    VenueClock.objects.create(venue="upbit", host="a", **facts)
+    found = gauges(client)
+    assert found['kimp_venue_clock_stopped{host="a",venue="binance"}'] == 1
+    assert found['kimp_venue_clock_stopped{host="a",venue="upbit"}'] == 0

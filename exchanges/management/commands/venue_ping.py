@@ -48,13 +48,21 @@ def ping_venue(code: str) -> Row:
     started = time.monotonic()
     try:
         venue = registry.venue(code)
-        skew = (venue.server_time() - registry.utc_now()).total_seconds()
+        venue.server_time()
         took = round((time.monotonic() - started) * 1000)
         held = venue.balances()
+        clock = registry.clock_state(code)
     except VenueError as error:
         return {"name": code, "is_well": False, "detail": str(error)}
-    detail = f"{took} ms, clock {skew:+.1f} s, {len(held)} assets held"
-    return {"name": code, "is_well": True, "detail": detail, "skew_seconds": round(skew, 3)}
+    ahead, doubt = clock.ahead_seconds or 0.0, clock.doubt_seconds
+    told = clock.objection or f"clock {ahead:+.2f} s (±{doubt:.2f})"
+    return {
+        "name": code,
+        "is_well": not clock.objection,
+        "detail": f"{took} ms, {told}, {len(held)} assets held",
+        "skew_seconds": round(ahead, 3),
+        "doubt_seconds": round(doubt, 3),
+    }
 
 
 def ping_source(number: int) -> Row:

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from cycles.domain.words import CallOutcome, CycleStatus, FailureClass, Mode
 from cycles.models import Cycle
+from exchanges.models import RateWindow, VenueClock
 from tests import builders
 
 pytestmark = pytest.mark.django_db
@@ -47,6 +48,29 @@ def test_the_desk_shows_counts_money_at_risk_and_mode(login: Login) -> None:
     assert "finalize only" in text
     assert "simulated" in text
     assert f"{reverse('admin:cycles_cycle_changelist')}?status__exact=STARTED" in text
+
+
+def test_the_desk_shows_bans_and_clocks_that_stop_trading(login: Login) -> None:
+    builders.desk()
+    window: dict[str, Any] = {"venue": "binance", "span_ms": 1000, "most": 0, "used": [0] * 10}
+    in_an_hour = timezone.now() + timedelta(hours=1)
+    RateWindow.objects.create(
+        name="*", scope="ip", held_until=in_an_hour, held_because="banned", **window
+    )
+    RateWindow.objects.create(
+        name="order", scope="account", held_until=in_an_hour, held_because="used_up", **window
+    )
+    clock: dict[str, Any] = {"host": "here", "measured_at": timezone.now()}
+    VenueClock.objects.create(venue="upbit", ahead_ms=-120, doubt_ms=510, **clock)
+    VenueClock.objects.create(
+        venue="binance", ahead_ms=9000, doubt_ms=4, stopped_at=timezone.now(),
+        stopped_because="9.0 s ahead", **clock,
+    )  # fmt: skip
+    text = page(login("viewer"), "index")
+    assert text.count("banned us") == 1
+    assert "asked us to wait" not in text
+    assert "clock -0.12 s ±0.51" in text
+    assert "trading stopped: 9.0 s ahead" in text
 
 
 def test_the_desk_draws_the_premia_without_inline_style_or_script(login: Login) -> None:
