@@ -13,6 +13,8 @@ ORDERS = "tests/exchanges/adapters/test_faults.py"
 REFUSALS = "tests/exchanges/adapters/test_fault_refusals.py"
 TRANSFERS = "tests/exchanges/adapters/test_fault_transfers.py"
 REPLIES = "tests/exchanges/adapters/test_fault_replies.py"
+SKEW = "tests/exchanges/adapters/test_skew.py"
+PROCESSES = "tests/exchanges/pacing/test_processes.py"
 STREAMING = "tests/exchanges/feeds/test_streaming.py"
 DEADLINES = "tests/exchanges/transport/test_deadlines.py"
 STREAMS = "tests/exchanges/simulator/test_stream_faults.py"
@@ -21,6 +23,7 @@ DESK_ORDERS = "tests/cycles/services/test_fault_orders.py"
 DESK_TRANSFERS = "tests/cycles/services/test_fault_transfers.py"
 DESK_KEYS = "tests/cycles/services/test_fault_keys.py"
 KOREA = "tests/cycles/services/test_korea_venues.py"
+DESK_VENUES = "tests/cycles/services/test_venue_health.py"
 TRADING = "tests/cycles/services/test_trading.py"
 TRANSFERRING = "tests/cycles/services/test_transferring.py"
 CRASHES = "tests/crashes/test_crash_points.py"
@@ -132,6 +135,8 @@ PROOFS: dict[str, Proofs] = {
             f"{REFUSALS}:test_f18_a_ban_or_a_firewall_holds_every_call_back_reads_too",
             f"{REFUSALS}:test_f18_a_read_that_is_turned_away_is_not_repeated_at_once",
             f"{REFUSALS}:test_f18_a_limiter_that_names_no_time_is_given_a_second",
+            f"{PROCESSES}:test_f18_a_ban_that_one_process_met_is_kept_by_all",
+            f"{PROCESSES}:test_f18_retry_after_is_waited_out_and_then_the_call_goes",
         ),
         services=(
             f"{DESK_ORDERS}:test_f18_a_venue_that_turns_us_away_is_left_alone_until_its_time",
@@ -142,8 +147,14 @@ PROOFS: dict[str, Proofs] = {
         adapters=(
             f"{REFUSALS}:test_f19_a_clock_outside_of_the_window_refuses_the_order_and_it_is_not_sent_again",
             f"{REFUSALS}:test_f19_the_time_that_the_venue_tells_may_be_wrong",
+            f"{SKEW}:test_f19_a_read_that_is_refused_for_its_stamp_is_repeated_once_on_a_measured_clock",
+            f"{SKEW}:test_f19_an_order_that_is_refused_for_its_stamp_is_not_repeated_and_the_next_one_goes",
+            f"{SKEW}:test_f19_a_time_endpoint_that_lies_too_is_asked_once_and_then_seldom",
+            f"{SKEW}:test_f19_a_slow_answer_is_known_to_be_doubtful_and_a_quick_one_ends_the_doubt",
         ),
-        spared="the clock is measured and judged in the transport",
+        services=(
+            f"{DESK_VENUES}:test_f19_a_venue_that_refuses_a_measured_clock_is_not_traded_on_until_it_takes_one",
+        ),
     ),
     "F20": Proofs(
         adapters=(
