@@ -23,6 +23,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "growth": {"sizes": (1_000, 100_000), "samples": (1_000, 500_000)},
     "whole_cycle": {"cycles": 5},
     "feeding": {"ticks": 30},
+    "budgets": {"calls": 200, "rounds": 3, "takes": 1000},
 }
 QUICK: dict[str, dict[str, Any]] = {
     "simulator_core": {"orders": 300, "rounds": 2},
@@ -32,6 +33,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "growth": {"sizes": (100, 2_000), "samples": (100, 5_000)},
     "whole_cycle": {"cycles": 1},
     "feeding": {"ticks": 3},
+    "budgets": {"calls": 20, "rounds": 1, "takes": 20},
 }
 WITHOUT_DATABASE = {"simulator_core", "simulator_http", "streaming"}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks import (
+    budgets,
     durable,
     feeding,
     growth,
@@ -24,6 +25,7 @@ from tests.benchmarks.frames import made
 MOST_QUERIES_A_CYCLE = 430
 MOST_QUERIES_A_STEP = 34
 MOST_QUERIES_A_TICK = 11
+MOST_STATEMENTS_A_READ = 0.5  # tokens are bought in batches, the more the busier
 MOST_PAGES_MORE = 8  # a deeper index, and rows on pages of their own: never the table
 
 
@@ -85,6 +87,16 @@ def test_a_tick_writes_a_sample_for_each_asset_in_one_commit() -> None:
     assert found.work["samples"] == 5 * QUICK["feeding"]["ticks"]
     assert values(found)["a tick's commits"] == 1
     assert values(found)["a tick's queries"] <= MOST_QUERIES_A_TICK
+
+
+@pytest.mark.processes
+@pytest.mark.django_db(transaction=True)
+def test_a_shared_budget_costs_one_statement_an_order_and_fewer_a_read() -> None:
+    found = budgets.run(**QUICK["budgets"])
+    counted = values(found)
+    assert counted[f"{budgets.FIRST}: statements"] == 1
+    assert counted[f"{budgets.DATA}: statements"] <= MOST_STATEMENTS_A_READ
+    assert found.work["taken"] == found.work["asked"]
 
 
 def test_findings_are_shown_with_their_ratio_and_kept_as_json(tmp_path: Path) -> None:
