@@ -1,0 +1,19 @@
+"""Reference data: rules and routes, the registry of assets, the address book."""
+
+from __future__ import annotations
+
+from exchanges.models.addresses import AddressState, AllowedDestination, RegisteredAddress
+from exchanges.models.identities import AssetIdentity, IdentityState
+from exchanges.models.markets import MarketRule, NetworkRule, RuleChange, TransferRoute
+
+__all__ = [
+    "AddressState",
+    "AllowedDestination",
+    "AssetIdentity",
+    "IdentityState",
+    "MarketRule",
+    "NetworkRule",
+    "RegisteredAddress",
+    "RuleChange",
+    "TransferRoute",
+]
