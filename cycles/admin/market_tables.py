@@ -1,4 +1,4 @@
-"""What the desk knows of markets: samples, rules, addresses, routes."""
+"""What the desk knows of markets: samples, rules and how they changed, routes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from cycles.admin import show
 from cycles.admin.read_only import ReadOnlyAdmin, column, moment
 from cycles.models import PremiumSample
-from exchanges.models import MarketRule, NetworkRule, RegisteredAddress, TransferRoute
+from exchanges.models import MarketRule, NetworkRule, RuleChange, TransferRoute
 
 
 @admin.register(PremiumSample)
@@ -56,24 +56,11 @@ class NetworkRuleAdmin(ReadOnlyAdmin):
         "deposit_is_open",
         column("withdraw_fee", _("withdrawal fee"), show.quantity),
         column("withdraw_minimum", _("withdrawal minimum"), show.quantity),
+        "confirmations",
         moment("fetched_at", _("fetched at")),
     )
     list_filter = ("venue", "withdraw_is_open", "deposit_is_open")
     search_fields = ("asset", "network")
-
-
-@admin.register(RegisteredAddress)
-class RegisteredAddressAdmin(ReadOnlyAdmin):
-    list_display = (
-        "venue",
-        "asset",
-        "network",
-        "address",
-        "memo",
-        moment("confirmed_at", _("confirmed at")),
-    )
-    list_filter = ("venue", "network")
-    search_fields = ("asset", "address")
 
 
 @admin.register(TransferRoute)
@@ -89,3 +76,18 @@ class TransferRouteAdmin(ReadOnlyAdmin):
     )
     list_filter = ("is_allowed", "from_venue", "to_venue")
     search_fields = ("asset", "network")
+
+
+@admin.register(RuleChange)
+class RuleChangeAdmin(ReadOnlyAdmin):
+    list_display = (
+        moment("noticed_at", _("noticed")),
+        "venue",
+        "subject",
+        "rule",
+        "before",
+        "after",
+    )
+    list_filter = ("venue", "rule")
+    search_fields = ("subject", "rule")
+    date_hierarchy = "noticed_at"
