@@ -26,8 +26,8 @@ from cycles.services import (
     dead_letters,
     presence,
     pruning,
-    reacting,
     reconciling,
+    refreshing,
     seeding,
     sweeping,
     venue_health,
@@ -109,7 +109,7 @@ def refresh_markets(correlation: Ids = None) -> object:
 
 
 def _sync_markets() -> object:
-    return reacting.refresh_markets(timezone.now())
+    return refreshing.refresh_markets(timezone.now())
 
 
 def verify_ledger(correlation: Ids = None) -> object:

@@ -34,6 +34,10 @@ class NotSentError(VenueError):
     """The request never left this machine: the same request may be sent again."""
 
 
+class UnprovenAssetError(NotSentError):
+    """The registry does not vouch for the asset there: nothing was sent, a person proves it first."""
+
+
 class ThrottledError(VenueError):
     """The venue's limiter turned the request away unprocessed: wait, then try again."""
 
@@ -65,6 +69,10 @@ class OutcomeUnknownError(VenueError):
 
 class StaleReferenceError(Exception):
     """Reference data is missing or too old to trade on: fetch it (`sync_markets`), then try again."""
+
+
+class UnconfirmedError(Exception):
+    """An address or an asset that nobody vouches for: confirm or prove it, then try again."""
 
 
 class ModeError(Exception):

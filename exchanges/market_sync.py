@@ -1,7 +1,8 @@
-"""Fetch reference data from the venues and keep it: rules, wallets, our own addresses, routes.
+"""Fetch reference data from the venues and keep it: identities, rules, wallets, our own addresses, routes.
 
-Each venue call happens outside any transaction; what it told is then written at once. A venue that does
-not answer leaves its rows as they were (they grow stale, which callers see) and is named as a problem.
+Each venue call happens outside any transaction; what it told is then written at once, with a notice to
+people where it must not go unseen. A venue that does not answer leaves its rows as they were (they grow
+stale, which callers see) and is named as a problem.
 """
 
 from __future__ import annotations
@@ -14,10 +15,14 @@ from typing import ParamSpec, TypeVar
 from django.db.models import QuerySet
 
 from exchanges import registry
+from exchanges.address_sync import keep_address, keep_allowances
 from exchanges.errors import RefusalReason, RefusedError, VenueError
-from exchanges.models import MarketRule, NetworkRule, RegisteredAddress, TransferRoute
+from exchanges.identity_sync import keep_listings
+from exchanges.models import MarketRule, NetworkRule, TransferRoute
+from exchanges.notices import Tell
 from exchanges.port import Venue
-from exchanges.values import Market, MarketRules, NetworkRules
+from exchanges.rule_sync import keep_market, keep_network
+from exchanges.values import Market
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,8 +45,6 @@ def markets_at(venue: str) -> tuple[Market, ...]:
     return tuple(Market(asset, "KRW") for asset in ASSETS)
 
 
-# A wallet that refused stays closed here for this long, for a status page may trail by minutes.
-REFUSED_STAYS_CLOSED = timedelta(minutes=10)
 READ_AGAIN_AFTER = timedelta(seconds=5)  # rules just read are not read again
 
 
@@ -49,6 +52,7 @@ READ_AGAIN_AFTER = timedelta(seconds=5)  # rules just read are not read again
 class SyncCounts:
     """How many rows were written, and in words what could not be."""
 
+    identities: int = 0
     markets: int = 0
     networks: int = 0
     addresses: int = 0
@@ -57,26 +61,23 @@ class SyncCounts:
     key_rejected: dict[str, str] = field(default_factory=dict)  # what a venue said of our key
 
 
-def sync_markets(now: datetime) -> SyncCounts:
-    """Fetch everything for the desk's assets and keep it; problems are collected, not raised."""
+def sync_markets(now: datetime, *, tell: Tell) -> SyncCounts:
+    """Fetch everything for the desk's assets and keep it; problems are collected, not raised.
+
+    `tell` gets what people must know, inside the transaction that writes it.
+    """
     counts = SyncCounts()
     opened = [_ask(counts, registry.venue, code) for code in registry.desk_venues()]
     venues = [venue for venue in opened if venue is not None]
     for venue in venues:
         _ask(counts, venue.learn_limits)
+        _sync_identities(venue, counts, now, tell)
         _sync_rules(venue, counts, now)
-        _sync_addresses(venue, counts, now)
+        _sync_addresses(venue, counts, now, tell)
     for venue in venues:
-        _confirm_addresses(venue, counts, now)
+        _sync_allowances(venue, counts, now)
     _add_routes(counts)
     return counts
-
-
-def note_closed(venue: str, asset: str, network: str, now: datetime) -> None:
-    """Keep in mind that a venue refused a withdrawal for a closed wallet: the way is closed here."""
-    NetworkRule.objects.filter(venue=venue, asset=asset, network=network).update(
-        withdraw_is_open=False, refused_at=now
-    )
 
 
 def refresh(venue_code: str, asset: str, now: datetime, *, is_order: bool) -> SyncCounts:
@@ -115,6 +116,16 @@ def _ask(counts: SyncCounts, method: Callable[P, T], *args: P.args, **kwargs: P.
         return None
 
 
+def _sync_identities(venue: Venue, counts: SyncCounts, now: datetime, tell: Tell) -> None:
+    told = _ask(counts, venue.listings)
+    if told is None:
+        return
+    kept = keep_listings(venue.code, told, ASSETS, now=now, tell=tell)
+    if not kept:
+        counts.problems.append(f"{venue.code} lists none of the desk's assets")
+    counts.identities += kept
+
+
 def _sync_rules(venue: Venue, counts: SyncCounts, now: datetime) -> None:
     for market in markets_at(venue.code):
         _sync_market(venue, market, counts, now)
@@ -125,85 +136,33 @@ def _sync_rules(venue: Venue, counts: SyncCounts, now: datetime) -> None:
 def _sync_market(venue: Venue, market: Market, counts: SyncCounts, now: datetime) -> None:
     rules = _ask(counts, venue.market_rules, market)
     if rules is not None:
-        _keep_market(rules, now)
+        keep_market(rules, now)
         counts.markets += 1
 
 
 def _sync_networks(venue: Venue, asset: str, counts: SyncCounts, now: datetime) -> None:
     rows = _ask(counts, venue.network_rules, asset) or ()
     for row in rows:
-        _keep_network(row, now)
+        keep_network(row, now)
     counts.networks += len(rows)
 
 
-def _keep_market(rules: MarketRules, now: datetime) -> None:
-    MarketRule.objects.update_or_create(
-        venue=rules.venue,
-        market=rules.market.code,
-        defaults={
-            "price_steps": [[f"{floor:f}", f"{step:f}"] for floor, step in rules.price_steps],
-            "quantity_step": rules.quantity_step,
-            "minimum_notional": rules.minimum_notional,
-            "taker_fee_rate": rules.taker_fee_rate,
-            "buy_fee_in_quote": rules.buy_fee_in_quote,
-            "is_open": rules.is_open,
-            "fetched_at": now,
-        },
-    )
-
-
-def _keep_network(rules: NetworkRules, now: datetime) -> None:
-    refused = NetworkRule.objects.filter(
-        venue=rules.venue,
-        asset=rules.asset,
-        network=rules.network,
-        refused_at__gt=now - REFUSED_STAYS_CLOSED,
-    )
-    NetworkRule.objects.update_or_create(
-        venue=rules.venue,
-        asset=rules.asset,
-        network=rules.network,
-        defaults={
-            "withdraw_is_open": rules.withdraw_is_open and not refused.exists(),
-            "deposit_is_open": rules.deposit_is_open,
-            "withdraw_fee": rules.withdraw_fee,
-            "withdraw_minimum": rules.withdraw_minimum,
-            "withdraw_step": rules.withdraw_step,
-            "memo_is_required": rules.memo_is_required,
-            "confirmations": rules.confirmations,
-            "fetched_at": now,
-        },
-    )
-
-
-def _sync_addresses(venue: Venue, counts: SyncCounts, now: datetime) -> None:
+def _sync_addresses(venue: Venue, counts: SyncCounts, now: datetime, tell: Tell) -> None:
     for asset, network in NETWORK_OF.items():
         found = _ask(counts, venue.deposit_address, asset, network=network)
         if found is None:
             counts.problems.append(f"no deposit address for {asset} on {network} at {venue.code}")
             continue
-        RegisteredAddress.objects.update_or_create(
-            venue=venue.code,
-            asset=asset,
-            network=network,
-            address=found.address,
-            memo=found.memo or "",
-            defaults={"fetched_at": now},
-        )
+        keep_address(found, now=now, tell=tell)
         counts.addresses += 1
 
 
-def _confirm_addresses(sender: Venue, counts: SyncCounts, now: datetime) -> None:
-    """Confirm those addresses at other venues that this venue lets us withdraw to."""
+def _sync_allowances(sender: Venue, counts: SyncCounts, now: datetime) -> None:
+    """Note which of our addresses elsewhere this venue lets us withdraw to."""
     for asset in ASSETS:
-        for allowed in _ask(counts, sender.withdrawal_addresses, asset) or ():
-            RegisteredAddress.objects.exclude(venue=sender.code).filter(
-                asset=allowed.asset,
-                network=allowed.network,
-                address=allowed.address,
-                memo=allowed.memo or "",
-                confirmed_at__isnull=True,
-            ).update(confirmed_at=now)
+        told = _ask(counts, sender.withdrawal_addresses, asset)
+        if told is not None:
+            keep_allowances(sender.code, asset, told, now=now)
 
 
 def _add_routes(counts: SyncCounts) -> None:

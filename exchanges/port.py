@@ -1,7 +1,8 @@
 """The port: what the business asks of a venue, and of a source of the official rate.
 
 Reading methods raise NotSentError, ThrottledError, RefusedError or OutcomeUnknownError too (an
-unknown read is harmless: read again). Mutating methods send exactly one request per call.
+unknown read is harmless: read again). Mutating methods send exactly one mutating request per call; a
+read that must come before it and fails leaves it unsent (NotSentError).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from exchanges.values import (
     Book,
     DepositAddress,
     DepositReport,
+    Listing,
     Market,
     MarketRules,
     NetworkRules,
@@ -72,6 +74,15 @@ class Venue(Protocol):
 
     def withdrawal_addresses(self, asset: str) -> Sequence[DepositAddress]:
         """List what the venue lets us withdraw this asset to (its own allow-list)."""
+
+    def listings(self) -> Sequence[Listing]:
+        """List every asset on every network in the venue's own words: what identity is judged by."""
+
+    def verify_deposit(self, deposit: DepositReport, *, sender: str) -> DepositReport:
+        """Tell the venue, once, from which venue's account of ours a held deposit came (travel rule).
+
+        Gives the deposit as it stands then: a venue that does not believe it goes on holding it.
+        """
 
     def server_time(self) -> datetime:
         """Read the venue's clock."""

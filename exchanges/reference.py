@@ -1,4 +1,4 @@
-"""Reference data as values: rules that are fresh enough to trade on, and where coins may be sent."""
+"""Reference data as values: rules that are fresh enough to trade on, and the routes between venues."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from exchanges.errors import StaleReferenceError
-from exchanges.models import MarketRule, NetworkRule, RegisteredAddress, TransferRoute
+from exchanges.models import MarketRule, NetworkRule, TransferRoute
 from exchanges.values import Market, MarketRules, NetworkRules
 
 OLDEST = timedelta(hours=24)
@@ -25,22 +25,6 @@ def network_rules(venue: str, asset: str, network: str, now: datetime) -> Networ
     """Give how an asset moves at a venue. Raises StaleReferenceError if unknown or over 24 h old."""
     row = NetworkRule.objects.filter(venue=venue, asset=asset, network=network).first()
     return _fresh(row, f"the rules of {asset} on {network} at {venue}", now).rules()
-
-
-def registered_address(owner_venue: str, asset: str, network: str) -> RegisteredAddress:
-    """Give our confirmed deposit address at a venue, the last one seen there.
-
-    Only such an address may be withdrawn to; its `destination` is the value that a request carries.
-    Raises StaleReferenceError if there is none.
-    """
-    rows = RegisteredAddress.objects.filter(
-        venue=owner_venue, asset=asset, network=network, confirmed_at__isnull=False
-    )
-    row = rows.order_by("-fetched_at", "-pk").first()
-    if row is None:
-        told = f"no confirmed address for {asset} on {network} at {owner_venue}: run sync_markets"
-        raise StaleReferenceError(told)
-    return row
 
 
 def transfer_route(asset: str, from_venue: str, to_venue: str) -> TransferRoute:
@@ -123,15 +107,20 @@ def closed_ways(from_venue: str, to_venue: str) -> frozenset[str]:
         for rule in rules
         if not (rule.withdraw_is_open if rule.venue == from_venue else rule.deposit_is_open)
     }
-    routes = TransferRoute.objects.filter(
-        from_venue=from_venue, to_venue=to_venue, is_allowed=True
-    ).order_by("-expected_seconds", "-pk")
-    quickest = {route.asset: route.network for route in routes}
+    quickest = quickest_networks(from_venue, to_venue)
     shut = MarketRule.objects.filter(venue__in=[from_venue, to_venue], is_open=False)
     return frozenset(
         [way[0] for way in quickest.items() if way in closed]
         + [Market.parse(code).base for code in shut.values_list("market", flat=True)]
     )
+
+
+def quickest_networks(from_venue: str, to_venue: str) -> dict[str, str]:
+    """Give the network of each asset's quickest allowed route, by asset."""
+    routes = TransferRoute.objects.filter(
+        from_venue=from_venue, to_venue=to_venue, is_allowed=True
+    ).order_by("-expected_seconds", "-pk")
+    return {route.asset: route.network for route in routes}  # the quickest comes last, and stays
 
 
 def _fresh(row: Rule | None, what: str, now: datetime) -> Rule:

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Protocol
 
-from exchanges import conf
+from exchanges import conf, naming
 from exchanges.adapters.binance.client import BinanceVenue
 from exchanges.adapters.bithumb.client import BithumbVenue
 from exchanges.adapters.rates.client import Eximbank, frankfurter, open_er_api
@@ -28,8 +29,10 @@ from exchanges.errors import (
     OutcomeUnknownError,
     RefusalReason,
     RefusedError,
+    StaleReferenceError,
     VenueError,
 )
+from exchanges.identity.named_venue import NamedVenue
 from exchanges.pacing.process import HOST, Pacing
 from exchanges.port import RateSource, Venue
 from exchanges.transport.budget import RateBudget
@@ -74,6 +77,15 @@ class _Shared:
     fetched_at: float = 0.0
     generation: int = 0
     books: StreamedBooks | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """One thread's adapter of a venue, as it is and behind our codes."""
+
+    account: conf.AccountSettings
+    adapter: Venue
+    venue: Venue
 
 
 _shared = _Shared()
@@ -122,28 +134,42 @@ def is_live() -> bool:
 
 
 def venue(code: str) -> Venue:
-    """Give this thread's adapter for a venue, made at first use.
+    """Give this thread's adapter for a venue, speaking our codes by the registry of assets.
 
     Raises NotSentError if the simulator is to be asked for its accounts and does not answer.
     """
+    return _held(code).venue
+
+
+def adapter(code: str) -> Venue:
+    """Give this thread's adapter as it is, speaking the venue's own names: streams speak them too.
+
+    All else asks `venue`. Raises as it does.
+    """
+    return _held(code).adapter
+
+
+def _held(code: str) -> _Held:
+    """Give what this thread keeps of a venue, made at first use and for another account anew."""
     account = _account(code)
-    kept: dict[str, tuple[conf.AccountSettings, Venue]] = _kept()
+    kept = _kept()
     held = kept.get(code)
-    if held is not None and held[0] == account:
-        return held[1]
+    if held is not None and held.account == account:
+        return held
     if held is not None:
-        held[1].close()
-    adapter = ADAPTERS[code]
-    made = adapter(
+        held.adapter.close()
+    kind = ADAPTERS[code]
+    made = kind(
         base_url=account.base_url,
         keys=Keys(access=account.access, secret=account.secret),
         clock=utc_now,
-        budget=_pacing.budget(code, adapter.limits, is_limited=account.is_limited),
+        budget=_pacing.budget(code, kind.limits, is_limited=account.is_limited),
         venue_clock=_clock(code),
         deadline_seconds=conf.deadline_seconds(),
     )
-    kept[code] = (account, made)
-    return made
+    named = NamedVenue(made, partial(naming.names, code))
+    kept[code] = _Held(account=account, adapter=made, venue=named)
+    return kept[code]
 
 
 def use_streams(books: StreamedBooks | None) -> None:
@@ -154,10 +180,10 @@ def use_streams(books: StreamedBooks | None) -> None:
 def book(code: str, market: Market, *, newest: timedelta, depth: int = 15) -> Book:
     """Give a market's book: streamed if it is no older than `newest`, else read by request.
 
-    Raises VenueError as the adapter does.
+    Streams speak the venue's own names: a market that is called otherwise is read. Raises VenueError as the adapter does.
     """
     streamed = _shared.books
-    if streamed is not None:
+    if streamed is not None and naming.names(code).market(market) == market:
         found = streamed.book(code, market, since=utc_now() - newest)
         if found is not None:
             return found
@@ -264,18 +290,31 @@ def _clock(code: str) -> VenueClock:
     return _pacing.clock(code, reads_dates=not ADAPTERS[code].has_time_endpoint)
 
 
+def objection(code: str, asset: str, network: str | None = None, *, may_end: bool = False) -> str:
+    """Say why the registry of assets lets nothing begin with an asset at a venue; nothing if it does.
+
+    From memory, seconds old. `may_end`: what has arrived may be sold unless its name is blocked. Raises
+    StaleReferenceError where nothing was ever fetched.
+    """
+    names = naming.names(code)
+    if not names.is_known:
+        raise StaleReferenceError(f"the assets of {code} were never fetched: run sync_markets")
+    return names.objection(asset, network, may_end=may_end)
+
+
 def forget() -> None:
     """Make every thread build its adapters anew (another simulator, another mode)."""
     with _guard:
         _shared.simulated = None
         _shared.generation += 1
     _pacing.forget()
+    naming.forget()
 
 
 def release() -> None:
     """Close this thread's adapters: it will call no venue any more."""
-    for _, held in _kept().values():
-        held.close()
+    for held in _kept().values():
+        held.adapter.close()
     for source in _mine.rates[1] if _mine.rates else ():
         source.close()
     _mine.venues, _mine.rates = {}, None
@@ -289,11 +328,11 @@ def utc_now() -> datetime:
 _pacing = Pacing(wall=utc_now)
 
 
-def _kept() -> dict[str, tuple[conf.AccountSettings, Venue]]:
+def _kept() -> dict[str, _Held]:
     """Give this thread's adapters, emptied if they were forgotten."""
     if getattr(_mine, "generation", None) != _shared.generation:
         _mine.generation, _mine.venues, _mine.rates = _shared.generation, {}, None
-    kept: dict[str, tuple[conf.AccountSettings, Venue]] = _mine.venues
+    kept: dict[str, _Held] = _mine.venues
     return kept
 
 

@@ -71,4 +71,4 @@ def _source(code: str) -> Source:
 
 
 def _read(code: str, market: Market, depth: int) -> Book:
-    return registry.venue(code).book(market, depth=depth)
+    return registry.adapter(code).book(market, depth=depth)

@@ -6,6 +6,7 @@ UTC. A market's code reads `BASE/QUOTE` (`XRP/KRW`); networks and assets carry o
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,7 @@ from enum import StrEnum
 import msgspec
 
 ZERO = Decimal(0)
+SEPARATOR = "\x1f"  # stands in no name and no address
 
 
 class Side(StrEnum):
@@ -161,6 +163,15 @@ class DepositAddress:
     address: str
     memo: str | None
 
+    @property
+    def fingerprint(self) -> str:
+        """Give a hash of the whole: it names an address where addresses must not stand.
+
+        The database computes the same (`kimp_address_fingerprint`).
+        """
+        parts = (self.venue, self.asset, self.network, self.address, self.memo or "")
+        return hashlib.sha256(SEPARATOR.join(parts).encode()).hexdigest()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithdrawalRequest:
@@ -206,7 +217,10 @@ class WithdrawalReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DepositReport:
-    """What a venue says of a deposit; `detail` is its own word for the state."""
+    """What a venue says of a deposit; `detail` is its own word for the state.
+
+    `wants_sender`: it is held until the venue knows whose account it came from (travel rule).
+    """
 
     venue: str
     venue_deposit_id: str
@@ -217,6 +231,7 @@ class DepositReport:
     txid: str | None
     detail: str
     created_at: datetime | None
+    wants_sender: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +252,8 @@ class MarketRules:
     buy_fee_in_quote: bool
     is_open: bool
     fetched_at: datetime
+    maximum_notional: Decimal | None = None  # None: the venue names none
+    maximum_quantity: Decimal | None = None
 
     def price_step(self, price: Decimal) -> Decimal:
         """Give the price step that holds at `price`."""
@@ -248,7 +265,11 @@ class MarketRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkRules:
-    """How an asset moves on one network at one venue; fee and minimum in the asset."""
+    """How an asset moves on one network at one venue; fee, minima and maximum in the asset.
+
+    `confirmations` are those to a credit, `unlock_confirmations` those to its being withdrawable; None
+    where the venue names none. Less than `deposit_minimum` is not credited at all.
+    """
 
     venue: str
     asset: str
@@ -261,6 +282,24 @@ class NetworkRules:
     memo_is_required: bool
     confirmations: int | None
     fetched_at: datetime
+    withdraw_maximum: Decimal | None = None
+    deposit_minimum: Decimal | None = None
+    unlock_confirmations: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """An asset on a network in the venue's own words.
+
+    `contract` is None where the venue does not tell it, and empty for a chain's own coin.
+    """
+
+    venue: str
+    symbol: str
+    network: str
+    title: str
+    network_title: str
+    contract: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

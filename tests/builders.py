@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from importlib import import_module
 from typing import Any
 
 from django.apps import apps
 from django.contrib.auth.models import Group, User
 from django.db import transaction
+from django.db.models import F
 from django.db.models.functions import Now
 
 from cycles.domain import postings
@@ -29,10 +29,12 @@ from cycles.domain.words import (
     StepState,
 )
 from cycles.models import (
+    AddressConfirmation,
     Alert,
     Cycle,
     Desk,
     ExchangeCall,
+    Intervention,
     PolicyVersion,
     PremiumSample,
     Retry,
@@ -41,7 +43,14 @@ from cycles.models import (
 from cycles.services import booking, moving
 from cycles.services.locking import lock_cycle
 from exchanges import registry
-from exchanges.models import RegisteredAddress
+from exchanges.models import (
+    AddressState,
+    AllowedDestination,
+    AssetIdentity,
+    IdentityState,
+    RegisteredAddress,
+)
+from kimp.documents.tables import migration
 
 HOUR = timedelta(hours=1)
 PASSWORD = "correct horse battery"
@@ -50,7 +59,7 @@ PASSWORD = "correct horse battery"
 def person(name: str = "alice", *groups: str, is_staff: bool = True) -> User:
     """Make a user in some of the product's groups (viewer, operator, approver, administrator)."""
     if not Group.objects.filter(name="viewer").exists():  # flushed by a transactional test
-        import_module("cycles.migrations.0003_groups").create_groups(apps, None)
+        make_groups()
     user = User.objects.create_user(name, password=PASSWORD, is_staff=is_staff)
     user.groups.set(Group.objects.filter(name__in=groups))
     return user
@@ -62,6 +71,12 @@ def right_clocks() -> None:
     now, moment = registry.utc_now(), time.monotonic()
     for venue in registry.VENUES:
         registry._clock(venue).note(now, now, began_at=moment, ended_at=moment)
+
+
+def make_groups() -> None:
+    """Make the product's groups as its migrations do."""
+    migration("groups").create_groups(apps, None)
+    migration("vouching_groups").grant(apps, None)
 
 
 def desk(mode: Mode = Mode.RUN, kind: DeskKind = DeskKind.SIMULATED) -> Desk:
@@ -238,14 +253,7 @@ def order_call(
 def withdrawal_call(row: Cycle, *, txid: str = "", **facts: Any) -> ExchangeCall:
     """Write the journal row of a cycle's withdrawal, with the report that names its txid."""
     step = Step.objects.get(cycle=row, kind="WITHDRAW")
-    address, _ = RegisteredAddress.objects.get_or_create(
-        venue="upbit",
-        asset=step.asset,
-        network="XRP",
-        address="rTestAddress",
-        memo="7",
-        defaults={"fetched_at": Now()},
-    )
+    address = facts.get("destination") or confirmed_address(asset=step.asset)
     columns: dict[str, Any] = {
         "cycle": row,
         "step": step,
@@ -256,12 +264,86 @@ def withdrawal_call(row: Cycle, *, txid: str = "", **facts: Any) -> ExchangeCall
         "outcome": CallOutcome.DONE,
         "fence": row.fence,
         "fingerprint": "0" * 64,
-        "request": {"asset": step.asset, "quantity": "1990"},
+        "request": {
+            "asset": step.asset,
+            "network": step.network,
+            "quantity": "1990",
+            "to_venue": step.to_venue,
+            "destination": address.destination.fingerprint,
+        },
         "report": {"asset": step.asset, "quantity": "1990", "network_fee": "0.2", "txid": txid},
         "destination": address,
         "intended_at": Now(),
     }
     return ExchangeCall.objects.create(**(columns | facts))
+
+
+def proposed_address(**facts: Any) -> RegisteredAddress:
+    """Write an address as its venue would name it, or find the one that lives there."""
+    place = {"venue": "upbit", "asset": "XRP", "network": "XRP"}
+    place |= {name: facts.pop(name) for name in list(facts) if name in place}
+    live = RegisteredAddress.objects.filter(**place).exclude(state=AddressState.RETIRED).first()
+    columns = {"address": "rTestAddressOfOurs", "memo": "7", "proposed_at": Now()} | facts
+    return live or RegisteredAddress.objects.create(**place, **columns, fetched_at=Now())
+
+
+def confirmed_address(sender: str = "binance", **facts: Any) -> RegisteredAddress:
+    """Write an address that two people have confirmed, that `sender` allows, of a proven asset."""
+    row = proposed_address(**facts)
+    for name in ("first", "second") if row.state == AddressState.PROPOSED else ():
+        confirmation(row, User.objects.get_or_create(username=name)[0])
+    RegisteredAddress.objects.filter(pk=row.pk, state=AddressState.PROPOSED).update(
+        state=AddressState.CONFIRMED, confirmed_at=Now(), version=F("version") + 1
+    )
+    AllowedDestination.objects.get_or_create(
+        address=row, sender=sender, defaults={"fetched_at": Now()}
+    )
+    for venue in (sender, row.venue):
+        proven(venue, row.asset, row.network)
+    row.refresh_from_db()
+    return row
+
+
+def confirmation(row: RegisteredAddress, user: User, **facts: Any) -> AddressConfirmation:
+    """Write one person's confirmation as it stands, with its intervention."""
+    act = Intervention.objects.create(
+        verb="confirm_address",
+        user=user,
+        actor=user.username,
+        channel="admin",
+        reason="compared",
+        seen_version=row.version,
+        payload={"address": row.code},
+        at=Now(),
+    )
+    columns: dict[str, Any] = {
+        "address": row,
+        "user": user,
+        "intervention": act,
+        "seen_version": row.version,
+        "fingerprint": row.destination.fingerprint,
+        "at": Now(),
+    }
+    return AddressConfirmation.objects.create(**(columns | facts))
+
+
+def proven(venue: str, symbol: str, spelling: str, /, **facts: Any) -> AssetIdentity:
+    """Write that a venue's name is proven to be the asset of our own code; or find it."""
+    columns: dict[str, Any] = {
+        "title": symbol,
+        "asset": symbol,
+        "network": spelling,
+        "decimals": 6,
+        "state": IdentityState.PROVEN,
+        "decided_by": "a test",
+        "decided_at": Now(),
+        "first_seen_at": Now(),
+        "fetched_at": Now(),
+    }
+    row, _ = AssetIdentity.objects.get_or_create(
+        venue=venue, venue_symbol=symbol, venue_network=spelling, defaults=columns | facts
+    )
+    return row
 
 
 def alert(row: Cycle | None = None, key: str = "test", **facts: Any) -> Alert:

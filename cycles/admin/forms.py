@@ -10,8 +10,10 @@ from django.utils.translation import gettext as _, gettext_lazy
 
 from cycles.domain.words import Mode, PauseScope
 from cycles.models import Cycle
+from cycles.services.addressing import TYPED
 from cycles.services.intervening import LONGEST_REASON
 from cycles.services.resolving import Received, Resolution, ResolutionOutcome
+from exchanges.identity.known import CHAINS
 
 
 class ReasonForm(forms.Form):
@@ -116,6 +118,51 @@ def _received(line: str) -> Received:
     if not quantity.is_finite() or quantity <= 0:
         raise forms.ValidationError(_("what was received must be above zero"))
     return Received(venue=venue.lower(), asset=asset.upper(), quantity=quantity)
+
+
+class SeenForm(ReasonForm):
+    """An act on something as it was when the form was opened."""
+
+    seen_version = forms.IntegerField(widget=forms.HiddenInput)
+
+
+class ConfirmAddressForm(SeenForm):
+    """Confirm an address by what its venue's own page shows."""
+
+    ends_with = forms.CharField(
+        label=gettext_lazy("how the address ends on the venue's own page"),
+        min_length=TYPED,
+        max_length=128,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        help_text=gettext_lazy(
+            "its last six characters or more; log in to the venue, do not copy it from here"
+        ),
+    )
+    memo = forms.CharField(
+        label=gettext_lazy("memo on the venue's own page"),
+        required=False,
+        max_length=64,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        help_text=gettext_lazy("tag or memo, whole; empty if the venue shows none"),
+    )
+    field_order = ("ends_with", "memo", "reason")
+
+
+class ProveAssetForm(SeenForm):
+    """State what a venue's name is."""
+
+    asset = forms.CharField(
+        label=gettext_lazy("asset"), max_length=12, help_text=gettext_lazy("our own code")
+    )
+    network = forms.ChoiceField(label=gettext_lazy("chain"), choices=sorted(CHAINS.items()))
+    contract = forms.CharField(
+        label=gettext_lazy("contract"),
+        required=False,
+        max_length=128,
+        help_text=gettext_lazy("from the issuer's own page; empty for the chain's own coin"),
+    )
+    decimals = forms.IntegerField(label=gettext_lazy("decimals"), min_value=0, max_value=36)
+    field_order = ("asset", "network", "contract", "decimals", "reason")
 
 
 class ModeForm(ReasonForm):

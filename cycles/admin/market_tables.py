@@ -1,4 +1,4 @@
-"""What the desk knows of markets and venues: samples, rules, addresses, routes, limits, clocks."""
+"""What the desk knows of markets and venues: samples, rules and how they changed, routes, limits, clocks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from exchanges.models import (
     MarketRule,
     NetworkRule,
     RateWindow,
-    RegisteredAddress,
+    RuleChange,
     TransferRoute,
     VenueClock,
 )
@@ -63,24 +63,11 @@ class NetworkRuleAdmin(ReadOnlyAdmin):
         "deposit_is_open",
         column("withdraw_fee", _("withdrawal fee"), show.quantity),
         column("withdraw_minimum", _("withdrawal minimum"), show.quantity),
+        "confirmations",
         moment("fetched_at", _("fetched at")),
     )
     list_filter = ("venue", "withdraw_is_open", "deposit_is_open")
     search_fields = ("asset", "network")
-
-
-@admin.register(RegisteredAddress)
-class RegisteredAddressAdmin(ReadOnlyAdmin):
-    list_display = (
-        "venue",
-        "asset",
-        "network",
-        "address",
-        "memo",
-        moment("confirmed_at", _("confirmed at")),
-    )
-    list_filter = ("venue", "network")
-    search_fields = ("asset", "address")
 
 
 @admin.register(TransferRoute)
@@ -127,3 +114,18 @@ class VenueClockAdmin(ReadOnlyAdmin):
     )
     list_filter = ("venue",)
     search_fields = ("host",)
+
+
+@admin.register(RuleChange)
+class RuleChangeAdmin(ReadOnlyAdmin):
+    list_display = (
+        moment("noticed_at", _("noticed")),
+        "venue",
+        "subject",
+        "rule",
+        "before",
+        "after",
+    )
+    list_filter = ("venue", "rule")
+    search_fields = ("subject", "rule")
+    date_hierarchy = "noticed_at"

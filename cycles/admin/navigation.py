@@ -44,6 +44,16 @@ TABS = (
     (gettext_noop("Premia"), "cycles_premiumsample_changelist", "cycles.view_premiumsample"),
     (gettext_noop("Ledger"), "cycles_posting_changelist", "cycles.view_posting"),
     (gettext_noop("Policy"), "cycles_policyversion_changelist", "cycles.view_policyversion"),
+    (
+        gettext_noop("Addresses"),
+        "exchanges_registeredaddress_changelist",
+        "exchanges.view_registeredaddress",
+    ),
+    (
+        gettext_noop("Assets"),
+        "exchanges_assetidentity_changelist",
+        "exchanges.view_assetidentity",
+    ),
     (gettext_noop("Alerts"), "cycles_alert_changelist", "cycles.view_alert"),
     (
         gettext_noop("Interventions"),
@@ -51,6 +61,11 @@ TABS = (
         "cycles.view_intervention",
     ),
 )
+
+COUNTS: dict[str, Callable[[], int]] = {
+    "dead_letters": lambda: selectors.dead_letters().count(),
+    "exchanges_registeredaddress_changelist": selectors.proposals,
+}
 
 
 def tabs(request: HttpRequest) -> list[Tab]:
@@ -61,7 +76,7 @@ def tabs(request: HttpRequest) -> list[Tab]:
             continue
         url = reverse(f"admin:{name}")
         here = request.path == url if name == "index" else request.path.startswith(url)
-        count = selectors.dead_letters().count() if name == "dead_letters" else 0
+        count = COUNTS[name]() if name in COUNTS else 0
         made.append(Tab(title=_(title), url=url, is_here=here, count=count))
     return made
 

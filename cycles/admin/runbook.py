@@ -79,8 +79,14 @@ RUNBOOK: dict[F, Hint] = {
         usual=(Verb.RESOLVE, Verb.REDRIVE),
     ),
     F.TRAVEL_RULE_HOLD: Hint(
-        meaning=_("The receiving venue holds the deposit until the sender is confirmed."),
-        check=_("Confirm the deposit in the venue's own pages, then let the cycle go on."),
+        meaning=_(
+            "The receiving venue holds the deposit: the desk has told it whose account it came from, "
+            "and was not believed, or may not say it."
+        ),
+        check=_(
+            "Confirm the deposit in the venue's own pages (same name at both venues?), then let the "
+            "cycle go on; the desk asks again after ten minutes."
+        ),
         usual=(Verb.REDRIVE,),
     ),
     F.SLIPPAGE_LIMIT: Hint(
@@ -89,8 +95,13 @@ RUNBOOK: dict[F, Hint] = {
         usual=(Verb.REDRIVE, Verb.UNWIND),
     ),
     F.POLICY_DENIED: Hint(
-        meaning=_("The policy, a pause or the address book forbids the next step."),
-        check=_("Which rule? Is the destination registered and confirmed, the route allowed?"),
+        meaning=_(
+            "The policy, a pause, the address book or the registry of assets forbids the next step."
+        ),
+        check=_(
+            "Which rule? Has the destination been confirmed by two people, is the asset proven at both "
+            "ends, the route allowed?"
+        ),
         usual=(Verb.REDRIVE, Verb.UNWIND),
     ),
     F.BUG: Hint(

@@ -22,7 +22,17 @@ MAN, EOK = Decimal(10_000), Decimal(100_000_000)
 
 # What a word looks like; what is not named here is plain.
 TONES = {
-    "bad": {"DEAD_LETTER", "FAILED", "HALT", "UNKNOWN", "CRITICAL", "GIVEN_UP", "LIVE", "REFUSED"},
+    "bad": {
+        "DEAD_LETTER",
+        "FAILED",
+        "HALT",
+        "UNKNOWN",
+        "CRITICAL",
+        "GIVEN_UP",
+        "LIVE",
+        "REFUSED",
+        "BLOCKED",
+    },
     "wait": {
         "RETRY_PENDING",
         "INTENDED",
@@ -36,8 +46,11 @@ TONES = {
         "ABANDONED",
         "SUSPENSE",
         "IN_FLIGHT",
+        "PROPOSED",
+        "UNPROVEN",
+        "HELD",
     },
-    "good": {"COMPLETED", "DONE", "RUN", "DELIVERED"},
+    "good": {"COMPLETED", "DONE", "RUN", "DELIVERED", "CONFIRMED", "PROVEN", "RELEASED"},
     "busy": {
         "STARTED",
         "INITIAL_TRADE_COMPLETED",

@@ -73,9 +73,16 @@ class DeskSite(AdminSite):
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
         """Put our pages before the tables'."""
-        from cycles.admin import desk_verbs, open_page, policy_page, queue_page, token_page  # noqa: PLC0415  they need models
+        from cycles.admin import (  # noqa: PLC0415  they need models
+            desk_verbs,
+            open_page,
+            policy_page,
+            queue_page,
+            token_page,
+            vouching_pages,
+        )
 
-        modules = (queue_page, desk_verbs, open_page, policy_page, token_page)
+        modules = (queue_page, desk_verbs, open_page, policy_page, token_page, vouching_pages)
         pages = [page for module in modules for page in module.PAGES]
         ours = [path(page.route, self.admin_view(page.view), name=page.name) for page in pages]
         return [*ours, *super().get_urls()]

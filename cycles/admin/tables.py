@@ -10,6 +10,7 @@ from cycles.admin import (
     market_tables,
     people_tables,
     policy_tables,
+    vouching_tables,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "market_tables",
     "people_tables",
     "policy_tables",
+    "vouching_tables",
 ]

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """A permission of the user, and the scope that lets a token use it."""
+    """A permission of the user, and the scope that lets a token use it; None: no token ever may."""
 
     permission: str
-    scope: Scope
+    scope: Scope | None
 
 
 class IsAllowed(BasePermission):
@@ -37,6 +37,14 @@ class IsAllowed(BasePermission):
             return True
         if not request.user.has_perm(need.permission):
             raise PermissionDenied(f"this needs the permission {need.permission}")
-        if isinstance(request.auth, ApiToken) and need.scope not in request.auth.scopes:
-            raise PermissionDenied(f"this needs a token with the scope {need.scope.value}")
+        if isinstance(request.auth, ApiToken):
+            _demand_scope(need, request.auth)
         return True
+
+
+def _demand_scope(need: Need, token: ApiToken) -> None:
+    """Raise PermissionDenied unless the token may be used for it."""
+    if need.scope is None:
+        raise PermissionDenied("tokens never do this: a person logs in to the admin")
+    if need.scope not in token.scopes:
+        raise PermissionDenied(f"this needs a token with the scope {need.scope.value}")

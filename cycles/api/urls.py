@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from django.urls import include, path, re_path
 
-from cycles.api.views import cycles, desk, meta, reads, verbs
+from cycles.api.views import cycles, desk, meta, reads, verbs, vouching
 
 app_name = "api"
+NAME = "identities/<str:venue>/<str:symbol>/<str:network>/"
 
 v1 = [
     path("cycles/", cycles.CyclesView.as_view(), name="cycles"),
@@ -21,6 +22,20 @@ v1 = [
     path("premia/<str:asset>/", reads.PremiumSeriesView.as_view(), name="premium-series"),
     path("policy/", desk.PolicyView.as_view(), name="policy"),
     path("mode/", desk.ModeView.as_view(), name="mode"),
+    path("addresses/", vouching.AddressesView.as_view(), name="addresses"),
+    path("addresses/<str:code>/", vouching.AddressView.as_view(), name="address"),
+    path(
+        "addresses/<str:code>/confirm/",
+        vouching.ConfirmAddressView.as_view(),
+        name="confirm-address",
+    ),
+    path(
+        "addresses/<str:code>/retire/", vouching.RetireAddressView.as_view(), name="retire-address"
+    ),
+    path("identities/", vouching.IdentitiesView.as_view(), name="identities"),
+    path(f"{NAME}", vouching.IdentityView.as_view(), name="identity"),
+    path(f"{NAME}prove/", vouching.ProveAssetView.as_view(), name="prove-asset"),
+    path(f"{NAME}block/", vouching.BlockAssetView.as_view(), name="block-asset"),
 ]
 urlpatterns = [
     path("api/v1/", include(v1)),

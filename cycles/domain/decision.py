@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -17,7 +17,8 @@ USDT_STEP = Decimal("0.01")
 class Quote:
     """One asset at one Korean venue as the feeder last saw it.
 
-    Rates in KRW per USDT after costs, premium official.
+    Rates in KRW per USDT after costs, premium official. What bars a way (a shut wallet, an address that
+    nobody has confirmed) is said in words.
     """
 
     asset: str
@@ -28,6 +29,8 @@ class Quote:
     krw_per_usdt: Decimal | None
     krw_per_usd: Decimal | None
     is_fresh: bool
+    out_is_barred: str = ""
+    back_is_barred: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,10 +112,11 @@ def opening_decision(
         return hold(*general)
     back = cheapest_back(quotes, limits.allowed_assets - paused)
     if back is None or back.back_rate is None:
-        return hold("no fresh way back")
+        return hold("no fresh way back", *_bars(quotes, limits, lambda one: one.back_is_barred))
     candidates = [q for q in quotes if _may_carry(q, limits, exposure, notional, paused)]
     if not candidates:
-        return hold("no asset is fresh, allowed and inside its limits")
+        told = "no asset is fresh, allowed and inside its limits"
+        return hold(told, *_bars(quotes, limits, lambda one: one.out_is_barred))
     best = max(candidates, key=lambda quote: quote.out_rate or Decimal(0))
     edge = edge_bps(best.out_rate or Decimal(0), back.back_rate)
     objection = _rule_objection(best, edge, limits)
@@ -134,6 +138,12 @@ def opening_decision(
         krw_per_usd=best.krw_per_usd,
         reasons=(f"{best.asset} out, {back.asset} back: {edge} bps after costs",),
     )
+
+
+def _bars(quotes: Sequence[Quote], limits: Limits, of: Callable[[Quote], str]) -> tuple[str, ...]:
+    """Give what bars the ways of the allowed assets, each reason once."""
+    told = (of(quote) for quote in quotes if quote.asset in limits.allowed_assets)
+    return tuple(dict.fromkeys(reason for reason in told if reason))
 
 
 def best_decision(decisions: Mapping[str, Decision]) -> Decision:

@@ -136,11 +136,32 @@ def _order(
     order_id: str,
 ) -> OrderRequest | None:
     """Give the order if it is worth at least the venue's minimum."""
+    quantity = _capped(quantity, price, rules)
     if quantity <= 0 or quantity * price < rules.minimum_notional:
         return None
     return OrderRequest(
         market=market, side=side, quantity=quantity, limit_price=price, client_order_id=order_id
     )
+
+
+def _capped(quantity: Decimal, price: Decimal, rules: MarketRules) -> Decimal:
+    """Keep an order within the venue's largest; what is left over is the next order's."""
+    most = [quantity]
+    if rules.maximum_quantity is not None:
+        most.append(rules.maximum_quantity)
+    if rules.maximum_notional is not None and price > 0:
+        most.append(rules.maximum_notional / price)
+    return floored(min(most), rules.quantity_step)
+
+
+def is_too_much(quantity: Decimal, rules: NetworkRules) -> bool:
+    """Say whether a venue sends less than that at once."""
+    return rules.withdraw_maximum is not None and quantity > rules.withdraw_maximum
+
+
+def is_lost(quantity: Decimal, arrival: NetworkRules) -> bool:
+    """Say whether a venue would not credit so little: what is below its minimum is gone."""
+    return arrival.deposit_minimum is not None and quantity < arrival.deposit_minimum
 
 
 def sendable_quantity(holding: Decimal, rules: NetworkRules) -> Decimal:

@@ -184,6 +184,10 @@ class Verb(TextChoices):
     PAUSE = "pause", _("pause")
     UNPAUSE = "unpause", _("unpause")
     SET_POLICY = "set_policy", _("set policy")
+    CONFIRM_ADDRESS = "confirm_address", _("confirm address")
+    RETIRE_ADDRESS = "retire_address", _("retire address")
+    PROVE_ASSET = "prove_asset", _("prove asset")
+    BLOCK_ASSET = "block_asset", _("block asset")
 
 
 class Channel(TextChoices):

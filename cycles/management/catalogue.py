@@ -109,6 +109,26 @@ COMMANDS: tuple[CommandRow, ...] = (
         acts=True,
     ),
     _row(
+        "addresses",
+        "List our own deposit addresses; confirm one as one of two people, or retire it.",
+        "addresses list",
+        "addresses confirm ADR-0123456789 --as alice",
+        "addresses confirm ADR-0123456789 --ends-with 9fGh2K --memo 100200300 --version 1 "
+        "--yes --as alice --reason 'compared with the page of upbit'",
+        "addresses retire ADR-0123456789 --version 3 --yes --as bob --reason 'not ours any more'",
+        acts=True,
+    ),
+    _row(
+        "identities",
+        "List what each venue's symbols are; prove one, or block it.",
+        "identities list",
+        "identities prove binance USDT ETH --asset USDT --chain ETH "
+        "--contract 0xdac17f958d2ee523a2206206994597c13d831ec7 --decimals 6 --version 1 "
+        "--yes --as carol --reason 'page of the issuer'",
+        "identities block binance XRP XRP --version 2 --yes --as alice --reason 'a swap is announced'",
+        acts=True,
+    ),
+    _row(
         "api_token",
         "Issue, list and revoke the API's bearer tokens.",
         "api_token issue --user alice --name laptop --scopes cycles:read,dlq:act --yes --as admin",

@@ -10,12 +10,15 @@ from cycles.models.ledger import Account, Entry, Posting
 from cycles.models.policy import Desk, Pause, PolicyVersion
 from cycles.models.sample import PremiumSample
 from cycles.models.step import Step
+from cycles.models.vouching import AddressConfirmation, DepositVerification
 
 __all__ = [
     "Account",
+    "AddressConfirmation",
     "Alert",
     "ApiToken",
     "Cycle",
+    "DepositVerification",
     "Desk",
     "Entry",
     "ExchangeCall",

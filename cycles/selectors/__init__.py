@@ -17,12 +17,25 @@ from cycles.selectors.rows import (
 )
 from cycles.selectors.timeline import TimelineItem, TimelineKind, timeline
 from cycles.selectors.venues import held_windows, venue_clocks
+from cycles.selectors.vouching import (
+    acts_on_address,
+    acts_on_identity,
+    address_book,
+    address_by_code,
+    identities,
+    identity_by_name,
+    proposals,
+)
 
 __all__ = [
     "DeskSummary",
     "PremiumPoint",
     "TimelineItem",
     "TimelineKind",
+    "acts_on_address",
+    "acts_on_identity",
+    "address_book",
+    "address_by_code",
     "balances",
     "changes_since",
     "cycle_by_code",
@@ -31,12 +44,15 @@ __all__ = [
     "desk_summary",
     "first_sample_at",
     "held_windows",
+    "identities",
+    "identity_by_name",
     "latest_samples",
     "ledger_of",
     "matching",
     "open_calls",
     "policy_history",
     "premium_series",
+    "proposals",
     "retry_history",
     "timeline",
     "venue_clocks",

@@ -46,7 +46,7 @@ from cycles.services.reconciling import OPEN, reconcile
 from cycles.services.tracing import span
 from cycles.services.trading import settle_open_order, trade
 from cycles.services.transferring import deposit, settle_accepted, withdraw
-from exchanges.errors import ModeError, StaleReferenceError, VenueError
+from exchanges.errors import ModeError, StaleReferenceError, UnconfirmedError, VenueError
 
 log = structlog.get_logger(__name__)
 
@@ -112,7 +112,7 @@ def one_unit(lease: Lease) -> Progress:
         return not_asked(error.venue, error)
     except (StaleReferenceError, StaleDataError) as error:
         return failed(FailureClass.TRANSIENT, str(error))
-    except (ModeError, CycleError) as error:
+    except (ModeError, UnconfirmedError, CycleError) as error:
         return failed(FailureClass.POLICY_DENIED, str(error), error=type(error).__name__)
 
 

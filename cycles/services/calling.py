@@ -16,11 +16,12 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
+from django.db import IntegrityError
 from django.db.models.functions import Coalesce, Now
 
 from cycles.domain.progress import GO_ON, Progress, failed, unprocessed_for, waiting
 from cycles.domain.words import CallOutcome, FailureClass, Mode, Operation, StepState
-from cycles.errors import HaltedError, LeaseLostError
+from cycles.errors import HaltedError, LeaseLostError, PolicyDeniedError
 from cycles.models import Alert, Cycle, Desk, ExchangeCall, Step
 from cycles.services.alerting import raise_alert
 from cycles.services.correlating import correlation
@@ -38,7 +39,7 @@ from exchanges.errors import (
     VenueError,
 )
 from exchanges.models import RegisteredAddress
-from exchanges.values import OrderReport, OrderRequest, WithdrawalReport
+from exchanges.values import OrderReport, OrderRequest, WithdrawalReport, WithdrawalRequest
 
 Report = OrderReport | WithdrawalReport
 Settle = Callable[[Cycle, ExchangeCall], None]
@@ -59,6 +60,7 @@ FAILURE_BY_REFUSAL = {
 THROTTLED = "throttled"
 COSTS_TIME_ONLY = (THROTTLED, RefusalReason.CLOCK.value)
 TURNED_AWAY_OFTEN = 10
+DESTINATION_GUARDS = "withdrawal_"  # how the database's guards of a destination are named
 SEND_WITHIN = timedelta(
     seconds=5
 )  # shorter than any venue's window in which absence proves nothing
@@ -111,11 +113,32 @@ def order_intent(request: OrderRequest, *, reference_price: Decimal | None = Non
     )
 
 
+def withdrawal_intent(request: WithdrawalRequest, address: RegisteredAddress) -> Intent:
+    """Give what the journal keeps of a withdrawal: made from the very request that is sent.
+
+    The address stands in it as its fingerprint only. The database compares it with the confirmed row.
+    """
+    return Intent(
+        operation=Operation.WITHDRAW,
+        payload={
+            "asset": request.asset,
+            "network": request.network,
+            "quantity": str(request.quantity),
+            "network_fee": str(request.network_fee),
+            "to_venue": request.destination.venue,
+            "destination": request.destination.fingerprint,
+        },
+        client_order_id=request.client_withdrawal_id,
+        destination=address,
+    )
+
+
 def intend(lease: Lease, step: Step, intent: Intent) -> ExchangeCall:
     """Commit the intent of one request, under the lease and the desk's mode.
 
     Raises HaltedError when the desk is halted, LeaseLostError when another worker has the cycle,
-    VenueClockError and KeptBackError while the venue is not to be called.
+    VenueClockError and KeptBackError while the venue is not to be called, PolicyDeniedError when the
+    database does not vouch for a withdrawal's destination.
     """
     _demand_callable(step.venue, intent.operation)
 
@@ -138,9 +161,21 @@ def intend(lease: Lease, step: Step, intent: Intent) -> ExchangeCall:
     except UNREACHABLE:
         _disown(lease, intent.client_order_id)
         raise
+    except IntegrityError as error:
+        raise _not_vouched_for(error) from None
     call.step = step
     del call.intended_at  # the database's; read from there if anyone asks
     return call
+
+
+def _not_vouched_for(error: IntegrityError) -> Exception:
+    """Turn the database's refusal of a destination into ours; another error stays what it is."""
+    guard = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") or ""
+    if not guard.startswith(DESTINATION_GUARDS):
+        return error
+    return PolicyDeniedError(
+        f"the database refuses the destination ({guard}): see the address book"
+    )
 
 
 def _written(lease: Lease, step: Step, intent: Intent) -> ExchangeCall:

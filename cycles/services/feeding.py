@@ -140,10 +140,10 @@ class Feeder:
 
 
 def _shut_from(korea_venue: str) -> frozenset[str]:
-    """Give the assets that may not come home from a venue: paused, or with a closed wallet."""
+    """Give the assets that may not come home from a venue: paused, closed, or vouched for by nobody."""
     world = registry.GLOBAL_VENUE
     paused = desk.paused_assets(korea_venue, world)
-    return paused | reference.closed_ways(korea_venue, world)
+    return paused | quoting.barred_ways(korea_venue, world).keys()
 
 
 def _streamed(streams: Streams) -> watching.BookSource:

@@ -39,6 +39,10 @@ PERMISSIONS: dict[Verb, str] = {
     Verb.UNPAUSE: "cycles.halt_desk",
     Verb.RESUME: "cycles.resume_desk",
     Verb.SET_POLICY: "cycles.add_policyversion",
+    Verb.CONFIRM_ADDRESS: "exchanges.confirm_registeredaddress",
+    Verb.RETIRE_ADDRESS: "exchanges.retire_registeredaddress",
+    Verb.PROVE_ASSET: "exchanges.prove_assetidentity",
+    Verb.BLOCK_ASSET: "exchanges.block_assetidentity",
 }
 
 

@@ -31,7 +31,8 @@ from cycles.services.intervening import Actor, intervene
 from cycles.services.locking import in_transaction, lock_desk_account, share_mode
 from cycles.services.moving import write_transition
 from cycles.services.rebalancing import write_steps
-from exchanges import reference, registry
+from exchanges import destinations, reference, registry
+from exchanges.errors import UnconfirmedError
 from exchanges.values import Market
 
 log = structlog.get_logger(__name__)
@@ -114,6 +115,7 @@ def _write(decided: Decision, policy: PolicyVersion, *, rule: OpeningRule, actor
     """Write the cycle, its steps, its capital and its first transition."""
     korea = decided.korea_venue
     route = reference.transfer_route(decided.asset, GLOBAL, korea)
+    _demand_vouched_for(decided.asset, korea, route.network)
     _demand_sendable(decided, route.network)
     cycle = Cycle.objects.create(
         kind=CycleKind.ROUND_TRIP,
@@ -147,6 +149,14 @@ def _write(decided: Decision, policy: PolicyVersion, *, rule: OpeningRule, actor
     return cycle
 
 
+def _demand_vouched_for(asset: str, korea: str, network: str) -> None:
+    """Make sure once more, where it opens, that it may be sent: the quotes are a little older."""
+    try:
+        destinations.confirmed_address(GLOBAL, korea, asset, network, registry.utc_now())
+    except UnconfirmedError as error:
+        raise PolicyDeniedError(str(error)) from error
+
+
 def _demand_sendable(decided: Decision, network: str) -> None:
     """Make sure that what is bought can leave, and be sold where it arrives: else it is stuck."""
     asset, korea, now = decided.asset, decided.korea_venue, registry.utc_now()
@@ -157,11 +167,17 @@ def _demand_sendable(decided: Decision, network: str) -> None:
         return  # nothing to foresee it by; the passage itself will tell
     # A tenth is kept for fees and for a price that moves meanwhile.
     bought = decided.notional_usdt / price * Decimal("0.9")
-    arrives = plan.sendable_quantity(bought, reference.network_rules(GLOBAL, asset, network, now))
+    rules = reference.network_rules(GLOBAL, asset, network, now)
+    arrival = reference.network_rules(korea, asset, network, now)
+    arrives = plan.sendable_quantity(bought, rules)
     minimum = reference.market_rules(korea, Market(asset, "KRW"), now).minimum_notional
-    if arrives * bid < minimum or not arrives:
+    if arrives * bid < minimum or not arrives or plan.is_lost(arrives, arrival):
         raise PolicyDeniedError(
             f"{decided.notional_usdt} USDT of {asset} are too little to be sent and sold"
+        )
+    if plan.is_too_much(decided.notional_usdt / price, rules):
+        raise PolicyDeniedError(
+            f"{GLOBAL} sends {rules.withdraw_maximum} {asset} at most in one withdrawal"
         )
 
 
@@ -224,6 +240,7 @@ def _objections(
     """Give what forbids opening by hand: the policy's edge does not, its limits do."""
     policy, out = desk.current_policy(), exposure()
     asset_out = out.usdt_by_asset.get(asset, ZERO)
+    barred = quoting.barred_ways(GLOBAL, korea).get(asset, "")
     checks = [
         (notional_usdt <= 0, "the notional must be above zero"),
         (asset not in policy.allowed_assets, f"the policy does not allow {asset}"),
@@ -233,10 +250,7 @@ def _objections(
             f"{asset} is paused, or its network is not allowed",
         ),
         (quote is None or not quote.is_fresh, f"there is no fresh quote of {asset}"),
-        (
-            asset in reference.closed_ways(GLOBAL, korea),
-            f"a wallet or a market of {asset} is closed",
-        ),
+        (bool(barred), barred),
         (out.free_usdt < notional_usdt, f"the desk holds {out.free_usdt} USDT free"),
         (out.open_cycles >= policy.max_open_cycles, f"{out.open_cycles} cycles are open"),
         (

@@ -10,7 +10,7 @@ from cycles.domain.decision import Quote, sized_notional
 from cycles.domain.premium import STABLE
 from cycles.models import PolicyVersion, PremiumSample
 from cycles.services import booking, desk, valuing
-from exchanges import reference, registry
+from exchanges import destinations, reference, registry
 
 ZERO = Decimal(0)
 
@@ -18,27 +18,33 @@ ZERO = Decimal(0)
 def latest_quotes(policy: PolicyVersion, korea_venue: str) -> list[Quote]:
     """Give one quote per asset at a Korean venue; one that is too old, or whose rates disagree, is not fresh.
 
-    A way with a wallet or a market shut at either end has no rate: coins are not bought to be stuck.
+    A way with a wallet or a market shut at either end, or whose address or asset nobody vouches for, has
+    no rate: coins are not bought to be stuck.
     """
-    out = reference.closed_ways(registry.GLOBAL_VENUE, korea_venue)
-    back = reference.closed_ways(korea_venue, registry.GLOBAL_VENUE)
+    out = barred_ways(registry.GLOBAL_VENUE, korea_venue)
+    back = barred_ways(korea_venue, registry.GLOBAL_VENUE)
     return [
-        _quote(
-            sample, policy, goes_out=sample.asset not in out, comes_back=sample.asset not in back
-        )
+        _quote(sample, policy, out.get(sample.asset, ""), back.get(sample.asset, ""))
         for sample in valuing.latest_samples(korea_venue).values()
     ]
 
 
-def _quote(
-    sample: PremiumSample, policy: PolicyVersion, *, goes_out: bool, comes_back: bool
-) -> Quote:
-    """Turn a sample into what decisions read."""
+def barred_ways(from_venue: str, to_venue: str) -> dict[str, str]:
+    """Give the assets that cannot travel between two venues now, and why."""
+    closed = reference.closed_ways(from_venue, to_venue)
+    shut = {asset: f"a wallet or a market of {asset} is closed" for asset in closed}
+    return shut | destinations.barred_ways(from_venue, to_venue)
+
+
+def _quote(sample: PremiumSample, policy: PolicyVersion, out: str, back: str) -> Quote:
+    """Turn a sample into what decisions read; `out` and `back` say why a way is barred."""
     return Quote(
         asset=sample.asset,
         korea_venue=sample.korea_venue,
-        out_rate=sample.outbound_krw_per_usdt if goes_out else None,
-        back_rate=sample.return_krw_per_usdt if comes_back else None,
+        out_rate=None if out else sample.outbound_krw_per_usdt,
+        back_rate=None if back else sample.return_krw_per_usdt,
+        out_is_barred=out,
+        back_is_barred=back,
         outbound_official_bps=sample.outbound_official_bps,
         krw_per_usdt=sample.krw_per_usdt_bid,
         krw_per_usd=sample.krw_per_usd,

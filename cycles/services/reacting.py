@@ -6,8 +6,6 @@ wallets that turn out to be others than we stored are read again at once, so tha
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import structlog
 
 from cycles.domain.progress import Progress
@@ -15,9 +13,8 @@ from cycles.domain.words import Operation, PauseScope
 from cycles.models import Alert
 from cycles.services import desk
 from cycles.services.alerting import raise_alert
-from exchanges import market_sync, registry
+from exchanges import market_sync, registry, rule_sync
 from exchanges.errors import RefusalReason, RefusedError, VenueError
-from exchanges.market_sync import SyncCounts
 
 log = structlog.get_logger(__name__)
 
@@ -59,14 +56,6 @@ def heed(error: VenueError) -> None:
         key_rejected(error.venue, str(error))
 
 
-def refresh_markets(now: datetime) -> SyncCounts:
-    """Read all reference data again, and react to what a venue says of our key."""
-    counts = market_sync.sync_markets(now)
-    for venue, reason in counts.key_rejected.items():
-        key_rejected(venue, reason)
-    return counts
-
-
 def key_rejected(venue: str, reason: str) -> None:
     """Let no cycle begin at a venue that rejects our key, and tell people once."""
     stands = desk.pause_by_system(
@@ -90,6 +79,6 @@ def _read_again(venue: str, asset: str, *, closed_network: str, is_order: bool) 
     """Read the rules of a market, or of an asset's networks; what cannot be read stays as it was."""
     now = registry.utc_now()
     if closed_network:
-        market_sync.note_closed(venue, asset, closed_network, now)
+        rule_sync.note_closed(venue, asset, closed_network, now)
     counts = market_sync.refresh(venue, asset, now, is_order=is_order)
     log.info("rules.read_again", venue=venue, asset=asset, problems=counts.problems)

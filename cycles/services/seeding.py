@@ -12,8 +12,8 @@ from cycles.domain import postings
 from cycles.domain.words import AccountOwner, DeskKind, PostingKind
 from cycles.errors import PolicyDeniedError, StaleDataError
 from cycles.models import Account, PolicyVersion
-from cycles.services import booking, desk
-from exchanges import market_sync, registry
+from cycles.services import booking, desk, refreshing, standing_in
+from exchanges import registry
 from exchanges.values import Balance
 
 STARTER_REASON = "starter policy"
@@ -43,10 +43,12 @@ def seed(policy: Mapping[str, object] | None = None) -> Seeded:
             f"this database is {row.kind} for ever and KIMP_LIVE asks for {wanted}: use another one"
         )
     seeded = Seeded(kind=row.kind)
-    counts = market_sync.sync_markets(registry.utc_now())
+    counts = refreshing.refresh_markets(registry.utc_now())
     if not counts.markets:
         raise StaleDataError("; ".join(counts.problems) or "the venues told nothing")
     seeded.problems = counts.problems
+    if wanted == DeskKind.SIMULATED:
+        standing_in.confirm_simulated()
     seeded.policy = first_policy(policy or {}).number
     seeded.balances = open_books()
     return seeded

@@ -101,6 +101,9 @@ def _cancel(lease: Lease, venue: Venue, call: ExchangeCall, report: OrderReport)
 
 def trade(lease: Lease, cycle: Cycle, step: Step) -> Progress:
     """Send the step's next order, or end the step when nothing worth trading is left."""
+    objection = registry.objection(step.venue, step.asset, may_end=step.kind == StepKind.SELL)
+    if objection:
+        return failed(FailureClass.POLICY_DENIED, objection)
     now = registry.utc_now()
     try:
         # What a first order took may still stand in a streamed book: the next one has it read anew.

@@ -9,11 +9,11 @@ from decimal import Decimal
 import structlog
 
 from cycles import conf
-from cycles.domain.plan import client_order_id, sendable_quantity
-from cycles.domain.progress import GO_ON, Progress, failed, not_asked, waiting
+from cycles.domain.plan import client_order_id, is_lost, is_too_much, sendable_quantity
+from cycles.domain.progress import GO_ON, Progress, Turn, failed, not_asked, waiting
 from cycles.domain.words import CallOutcome, FailureClass, Operation, StepKind
 from cycles.models import Alert, Cycle, ExchangeCall, Step
-from cycles.services import booking, calling, reacting
+from cycles.services import booking, calling, reacting, travel_rule
 from cycles.services.alerting import raise_alert
 from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease, lock_for_decision
@@ -24,7 +24,7 @@ from cycles.services.settling import (
     settle_returned,
     settle_sent,
 )
-from exchanges import reference, registry
+from exchanges import destinations, reference, registry
 from exchanges.errors import VenueError
 from exchanges.models import RegisteredAddress
 from exchanges.values import (
@@ -123,13 +123,32 @@ def _send(lease: Lease, cycle: Cycle, step: Step) -> Progress:
             FailureClass.REFUSED_RULES,
             f"{held} {step.asset} is less than {step.venue} sends ({rules.withdraw_minimum} after fee)",
         )
-    address = reference.registered_address(step.to_venue, step.asset, step.network)
+    misfit = _misfit(quantity, rules, arrival)
+    if misfit:
+        return failed(FailureClass.REFUSED_RULES, misfit)
+    address = destinations.confirmed_address(
+        step.venue, step.to_venue, step.asset, step.network, now
+    )
     if arrival.memo_is_required and not address.memo:
         return failed(
             FailureClass.POLICY_DENIED,
             f"our {step.asset} address at {step.to_venue} has no memo, and {step.network} wants one",
         )
     return _request(lease, cycle, step, quantity, (rules, address))
+
+
+def _misfit(quantity: Decimal, rules: NetworkRules, arrival: NetworkRules) -> str:
+    """Say why a quantity must not be sent although the sender would take it; nothing if it may."""
+    if is_too_much(quantity, rules):
+        return (
+            f"{rules.venue} sends {rules.withdraw_maximum} {rules.asset} at most in one withdrawal"
+        )
+    if is_lost(quantity, arrival):
+        return (
+            f"{arrival.venue} does not credit less than {arrival.deposit_minimum} {arrival.asset}: "
+            f"{quantity} would be lost"
+        )
+    return ""
 
 
 def _request(
@@ -150,7 +169,7 @@ def _request(
         ),
         send_before=calling.send_before(),
     )
-    call = calling.intend(lease, step, _intent(step, request, address))
+    call = calling.intend(lease, step, calling.withdrawal_intent(request, address))
     noted = calling.called(call, lambda: registry.venue(step.venue).withdraw(request))
 
     def settle(locked: Cycle, written: ExchangeCall) -> None:
@@ -165,22 +184,6 @@ def _request(
     if noted.outcome == CallOutcome.DONE:
         return waiting(poll_delay(), "the withdrawal was sent")
     return calling.after(noted, call, f"withdrawal of {step.asset} from {step.venue}")
-
-
-def _intent(step: Step, request: WithdrawalRequest, address: RegisteredAddress) -> calling.Intent:
-    """Give what the journal keeps of a withdrawal request; the address stands in the address book."""
-    return calling.Intent(
-        operation=Operation.WITHDRAW,
-        payload={
-            "asset": request.asset,
-            "network": request.network,
-            "quantity": str(request.quantity),
-            "network_fee": str(request.network_fee),
-            "to_venue": step.to_venue,
-        },
-        client_order_id=request.client_withdrawal_id,
-        destination=address,
-    )
 
 
 def _follow(lease: Lease, step: Step, call: ExchangeCall) -> Progress:
@@ -247,7 +250,7 @@ def deposit(lease: Lease, cycle: Cycle, step: Step) -> Progress:
     is_all = len(credited) == len(mine) and _overdue_by(call) is not None
     if credited and (total >= sent or is_all):
         return _settle(lease, step, credited, sent)
-    return _not_yet(step, call, mine)
+    return _not_yet(cycle, step, call, mine)
 
 
 def _with_newest_txid(lease: Lease, call: ExchangeCall) -> ExchangeCall:
@@ -295,9 +298,15 @@ def _settle(lease: Lease, step: Step, credited: Sequence[DepositReport], sent: D
     return GO_ON
 
 
-def _not_yet(step: Step, call: ExchangeCall, mine: Sequence[DepositReport]) -> Progress:
+def _not_yet(
+    cycle: Cycle, step: Step, call: ExchangeCall, mine: Sequence[DepositReport]
+) -> Progress:
     """Wait for a credit, or say why waiting is not enough."""
     held = [row for row in mine if row.status in {DepositStatus.HELD, DepositStatus.FAILED}]
+    if held and held[0].wants_sender:
+        progress = travel_rule.release(cycle, step, held[0], sender=call.venue)
+        is_waiting = progress.turn is Turn.WAIT
+        return _waiting_for(step, call, progress.reason) if is_waiting else progress
     if held:
         return failed(
             FailureClass.TRAVEL_RULE_HOLD,

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import translation
 
-from cycles import errors, tasks
+from cycles import errors, migrations, tasks
 from cycles.admin.runbook import RUNBOOK
 from cycles.domain.states import DRIVEN_BY, FINAL, HOPELESS, TRANSITIONS
 from cycles.domain.words import CycleStatus, FailureClass
@@ -177,17 +177,24 @@ def _default(field: str) -> Any:
 
 def verbs() -> str:
     """Say who may do what."""
-    granted = import_module("cycles.migrations.0003_groups")
+    first, then = migration("groups"), migration("vouching_groups")
+    operator, approver = (*first.OPERATOR, *then.OPERATOR), (*first.APPROVER, *then.APPROVER)
     rows = []
     for verb, permission in intervening.PERMISSIONS.items():
         name = permission.partition(".")[2]
         lowest = (
-            1 if name in granted.OPERATOR else 2 if name in granted.APPROVER else 3
+            1 if name in operator else 2 if name in approver else 3
         )  # as the migration builds the groups up
         rows.append(
             (code(verb.value), texts.VERBS[verb], code(permission), ", ".join(GROUPS[lowest:]))
         )
     return grid(("verb", "does", "permission", "groups"), rows)
+
+
+def migration(name: str) -> Any:
+    """Give a migration of cycles by its name, whatever its number."""
+    (found,) = (one.name for one in iter_modules(migrations.__path__) if one.name[5:] == name)
+    return import_module(f"{migrations.__name__}.{found}")
 
 
 def scopes() -> str:

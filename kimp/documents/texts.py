@@ -54,4 +54,8 @@ VERBS: dict[Verb, str] = {
     Verb.PAUSE: "no new cycle on a venue, an asset or a route",
     Verb.UNPAUSE: "lift a pause",
     Verb.SET_POLICY: "write a new version of the policy",
+    Verb.CONFIRM_ADDRESS: "confirm a deposit address of ours as one of two people; no token may",
+    Verb.RETIRE_ADDRESS: "end a deposit address of ours: nothing is sent there any more",
+    Verb.PROVE_ASSET: "state what a venue's symbol is: asset, chain, contract; no token may",
+    Verb.BLOCK_ASSET: "nothing is bought, sent or sold under a venue's symbol any more",
 }

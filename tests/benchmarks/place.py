@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from decimal import Decimal
-from importlib import import_module
 from typing import Any
 from urllib.parse import quote
 
-from django.apps import apps
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
@@ -18,6 +16,7 @@ from django.test.utils import setup_databases, teardown_databases
 
 from cycles.services import seeding
 from exchanges import registry
+from tests import builders
 from tests.benchmarks.venues import Venues, simulated
 
 # Limits that no benchmark reaches; the edge is not what is measured.
@@ -54,7 +53,7 @@ def server_version() -> str:
 def empty() -> None:
     """Empty every table; the groups, which a migration made, are made again."""
     call_command("flush", interactive=False, verbosity=0)
-    import_module("cycles.migrations.0003_groups").create_groups(apps, None)
+    builders.make_groups()
 
 
 @contextlib.contextmanager

@@ -10,9 +10,16 @@ import pytest
 from django.db.models import Model
 
 from cycles.domain.words import DeskKind
-from cycles.services import desk as desk_services, seeding
-from exchanges import market_sync, registry
-from exchanges.models import MarketRule, NetworkRule, RegisteredAddress, TransferRoute
+from cycles.services import desk as desk_services, refreshing, seeding, standing_in
+from exchanges import registry
+from exchanges.models import (
+    AllowedDestination,
+    AssetIdentity,
+    MarketRule,
+    NetworkRule,
+    RegisteredAddress,
+    TransferRoute,
+)
 from exchanges.simulator.server import RunningSimulator, start_in_thread
 from tests.desk import TestDesk
 
@@ -21,7 +28,14 @@ POLICY: dict[str, Any] = {
     "min_rebalance_edge_bps": Decimal(-5000),
 }
 WORLD = {"seed": 7, "speed": "1000", "scenario": "unlimited"}
-REFERENCE: tuple[type[Model], ...] = (MarketRule, NetworkRule, RegisteredAddress, TransferRoute)
+REFERENCE: tuple[type[Model], ...] = (
+    AssetIdentity,
+    MarketRule,
+    NetworkRule,
+    RegisteredAddress,
+    AllowedDestination,
+    TransferRoute,
+)
 # What the venues told the first desk of this process that trades at them.
 _synced: dict[tuple[str, ...], dict[type[Model], list[Model]]] = {}
 
@@ -60,11 +74,12 @@ def seed() -> None:
     seeding.configure()
     kept = _synced.setdefault(registry.desk_venues(), {})
     if not kept:
-        market_sync.sync_markets(registry.utc_now())
+        refreshing.refresh_markets(registry.utc_now())
         kept.update({model: list(model._default_manager.all()) for model in REFERENCE})
     else:
         for model, rows in kept.items():
             model._default_manager.bulk_create(rows)
+    standing_in.confirm_simulated()
     seeding.first_policy(POLICY)
     seeding.open_books()
 

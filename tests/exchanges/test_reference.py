@@ -10,13 +10,18 @@ from io import StringIO
 
 import pytest
 from django.core.management import call_command
-from django.db import IntegrityError, transaction
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from exchanges import reference, registry
+from exchanges import market_sync, reference, registry
 from exchanges.errors import StaleReferenceError
-from exchanges.market_sync import sync_markets
-from exchanges.models import MarketRule, NetworkRule, RegisteredAddress, TransferRoute
+from exchanges.models import (
+    AllowedDestination,
+    MarketRule,
+    NetworkRule,
+    RegisteredAddress,
+    TransferRoute,
+)
+from exchanges.notices import Notice
 from exchanges.simulator.server import RunningSimulator, start_in_thread
 from exchanges.transport.plain import post_json
 from exchanges.values import Market
@@ -40,6 +45,14 @@ def _simulated(settings: Settings, running: RunningSimulator) -> Iterator[None]:
     registry.configure(database_is_live=False)
     yield
     registry.configure(database_is_live=False)
+
+
+def sync_markets(now: datetime) -> market_sync.SyncCounts:
+    """Fetch everything; nothing of it may want people's attention."""
+    notices: list[Notice] = []
+    counts = market_sync.sync_markets(now, tell=notices.append)
+    assert notices == []
+    return counts
 
 
 def test_everything_the_desk_trades_is_fetched_once() -> None:
@@ -67,7 +80,9 @@ def test_reference_data_covers_the_korean_venues_of_the_desk_and_no_other(
     assert ways == {way for one in desks for way in (("binance", one), (one, "binance"))}
     for model in (MarketRule, NetworkRule, RegisteredAddress):
         assert set(model.objects.values_list("venue", flat=True)) == {"binance", *desks}
-    assert not RegisteredAddress.objects.filter(confirmed_at=None).exists()
+    assert set(RegisteredAddress.objects.values_list("state", flat=True)) == {"PROPOSED"}
+    allowed = AllowedDestination.objects.filter(address__venue__in=["binance", *desks])
+    assert ways <= set(allowed.values_list("sender", "address__venue"))
 
 
 def test_rules_come_back_as_the_venue_told_them() -> None:
@@ -100,39 +115,7 @@ def test_what_was_never_fetched_is_stale() -> None:
     with pytest.raises(StaleReferenceError, match="never fetched"):
         reference.market_rules("upbit", Market("XRP", "KRW"), NOW)
     with pytest.raises(StaleReferenceError):
-        reference.registered_address("upbit", "XRP", "XRP")
-    with pytest.raises(StaleReferenceError):
         reference.transfer_route("XRP", "binance", "upbit")
-
-
-def test_an_address_is_confirmed_by_the_senders_allow_list() -> None:
-    sync_markets(NOW)
-    row = reference.registered_address("upbit", "XRP", "XRP")
-    allowed = registry.venue("binance").withdrawal_addresses("XRP")
-    assert row.confirmed_at == NOW
-    destination = row.destination
-    assert (destination.address, destination.memo) in {(r.address, r.memo) for r in allowed}
-
-
-def test_an_address_that_no_venue_allows_is_not_given() -> None:
-    RegisteredAddress.objects.create(
-        venue="upbit", asset="XRP", network="XRP", address="rElse", memo="1", fetched_at=NOW
-    )
-    sync_markets(NOW)
-    assert reference.registered_address("upbit", "XRP", "XRP").address != "rElse"
-    assert RegisteredAddress.objects.get(address="rElse").confirmed_at is None
-
-
-def test_an_address_without_a_memo_reads_none() -> None:
-    sync_markets(NOW)
-    assert reference.registered_address("upbit", "BTC", "BTC").destination.memo is None
-
-
-def test_an_address_is_kept_once() -> None:
-    facts = {"venue": "upbit", "asset": "BTC", "network": "BTC", "address": "bc1"}
-    RegisteredAddress.objects.create(**facts, fetched_at=NOW)
-    with pytest.raises(IntegrityError), transaction.atomic():
-        RegisteredAddress.objects.create(**facts, fetched_at=NOW)
 
 
 def test_operators_changes_to_a_route_survive_the_next_fetch() -> None:

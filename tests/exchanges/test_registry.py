@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from pytest_django import Settings
 
 from exchanges import registry
-from exchanges.errors import ModeError, NotSentError
+from exchanges.errors import ModeError, NotSentError, VenueError
 from exchanges.simulator.server import RunningSimulator, start_in_thread
+from exchanges.values import Book, Market
+from tests import builders
+
+pytestmark = pytest.mark.django_db  # names are translated by the registry of assets
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +105,34 @@ def test_a_missing_simulator_is_said_in_one_sentence(settings: Settings) -> None
     registry.forget()
     with pytest.raises(NotSentError, match=r"does not answer at http://127\.0\.0\.1:1"):
         registry.venue("upbit")
+
+
+class Streams:
+    """Streamed books by the venue's own names: here Upbit calls USDT `TETHER`, and another coin `USDT`."""
+
+    def __init__(self) -> None:
+        self.asked: list[Market] = []
+
+    def book(self, venue: str, market: Market, *, since: datetime) -> Book | None:
+        self.asked.append(market)
+        return registry.adapter(venue).book(market)
+
+
+def test_a_market_that_the_venue_calls_otherwise_is_never_taken_from_its_streams() -> None:
+    usdt, xrp = Market("USDT", "KRW"), Market("XRP", "KRW")
+    streams = Streams()
+    registry.use_streams(streams)
+    try:
+        registry.book("upbit", usdt, newest=timedelta(days=1))
+        assert streams.asked == [usdt]
+        builders.proven("upbit", "TETHER", "TRX", asset="USDT")
+        registry.forget()
+        registry.book("upbit", xrp, newest=timedelta(days=1))
+        with pytest.raises(VenueError):  # read by request, under its name: this Upbit lists none
+            registry.book("upbit", usdt, newest=timedelta(days=1))
+        assert streams.asked == [usdt, xrp]
+    finally:
+        registry.use_streams(None)
 
 
 def test_an_unknown_venue_is_a_mistake_of_ours() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -64,6 +64,34 @@ def test_rows_are_locked_in_one_module_only() -> None:
         if "select_for_update(" in file.read_text()
     ]
     assert len(lockers) <= 1, lockers
+
+
+def _places(rooms: tuple[str, ...], is_it: Callable[[ast.Call], bool]) -> list[str]:
+    """Give where a call of a kind stands."""
+    return sorted(
+        {
+            f"{_relative(file)}"
+            for file in _sources(*rooms)
+            for node in ast.walk(ast.parse(file.read_text()))
+            if isinstance(node, ast.Call) and is_it(node)
+        }
+    )
+
+
+def _calls(name: str) -> Callable[[ast.Call], bool]:
+    return lambda node: name in {getattr(node.func, "attr", ""), getattr(node.func, "id", "")}
+
+
+def test_a_withdrawal_is_made_and_sent_in_one_place_only() -> None:
+    """Of what the business does; the border below it only translates names."""
+    assert _places(("cycles", "kimp"), _calls("WithdrawalRequest")) == [
+        "cycles/services/transferring.py"
+    ]
+    sent = _places(("cycles", "kimp"), lambda node: _calls("withdraw")(node) and bool(node.args))
+    assert sent == ["cycles/services/transferring.py"]
+    assert _places(("exchanges",), _calls("confirmed_address")) == []
+    confirmed = _places(("cycles", "kimp"), _calls("confirmed_address"))
+    assert confirmed == ["cycles/services/opening.py", "cycles/services/transferring.py"]
 
 
 def _is_no_money(node: ast.AST) -> bool:

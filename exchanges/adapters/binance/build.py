@@ -6,7 +6,7 @@ from datetime import datetime
 
 from exchanges.adapters.binance.payloads import market_code
 from exchanges.transport.decoding import plain, to_milliseconds
-from exchanges.transport.wire import Request
+from exchanges.transport.wire import Params, Request
 from exchanges.values import Market, OrderRequest, Side, WithdrawalRequest
 
 DEPTHS = (5, 10, 20, 50, 100, 500, 1000)
@@ -78,12 +78,22 @@ def cancel_order(market: Market, client_order_id: str) -> Request:
 
 def withdraw(request: WithdrawalRequest) -> Request:
     """Send a withdrawal: Binance's amount includes the network fee, and the network is always named."""
+    return _withdraw("/sapi/v1/capital/withdraw/apply", request)
+
+
+def withdraw_local(request: WithdrawalRequest, questionnaire: str) -> Request:
+    """Send a withdrawal of a local entity's account; the answers are JSON in a parameter."""
+    answers = (("questionnaire", questionnaire),)
+    return _withdraw("/sapi/v1/localentity/withdraw/apply", request, answers)
+
+
+def _withdraw(path: str, request: WithdrawalRequest, more: Params = ()) -> Request:
     destination = request.destination
     memo = (("addressTag", destination.memo),) if destination.memo else ()
     return Request(
         operation="withdraw",
         method="POST",
-        path="/sapi/v1/capital/withdraw/apply",
+        path=path,
         params=(
             ("coin", destination.asset),
             ("withdrawOrderId", request.client_withdrawal_id),
@@ -91,10 +101,23 @@ def withdraw(request: WithdrawalRequest) -> Request:
             ("address", destination.address),
             *memo,
             ("amount", plain(request.quantity + request.network_fee)),
+            *more,
         ),
         is_signed=True,
         moves_money=True,
         send_before=request.send_before,
+    )
+
+
+def provide_info(record: str, questionnaire: str) -> Request:
+    """Answer a held deposit's questionnaire."""
+    return Request(
+        operation="verify_deposit",
+        method="PUT",
+        path="/sapi/v1/localentity/deposit/provide-info",
+        params=(("tranId", record), ("questionnaire", questionnaire)),
+        is_signed=True,
+        moves_money=True,
     )
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from exchanges.adapters.binance import build, limits, payloads, rules, transfers
+from exchanges.adapters.binance import build, limits, networks, payloads, rules, transfers
 from exchanges.adapters.binance.dialect import VENUE, BinanceDialect
+from exchanges.adapters.binance.local_entity import LocalEntity
 from exchanges.adapters.binance.refusals import CANCEL_REFUSED, ORDER_NOT_FOUND
 from exchanges.errors import RefusedError
 from exchanges.transport.budget import RateBudget
@@ -21,6 +22,7 @@ from exchanges.values import (
     Book,
     DepositAddress,
     DepositReport,
+    Listing,
     Market,
     MarketRules,
     NetworkRules,
@@ -80,6 +82,7 @@ class BinanceVenue:
             measure=self.server_time,
             deadline_seconds=deadline_seconds,
         )
+        self._entity = LocalEntity(self._transport, clock)
 
     def book(self, market: Market, *, depth: int = 15) -> Book:
         """Read the book, at most `depth` levels a side."""
@@ -128,7 +131,14 @@ class BinanceVenue:
         """Read how the asset moves, per network."""
         return self._transport.call(
             build.read("network_rules", "/sapi/v1/capital/config/getall"),
-            lambda reply: transfers.network_rules(reply.body, asset, now=self._clock()),
+            lambda reply: networks.network_rules(reply.body, asset, now=self._clock()),
+        )
+
+    def listings(self) -> Sequence[Listing]:
+        """List every coin on every network."""
+        return self._transport.call(
+            build.read("listings", "/sapi/v1/capital/config/getall"),
+            lambda reply: networks.listings(reply.body),
         )
 
     def balances(self) -> dict[str, Balance]:
@@ -182,6 +192,8 @@ class BinanceVenue:
 
     def withdraw(self, request: WithdrawalRequest) -> WithdrawalReport:
         """Send one withdrawal, once; the reply is an id, so the report is PENDING as requested."""
+        if self._entity.asks_before_sending():
+            return self._entity.withdraw(request)
         return self._transport.call(
             build.withdraw(request),
             lambda reply: transfers.applied(reply.body, request, now=self._clock()),
@@ -189,19 +201,28 @@ class BinanceVenue:
 
     def withdrawals(self, asset: str, *, since: datetime) -> Sequence[WithdrawalReport]:
         """List withdrawals of an asset since an instant (90 days back at most), newest first."""
+        shown_since = self._shown_since(since)
+        if self._entity.asks:
+            return self._entity.withdrawals(asset, shown_since)
         path = "/sapi/v1/capital/withdraw/history"
         return self._transport.call(
-            build.history("withdrawals", path, asset, self._shown_since(since)),
+            build.history("withdrawals", path, asset, shown_since),
             lambda reply: transfers.withdrawals(reply.body),
         )
 
     def deposits(self, asset: str, *, since: datetime) -> Sequence[DepositReport]:
         """List deposits of an asset since an instant (90 days back at most), newest first."""
         path = "/sapi/v1/capital/deposit/hisrec"
-        return self._transport.call(
-            build.history("deposits", path, asset, self._shown_since(since)),
+        shown_since = self._shown_since(since)
+        rows = self._transport.call(
+            build.history("deposits", path, asset, shown_since),
             lambda reply: transfers.deposits(reply.body),
         )
+        return self._entity.marked(rows, asset, shown_since)
+
+    def verify_deposit(self, deposit: DepositReport, *, sender: str) -> DepositReport:
+        """Answer the questionnaire of a deposit that a local entity holds."""
+        return self._entity.verify_deposit(deposit, sender)
 
     def _shown_since(self, since: datetime) -> datetime:
         return max(since, self._clock() - HISTORY)

@@ -17,7 +17,9 @@ class _Filter(msgspec.Struct, rename="camel"):
     filter_type: str
     tick_size: Decimal | None = None
     step_size: Decimal | None = None
+    max_qty: Decimal | None = None
     min_notional: Decimal | None = None
+    max_notional: Decimal | None = None
 
 
 class _Symbol(msgspec.Struct):
@@ -66,17 +68,25 @@ def market_rules(
         raise UnreadableError("the market is not in the reply")
     filters = {row.filter_type: row for row in symbol.filters}
     notional = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL")
+    lot = filters.get("LOT_SIZE")
     return MarketRules(
         venue=VENUE,
         market=market,
         price_steps=((ZERO, _step(filters.get("PRICE_FILTER"), "tick_size")),),
-        quantity_step=_step(filters.get("LOT_SIZE"), "step_size"),
+        quantity_step=_step(lot, "step_size"),
         minimum_notional=or_zero(notional.min_notional, "minNotional") if notional else ZERO,
+        maximum_notional=_limit(notional.max_notional if notional else None, "maxNotional"),
+        maximum_quantity=_limit(lot.max_qty if lot else None, "maxQty"),
         taker_fee_rate=taker_fee_rate,
         buy_fee_in_quote=False,
         is_open=symbol.status == "TRADING",
         fetched_at=now,
     )
+
+
+def _limit(value: Decimal | None, name: str) -> Decimal | None:
+    """Read a limit; none, or nothing, is no limit."""
+    return None if value is None else required(value, name) or None
 
 
 def _step(row: _Filter | None, name: str) -> Decimal:

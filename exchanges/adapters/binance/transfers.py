@@ -1,7 +1,7 @@
-"""Binance's withdrawals, deposits, addresses and networks: decoded, then our values. Pure.
+"""Binance's withdrawals, deposits and addresses: decoded, then our values. Pure.
 
-Sources: the wallet API's pages on capital/withdraw, capital/deposit and capital/config. Networks are
-named as `network` names them; those the desk uses read the same at every venue.
+Sources: the wallet API's pages on capital/withdraw and capital/deposit. Coins and networks are named
+as Binance names them.
 """
 
 from __future__ import annotations
@@ -25,13 +25,10 @@ from exchanges.values import (
     DepositAddress,
     DepositReport,
     DepositStatus,
-    NetworkRules,
     WithdrawalReport,
     WithdrawalRequest,
     WithdrawalStatus,
 )
-
-SMALLEST_STEP = Decimal("0.00000001")  # where Binance names no multiple
 
 WITHDRAWAL_STATUSES = {
     0: WithdrawalStatus.PENDING,  # e-mail sent
@@ -49,6 +46,12 @@ DEPOSIT_STATUSES = {
     6: (DepositStatus.CREDITED, "credited, cannot be withdrawn yet"),  # tradable all the same
     7: (DepositStatus.HELD, "wrong deposit"),
     8: (DepositStatus.HELD, "waits for the user's confirmation"),
+}
+
+WAITS = "waits for the travel rule"
+TRAVEL_RULE_STATUSES = {
+    1: (DepositStatus.PENDING, WAITS),
+    2: (DepositStatus.HELD, "rejected by the travel rule"),
 }
 
 
@@ -91,7 +94,11 @@ class _Withdrawal(msgspec.Struct, rename="camel"):
 
 def withdrawals(body: bytes) -> list[WithdrawalReport]:
     """Read the history, newest first; `amount` here is what arrives. `applyTime` is UTC."""
-    rows = [_withdrawal(row) for row in decode(body, list[_Withdrawal])]
+    return newest_first([_withdrawal(row) for row in decode(body, list[_Withdrawal])])
+
+
+def newest_first(rows: list[WithdrawalReport]) -> list[WithdrawalReport]:
+    """Sort withdrawals as the port gives them."""
     return sorted(rows, key=lambda row: _sort_key(row.created_at), reverse=True)
 
 
@@ -119,6 +126,7 @@ class _Deposit(msgspec.Struct, rename="camel"):
     network: str | None = None
     tx_id: str | None = None
     insert_time: int | None = None
+    travel_rule_status: int = 0
 
 
 def deposits(body: bytes) -> list[DepositReport]:
@@ -129,6 +137,8 @@ def deposits(body: bytes) -> list[DepositReport]:
 
 def _deposit(row: _Deposit) -> DepositReport:
     status, detail = known(DEPOSIT_STATUSES, row.status, "deposit status")
+    if status in {DepositStatus.PENDING, DepositStatus.HELD} and row.travel_rule_status:
+        status, detail = TRAVEL_RULE_STATUSES.get(row.travel_rule_status, (status, detail))
     identifier = row.id if row.id not in {None, ""} else row.tx_id
     if not identifier:
         raise UnreadableError("a deposit without an id")
@@ -188,42 +198,3 @@ def withdrawal_addresses(body: bytes, asset: str) -> list[DepositAddress]:
         for row in decode(body, list[_AllowedAddress])
         if row.coin == asset and row.white_status
     ]
-
-
-class _Network(msgspec.Struct, rename="camel"):
-    network: str
-    withdraw_enable: bool = False
-    deposit_enable: bool = False
-    withdraw_fee: Decimal | None = None
-    withdraw_min: Decimal | None = None
-    withdraw_integer_multiple: Decimal | None = None
-    min_confirm: int | None = None
-    withdraw_tag: bool = False
-    same_address: bool = False  # one address for all users: only the memo tells them apart
-
-
-class _Coin(msgspec.Struct, rename="camel"):
-    coin: str
-    network_list: list[_Network] = []
-
-
-def network_rules(body: bytes, asset: str, *, now: datetime) -> tuple[NetworkRules, ...]:
-    """Read how an asset moves, one row per network; never merged over networks."""
-    return tuple(
-        NetworkRules(
-            venue=VENUE,
-            asset=asset,
-            network=row.network,
-            withdraw_is_open=row.withdraw_enable,
-            deposit_is_open=row.deposit_enable,
-            withdraw_fee=required(row.withdraw_fee, "withdrawFee"),
-            withdraw_minimum=or_zero(row.withdraw_min, "withdrawMin"),
-            withdraw_step=row.withdraw_integer_multiple or SMALLEST_STEP,
-            memo_is_required=row.withdraw_tag or row.same_address,
-            confirmations=row.min_confirm,
-            fetched_at=now,
-        )
-        for coin in decode(body, list[_Coin])
-        if coin.coin == asset
-        for row in coin.network_list
-    )

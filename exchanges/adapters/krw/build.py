@@ -11,6 +11,7 @@ from exchanges.values import Market, OrderRequest, Side, WithdrawalRequest
 
 PAGE = 100
 LEVELS = 30
+MARKETS = Request(operation="markets", method="GET", path="/v1/market/all")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,11 +23,15 @@ from exchanges.values import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """A venue's words for the states of transfers, in capitals, and what they mean to us."""
+    """A venue's words for the states of transfers, in capitals, and what they mean to us.
+
+    `wants_sender` is that of a deposit held until the venue is told where it came from; empty: it has none.
+    """
 
     venue: str
     withdrawals: Mapping[str, WithdrawalStatus]
     deposits: Mapping[str, DepositStatus]
+    wants_sender: str = ""
 
 
 class _Transfer(msgspec.Struct):
@@ -85,6 +89,7 @@ def deposits(body: bytes, words: Words) -> list[DepositReport]:
             txid=row.txid or None,
             detail=row.state,
             created_at=instant(row.created_at),
+            wants_sender=row.state.upper() == words.wants_sender,
         )
         for row in decode(body, list[_Transfer])
     ]

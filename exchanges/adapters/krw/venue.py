@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from exchanges.adapters.krw import books, build, transfers, wallets
-from exchanges.errors import RefusedError
+from exchanges.adapters.krw import books, build, listings, transfers, wallets
+from exchanges.errors import RefusalReason, RefusedError
 from exchanges.transport.budget import RateBudget
 from exchanges.transport.calls import Dialect, VenueTransport
 from exchanges.transport.clock import VenueClock
@@ -21,6 +21,7 @@ from exchanges.values import (
     Book,
     DepositAddress,
     DepositReport,
+    Listing,
     Market,
     NetworkRules,
     OrderReport,
@@ -100,6 +101,14 @@ class KoreanVenue(ABC):
         )
         return tuple(self._network(asset, network, state) for network, state in states.items())
 
+    def listings(self) -> Sequence[Listing]:
+        """List every asset on every network."""
+        markets = self._transport.call(build.MARKETS, body_of)
+        return self._transport.call(
+            build.read("listings", "/v1/status/wallet"),
+            lambda reply: listings.listings(self.code, markets, reply.body),
+        )
+
     def place_order(self, request: OrderRequest) -> OrderReport:
         """Send one order, once. The reply shows no fills: read `order` until it is final."""
         return self._transport.call(
@@ -140,6 +149,16 @@ class KoreanVenue(ABC):
     def deposits(self, asset: str, *, since: datetime) -> Sequence[DepositReport]:
         """List deposits of an asset since an instant, newest first."""
         return self._pages("deposits", "/v1/deposits", asset, since, transfers.deposits)
+
+    def verify_deposit(self, deposit: DepositReport, *, sender: str) -> DepositReport:
+        """Refuse: where a venue takes no verification from programs, a person gives it in its pages."""
+        raise RefusedError(
+            f"{self.code} takes no verification of deposits by its API",
+            venue=self.code,
+            operation="verify_deposit",
+            reason=RefusalReason.TRAVEL_RULE,
+            code="not_offered",
+        )
 
     def _pages(
         self,

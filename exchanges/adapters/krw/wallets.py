@@ -23,6 +23,11 @@ def steps(*rows: tuple[str, str]) -> PriceSteps:
     return tuple((Decimal(floor), Decimal(step)) for floor, step in rows)
 
 
+def limit(value: Decimal | None, name: str) -> Decimal | None:
+    """Read a limit; none, or nothing, is no limit."""
+    return None if value is None else required(value, name) or None
+
+
 class Side(msgspec.Struct):
     """One side's terms; `price_unit` is Bithumb's."""
 
@@ -35,6 +40,7 @@ class ChanceMarket(msgspec.Struct):
 
     bid: Side
     ask: Side
+    max_total: Decimal | None = None
     state: str | None = None
 
 
@@ -54,6 +60,7 @@ class Chance(msgspec.Struct):
             price_steps=steps,
             quantity_step=QUANTITY_STEP,
             minimum_notional=max(or_zero(side.min_total, "min_total") for side in sides),
+            maximum_notional=limit(self.market.max_total, "max_total"),
             taker_fee_rate=max(
                 required(self.bid_fee, "bid_fee"), required(self.ask_fee, "ask_fee")
             ),
@@ -87,11 +94,20 @@ class ChanceCurrency(msgspec.Struct):
 
 
 class WithdrawLimit(msgspec.Struct):
-    """The account's part of `withdraws/chance`; `fixed` counts decimals."""
+    """The account's part of `withdraws/chance`; `fixed` counts decimals, `onetime` is the most at once."""
 
     minimum: Decimal | None = None
+    onetime: Decimal | None = None
     fixed: int | None = None
     can_withdraw: bool | None = None
+
+
+class Receiving(msgspec.Struct, frozen=True, kw_only=True):
+    """What is told of deposits on one network, where anything is."""
+
+    is_open: bool = True
+    minimum: Decimal | None = None
+    confirmations: int | None = None
 
 
 class WithdrawChance(msgspec.Struct):
@@ -113,22 +129,23 @@ class WithdrawChance(msgspec.Struct):
         network: str,
         state: str,
         *,
-        takes_deposits: bool = True,
-        confirmations: int | None = None,
+        receiving: Receiving = Receiving(),  # noqa: B008  frozen
         now: datetime,
     ) -> NetworkRules:
         """Give the network's rules; every source must agree that it is open."""
-        limit = self.withdraw_limit
+        terms = self.withdraw_limit
         return NetworkRules(
             venue=venue,
             asset=asset,
             network=network,
-            withdraw_is_open=state in WITHDRAW_STATES and limit.can_withdraw is not False,
-            deposit_is_open=state in DEPOSIT_STATES and takes_deposits,
+            withdraw_is_open=state in WITHDRAW_STATES and terms.can_withdraw is not False,
+            deposit_is_open=state in DEPOSIT_STATES and receiving.is_open,
             withdraw_fee=required(self.currency.withdraw_fee, "withdraw_fee"),
-            withdraw_minimum=or_zero(limit.minimum, "minimum"),
+            withdraw_minimum=or_zero(terms.minimum, "minimum"),
+            withdraw_maximum=limit(terms.onetime, "onetime"),
             withdraw_step=self.step,
+            deposit_minimum=receiving.minimum,
             memo_is_required=network in MEMO_NETWORKS,
-            confirmations=confirmations,
+            confirmations=receiving.confirmations,
             fetched_at=now,
         )

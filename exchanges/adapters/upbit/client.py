@@ -6,11 +6,13 @@ from exchanges.adapters.krw import build as common
 from exchanges.adapters.krw.books import market_code
 from exchanges.adapters.krw.transfers import withdrawal
 from exchanges.adapters.krw.venue import KoreanVenue, body_of
-from exchanges.adapters.upbit import build, limits, payloads, rules
+from exchanges.adapters.upbit import build, limits, payloads, rules, travel_rule
 from exchanges.adapters.upbit.dialect import VENUE, UpbitDialect
 from exchanges.adapters.upbit.refusals import NOT_FOUND
+from exchanges.errors import NotSentError, OutcomeUnknownError, RefusalReason, RefusedError
 from exchanges.transport.wire import Keys
 from exchanges.values import (
+    DepositReport,
     Market,
     MarketRules,
     NetworkRules,
@@ -87,3 +89,31 @@ class UpbitVenue(KoreanVenue):
         return self._transport.call(
             build.withdraw(request), lambda reply: withdrawal(reply.body, self.words)
         )
+
+    def verify_deposit(self, deposit: DepositReport, *, sender: str) -> DepositReport:
+        """Tell Upbit which venue a held deposit came from, once."""
+        request = build.verify_deposit(deposit.venue_deposit_id, self._vasp(sender))
+        return self._transport.call(
+            request, lambda reply: travel_rule.verified(reply.body, deposit)
+        )
+
+    def _vasp(self, venue: str) -> str:
+        """Find a venue in Upbit's list; when that cannot be read nothing was sent (NotSentError)."""
+        operation = "verify_deposit"
+        try:
+            found = self._transport.call(
+                common.read("vasps", "/v1/travel_rule/vasps"),
+                lambda reply: travel_rule.vasp_uuid(reply.body, venue),
+            )
+        except OutcomeUnknownError as error:
+            told = f"{error}: nothing was sent"
+            raise NotSentError(told, venue=VENUE, operation=operation) from None
+        if found is None:
+            raise RefusedError(
+                f"{VENUE} does not verify deposits from {venue}",
+                venue=VENUE,
+                operation=operation,
+                reason=RefusalReason.TRAVEL_RULE,
+                code="vasp_not_listed",
+            )
+        return found

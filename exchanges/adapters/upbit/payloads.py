@@ -17,6 +17,7 @@ ORDER_STATES = {
     "done": OrderStatus.FILLED,
     "cancel": OrderStatus.CLOSED,  # the normal end of an IOC, fills or none
 }
+SUSPECTED = "TRAVEL_RULE_SUSPECTED"  # until Upbit is told which venue it came from
 WORDS = Words(
     venue=VENUE,
     withdrawals={
@@ -30,12 +31,13 @@ WORDS = Words(
     deposits={
         "PROCESSING": DepositStatus.PENDING,
         "ACCEPTED": DepositStatus.CREDITED,
-        "TRAVEL_RULE_SUSPECTED": DepositStatus.HELD,
+        SUSPECTED: DepositStatus.HELD,
         "REFUNDING": DepositStatus.FAILED,
         "REFUNDED": DepositStatus.FAILED,
         "CANCELLED": DepositStatus.FAILED,
         "REJECTED": DepositStatus.FAILED,
     },
+    wants_sender=SUSPECTED,
 )
 
 

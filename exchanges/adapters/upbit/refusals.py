@@ -62,6 +62,7 @@ STEMS: tuple[tuple[str, RefusalReason], ...] = (
     ("withdraw_daily", RefusalReason.LIMIT),
     ("withdraw_over", RefusalReason.LIMIT),
     ("withdraw_travel", RefusalReason.TRAVEL_RULE),
+    ("travel_rule", RefusalReason.TRAVEL_RULE),  # also: verified less than ten minutes ago
     ("withdraw_", RefusalReason.OTHER),  # documented as withdrawal policy: not processed
 )
 

@@ -13,7 +13,14 @@ import msgspec
 
 from exchanges.adapters.krw import books
 from exchanges.adapters.krw.books import market_code
-from exchanges.adapters.krw.wallets import Chance, PriceSteps, WithdrawChance, steps
+from exchanges.adapters.krw.wallets import (
+    Chance,
+    PriceSteps,
+    Receiving,
+    WithdrawChance,
+    limit,
+    steps,
+)
 from exchanges.adapters.upbit.dialect import VENUE
 from exchanges.transport.decoding import UnreadableError, decode, required
 from exchanges.values import Market, MarketRules, NetworkRules
@@ -74,6 +81,7 @@ def _tick(instruments: bytes, market: Market) -> Decimal:
 
 class _DepositChance(msgspec.Struct):
     is_deposit_possible: bool = True
+    minimum_deposit_amount: Decimal | None = None
     minimum_deposit_confirmations: int | None = None
 
 
@@ -81,13 +89,11 @@ def network_rules(
     asset: str, network: str, state: str, *, withdraw: bytes, deposit: bytes, now: datetime
 ) -> NetworkRules:
     """Put one network's rules together; every source must agree that it is open."""
-    sending, receiving = decode(withdraw, WithdrawChance), decode(deposit, _DepositChance)
-    return sending.rules(
-        VENUE,
-        asset,
-        network,
-        state,
-        takes_deposits=receiving.is_deposit_possible,
-        confirmations=receiving.minimum_deposit_confirmations,
-        now=now,
+    told = decode(deposit, _DepositChance)
+    receiving = Receiving(
+        is_open=told.is_deposit_possible,
+        minimum=limit(told.minimum_deposit_amount, "minimum_deposit_amount"),
+        confirmations=told.minimum_deposit_confirmations,
     )
+    sending = decode(withdraw, WithdrawChance)
+    return sending.rules(VENUE, asset, network, state, receiving=receiving, now=now)

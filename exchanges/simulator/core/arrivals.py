@@ -21,6 +21,7 @@ from exchanges.simulator.core.vault import FLIGHT, LOST, OUTSIDE
 from exchanges.simulator.core.world import World
 
 HALF = Decimal("0.5")
+ASKED_ABOUT = "asked about"  # the travel rule's: held until the venue is told the sender
 
 
 def owner_of(world: World, transaction: ChainTransaction) -> str | None:
@@ -74,7 +75,7 @@ def is_kept(world: World, transaction: ChainTransaction, deposit: Deposit) -> bo
     return False
 
 
-_KEPT = {"suspected": HELD, "refunding": REFUNDING, "refunded": REFUNDED}
+_KEPT = {"suspected": HELD, ASKED_ABOUT: HELD, "refunding": REFUNDING, "refunded": REFUNDED}
 
 
 def _cut(world: World, deposit: Deposit, missing: Decimal, target: str) -> None:

@@ -92,11 +92,13 @@ class Network:
     address_pattern: str
     has_tag: bool
     block_ms: int
+    contract: str = ""  # empty: the network's own coin
     congestion: Decimal = Decimal(1)  # how many times as long a block takes now
     wallets: dict[str, Wallet] = field(default_factory=dict)
 
 
-_TITLES = {"BTC": "Bitcoin", "ETH": "Ethereum", "XRP": "XRP", "SOL": "Solana", "DOGE": "Dogecoin"}
+_TITLES = {"BTC": "Bitcoin", "ETH": "Ethereum", "XRP": "XRP", "SOL": "Solana",
+           "DOGE": "Dogecoin", "USDT": "Tether"}  # fmt: skip
 _KOREAN = {
     "BTC": "비트코인", "ETH": "이더리움", "XRP": "리플", "SOL": "솔라나", "DOGE": "도지코인",
     "USDT": "테더",
@@ -131,6 +133,8 @@ _NETWORKS = (
     ("USDT", "TRX", "Tron (TRC20)", f"^T{_BASE58}{{33}}$", False, 3000,
      ("0", "1", 6, 20, 20), ("1", "10", 6, 20, 20), ("0.8", "5", 6, 20, 20)),
 )  # fmt: skip
+
+_CONTRACTS = {("USDT", "TRX"): "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"}
 
 
 def asset_titles(asset: str) -> tuple[str, str]:
@@ -180,7 +184,7 @@ def networks_for(assets: tuple[str, ...]) -> dict[tuple[str, str], Network]:
         if asset == "USDT" or asset in assets:
             listed[asset, network] = Network(
                 asset=asset, network=network, title=title, address_pattern=pattern,
-                has_tag=has_tag, block_ms=block_ms,
+                has_tag=has_tag, block_ms=block_ms, contract=_CONTRACTS.get((asset, network), ""),
                 wallets={venue: _wallet(*row) for venue, row in zip(_ORDER, terms, strict=True)},
             )  # fmt: skip
     return listed

@@ -48,6 +48,7 @@ class Withdrawal:
     outcome: str = ""
     arrival: str = ""
     generation: int = 0
+    travel_rule_id: int | None = None  # of a local entity's questionnaire
 
 
 @dataclass(slots=True, kw_only=True)
@@ -87,6 +88,7 @@ class Deposit:
     state: str = PENDING
     confirmations: int = 0
     done_ms: int | None = None
+    asked_market_ms: int | None = None  # when the travel rule was last answered for it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 from exchanges.simulator.core import (
     changes,
     control_chain,
+    control_listings,
     control_live,
     control_settings,
     control_views,
@@ -236,6 +237,8 @@ VERBS: dict[tuple[str, str], Verb] = {
     ("POST", "/control/market"): _rules,
     ("POST", "/control/chain"): control_chain.steer,
     ("POST", "/control/addresses"): _allow,
+    ("POST", "/control/rotate"): control_listings.rotate,
+    ("POST", "/control/listing"): control_listings.relist,
     ("POST", "/control/maintenance"): _maintenance,
     ("POST", "/control/skew"): _skew,
     ("POST", "/control/scenario"): _scenario,

@@ -34,6 +34,12 @@ SCENARIOS: Mapping[str, Mapping[str, object]] = {
     "slow-fills": {"fill_latency_ms": 20_000, "partial_fill_ratio": Decimal("0.6")},
     "bnb-fees": {"bnb_usdt": Decimal(600)},
     "travel-rule": {"has_upbit_travel_rule": True, "has_bithumb_travel_rule": True},
+    "travel-rule-refused": {
+        "has_upbit_travel_rule": True,
+        "has_bithumb_travel_rule": True,
+        "travel_rule_verifies": False,
+    },
+    "local-entity": {"binance_travel_rule": "KR", "binance_holds_deposits": True},
     "consent": {"needs_consent": True},
     "new-addresses": {"shows_new_addresses_at_once": False},
 }

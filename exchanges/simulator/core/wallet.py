@@ -35,6 +35,7 @@ from exchanges.simulator.core.vault import FLIGHT, LOST, OUTSIDE
 from exchanges.simulator.core.world import World
 
 TRAVEL_RULE_KRW = Decimal(1_000_000)
+TRAVEL_RULE_PAUSE_MS = 600_000
 _FINAL = {DONE, FAILED, CANCELLED, REJECTED}
 
 
@@ -228,18 +229,41 @@ def _recipient(world: World, transaction: ChainTransaction) -> tuple[str | None,
 
 
 def _credit(world: World, deposit: Deposit, transaction: ChainTransaction) -> None:
-    if not transaction.arrival and _is_suspected(world, deposit):
-        transaction.arrival = "suspected"
+    if not transaction.arrival and _is_asked_about(world, deposit):
+        transaction.arrival = arrivals.ASKED_ABOUT
     if not arrivals.is_kept(world, transaction, deposit):
         release(world, deposit)
 
 
-def _is_suspected(world: World, deposit: Deposit) -> bool:
+def _is_asked_about(world: World, deposit: Deposit) -> bool:
     settings = world.settings
+    if deposit.venue == BINANCE:
+        return settings.binance_holds_deposits
     holds = {UPBIT: settings.has_upbit_travel_rule, BITHUMB: settings.has_bithumb_travel_rule}
     if not holds.get(deposit.venue):
         return False
     return world.price(deposit.venue, deposit.asset) * deposit.quantity >= TRAVEL_RULE_KRW
+
+
+def answer_travel_rule(world: World, deposit: Deposit, sender: str) -> bool | None:
+    """Take who sent a held deposit, once per ten minutes of market time (None: too early).
+
+    Releases it if that is true and the account there is in the same name; what a fault holds stays held.
+    """
+    asked_ms = deposit.asked_market_ms
+    if asked_ms is not None and world.market_ms - asked_ms < TRAVEL_RULE_PAUSE_MS:
+        return None
+    deposit.asked_market_ms = world.market_ms
+    transaction = world.wallet.transactions[deposit.txid]
+    is_believed = (
+        transaction.sender == sender
+        and transaction.arrival == arrivals.ASKED_ABOUT
+        and world.settings.travel_rule_verifies
+    )
+    world.fact("travel_rule_answered", venue=deposit.venue, is_believed=is_believed)
+    if is_believed:
+        release(world, deposit)
+    return is_believed
 
 
 def release(world: World, deposit: Deposit) -> None:

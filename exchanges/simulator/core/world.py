@@ -60,6 +60,8 @@ class Settings:
     has_binance_allow_list: bool = True
     has_upbit_travel_rule: bool = False
     binance_travel_rule: str = "NIL"
+    binance_holds_deposits: bool = False
+    travel_rule_verifies: bool = True
     has_limits: bool = True
     shows_new_addresses_at_once: bool = True
     has_bithumb_travel_rule: bool = False
@@ -92,6 +94,8 @@ class World:
     is_live: bool = False  # books are the venues' own, of now
     maintenance: dict[str, bool] = field(default_factory=dict)
     skew_ms: dict[str, int] = field(default_factory=dict)
+    # (venue, asset, network): what the control port lets a venue say of it
+    told: dict[tuple[str, str, str], dict[str, object]] = field(default_factory=dict)
     watched: set[tuple[str, str]] = field(default_factory=set)
     prints: Prints = field(default_factory=lambda: Prints({}))
     numbers: int = 1_000_000
@@ -152,6 +156,11 @@ class World:
     def fact(self, kind: str, /, **details: object) -> None:
         """Journal a change of the world."""
         self.journal.fact(self.timeline.wall_ms, kind, **details)
+
+    def told_title(self, venue: str, asset: str) -> str:
+        """Give the name that the control port lets a venue call an asset; empty: its own."""
+        told = (t for (at, code, _), t in self.told.items() if (at, code) == (venue, asset))
+        return next((str(one["title"]) for one in told if "title" in one), "")
 
     def next_number(self) -> int:
         """Return the next sequential id."""

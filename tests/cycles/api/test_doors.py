@@ -25,6 +25,10 @@ ADDRESSES = (
     "premia/XRP/",
     "policy/",
     "mode/",
+    "addresses/",
+    "addresses/ADR-0000000000/",
+    "identities/",
+    "identities/upbit/XRP/XRP/",
     "nowhere/",
     "cycles",
 )
@@ -117,7 +121,8 @@ def test_a_token_does_no_more_than_its_scopes(speaks: Speaks) -> None:
 
 def test_a_token_without_the_read_scope_reads_nothing(speaks: Speaks) -> None:
     actor = speaks("administrator", Scope.DLQ_ACT)
-    for address in ("cycles/", "dead-letters/", "premia/", "policy/", "mode/"):
+    reads = ("cycles/", "dead-letters/", "premia/", "policy/", "mode/", "addresses/", "identities/")
+    for address in reads:
         assert actor.get(f"/api/v1/{address}").status_code == 403
 
 

@@ -43,6 +43,7 @@ def _a_desk_that_can_open(db: None) -> None:
         expected_seconds=60,
         overdue_seconds=600,
     )
+    builders.confirmed_address()
 
 
 def test_a_dry_run_is_the_default_and_writes_nothing(speaks: Speaks) -> None:
@@ -68,7 +69,7 @@ def test_an_act_opens_one_cycle_and_says_where_it_is(speaks: Speaks) -> None:
     assert replies[0].headers["Location"] == f"{CYCLES}{made.code}/"
     assert replies[1].headers["Location"] == replies[0].headers["Location"]
     assert replies[0].json() == replies[1].json()
-    assert Intervention.objects.get().reason == ACT["reason"]
+    assert Intervention.objects.get(verb="open").reason == ACT["reason"]
 
 
 def test_an_act_against_the_policy_is_409_and_leaves_nothing(speaks: Speaks) -> None:

@@ -17,6 +17,7 @@ from cycles.domain.words import CallOutcome
 from cycles.models import (
     Account,
     Cycle,
+    DepositVerification,
     Desk,
     Entry,
     ExchangeCall,
@@ -30,6 +31,8 @@ from cycles.models import (
     Transition,
 )
 from exchanges.models import (
+    AllowedDestination,
+    AssetIdentity,
     MarketRule,
     NetworkRule,
     RateWindow,
@@ -171,7 +174,54 @@ def network(count: int = 1, **facts: Any) -> Try:
 def address(count: int = 1, **facts: Any) -> Try:
     """Insert a registered address."""
     sound = {"venue": "upbit", "asset": "XRP", "network": "XRP", "address": "r1", "memo": "1"}
-    return new(RegisteredAddress, count, **(sound | {"fetched_at": THEN} | facts))
+    return new(
+        RegisteredAddress, count, **(sound | {"fetched_at": THEN, "proposed_at": THEN} | facts)
+    )
+
+
+def changed_address(**facts: Any) -> Try:
+    """Change an address that two people have confirmed, but that is a proposal still."""
+
+    def attempt(row: Cycle) -> None:
+        made = builders.proposed_address()
+        for name in ("first", "second"):
+            builders.confirmation(made, User.objects.get_or_create(username=name)[0])
+        RegisteredAddress.objects.filter(pk=made.pk).update(version=2, **facts)
+
+    return attempt
+
+
+def confirmation_by_one(row: Cycle) -> None:
+    """Confirm an address twice as one person."""
+    made = builders.proposed_address()
+    for _ in range(2):
+        builders.confirmation(made, person(row))
+
+
+def identity(count: int = 1, **facts: Any) -> Try:
+    """Insert a name of the registry that is proven."""
+    sound: dict[str, Any] = {"venue": "upbit", "venue_symbol": "ABC", "venue_network": "ETH"}
+    sound |= {"asset": "ABC", "network": "ETH", "contract": "0xa", "decimals": 18}
+    sound |= {"state": "PROVEN", "decided_by": "k", "decided_at": THEN, "first_seen_at": THEN}
+    return new(AssetIdentity, count, **(sound | {"fetched_at": THEN} | facts))
+
+
+def allowed(_row: Cycle) -> None:
+    """Allow one destination twice."""
+    made = builders.proposed_address()
+    for _ in range(2):
+        AllowedDestination.objects.create(address=made, sender="binance", fetched_at=THEN)
+
+
+def verification(count: int = 1, **facts: Any) -> Try:
+    """Insert the verification of a held deposit."""
+
+    def attempt(row: Cycle) -> None:
+        step = Step.objects.get(cycle=row, kind="DEPOSIT")
+        sound = {"venue": "upbit", "venue_deposit_id": "7", "step": step, "asked_at": THEN}
+        new(DepositVerification, count, **(sound | {"sender": "binance"} | facts))(row)
+
+    return attempt
 
 
 def route(count: int = 1, **facts: Any) -> Try:
@@ -298,7 +348,23 @@ TRIES: list[tuple[str, Try]] = [
     ("network_rule_once", network(2)),
     ("network_rule_numbers", network(withdraw_fee=-1)),
     ("network_rule_numbers", network(withdraw_step=0)),
-    ("registered_address_once", address(2)),
+    ("registered_address_one_live", address(2)),
+    ("registered_address_state_known", changed_address(state=UNKNOWN)),
+    ("registered_address_confirmed_when", changed_address(state="CONFIRMED")),
+    ("registered_address_retired_when", changed_address(state="RETIRED")),
+    ("registered_address_retired_when", address(retired_at=THEN)),
+    ("address_confirmation_once_a_person", confirmation_by_one),
+    ("allowed_destination_once", allowed),
+    ("asset_identity_once", identity(2)),
+    ("asset_identity_one_name", twice(identity(), identity(venue_network="ERC20"))),
+    ("asset_identity_state_known", identity(state=UNKNOWN)),
+    ("asset_identity_proof_is_whole", identity(asset="")),
+    ("asset_identity_proof_is_whole", identity(network="")),
+    ("asset_identity_proof_is_whole", identity(decimals=None)),
+    ("asset_identity_proof_is_whole", identity(decided_by="")),
+    ("asset_identity_contract_as_told", identity(told_contract="0xb")),
+    ("deposit_verification_once", verification(2)),
+    ("deposit_verification_outcome_known", verification(outcome=UNKNOWN)),
     ("registered_address_is_named", address(address="")),
     ("transfer_route_once", route(2)),
     ("transfer_route_overdue_later", route(overdue_seconds=9)),
@@ -340,6 +406,7 @@ def test_what_the_tries_vary_is_sound_by_itself() -> None:
         account(),
         account(owner="CYCLE", cycle=itself),
     ]
-    for attempt in [*sound, policy(), market(), network(), address(), route(), window(), clock()]:
+    reference = [market(), network(), address(), route(), identity(told_contract="0xa")]
+    for attempt in [*sound, policy(), *reference, window(), clock(), verification()]:
         attempt(row)
     assert ExchangeCall.objects.filter(cycle=row).count() == 1

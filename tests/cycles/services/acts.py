@@ -15,14 +15,21 @@ from cycles.domain import postings
 from cycles.domain.progress import Progress, Turn
 from cycles.domain.words import AccountOwner, FailureClass, Operation, PostingKind, Role
 from cycles.models import Account, Cycle, ExchangeCall, Step
-from cycles.services import booking, desk as desk_services, leasing, retrying
+from cycles.services import addressing, booking, desk as desk_services, leasing, retrying
 from cycles.services.moving import Lease
+from exchanges.models import RegisteredAddress
 from tests import builders
 from tests.desk import TestDesk, operator, role_of, why
 
 UNITS = 40
 MONEY = re.compile(r"/(orders?|withdraws/coin|withdraw/apply)$")
 CLIENT_ID = re.compile(r'(?:identifier|newClientOrderId|withdrawOrderId)"?[=:]"?([^"&,}]+)')
+
+
+def retire(**place: str) -> None:
+    """Let a person retire the address that lives at a place."""
+    row = RegisteredAddress.objects.exclude(state="RETIRED").get(**place)
+    addressing.retire(row.code, actor=operator(), reason="a test", seen_version=row.version)
 
 
 def claimed(row: Cycle, role: Role = Role.INITIATOR) -> Lease:

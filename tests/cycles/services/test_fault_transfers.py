@@ -11,8 +11,8 @@ from django.db.models import F, Sum
 from cycles.domain.progress import Turn
 from cycles.domain.words import CallOutcome, FailureClass
 from cycles.models import Alert, Cycle, Entry, ExchangeCall
-from cycles.services import opening, verifying
-from exchanges import market_sync, reference, registry
+from cycles.services import opening, refreshing, verifying
+from exchanges import reference, registry, rule_sync
 from exchanges.models import NetworkRule, TransferRoute
 from tests.cycles.services.acts import (
     balance,
@@ -209,7 +209,7 @@ def test_f31_a_wallet_that_refuses_is_closed_here_whatever_its_status_says(
     desk.step(row)
     assert (row.status, row.failure_class) == ("RETRY_PENDING", FailureClass.WALLET_CLOSED)
     assert "XRP" in reference.closed_ways("binance", "upbit")
-    market_sync.sync_markets(registry.utc_now())  # its status goes on saying that it works
+    refreshing.refresh_markets(registry.utc_now())  # its status goes on saying that it works
     assert "XRP" in reference.closed_ways("binance", "upbit")
     looks(desk, row)
     assert row.failure_class == FailureClass.WALLET_CLOSED
@@ -226,11 +226,11 @@ def test_f31_after_a_while_the_status_is_believed_again_and_the_retry_goes_throu
     desk.sample()
     seen = opening.preview_by_hand(asset="XRP", notional_usdt=Decimal(100))
     assert any("wallet" in objection for objection in seen.objections)
-    later = registry.utc_now() + market_sync.REFUSED_STAYS_CLOSED + timedelta(seconds=1)
+    later = registry.utc_now() + rule_sync.REFUSED_STAYS_CLOSED + timedelta(seconds=1)
     desk.control(
         "/control/wallet", {"venue": "binance", "asset": "XRP", "network": "XRP", "withdraw": True}
     )
-    market_sync.sync_markets(later)
+    refreshing.refresh_markets(later)
     assert "XRP" not in reference.closed_ways("binance", "upbit")
     NetworkRule.objects.update(fetched_at=registry.utc_now())
     desk.drive_until(row, "INITIAL_TRADE_COMPLETED")

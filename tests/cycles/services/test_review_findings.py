@@ -26,9 +26,10 @@ from cycles.services import (
 )
 from cycles.services.calling import Noted
 from cycles.services.locking import lock_cycle
-from exchanges.models import MarketRule, RegisteredAddress
+from exchanges.models import MarketRule
 from exchanges.values import FillReport, Market, OrderReport, OrderStatus, Side
 from tests import builders
+from tests.cycles.services import acts
 from tests.cycles.services.acts import balance, give_back, set_policy
 from tests.cycles.services.review import (
     WITHDRAWALS,
@@ -213,7 +214,8 @@ def test_a_fee_in_a_third_asset_is_paid_by_the_desk() -> None:
 def test_coins_are_not_sent_without_the_memo_that_their_network_wants(desk: TestDesk) -> None:
     row = desk.open()
     lease = units_until_done(desk, row, "OUTBOUND", "BUY")
-    RegisteredAddress.objects.filter(venue="upbit", asset="XRP").update(memo="")
+    acts.retire(venue="upbit", asset="XRP")
+    builders.confirmed_address(memo="")
     progress = desk.unit(lease)
     assert (progress.turn, progress.failure) == (Turn.FAIL, FailureClass.POLICY_DENIED)
     assert not ExchangeCall.objects.filter(cycle=row, operation="WITHDRAW").exists()

@@ -29,7 +29,7 @@ def test_an_outcome_whose_transaction_is_lost_at_its_end_is_noted_and_settled_on
         market=market_of(step),
         side=Side.BUY,
         quantity=Decimal(100),
-        limit_price=venue.book(market_of(step)).asks[5].price,
+        limit_price=venue.book(market_of(step)).asks[-1].price,
         client_order_id=client_order_id(row.pk, position=1, attempt=1),
     )
     call = calling.intend(lease, step, calling.order_intent(request))

@@ -12,10 +12,11 @@ from cycles.domain import postings
 from cycles.domain.progress import Turn
 from cycles.domain.words import CallOutcome, CycleStatus, FailureClass, PostingKind
 from cycles.models import Alert, Cycle, ExchangeCall, Step
-from cycles.services import booking, moving, settling, verifying
-from exchanges import market_sync, registry
-from exchanges.models import RegisteredAddress, TransferRoute
+from cycles.services import booking, moving, refreshing, settling, verifying
+from exchanges import registry
+from exchanges.models import TransferRoute
 from exchanges.values import DepositReport, DepositStatus
+from tests.cycles.services import acts
 from tests.cycles.services.acts import (
     balance,
     claimed,
@@ -99,22 +100,22 @@ def test_a_closed_wallet_at_either_end_stops_the_withdrawal(
 
     def is_known() -> bool:
         """Say whether the venue's own status tells it by now (Upbit's lags)."""
-        market_sync.sync_markets(registry.utc_now())
+        refreshing.refresh_markets(registry.utc_now())
         progress = desk.unit(lease)
         return bool(progress.failure == FailureClass.WALLET_CLOSED and progress.turn is Turn.FAIL)
 
     lease = desk.lease(row)
-    market_sync.sync_markets(registry.utc_now())
+    refreshing.refresh_markets(registry.utc_now())
     eventually(is_known)
     assert desk.posts("binance", SENDING) == 0
 
 
 def test_coins_go_to_registered_addresses_only(desk: TestDesk) -> None:
     row = bought(desk)
-    RegisteredAddress.objects.update(confirmed_at=None)
-    progress = desk.unit(desk.lease(row))
-    assert (progress.turn, progress.failure) == (Turn.FAIL, FailureClass.TRANSIENT)
-    assert "no confirmed address" in progress.reason
+    acts.retire(venue="upbit", asset="XRP")
+    desk.step(row)
+    assert (row.status, row.failure_class) == (CycleStatus.DEAD_LETTER, FailureClass.POLICY_DENIED)
+    assert "no confirmed address" in row.failure_reason
     assert desk.posts("binance", SENDING) == 0
 
 
@@ -128,14 +129,6 @@ def test_what_was_sent_carries_the_memo_as_memo(desk: TestDesk) -> None:
     assert there["tag"] == call.destination.memo
     assert there["network"] == call.destination.network
     assert "address" not in call.report
-
-
-def test_a_deposit_that_the_venue_holds_wants_a_person(desk: TestDesk) -> None:
-    row = bought(desk)
-    desk.control("/control/scenario", {"name": "travel-rule"})
-    desk.drive_until(row, "RETRY_PENDING")
-    assert row.failure_class == FailureClass.TRAVEL_RULE_HOLD
-    assert balance("upbit", "XRP", "CYCLE", row) == 0
 
 
 def credit(row: Cycle, quantity: str, sent_quantity: str = "100") -> Decimal:

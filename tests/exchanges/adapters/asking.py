@@ -99,5 +99,7 @@ def binance_error(code: int, message: str = "") -> Behaviour:
 
 
 def allowing_or(behaviour: Behaviour, request: bytes) -> Behaviour:
-    """Answer for Bithumb's allow-list, which it is asked for before it is sent a withdrawal."""
+    """Answer what is asked before a withdrawal: Bithumb's allow-list, whether Binance has questions."""
+    if b"questionnaire-requirements" in request:
+        return reply(b'{"questionnaireCountryCode":"NIL"}')
     return allow_list() if b"GET /v1/withdraws/coin_addresses" in request else behaviour

@@ -27,6 +27,7 @@ UPBIT_ROUTES: dict[str, Any] = {
     "GET /v1/accounts": upbit_private("GET /v1/accounts"),
     "GET /v1/order": upbit_private("GET /v1/order done"),
     "POST /v1/orders": upbit_private("POST /v1/orders (201)"),
+    "GET /v1/market/all": upbit_public("GetSymbols"),
     "GET /v1/status/wallet": upbit_private("GET /v1/status/wallet"),
     "GET /v1/withdraws/chance": WITHDRAW_CHANCE,
     "GET /v1/deposits/chance/coin": {"is_deposit_possible": True},
@@ -50,6 +51,9 @@ BITHUMB_ROUTES: dict[str, Any] = {
             "deposits/coin_address",
         )
     },
+    "GET /v1/market/all": [
+        {"market": "KRW-XRP", "korean_name": "엑스알피 [리플]", "english_name": "XRP"}
+    ],
     "GET /v1/order": bithumb_private("GET /v1/order done"),
     "POST /v2/orders": bithumb_private("POST /v2/orders (201)"),
     "GET /v1/withdraws": [json.loads(bithumb_private("GET /v1/withdraw done"))],
@@ -80,6 +84,7 @@ BINANCE_ROUTES: dict[str, Any] = {
     "GET /sapi/v1/capital/withdraw/history": binance("wallet", "withdraw_history", coin="XRP"),
     "GET /sapi/v1/capital/deposit/hisrec": binance("wallet", "deposit_history", coin="XRP"),
     "POST /sapi/v1/capital/withdraw/apply": binance("wallet", "withdraw"),
+    "GET /sapi/v1/localentity/questionnaire-requirements": {"questionnaireCountryCode": "NIL"},
     "GET /api/v3/time": binance("spot", "time"),
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from exchanges.adapters.binance import build, payloads, rules, transfers
+from exchanges.adapters.binance import build, networks, payloads, rules, transfers
 from exchanges.transport.decoding import UnreadableError, decode
 from exchanges.values import (
     DepositAddress,
@@ -207,14 +207,26 @@ def test_a_halted_market_is_closed() -> None:
 
 def test_networks_are_never_merged() -> None:
     body = binance("wallet", "all_coins_information", coin="X")
-    (row,) = transfers.network_rules(body, "X", now=NOW)
+    (row,) = networks.network_rules(body, "X", now=NOW)
     assert (row.network, row.withdraw_fee, row.withdraw_step) == (
         "BSC",
         Decimal(10),
         Decimal("0.01"),
     )
-    assert (row.confirmations, row.memo_is_required) == (5, False)
-    assert transfers.network_rules(body, "BTC", now=NOW) == ()
+    assert (row.confirmations, row.unlock_confirmations, row.memo_is_required) == (5, 0, False)
+    assert (row.withdraw_maximum, row.deposit_minimum) == (Decimal(9999999999), Decimal("0.01"))
+    assert networks.network_rules(body, "BTC", now=NOW) == ()
+
+
+def test_a_listing_is_the_coins_name_its_networks_and_its_contract() -> None:
+    (row,) = networks.listings(binance("wallet", "all_coins_information"))
+    assert (row.symbol, row.title, row.network, row.network_title) == (
+        "1MBABYDOGE",
+        "1M x BABYDOGE",
+        "BSC",
+        "BNB Smart Chain (BEP20)",
+    )
+    assert row.contract == "0xc748673057861a797275cd8a068abb95a902e8de"
 
 
 REQUEST = WithdrawalRequest(

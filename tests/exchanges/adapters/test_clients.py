@@ -152,12 +152,13 @@ def test_upbit_pages_go_back_to_the_instant_asked_for() -> None:
 
 
 def test_binance_history_starts_at_the_whole_second() -> None:
-    with raw_server(reply(binance("wallet", "withdraw_history"))) as server:
+    history = reply(binance("wallet", "withdraw_history"))
+    with serving(lambda number, request: allowing_or(history, request)) as server:
         venue = global_venue(server)
         since = datetime(2026, 11, 20, 6, 0, 0, 999999, tzinfo=UTC)
         assert len(venue.withdrawals("USDT", since=since)) == 1
         venue.close()
-        assert b"startTime=1795154400000&" in server.requests[0]
+        assert b"startTime=1795154400000&" in server.requests[1]
 
 
 def test_upbits_clock_is_the_date_header() -> None:

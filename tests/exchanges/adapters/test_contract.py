@@ -192,6 +192,16 @@ def test_the_allow_list_is_the_assets_own(case: Case) -> None:
     assert {row.asset for row in rows} == {case.asset}
 
 
+def test_listings_say_what_every_network_of_an_asset_is_called(case: Case) -> None:
+    rows = [one for one in case.venue.listings() if one.symbol == case.asset]
+    networks = {row.network for row in case.venue.network_rules(case.asset)}
+    assert {row.network for row in rows} == networks
+    assert {row.venue for row in rows} == {case.venue.code}
+    assert all(row.network_title for row in rows)
+    told = {row.contract is None for row in rows}
+    assert told == {case.venue.code in KOREA}  # they tell no contracts
+
+
 def test_transfers_are_listed_newest_first(case: Case) -> None:
     for rows in (
         case.venue.withdrawals(case.asset, since=LONG_AGO),

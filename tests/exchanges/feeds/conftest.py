@@ -83,7 +83,7 @@ class Streaming:
     def is_right(self, venue: str, market: Market) -> bool:
         """Say whether a streamed book is the venue's own; the world must stand still."""
         state = self.state(venue, market)
-        truth = registry.venue(venue).book(market, depth=30)
+        truth = registry.adapter(venue).book(market, depth=30)
         return isinstance(state, Book) and _both(state) == _both(truth)
 
     def are_right(self, *venues: str) -> bool:

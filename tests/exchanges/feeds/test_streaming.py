@@ -121,6 +121,7 @@ def test_what_is_watched_can_change(streaming: Streaming) -> None:
     assert streaming.has_books("binance")
 
 
+@pytest.mark.django_db
 def test_the_registry_gives_the_streamed_book_while_it_is_young(streaming: Streaming) -> None:
     eventually(streaming.has_books)
     asked = streaming.control("/control/requests", method="GET")

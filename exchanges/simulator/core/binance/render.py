@@ -190,7 +190,7 @@ def deposit_view(row: Deposit, unlock: int) -> dict[str, object]:
         "confirmTimes": f"{min(row.confirmations, row.needed)}/{row.needed}",
         "unlockConfirm": unlock,
         "walletType": 0,
-        "travelRuleStatus": 0,
+        "travelRuleStatus": 1 if row.state == chain.HELD else 0,
     }
     view["completeTime"] = row.done_ms or 0
     return view

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from exchanges.simulator.core.binance import account, history, market, orders, replacing, wallet
+from exchanges.simulator.core.binance import (
+    account,
+    history,
+    localentity,
+    market,
+    orders,
+    replacing,
+    wallet,
+)
 from exchanges.simulator.core.binance.auth import authenticate
 from exchanges.simulator.core.binance.params import Params, read_params
 from exchanges.simulator.core.binance.refusals import refuse
@@ -150,7 +158,30 @@ _SAPI: dict[tuple[str, str], Route] = {
     ),
     ("GET", "/sapi/v1/account/status"): _signed(account.status, 1),
     ("GET", "/sapi/v1/account/apiTradingStatus"): _signed(account.trading_status, 1),
-    ("GET", "/sapi/v1/localentity/questionnaire-requirements"): _signed(wallet.questionnaire, 1),
+    ("GET", "/sapi/v1/localentity/questionnaire-requirements"): _signed(
+        localentity.requirements, 1
+    ),
+    ("GET", "/sapi/v1/localentity/vasp"): _signed(localentity.vasps, 1),
+    ("POST", "/sapi/v1/localentity/withdraw/apply"): Route(
+        handler=localentity.withdraw,
+        weight=600,
+        permission="withdraw",
+        takes=localentity.WITHDRAW_PARAMS,
+        per_uid=True,
+    ),
+    ("GET", "/sapi/v1/localentity/withdraw/history"): _signed(
+        localentity.withdrawals, 1, f"{localentity.WITHDRAWALS_BY} {_SPAN}"
+    ),
+    ("GET", "/sapi/v1/localentity/deposit/history"): _signed(
+        localentity.deposits, 1, f"{localentity.DEPOSITS_BY} {_SPAN}"
+    ),
+    ("PUT", "/sapi/v1/localentity/deposit/provide-info"): Route(
+        handler=localentity.provide_info,
+        weight=600,
+        permission="read",
+        takes=("tranId", "questionnaire"),
+        per_uid=True,
+    ),
     ("GET", "/sapi/v1/system/status"): _public(wallet.system_status, 1),
     ("GET", "/sapi/v1/margin/allPairs"): _signed(wallet.nothing, 1, "symbol"),
     ("GET", "/sapi/v1/margin/isolated/allPairs"): _signed(wallet.nothing, 10, "symbol"),

@@ -47,17 +47,24 @@ def _network(world: World, params: Params) -> Network:
 
 def withdraw(world: World, params: Params) -> Reply:
     """Accept a withdrawal; `amount` includes the fee, the recipient gets the rest."""
+    if world.settings.binance_travel_rule != "NIL":
+        raise refuse(-4104, text="Please use the localentity endpoint for this withdrawal.")
+    row = checked_withdrawal(world, params)
+    wallet.accept(world, row)
+    return json_reply({"id": row.venue_withdrawal_id})
+
+
+def checked_withdrawal(world: World, params: Params) -> Withdrawal:
+    """Check a withdrawal's parameters; refuse it, or give it as it would be accepted."""
     network = _network(world, params)
     amount, address = params.decimal("amount"), params.need("address")
     if amount is None:
         raise refuse(-1102, "amount")
     tag = params.get("addressTag") or ""
-    if world.settings.binance_travel_rule != "NIL":
-        raise refuse(-4104, text="Please use the localentity endpoint for this withdrawal.")
     _check_address(world, network, address, tag)
     terms = network.wallets[BINANCE]
     _check_amount(world, network, terms, amount)
-    row = Withdrawal(
+    return Withdrawal(
         venue=BINANCE,
         venue_withdrawal_id=world.new_hex(128),
         client_id=params.get("withdrawOrderId"),
@@ -69,8 +76,6 @@ def withdraw(world: World, params: Params) -> Reply:
         fee=terms.withdraw_fee,
         created_ms=world.wall_ms,
     )
-    wallet.accept(world, row)
-    return json_reply({"id": row.venue_withdrawal_id})
 
 
 def _check_amount(world: World, network: Network, terms: Wallet, amount: Decimal) -> None:
@@ -110,6 +115,12 @@ def _multiple(terms: Wallet) -> Decimal:
 
 def withdrawals(world: World, params: Params) -> Reply:
     """Return withdrawals, newest first; by client id only within seven days."""
+    rows = shown_withdrawals(world, params)
+    return json_reply(page([withdrawal_view(row) for row in rows], params))
+
+
+def shown_withdrawals(world: World, params: Params) -> list[Withdrawal]:
+    """Select the withdrawals that are asked for and may be seen already."""
     client_id = params.get("withdrawOrderId")
     start_ms, end_ms = _window(world, params, 7 if client_id is not None else 90)
     wanted = (
@@ -119,7 +130,7 @@ def withdrawals(world: World, params: Params) -> Reply:
     )
     ids = (params.get("idList") or "").split(",")
     visible_ms = min(end_ms, world.wall_ms - lag_ms(world))
-    rows: list[Withdrawal] = [
+    return [
         row
         for row in world.wallet.withdrawals.values()
         if row.venue == BINANCE
@@ -127,7 +138,6 @@ def withdrawals(world: World, params: Params) -> Reply:
         and all(asked in {None, of(row)} for asked, of in wanted)
         and (ids == [""] or row.venue_withdrawal_id in ids)
     ]
-    return json_reply(_page([withdrawal_view(row) for row in rows], params))
 
 
 def _window(world: World, params: Params, days: int) -> tuple[int, int]:
@@ -141,7 +151,8 @@ def _window(world: World, params: Params, days: int) -> tuple[int, int]:
     return start_ms, end_ms
 
 
-def _page(views: list[dict[str, object]], params: Params) -> list[dict[str, object]]:
+def page(views: list[dict[str, object]], params: Params) -> list[dict[str, object]]:
+    """Give one page of rows, newest first."""
     offset, limit = params.whole("offset", 0) or 0, params.whole("limit", 1000) or 1000
     views.reverse()
     return views[offset : offset + min(limit, 1000)]
@@ -149,9 +160,16 @@ def _page(views: list[dict[str, object]], params: Params) -> list[dict[str, obje
 
 def deposits(world: World, params: Params) -> Reply:
     """Return deposits, newest first."""
+    rows = shown_deposits(world, params)
+    views = [deposit_view(row, unlock_confirmations(world, row)) for row in rows]
+    return json_reply(page(views, params))
+
+
+def shown_deposits(world: World, params: Params) -> list[Deposit]:
+    """Select the deposits that are asked for."""
     start_ms, end_ms = _window(world, params, 90)
     coin, status, txid = params.get("coin"), params.get("status"), params.get("txId")
-    rows: list[Deposit] = [
+    return [
         row
         for row in world.wallet.deposits.values()
         if row.venue == BINANCE
@@ -160,11 +178,10 @@ def deposits(world: World, params: Params) -> Reply:
         and status in {None, str(DEPOSIT_STATES[row.state])}
         and txid in {None, row.txid}
     ]
-    views = [deposit_view(row, _unlock_confirmations(world, row)) for row in rows]
-    return json_reply(_page(views, params))
 
 
-def _unlock_confirmations(world: World, row: Deposit) -> int:
+def unlock_confirmations(world: World, row: Deposit) -> int:
+    """Give how many confirmations make a deposit withdrawable."""
     return world.networks[row.asset, row.network].wallets[BINANCE].unlock_confirmations
 
 
@@ -202,14 +219,18 @@ def coins(world: World, params: Params) -> Reply:
 
 
 def _coin(world: World, asset: str) -> dict[str, object]:
-    networks = [network for network in world.networks.values() if network.asset == asset]
-    told = [network.wallets[BINANCE].told(world.market_ms) for network in networks]
+    networks = [
+        network
+        for network in world.networks.values()
+        if network.asset == asset and told(world, network).get("listed", True)
+    ]
+    states = [network.wallets[BINANCE].told(world.market_ms) for network in networks]
     nothing = dict.fromkeys(("freeze", "ipoing", "ipoable", "storage"), "0")
     return {
         "coin": asset,
-        "name": asset_titles(asset)[1],
-        "depositAllEnable": any(can_deposit for can_deposit, _ in told),
-        "withdrawAllEnable": any(can_withdraw for _, can_withdraw in told),
+        "name": world.told_title(BINANCE, asset) or asset_titles(asset)[1],
+        "depositAllEnable": any(can_deposit for can_deposit, _ in states),
+        "withdrawAllEnable": any(can_withdraw for _, can_withdraw in states),
         "free": plain(world.free(BINANCE, asset)),
         "locked": plain(world.locked(BINANCE, asset)),
         "withdrawing": "0",
@@ -220,13 +241,18 @@ def _coin(world: World, asset: str) -> dict[str, object]:
     }
 
 
+def told(world: World, network: Network) -> dict[str, object]:
+    """Give what the control port lets Binance say of an asset on a network."""
+    return world.told.get((BINANCE, network.asset, network.network), {})
+
+
 def _coin_network(world: World, network: Network) -> dict[str, object]:
     terms = network.wallets[BINANCE]
     can_deposit, can_withdraw = terms.told(world.market_ms)
     return {
         "network": network.network,
         "coin": network.asset,
-        "name": network.title,
+        "name": told(world, network).get("network_title", network.title),
         "withdrawIntegerMultiple": plain(_multiple(terms)),
         "isDefault": True,
         "depositEnable": can_deposit,
@@ -250,7 +276,7 @@ def _coin_network(world: World, network: Network) -> dict[str, object]:
         "estimatedArrivalTime": max(1, network.block_ms * terms.credit_confirmations // 60_000),
         "busy": False,
         "contractAddressUrl": "",
-        "contractAddress": "",
+        "contractAddress": told(world, network).get("contract", network.contract),
         "denomination": 1,
     }
 
@@ -293,12 +319,6 @@ def quota(world: World, params: Params) -> Reply:
     limit = world.settings.daily_withdrawal[BINANCE]
     used = limit - allowances.left_today(world, BINANCE)
     return json_reply({"wdQuota": plain(limit), "usedWdQuota": plain(used)})
-
-
-def questionnaire(world: World, params: Params) -> Reply:
-    """Return the travel-rule jurisdiction that applies."""
-    del params
-    return json_reply({"questionnaireCountryCode": world.settings.binance_travel_rule})
 
 
 def system_status(world: World, params: Params) -> Reply:

@@ -40,7 +40,7 @@ def market_all(world: World, params: Params) -> Reply:
     is_detailed = params.get("isDetails") == "true"
     warning = {"market_warning": "NONE"} if is_detailed else {}
     listed = quotation.listed(world, BITHUMB)
-    return json_reply([{**quotation.names(market), **warning} for market in listed])
+    return json_reply([{**quotation.names(world, market), **warning} for market in listed])
 
 
 _PUBLIC: dict[str, Handler] = {

@@ -35,10 +35,11 @@ def asked(world: World, params: Params) -> list[Market]:
     return [market for market in found if market is not None]
 
 
-def names(market: Market) -> dict[str, object]:
+def names(world: World, market: Market) -> dict[str, object]:
     """Return a market's code and its base's names."""
     korean, english = asset_titles(market.base)
-    return {"market": market.symbol, "korean_name": korean, "english_name": english}
+    told = world.told_title(market.venue, market.base)
+    return {"market": market.symbol, "korean_name": korean, "english_name": told or english}
 
 
 def ticker(world: World, params: Params) -> Reply:

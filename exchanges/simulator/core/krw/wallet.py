@@ -162,7 +162,14 @@ def _supported(told: tuple[bool, bool]) -> list[str]:
 
 def wallet_status(world: World, params: Params) -> Reply:
     """Return each wallet's state, as late as the venue's own page."""
-    return json_reply([_status(world, params.venue, row) for row in world.networks.values()])
+    venue = params.venue
+    rows = [row for row in world.networks.values() if _told(world, venue, row).get("listed", True)]
+    return json_reply([_status(world, venue, row) for row in rows])
+
+
+def _told(world: World, venue: str, network: Network) -> dict[str, object]:
+    """Give what the control port lets the venue say of an asset on a network."""
+    return world.told.get((venue, network.asset, network.network), {})
 
 
 def _status(world: World, venue: str, network: Network) -> dict[str, object]:
@@ -176,7 +183,7 @@ def _status(world: World, venue: str, network: Network) -> dict[str, object]:
         "block_updated_at": now.isoformat(timespec="milliseconds"),
         "block_elapsed_minutes": 0,
         "net_type": network.network,
-        "network_name": network.title,
+        "network_name": _told(world, venue, network).get("network_title", network.title),
     }
 
 

@@ -70,28 +70,33 @@ def deposit_chance(world: World, params: Params) -> Reply:
 def vasps(world: World, params: Params) -> Reply:
     """List the venues travel-rule verification can name."""
     del world, params
-    vasp = {"vasp_name": "Binance", "vasp_uuid": _BINANCE_VASP}
-    return json_reply([{**vasp, "depositable": True, "withdrawable": True}])
+    rows = [{"vasp_name": name.capitalize(), "vasp_uuid": uuid} for uuid, name in _VASPS.items()]
+    return json_reply([{**row, "depositable": True, "withdrawable": True} for row in rows])
 
 
-_BINANCE_VASP = "8d4fe968-82b2-42e5-822f-3840a245f802"
+_VASPS = {
+    "8d4fe968-82b2-42e5-822f-3840a245f802": "binance",
+    "1c9f2a41-0f5b-4c7e-9a53-6be2f1f0c1d7": "bithumb",
+}
 
 
 def verify_deposit(world: World, params: Params) -> Reply:
     """Release a deposit held under the travel rule, by its uuid or txid."""
-    params.need("vasp_uuid")
+    vasp = params.need("vasp_uuid")
     uuid, txid = params.get("deposit_uuid"), params.get("txid")
     rows = _deposits(world)
     found = rows.get(uuid) if uuid else latest(rows, txid, None)
     if found is None:
         raise refuse("deposit_not_found")
     if found.state != chain.HELD:
+        raise refuse("travel_rule_not_needed")
+    is_believed = wallet.answer_travel_rule(world, found, _VASPS.get(vasp, ""))
+    if is_believed is None:
         raise refuse("travel_rule_too_early")
-    wallet.release(world, found)
     return json_reply(
         {
             "deposit_uuid": found.venue_deposit_id,
-            "verification_result": "verified",
+            "verification_result": "verified" if is_believed else "failed",
             "deposit_state": DEPOSIT_STATES[found.state],
         },
         201,

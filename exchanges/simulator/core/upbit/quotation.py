@@ -13,7 +13,7 @@ def market_all(world: World, params: Params) -> Reply:
     """List the markets."""
     is_detailed = params.get("is_details") in {"true", "1"} or params.get("isDetails") == "true"
     event = {"market_event": {"warning": False, "caution": _CAUTION}} if is_detailed else {}
-    return json_reply([{**names(market), **event} for market in listed(world, UPBIT)])
+    return json_reply([{**names(world, market), **event} for market in listed(world, UPBIT)])
 
 
 _CAUTION = {

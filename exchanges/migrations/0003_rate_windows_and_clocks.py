@@ -9,7 +9,7 @@ from exchanges.pacing.sql import read
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('exchanges', '0030_network_refused_at'),
+        ('exchanges', '0002_network_refused_at'),
     ]
 
     operations = [

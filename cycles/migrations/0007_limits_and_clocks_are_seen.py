@@ -22,8 +22,8 @@ def let_see(apps: Apps, schema_editor: object) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("cycles", "0010_newest_sample_of_each_venue"),
-        ("exchanges", "0031_rate_windows_and_clocks"),
+        ("cycles", "0006_newest_sample_of_each_venue"),
+        ("exchanges", "0003_rate_windows_and_clocks"),
     ]
 
     operations = [migrations.RunPython(let_see, migrations.RunPython.noop)]

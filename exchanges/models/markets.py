@@ -1,4 +1,4 @@
-"""Reference data: how venues trade and move assets, and where assets may be sent."""
+"""Reference data: how venues trade and move assets, on which ways, and what of it has changed."""
 
 from __future__ import annotations
 
@@ -9,17 +9,7 @@ from django.db import models
 from django.db.models import CheckConstraint, Q, UniqueConstraint
 from django.utils.translation import gettext_lazy as _
 
-from exchanges.shared import RateWindow, VenueClock
-from exchanges.values import DepositAddress, Market, MarketRules, NetworkRules
-
-__all__ = [
-    "MarketRule",
-    "NetworkRule",
-    "RateWindow",
-    "RegisteredAddress",
-    "TransferRoute",
-    "VenueClock",
-]
+from exchanges.values import Market, MarketRules, NetworkRules
 
 
 class MarketRule(models.Model):
@@ -30,6 +20,12 @@ class MarketRule(models.Model):
     price_steps = models.JSONField(_("price steps"))  # [[from price, step], ...], highest first
     quantity_step = models.DecimalField(_("quantity step"), max_digits=38, decimal_places=18)
     minimum_notional = models.DecimalField(_("minimum notional"), max_digits=38, decimal_places=18)
+    maximum_notional = models.DecimalField(
+        _("maximum notional"), max_digits=38, decimal_places=18, null=True
+    )
+    maximum_quantity = models.DecimalField(
+        _("maximum quantity"), max_digits=38, decimal_places=18, null=True
+    )
     taker_fee_rate = models.DecimalField(_("taker fee rate"), max_digits=38, decimal_places=18)
     buy_fee_in_quote = models.BooleanField(_("buyer's fee in the quote asset"))
     is_open = models.BooleanField(_("open"))
@@ -60,6 +56,8 @@ class MarketRule(models.Model):
             price_steps=tuple((Decimal(floor), Decimal(step)) for floor, step in self.price_steps),
             quantity_step=self.quantity_step,
             minimum_notional=self.minimum_notional,
+            maximum_notional=self.maximum_notional,
+            maximum_quantity=self.maximum_quantity,
             taker_fee_rate=self.taker_fee_rate,
             buy_fee_in_quote=self.buy_fee_in_quote,
             is_open=self.is_open,
@@ -79,9 +77,16 @@ class NetworkRule(models.Model):
     withdraw_minimum = models.DecimalField(
         _("withdrawal minimum"), max_digits=38, decimal_places=18
     )
+    withdraw_maximum = models.DecimalField(
+        _("withdrawal maximum"), max_digits=38, decimal_places=18, null=True
+    )
     withdraw_step = models.DecimalField(_("withdrawal step"), max_digits=38, decimal_places=18)
+    deposit_minimum = models.DecimalField(
+        _("deposit minimum"), max_digits=38, decimal_places=18, null=True
+    )
     memo_is_required = models.BooleanField(_("memo required"))
-    confirmations = models.PositiveIntegerField(_("confirmations"), null=True)
+    confirmations = models.PositiveIntegerField(_("confirmations to a credit"), null=True)
+    unlock_confirmations = models.PositiveIntegerField(_("confirmations to unlock"), null=True)
     fetched_at = models.DateTimeField(_("fetched at"))
     # The venue refused a withdrawal for a closed wallet, whatever its status said.
     refused_at = models.DateTimeField(_("refused at"), null=True, blank=True)
@@ -111,52 +116,13 @@ class NetworkRule(models.Model):
             deposit_is_open=self.deposit_is_open,
             withdraw_fee=self.withdraw_fee,
             withdraw_minimum=self.withdraw_minimum,
+            withdraw_maximum=self.withdraw_maximum,
             withdraw_step=self.withdraw_step,
+            deposit_minimum=self.deposit_minimum,
             memo_is_required=self.memo_is_required,
             confirmations=self.confirmations,
+            unlock_confirmations=self.unlock_confirmations,
             fetched_at=self.fetched_at,
-        )
-
-
-class RegisteredAddress(models.Model):
-    """A deposit address of ours: the only places a withdrawal may go to.
-
-    `venue` is the venue that owns the address. `confirmed_at` is set once the venue that would send
-    there lists the address among those it allows.
-    """
-
-    venue = models.CharField(_("venue"), max_length=16)
-    asset = models.CharField(_("asset"), max_length=16)
-    network = models.CharField(_("network"), max_length=32)
-    address = models.CharField(_("address"), max_length=128)
-    memo = models.CharField(_("memo"), max_length=64, blank=True, default="")
-    confirmed_at = models.DateTimeField(_("confirmed at"), null=True, blank=True)
-    fetched_at = models.DateTimeField(_("fetched at"))
-
-    class Meta:
-        verbose_name = _("registered address")
-        verbose_name_plural = _("registered addresses")
-        ordering: ClassVar = ["venue", "asset", "network"]
-        constraints: ClassVar = [
-            UniqueConstraint(
-                fields=["venue", "asset", "network", "address", "memo"],
-                name="registered_address_once",
-            ),
-            CheckConstraint(condition=~Q(address=""), name="registered_address_is_named"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.asset} on {self.network} at {self.venue}"
-
-    @property
-    def destination(self) -> DepositAddress:
-        """Give the row as a value; an empty memo is None."""
-        return DepositAddress(
-            venue=self.venue,
-            asset=self.asset,
-            network=self.network,
-            address=self.address,
-            memo=self.memo or None,
         )
 
 
@@ -187,3 +153,23 @@ class TransferRoute(models.Model):
 
     def __str__(self) -> str:
         return f"{self.asset} {self.from_venue} to {self.to_venue} on {self.network}"
+
+
+class RuleChange(models.Model):
+    """One rule that a venue has changed, as it was and as it is; append-only."""
+
+    venue = models.CharField(_("venue"), max_length=16)
+    subject = models.CharField(_("of what"), max_length=64)  # XRP/KRW, or XRP on XRP
+    rule = models.CharField(_("rule"), max_length=32)
+    before = models.CharField(_("before"), max_length=400, blank=True)
+    after = models.CharField(_("after"), max_length=400, blank=True)
+    noticed_at = models.DateTimeField(_("noticed"))
+
+    class Meta:
+        verbose_name = _("rule change")
+        verbose_name_plural = _("rule changes")
+        ordering: ClassVar = ["-id"]
+        indexes: ClassVar = [models.Index(fields=["venue", "subject"], name="rule_change_subject")]
+
+    def __str__(self) -> str:
+        return f"{self.venue} {self.subject} {self.rule}: {self.before} > {self.after}"

@@ -1,4 +1,4 @@
-"""Fetch market rules, network rules, deposit addresses and routes from the venues."""
+"""Fetch identities, rules, deposit addresses and routes from the venues."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from exchanges.market_sync import sync_markets
+from cycles.services import refreshing
 
 
 class Command(BaseCommand):
@@ -20,13 +20,13 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
     def handle(self, **options: Any) -> None:
-        counts = sync_markets(timezone.now())
+        counts = refreshing.refresh_markets(timezone.now())
         if options["json"]:
             self.stdout.write(json.dumps(asdict(counts)))
         else:
             self.stdout.write(
-                f"{counts.markets} markets, {counts.networks} networks, "
-                f"{counts.addresses} addresses, {counts.routes} routes"
+                f"{counts.identities} names of assets, {counts.markets} markets, "
+                f"{counts.networks} networks, {counts.addresses} addresses, {counts.routes} routes"
             )
             for problem in counts.problems:
                 self.stderr.write(problem)

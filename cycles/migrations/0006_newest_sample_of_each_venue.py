@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     atomic = False
 
-    dependencies = [("cycles", "0030_max_book_jump")]
+    dependencies = [("cycles", "0005_max_book_jump")]
 
     operations = [
         AddIndexConcurrently(

@@ -1,0 +1,95 @@
+"""Where coins may be sent: an address of ours that people, the sender and the registry of assets vouch for.
+
+The database judges every withdrawal by the same rules once more (cycles/sql/addresses.sql).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from exchanges import naming
+from exchanges.errors import StaleReferenceError, UnconfirmedError
+from exchanges.identity.names import Names
+from exchanges.models import AddressState, AllowedDestination, RegisteredAddress
+from exchanges.reference import OLDEST, quickest_networks
+
+
+def confirmed_address(
+    sender: str, owner: str, asset: str, network: str, now: datetime
+) -> RegisteredAddress:
+    """Give our address at `owner` that `sender` may withdraw to; its `destination` is what a request carries.
+
+    Two people have confirmed it, the sender's own allow-list has it, and the registry of assets vouches
+    for both ends. Raises UnconfirmedError that says what is missing, StaleReferenceError if any of it was
+    fetched more than 24 h ago.
+    """
+    rows = RegisteredAddress.objects.filter(venue=owner, asset=asset, network=network)
+    row = rows.exclude(state=AddressState.RETIRED).first()
+    allowance = AllowedDestination.objects.filter(address=row, sender=sender).first()
+    ends = naming.read()
+    objection = _names_objection(ends, (sender, owner), asset, network) or _address_objection(
+        row, allowance, f"{asset} on {network} at {owner}", sender
+    )
+    if any(venue not in ends for venue in (sender, owner)):
+        raise StaleReferenceError("the assets of a venue were never fetched: run sync_markets")
+    if objection or row is None or allowance is None:
+        raise UnconfirmedError(objection)
+    if now - min(row.fetched_at, allowance.fetched_at) > OLDEST:
+        told = f"our address for {asset} on {network} at {owner} was fetched more than 24 h ago"
+        raise StaleReferenceError(f"{told}: run sync_markets")
+    return row
+
+
+def _names_objection(
+    ends: Mapping[str, Names], venues: tuple[str, str], asset: str, network: str
+) -> str:
+    """Say which end of a transfer the registry of assets does not vouch for; nothing if both are proven."""
+    objections = [
+        (ends.get(venue) or Names(venue=venue)).objection(asset, network) for venue in venues
+    ]
+    return next((objection for objection in objections if objection), "")
+
+
+def _address_objection(
+    row: RegisteredAddress | None, allowance: AllowedDestination | None, what: str, sender: str
+) -> str:
+    """Say what an address lacks for a withdrawal from `sender`; nothing if it may be sent to."""
+    if row is None:
+        return (
+            f"no confirmed address for {what}: fetch one (sync_markets), then two people confirm it"
+        )
+    if row.state != AddressState.CONFIRMED:
+        return f"no confirmed address for {what}: {row.code} waits for two people (manage.py addresses)"
+    if allowance is None:
+        return (
+            f"{sender} does not list {row.code}, our address for {what}: allow it in its own pages"
+        )
+    return ""
+
+
+def barred_ways(from_venue: str, to_venue: str) -> dict[str, str]:
+    """Give the assets that may not travel between two venues now, on their quickest route, and why.
+
+    By the registry of assets and the address book; in four queries, however many assets there are.
+    """
+    quickest = quickest_networks(from_venue, to_venue)
+    live = RegisteredAddress.objects.filter(venue=to_venue).exclude(state=AddressState.RETIRED)
+    addresses = {(row.asset, row.network): row for row in live}
+    allowed = AllowedDestination.objects.filter(sender=from_venue, address__in=live)
+    allowances = {row.address_id: row for row in allowed}
+    ends = naming.read()
+    barred = {}
+    for asset, network in quickest.items():
+        row = addresses.get((asset, network))
+        objection = _names_objection(
+            ends, (from_venue, to_venue), asset, network
+        ) or _address_objection(
+            row,
+            allowances.get(row.pk) if row else None,
+            f"{asset} on {network} at {to_venue}",
+            from_venue,
+        )
+        if objection:
+            barred[asset] = objection
+    return barred
