@@ -7,15 +7,12 @@ which the next worker reads as UNKNOWN and reconciles; nothing is ever sent from
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db import IntegrityError
 from django.db.models.functions import Coalesce, Now
 
@@ -25,6 +22,7 @@ from cycles.errors import HaltedError, LeaseLostError, PolicyDeniedError
 from cycles.models import Alert, Cycle, Desk, ExchangeCall, Step
 from cycles.services.alerting import raise_alert
 from cycles.services.correlating import correlation
+from cycles.services.intents import Intent
 from cycles.services.locking import in_transaction, lock_cycle, persistently, share_mode
 from cycles.services.moving import Lease, lock_for_decision, touch
 from cycles.services.outage import UNREACHABLE
@@ -38,8 +36,7 @@ from exchanges.errors import (
     ThrottledError,
     VenueError,
 )
-from exchanges.models import RegisteredAddress
-from exchanges.values import OrderReport, OrderRequest, WithdrawalReport, WithdrawalRequest
+from exchanges.values import OrderReport, WithdrawalReport
 
 Report = OrderReport | WithdrawalReport
 Settle = Callable[[Cycle, ExchangeCall], None]
@@ -61,9 +58,8 @@ THROTTLED = "throttled"
 COSTS_TIME_ONLY = (THROTTLED, RefusalReason.CLOCK.value)
 TURNED_AWAY_OFTEN = 10
 DESTINATION_GUARDS = "withdrawal_"  # how the database's guards of a destination are named
-SEND_WITHIN = timedelta(
-    seconds=5
-)  # shorter than any venue's window in which absence proves nothing
+# Shorter than any venue's window in which absence proves nothing.
+SEND_WITHIN = timedelta(seconds=5)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,53 +80,6 @@ def send_before() -> datetime:
     A worker that sleeps between intent and call may wake when its call has been judged absent.
     """
     return registry.utc_now() + SEND_WITHIN
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Intent:
-    """One request to be written down before it is sent; the step keeps its first `reference_price`."""
-
-    operation: Operation
-    payload: dict[str, Any]
-    client_order_id: str
-    destination: RegisteredAddress | None = None
-    reference_price: Decimal | None = None
-
-
-def order_intent(request: OrderRequest, *, reference_price: Decimal | None = None) -> Intent:
-    """Give what the journal keeps of an order request."""
-    return Intent(
-        operation=Operation.PLACE_ORDER,
-        payload={
-            "market": request.market.code,
-            "side": request.side.value,
-            "quantity": str(request.quantity),
-            "limit_price": str(request.limit_price),
-            "time_in_force": "ioc",
-        },
-        client_order_id=request.client_order_id,
-        reference_price=reference_price,
-    )
-
-
-def withdrawal_intent(request: WithdrawalRequest, address: RegisteredAddress) -> Intent:
-    """Give what the journal keeps of a withdrawal: made from the very request that is sent.
-
-    The address stands in it as its fingerprint only. The database compares it with the confirmed row.
-    """
-    return Intent(
-        operation=Operation.WITHDRAW,
-        payload={
-            "asset": request.asset,
-            "network": request.network,
-            "quantity": str(request.quantity),
-            "network_fee": str(request.network_fee),
-            "to_venue": request.destination.venue,
-            "destination": request.destination.fingerprint,
-        },
-        client_order_id=request.client_withdrawal_id,
-        destination=address,
-    )
 
 
 def intend(lease: Lease, step: Step, intent: Intent) -> ExchangeCall:
@@ -188,7 +137,7 @@ def _written(lease: Lease, step: Step, intent: Intent) -> ExchangeCall:
         attempt=step.attempt + 1,
         client_order_id=intent.client_order_id,
         fence=lease.fence,
-        fingerprint=_fingerprint(intent.operation, step.venue, intent.payload),
+        fingerprint=intent.fingerprint(step.venue),
         request=intent.payload,
         destination=intent.destination,
         intended_at=Now(),
@@ -231,12 +180,6 @@ def refuse_if_halted() -> None:
     desk = Desk.objects.filter(pk=1).first()
     if desk is not None and desk.mode == Mode.HALT:
         raise HaltedError(f"the desk is halted: {desk.mode_reason or 'no reason given'}")
-
-
-def _fingerprint(operation: str, venue: str, payload: dict[str, Any]) -> str:
-    """Give a hash of what was asked, for telling two requests apart."""
-    text = json.dumps([operation, venue, payload], sort_keys=True, cls=DjangoJSONEncoder)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def called(call: ExchangeCall, send: Callable[[], Report | None]) -> Noted:

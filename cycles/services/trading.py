@@ -18,6 +18,7 @@ from cycles.domain.words import CallOutcome, FailureClass, Operation, StepKind
 from cycles.models import Alert, Cycle, ExchangeCall, Step
 from cycles.services import believing, booking, calling
 from cycles.services.alerting import raise_alert
+from cycles.services.intents import Intent, order_intent
 from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease, lock_for_decision
 from cycles.services.settling import finish_step, market_of, settle_order
@@ -86,7 +87,7 @@ def _cancel(lease: Lease, venue: Venue, call: ExchangeCall, report: OrderReport)
     cancel_id = client_order_id(
         call.cycle_id, position=step.position, attempt=step.attempt + 1, prefix="c"
     )
-    intent = calling.Intent(
+    intent = Intent(
         operation=Operation.CANCEL_ORDER,
         payload={"market": report.market.code, "cancels": call.client_order_id},
         client_order_id=cancel_id,
@@ -231,7 +232,7 @@ def _send(
     """
     top = book.asks if step.kind == StepKind.BUY else book.bids
     request = replace(request, send_before=calling.send_before())
-    call = calling.intend(lease, step, calling.order_intent(request, reference_price=top[0].price))
+    call = calling.intend(lease, step, order_intent(request, reference_price=top[0].price))
     noted = calling.called(call, lambda: registry.venue(step.venue).place_order(request))
 
     def settle(cycle: Cycle, written: ExchangeCall) -> None:

@@ -15,6 +15,7 @@ from cycles.domain.words import CallOutcome, FailureClass, Operation, StepKind
 from cycles.models import Alert, Cycle, ExchangeCall, Step
 from cycles.services import booking, calling, reacting, travel_rule
 from cycles.services.alerting import raise_alert
+from cycles.services.intents import withdrawal_intent
 from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease, lock_for_decision
 from cycles.services.settling import (
@@ -169,7 +170,7 @@ def _request(
         ),
         send_before=calling.send_before(),
     )
-    call = calling.intend(lease, step, calling.withdrawal_intent(request, address))
+    call = calling.intend(lease, step, withdrawal_intent(request, address))
     noted = calling.called(call, lambda: registry.venue(step.venue).withdraw(request))
 
     def settle(locked: Cycle, written: ExchangeCall) -> None:

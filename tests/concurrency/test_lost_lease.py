@@ -15,6 +15,7 @@ from cycles.errors import LeaseLostError
 from cycles.models import Cycle, ExchangeCall, Step
 from cycles.services import advancing, calling, leasing, moving, retrying
 from cycles.services.calling import Noted
+from cycles.services.intents import Intent
 from cycles.services.locking import lock_cycle
 from cycles.services.moving import Lease
 from tests import builders
@@ -44,7 +45,7 @@ def intended(lease: Lease) -> ExchangeCall:
     """Commit an intent under a lease."""
     step = Step.objects.filter(cycle_id=lease.cycle_id)[0]
     payload = {"market": "XRP/USDT", "side": "buy", "quantity": "1"}
-    intent = calling.Intent(operation=Operation.PLACE_ORDER, payload=payload, client_order_id="k1")
+    intent = Intent(operation=Operation.PLACE_ORDER, payload=payload, client_order_id="k1")
     return calling.intend(lease, step, intent)
 
 

@@ -44,8 +44,14 @@ LIMITS = VenueLimits(
         "deposits": ((WALLET_IP, 1),),
         "trade_fee": ((WALLET_IP, 1),),
         "network_rules": ((WALLET_IP, 10),),
+        "listings": ((WALLET_IP, 10),),
         "deposit_address": ((WALLET_IP, 10),),
         "withdrawal_addresses": ((WALLET_IP, 10),),
+        # What the account's local entity asks; its weights are those of the plain endpoints beside them.
+        "questionnaire": ((WALLET_IP, 1),),
+        "vasps": ((WALLET_IP, 1),),
+        "held_deposits": ((WALLET_IP, 1),),
+        "verify_deposit": ((WALLET_UID, 600),),
     },
     otherwise=((WEIGHT, 20),),
 )

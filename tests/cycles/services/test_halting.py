@@ -21,6 +21,7 @@ from cycles.errors import (
 from cycles.models import Cycle, Desk, ExchangeCall, Intervention, Pause, Step
 from cycles.services import calling, desk as desk_services, opening
 from cycles.services.advancing import advance, one_unit
+from cycles.services.intents import Intent
 from cycles.services.intervening import Actor
 from tests import builders
 from tests.cycles.services.acts import claimed, set_policy
@@ -79,7 +80,7 @@ def test_no_intent_commits_after_a_halt() -> None:
         calling.intend(
             lease,
             step,
-            calling.Intent(operation=Operation.PLACE_ORDER, payload={}, client_order_id="k"),
+            Intent(operation=Operation.PLACE_ORDER, payload={}, client_order_id="k"),
         )
     assert not ExchangeCall.objects.exists()
 

@@ -14,6 +14,7 @@ from cycles.domain.progress import Turn
 from cycles.domain.words import CallOutcome, CycleStatus
 from cycles.models import Alert, Cycle, ExchangeCall, Step
 from cycles.services import calling, dead_letters, intervening, reconciling, resolving, verifying
+from cycles.services.intents import order_intent
 from cycles.services.resolving import Resolution, ResolutionOutcome
 from cycles.services.settling import market_of
 from exchanges import registry
@@ -225,7 +226,7 @@ def left_behind(desk: TestDesk, row: Cycle, *, sent: bool) -> ExchangeCall:
         limit_price=book.asks[5].price,
         client_order_id=client_order_id(row.pk, position=step.position, attempt=1),
     )
-    call = calling.intend(lease, step, calling.order_intent(request))
+    call = calling.intend(lease, step, order_intent(request))
     if sent:
         venue.place_order(request)
     give_back(lease)

@@ -10,6 +10,7 @@ from cycles.domain.plan import client_order_id
 from cycles.domain.words import CallOutcome
 from cycles.models import Cycle, ExchangeCall, Fill, Posting, Step
 from cycles.services import calling
+from cycles.services.intents import order_intent
 from cycles.services.settling import market_of, settle_order
 from exchanges import registry
 from exchanges.values import OrderReport, OrderRequest, Side
@@ -32,7 +33,7 @@ def test_an_outcome_whose_transaction_is_lost_at_its_end_is_noted_and_settled_on
         limit_price=venue.book(market_of(step)).asks[-1].price,
         client_order_id=client_order_id(row.pk, position=1, attempt=1),
     )
-    call = calling.intend(lease, step, calling.order_intent(request))
+    call = calling.intend(lease, step, order_intent(request))
     noted = calling.called(call, lambda: venue.place_order(request))
     runs: list[bool] = []
 

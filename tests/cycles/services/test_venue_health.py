@@ -13,6 +13,7 @@ from cycles.domain.words import Operation
 from cycles.errors import PolicyDeniedError, VenueClockError
 from cycles.models import Alert, Cycle, ExchangeCall, Step
 from cycles.services import calling, opening, venue_health
+from cycles.services.intents import Intent
 from exchanges import registry
 from exchanges.models import RateWindow, VenueClock
 from exchanges.transport import clock as clocks
@@ -146,13 +147,14 @@ def test_an_intent_is_denied_before_anything_is_written(desk: TestDesk) -> None:
     lease = claimed(row)
     skew(desk, 60)
     step = Step.objects.filter(cycle=row)[0]
-    intent = calling.Intent(operation=Operation.PLACE_ORDER, payload={}, client_order_id="k1")
+    intent = Intent(operation=Operation.PLACE_ORDER, payload={}, client_order_id="k1")
     with pytest.raises(VenueClockError):
         calling.intend(lease, step, intent)
     assert not ExchangeCall.objects.exists()
 
 
 def test_a_ban_is_told_once_with_its_end(desk: TestDesk) -> None:
+    RateWindow.objects.all().delete()  # other tests' calls leave theirs: written by a connection apart
     held = {"span_ms": 1000, "most": 0, "used": [0] * 10, "held_until": Now() + timedelta(hours=1)}
     RateWindow.objects.create(venue="binance", name="*", scope="ip", held_because="banned", **held)
     RateWindow.objects.create(
