@@ -29,9 +29,6 @@ TRANSFERRING = "tests/cycles/services/test_transferring.py"
 CRASHES = "tests/crashes/test_crash_points.py"
 CHAOS = "tests/crashes/test_chaos.py"
 
-# Modules that are built elsewhere at this moment: named, and held to their names once they are there.
-COMING = frozenset({STREAMING})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proofs:

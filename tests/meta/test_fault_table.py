@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from exchanges.simulator.core.fault_table import TABLE
-from tests.meta.fault_proofs import COMING, DEADLINES, PROOFS, STREAMING, STREAMS
+from tests.meta.fault_proofs import DEADLINES, PROOFS
 
 _PROJECT = Path(__file__).resolve().parents[2]
 # What a test calls, or a fixture checks, to know how many requests arrived.
@@ -42,13 +42,7 @@ def _all(row: str) -> tuple[str, ...]:
     return PROOFS[row].adapters + PROOFS[row].services
 
 
-def _is_coming(proof: str) -> bool:
-    module = proof.partition(":")[0]
-    return module in COMING and not (_PROJECT / module).exists()
-
-
 EVERY = [(row, proof) for row in PROOFS for proof in _all(row)]
-THERE = [(row, proof) for row, proof in EVERY if not _is_coming(proof)]
 
 
 def test_every_row_of_the_table_has_proofs_and_nothing_else_has() -> None:
@@ -65,7 +59,7 @@ def test_every_row_is_proven_through_the_services_or_says_why_not() -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize(("row", "proof"), THERE)
+@pytest.mark.parametrize(("row", "proof"), EVERY)
 def test_a_proof_exists_and_is_about_its_row(row: str, proof: str) -> None:
     module, _, function = proof.partition(":")
     assert function.startswith("test_")
@@ -76,7 +70,7 @@ def test_a_proof_exists_and_is_about_its_row(row: str, proof: str) -> None:
     assert is_named or is_about
 
 
-@pytest.mark.parametrize(("row", "proof"), [one for one in THERE if one[0] != "F35"])
+@pytest.mark.parametrize(("row", "proof"), [one for one in EVERY if one[0] != "F35"])
 def test_a_proof_counts_what_reached_the_venue(row: str, proof: str) -> None:
     module, _, function = proof.partition(":")
     used = set(_names(module, function))
@@ -87,10 +81,4 @@ def test_a_proof_counts_what_reached_the_venue(row: str, proof: str) -> None:
 
 
 def test_a_proof_that_counts_nothing_is_found() -> None:
-    assert not set(_names(__file__, "_is_coming")) & _COUNTERS
-
-
-def test_what_is_coming_is_about_rows_that_others_build() -> None:
-    waiting = {row for row, proof in EVERY if proof.partition(":")[0] in COMING}
-    assert waiting == {"F35"}
-    assert {STREAMING, STREAMS} & {proof.partition(":")[0] for proof in _all("F35")}
+    assert not set(_names(__file__, "_all")) & _COUNTERS

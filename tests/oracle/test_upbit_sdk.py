@@ -163,7 +163,7 @@ def test_coins_arrive_from_the_other_venue(sdk: Sdk, stage: Stage) -> None:
         ("candles.list_seconds", {"market": "KRW-XRP", "count": 3}, 3),
         ("candles.list_minutes", {"market": "KRW-XRP", "unit": 5, "count": 4}, 4),
         ("candles.list_days", {"market": "KRW-XRP", "count": 2}, 2),
-        ("travel_rule.list_vasps", {}, 1),
+        ("travel_rule.list_vasps", {}, 2),
     ],
 )
 def test_public_data_is_read(sdk: Sdk, call: str, kwargs: dict[str, Any], count: int) -> None:
