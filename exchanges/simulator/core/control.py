@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 from exchanges.simulator.core import (
     changes,
     control_chain,
+    control_keys,
     control_listings,
     control_live,
     control_settings,
@@ -237,6 +238,7 @@ VERBS: dict[tuple[str, str], Verb] = {
     ("POST", "/control/market"): _rules,
     ("POST", "/control/chain"): control_chain.steer,
     ("POST", "/control/addresses"): _allow,
+    ("POST", "/control/keys"): control_keys.change,
     ("POST", "/control/rotate"): control_listings.rotate,
     ("POST", "/control/listing"): control_listings.relist,
     ("POST", "/control/maintenance"): _maintenance,

@@ -28,9 +28,17 @@ class Key:
     access: str
     secret: str
     permissions: frozenset[str] = ALL_PERMISSIONS
+    withheld: frozenset[str] = frozenset()  # what it may not look at: a Korean venue's views
+    extras: frozenset[str] = frozenset()  # what it may do besides: Binance's flags
     addresses: frozenset[str] = frozenset()
+    has_allow_list: bool = True  # told; without `addresses` every caller is on it
     is_expired: bool = False
+    expires_ms: int | None = None  # by the wall; None: a year from whenever it is asked
     has_withdrawal_block: bool = False
+
+    def has_ended(self, wall_ms: int) -> bool:
+        """Say whether the venue takes it no more."""
+        return self.is_expired or (self.expires_ms is not None and wall_ms >= self.expires_ms)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -14,6 +14,16 @@ from exchanges.simulator.core.values import BINANCE, Reply, json_reply
 from exchanges.simulator.core.world import Key, World
 
 _NOTHING = fixed8(Decimal(0))
+EXTRAS = (
+    "enableInternalTransfer",
+    "enableMargin",
+    "enableFutures",
+    "permitsUniversalTransfer",
+    "enableVanillaOptions",
+    "enableFixApiTrade",
+    "enableFixReadOnly",
+    "enablePortfolioMarginTrading",
+)
 
 
 def _held(world: World, asset: str) -> tuple[Decimal, Decimal]:
@@ -95,27 +105,17 @@ def order_counts(_world: World, _key: Key, limiter: Limiter, wall_ms: int) -> Re
 
 def restrictions(_world: World, key: Key, _limiter: Limiter, _wall_ms: int) -> Reply:
     """Return what the signing key may do."""
-    no = dict.fromkeys(
-        (
-            "enableInternalTransfer",
-            "enableMargin",
-            "enableFutures",
-            "permitsUniversalTransfer",
-            "enableVanillaOptions",
-            "enableFixApiTrade",
-            "enableFixReadOnly",
-            "enablePortfolioMarginTrading",
-        ),
-        False,
-    )
+    extras = {name: name in key.extras for name in EXTRAS}
+    ends = {} if key.expires_ms is None else {"tradingAuthorityExpirationTime": key.expires_ms}
     return json_reply(
         {
-            "ipRestrict": bool(key.addresses),
+            "ipRestrict": key.has_allow_list,
             "createTime": 1623840271000,
             "enableReading": "read" in key.permissions,
             "enableWithdrawals": "withdraw" in key.permissions,
             "enableSpotAndMarginTrading": "trade" in key.permissions,
-            **no,
+            **extras,
+            **ends,
         }
     )
 

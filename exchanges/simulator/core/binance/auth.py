@@ -24,7 +24,7 @@ def known_key(world: World, request: Request) -> Key:
     if not access:
         raise refuse(-2014)
     key = world.keys.get(access)
-    if key is None or key.venue != BINANCE or key.is_expired:
+    if key is None or key.venue != BINANCE or key.has_ended(world.wall_ms):
         raise refuse(-2015)
     if key.addresses and request.remote not in key.addresses:
         raise refuse(-2015)

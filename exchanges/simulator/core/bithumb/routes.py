@@ -14,7 +14,7 @@ from exchanges.simulator.core.krw import (
     quotation,
     wallet as wallets,
 )
-from exchanges.simulator.core.krw.auth import Nonces, TokenRules, authenticate
+from exchanges.simulator.core.krw.auth import Nonces, TokenRules, authenticate, demand_scope
 from exchanges.simulator.core.krw.params import Params, read_params
 from exchanges.simulator.core.krw.refusals import NamedRefusalError, not_quoted, refuse
 from exchanges.simulator.core.limits import Limiter
@@ -103,6 +103,5 @@ def _answer(world: World, nonces: Nonces, request: Request, route: Route) -> Rep
     params = read_params(request)
     if route.permission is not None:
         key = authenticate(world, nonces, request, params, TOKENS)
-        if route.permission not in key.permissions:
-            raise refuse("out_of_scope")
+        demand_scope(key, route.permission, request.path)
     return route.handler(world, params)

@@ -18,6 +18,13 @@ from exchanges.simulator.core.world import Key, World
 
 _HASHES = {"HS256": hashlib.sha256, "HS512": hashlib.sha512}
 NONCES_KEPT = 200_000
+VIEWS = {
+    "/v1/accounts": "assets",
+    "/v1/order": "orders",
+    "/v2/order": "orders",
+    "/v1/withdraw": "withdrawals",
+    "/v1/deposit": "deposits",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +69,7 @@ def authenticate(
     if key is None or key.venue != params.venue:
         raise refuse("invalid_access_key")
     _check_signature(header, parts, key, rules)
-    _check_key(key, request)
+    _check_key(key, request, world.wall_ms)
     _check_age(claims, world.venue_ms(params.venue), rules)
     nonce = claims.get("nonce")
     if not isinstance(nonce, str) or not nonce or not nonces.take(key.access, nonce):
@@ -84,8 +91,15 @@ def _check_signature(
         raise refuse("jwt_verification")
 
 
-def _check_key(key: Key, request: Request) -> None:
-    if key.is_expired:
+def demand_scope(key: Key, permission: str, path: str) -> None:
+    """Refuse what the key may not do, or not look at: views are granted one by one."""
+    seen = next((view for stem, view in VIEWS.items() if path.startswith(stem)), "")
+    if permission not in key.permissions or (permission == "read" and seen in key.withheld):
+        raise refuse("out_of_scope")
+
+
+def _check_key(key: Key, request: Request, wall_ms: int) -> None:
+    if key.has_ended(wall_ms):
         raise refuse("expired_access_key")
     if key.addresses and request.remote not in key.addresses:
         raise refuse("no_authorization_ip")

@@ -41,7 +41,7 @@ _MESSAGES = {
     "withdraw_under_minimum": (400, "최소 출금 수량 이상이어야 합니다."),
     "withdraw_daily_limit_exceeded": (400, "1일 출금 한도를 초과했습니다."),
     "withdraw_delayed_fiat": (400, "원화 입금액에 상응하는 자산의 출금이 지연 중입니다."),
-    "withdraw_safety_blocked": (400, "출금 안심 차단이 설정되어 있습니다."),
+    "open_api_withdraw_locked": (403, "출금 안심차단이 설정되어 있습니다."),
     "withdraw_not_cancelable": (400, "취소할 수 없는 출금입니다."),
     "travel_rule_not_needed": (400, "트래블룰 검증 대상이 아닙니다."),
     "travel_rule_too_early": (400, "10분 후에 다시 시도해주세요."),

@@ -11,12 +11,13 @@ from exchanges.simulator.core.catalog import Network
 from exchanges.simulator.core.chain import Deposit, Withdrawal
 from exchanges.simulator.core.krw.params import Params
 from exchanges.simulator.core.krw.refusals import refuse
-from exchanges.simulator.core.krw.render import account_view
+from exchanges.simulator.core.krw.render import account_view, moment
 from exchanges.simulator.core.numbers import ZERO, plain
 from exchanges.simulator.core.values import UPBIT, Reply, json_reply
 from exchanges.simulator.core.world import World
 
 _RowT = TypeVar("_RowT", Withdrawal, Deposit)
+YEAR_MS = 365 * 86_400_000
 
 
 def find_network(world: World, params: Params) -> Network:
@@ -189,7 +190,6 @@ def _status(world: World, venue: str, network: Network) -> dict[str, object]:
 
 def api_keys(world: World, params: Params) -> Reply:
     """Return the account's keys and when they expire."""
-    year_ms = 365 * 86_400_000
-    expires = datetime.fromtimestamp((world.wall_ms + year_ms) // 1000, tz=UTC)
     keys = [key for key in world.keys.values() if key.venue == params.venue]
-    return json_reply([{"access_key": k.access, "expire_at": expires.isoformat()} for k in keys])
+    rows = [(key.access, key.expires_ms or world.wall_ms + YEAR_MS) for key in keys]
+    return json_reply([{"access_key": key, "expire_at": moment(at_ms)} for key, at_ms in rows])

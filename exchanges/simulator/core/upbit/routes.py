@@ -12,7 +12,7 @@ from exchanges.simulator.core.krw import (
     quotation as quotes,
     wallet as wallets,
 )
-from exchanges.simulator.core.krw.auth import Nonces, TokenRules, authenticate
+from exchanges.simulator.core.krw.auth import Nonces, TokenRules, authenticate, demand_scope
 from exchanges.simulator.core.krw.params import Params, read_params
 from exchanges.simulator.core.krw.refusals import not_quoted, refuse
 from exchanges.simulator.core.limits import Limiter
@@ -95,9 +95,8 @@ def answer(
     params = read_params(request)
     if route.permission is not None:
         key = authenticate(world, nonces, request, params, TOKENS)
-        if route.permission not in key.permissions:
-            raise refuse("out_of_scope")
+        demand_scope(key, route.permission, request.path)
         if route.permission == "withdraw" and key.has_withdrawal_block:
-            raise refuse("withdraw_safety_blocked")
+            raise refuse("open_api_withdraw_locked")
     reply = route.handler(world, params)
     return replace(reply, headers=reply.headers + headers)

@@ -159,7 +159,7 @@ class ApiSession(BinanceSession):
     def beat(self, now_ms: int) -> None:
         """End the subscriptions of keys that are no longer good."""
         for number, key in list(self.subscriptions.items()):
-            if key.is_expired or self.world.keys.get(key.access) is not key:
+            if key.has_ended(self.world.wall_ms) or self.world.keys.get(key.access) is not key:
                 self._terminate(number)
         super().beat(now_ms)
 
