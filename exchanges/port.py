@@ -16,6 +16,7 @@ from exchanges.values import (
     Book,
     DepositAddress,
     DepositReport,
+    KeyReport,
     Listing,
     Market,
     MarketRules,
@@ -83,6 +84,9 @@ class Venue(Protocol):
 
         Gives the deposit as it stands then: a venue that does not believe it goes on holding it.
         """
+
+    def key_report(self) -> KeyReport:
+        """Read what the venue tells of our own key. Signed; reads only."""
 
     def server_time(self) -> datetime:
         """Read the venue's clock."""

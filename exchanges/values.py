@@ -303,6 +303,21 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyReport:
+    """What a venue tells of the key that asks: its scopes, its allow-list of callers, its end.
+
+    None: the venue does not tell. `extras` are what it may do that no desk needs, in the venue's words.
+    """
+
+    venue: str
+    may_trade: bool | None = None
+    may_withdraw: bool | None = None
+    has_allow_list: bool | None = None
+    expires_at: datetime | None = None
+    extras: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RateQuote:
     """KRW per USD (official) by a named source; `quoted_at` is the source's own instant.
 

@@ -20,6 +20,7 @@ from exchanges.values import (
     Book,
     DepositAddress,
     DepositReport,
+    KeyReport,
     Listing,
     Market,
     MarketRules,
@@ -140,6 +141,10 @@ class NamedVenue:
             network=names.spelling(deposit.asset, deposit.network),
         )
         return _deposit(self._venue.verify_deposit(theirs, sender=sender), names)
+
+    def key_report(self) -> KeyReport:
+        """Read what the venue tells of our own key."""
+        return self._venue.key_report()
 
     def server_time(self) -> datetime:
         """Read the venue's clock."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from exchanges.adapters.binance import build, limits, networks, payloads, rules, transfers
+from exchanges.adapters.binance import build, key, limits, networks, payloads, rules, transfers
 from exchanges.adapters.binance.dialect import VENUE, BinanceDialect
 from exchanges.adapters.binance.local_entity import LocalEntity
 from exchanges.adapters.binance.refusals import CANCEL_REFUSED, ORDER_NOT_FOUND
@@ -22,6 +22,7 @@ from exchanges.values import (
     Book,
     DepositAddress,
     DepositReport,
+    KeyReport,
     Listing,
     Market,
     MarketRules,
@@ -240,6 +241,13 @@ class BinanceVenue:
         return self._transport.call(
             build.read("withdrawal_addresses", "/sapi/v1/capital/withdraw/address/list"),
             lambda reply: transfers.withdrawal_addresses(reply.body, asset),
+        )
+
+    def key_report(self) -> KeyReport:
+        """Read what our key may do, from where, and until when."""
+        return self._transport.call(
+            build.read("key_report", "/sapi/v1/account/apiRestrictions"),
+            lambda reply: key.key_report(reply.body),
         )
 
     def server_time(self) -> datetime:

@@ -47,6 +47,7 @@ LIMITS = VenueLimits(
         "listings": ((WALLET_IP, 10),),
         "deposit_address": ((WALLET_IP, 10),),
         "withdrawal_addresses": ((WALLET_IP, 10),),
+        "key_report": ((WALLET_IP, 1),),
         # What the account's local entity asks; its weights are those of the plain endpoints beside them.
         "questionnaire": ((WALLET_IP, 1),),
         "vasps": ((WALLET_IP, 1),),

@@ -29,6 +29,7 @@ NAMES: dict[str, RefusalReason] = {
     "jwt_verification": RefusalReason.KEY,
     "expired_jwt": RefusalReason.CLOCK,  # its stamp is too far from the venue's clock
     "invalid_access_key": RefusalReason.KEY,
+    "expired_access_key": RefusalReason.KEY,
     "notallowip": RefusalReason.KEY,
     "out_of_scope": RefusalReason.KEY,
     "blocked_member_id": RefusalReason.KEY,

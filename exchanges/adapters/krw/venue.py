@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from exchanges.adapters.krw import books, build, listings, transfers, wallets
+from exchanges.adapters.krw import books, build, keys as own_keys, listings, transfers, wallets
 from exchanges.errors import RefusalReason, RefusedError
 from exchanges.transport.budget import RateBudget
 from exchanges.transport.calls import Dialect, VenueTransport
@@ -21,6 +21,7 @@ from exchanges.values import (
     Book,
     DepositAddress,
     DepositReport,
+    KeyReport,
     Listing,
     Market,
     NetworkRules,
@@ -39,6 +40,7 @@ class KoreanVenue(ABC):
     code: str
     limits: VenueLimits
     has_time_endpoint = False
+    demands_allow_list: bool | None = None  # of callers' addresses, for every key; None: not known
     words: transfers.Words
     order_names: build.OrderNames
     unknown_orders: frozenset[str]  # its errors that say "no such order"
@@ -54,6 +56,7 @@ class KoreanVenue(ABC):
         deadline_seconds: float = 10,
     ) -> None:
         self._clock = clock
+        self._access = keys.access
         self._venue_clock = venue_clock or VenueClock(self.code, wall=clock, reads_dates=True)
         self._transport = VenueTransport(
             self._dialect(keys),
@@ -204,6 +207,15 @@ class KoreanVenue(ABC):
         return self._transport.call(
             build.read("withdrawal_addresses", "/v1/withdraws/coin_addresses"),
             lambda reply: transfers.allowed_addresses(reply.body, asset),
+        )
+
+    def key_report(self) -> KeyReport:
+        """Read when our key ends; what it may do these venues do not tell."""
+        return self._transport.call(
+            build.read("key_report", "/v1/api_keys"),
+            lambda reply: own_keys.key_report(
+                reply.body, self.code, self._access, has_allow_list=self.demands_allow_list
+            ),
         )
 
     def server_time(self) -> datetime:

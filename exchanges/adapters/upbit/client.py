@@ -40,6 +40,7 @@ class UpbitVenue(KoreanVenue):
     """Upbit as a Venue. Allow-lists name no owner: `withdrawal_addresses` says venue "upbit"."""
 
     code = VENUE
+    demands_allow_list = True
     limits = limits.LIMITS
     words = payloads.WORDS
     order_names = build.ORDER_NAMES

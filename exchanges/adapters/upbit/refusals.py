@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from exchanges.errors import RefusalReason
 
+WITHDRAW_LOCKED = "open_api_withdraw_locked"  # the block that the holder lifts in the mobile app
 NOT_FOUND = frozenset({"order_not_found", "withdraw_not_found", "deposit_not_found"})
 
 NAMES: dict[str, RefusalReason] = {
@@ -37,6 +38,7 @@ NAMES: dict[str, RefusalReason] = {
     "no_authorization_i_p": RefusalReason.KEY,
     "no_authorization_token": RefusalReason.KEY,
     "out_of_scope": RefusalReason.KEY,
+    WITHDRAW_LOCKED: RefusalReason.KEY,
     "withdraw_insufficient_balance": RefusalReason.FUNDS,
     "withdraw_invalid_amount": RefusalReason.RULES,
     "withdraw_under_min_amount": RefusalReason.RULES,
@@ -55,7 +57,7 @@ STEMS: tuple[tuple[str, RefusalReason], ...] = (
     ("withdraw_insufficient", RefusalReason.FUNDS),
     ("withdraw_under", RefusalReason.RULES),
     ("withdraw_decimal", RefusalReason.RULES),
-    ("withdraw_safety", RefusalReason.KEY),  # the account holder's block on API withdrawals
+    ("withdraw_safety", RefusalReason.KEY),
     ("withdraw_wallet", RefusalReason.WALLET_CLOSED),
     ("withdraw_maximum", RefusalReason.LIMIT),
     ("withdraw_max", RefusalReason.LIMIT),

@@ -19,7 +19,12 @@ WITHDRAW_CHANCE = {
     "currency": {"withdraw_fee": "0.4"},
     "withdraw_limit": {"minimum": "1", "fixed": 6, "can_withdraw": True},
 }
+OUR_KEYS = [
+    {"access_key": "another", "expire_at": "2026-12-01T09:00:00+09:00"},
+    {"access_key": "kimp-test-access", "expire_at": "2027-07-01T09:00:00+09:00"},
+]
 UPBIT_ROUTES: dict[str, Any] = {
+    "GET /v1/api_keys": OUR_KEYS,
     "GET /v1/orderbook": upbit_public("GetOrderBook"),
     "GET /v1/orderbook/instruments": upbit_private("GET /v1/orderbook/instruments"),
     "GET /v1/ticker": upbit_public("GetTickers"),
@@ -38,6 +43,7 @@ UPBIT_ROUTES: dict[str, Any] = {
     "POST /v1/withdraws/coin": upbit_private("POST /v1/withdraws/coin (201)"),
 }
 BITHUMB_ROUTES: dict[str, Any] = {
+    "GET /v1/api_keys": OUR_KEYS,
     **{
         f"GET /v1/{path}": bithumb_private(f"GET /v1/{path}")
         for path in (
@@ -85,6 +91,7 @@ BINANCE_ROUTES: dict[str, Any] = {
     "GET /sapi/v1/capital/deposit/hisrec": binance("wallet", "deposit_history", coin="XRP"),
     "POST /sapi/v1/capital/withdraw/apply": binance("wallet", "withdraw"),
     "GET /sapi/v1/localentity/questionnaire-requirements": {"questionnaireCountryCode": "NIL"},
+    "GET /sapi/v1/account/apiRestrictions": binance("wallet", "get_api_key_permission"),
     "GET /api/v3/time": binance("spot", "time"),
 }
 

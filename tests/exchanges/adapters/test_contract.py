@@ -212,6 +212,14 @@ def test_transfers_are_listed_newest_first(case: Case) -> None:
         assert all(row.quantity > 0 and row.venue == case.venue.code for row in rows)
 
 
+def test_a_key_says_as_much_of_itself_as_the_venue_tells(case: Case) -> None:
+    told = case.venue.key_report()
+    assert told.venue == case.venue.code
+    is_korean = case.venue.code in KOREA  # those tell its end, and nothing of its scopes
+    assert (told.expires_at is not None) is is_korean
+    assert (told.may_trade is None, told.may_withdraw is None) == (is_korean, is_korean)
+
+
 def test_the_venues_clock_is_aware(case: Case) -> None:
     assert case.venue.server_time().utcoffset() == timedelta(0)
 

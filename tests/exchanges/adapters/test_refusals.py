@@ -147,6 +147,7 @@ def test_even_a_known_name_means_nothing_with_a_server_error(status: int, venue:
         ("withdraw_insufficient_balance", Reason.FUNDS),
         ("withdraw_under_minimum", Reason.RULES),
         ("withdraw_daily_limit", Reason.LIMIT),
+        ("open_api_withdraw_locked", Reason.KEY),
         ("withdraw_safety_blocked", Reason.KEY),
         ("thirdparty_agreement_required", Reason.TRAVEL_RULE),
         ("market_offline", Reason.MARKET_CLOSED),

@@ -16,7 +16,7 @@ from exchanges.simulator.core.krw import (
 )
 from exchanges.simulator.core.krw.auth import Nonces, TokenRules, authenticate, demand_scope
 from exchanges.simulator.core.krw.params import Params, read_params
-from exchanges.simulator.core.krw.refusals import NamedRefusalError, not_quoted, refuse
+from exchanges.simulator.core.krw.refusals import NamedRefusalError, not_quoted
 from exchanges.simulator.core.limits import Limiter
 from exchanges.simulator.core.values import BITHUMB, Reply, Request, json_reply
 from exchanges.simulator.core.world import World
