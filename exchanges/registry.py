@@ -141,6 +141,12 @@ def venue(code: str) -> Venue:
     return _held(code).venue
 
 
+def has_keys(code: str) -> bool:
+    """Say whether this process was given keys for a venue; simulated ones bring their own."""
+    account = LIVE_ACCOUNTS[code]() if is_live() else None
+    return account is None or bool(account.access and account.secret)
+
+
 def adapter(code: str) -> Venue:
     """Give this thread's adapter as it is, speaking the venue's own names: streams speak them too.
 

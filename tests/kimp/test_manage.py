@@ -35,6 +35,14 @@ def test_bad_settings_are_listed(tmp_path: Path) -> None:
     ]
 
 
+def test_the_doctor_starts_no_database_to_look_at_it(tmp_path: Path) -> None:
+    reply = _run(tmp_path, "doctor")
+    assert reply.returncode == 2
+    assert "does not run" in reply.stdout
+    assert "-> start the desk: make up" in reply.stdout
+    assert not (tmp_path / "postgres").exists()
+
+
 def test_help_and_config_need_no_database(tmp_path: Path) -> None:
     for command in ("help", "config"):
         assert _run(tmp_path, command, KIMP_PG_BIN="/nowhere").returncode == 0

@@ -1,0 +1,128 @@
+"""The desk's own lines: kind, mode, processes, alerts, rates."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db.models import F
+from django.db.models.functions import Now
+from django_q.models import Schedule
+
+from cycles.diagnosis import desk as desk_lines, rates
+from cycles.diagnosis.findings import Level
+from cycles.domain.words import DeskKind, Mode
+from cycles.models import Alert, Heartbeat, PremiumSample
+from cycles.services import alerting
+from exchanges import registry
+from kimp.diagnosis import composition
+from tests import builders
+from tests.cycles.diagnosis.conftest import line
+from tests.cycles.telegram_sink import BROKEN, Sink
+from tests.desk import TestDesk
+
+FAR = "http://127.0.0.1:9/fx"
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_live", "level"),
+    [
+        (DeskKind.SIMULATED, False, Level.OK),
+        (DeskKind.LIVE, True, Level.OK),
+        (DeskKind.SIMULATED, True, Level.FAIL),
+        (DeskKind.LIVE, False, Level.FAIL),
+    ],
+)
+def test_database_and_environment_agree_on_live(
+    db: None, settings: Any, kind: DeskKind, is_live: bool, level: Level
+) -> None:
+    builders.desk(kind=kind)
+    settings.KIMP_LIVE, settings.KIMP_TIME_SCALE = is_live, 1
+    assert line(desk_lines.of_desk(), "kind").level is level
+
+
+def test_a_time_scale_is_for_simulations(db: None, settings: Any) -> None:
+    builders.desk(kind=DeskKind.LIVE)
+    settings.KIMP_LIVE, settings.KIMP_TIME_SCALE = True, 60
+    assert line(desk_lines.of_desk(), "time scale").level is Level.FAIL
+
+
+def test_a_database_without_a_desk_fails_with_what_to_run(db: None) -> None:
+    (only,) = desk_lines.of_desk()
+    assert (only.level, "seed_desk" in only.remedy) == (Level.FAIL, True)
+
+
+@pytest.mark.parametrize("mode", [Mode.HALT, Mode.FINALIZE_ONLY])
+def test_a_desk_that_is_held_back_is_a_warning(db: None, mode: Mode) -> None:
+    builders.desk(mode=mode)
+    assert line(desk_lines.of_desk(), "mode").level is Level.WARN
+
+
+def test_dead_letters_are_a_warning(db: None) -> None:
+    builders.desk()
+    builders.dead_letter()
+    waiting = line(desk_lines.of_desk(), "cycles")
+    assert waiting.level is Level.WARN
+    assert waiting.detail.startswith("1 dead letters")
+
+
+def test_a_role_without_a_sign_of_life_fails_with_its_command(ready: TestDesk) -> None:
+    assert {one.level for one in composition.of_workers()} == {Level.OK}
+    Heartbeat.objects.filter(name__startswith="job:").delete()
+    dead = line(composition.of_workers(), "worker")
+    assert dead.level is Level.FAIL
+    assert "manage.py qcluster" in dead.remedy
+
+
+def test_a_schedule_that_is_not_the_codes_fails(ready: TestDesk) -> None:
+    assert composition.of_schedule().level is Level.OK
+    Schedule.objects.filter(name="kimp:sweep_retries").delete()
+    assert composition.of_schedule().level is Level.FAIL
+    assert not Schedule.objects.filter(name="kimp:sweep_retries").exists()
+
+
+def test_no_channel_fails_only_where_money_is_real(db: None, settings: Any) -> None:
+    settings.KIMP_TELEGRAM_TOKEN = ""
+    assert line(desk_lines.of_alerts(sends_test=False), "channel").level is Level.WARN
+    settings.KIMP_LIVE = True
+    assert line(desk_lines.of_alerts(sends_test=False), "channel").level is Level.FAIL
+
+
+def test_a_channel_that_never_took_an_alert_is_a_warning(db: None, telegram: Sink) -> None:
+    found = line(desk_lines.of_alerts(sends_test=False), "channel")
+    assert (found.level, "--send-test-alert" in found.remedy) == (Level.WARN, True)
+
+
+def test_a_channel_that_is_down_fails_the_test_alert(db: None, telegram: Sink) -> None:
+    assert line(desk_lines.of_alerts(sends_test=True), "channel").level is Level.OK
+    telegram.script.append(BROKEN)
+    found = line(desk_lines.of_alerts(sends_test=True), "channel")
+    assert found.level is Level.FAIL
+    assert "hushhush" not in found.detail
+
+
+def test_alerts_that_nobody_delivers_fail(db: None, telegram: Sink) -> None:
+    alerting.raise_alert(key="k", severity=Alert.Severity.INFO, title="t")
+    assert line(desk_lines.of_alerts(sends_test=False), "outbox").level is Level.OK
+    Alert.objects.update(created_at=Now() - timedelta(minutes=6))
+    assert line(desk_lines.of_alerts(sends_test=False), "outbox").level is Level.FAIL
+    Alert.objects.update(created_at=Now(), state=Alert.State.GIVEN_UP)
+    assert line(desk_lines.of_alerts(sends_test=False), "outbox").level is Level.FAIL
+
+
+def test_a_source_of_the_rate_that_is_down_fails_loudly(desk: TestDesk, settings: Any) -> None:
+    assert {one.level for one in rates.of_sources(registry.utc_now())} == {Level.OK}
+    settings.KIMP_FX_ERAPI_URL = FAR
+    found = list(rates.of_sources(registry.utc_now()))
+    assert line(found, "open-er-api").level is Level.FAIL
+    assert line(found, "frankfurter").level is Level.OK
+    assert "1 of the 2" in line(found, "agreement").detail
+
+
+def test_samples_that_are_old_fail(ready: TestDesk) -> None:
+    assert line(rates.of_samples(), "samples upbit").level is Level.OK
+    PremiumSample.objects.update(at=F("at") - timedelta(minutes=10))
+    assert line(rates.of_samples(), "samples upbit").level is Level.FAIL
+    PremiumSample.objects.all().delete()
+    assert line(rates.of_samples(), "samples upbit").detail == "there are none"
