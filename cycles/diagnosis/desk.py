@@ -16,7 +16,7 @@ from cycles.selectors import DeskSummary
 from cycles.services import alerting, telegram
 
 RECENT = timedelta(days=1)
-OVERDUE = timedelta(minutes=5)  # a worker delivers every minute
+OVERDUE = timedelta(minutes=5)  # a worker delivers, and reconciles, every minute
 TEST = "kimp doctor: a test. Whoever reads this gets the desk's alerts."
 DELIVER = "see that a worker runs (manage.py qcluster), and the alerts' last error in the admin"
 
@@ -60,9 +60,10 @@ def _mode(desk: DeskSummary) -> Finding:
 
 
 def _waiting(desk: DeskSummary) -> Finding:
-    if desk.dead_letters or desk.open_calls:
-        told = f"{desk.dead_letters} dead letters, {desk.open_calls} calls without an outcome"
-        return doubtful("cycles", told, "clear the dead letters first: manage.py cycles")
+    stuck = selectors.open_calls().filter(intended_at__lt=Now() - OVERDUE).count()
+    if desk.dead_letters or stuck:
+        told = f"{desk.dead_letters} dead letters, {stuck} calls whose outcome is long unknown"
+        return doubtful("cycles", told, "clear them first: manage.py cycles lists them")
     return well("cycles", f"{desk.open_cycles} open, none waits for a person")
 
 

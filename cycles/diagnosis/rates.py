@@ -30,7 +30,7 @@ def of_sources(now: datetime) -> Iterator[Finding]:
         good += [quote] if quote is not None else []
         yield line
     if len(good) < FEWEST:
-        told = f"{len(good)} of the {FEWEST} official sources that hold each other to account"
+        told = f"{len(good)} official rate is good; {FEWEST} are needed to hold one against another"
         yield amiss("agreement", told, "mend the sources above")
     elif policy is not None:
         yield _agreement([quote.krw_per_usd for quote in good], policy.max_fx_disagreement_bps)

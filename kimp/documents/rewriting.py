@@ -14,6 +14,8 @@ NAMES = (
     "docs/clients.md",
     "docs/feeds.md",
     "docs/recordings.md",
+    "docs/doctor.md",
+    "docs/adding-a-venue.md",
 )
 
 _PLACE = re.compile(

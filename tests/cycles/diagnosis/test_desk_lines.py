@@ -12,7 +12,7 @@ from django_q.models import Schedule
 
 from cycles.diagnosis import desk as desk_lines, rates
 from cycles.diagnosis.findings import Level
-from cycles.domain.words import DeskKind, Mode
+from cycles.domain.words import CallOutcome, DeskKind, Mode
 from cycles.models import Alert, Heartbeat, PremiumSample
 from cycles.services import alerting
 from exchanges import registry
@@ -67,6 +67,15 @@ def test_dead_letters_are_a_warning(db: None) -> None:
     assert waiting.detail.startswith("1 dead letters")
 
 
+def test_a_call_under_way_is_no_warning_until_it_is_long_unknown(db: None) -> None:
+    builders.desk()
+    builders.order_call(builders.cycle(), CallOutcome.INTENDED)
+    assert line(desk_lines.of_desk(), "cycles").level is Level.OK
+    long_ago = Now() - timedelta(minutes=6)
+    builders.order_call(builders.cycle(), CallOutcome.UNKNOWN, intended_at=long_ago)
+    assert line(desk_lines.of_desk(), "cycles").level is Level.WARN
+
+
 def test_a_role_without_a_sign_of_life_fails_with_its_command(ready: TestDesk) -> None:
     assert {one.level for one in composition.of_workers()} == {Level.OK}
     Heartbeat.objects.filter(name__startswith="job:").delete()
@@ -117,7 +126,7 @@ def test_a_source_of_the_rate_that_is_down_fails_loudly(desk: TestDesk, settings
     found = list(rates.of_sources(registry.utc_now()))
     assert line(found, "open-er-api").level is Level.FAIL
     assert line(found, "frankfurter").level is Level.OK
-    assert "1 of the 2" in line(found, "agreement").detail
+    assert line(found, "agreement").detail.startswith("1 official rate is good; 2 are needed")
 
 
 def test_samples_that_are_old_fail(ready: TestDesk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,6 +46,19 @@ def test_after_a_whole_cycle_every_line_is_ok(ready: TestDesk) -> None:
     report = doctor()
     assert report.status == 0, report.text
     assert re.search(r"^\d+ OK, 0 WARN, 0 FAIL$", report.text, re.MULTILINE)
+
+
+def test_the_documents_example_has_the_lines_of_the_code(ready: TestDesk) -> None:
+    text = (Path(__file__).parents[3] / "docs/doctor.md").read_text("utf-8")
+    shown = re.findall(r"```text\n(.*?)```", text, re.DOTALL)[0]
+    assert "withdrawal block" in subjects(shown)
+    assert subjects(shown) == subjects(doctor().text)
+
+
+def subjects(text: str) -> list[str]:
+    """List sections and subjects in the order in which they are printed."""
+    told = re.findall(r"^(?:(\S[^,\n]*)|  (?:OK  |WARN|FAIL)  (.{18})  .*)$", text, re.MULTILINE)
+    return [(section or subject).strip() for section, subject in told]
 
 
 def test_only_reads_reach_the_venues(ready: TestDesk) -> None:
