@@ -307,6 +307,8 @@ class KeyReport:
     """What a venue tells of the key that asks: its scopes, its allow-list of callers, its end.
 
     None: the venue does not tell. `extras` are what it may do that no desk needs, in the venue's words.
+    `is_locked` and `delayed_krw` are of its account: it may send nothing, or as much less because won came in
+    lately.
     """
 
     venue: str
@@ -315,6 +317,8 @@ class KeyReport:
     has_allow_list: bool | None = None
     expires_at: datetime | None = None
     extras: tuple[str, ...] = ()
+    is_locked: bool | None = None
+    delayed_krw: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,8 @@ from cycles.diagnosis.findings import Finding, amiss, doubtful, well
 from cycles.domain.words import DeskKind, Mode
 from cycles.models import Alert
 from cycles.selectors import DeskSummary
-from cycles.services import alerting, telegram
+from cycles.services import alerting, telegram, venue_health
+from exchanges import registry
 
 RECENT = timedelta(days=1)
 OVERDUE = timedelta(minutes=5)  # a worker delivers, and reconciles, every minute
@@ -30,6 +31,7 @@ def of_desk() -> Iterator[Finding]:
     yield _kind(desk.kind)
     yield _mode(desk)
     yield _waiting(desk)
+    yield from _clocks()
     if conf.time_scale() != 1 and conf.is_live():
         told = f"the policy's durations are divided by {conf.time_scale()}"
         yield amiss("time scale", told, "take KIMP_TIME_SCALE out of the settings")
@@ -65,6 +67,13 @@ def _waiting(desk: DeskSummary) -> Finding:
         told = f"{desk.dead_letters} dead letters, {stuck} calls whose outcome is long unknown"
         return doubtful("cycles", told, "clear them first: manage.py cycles lists them")
     return well("cycles", f"{desk.open_cycles} open, none waits for a person")
+
+
+def _clocks() -> Iterator[Finding]:
+    """Say which processes, on any host, trade nowhere now because a venue's clock is off there."""
+    for reason in venue_health.stopped_clocks(registry.desk_venues()):
+        cure = "let time synchronisation run on that host; trading goes on by itself"
+        yield amiss("clocks", reason, cure)
 
 
 def of_alerts(*, sends_test: bool) -> Iterator[Finding]:

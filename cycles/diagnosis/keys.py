@@ -48,6 +48,7 @@ def of_scopes(venue: Venue, now: datetime) -> Iterator[Finding]:
         else:
             yield _granted(subject) if is_granted else _not_granted(subject)
     yield from _excess(told)
+    yield from _held(told)
 
 
 def refused(error: RefusedError) -> Finding:
@@ -89,6 +90,21 @@ def _excess(told: KeyReport) -> Iterator[Finding]:
         )
     elif told.may_withdraw is not None:  # a venue that tells of scopes at all
         yield well("excess", "the key may do nothing that the desk does not need")
+
+
+def _held(told: KeyReport) -> Iterator[Finding]:
+    """Say what keeps the whole account from withdrawing, where the venue tells."""
+    if told.is_locked:
+        yield amiss("account", "it is locked", "ask the venue's support why, and have it unlocked")
+    elif told.delayed_krw:
+        amount = f"{told.delayed_krw.normalize():,f}"
+        yield doubtful(
+            "account",
+            f"coins worth {amount} KRW may not leave yet: as much came in by bank lately",
+            "wait until the venue's delay is over (24 to 72 hours), or keep cycles smaller than the rest",
+        )
+    elif told.is_locked is not None:
+        yield well("account", "not locked, no withdrawal is delayed")
 
 
 def _granted(subject: str) -> Finding:

@@ -13,6 +13,7 @@ from exchanges.errors import NotSentError, OutcomeUnknownError, RefusalReason, R
 from exchanges.transport.wire import Keys
 from exchanges.values import (
     DepositReport,
+    KeyReport,
     Market,
     MarketRules,
     NetworkRules,
@@ -23,6 +24,7 @@ from exchanges.values import (
     WithdrawalRequest,
 )
 
+HOME = {"currency": "BTC", "net_type": "BTC"}  # asked for what is told of the account beside it
 ORDER_RULE = OutcomeRule(
     absence_proves_after_seconds=10, client_id_is_burned=True, lookup_grace_seconds=60
 )
@@ -78,6 +80,17 @@ class UpbitVenue(KoreanVenue):
                 asset, network, state, withdraw=withdraw, deposit=reply.body, now=self._clock()
             ),
         )
+
+    def key_report(self) -> KeyReport:
+        """Read when our key ends, and what keeps its account from withdrawing, where it may look at that."""
+        told = super().key_report()
+        chance = common.read("withdraw_chance", "/v1/withdraws/chance", **HOME)
+        try:
+            return self._transport.call(chance, lambda reply: rules.account_held(reply.body, told))
+        except RefusedError as refusal:
+            if refusal.reason is RefusalReason.KEY:
+                return told
+            raise
 
     def _placed_order(self, body: bytes, request: OrderRequest) -> OrderReport:
         return payloads.placed_order(body, client_order_id=request.client_order_id)

@@ -6,6 +6,7 @@ Sources: docs.upbit.com, "KRW market order price units" (table since 2025-07-31)
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -23,7 +24,7 @@ from exchanges.adapters.krw.wallets import (
 )
 from exchanges.adapters.upbit.dialect import VENUE
 from exchanges.transport.decoding import UnreadableError, decode, required
-from exchanges.values import Market, MarketRules, NetworkRules
+from exchanges.values import KeyReport, Market, MarketRules, NetworkRules
 
 KRW_PRICE_STEPS = steps(
     ("1000000", "1000"),
@@ -83,6 +84,32 @@ class _DepositChance(msgspec.Struct):
     is_deposit_possible: bool = True
     minimum_deposit_amount: Decimal | None = None
     minimum_deposit_confirmations: int | None = None
+
+
+class _Member(msgspec.Struct):
+    locked: bool | None = None
+    wallet_locked: bool | None = None
+
+
+class _Delay(msgspec.Struct):
+    withdraw_delayed_fiat: Decimal | None = None
+
+
+class _Account(msgspec.Struct):
+    member_level: _Member = msgspec.field(default_factory=_Member)
+    withdraw_limit: _Delay = msgspec.field(default_factory=_Delay)
+
+
+def account_held(chance: bytes, told: KeyReport) -> KeyReport:
+    """Add what keeps the account from withdrawing: a lock, and won too new for its worth to leave."""
+    account = decode(chance, _Account)
+    locks = (account.member_level.locked, account.member_level.wallet_locked)
+    delayed = account.withdraw_limit.withdraw_delayed_fiat
+    return replace(
+        told,
+        is_locked=None if locks == (None, None) else True in locks,
+        delayed_krw=None if delayed is None else required(delayed, "withdraw_delayed_fiat"),
+    )
 
 
 def network_rules(

@@ -16,6 +16,7 @@ from cycles.domain.words import CallOutcome, DeskKind, Mode
 from cycles.models import Alert, Heartbeat, PremiumSample
 from cycles.services import alerting
 from exchanges import registry
+from exchanges.models import VenueClock
 from kimp.diagnosis import composition
 from tests import builders
 from tests.cycles.diagnosis.conftest import line
@@ -74,6 +75,15 @@ def test_a_call_under_way_is_no_warning_until_it_is_long_unknown(db: None) -> No
     long_ago = Now() - timedelta(minutes=6)
     builders.order_call(builders.cycle(), CallOutcome.UNKNOWN, intended_at=long_ago)
     assert line(desk_lines.of_desk(), "cycles").level is Level.WARN
+
+
+def test_a_clock_that_stops_trading_on_another_host_fails(desk: TestDesk) -> None:
+    told = "the clock of binance is 9.0 s ahead of ours (limit 5 s)"
+    VenueClock.objects.create(
+        venue="binance", host="elsewhere", ahead_ms=9000, doubt_ms=10,
+        measured_at=Now(), stopped_at=Now(), stopped_because=told,
+    )  # fmt: skip
+    assert line(desk_lines.of_desk(), "clocks").detail == told
 
 
 def test_a_role_without_a_sign_of_life_fails_with_its_command(ready: TestDesk) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from cycles.domain.words import DeskKind
 from cycles.models import Heartbeat
 from exchanges import registry
 from exchanges.models import MarketRule, RegisteredAddress
+from tests import builders
 from tests.cycles.diagnosis.conftest import doctor
 from tests.cycles.telegram_sink import Sink
 from tests.desk import TestDesk
@@ -118,6 +120,17 @@ def test_a_venue_that_is_down_is_one_line_and_the_others_are_looked_at(
     assert "status page" in only["remedy"]
     assert len(report.lines("upbit", "OK")) >= 4
     assert report.lines("rates", "FAIL") == []
+
+
+def test_with_database_and_environment_at_odds_no_venue_is_called(db: None) -> None:
+    builders.desk(kind=DeskKind.LIVE)
+    registry.configure(database_is_live=True)
+    try:
+        report = doctor("--json")
+    finally:
+        registry.configure(database_is_live=False)
+    assert [row["subject"] for row in report.lines("desk", "FAIL")] == ["kind"]
+    assert {"binance", "upbit", "rates"}.isdisjoint(row["section"] for row in report.rows)
 
 
 def test_columns_are_aligned_and_what_to_do_stands_below(ready: TestDesk, settings: Any) -> None:

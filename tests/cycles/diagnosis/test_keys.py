@@ -128,6 +128,15 @@ def test_upbits_withdrawal_block_is_known_from_the_newest_withdrawal(desk: TestD
     assert "mobile app" in blocked.remedy
 
 
+def test_won_that_came_in_lately_is_a_warning_with_its_amount(desk: TestDesk) -> None:
+    assert line(looked_at("upbit"), "account").level is Level.OK
+    won = {"venue": "upbit", "asset": "KRW", "credit": "3000000", "delayed_ms": DAY_MS}
+    desk.control("/control/balances", won)
+    held = line(looked_at("upbit"), "account")
+    assert held.level is Level.WARN
+    assert "3,000,000 KRW may not leave yet" in held.detail
+
+
 def test_a_clock_that_is_off_fails(desk: TestDesk) -> None:
     desk.control("/control/skew", {"venue": "binance", "ms": 7000})
     registry.forget()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
 from exchanges.adapters.binance import key
 from exchanges.adapters.krw import keys
+from exchanges.adapters.upbit import rules
 from exchanges.transport.decoding import UnreadableError
+from exchanges.values import KeyReport
 from tests.exchanges.payloads import binance
 
 BODY = json.dumps(
@@ -30,6 +33,26 @@ def test_a_list_of_keys_without_ours_is_no_answer() -> None:
     with pytest.raises(UnreadableError, match="leaves out") as caught:
         keys.key_report(BODY, "upbit", "secret-of-ours", has_allow_list=None)
     assert "secret-of-ours" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("member", "is_locked"),
+    [
+        ({}, None),
+        ({"locked": False, "wallet_locked": False}, False),
+        ({"locked": False, "wallet_locked": True}, True),
+        ({"locked": True}, True),
+    ],
+)
+def test_upbit_tells_of_locks_and_delays_of_the_account(
+    member: dict[str, bool], is_locked: bool | None
+) -> None:
+    told = KeyReport(venue="upbit")
+    limit = {"withdraw_delayed_fiat": "1000000.0"}
+    body = json.dumps({"member_level": member, "withdraw_limit": limit}).encode()
+    assert rules.account_held(body, told).is_locked is is_locked
+    assert rules.account_held(body, told).delayed_krw == Decimal(1_000_000)
+    assert rules.account_held(b"{}", told) == told
 
 
 def test_binance_names_what_its_key_may_do_besides() -> None:
