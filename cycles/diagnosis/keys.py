@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
+from django.db.models import Max
+
 from cycles.diagnosis.findings import Finding, amiss, doubtful, spoken, well
 from cycles.domain.words import CallOutcome, Operation
 from cycles.models import ExchangeCall
@@ -19,6 +21,7 @@ from exchanges.values import KeyReport
 
 EXPIRES_SOON = timedelta(days=14)
 LOOK_BACK = timedelta(days=1)
+RECENT_CALLS = 100_000  # looked through by number: the journal is long, and no index has outcomes
 ASSET = "XRP"
 SUBJECTS = {
     ("", Operation.PLACE_ORDER): "trading",
@@ -117,14 +120,18 @@ def _not_granted(subject: str) -> Finding:
 
 def _answered(subject: str, venue: str, operation: Operation) -> Finding:
     """Judge a scope that the venue does not tell by what it answered to the desk's newest such call."""
+    newest = ExchangeCall.objects.aggregate(newest=Max("pk", default=0))["newest"]
     answered = ExchangeCall.objects.filter(
-        venue=venue, operation=operation, outcome__in=[CallOutcome.DONE, CallOutcome.REFUSED]
+        pk__gt=newest - RECENT_CALLS,
+        venue=venue,
+        operation=operation,
+        outcome__in=[CallOutcome.DONE, CallOutcome.REFUSED],
     )
-    last = answered.order_by("-id").first()
+    last = answered.order_by("-pk").first()
     if last is None:
         return doubtful(
             subject,
-            "not told to calls that only read; the desk has sent none of these here yet",
+            "not told to calls that only read; the desk has sent none of these here lately",
             _grants(venue, operation) + "; begin with one small cycle and watch it",
         )
     when = f"{last.intended_at:%Y-%m-%d %H:%M} UTC"
