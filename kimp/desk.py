@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from exchanges.simulator.core.scenarios.play import DEFAULT
 from kimp import environment
 from kimp.children import ChildSpec
 from kimp.environment import Environment, SettingsError
@@ -24,13 +25,19 @@ _NOT_INHERITED = ("KIMP_ROLE", "KIMP_PORT", "KIMP_SESSION_ID")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulation:
-    """How the simulated venues run."""
+    """How the simulated venues run; `None` leaves it to `manage.py simulator`.
+
+    `live_books`: take the books from the venues' public feeds, or from where `VENUE=URL` says.
+    """
 
     seed: int
     speed: int  # market, chain and rate seconds per second
-    stretch: str
+    stretch: str | None
+    scenario: str
     control_port: int
     state: Path
+    data: Path | None = None
+    live_books: tuple[str, ...] | None = None
 
     @property
     def ports(self) -> dict[str, int]:
@@ -106,8 +113,11 @@ def simulation_of_settings(
     *,
     seed: int = 7,
     speed: int = 60,
-    stretch: str = "crash-2024-12-03",
+    stretch: str | None = "crash-2024-12-03",
+    scenario: str = DEFAULT,
     control_url: str | None = None,
+    data: Path | None = None,
+    live_books: tuple[str, ...] | None = None,
 ) -> Simulation | None:
     """Return the simulation that the settings ask for; None for a live desk."""
     if settings.KIMP_LIVE:
@@ -117,8 +127,11 @@ def simulation_of_settings(
         seed=seed,
         speed=speed,
         stretch=stretch,
+        scenario=scenario,
         control_port=urlsplit(url).port or 18080,
         state=settings.KIMP_HOME / "simulator.state",
+        data=data,
+        live_books=live_books,
     )
 
 
@@ -129,13 +142,17 @@ def simulator(simulation: Simulation, base: RolePlan) -> ChildSpec:
         "seed": simulation.seed,
         "speed": simulation.speed,
         "stretch": simulation.stretch,
+        "scenario": simulation.scenario,
         "control-port": ports["simulator"],
         "upbit-port": ports["Upbit"],
         "binance-port": ports["Binance"],
         "bithumb-port": ports["Bithumb"],
         "state": simulation.state,
+        "data": simulation.data,
     }
-    words = [f"--{name}={value}" for name, value in options.items()]
+    words = [f"--{name}={value}" for name, value in options.items() if value is not None]
+    if simulation.live_books is not None:
+        words += ["--live-books", *simulation.live_books]
     return ChildSpec(
         name="simulator",
         arguments=manage("simulator", *words),

@@ -21,6 +21,7 @@ from aiohttp import web
 
 from exchanges.simulator.breaking import response_of, spoilt
 from exchanges.simulator.candles import DEFAULT_STRETCH, SAMPLE, load_tape
+from exchanges.simulator.core.scenarios.play import DEFAULT
 from exchanges.simulator.core.simulator import Simulator
 from exchanges.simulator.core.values import BINANCE, BITHUMB, UPBIT, VENUES, Fault, Reply, Request
 from exchanges.simulator.sockets import BEAT_SECONDS, Sockets, is_upgrade
@@ -45,13 +46,13 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 class Options:
     """How to run: `speed` is market time per wall time; `state` makes the world durable.
 
-    `live`: public feeds to take the books from, instead of the stretch.
+    `scenario` None: the one that a kept world has, else the usual one. `live`: public feeds to take the books from, instead of the stretch.
     """
 
     seed: int = 1
     speed: Decimal = Decimal(1)
     stretch: str = DEFAULT_STRETCH
-    scenario: str = "default"
+    scenario: str | None = None
     data: Path = SAMPLE
     state: Path | None = None
     ports: Mapping[str, int] = field(default_factory=lambda: DEFAULT_PORTS)
@@ -75,7 +76,7 @@ def make_simulator(options: Options) -> Simulator:
         make_random=random.Random,
         speed=options.speed,
         wall_ms=wall_ms(),
-        scenario=options.scenario,
+        scenario=options.scenario or DEFAULT,
     )
 
 
@@ -89,7 +90,10 @@ class Server:
         self.state: StateFile | None = None
         if options.state is not None:
             self.state = StateFile(
-                options.state, self.simulator, lambda name: load_tape(name, options.data)
+                options.state,
+                self.simulator,
+                lambda name: load_tape(name, options.data),
+                scenario=options.scenario,
             )
         self._runners: dict[str, web.ServerRunner] = {}
         self._sites: dict[str, web.TCPSite] = {}
@@ -97,6 +101,7 @@ class Server:
         self._tasks: list[asyncio.Task[None]] = []
         self._live: LiveBooks | None = None
         self._sockets = Sockets(self.simulator)
+        self._at_the_ports = asyncio.Lock()
 
     @property
     def urls(self) -> dict[str, str]:
@@ -145,6 +150,7 @@ class Server:
             await asyncio.sleep(BEAT_SECONDS if self._sockets.connections else ADVANCE_SECONDS)
             self.simulator.advance_to(wall_ms())
             self._sockets.flush()
+            await self._open_or_close_ports()
 
     def _begin_live(self) -> None:
         """Take the books from public feeds; only who does so needs their library."""
@@ -204,12 +210,13 @@ class Server:
         return response_of(reply)
 
     async def _open_or_close_ports(self) -> None:
-        for venue in VENUES:
-            is_refusing = self.simulator.faults.refuses_connections(venue)
-            if is_refusing and venue in self._sites:
-                await self._sites.pop(venue).stop()
-            elif not is_refusing and venue not in self._sites:
-                await self._listen(venue)
+        async with self._at_the_ports:
+            for venue in VENUES:
+                is_refusing = self.simulator.faults.refuses_connections(venue)
+                if is_refusing and venue in self._sites:
+                    await self._sites.pop(venue).stop()
+                elif not is_refusing and venue not in self._sites:
+                    await self._listen(venue)
 
 
 @dataclass(slots=True)

@@ -2,8 +2,8 @@
 
 The core is deterministic, so the log holds only the requests that changed something; each is
 written before its reply is sent, which a SIGKILL survives. A snapshot names the log that follows
-it by its generation, so that a crash between the two never replays an input twice. Fault rules,
-rate-limit counters and used nonces are not kept.
+it by its generation, so that a crash between the two never replays an input twice. Fault rules are
+not kept, but for those of the scenario, which count from nothing; nor are rate-limit counters and used nonces.
 
 A snapshot begins with the shape of what was written: a world of other venues, or of classes with
 other fields, is refused as a whole instead of being read wrongly.
@@ -22,6 +22,7 @@ from typing import Protocol, get_args, get_type_hints
 
 from exchanges.simulator.core.genesis import adopt_tape
 from exchanges.simulator.core.prices import Tape
+from exchanges.simulator.core.scenarios import playing
 from exchanges.simulator.core.simulator import Input, Simulator
 from exchanges.simulator.core.values import VENUES
 from exchanges.simulator.core.world import World
@@ -54,8 +55,18 @@ class Snapshot:
 class StateFile:
     """The state of one simulator on disk; only one process may use it."""
 
-    def __init__(self, path: Path, simulator: Simulator, load_tape: LoadsTapes) -> None:
-        """Load what the file holds into the simulator, then record what it does."""
+    def __init__(
+        self,
+        path: Path,
+        simulator: Simulator,
+        load_tape: LoadsTapes,
+        *,
+        scenario: str | None = None,
+    ) -> None:
+        """Load what the file holds into the simulator, then record what it does.
+
+        A world of another scenario than the one that is named goes on with that one.
+        """
         self.path = path
         self.simulator = simulator
         self.generation = 0
@@ -64,6 +75,8 @@ class StateFile:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
             self._load(load_tape)
+            if scenario not in {None, simulator.world.play.scenario}:
+                playing.adopt(simulator, str(scenario))
         self.save()
         simulator.recorder = self.record
 
@@ -81,6 +94,7 @@ class StateFile:
         world = simulator.world = snapshot.world
         # What is replayed must see the prices it saw at first.
         world.tape = tape if tape.name == snapshot.stretch else load_tape(snapshot.stretch)
+        playing.take_up(simulator)
         for entry in _read_log(self._log_path(self.generation)):
             simulator.replay(entry)
         world = simulator.world

@@ -16,7 +16,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from exchanges.simulator.candles import SAMPLE, default_stretch, stretches
-from exchanges.simulator.core.genesis import SCENARIOS
+from exchanges.simulator.core.scenarios.library import SCENARIOS
 from exchanges.simulator.core.values import VENUES
 from exchanges.simulator.server import DEFAULT_PORTS, Options, Server
 
@@ -69,7 +69,11 @@ class Command(BaseCommand):
             "--stretch",
             help=f"one of {', '.join(stretches())}, or START..END@BAR; or recording, if --data has one",
         )
-        parser.add_argument("--scenario", default="default", choices=sorted(SCENARIOS))
+        parser.add_argument(
+            "--scenario",
+            metavar="NAME",
+            help=f"what the venues are like: {', '.join(SCENARIOS)}; with --state the one it had, if not named",
+        )
         parser.add_argument(
             "--data",
             type=Path,
@@ -119,7 +123,9 @@ class Command(BaseCommand):
         server = Server(options)
         try:
             await server.start()
-            ready = {"event": "simulator_ready", **server.urls, "stretch": options.stretch}
+            scenario = server.simulator.world.play.scenario
+            told = {"stretch": options.stretch, "scenario": scenario}
+            ready = {"event": "simulator_ready", **server.urls, **told}
             self.stdout.write(json.dumps(ready))
             self.stdout.flush()
             await ending.wait()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from exchanges.simulator.core import support
 from exchanges.simulator.core.chain import (
     HELD,
     PENDING,
@@ -35,8 +36,7 @@ def owner_of(world: World, transaction: ChainTransaction) -> str | None:
 def is_troubled(world: World, transaction: ChainTransaction, deposit: Deposit) -> bool:
     """Keep a deposit from going on with this block; says whether a fault did."""
     if transaction.arrival == "late" and deposit.state == PENDING:
-        transaction.is_stalled = True
-        transaction.arrival = ""  # it goes on as usual once it is resumed
+        _stall(world, transaction)
         return True
     if transaction.arrival == "reorg" and deposit.state == PENDING:
         if transaction.confirmations > 1:
@@ -45,12 +45,18 @@ def is_troubled(world: World, transaction: ChainTransaction, deposit: Deposit) -
     return False
 
 
-def stays_locked(transaction: ChainTransaction) -> bool:
+def stays_locked(world: World, transaction: ChainTransaction) -> bool:
     """Keep a credited deposit from being unlocked, until the transaction is resumed."""
     if transaction.arrival != "locked":
         return False
-    transaction.is_stalled, transaction.arrival = True, ""
+    _stall(world, transaction)
     return True
+
+
+def _stall(world: World, transaction: ChainTransaction) -> None:
+    """Let nothing more happen to it until it is resumed; then it goes on as usual."""
+    transaction.is_stalled, transaction.arrival = True, ""
+    support.ask(world, support.TRANSACTION, transaction.txid, transaction.generation)
 
 
 def _vanish(world: World, transaction: ChainTransaction, deposit: Deposit) -> None:
@@ -86,6 +92,8 @@ def _cut(world: World, deposit: Deposit, missing: Decimal, target: str) -> None:
 
 def _keep(world: World, deposit: Deposit, arrival: str) -> None:
     deposit.state = _KEPT[arrival]
+    if deposit.state == HELD:
+        support.ask(world, support.TRANSACTION, deposit.txid, 0)
     if deposit.state == REFUNDED:  # on its way to wherever the sender's venue keeps such coins
         world.move(deposit.asset, deposit.quantity, FLIGHT, LOST)
     kind = "deposit_held" if deposit.state == HELD else f"deposit_{deposit.state}"

@@ -17,6 +17,7 @@ from exchanges.simulator.core.basis import basis
 from exchanges.simulator.core.catalog import NEW_STEPS_FROM_MS, Market, krw_price_step
 from exchanges.simulator.core.numbers import ceil_to, floor_to
 from exchanges.simulator.core.prices import USDT, Tape
+from exchanges.simulator.core.swings import USUAL, Shaping, swing
 from exchanges.simulator.core.values import BITHUMB, UPBIT
 
 LEVELS = 30
@@ -66,13 +67,13 @@ class Books:
     tick_ms: int = 1000
     current: dict[tuple[str, str], Book] = field(default_factory=dict)
 
-    def of(self, tape: Tape, market: Market, market_ms: int) -> Book:
+    def of(self, tape: Tape, market: Market, market_ms: int, shaping: Shaping = USUAL) -> Book:
         """Return the book of a market at a market instant."""
         key = (market.venue, market.symbol)
         tick = market_ms // self.tick_ms
         book = self.current.get(key)
         if book is None or (book.tick != tick and not book.is_pinned):
-            book = self._make(tape, market, tick)
+            book = self._make(tape, market, tick, shaping)
             self.put(market, book)
         return book
 
@@ -89,25 +90,35 @@ class Books:
         if book is not None:
             book.is_pinned, book.tick = False, _NEVER
 
-    def price(self, tape: Tape, venue: str, asset: str, market_ms: int) -> Decimal:
-        """Return a venue's price: as recorded, else Upbit's with a generated basis (Bithumb)."""
-        if venue != BITHUMB or tape.has_recorded(venue, asset):
-            return tape.price(venue, asset, market_ms)
-        share = basis(self.seed, venue, asset, market_ms)
-        return tape.price(UPBIT, asset, market_ms) * (1 + share)
+    def price(
+        self, tape: Tape, venue: str, asset: str, market_ms: int, shaping: Shaping = USUAL
+    ) -> Decimal:
+        """Return a venue's price: as recorded, else Upbit's with a generated basis (Bithumb).
 
-    def _make(self, tape: Tape, market: Market, tick: int) -> Book:
+        The scenario's swings come on top of candles, not of recorded books.
+        """
+        if venue != BITHUMB or tape.has_recorded(venue, asset):
+            price = tape.price(venue, asset, market_ms)
+        else:
+            share = basis(self.seed, venue, asset, market_ms)
+            price = tape.price(UPBIT, asset, market_ms) * (1 + share)
+        if tape.has_books or not shaping.swing_bps:
+            return price
+        return price * (1 + swing(self.seed, venue, asset, market_ms, shaping))
+
+    def _make(self, tape: Tape, market: Market, tick: int, shaping: Shaping) -> Book:
         at_ms = tick * self.tick_ms
         asset = market.base
         recorded = tape.book_at(market.venue, asset, at_ms)
         if recorded is not None:
             return _as_recorded(recorded, market, tick, at_ms, tape.recorded_ms(at_ms))
-        price = self.price(tape, market.venue, asset, at_ms)
+        price = self.price(tape, market.venue, asset, at_ms, shaping)
         step = price_step(market, price, tape.recorded_ms(at_ms))
         noise = hashlib.sha512(f"{self.seed}:{market.venue}:{asset}:{tick}".encode()).digest()
-        bid, ask = _top(price, step, pushes_up=noise[63] > 127)
-        scale = level_notional(tape, market, at_ms, price)
-        gap = max(step, floor_to(price * SPACING, step))
+        half = price * HALF_SPREAD * shaping.spread_times
+        bid, ask = _top(price, step, half, pushes_up=noise[63] > 127)
+        scale = level_notional(tape, market, at_ms, price) * shaping.depth_times
+        gap = max(step, floor_to(price * SPACING * shaping.spread_times, step))
         return Book(
             tick=tick,
             price=floor_to(price, step),
@@ -143,8 +154,9 @@ def price_step(market: Market, price: Decimal, recorded_ms: int) -> Decimal:
     return krw_price_step(market.venue, price, recorded_ms)
 
 
-def _top(price: Decimal, step: Decimal, *, pushes_up: bool) -> tuple[Decimal, Decimal]:
-    half = price * HALF_SPREAD
+def _top(
+    price: Decimal, step: Decimal, half: Decimal, *, pushes_up: bool
+) -> tuple[Decimal, Decimal]:
     bid, ask = floor_to(price - half, step), ceil_to(price + half, step)
     if ask - bid > step > half:
         # A coarse step: the recorded price is one side of a one-step spread, by chance.

@@ -8,7 +8,7 @@ from contextlib import suppress
 from decimal import Decimal
 
 from exchanges.simulator.core import matching
-from exchanges.simulator.core.catalog import Market, Wallet
+from exchanges.simulator.core.catalog import Market, Network, Wallet
 from exchanges.simulator.core.numbers import plain
 from exchanges.simulator.core.orders import EXPIRED
 from exchanges.simulator.core.values import BINANCE, Request
@@ -100,6 +100,25 @@ def change_maintenance(world: World, spec: Spec) -> bool:
         for order in world.orders[venue].open_orders():
             matching.close(world, world.markets[venue, order.symbol], order, EXPIRED)
     return is_on
+
+
+def change_network(world: World, spec: Spec) -> Network:
+    """Let a network's blocks take so many times as long from the next one on."""
+    network = world.networks[str(spec.get("coin", spec.get("asset"))), str(spec["net"])]
+    multiplier = Decimal(str(spec["congestion"]))
+    if multiplier <= 0:
+        raise ValueError("the congestion is above zero; 1 is none")
+    network.congestion = multiplier
+    world.fact("congestion", asset=network.asset, network=network.network, times=plain(multiplier))
+    return network
+
+
+def change_skew(world: World, spec: Spec) -> int:
+    """Set how far a venue's own clock is ahead, in milliseconds."""
+    venue, milliseconds = str(spec["venue"]), int(str(spec["ms"]))
+    world.skew_ms[venue] = milliseconds
+    world.fact("skew", venue=venue, ms=milliseconds)
+    return milliseconds
 
 
 _CHANGES: dict[str, Callable[[World, Spec], object]] = {

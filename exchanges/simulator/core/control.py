@@ -27,8 +27,10 @@ from exchanges.simulator.core.books import SET, Book, ladder_from
 from exchanges.simulator.core.catalog import Market
 from exchanges.simulator.core.chain import AllowedAddress
 from exchanges.simulator.core.errors import UnavailableError
-from exchanges.simulator.core.genesis import set_speed, settings_for
+from exchanges.simulator.core.genesis import set_speed
 from exchanges.simulator.core.numbers import plain
+from exchanges.simulator.core.scenarios import playing
+from exchanges.simulator.core.scenarios.library import UnknownScenarioError
 from exchanges.simulator.core.values import VENUES, Reply, Request, json_reply
 from exchanges.simulator.core.vault import OUTSIDE
 from exchanges.simulator.core.world import World
@@ -48,6 +50,8 @@ def answer(simulator: Simulator, request: Request) -> Reply:
     try:
         spec = _spec(request)
         return json_reply(verb(simulator, spec))
+    except UnknownScenarioError as error:
+        return json_reply({"error": str(error)}, 400)
     except UnavailableError as error:
         return json_reply({"error": str(error)}, 503)
     except (ValueError, TypeError, KeyError, InvalidOperation, re.error) as error:
@@ -86,7 +90,7 @@ def _reset(simulator: Simulator, spec: Spec) -> object:
         world.recording,
         Decimal(str(spec.get("speed", world.timeline.speed))),
         world.wall_ms,
-        str(spec.get("scenario", "default")),
+        str(spec.get("scenario", world.play.scenario)),
     )
     if was_live:  # never a book of the stretch in between
         control_live.switch(simulator.world, is_on=True)
@@ -205,16 +209,13 @@ def _maintenance(simulator: Simulator, spec: Spec) -> object:
 
 
 def _skew(simulator: Simulator, spec: Spec) -> object:
-    simulator.world.skew_ms[_venue(spec)] = int(_text(spec, "ms"))
-    simulator.world.fact("skew", venue=_venue(spec), ms=int(_text(spec, "ms")))
+    changes.change_skew(simulator.world, {**spec, "venue": _venue(spec)})
     return simulator.world.skew_ms
 
 
 def _scenario(simulator: Simulator, spec: Spec) -> object:
-    simulator.world.settings = settings_for(_text(spec, "name"))
-    simulator.limiter.is_on = simulator.world.settings.has_limits
-    simulator.world.fact("scenario", name=_text(spec, "name"))
-    return {"scenario": _text(spec, "name")}
+    playing.adopt(simulator, _text(spec, "name"))
+    return control_views.scenario(simulator, spec)
 
 
 def _add_fault(simulator: Simulator, spec: Spec) -> object:
@@ -223,8 +224,11 @@ def _add_fault(simulator: Simulator, spec: Spec) -> object:
 
 def _clear_faults(simulator: Simulator, spec: Spec) -> object:
     number = int(str(spec.get("rule", 0)))
-    rules = simulator.faults.rules
-    rules[:] = [rule for rule in rules if number and rule.number != number]
+    rules, label = simulator.faults.rules, str(spec.get("label", ""))
+    if label:
+        simulator.faults.lift(label)
+    else:
+        rules[:] = [rule for rule in rules if number and rule.number != number]
     return control_views.faults(simulator, spec)
 
 

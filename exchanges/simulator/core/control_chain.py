@@ -21,7 +21,7 @@ def steer(simulator: Simulator, spec: dict[str, object]) -> object:
     if action == "accept":
         _accept(world, world.wallet.deposit_by_txid[str(spec["txid"])])
     elif action == "release":
-        _release(world, world.wallet.withdrawals[str(spec["withdrawal_id"])])
+        release(world, world.wallet.withdrawals[str(spec["withdrawal_id"])])
     else:
         transaction = _transaction(world, spec)
         _TRANSACTION_VERBS[action](world, transaction, _blocks(spec))
@@ -45,21 +45,21 @@ def _transaction(world: World, spec: dict[str, object]) -> ChainTransaction:
     return world.wallet.transactions[str(txid)]
 
 
-def _release(world: World, withdrawal: Withdrawal) -> None:
+def release(world: World, withdrawal: Withdrawal) -> None:
     """Let a stuck withdrawal go on."""
     was, withdrawal.outcome = withdrawal.outcome, ""
     withdrawal.generation += 1
     if withdrawal.state == chain.PROCESSING and withdrawal.txid is None:
         wallet.broadcast(world, withdrawal)
     elif was == "stuck_with_txid" and withdrawal.txid is not None:
-        _resume(world, world.wallet.transactions[withdrawal.txid], 0)
+        resume(world, world.wallet.transactions[withdrawal.txid])
 
 
 def _accept(world: World, deposit: Deposit) -> None:
     """Credit a deposit that waits for a person, as if one had applied for it at the venue."""
     if deposit.state != chain.HELD:
         raise ValueError("the deposit is not held")
-    wallet.release(world, deposit)
+    wallet.accept_held(world, deposit)
 
 
 def _confirm(world: World, transaction: ChainTransaction, count: int) -> None:
@@ -77,6 +77,11 @@ def _stall(world: World, transaction: ChainTransaction, _count: int) -> None:
 
 
 def _resume(world: World, transaction: ChainTransaction, _count: int) -> None:
+    resume(world, transaction)
+
+
+def resume(world: World, transaction: ChainTransaction) -> None:
+    """Let a stalled transaction be confirmed further."""
     transaction.is_stalled = False
     transaction.generation += 1
     wallet.plan_block(world, transaction)

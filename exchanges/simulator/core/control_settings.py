@@ -7,6 +7,7 @@ from dataclasses import fields
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from exchanges.simulator.core import changes
 from exchanges.simulator.core.numbers import plain
 from exchanges.simulator.core.world import Settings
 
@@ -75,11 +76,9 @@ _BY_VENUE: dict[str, Callable[[object], object]] = {
 
 def congest(simulator: Simulator, spec: Spec) -> object:
     """Let a network's blocks take so many times as long from the next one on."""
-    world = simulator.world
-    network = world.networks[str(spec.get("coin", spec.get("asset"))), str(spec["net"])]
-    multiplier = Decimal(str(spec["congestion"]))
-    if multiplier <= 0:
-        raise ValueError("the congestion is above zero; 1 is none")
-    network.congestion = multiplier
-    world.fact("congestion", asset=network.asset, network=network.network, times=plain(multiplier))
-    return {"asset": network.asset, "network": network.network, "congestion": plain(multiplier)}
+    network = changes.change_network(simulator.world, spec)
+    return {
+        "asset": network.asset,
+        "network": network.network,
+        "congestion": plain(network.congestion),
+    }

@@ -14,6 +14,7 @@ from exchanges.simulator.core.errors import UnavailableError
 from exchanges.simulator.core.faults import Rule
 from exchanges.simulator.core.numbers import plain
 from exchanges.simulator.core.orders import OPEN
+from exchanges.simulator.core.scenarios.library import played
 from exchanges.simulator.core.values import VENUES
 from exchanges.simulator.core.world import World
 
@@ -175,6 +176,21 @@ def rule_view(rule: Rule) -> dict[str, object]:
     return {**asdict(rule), "probability": plain(rule.probability)}
 
 
+def scenario(simulator: Simulator, _spec: Spec) -> object:
+    """Return the scenario that is played, which of its spells are under way, and what has struck."""
+    play = simulator.world.play
+    told = played(play.scenario)
+    spells = told.spells
+    return {
+        "scenario": play.scenario,
+        "about": told.about,
+        "since_market_ms": play.since_market_ms,
+        "running": [spells[index].does for index in sorted(play.running)],
+        "spells": {spells[index].does: times for index, times in sorted(play.begun.items())},
+        "faults": dict(sorted(simulator.faults.struck.items())),
+    }
+
+
 def faults(simulator: Simulator, _spec: Spec) -> object:
     """Return the fault rules in force."""
     return [rule_view(rule) for rule in simulator.faults.rules]
@@ -271,6 +287,7 @@ VIEWS: dict[str, Callable[[Simulator, Spec], object]] = {
     "/control/orders": orders,
     "/control/transfers": transfers,
     "/control/faults": faults,
+    "/control/scenario": scenario,
     "/control/journal": journal,
     "/control/requests": requests,
     "/control/invariants": invariants,

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -46,7 +48,7 @@ _CLIENT_ID = re.compile(
 
 @dataclass(slots=True, kw_only=True)
 class Rule:
-    """One rule; `times` bounds how often it fires (0: without end)."""
+    """One rule; `times` bounds how often it fires (0: without end), `label` says whose it is."""
 
     number: int
     fault: str
@@ -62,6 +64,7 @@ class Rule:
     client_id_regex: str = ""
     query_regex: str = ""
     times: int = 0
+    label: str = ""
     seen: int = 0
     fired: int = 0
 
@@ -96,10 +99,24 @@ class Rule:
 
 @dataclass(slots=True)
 class Faults:
-    """The rules in force, in the order they were added."""
+    """The rules in force, in the order they were added, and how often each fault has struck."""
 
     rules: list[Rule] = field(default_factory=list)
     added: int = 0
+    struck: Counter[str] = field(default_factory=Counter)
+
+    def note(self, rule: Rule) -> None:
+        """Count that a rule fires, for it and for its fault, which outlives it."""
+        rule.fired += 1
+        self.struck[rule.fault or rule.action] += 1
+
+    def lift(self, label: str) -> None:
+        """Take back the rules of a label, and of what stands below it."""
+        self.rules[:] = [
+            rule
+            for rule in self.rules
+            if rule.label != label and not rule.label.startswith(f"{label}/")
+        ]
 
     def due(self, request: Request, seed: int) -> list[Rule]:
         """Return the rules that hit this request."""
@@ -117,7 +134,7 @@ class Faults:
             rule.action == "refuse_connections" and rule.venue in {"", venue} for rule in self.rules
         )
 
-    def add(self, spec: dict[str, object]) -> Rule:
+    def add(self, spec: Mapping[str, object]) -> Rule:
         """Add a rule from its JSON form; raise ValueError or KeyError if it makes no sense."""
         fault = str(spec.get("fault", ""))
         spec = stream_rules.completed(spec) if fault == stream_rules.FAULT else spec
@@ -134,6 +151,7 @@ class Faults:
             args={**row.args, **(given if isinstance(given, dict) else {})},
             times=int(str(spec.get("times", 0))),
             query_regex=str(spec.get("query_regex", "")),
+            label=str(spec.get("label", "")),
         )
         _read_when(rule, spec.get("when", "always"))
         _demand_sane(rule, row)

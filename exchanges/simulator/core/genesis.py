@@ -13,10 +13,12 @@ from exchanges.simulator.core.chain import AllowedAddress
 from exchanges.simulator.core.orders import CANCELLED
 from exchanges.simulator.core.prices import Tape
 from exchanges.simulator.core.replaying import begin_reel
+from exchanges.simulator.core.scenarios.play import Play
+from exchanges.simulator.core.scenarios.playing import settings_for
 from exchanges.simulator.core.timeline import Timeline
 from exchanges.simulator.core.values import BINANCE, BITHUMB, KOREAN, UPBIT, VENUES, RandomSource
 from exchanges.simulator.core.vault import OUTSIDE
-from exchanges.simulator.core.world import Key, Settings, World
+from exchanges.simulator.core.world import Key, World
 
 OPENING: Mapping[tuple[str, str], Decimal] = {
     (BINANCE, "USDT"): Decimal(100_000),
@@ -25,24 +27,6 @@ OPENING: Mapping[tuple[str, str], Decimal] = {
 }
 TICK_MS = 1000
 TICK_WALL_MS = 250
-
-# What a scenario changes of the settings.
-SCENARIOS: Mapping[str, Mapping[str, object]] = {
-    "default": {},
-    "unlimited": {"has_limits": False, "read_lag_wall_ms": {}},
-    "lagging": {"read_lag_wall_ms": {BINANCE: 3000, UPBIT: 1000, BITHUMB: 1000}},
-    "slow-fills": {"fill_latency_ms": 20_000, "partial_fill_ratio": Decimal("0.6")},
-    "bnb-fees": {"bnb_usdt": Decimal(600)},
-    "travel-rule": {"has_upbit_travel_rule": True, "has_bithumb_travel_rule": True},
-    "travel-rule-refused": {
-        "has_upbit_travel_rule": True,
-        "has_bithumb_travel_rule": True,
-        "travel_rule_verifies": False,
-    },
-    "local-entity": {"binance_travel_rule": "KR", "binance_holds_deposits": True},
-    "consent": {"needs_consent": True},
-    "new-addresses": {"shows_new_addresses_at_once": False},
-}
 
 
 def begin(
@@ -59,6 +43,7 @@ def begin(
         books=Books(seed),
         settings=settings_for(scenario),
         timeline=Timeline(wall_ms=wall_ms, anchor_wall_ms=wall_ms),
+        play=Play(scenario=scenario),
     )
     set_speed(world, speed)
     for venue in VENUES:
@@ -74,14 +59,6 @@ def begin(
     world.fact("world_began", seed=seed, stretch=tape.name, scenario=scenario)
     begin_reel(world)
     return world
-
-
-def settings_for(scenario: str) -> Settings:
-    """Return the settings of a scenario; raise KeyError for one that is unknown."""
-    settings = Settings()
-    for name, value in SCENARIOS[scenario].items():
-        setattr(settings, name, value)
-    return settings
 
 
 def set_speed(world: World, speed: Decimal) -> None:

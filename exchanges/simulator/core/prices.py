@@ -69,6 +69,11 @@ class Tape:
     generated: str = ""
     memo: dict[tuple[str, int], Decimal] = field(default_factory=dict, compare=False)
 
+    @property
+    def has_books(self) -> bool:
+        """Say whether order books were recorded, not only prices."""
+        return False
+
     def has_recorded(self, venue: str, asset: str) -> bool:
         """Say whether the venue's own prices of the asset were recorded in this stretch."""
         return (venue, asset) in self.series

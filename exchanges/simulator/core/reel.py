@@ -73,6 +73,11 @@ class Reel(Tape):
     wallets: tuple[WalletState, ...] = ()
 
     @property
+    def has_books(self) -> bool:
+        """Say that order books were recorded."""
+        return True
+
+    @property
     def length_ms(self) -> int:
         """How long it plays before it starts again."""
         return self.end_ms - self.start_ms

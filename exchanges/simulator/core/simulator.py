@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 
-from exchanges.simulator.core import changes, control, matching, replaying, wallet
+from exchanges.simulator.core import changes, control, matching, mending, replaying, wallet
 from exchanges.simulator.core.binance import routes as binance
 from exchanges.simulator.core.bithumb import routes as bithumb
 from exchanges.simulator.core.errors import InvariantViolationError, RefusalError
@@ -22,6 +22,8 @@ from exchanges.simulator.core.krw.auth import Nonces
 from exchanges.simulator.core.limits import Limiter
 from exchanges.simulator.core.numbers import ARITHMETIC
 from exchanges.simulator.core.prices import Tape
+from exchanges.simulator.core.scenarios import playing
+from exchanges.simulator.core.scenarios.play import DEFAULT
 from exchanges.simulator.core.streams.hub import Streams
 from exchanges.simulator.core.timeline import Event
 from exchanges.simulator.core.upbit import routes as upbit
@@ -66,7 +68,7 @@ class Simulator:
         make_random: Callable[[int], RandomSource],
         speed: Decimal = Decimal(1),
         wall_ms: int = 0,
-        scenario: str = "default",
+        scenario: str = DEFAULT,
     ) -> None:
         """Begin a world at a wall instant."""
         self.make_random = make_random
@@ -85,6 +87,8 @@ class Simulator:
         self.seen: deque[Seen] = deque(maxlen=REQUESTS_KEPT)
         self.requests_seen = 0
         self.failures: list[str] = []
+        with localcontext(ARITHMETIC):
+            playing.begin(self)
         self.streams.restart()
 
     def advance_to(self, wall_ms: int) -> None:
@@ -121,7 +125,11 @@ class Simulator:
             venue, asset, network = event.subject.split("/")
             world.wallet.hidden_addresses.discard((venue, asset, network))
             world.fact("address_ready", venue=venue, asset=asset, network=network)
-        elif not replaying.happen(world, event):
+        elif not (
+            replaying.happen(world, event)
+            or playing.happen(self, event)
+            or mending.happen(world, event)
+        ):
             wallet.happen(world, event)
 
     def handle(
@@ -238,7 +246,7 @@ class Simulator:
             self.world.override = {}
 
     def _fire(self, rule: Rule, request: Request, *, applied: bool, status: int) -> None:
-        rule.fired += 1
+        self.faults.note(rule)
         self.world.journal.note(
             self.world.wall_ms,
             "fault",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from exchanges.simulator.core import arrivals
+from exchanges.simulator.core import arrivals, support
 from exchanges.simulator.core.addresses import transaction_id
 from exchanges.simulator.core.catalog import Network
 from exchanges.simulator.core.chain import (
@@ -91,7 +91,10 @@ def review(world: World, withdrawal: Withdrawal) -> None:
         return
     withdrawal.state = PROCESSING
     _journal(world, withdrawal)
-    if withdrawal.outcome != "stuck":
+    if withdrawal.outcome == "stuck":
+        own_id = withdrawal.venue_withdrawal_id
+        support.ask(world, support.WITHDRAWAL, own_id, withdrawal.generation)
+    else:
         _plan(world, withdrawal, "broadcast", world.settings.broadcast_ms)
 
 
@@ -140,6 +143,8 @@ def send(world: World, network: Network, withdrawal: Withdrawal) -> ChainTransac
         asset=withdrawal.asset,
         quantity=plain(withdrawal.quantity),
     )
+    if transaction.is_stalled:
+        support.ask(world, support.TRANSACTION, txid, transaction.generation)
     plan_block(world, transaction)
     return transaction
 
@@ -171,7 +176,7 @@ def confirm(world: World, transaction: ChainTransaction) -> None:
     if deposit.state == PENDING and deposit.confirmations >= deposit.needed and terms.can_deposit:
         _credit(world, deposit, transaction)
     is_ripe = deposit.confirmations >= terms.unlock_confirmations
-    if deposit.state == LOCKED and is_ripe and not arrivals.stays_locked(transaction):
+    if deposit.state == LOCKED and is_ripe and not arrivals.stays_locked(world, transaction):
         _unlock(world, deposit)
     if deposit.state in {PENDING, LOCKED}:
         plan_block(world, transaction)
@@ -279,6 +284,13 @@ def release(world: World, deposit: Deposit) -> None:
         asset=deposit.asset,
         quantity=plain(deposit.quantity),
     )
+
+
+def accept_held(world: World, deposit: Deposit) -> None:
+    """Credit a deposit that waited for a person; its blocks, which nobody counted meanwhile, go on."""
+    release(world, deposit)
+    if deposit.state == LOCKED:
+        plan_block(world, world.wallet.transactions[deposit.txid])
 
 
 def _unlock(world: World, deposit: Deposit) -> None:

@@ -13,6 +13,7 @@ from exchanges.simulator.core.journal import Journal
 from exchanges.simulator.core.orders import OrderLog
 from exchanges.simulator.core.prices import Tape
 from exchanges.simulator.core.prints import Prints
+from exchanges.simulator.core.scenarios.play import Play
 from exchanges.simulator.core.timeline import Agenda, Timeline
 from exchanges.simulator.core.values import BINANCE, BITHUMB, UPBIT, VENUES, RandomSource
 from exchanges.simulator.core.vault import Vault
@@ -76,6 +77,13 @@ class Settings:
     needs_consent: bool = False  # Bithumb: of the account holder, before any withdrawal
     returns_known_orders: bool = False  # Bithumb: for a known client id, instead of refusing it
     not_ready_wall_ms: int = 150  # Bithumb: how long an accepted order cannot be asked about
+    # What generated books and prices are like; a recording is played as it is.
+    depth_times: Decimal = Decimal(1)  # how many times as deep as usual
+    spread_times: Decimal = Decimal(1)  # how many times as wide and as sparse as usual
+    swing_bps: Decimal = Decimal(0)  # how far a price usually strays from the recorded one
+    swing_ms: int = 20_000  # how long it takes to go from one such distance to the next
+    # After how long people at the venues have mended what is stuck or held, by half more or less; 0: never.
+    support_ms: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,6 +108,7 @@ class World:
     )
     wallet: WalletLog = field(default_factory=WalletLog)
     is_live: bool = False  # books are the venues' own, of now
+    play: Play = field(default_factory=Play)
     maintenance: dict[str, bool] = field(default_factory=dict)
     skew_ms: dict[str, int] = field(default_factory=dict)
     # (venue, asset, network): what the control port lets a venue say of it
@@ -133,12 +142,12 @@ class World:
 
     def book(self, market: Market) -> Book:
         """Return the market's book now."""
-        return self.books.of(self.recording, market, self.market_ms)
+        return self.books.of(self.recording, market, self.market_ms, self.settings)
 
     def price(self, venue: str, asset: str, market_ms: int | None = None) -> Decimal:
         """Return a venue's price of an asset at an instant or now, in its markets' quote asset."""
         at_ms = self.market_ms if market_ms is None else market_ms
-        return self.books.price(self.recording, venue, asset, at_ms)
+        return self.books.price(self.recording, venue, asset, at_ms, self.settings)
 
     def price_step(self, market: Market, price: Decimal) -> Decimal:
         """Return the market's price step at a price now."""

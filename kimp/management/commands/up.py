@@ -15,7 +15,16 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
-from kimp import desk, first_admin, locks, postgres, queue_health, rehearsal
+from exchanges import official
+from exchanges.simulator.candles import DEFAULT_STRETCH
+from exchanges.simulator.core.scenarios.library import (
+    CALM,
+    SCENARIOS,
+    UnknownScenarioError,
+    scenario,
+)
+from exchanges.simulator.core.scenarios.rehearsal import REHEARSAL
+from kimp import desk, first_admin, locks, postgres, queue_health
 from kimp.children import Child
 from kimp.desk import RolePlan, Simulation
 from kimp.sockets import is_free
@@ -23,6 +32,7 @@ from kimp.supervisor import Printer, Supervisor, SupervisorError
 
 _START_SECONDS = 60
 _TRIES = 3
+SPEED = 60
 
 
 class Command(BaseCommand):
@@ -36,28 +46,41 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare how the simulated market runs."""
         parser.add_argument("--seed", type=int, default=7, help="of generated books and faults")
-        parser.add_argument("--speed", type=_speed, default=60, help="market seconds per second")
+        parser.add_argument("--speed", type=_speed, help=f"market seconds per second; {SPEED}")
         parser.add_argument("--first-port", type=int, help="web there, everything else after it")
         parser.add_argument(
-            "--calm", action="store_true", help="let nothing go wrong at the venues on purpose"
+            "--scenario",
+            metavar="NAME",
+            default=REHEARSAL.name,
+            help=f"what the venues are like: {', '.join(SCENARIOS)}",
         )
         parser.add_argument(
-            "--stretch", default="crash-2024-12-03", help="recorded market to replay"
+            "--calm",
+            action="store_const",
+            dest="scenario",
+            const=CALM,
+            help=f"the same as --scenario {CALM}: nothing goes wrong on purpose",
+        )
+        parser.add_argument("--stretch", help=f"recorded market to replay; {DEFAULT_STRETCH}")
+        parser.add_argument(
+            "--data", type=Path, help="folder of a recording, or of candles, to play instead"
+        )
+        parser.add_argument(
+            "--live-books",
+            nargs="*",
+            metavar="VENUE=URL",
+            help="paper trading on today's market: take the books from the venues' public feeds",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Start the desk and stay until a signal ends it."""
         try:
+            chosen = _chosen(options)
             lock = _only_one(settings.KIMP_HOME)
-            plans = desk.plans(_extra(options), options["first_port"])
-            simulation = desk.simulation_of_settings(
-                seed=options["seed"],
-                speed=options["speed"],
-                stretch=options["stretch"],
-                control_url=plans["web"].environment.get("KIMP_SIMULATOR_URL"),
-            )
-            self._run(plans, simulation, is_calm=options["calm"])
-        except (SupervisorError, postgres.PostgresError) as error:
+            plans = desk.plans(_extra(options, chosen["speed"]), options["first_port"])
+            url = plans["web"].environment.get("KIMP_SIMULATOR_URL")
+            self._run(plans, desk.simulation_of_settings(**chosen, control_url=url))
+        except (SupervisorError, postgres.PostgresError, UnknownScenarioError) as error:
             raise CommandError(str(error)) from error
         finally:
             connections.close_all()
@@ -65,9 +88,7 @@ class Command(BaseCommand):
         lock.close()
         self._say("the desk is down")
 
-    def _run(
-        self, plans: Mapping[str, RolePlan], simulation: Simulation | None, *, is_calm: bool
-    ) -> None:
+    def _run(self, plans: Mapping[str, RolePlan], simulation: Simulation | None) -> None:
         printer = Printer(write=self._write, has_colours=_has_colours())
         with Supervisor(settings.KIMP_HOME / "children.json", printer) as group:
             taken = desk.taken_ports(plans, simulation)
@@ -77,7 +98,7 @@ class Command(BaseCommand):
             if simulation is not None:
                 venues = group.start(desk.simulator(simulation, plans["web"]))
                 _wait_for(group, venues, simulation.control_port)
-                self._rehearse(simulation, is_calm=is_calm or group.is_ending)
+                self._say_what_is_played(simulation.scenario)
             if not group.is_ending:
                 self._start_roles(group, plans)
             if not group.is_ending:
@@ -85,11 +106,10 @@ class Command(BaseCommand):
             group.run()
             self._say("ending: what is in flight is finished or handed back")
 
-    def _rehearse(self, simulation: Simulation, *, is_calm: bool) -> None:
-        """Let some requests go wrong, so that there is something to resolve; say so."""
-        if not is_calm:
-            rehearsal.spoil(f"http://127.0.0.1:{simulation.control_port}")
-            self._say("some requests will go wrong on purpose: a rehearsal (--calm for none)")
+    def _say_what_is_played(self, name: str) -> None:
+        """Say what the venues are like, and how to have them otherwise."""
+        calm = "" if name == CALM else " (--calm: nothing goes wrong)"
+        self._say(f"scenario {name}: {scenario(name).about}{calm}")
 
     def _start_roles(self, group: Supervisor, plans: Mapping[str, RolePlan]) -> None:
         _seed(plans["web"])
@@ -141,9 +161,29 @@ def _only_one(home: Path) -> locks.FileLock:
     return lock
 
 
-def _extra(options: Mapping[str, Any]) -> dict[str, str]:
+def _chosen(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Read how the venues are to be; a name or a pace that cannot be is said before anything starts."""
+    live = options["live_books"]
+    if live is not None and options["speed"] not in {None, 1}:
+        raise SupervisorError("Live books come at the market's own pace: no --speed beside them.")
+    stretch = options["stretch"]
+    return {
+        "seed": options["seed"],
+        "speed": options["speed"] or (SPEED if live is None else 1),
+        # A folder says itself what is played if nothing is asked for.
+        "stretch": stretch or (None if options["data"] else DEFAULT_STRETCH),
+        "scenario": scenario(options["scenario"]).name,
+        "data": options["data"],
+        "live_books": None if live is None else tuple(live),
+    }
+
+
+def _extra(options: Mapping[str, Any], speed: int) -> dict[str, str]:
     """Choose what all children share: lines for eyes, durations that pass like the market's."""
-    chosen = {"KIMP_LOG_FORMAT": "console", "KIMP_TIME_SCALE": str(options["speed"])}
+    chosen = {"KIMP_LOG_FORMAT": "console", "KIMP_TIME_SCALE": str(speed)}
+    if options["live_books"] is not None:  # the simulator knows no rate of today
+        chosen["KIMP_FX_FRANKFURTER_URL"] = official.FRANKFURTER
+        chosen["KIMP_FX_ERAPI_URL"] = official.OPEN_ER_API
     if _has_colours():
         chosen["FORCE_COLOR"] = "1"  # their terminal is this one, seen through a pipe
     if settings.KIMP_LIVE:

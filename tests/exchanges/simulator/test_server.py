@@ -162,7 +162,7 @@ def test_the_command_says_where_it_listens_and_ends_cleanly_on_sigterm() -> None
     [
         (["--stretch", "nope"], "known: crash-2024-12-03"),
         (["--speed", "0"], "above zero"),
-        (["--scenario", "nope"], "invalid choice"),
+        (["--scenario", "nope"], "there is no scenario 'nope': calm, default, rehearsal"),
     ],
 )
 def test_the_command_refuses_nonsense_in_a_sentence(options: list[str], told: str) -> None:

@@ -92,9 +92,9 @@ def test_only_the_books_that_are_listened_to_are_made(monkeypatch: pytest.Monkey
     connect(speaker, "binance", f"/ws/{DIFF}")
     make, made = Books._make, set()
 
-    def note(books: Books, tape: Any, market: Any, tick: int) -> Any:
+    def note(books: Books, tape: Any, market: Any, tick: int, shaping: Any) -> Any:
         made.add(market.symbol)
-        return make(books, tape, market, tick)
+        return make(books, tape, market, tick, shaping)
 
     monkeypatch.setattr(Books, "_make", note)
     for _ in range(5):

@@ -106,10 +106,11 @@ class Spoiler:
         applied: bool = True,
     ) -> None:
         """Journal a firing; a stall only where it begins."""
-        rule.fired += 1
         number = session.number if session is not None else 0
         if rule.action == rules.STALL and (rule.number, number) in self.done:
+            rule.fired += 1
             return
+        self.simulator.faults.note(rule)
         if rule.action == rules.STALL:
             self.done.add((rule.number, number))
         at = venue or (session.venue if session is not None else "")
