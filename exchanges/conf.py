@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from django.conf import settings
 
@@ -28,6 +29,11 @@ def is_live() -> bool:
 def simulator_url() -> str:
     """Give the simulator's control address."""
     return str(settings.KIMP_SIMULATOR_URL).rstrip("/")
+
+
+def market_time(span: timedelta) -> timedelta:
+    """Give how long a span of the market's time lasts here: simulated venues may run faster than life."""
+    return span / float(settings.KIMP_TIME_SCALE)
 
 
 def korea_venues() -> tuple[str, ...]:

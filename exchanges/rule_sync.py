@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Model
 
+from exchanges import conf
 from exchanges.models import MarketRule, NetworkRule, RuleChange
 from exchanges.values import MarketRules, NetworkRules
 
@@ -36,7 +37,8 @@ def keep_market(rules: MarketRules, now: datetime) -> None:
 def keep_network(rules: NetworkRules, now: datetime) -> None:
     """Write how an asset moves on a network; a wallet that refused a moment ago is closed."""
     which = {"venue": rules.venue, "asset": rules.asset, "network": rules.network}
-    refused = NetworkRule.objects.filter(**which, refused_at__gt=now - REFUSED_STAYS_CLOSED)
+    remembered_since = now - conf.market_time(REFUSED_STAYS_CLOSED)
+    refused = NetworkRule.objects.filter(**which, refused_at__gt=remembered_since)
     told = {
         "withdraw_is_open": rules.withdraw_is_open and not refused.exists(),
         "deposit_is_open": rules.deposit_is_open,
