@@ -65,6 +65,12 @@ class InsufficientFundsError(PolicyDeniedError):
     code = "insufficient_funds"
 
 
+class UncoveredError(CycleError):
+    """A venue took more than the cycle and the desk have there: other cycles' coins. Bring in what lacks."""
+
+    code = "uncovered"
+
+
 class StillOwnsMoneyError(NotAllowedNowError):
     """A final status was asked for while the cycle still owns something in the ledger."""
 

@@ -27,6 +27,7 @@ from cycles.errors import (
     HaltedError,
     LeaseLostError,
     StaleDataError,
+    UncoveredError,
     VenueClockError,
 )
 from cycles.models import Cycle, Step
@@ -112,6 +113,8 @@ def one_unit(lease: Lease) -> Progress:
         return not_asked(error.venue, error)
     except (StaleReferenceError, StaleDataError) as error:
         return failed(FailureClass.TRANSIENT, str(error))
+    except UncoveredError as error:
+        return failed(FailureClass.REFUSED_FUNDS, str(error))
     except (ModeError, UnconfirmedError, CycleError) as error:
         return failed(FailureClass.POLICY_DENIED, str(error), error=type(error).__name__)
 

@@ -104,9 +104,9 @@ def held_by_cycle(cycle: Cycle, venue: str, asset: str) -> Decimal:
     return row.balance if row else Decimal(0)
 
 
-def desk_balance(venue: str, asset: str) -> Decimal:
-    """Give what the desk itself holds of an asset at a venue."""
-    row = Account.objects.filter(venue=venue, asset=asset, owner="DESK").first()
+def desk_balance(venue: str, asset: str, owner: AccountOwner = AccountOwner.DESK) -> Decimal:
+    """Give what the desk itself holds of an asset at a venue, or what it keeps there as dust."""
+    row = Account.objects.filter(venue=venue, asset=asset, owner=owner).first()
     return row.balance if row else Decimal(0)
 
 

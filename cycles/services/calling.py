@@ -18,7 +18,7 @@ from django.db.models.functions import Coalesce, Now
 
 from cycles.domain.progress import GO_ON, Progress, failed, unprocessed_for, waiting
 from cycles.domain.words import CallOutcome, FailureClass, Mode, Operation, StepState
-from cycles.errors import HaltedError, LeaseLostError, PolicyDeniedError
+from cycles.errors import HaltedError, LeaseLostError, PolicyDeniedError, UncoveredError
 from cycles.models import Alert, Cycle, Desk, ExchangeCall, Step
 from cycles.services.alerting import raise_alert
 from cycles.services.correlating import correlation
@@ -275,7 +275,8 @@ def note(lease: Lease, call: ExchangeCall, noted: Noted, settle: Settle | None =
     """Commit an outcome and, while the lease holds, what follows from it, in one transaction.
 
     The outcome is written even when the lease is lost (facts are never fenced); then
-    LeaseLostError says that the rest is another worker's.
+    LeaseLostError says that the rest is another worker's. So it is when the ledger cannot take what
+    follows (UncoveredError): the call stays unsettled.
     """
 
     def work() -> bool:
@@ -293,7 +294,12 @@ def note(lease: Lease, call: ExchangeCall, noted: Noted, settle: Settle | None =
             settle(cycle, call)
         return True
 
-    if not persistently(work):
+    try:
+        is_ours = persistently(work)
+    except UncoveredError:
+        persistently(lambda: write_outcome(call, noted))
+        raise
+    if not is_ours:
         raise LeaseLostError("the lease was lost while the venue answered; the outcome is noted")
 
 

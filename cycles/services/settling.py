@@ -12,10 +12,12 @@ from cycles.domain import postings
 from cycles.domain.money import ZERO
 from cycles.domain.postings import Line
 from cycles.domain.words import AccountOwner, PostingKind, StepState
+from cycles.errors import UncoveredError
 from cycles.models import Alert, Cycle, ExchangeCall, Fill, Step
 from cycles.services import booking
 from cycles.services.alerting import raise_alert
 from cycles.services.calling import report_columns
+from cycles.services.locking import lock_desk_account
 from cycles.services.moving import touch
 from exchanges.values import (
     DepositReport,
@@ -31,9 +33,9 @@ def settle_order(cycle: Cycle, call: ExchangeCall, report: OrderReport) -> None:
     """Settle a final order: its fills, their posting, the step's totals. Twice is once."""
     if call.is_settled:
         return
-    Fill.objects.bulk_create([_fill(cycle, call, report, n) for n in range(len(report.fills))])
     lines = postings.fill_lines(call.venue, report.market, report.side, report.fills)
     lines = _covered(cycle, call, lines)
+    Fill.objects.bulk_create([_fill(cycle, call, report, n) for n in range(len(report.fills))])
     booking.post(
         f"order:{call.client_order_id}", PostingKind.FILL, lines, cycle=cycle, step=call.step
     )
@@ -48,7 +50,8 @@ def settle_order(cycle: Cycle, call: ExchangeCall, report: OrderReport) -> None:
 def _covered(cycle: Cycle, call: ExchangeCall, lines: list[Line]) -> list[Line]:
     """Let the desk pay what the venue took beyond what the cycle has there, and tell people.
 
-    A fee in a third asset, or one that has risen: the venue took it from the desk's own balance.
+    A fee in a third asset, or one that has risen: the venue took it from the desk's own balance, or what
+    the desk keeps there as dust. Raises UncoveredError, before anything is written, when neither suffices.
     """
     held = {
         (one.venue, one.asset): one.quantity
@@ -59,13 +62,7 @@ def _covered(cycle: Cycle, call: ExchangeCall, lines: list[Line]) -> list[Line]:
     for line in lines:
         left = held.get((line.venue, line.asset), ZERO) + line.quantity
         if line.owner is AccountOwner.CYCLE and left < 0:
-            short += postings.moved(
-                line.venue,
-                line.asset,
-                -left,
-                origin=AccountOwner.DESK,
-                target=AccountOwner.CYCLE,
-            )
+            short += _from_the_desk(call, line, -left)
     if not short:
         return lines
     raise_alert(
@@ -76,6 +73,25 @@ def _covered(cycle: Cycle, call: ExchangeCall, lines: list[Line]) -> list[Line]:
         cycle=cycle,
     )
     return postings.summed([*lines, *short])
+
+
+def _from_the_desk(call: ExchangeCall, line: Line, missing: Decimal) -> list[Line]:
+    """Take from the desk's own accounts there, dust last; raise UncoveredError when that is too little."""
+    lock_desk_account(line.venue, line.asset)  # two that are short pay one after the other
+    lines: list[Line] = []
+    for owner in (AccountOwner.DESK, AccountOwner.DUST):
+        part = min(missing, booking.desk_balance(line.venue, line.asset, owner))
+        if part > 0:
+            lines += postings.moved(
+                line.venue, line.asset, part, origin=owner, target=AccountOwner.CYCLE
+            )
+            missing -= part
+    if missing:
+        raise UncoveredError(
+            f"{line.venue} took {missing.normalize():f} {line.asset} more for {call.client_order_id} than the cycle "
+            "and the desk have there: other cycles' coins; it is booked once the desk has as much there"
+        )
+    return lines
 
 
 def _fill(cycle: Cycle, call: ExchangeCall, report: OrderReport, index: int) -> Fill:

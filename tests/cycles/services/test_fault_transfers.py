@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db.models import F, Sum
 
+from cycles.domain import postings
 from cycles.domain.progress import Turn
-from cycles.domain.words import CallOutcome, FailureClass
+from cycles.domain.words import AccountOwner, CallOutcome, FailureClass, PostingKind
 from cycles.models import Alert, Cycle, Entry, ExchangeCall
-from cycles.services import opening, refreshing, verifying
-from exchanges import reference, registry, rule_sync
+from cycles.services import booking, opening, refreshing, verifying
+from exchanges import reference, registry
 from exchanges.models import NetworkRule, TransferRoute
 from tests.cycles.services.acts import (
     balance,
@@ -201,9 +203,10 @@ def rules_were_read(minutes: int) -> None:
 
 
 def test_f31_a_wallet_that_refuses_is_closed_here_whatever_its_status_says(
-    desk: TestDesk,
+    desk: TestDesk, settings: Any
 ) -> None:
     row = bought(desk)
+    settings.KIMP_TIME_SCALE = Decimal(1)
     rules_were_read(minutes=1)
     desk.fault(fault="F31", venue="binance", when="once")
     desk.step(row)
@@ -217,21 +220,27 @@ def test_f31_a_wallet_that_refuses_is_closed_here_whatever_its_status_says(
     assert withdrawals(desk, "binance") == []
 
 
-def test_f31_after_a_while_the_status_is_believed_again_and_the_retry_goes_through(
-    desk: TestDesk,
+def test_f31_after_ten_minutes_of_the_market_the_status_is_believed_again_and_the_retry_goes_through(
+    desk: TestDesk, settings: Any
 ) -> None:
     row = bought(desk)
+    settings.KIMP_TIME_SCALE = Decimal(60)
     desk.fault(fault="F31", venue="binance", when="once")
     desk.step(row)
     desk.sample()
     seen = opening.preview_by_hand(asset="XRP", notional_usdt=Decimal(100))
     assert any("wallet" in objection for objection in seen.objections)
-    later = registry.utc_now() + rule_sync.REFUSED_STAYS_CLOSED + timedelta(seconds=1)
     desk.control(
         "/control/wallet", {"venue": "binance", "asset": "XRP", "network": "XRP", "withdraw": True}
     )
-    refreshing.refresh_markets(later)
-    assert "XRP" not in reference.closed_ways("binance", "upbit")
+    refused_at = NetworkRule.objects.get(venue="binance", asset="XRP").refused_at
+    assert refused_at is not None
+    is_shut = []
+    for seconds in (9, 11):
+        refreshing.refresh_markets(refused_at + timedelta(seconds=seconds))
+        is_shut.append("XRP" in reference.closed_ways("binance", "upbit"))
+    assert is_shut == [True, False]
+    settings.KIMP_TIME_SCALE = Decimal(1000)
     NetworkRule.objects.update(fetched_at=registry.utc_now())
     desk.drive_until(row, "INITIAL_TRADE_COMPLETED")
     sent = ExchangeCall.objects.filter(cycle=row, operation="WITHDRAW").order_by("pk")
@@ -272,6 +281,32 @@ def test_f32_a_fee_that_rose_beyond_what_is_left_is_read_again_and_the_retry_pay
     assert [call.outcome for call in sent.order_by("pk")] == ["REFUSED", "DONE"]
     taken = Decimal(sent.latest("pk").report["network_fee"])
     assert fees_booked(row, "upbit") == taken == fee_stored("upbit", sent[0].request["asset"])
+    each_was_sent_once(desk)
+    assert verifying.verify_ledger().matches_venues
+
+
+def test_f32_a_fee_paid_from_other_cycles_coins_is_kept_as_a_fact_and_booked_once_the_desk_has_it(
+    desk: TestDesk,
+) -> None:
+    """Upbit takes it from one account of all cycles; the ledger lets nobody owe."""
+    row = desk.drive_until(bought(desk), "INITIAL_TRADE_COMPLETED")
+    give_back(units_until(desk, row, "BUY", "upbit"))
+    asset = Cycle.objects.get(pk=row.pk).return_asset
+    desk.control("/control/balances", {"venue": "upbit", "asset": asset, "credit": "1000"})
+    desk.fault(fault="F32", venue="upbit", when="once")
+    desk.step(row)
+    sent = ExchangeCall.objects.get(cycle=row, operation="WITHDRAW", venue="upbit")
+    assert (sent.outcome, sent.is_settled) == (CallOutcome.DONE, False)
+    assert row.failure_class == FailureClass.REFUSED_FUNDS
+    assert "other cycles' coins" in row.failure_reason
+    assert not verifying.verify_ledger().is_settled  # no difference is made of it
+    lines = postings.moved(
+        "upbit", asset, Decimal(1000), origin=AccountOwner.CAPITAL, target=AccountOwner.DESK
+    )
+    booking.post("capital:test", PostingKind.CAPITAL, lines)
+    desk.drive_until(row, "COMPLETED")
+    sent.refresh_from_db()
+    assert fees_booked(row, "upbit") == Decimal(sent.report["network_fee"])
     each_was_sent_once(desk)
     assert verifying.verify_ledger().matches_venues
 
