@@ -98,6 +98,7 @@ TABLE: tuple[Setting, ...] = (
     _row("KIMP_PG_BIN", Kind.PATH, "folder with postgres and initdb for the embedded server", None),
     _row("KIMP_STATEMENT_SECONDS", Kind.COUNT, "longest SQL statement; web 15, worker 60, other roles 10", None),
     _row("KIMP_SIMULATOR_URL", Kind.URL, "control address of the venue simulator", "http://127.0.0.1:18080"),
+    _row("KIMP_SCENARIO", Kind.TEXT, "what the simulated venues of manage.py up are like; its --scenario comes first", "rehearsal"),
     Setting(
         name="KIMP_KOREA_VENUES", kind=Kind.NAMES, default="upbit", choices=KOREA,
         help="Korean venues that the desk trades at; the same for every role",

@@ -132,6 +132,7 @@ Q_CLUSTER: dict[str, Any] = {
 
 # Venues and rates
 KIMP_SIMULATOR_URL = _env.text("KIMP_SIMULATOR_URL")
+KIMP_SCENARIO = _env.text("KIMP_SCENARIO")
 _live = {
     **{f"KIMP_{venue.upper()}_BASE_URL": url for venue, url in official.REST.items()},
     **{f"KIMP_{venue.upper()}_STREAM_URL": url for venue, url in official.STREAMS.items()},

@@ -7,16 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from django.contrib.auth.models import Group, User
-
 from cycles.domain.states import FINAL
-from cycles.domain.words import Channel, Mode
+from cycles.domain.words import Mode
 from cycles.models import Cycle, Transition
 from cycles.services import dead_letters, desk, intervening, opening, rating, watching
 from cycles.services.intervening import Actor
 from kimp import control
+from kimp.demo.operator import make_operator
 
-OPERATOR = "demo"
 POLICY: dict[str, object] = {
     "notional_usdt": Decimal(5000),
     "min_open_edge_bps": Decimal(30),
@@ -47,12 +45,7 @@ class Director:
 
     def __post_init__(self) -> None:
         """Make the operator who redrives: a person with a name, as in the admin."""
-        user, _ = User.objects.get_or_create(username=OPERATOR)
-        user.groups.add(Group.objects.get(name="administrator"))
-        self.actor = Actor(
-            user=User.objects.get(pk=user.pk),
-            channel=Channel.COMMAND,
-        )
+        self.actor = make_operator()
 
     def prepare(self) -> None:
         """Before the roles run: open two cycles whose fate is sealed, spoil others at random."""

@@ -45,8 +45,8 @@ def prove(control_url: str, *, redriven: set[str], seconds: float) -> Proof:
         "dead_lettered": len(dead),
         "redriven": len(redriven),
         **orders,
-        "realized_pnl_usdt": _text(pnl["usdt"], "0.01"),
-        "realized_pnl_krw": _text(pnl["krw"], "1"),
+        "realized_pnl_usdt": money_text(pnl["usdt"], "0.01"),
+        "realized_pnl_krw": money_text(pnl["krw"], "1"),
         "ledger_balanced": report.is_balanced,
         "ledger_matches_venues": report.matches_venues and report.is_settled,
         "seconds": round(seconds, 1),
@@ -105,6 +105,6 @@ def _failed_and_flat() -> bool:
     return failed.exists() and not owns.exists()
 
 
-def _text(value: Decimal | None, step: str) -> str:
+def money_text(value: Decimal | None, step: str) -> str:
     """Write money as a decimal string."""
     return f"{(value or Decimal(0)).quantize(Decimal(step)):f}"

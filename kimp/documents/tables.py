@@ -22,7 +22,7 @@ from exchanges.simulator.candles import stretches
 from exchanges.simulator.core.fault_table import TABLE as TABLE_OF_FAULTS
 from exchanges.simulator.core.streams import rules
 from kimp import metrics, settings_listing
-from kimp.documents import examples, texts
+from kimp.documents import examples, scenarios, texts
 
 APPS = ("kimp", "cycles", "exchanges")
 GROUPS = ("viewer", "operator", "approver", "administrator")
@@ -240,6 +240,11 @@ def fault_table() -> str:
     )
 
 
+def scenario_table() -> str:
+    """List the simulator's scenarios."""
+    return grid(scenarios.HEADINGS, scenarios.rows())
+
+
 def stream_fault_table() -> str:
     """List what can go wrong on the simulator's WebSockets."""
     rows = ((code(name), kind.does, code(kind.when)) for name, kind in rules.KINDS.items())
@@ -260,6 +265,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "schedule": schedule,
     "gauges": gauges,
     "market": market,
+    "scenarios": scenario_table,
     "faults": fault_table,
     "stream-faults": stream_fault_table,
     "accounts": examples.accounts,

@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
+
+from exchanges.simulator.core.scenarios.library import SCENARIOS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -58,3 +61,54 @@ def test_a_demonstration_that_cannot_prove_its_claims_fails(db: None) -> None:
 
     assert ran.returncode == 1
     assert "no-such-stretch" in ran.stderr
+
+
+TOLD = f"there is no scenario 'nope': {', '.join(SCENARIOS)}"
+
+
+@pytest.mark.parametrize("command", ["demo", "simulator"])
+def test_a_scenario_that_nobody_knows_gets_a_sentence_with_all_names(command: str) -> None:
+    with pytest.raises(CommandError, match=TOLD):
+        call_command(command, "--scenario", "nope")
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("words", [["--scenario", "nope"], []], ids=["option", "setting"])
+def test_up_knows_the_same_names_from_its_option_and_its_setting(
+    words: list[str], tmp_path: Path
+) -> None:
+    ran = subprocess.run(
+        [sys.executable, "manage.py", "up", "--first-port", "27300", *words],
+        cwd=ROOT,
+        env={**os.environ, "KIMP_HOME": str(tmp_path / "home"), "KIMP_SCENARIO": "nope"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (ran.returncode, ran.stderr.strip()) == (1, f"CommandError: {TOLD}")
+
+
+@pytest.mark.processes
+@pytest.mark.timeout(240)
+def test_a_day_in_a_scenario_proves_every_claim_through_kills(db: None) -> None:
+    words = ["demo", "--json", "--scenario", "calm", "--cycles", "4", "--kills", "2"]
+    ran = subprocess.run(
+        [sys.executable, "manage.py", *words],
+        cwd=ROOT,
+        env={name: text for name, text in os.environ.items() if name != "KIMP_ROLE"},
+        capture_output=True,
+        text=True,
+        timeout=220,
+        check=False,
+    )
+
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    told = json.loads(ran.stdout)
+    assert set(told["claims"].values()) == {True}
+    assert sum(told["cycles"].values()) >= 4
+    assert sum(told["kills"].values()) == 2
+    assert (told["scenario"], told["faults"]) == ("calm", {})
+    assert told["orders"] >= 8
+    assert told["withdrawals"] >= 8

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from argparse import ArgumentParser
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from exchanges.simulator.candles import load_tape, stretches
+from exchanges.simulator.core.scenarios.library import SCENARIOS, scenario
 from kimp import postgres
 from kimp.demo.place import Place, own_place
 from kimp.demo.proof import Proof
@@ -25,7 +27,15 @@ from kimp.supervisor import SupervisorError
 
 STRETCH = "crash-2024-12-03"
 SPEED = 60
+DAY_SPEED = 240
 CYCLES = 14
+# Both Korean venues; many cycles at a time; nobody waits long for what is lost or killed.
+DAY_SETTINGS = {
+    "KIMP_KOREA_VENUES": "upbit,bithumb",
+    "KIMP_WORKER_THREADS": "8",
+    "KIMP_VENUE_DEADLINE_SECONDS": "4",
+    "KIMP_LEASE_SECONDS": "10",
+}
 INTERRUPTED = 130
 
 
@@ -42,9 +52,19 @@ class Command(BaseCommand):
         """Declare how it is played."""
         parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
         parser.add_argument("--seed", type=int, default=7, help="of generated books and faults")
-        parser.add_argument("--speed", type=int, default=SPEED, help="market seconds a second")
+        parser.add_argument(
+            "--speed", type=int, help=f"market seconds a second; {SPEED}, of a day {DAY_SPEED}"
+        )
         parser.add_argument("--stretch", default=STRETCH, help="recorded market to replay")
         parser.add_argument("--cycles", type=int, default=CYCLES, help="cycles to open at least")
+        parser.add_argument(
+            "--scenario",
+            metavar="NAME",
+            help=f"play a day in a scenario of the venues instead: {', '.join(SCENARIOS)}",
+        )
+        parser.add_argument(
+            "--kills", type=int, default=0, help="processes of the desk to kill at random meanwhile"
+        )
         parser.add_argument("--verbose", action="store_true", help="show the processes' own lines")
         parser.add_argument("--prepared", metavar="PORTS", help="used by demo itself")
 
@@ -54,21 +74,24 @@ class Command(BaseCommand):
             if options["prepared"]:
                 self._play(options)
                 return
-            load_tape(options["stretch"])  # before anything is made: a wrong name costs nothing
-            code = self._prepare_and_play()
+            # Before anything is made: a wrong name costs nothing.
+            load_tape(options["stretch"])
+            if options["scenario"] is not None:
+                scenario(options["scenario"])
+            code = self._prepare_and_play(_read(options, role_ports=()))
         except LookupError as error:
             raise CommandError(str(error.args[0])) from error
         except (SupervisorError, postgres.PostgresError, OSError) as error:
             raise CommandError(str(error)) from error
         sys.exit(code)
 
-    def _prepare_and_play(self) -> int:
+    def _prepare_and_play(self, script: Script) -> int:
         """Play in a child whose environment names the place; clear the place away afterwards."""
         home = Path(settings.KIMP_HOME) / f"demo-{os.getpid()}"
         try:
             with own_place() as place:
                 connections.close_all()
-                return _play_in_child(place, _environment(place, home))
+                return _play_in_child(place, _environment(script, place, home))
         finally:
             connections.close_all()
             shutil.rmtree(home, ignore_errors=True)
@@ -76,18 +99,12 @@ class Command(BaseCommand):
 
     def _play(self, options: dict[str, Any]) -> None:
         """Play, show, and fail unless every claim holds."""
-        script = Script(
-            seed=options["seed"],
-            speed=options["speed"],
-            stretch=options["stretch"],
-            wanted=options["cycles"],
-            is_verbose=options["verbose"],
-            role_ports=tuple(map(int, options["prepared"].split(","))),
-        )
+        ports = tuple(map(int, options["prepared"].split(",")))
+        script = _read(options, role_ports=ports)
         self._introduce(script)
         proof = run(script, self._say)
         if options["json"]:
-            self.stdout.write(json.dumps(proof.figures))
+            self.stdout.write(json.dumps({**proof.figures, "claims": proof.claims}))
         else:
             self._show(proof)
         for problem in proof.problems:
@@ -103,11 +120,14 @@ class Command(BaseCommand):
         if told is not None:
             self._say(f"{told.description}; from {told.start} to {told.end}")
             self._say(f"recorded: {told.recorded}; generated: {told.generated}")
+        if script.scenario is not None:
+            self._say(f"scenario {script.scenario}: {scenario(script.scenario).about}")
 
     def _show(self, proof: Proof) -> None:
         """Print the figures and the claims as a table."""
         for name, value in proof.figures.items():
-            shown = ", ".join(f"{n} {s}" for s, n in value.items()) if name == "cycles" else value
+            is_counted = isinstance(value, dict)
+            shown = ", ".join(f"{n} {s}" for s, n in value.items()) if is_counted else value
             self.stdout.write(f"  {name:<24} {shown}")
         self.stdout.write("")
         for claim, holds in proof.claims.items():
@@ -119,9 +139,26 @@ class Command(BaseCommand):
         self.stderr.flush()
 
 
-def _environment(place: Place, home: Path) -> dict[str, str]:
+def _read(options: Mapping[str, Any], *, role_ports: tuple[int, ...]) -> Script:
+    """Read the command line."""
+    is_day = options["scenario"] is not None or options["kills"] > 0
+    return Script(
+        seed=options["seed"],
+        speed=options["speed"] or (DAY_SPEED if is_day else SPEED),
+        stretch=options["stretch"],
+        scenario=options["scenario"],
+        wanted=options["cycles"],
+        kills=options["kills"],
+        is_verbose=options["verbose"],
+        role_ports=role_ports,
+    )
+
+
+def _environment(script: Script, place: Place, home: Path) -> dict[str, str]:
     """Give the environment in which the demonstration's processes find their place."""
-    arguments = os.environ | {
+    return {
+        **os.environ,
+        **(DAY_SETTINGS if script.is_day else {"KIMP_KOREA_VENUES": "upbit"}),
         "DATABASE_URL": place.database_url,
         "KIMP_HOME": str(home),
         "KIMP_ROLE": "web",
@@ -129,23 +166,12 @@ def _environment(place: Place, home: Path) -> dict[str, str]:
         "KIMP_SIMULATOR_URL": f"http://127.0.0.1:{place.control_port}",
         "KIMP_FX_FRANKFURTER_URL": f"http://127.0.0.1:{place.control_port}/fx/usdkrw",
         "KIMP_FX_ERAPI_URL": f"http://127.0.0.1:{place.control_port}/fx/v6/latest/USD",
-        "KIMP_KOREA_VENUES": "upbit",  # where the play is set
         "KIMP_TELEGRAM_TOKEN": "",  # a demonstration alarms nobody
-        "KIMP_LOG_LEVEL": os.environ.get("KIMP_LOG_LEVEL", "WARNING"),
+        "KIMP_LOG_LEVEL": os.environ.get(
+            "KIMP_LOG_LEVEL", "WARNING" if script.is_verbose else "ERROR"
+        ),
+        "KIMP_TIME_SCALE": str(script.speed),
     }
-    speed = _option("--speed") or str(SPEED)
-    return {**arguments, "KIMP_TIME_SCALE": speed}
-
-
-def _option(name: str) -> str:
-    """Read one option of our own command line."""
-    words = sys.argv[2:]
-    for number, word in enumerate(words):
-        if word.startswith(f"{name}="):
-            return word.partition("=")[2]
-        if word == name and number + 1 < len(words):
-            return words[number + 1]
-    return ""
 
 
 def _play_in_child(place: Place, environment: dict[str, str]) -> int:

@@ -23,7 +23,6 @@ from exchanges.simulator.core.scenarios.library import (
     UnknownScenarioError,
     scenario,
 )
-from exchanges.simulator.core.scenarios.rehearsal import REHEARSAL
 from kimp import desk, first_admin, locks, postgres, queue_health
 from kimp.children import Child
 from kimp.desk import RolePlan, Simulation
@@ -51,8 +50,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--scenario",
             metavar="NAME",
-            default=REHEARSAL.name,
-            help=f"what the venues are like: {', '.join(SCENARIOS)}",
+            help=f"what the venues are like, KIMP_SCENARIO if not named: {', '.join(SCENARIOS)}",
         )
         parser.add_argument(
             "--calm",
@@ -172,7 +170,7 @@ def _chosen(options: Mapping[str, Any]) -> dict[str, Any]:
         "speed": options["speed"] or (SPEED if live is None else 1),
         # A folder says itself what is played if nothing is asked for.
         "stretch": stretch or (None if options["data"] else DEFAULT_STRETCH),
-        "scenario": scenario(options["scenario"]).name,
+        "scenario": scenario(options["scenario"] or settings.KIMP_SCENARIO).name,
         "data": options["data"],
         "live_books": None if live is None else tuple(live),
     }
