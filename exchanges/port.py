@@ -17,10 +17,12 @@ from exchanges.values import (
     DepositAddress,
     DepositReport,
     KeyReport,
+    Listed,
     Listing,
     Market,
     MarketRules,
     NetworkRules,
+    OrderKey,
     OrderReport,
     OrderRequest,
     OutcomeRule,
@@ -58,6 +60,13 @@ class Venue(Protocol):
     def order(self, market: Market, *, client_order_id: str) -> OrderReport | None:
         """Look an order up by our id; None says "not found now", which `order_rule` judges."""
 
+    def orders(self, keys: Sequence[OrderKey], *, since: datetime) -> Sequence[OrderReport]:
+        """Look several orders up by our ids, in as few calls as the venue allows; none is older than `since`.
+
+        Without their fills: what has ended with some is read by `order`. What the venue does not show,
+        or shows unreadably, is left out: that is no word on it.
+        """
+
     def cancel_order(self, market: Market, *, client_order_id: str) -> None:
         """Ask to cancel; done or gone already is no error. Read `order` for what became of it."""
 
@@ -69,6 +78,12 @@ class Venue(Protocol):
 
     def deposits(self, asset: str, *, since: datetime) -> Sequence[DepositReport]:
         """List the account's deposits of an asset since an instant, newest first."""
+
+    def all_withdrawals(self, *, since: datetime) -> Listed[WithdrawalReport]:
+        """List the whole account's withdrawals since an instant, whatever the asset."""
+
+    def all_deposits(self, *, since: datetime) -> Listed[DepositReport]:
+        """List the whole account's deposits since an instant, whatever the asset."""
 
     def deposit_address(self, asset: str, *, network: str) -> DepositAddress | None:
         """Read our own deposit address; None while the venue is still making it."""

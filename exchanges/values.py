@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -123,8 +124,19 @@ class FillReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrderKey:
+    """Which order of ours is meant: some venues find it on its market only."""
+
+    market: Market
+    client_order_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderReport:
-    """What a venue says of an order. Fills are trustworthy once `is_final`."""
+    """What a venue says of an order; `detail` is its own word for the state.
+
+    Fills are trustworthy once `is_final`.
+    """
 
     venue: str
     market: Market
@@ -136,6 +148,7 @@ class OrderReport:
     executed_quantity: Decimal
     fills: tuple[FillReport, ...]
     created_at: datetime | None
+    detail: str = ""
 
     @property
     def is_final(self) -> bool:
@@ -200,7 +213,10 @@ class WithdrawalRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithdrawalReport:
-    """What a venue says of a withdrawal; `quantity` is what arrives, `network_fee` what it took."""
+    """What a venue says of a withdrawal; `quantity` is what arrives, `network_fee` what it took.
+
+    `detail` is its own word for the state.
+    """
 
     venue: str
     venue_withdrawal_id: str
@@ -213,6 +229,7 @@ class WithdrawalReport:
     txid: str | None
     address: str | None
     created_at: datetime | None
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,6 +249,24 @@ class DepositReport:
     detail: str
     created_at: datetime | None
     wants_sender: bool = False
+
+
+TransferT = TypeVar("TransferT", WithdrawalReport, DepositReport)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed(Generic[TransferT]):
+    """Transfers of a whole account since an instant, newest first.
+
+    `since` is how far back the list really reaches: a venue shows so many rows and no more.
+    `unreadable`: assets of which a row could not be read, so that their rows are not all there.
+    `calls` is what it cost.
+    """
+
+    rows: tuple[TransferT, ...]
+    since: datetime
+    unreadable: frozenset[str]
+    calls: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,13 +21,16 @@ from exchanges.values import (
     DepositAddress,
     DepositReport,
     KeyReport,
+    Listed,
     Listing,
     Market,
     MarketRules,
     NetworkRules,
+    OrderKey,
     OrderReport,
     OrderRequest,
     Side,
+    TransferT,
     WithdrawalReport,
     WithdrawalRequest,
 )
@@ -85,6 +88,15 @@ class NamedVenue:
         found = self._venue.order(names.market(market), client_order_id=client_order_id)
         return None if found is None else _order(found, market, names)
 
+    def orders(self, keys: Sequence[OrderKey], *, since: datetime) -> Sequence[OrderReport]:
+        """Look several orders up."""
+        names = self._names()
+        ours = {key.client_order_id: key.market for key in keys}
+        theirs = [replace(key, market=names.market(key.market)) for key in keys]
+        found = self._venue.orders(theirs, since=since)
+        mine = [row for row in found if row.client_order_id in ours]
+        return [_order(row, ours[row.client_order_id], names) for row in mine]
+
     def cancel_order(self, market: Market, *, client_order_id: str) -> None:
         """Ask to cancel."""
         self._venue.cancel_order(self._names().market(market), client_order_id=client_order_id)
@@ -111,6 +123,16 @@ class NamedVenue:
         names = self._names()
         rows = self._venue.deposits(names.symbol(asset), since=since)
         return [_deposit(row, names) for row in rows]
+
+    def all_withdrawals(self, *, since: datetime) -> Listed[WithdrawalReport]:
+        """List the whole account's withdrawals."""
+        names = self._names()
+        return _listed(self._venue.all_withdrawals(since=since), _withdrawal, names)
+
+    def all_deposits(self, *, since: datetime) -> Listed[DepositReport]:
+        """List the whole account's deposits."""
+        names = self._names()
+        return _listed(self._venue.all_deposits(since=since), _deposit, names)
 
     def deposit_address(self, asset: str, *, network: str) -> DepositAddress | None:
         """Read our own deposit address."""
@@ -172,3 +194,11 @@ def _withdrawal(report: WithdrawalReport, names: Names) -> WithdrawalReport:
 def _deposit(report: DepositReport, names: Names) -> DepositReport:
     network = names.network(report.asset, report.network)
     return replace(report, asset=names.asset(report.asset), network=network)
+
+
+def _listed(
+    listed: Listed[TransferT], named: Callable[[TransferT, Names], TransferT], names: Names
+) -> Listed[TransferT]:
+    rows = tuple(named(row, names) for row in listed.rows)
+    unreadable = frozenset(names.asset(symbol) for symbol in listed.unreadable)
+    return replace(listed, rows=rows, unreadable=unreadable)

@@ -10,6 +10,7 @@ from exchanges.transport.wire import Params, Request
 from exchanges.values import Market, OrderRequest, Side, WithdrawalRequest
 
 DEPTHS = (5, 10, 20, 50, 100, 500, 1000)
+PAGE = 1000
 
 
 def public(operation: str, path: str, **params: str) -> Request:
@@ -35,6 +36,13 @@ def order(market: Market, client_order_id: str) -> Request:
     return read(
         "order", "/api/v3/order", symbol=market_code(market), origClientOrderId=client_order_id
     )
+
+
+def orders(market: Market, since: datetime) -> Request:
+    """Ask for a market's orders since an instant, open and ended, at most 1000."""
+    start = to_milliseconds(since)
+    code = market_code(market)
+    return read("orders", "/api/v3/allOrders", symbol=code, startTime=str(start), limit="1000")
 
 
 def trades(market: Market, venue_order_id: str) -> Request:
@@ -121,7 +129,11 @@ def provide_info(record: str, questionnaire: str) -> Request:
     )
 
 
-def history(operation: str, path: str, asset: str, since: datetime) -> Request:
-    """Ask for transfers from the whole second of `since` on, at most 1000."""
+def history(
+    operation: str, path: str, asset: str | None, since: datetime, *, offset: int = 0
+) -> Request:
+    """Ask for transfers of an asset, or of all, from the whole second of `since` on: a page of them."""
     start = to_milliseconds(since.replace(microsecond=0))
-    return read(operation, path, coin=asset, startTime=str(start), limit="1000")
+    of_asset = {} if asset is None else {"coin": asset}
+    paging = {"offset": str(offset)} if offset else {}
+    return read(operation, path, **of_asset, startTime=str(start), limit=str(PAGE), **paging)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 from exchanges.adapters.binance import build, key, limits, networks, payloads, rules, transfers
 from exchanges.adapters.binance.dialect import VENUE, BinanceDialect
@@ -16,6 +17,7 @@ from exchanges.transport.calls import VenueTransport
 from exchanges.transport.clock import VenueClock
 from exchanges.transport.decoding import decode
 from exchanges.transport.http import HttpSender
+from exchanges.transport.paging import Page, whole
 from exchanges.transport.wire import Keys, Reply
 from exchanges.values import (
     Balance,
@@ -23,19 +25,23 @@ from exchanges.values import (
     DepositAddress,
     DepositReport,
     KeyReport,
+    Listed,
     Listing,
     Market,
     MarketRules,
     NetworkRules,
+    OrderKey,
     OrderReport,
     OrderRequest,
     OutcomeRule,
+    TransferT,
     WithdrawalReport,
     WithdrawalRequest,
 )
 
 HISTORY = timedelta(days=89)  # Binance shows 90 days at most
 MILLISECOND = timedelta(milliseconds=1)
+A_DAY = timedelta(hours=23)  # of orders, as Binance lists them from an instant on
 
 ORDER_RULE = OutcomeRule(
     absence_proves_after_seconds=15, client_id_is_burned=False, lookup_grace_seconds=60
@@ -183,6 +189,18 @@ class BinanceVenue:
             ),
         )
 
+    def orders(self, keys: Sequence[OrderKey], *, since: datetime) -> Sequence[OrderReport]:
+        """Look several orders up by our ids, a market a call (a day back at most); without their fills."""
+        since = max(since, self._clock() - A_DAY)
+        found: list[OrderReport] = []
+        for market in sorted({key.market for key in keys}):
+            wanted = {key.client_order_id for key in keys if key.market == market}
+            found += self._transport.call(
+                build.orders(market, since),
+                partial(_wanted_orders, market, wanted),
+            )
+        return found
+
     def cancel_order(self, market: Market, *, client_order_id: str) -> None:
         """Ask to cancel; one that is filled, gone or unknown (-2011) is no error."""
         try:
@@ -225,6 +243,29 @@ class BinanceVenue:
         """Answer the questionnaire of a deposit that a local entity holds."""
         return self._entity.verify_deposit(deposit, sender)
 
+    def all_withdrawals(self, *, since: datetime) -> Listed[WithdrawalReport]:
+        """List the whole account's withdrawals since an instant (90 days back at most), newest first."""
+        path = "/sapi/v1/capital/withdraw/history"
+        general = self._whole("withdrawals", path, transfers.withdrawal_page, since)
+        return self._entity.with_own(general) if self._entity.asks else general
+
+    def all_deposits(self, *, since: datetime) -> Listed[DepositReport]:
+        """List the whole account's deposits since an instant (90 days back at most), newest first."""
+        path = "/sapi/v1/capital/deposit/hisrec"
+        return self._entity.all_marked(self._whole("deposits", path, transfers.deposit_page, since))
+
+    def _whole(
+        self, operation: str, path: str, parse: Callable[[bytes], Page[TransferT]], since: datetime
+    ) -> Listed[TransferT]:
+        shown_since = self._shown_since(since)
+
+        def page(number: int) -> Page[TransferT]:
+            offset = (number - 1) * build.PAGE
+            request = build.history(operation, path, None, shown_since, offset=offset)
+            return self._transport.call(request, lambda reply: parse(reply.body))
+
+        return whole(page, since=shown_since, page_rows=build.PAGE)
+
     def _shown_since(self, since: datetime) -> datetime:
         return max(since, self._clock() - HISTORY)
 
@@ -265,3 +306,7 @@ class BinanceVenue:
     def close(self) -> None:
         """Give connections back."""
         self._transport.close()
+
+
+def _wanted_orders(market: Market, wanted: Collection[str], reply: Reply) -> list[OrderReport]:
+    return payloads.listed_orders(reply.body, market, wanted)

@@ -6,7 +6,7 @@ nothing is sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -16,10 +16,12 @@ from exchanges.adapters.binance.dialect import VENUE
 from exchanges.adapters.binance.questionnaires import NIL, Vasp
 from exchanges.errors import NotSentError, OutcomeUnknownError, RefusalReason, RefusedError
 from exchanges.transport.calls import VenueTransport
+from exchanges.transport.paging import Page, whole
 from exchanges.transport.wire import Reply, Request
 from exchanges.values import (
     DepositReport,
     DepositStatus,
+    Listed,
     WithdrawalReport,
     WithdrawalRequest,
 )
@@ -81,16 +83,51 @@ class LocalEntity:
         )
         general = build.history("withdrawals", "/sapi/v1/capital/withdraw/history", asset, since)
         others = self._transport.call(general, lambda reply: transfers.withdrawals(reply.body))
+        return transfers.newest_first([*rows, *self._recordless(others, known_as)])
+
+    def with_own(self, general: Listed[WithdrawalReport]) -> Listed[WithdrawalReport]:
+        """List the whole account's withdrawals as `withdrawals` does, given the general history."""
+        path, known_as = f"{ROOT}/withdraw/history", set[str]()
+
+        def page(number: int) -> Page[WithdrawalReport]:
+            offset = (number - 1) * build.PAGE
+            request = build.history("withdrawals", path, None, general.since, offset=offset)
+            found, ids = self._transport.call(
+                request, lambda reply: local_payloads.withdrawal_page(reply.body)
+            )
+            known_as.update(ids)
+            return found
+
+        own = whole(page, since=general.since, page_rows=build.PAGE)
+        rows = [*own.rows, *self._recordless(general.rows, known_as)]
+        return Listed(
+            rows=tuple(transfers.newest_first(rows)),
+            since=max(own.since, general.since),
+            unreadable=own.unreadable | general.unreadable,
+            calls=own.calls + general.calls,
+        )
+
+    def _recordless(
+        self, general: Iterable[WithdrawalReport], known_as: Collection[str]
+    ) -> list[WithdrawalReport]:
+        """Give those of the general history that have no record, and get none any more."""
         settled = self._clock() - TRAILING
-        rows += [
+        return [
             row
-            for row in others
+            for row in general
             if row.venue_withdrawal_id not in known_as
             and (row.created_at is None or row.created_at < settled)
         ]
-        return transfers.newest_first(rows)
 
-    def marked(self, rows: list[DepositReport], asset: str, since: datetime) -> list[DepositReport]:
+    def all_marked(self, listed: Listed[DepositReport]) -> Listed[DepositReport]:
+        """Mark those of the whole account's deposits that wait for a questionnaire."""
+        rows = self.marked(listed.rows, None, listed.since)
+        calls = listed.calls + (rows is not listed.rows)
+        return replace(listed, rows=tuple(rows), calls=calls)
+
+    def marked(
+        self, rows: Sequence[DepositReport], asset: str | None, since: datetime
+    ) -> Sequence[DepositReport]:
         """Mark the deposits that wait for a questionnaire; asked only where one may."""
         if not any(row.detail == transfers.WAITS for row in rows):
             return rows
@@ -119,7 +156,7 @@ class LocalEntity:
             wants_sender=False,
         )
 
-    def _waiting(self, asset: str, since: datetime) -> dict[str, str]:
+    def _waiting(self, asset: str | None, since: datetime) -> dict[str, str]:
         request = build.history("held_deposits", f"{ROOT}/deposit/history", asset, since)
         return self._transport.call(
             request, lambda reply: local_payloads.waiting_deposits(reply.body)

@@ -13,7 +13,7 @@ import msgspec
 
 from exchanges.adapters.binance.dialect import VENUE
 from exchanges.adapters.binance.questionnaires import Vasp
-from exchanges.adapters.binance.transfers import WITHDRAWAL_STATUSES
+from exchanges.adapters.binance.transfers import WITHDRAWAL_STATUSES, coin_of
 from exchanges.transport.decoding import (
     UnreadableError,
     decode,
@@ -22,6 +22,7 @@ from exchanges.transport.decoding import (
     or_zero,
     required,
 )
+from exchanges.transport.paging import Page, read_page
 from exchanges.values import WithdrawalReport, WithdrawalRequest, WithdrawalStatus
 
 PROCESSED, PROCESSING, REJECTED = 0, 1, 2  # travelRuleStatus
@@ -105,6 +106,20 @@ def withdrawals(body: bytes) -> tuple[list[WithdrawalReport], frozenset[str]]:
     """Read the history, and under which ids the general history shows the same withdrawals."""
     rows = decode(body, list[_Withdrawal])
     return [_withdrawal(row) for row in rows], frozenset(row.id for row in rows if row.id)
+
+
+def withdrawal_page(body: bytes) -> tuple[Page[WithdrawalReport], frozenset[str]]:
+    """Read a page of the history of all coins, and under which ids the general history shows the same."""
+    known_as = set()
+
+    def read(raw: bytes) -> WithdrawalReport:
+        row = decode(raw, _Withdrawal)
+        if row.id:
+            known_as.add(row.id)
+        return _withdrawal(row)
+
+    page = read_page(body, read, asset_of=coin_of)
+    return page, frozenset(known_as)
 
 
 def _withdrawal(row: _Withdrawal) -> WithdrawalReport:

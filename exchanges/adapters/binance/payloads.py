@@ -6,6 +6,7 @@ makes the whole reply unreadable.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal, localcontext
 
@@ -141,7 +142,22 @@ def order_report(
         executed_quantity=or_zero(order.executed_qty, "executedQty"),
         fills=fills,
         created_at=from_milliseconds(order.time or order.transact_time),
+        detail=order.status,
     )
+
+
+def listed_orders(body: bytes, market: Market, wanted: Collection[str]) -> list[OrderReport]:
+    """Read the wanted orders of a market's list, without their fills; what cannot be read is left out."""
+    found = []
+    for raw in decode(body, list[msgspec.Raw]):
+        try:
+            order = decode(bytes(raw), Order)
+            if order.client_order_id in wanted:
+                own_id = order.client_order_id or ""
+                found.append(found_order(order, [], market, client_order_id=own_id))
+        except UnreadableError:
+            continue  # whoever waits for it looks it up by itself in the end
+    return found
 
 
 def _fill(fill: Fill, at: datetime | None) -> FillReport | None:

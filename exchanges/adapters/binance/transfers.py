@@ -21,6 +21,7 @@ from exchanges.transport.decoding import (
     or_zero,
     required,
 )
+from exchanges.transport.paging import Page, read_page
 from exchanges.values import (
     DepositAddress,
     DepositReport,
@@ -115,6 +116,7 @@ def _withdrawal(row: _Withdrawal) -> WithdrawalReport:
         txid=row.tx_id or None,
         address=row.address or None,
         created_at=instant(row.apply_time),
+        detail=str(row.status),
     )
 
 
@@ -153,6 +155,25 @@ def _deposit(row: _Deposit) -> DepositReport:
         detail=detail,
         created_at=from_milliseconds(row.insert_time),
     )
+
+
+def withdrawal_page(body: bytes) -> Page[WithdrawalReport]:
+    """Read a page of withdrawals of all coins."""
+    return read_page(body, lambda raw: _withdrawal(decode(raw, _Withdrawal)), asset_of=coin_of)
+
+
+def deposit_page(body: bytes) -> Page[DepositReport]:
+    """Read a page of deposits of all coins."""
+    return read_page(body, lambda raw: _deposit(decode(raw, _Deposit)), asset_of=coin_of)
+
+
+class _Named(msgspec.Struct):
+    coin: str
+
+
+def coin_of(raw: bytes) -> str:
+    """Read whose row it is. Raises UnreadableError if it does not tell."""
+    return decode(raw, _Named).coin
 
 
 def _sort_key(at: datetime | None) -> str:

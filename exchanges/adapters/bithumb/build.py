@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from exchanges.adapters.krw import build
@@ -15,6 +16,13 @@ ORDER_NAMES = build.OrderNames(
 order = partial(build.order, names=ORDER_NAMES)
 place_order = partial(build.place_order, names=ORDER_NAMES)
 cancel_order = partial(build.cancel_order, names=ORDER_NAMES)
+
+
+def orders(ids: Sequence[str]) -> Request:
+    """Ask for orders by our ids in every state: unless told it shows open ones only."""
+    states = tuple(("states[]", state) for state in ("wait", "watch", "done", "cancel"))
+    besides = (*states, ("limit", str(build.PAGE)))
+    return build.orders("/v1/orders", "client_order_ids", ids, besides=besides)
 
 
 def withdraw(request: WithdrawalRequest, allowed: AllowedAddress) -> Request:

@@ -98,12 +98,16 @@ def placed_order(body: bytes, request: OrderRequest) -> OrderReport:
 
 
 def found_order(body: bytes, *, client_order_id: str) -> OrderReport:
-    """Read the reply to a single-order read.
+    """Read the reply to a single-order read."""
+    return order_as_read(decode(body, Order), client_order_id)
+
+
+def order_as_read(order: Order, client_order_id: str) -> OrderReport:
+    """Turn an order that was read into a report.
 
     `done` with a rest is an immediate order whose rest was cancelled; `done` with nothing executed is
     believed only if all of it is left, otherwise the order is to be read again.
     """
-    order = decode(body, Order)
     status = known(ORDER_STATES, order.state, "state")
     report = order_report(order, VENUE, client_order_id=client_order_id, status=status)
     if status is not OrderStatus.FILLED or report.quantity == report.executed_quantity:

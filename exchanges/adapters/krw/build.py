@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from exchanges.adapters.krw.books import market_code
@@ -117,6 +118,14 @@ def make_address(asset: str, network: str) -> Request:
     )
 
 
-def page(operation: str, path: str, asset: str, number: int) -> Request:
-    """Ask for a page of transfers, newest first, 100 rows each."""
-    return read(operation, path, currency=asset, limit=str(PAGE), page=str(number), order_by="desc")
+def page(operation: str, path: str, asset: str | None, number: int) -> Request:
+    """Ask for a page of transfers of an asset, or of all, newest first, 100 rows each."""
+    of_asset = {} if asset is None else {"currency": asset}
+    paging = {"limit": str(PAGE), "page": str(number), "order_by": "desc"}
+    return read(operation, path, **of_asset, **paging)
+
+
+def orders(path: str, name: str, ids: Sequence[str], *, besides: Params = ()) -> Request:
+    """Ask for several orders, by our ids under the venue's name for a list of them."""
+    params = (*((f"{name}[]", one) for one in ids), *besides)
+    return Request(operation="orders", method="GET", path=path, params=params, is_signed=True)

@@ -6,7 +6,7 @@ Fields may be quoted numbers, bare numbers, null or absent; unknown ones are ign
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal, localcontext
@@ -14,7 +14,14 @@ from decimal import ROUND_DOWN, Decimal, localcontext
 import msgspec
 
 from exchanges.adapters.krw.books import market_of
-from exchanges.transport.decoding import UnreadableError, instant, known, or_zero, required
+from exchanges.transport.decoding import (
+    UnreadableError,
+    decode,
+    instant,
+    known,
+    or_zero,
+    required,
+)
 from exchanges.values import ZERO, FillReport, Market, OrderReport, OrderStatus, Side
 
 FEE_QUANTUM = Decimal("1e-18")
@@ -67,7 +74,22 @@ def order_report(
         executed_quantity=or_zero(order.executed_volume, "executed_volume"),
         fills=_fills(order, market),
         created_at=instant(order.created_at),
+        detail=order.state,
     )
+
+
+def listed_orders(body: bytes, read: Callable[[Order, str], OrderReport]) -> list[OrderReport]:
+    """Read a list of orders that bear an id of ours; what cannot be read is left out."""
+    found = []
+    for raw in decode(body, list[msgspec.Raw]):
+        try:
+            order = decode(bytes(raw), Order)
+            own_id = order.identifier or order.client_order_id
+            if own_id:
+                found.append(read(order, own_id))
+        except UnreadableError:
+            continue  # whoever waits for it looks it up by itself in the end
+    return found
 
 
 def as_open(report: OrderReport) -> OrderReport:

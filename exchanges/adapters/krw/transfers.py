@@ -12,6 +12,7 @@ from decimal import Decimal
 import msgspec
 
 from exchanges.transport.decoding import UnreadableError, decode, instant, known, or_zero, required
+from exchanges.transport.paging import Page, read_page
 from exchanges.values import (
     DepositAddress,
     DepositReport,
@@ -73,26 +74,48 @@ def _withdrawal(row: _Transfer, words: Words) -> WithdrawalReport:
         txid=row.txid or None,
         address=None,
         created_at=instant(row.created_at),
+        detail=row.state,
     )
 
 
 def deposits(body: bytes, words: Words) -> list[DepositReport]:
     """Read a page of deposits."""
-    return [
-        DepositReport(
-            venue=words.venue,
-            venue_deposit_id=str(row.uuid),
-            asset=row.currency,
-            network=row.net_type or "",
-            quantity=required(row.amount, "amount"),
-            status=known(words.deposits, row.state.upper(), "deposit state"),
-            txid=row.txid or None,
-            detail=row.state,
-            created_at=instant(row.created_at),
-            wants_sender=row.state.upper() == words.wants_sender,
-        )
-        for row in decode(body, list[_Transfer])
-    ]
+    return [_deposit(row, words) for row in decode(body, list[_Transfer])]
+
+
+def _deposit(row: _Transfer, words: Words) -> DepositReport:
+    return DepositReport(
+        venue=words.venue,
+        venue_deposit_id=str(row.uuid),
+        asset=row.currency,
+        network=row.net_type or "",
+        quantity=required(row.amount, "amount"),
+        status=known(words.deposits, row.state.upper(), "deposit state"),
+        txid=row.txid or None,
+        detail=row.state,
+        created_at=instant(row.created_at),
+        wants_sender=row.state.upper() == words.wants_sender,
+    )
+
+
+def withdrawal_page(body: bytes, words: Words) -> Page[WithdrawalReport]:
+    """Read a page of withdrawals of all assets."""
+    return read_page(
+        body, lambda raw: _withdrawal(decode(raw, _Transfer), words), asset_of=_asset_of
+    )
+
+
+def deposit_page(body: bytes, words: Words) -> Page[DepositReport]:
+    """Read a page of deposits of all assets."""
+    return read_page(body, lambda raw: _deposit(decode(raw, _Transfer), words), asset_of=_asset_of)
+
+
+class _Named(msgspec.Struct):
+    currency: str
+
+
+def _asset_of(raw: bytes) -> str:
+    return decode(raw, _Named).currency
 
 
 class _DepositAddress(msgspec.Struct):

@@ -8,23 +8,27 @@ from datetime import datetime
 from typing import TypeVar
 
 from exchanges.adapters.krw import books, build, keys as own_keys, listings, transfers, wallets
+from exchanges.adapters.krw.orders import Order, listed_orders
 from exchanges.errors import RefusalReason, RefusedError
+from exchanges.transport import paging
 from exchanges.transport.budget import RateBudget
 from exchanges.transport.calls import Dialect, VenueTransport
 from exchanges.transport.clock import VenueClock
 from exchanges.transport.decoding import UnreadableError, date_header
 from exchanges.transport.http import HttpSender
 from exchanges.transport.limits import VenueLimits
-from exchanges.transport.wire import Keys, Reply
+from exchanges.transport.wire import Keys, Reply, Request
 from exchanges.values import (
     Balance,
     Book,
     DepositAddress,
     DepositReport,
     KeyReport,
+    Listed,
     Listing,
     Market,
     NetworkRules,
+    OrderKey,
     OrderReport,
     OrderRequest,
     WithdrawalReport,
@@ -84,6 +88,14 @@ class KoreanVenue(ABC):
     def _found_order(self, body: bytes, client_order_id: str) -> OrderReport:
         """Read the reply to a single-order read."""
 
+    @abstractmethod
+    def _orders_request(self, ids: Sequence[str]) -> Request:
+        """Ask for up to 100 orders by our ids, whatever became of them."""
+
+    @abstractmethod
+    def _order_as_read(self, order: Order, client_order_id: str) -> OrderReport:
+        """Turn an order of a list into a report."""
+
     def book(self, market: Market, *, depth: int = 15) -> Book:
         """Read the book, at most `depth` levels a side."""
         return self._transport.call(
@@ -131,6 +143,18 @@ class KoreanVenue(ABC):
                 return None
             raise
 
+    def orders(self, keys: Sequence[OrderKey], *, since: datetime) -> Sequence[OrderReport]:
+        """Look several orders up by our ids, a hundred a call; without their fills."""
+        del since  # they are found by their ids alone
+        ids = [key.client_order_id for key in keys]
+        found: list[OrderReport] = []
+        for first in range(0, len(ids), build.PAGE):
+            found += self._transport.call(
+                self._orders_request(ids[first : first + build.PAGE]),
+                lambda reply: listed_orders(reply.body, self._order_as_read),
+            )
+        return found
+
     def cancel_order(self, market: Market, *, client_order_id: str) -> None:
         """Ask to cancel; an order that the venue does not know any more is no error."""
         try:
@@ -161,6 +185,28 @@ class KoreanVenue(ABC):
             operation="verify_deposit",
             reason=RefusalReason.TRAVEL_RULE,
             code="not_offered",
+        )
+
+    def all_withdrawals(self, *, since: datetime) -> Listed[WithdrawalReport]:
+        """List the whole account's withdrawals since an instant, newest first."""
+        return paging.whole(
+            lambda number: self._transport.call(
+                build.page("withdrawals", "/v1/withdraws", None, number),
+                lambda reply: transfers.withdrawal_page(reply.body, self.words),
+            ),
+            since=since,
+            page_rows=build.PAGE,
+        )
+
+    def all_deposits(self, *, since: datetime) -> Listed[DepositReport]:
+        """List the whole account's deposits since an instant, newest first."""
+        return paging.whole(
+            lambda number: self._transport.call(
+                build.page("deposits", "/v1/deposits", None, number),
+                lambda reply: transfers.deposit_page(reply.body, self.words),
+            ),
+            since=since,
+            page_rows=build.PAGE,
         )
 
     def _pages(

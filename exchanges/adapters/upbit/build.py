@@ -15,6 +15,7 @@ ORDER_NAMES = build.OrderNames(
 order = partial(build.order, names=ORDER_NAMES)
 place_order = partial(build.place_order, names=ORDER_NAMES)
 cancel_order = partial(build.cancel_order, names=ORDER_NAMES)
+orders = partial(build.orders, "/v1/orders/uuids", "identifiers")
 
 
 def instruments(market: Market) -> Request:

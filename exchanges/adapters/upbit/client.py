@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from exchanges.adapters.krw import build as common
 from exchanges.adapters.krw.books import market_code
+from exchanges.adapters.krw.orders import Order
 from exchanges.adapters.krw.transfers import withdrawal
 from exchanges.adapters.krw.venue import KoreanVenue, body_of
 from exchanges.adapters.upbit import build, limits, payloads, rules, travel_rule
 from exchanges.adapters.upbit.dialect import VENUE, UpbitDialect
 from exchanges.adapters.upbit.refusals import NOT_FOUND
 from exchanges.errors import NotSentError, OutcomeUnknownError, RefusalReason, RefusedError
-from exchanges.transport.wire import Keys
+from exchanges.transport.wire import Keys, Request
 from exchanges.values import (
     DepositReport,
     KeyReport,
@@ -97,6 +100,12 @@ class UpbitVenue(KoreanVenue):
 
     def _found_order(self, body: bytes, client_order_id: str) -> OrderReport:
         return payloads.found_order(body, client_order_id=client_order_id)
+
+    def _orders_request(self, ids: Sequence[str]) -> Request:
+        return build.orders(ids)
+
+    def _order_as_read(self, order: Order, client_order_id: str) -> OrderReport:
+        return payloads.order_as_read(order, client_order_id)
 
     def withdraw(self, request: WithdrawalRequest) -> WithdrawalReport:
         """Send one withdrawal, once."""

@@ -47,18 +47,22 @@ def placed_order(body: bytes, *, client_order_id: str) -> OrderReport:
     It may lack fills even of an order that filled at once, so a state that claims an end is believed
     only if it shows every fill; otherwise the order counts as OPEN, and the caller reads it again.
     """
-    report = _report(body, client_order_id)
+    report = _report(decode(body, Order), client_order_id)
     return report if report.fills and report.is_final else as_open(report)
 
 
 def found_order(body: bytes, *, client_order_id: str) -> OrderReport:
     """Read the reply to a single-order read."""
-    report = _report(body, client_order_id)
+    return order_as_read(decode(body, Order), client_order_id)
+
+
+def order_as_read(order: Order, client_order_id: str) -> OrderReport:
+    """Turn an order that was read into a report; FILLED with nothing executed is to be read again."""
+    report = _report(order, client_order_id)
     is_contradictory = report.status is OrderStatus.FILLED and not report.executed_quantity
     return as_open(report) if is_contradictory else report
 
 
-def _report(body: bytes, client_order_id: str) -> OrderReport:
-    order = decode(body, Order)
+def _report(order: Order, client_order_id: str) -> OrderReport:
     status = known(ORDER_STATES, order.state, "state")
     return order_report(order, VENUE, client_order_id=client_order_id, status=status)

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from exchanges.values import Market
 from tests.exchanges.payloads import binance, bithumb_private, upbit_private, upbit_public
 from tests.exchanges.raw_server import Behaviour, reply
+
+
+# Binance shows 90 days: a history that is older would not be listed at all.
+AN_HOUR_AGO = datetime.now(UTC) - timedelta(hours=1)
+
+
+def _listed(order: bytes) -> Any:
+    """Give an order as a list of several shows it: without its trades."""
+    return {name: value for name, value in json.loads(order).items() if name != "trades"}
+
 
 CHANCE = {
     "bid_fee": "0.0005",
@@ -31,6 +42,7 @@ UPBIT_ROUTES: dict[str, Any] = {
     "GET /v1/orders/chance": CHANCE,
     "GET /v1/accounts": upbit_private("GET /v1/accounts"),
     "GET /v1/order": upbit_private("GET /v1/order done"),
+    "GET /v1/orders/uuids": [_listed(upbit_private("GET /v1/order done"))],
     "POST /v1/orders": upbit_private("POST /v1/orders (201)"),
     "GET /v1/market/all": upbit_public("GetSymbols"),
     "GET /v1/status/wallet": upbit_private("GET /v1/status/wallet"),
@@ -61,6 +73,7 @@ BITHUMB_ROUTES: dict[str, Any] = {
         {"market": "KRW-XRP", "korean_name": "엑스알피 [리플]", "english_name": "XRP"}
     ],
     "GET /v1/order": bithumb_private("GET /v1/order done"),
+    "GET /v1/orders": [_listed(bithumb_private("GET /v1/order done"))],
     "POST /v2/orders": bithumb_private("POST /v2/orders (201)"),
     "GET /v1/withdraws": [json.loads(bithumb_private("GET /v1/withdraw done"))],
     "GET /v1/deposits": [json.loads(bithumb_private("GET /v1/deposits"))],
@@ -80,6 +93,7 @@ BINANCE_ROUTES: dict[str, Any] = {
     "GET /sapi/v1/asset/tradeFee": binance("wallet", "trade_fee", symbol="LTCBTC"),
     "GET /api/v3/account": binance("spot", "get_account"),
     "GET /api/v3/order": binance("spot", "get_order", status="FILLED", **LTC_ORDER),
+    "GET /api/v3/allOrders": binance("spot", "all_orders", status="FILLED", **LTC_ORDER),
     "GET /api/v3/myTrades": binance("spot", "my_trades"),
     "POST /api/v3/order": binance("spot", "new_order", symbol="LTCBTC", clientOrderId="kimp-1"),
     "GET /sapi/v1/capital/config/getall": binance("wallet", "all_coins_information", coin="XRP"),
@@ -87,8 +101,12 @@ BINANCE_ROUTES: dict[str, Any] = {
     "GET /sapi/v1/capital/withdraw/address/list": binance(
         "wallet", "fetch_withdraw_address_list", coin="XRP"
     ),
-    "GET /sapi/v1/capital/withdraw/history": binance("wallet", "withdraw_history", coin="XRP"),
-    "GET /sapi/v1/capital/deposit/hisrec": binance("wallet", "deposit_history", coin="XRP"),
+    "GET /sapi/v1/capital/withdraw/history": binance(
+        "wallet", "withdraw_history", coin="XRP", applyTime=f"{AN_HOUR_AGO:%Y-%m-%d %H:%M:%S}"
+    ),
+    "GET /sapi/v1/capital/deposit/hisrec": binance(
+        "wallet", "deposit_history", coin="XRP", insertTime=int(AN_HOUR_AGO.timestamp()) * 1000
+    ),
     "POST /sapi/v1/capital/withdraw/apply": binance("wallet", "withdraw"),
     "GET /sapi/v1/localentity/questionnaire-requirements": {"questionnaireCountryCode": "NIL"},
     "GET /sapi/v1/account/apiRestrictions": binance("wallet", "get_api_key_permission"),

@@ -24,6 +24,7 @@ from exchanges.values import (
     ZERO,
     DepositAddress,
     Market,
+    OrderKey,
     OrderReport,
     OrderRequest,
     OrderStatus,
@@ -220,6 +221,31 @@ def test_a_key_says_as_much_of_itself_as_the_venue_tells(case: Case) -> None:
     assert (told.may_trade is None, told.may_withdraw is None) == (is_korean, is_korean)
 
 
+def test_several_orders_are_looked_up_by_our_ids_and_an_unknown_one_is_left_out(case: Case) -> None:
+    final = case.final_order()
+    keys = [OrderKey(market=case.market, client_order_id=one) for one in (case.known_id, "never")]
+    (found,) = case.venue.orders(keys, since=utc_now() - timedelta(minutes=10))
+    assert found.client_order_id == case.known_id
+    assert (found.venue_order_id, found.market) == (final.venue_order_id, case.market)
+    assert (found.status, found.executed_quantity) == (final.status, final.executed_quantity)
+    assert not found.is_final, "a list shows no fills, so nothing may be settled by it"
+    assert found.detail
+
+
+def test_transfers_of_the_whole_account_are_those_of_every_asset(case: Case) -> None:
+    pairs = (
+        (case.venue.all_withdrawals(since=LONG_AGO), case.venue.withdrawals),
+        (case.venue.all_deposits(since=LONG_AGO), case.venue.deposits),
+    )
+    for listed, of_asset in pairs:
+        assets = {row.asset for row in listed.rows} | {case.asset}
+        apart = [row for asset in sorted(assets) for row in of_asset(asset, since=LONG_AGO)]
+        assert sorted(listed.rows, key=str) == sorted(apart, key=str)
+        instants = [row.created_at for row in listed.rows if row.created_at is not None]
+        assert instants == sorted(instants, reverse=True)
+        assert (listed.unreadable, listed.calls) == (frozenset(), 1)
+
+
 def test_the_venues_clock_is_aware(case: Case) -> None:
     assert case.venue.server_time().utcoffset() == timedelta(0)
 
@@ -304,6 +330,8 @@ def test_coins_bought_in_korea_are_sent_to_the_venue_abroad(
     ]
     assert listed[0].venue_withdrawal_id == sent.venue_withdrawal_id
     assert listed[0].txid
+    for listed in (korea.all_withdrawals(since=LONG_AGO), world.all_deposits(since=LONG_AGO)):
+        assert "ETH" in {row.asset for row in listed.rows}
     left = korea.balances().get("ETH")
     assert left is None or left.free + left.locked == 0
     korea.close()
