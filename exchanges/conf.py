@@ -73,6 +73,11 @@ def stream_url(venue: str) -> str:
     return str(getattr(settings, f"KIMP_{venue.upper()}_STREAM_URL"))
 
 
+def account_stream_url(venue: str) -> str:
+    """Give where a live venue's private stream is, as https: Binance's has a host of its own."""
+    return str(settings.KIMP_BINANCE_WS_API_URL) if venue == "binance" else stream_url(venue)
+
+
 def frankfurter_url() -> str:
     """Give the first source of the official rate; the simulator's unless live."""
     return settings.KIMP_FX_FRANKFURTER_URL or f"{simulator_url()}/fx/usdkrw"

@@ -33,6 +33,11 @@ STREAM_CONNECTS = Counter(
     "WebSocket connections made, by why the one before had ended.",
     ["venue", "after"],
 )
+PRIVATE_STREAM_CONNECTS = Counter(
+    "kimp_private_stream_connects_total",
+    "Connections to private streams that were taken, by why the one before had ended.",
+    ["venue", "after"],
+)
 STREAM_READS = Counter(
     "kimp_stream_reads_total",
     "Books read by request in place of a stream, or to begin from.",

@@ -12,5 +12,6 @@ STREAMS = {
     "bithumb": "https://ws-api.bithumb.com",
     "binance": "https://stream.binance.com:9443",
 }
+BINANCE_WS_API = "https://ws-api.binance.com"
 FRANKFURTER = "https://api.frankfurter.dev/v1/latest?base=USD&symbols=KRW"
 OPEN_ER_API = "https://open.er-api.com/v6/latest/USD"

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from exchanges.hints import Hint, StreamRequest
 from exchanges.values import (
     Balance,
     Book,
@@ -102,6 +103,15 @@ class Venue(Protocol):
 
     def key_report(self) -> KeyReport:
         """Read what the venue tells of our own key. Signed; reads only."""
+
+    def stream_request(self) -> StreamRequest:
+        """Give how to ask for the account's private stream, proof included; made anew for each connection."""
+
+    def hint(self, frame: bytes) -> Hint | None:
+        """Read what a frame of the private stream is about; None: nothing of the account's.
+
+        Raises RefusedError where the venue does not let us listen.
+        """
 
     def server_time(self) -> datetime:
         """Read the venue's clock."""

@@ -178,6 +178,11 @@ def _held(code: str) -> _Held:
     return kept[code]
 
 
+def symbol(code: str, asset: str) -> str:
+    """Give a venue's own symbol of an asset, as its streams name it."""
+    return naming.names(code).symbol(asset)
+
+
 def use_streams(books: StreamedBooks | None) -> None:
     """Let `book` look at streamed books first; None: read every book."""
     _shared.books = books
@@ -213,6 +218,12 @@ def public_venue(code: str, base_url: str) -> Venue:
 def stream_url(code: str) -> str:
     """Give where a venue's streams are, as `ws(s)://host`. Raises NotSentError as `venue` does."""
     url = conf.stream_url(code) if is_live() else _account(code).base_url
+    return url.rstrip("/").replace("http", "ws", 1)
+
+
+def account_stream_url(code: str) -> str:
+    """Give where a venue's private stream is, as `ws(s)://host`. Raises NotSentError as `venue` does."""
+    url = conf.account_stream_url(code) if is_live() else _account(code).base_url
     return url.rstrip("/").replace("http", "ws", 1)
 
 

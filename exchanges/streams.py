@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from exchanges import official, registry
+from exchanges.feeds.account import Account, AccountStream
 from exchanges.feeds.hub import Feeds, Source
 from exchanges.feeds.states import State
+from exchanges.hints import Hint
 from exchanges.port import Venue
 from exchanges.values import Book, Market
 
@@ -28,6 +30,25 @@ def stop(feeds: Feeds) -> None:
     """End the feeds; books are read again."""
     registry.use_streams(None)
     feeds.stop()
+
+
+def listen(code: str, tell: Callable[[Hint], None]) -> AccountStream:
+    """Listen to the private stream of a venue's account; what it hints at is told in its own thread.
+
+    It speaks the venue's own names.
+    """
+    account = Account(
+        venue=code,
+        endpoint=lambda: (
+            registry.account_stream_url(code),
+            registry.adapter(code).stream_request(),
+        ),
+        hint=lambda frame: registry.adapter(code).hint(frame),
+        release=registry.release,
+    )
+    stream = AccountStream(account, tell)
+    stream.start()
+    return stream
 
 
 def public_sources(places: Mapping[str, str]) -> list[Source]:

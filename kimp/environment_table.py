@@ -115,6 +115,8 @@ TABLE: tuple[Setting, ...] = (
     _row("KIMP_UPBIT_STREAM_URL", Kind.URL, "Upbit's streams, when live, https for wss; https://api.upbit.com if not set", None),
     _row("KIMP_BITHUMB_STREAM_URL", Kind.URL, "Bithumb's streams, when live; https://ws-api.bithumb.com if not set", None),
     _row("KIMP_BINANCE_STREAM_URL", Kind.URL, "Binance's streams, when live; https://stream.binance.com:9443 if not set", None),
+    _row("KIMP_BINANCE_WS_API_URL", Kind.URL, "Binance's user events, when live; https://ws-api.binance.com if not set", None),
+    _row("KIMP_PRIVATE_STREAMS", Kind.FLAG, "let the venues' private streams hint at news; without them it is found by looking alone", "1"),
     _row("KIMP_FX_FRANKFURTER_URL", Kind.URL, "official USD/KRW, first source; the simulator's unless live", None),
     _row("KIMP_FX_ERAPI_URL", Kind.URL, "official USD/KRW, second source; the simulator's unless live", None),
     _row("KIMP_FX_EXIMBANK_URL", Kind.URL, "official USD/KRW, third source, if there is a key", "https://oapi.koreaexim.go.kr/site/program/financial/exchangeJSON"),

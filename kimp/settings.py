@@ -136,6 +136,7 @@ KIMP_SCENARIO = _env.text("KIMP_SCENARIO")
 _live = {
     **{f"KIMP_{venue.upper()}_BASE_URL": url for venue, url in official.REST.items()},
     **{f"KIMP_{venue.upper()}_STREAM_URL": url for venue, url in official.STREAMS.items()},
+    "KIMP_BINANCE_WS_API_URL": official.BINANCE_WS_API,
     "KIMP_FX_FRANKFURTER_URL": official.FRANKFURTER,
     "KIMP_FX_ERAPI_URL": official.OPEN_ER_API,
 }
@@ -168,6 +169,10 @@ KIMP_BITHUMB_STREAM_URL = _env.text("KIMP_BITHUMB_STREAM_URL") or _defaults.get(
 KIMP_BINANCE_STREAM_URL = _env.text("KIMP_BINANCE_STREAM_URL") or _defaults.get(
     "KIMP_BINANCE_STREAM_URL", ""
 )
+KIMP_BINANCE_WS_API_URL = _env.text("KIMP_BINANCE_WS_API_URL") or _defaults.get(
+    "KIMP_BINANCE_WS_API_URL", ""
+)
+KIMP_PRIVATE_STREAMS = _env.flag("KIMP_PRIVATE_STREAMS")
 KIMP_FX_FRANKFURTER_URL = (
     _env.text("KIMP_FX_FRANKFURTER_URL") or _defaults["KIMP_FX_FRANKFURTER_URL"]
 )

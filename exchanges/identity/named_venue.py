@@ -13,6 +13,7 @@ from datetime import datetime
 from msgspec import structs
 
 from exchanges.errors import UnprovenAssetError
+from exchanges.hints import Hint, StreamRequest
 from exchanges.identity.names import Names
 from exchanges.port import Venue
 from exchanges.values import (
@@ -167,6 +168,17 @@ class NamedVenue:
     def key_report(self) -> KeyReport:
         """Read what the venue tells of our own key."""
         return self._venue.key_report()
+
+    def stream_request(self) -> StreamRequest:
+        """Give how to ask for the private stream."""
+        return self._venue.stream_request()
+
+    def hint(self, frame: bytes) -> Hint | None:
+        """Read what a frame is about."""
+        names, found = self._names(), self._venue.hint(frame)
+        if found is None or found.assets is None:
+            return found
+        return replace(found, assets=frozenset(names.asset(symbol) for symbol in found.assets))
 
     def server_time(self) -> datetime:
         """Read the venue's clock."""

@@ -7,11 +7,21 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 
-from exchanges.adapters.binance import build, key, limits, networks, payloads, rules, transfers
+from exchanges.adapters.binance import (
+    account_stream,
+    build,
+    key,
+    limits,
+    networks,
+    payloads,
+    rules,
+    transfers,
+)
 from exchanges.adapters.binance.dialect import VENUE, BinanceDialect
 from exchanges.adapters.binance.local_entity import LocalEntity
 from exchanges.adapters.binance.refusals import CANCEL_REFUSED, ORDER_NOT_FOUND
 from exchanges.errors import RefusedError
+from exchanges.hints import Hint, StreamRequest
 from exchanges.transport.budget import RateBudget
 from exchanges.transport.calls import VenueTransport
 from exchanges.transport.clock import VenueClock
@@ -80,8 +90,9 @@ class BinanceVenue:
         self._clock = clock
         self._budget = budget or RateBudget(VENUE)
         self._venue_clock = venue_clock or VenueClock(VENUE, wall=clock)
+        self._dialect = BinanceDialect(keys, self._venue_clock.stamp)
         self._transport = VenueTransport(
-            BinanceDialect(keys, self._venue_clock.stamp),
+            self._dialect,
             HttpSender(base_url),
             clock=clock,
             budget=self._budget,
@@ -193,8 +204,8 @@ class BinanceVenue:
         """Look several orders up by our ids, a market a call (a day back at most); without their fills."""
         since = max(since, self._clock() - A_DAY)
         found: list[OrderReport] = []
-        for market in sorted({key.market for key in keys}):
-            wanted = {key.client_order_id for key in keys if key.market == market}
+        for market in sorted({one.market for one in keys}):
+            wanted = {one.client_order_id for one in keys if one.market == market}
             found += self._transport.call(
                 build.orders(market, since),
                 partial(_wanted_orders, market, wanted),
@@ -242,6 +253,14 @@ class BinanceVenue:
     def verify_deposit(self, deposit: DepositReport, *, sender: str) -> DepositReport:
         """Answer the questionnaire of a deposit that a local entity holds."""
         return self._entity.verify_deposit(deposit, sender)
+
+    def stream_request(self) -> StreamRequest:
+        """Give how to ask for the user's events: the first message is signed (there are no listen keys)."""
+        return account_stream.request(self._dialect.signed_params())
+
+    def hint(self, frame: bytes) -> Hint | None:
+        """Read what a frame of the user's events is about."""
+        return account_stream.hint(frame)
 
     def all_withdrawals(self, *, since: datetime) -> Listed[WithdrawalReport]:
         """List the whole account's withdrawals since an instant (90 days back at most), newest first."""

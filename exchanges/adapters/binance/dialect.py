@@ -46,6 +46,16 @@ class BinanceDialect:
         signed = f"{text}&signature={signature(self._keys.secret, text)}"
         return _wire(request, signed, {"X-MBX-APIKEY": self._keys.access})
 
+    def signed_params(self) -> dict[str, str | int]:
+        """Give the parameters of a message of the WebSocket API: signed in alphabetical order."""
+        stamped: dict[str, str | int] = {
+            "apiKey": self._keys.access,
+            "recvWindow": RECEIVE_WINDOW_MS,
+            "timestamp": to_milliseconds(self._clock()),
+        }
+        text = "&".join(f"{name}={value}" for name, value in stamped.items())
+        return {**stamped, "signature": signature(self._keys.secret, text)}
+
     def verdict(self, reply: Reply) -> Verdict:
         """Read `{"code", "msg"}`."""
         try:

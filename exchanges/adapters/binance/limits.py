@@ -34,6 +34,7 @@ LIMITS = VenueLimits(
         "account": ((WEIGHT, 20),),
         "balances": ((WEIGHT, 20),),
         "order": ((WEIGHT, 4),),
+        "orders": ((WEIGHT, 20),),
         "trades": ((WEIGHT, 20),),
         "order_limits": ((WEIGHT, 40),),
         # Nothing on success, 1 otherwise; the counts of orders come first for what is shown.

@@ -52,6 +52,7 @@ class BithumbVenue(KoreanVenue):
     limits = limits.LIMITS
     words = payloads.WORDS
     order_names = build.ORDER_NAMES
+    account_stream_path = "/websocket/v2/private"
     unknown_orders = NOT_FOUND
     order_rule = ORDER_RULE
     withdrawal_rule = WITHDRAWAL_RULE

@@ -7,9 +7,18 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from exchanges.adapters.krw import books, build, keys as own_keys, listings, transfers, wallets
+from exchanges.adapters.krw import (
+    account_stream,
+    books,
+    build,
+    keys as own_keys,
+    listings,
+    transfers,
+    wallets,
+)
 from exchanges.adapters.krw.orders import Order, listed_orders
 from exchanges.errors import RefusalReason, RefusedError
+from exchanges.hints import Hint, StreamRequest
 from exchanges.transport import paging
 from exchanges.transport.budget import RateBudget
 from exchanges.transport.calls import Dialect, VenueTransport
@@ -47,6 +56,7 @@ class KoreanVenue(ABC):
     demands_allow_list: bool | None = None  # of callers' addresses, for every key; None: not known
     words: transfers.Words
     order_names: build.OrderNames
+    account_stream_path: str
     unknown_orders: frozenset[str]  # its errors that say "no such order"
 
     def __init__(
@@ -62,8 +72,10 @@ class KoreanVenue(ABC):
         self._clock = clock
         self._access = keys.access
         self._venue_clock = venue_clock or VenueClock(self.code, wall=clock, reads_dates=True)
+        dialect = self._dialect(keys)
+        self._sign = dialect.sign
         self._transport = VenueTransport(
-            self._dialect(keys),
+            dialect,
             HttpSender(base_url),
             clock=clock,
             budget=budget,
@@ -186,6 +198,14 @@ class KoreanVenue(ABC):
             reason=RefusalReason.TRAVEL_RULE,
             code="not_offered",
         )
+
+    def stream_request(self) -> StreamRequest:
+        """Give how to ask for the private stream: the token goes with the connection."""
+        return account_stream.request(self.account_stream_path, self._sign)
+
+    def hint(self, frame: bytes) -> Hint | None:
+        """Read what a frame of the private stream is about."""
+        return account_stream.hint(frame, self.code)
 
     def all_withdrawals(self, *, since: datetime) -> Listed[WithdrawalReport]:
         """List the whole account's withdrawals since an instant, newest first."""

@@ -49,6 +49,7 @@ class UpbitVenue(KoreanVenue):
     limits = limits.LIMITS
     words = payloads.WORDS
     order_names = build.ORDER_NAMES
+    account_stream_path = "/websocket/v1/private"
     unknown_orders = NOT_FOUND
     order_rule = ORDER_RULE
     withdrawal_rule = WITHDRAWAL_RULE

@@ -50,6 +50,7 @@ def _shown(name: str, text: str) -> str:
     derived = {"KIMP_HOME", "KIMP_SESSION_ID", "KIMP_PORT", "KIMP_PUBLIC_URL"}
     derived |= {"KIMP_UPBIT_BASE_URL", "KIMP_BITHUMB_BASE_URL", "KIMP_BINANCE_BASE_URL"}
     derived |= {"KIMP_UPBIT_STREAM_URL", "KIMP_BITHUMB_STREAM_URL", "KIMP_BINANCE_STREAM_URL"}
+    derived |= {"KIMP_BINANCE_WS_API_URL"}
     derived |= {"KIMP_FX_FRANKFURTER_URL", "KIMP_FX_ERAPI_URL", "KIMP_FX_EXIMBANK_URL"}
     if text or name not in derived:
         return text

@@ -11,7 +11,6 @@ from exchanges.values import Market
 from tests.exchanges.payloads import binance, bithumb_private, upbit_private, upbit_public
 from tests.exchanges.raw_server import Behaviour, reply
 
-
 # Binance shows 90 days: a history that is older would not be listed at all.
 AN_HOUR_AGO = datetime.now(UTC) - timedelta(hours=1)
 

@@ -330,8 +330,8 @@ def test_coins_bought_in_korea_are_sent_to_the_venue_abroad(
     ]
     assert listed[0].venue_withdrawal_id == sent.venue_withdrawal_id
     assert listed[0].txid
-    for listed in (korea.all_withdrawals(since=LONG_AGO), world.all_deposits(since=LONG_AGO)):
-        assert "ETH" in {row.asset for row in listed.rows}
+    for whole in (korea.all_withdrawals(since=LONG_AGO), world.all_deposits(since=LONG_AGO)):
+        assert "ETH" in {row.asset for row in whole.rows}
     left = korea.balances().get("ETH")
     assert left is None or left.free + left.locked == 0
     korea.close()

@@ -94,6 +94,8 @@ def test_a_local_entitys_held_deposit_is_released_by_a_questionnaire(
     world.venue("upbit").withdraw(world.withdrawal("upbit"))
     held = world.deposit("binance", held=True)
     assert held.wants_sender
+    whole = world.venue("binance").all_deposits(since=utc_now() - timedelta(hours=1))
+    assert held in whole.rows
     told = world.venue("binance").verify_deposit(held, sender="upbit")
     assert (told.status, told.wants_sender) == (DepositStatus.PENDING, False)
     world.deposit("binance", held=False)
@@ -203,7 +205,11 @@ def record(**facts: Any) -> dict[str, Any]:
 def history(*local: dict[str, Any], general: list[dict[str, Any]]) -> list[WithdrawalReport]:
     routes = {HISTORY: answer(list(local)), CAPITAL_HISTORY: answer(general)}
     with serving(by_path(entity(routes))) as server:
-        return list(binance(server).withdrawals("XRP", since=NOW - timedelta(days=1)))
+        venue, since = binance(server), NOW - timedelta(days=1)
+        rows = list(venue.withdrawals("XRP", since=since))
+        whole = venue.all_withdrawals(since=since)
+    assert (list(whole.rows), whole.unreadable, whole.calls) == (rows, frozenset(), 2)
+    return rows
 
 
 @pytest.mark.parametrize(

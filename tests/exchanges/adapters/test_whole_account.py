@@ -46,6 +46,7 @@ ROWS: dict[str, tuple[Callable[..., Any], str, dict[str, Any], str]] = {
         global_venue, "all_deposits", _binance_rows("deposit_history"), "coin",
     ),
 }  # fmt: skip
+NO_QUESTIONNAIRE = reply(b'{"questionnaireCountryCode":"NIL"}')
 LONG_AGO = datetime(2019, 1, 1, tzinfo=UTC)
 
 
@@ -54,7 +55,8 @@ def test_a_row_in_words_we_do_not_know_hides_its_own_asset_and_no_other(kind: st
     make, method, row, asset = ROWS[kind]
     state = "status" if asset == "coin" else "state"
     odd = {**row, asset: "ODD", state: 42 if asset == "coin" else "SOMETHING_NEW"}
-    with raw_server(reply(json.dumps([odd, {**row, asset: "XRP"}]).encode())) as server:
+    rows = json.dumps([odd, {**row, asset: "XRP"}]).encode()
+    with raw_server(reply(rows), NO_QUESTIONNAIRE) as server:
         venue = make(server)
         listed = getattr(venue, method)(since=LONG_AGO)
         venue.close()
@@ -92,7 +94,8 @@ def test_korean_pages_of_all_assets_go_back_to_the_instant_asked_for() -> None:
 def test_binance_pages_of_all_coins_go_on_by_offset() -> None:
     full = [_binance_rows("withdraw_history", id=str(number)) for number in range(1000)]
     rest = [_binance_rows("withdraw_history", id="last")]
-    with raw_server(*(reply(json.dumps(rows).encode()) for rows in (full, rest))) as server:
+    pages = [reply(json.dumps(rows).encode()) for rows in (full, rest)]
+    with raw_server(*pages, NO_QUESTIONNAIRE) as server:
         venue = global_venue(server)
         listed = venue.all_withdrawals(since=LONG_AGO)
         venue.close()

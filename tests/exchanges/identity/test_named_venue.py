@@ -16,7 +16,14 @@ from exchanges.identity.listed import Standing, Tie
 from exchanges.identity.named_venue import NamedVenue
 from exchanges.identity.names import names_of
 from exchanges.transport.wire import Keys
-from exchanges.values import DepositAddress, Market, OrderRequest, Side, WithdrawalRequest
+from exchanges.values import (
+    DepositAddress,
+    Market,
+    OrderKey,
+    OrderRequest,
+    Side,
+    WithdrawalRequest,
+)
 from tests.exchanges.payloads import upbit_private
 from tests.exchanges.raw_server import RawServer, by_path, reply, serving
 
@@ -44,9 +51,17 @@ ROUTES: dict[str, Any] = {
 def server() -> Iterator[RawServer]:
     order = json.loads(upbit_private("POST /v1/orders (201)"))
     sent = json.loads(upbit_private("POST /v1/withdraws/coin (201)"))
+    done = json.loads(upbit_private("GET /v1/order done"))
+    came = json.loads(upbit_private("GET /v1/deposits"))
     routes = {
         **ROUTES,
         "POST /v1/orders": {**order, "market": "KRW-TETHER", "identifier": "k1"},
+        "GET /v1/orders/uuids": [{**done, "market": "KRW-TETHER", "identifier": "k1"}],
+        "GET /v1/withdraws": [{**sent, "currency": "TETHER", "net_type": "TRC20"}],
+        "GET /v1/deposits": [
+            {**came, "currency": "TETHER", "net_type": "TRC20"},
+            {**came, "currency": "USDT", "net_type": "ETH", "state": "A_NEW_WORD"},
+        ],
         "POST /v1/withdraws/coin": {**sent, "currency": "TETHER", "net_type": "TRC20"},
     }
     behaviours = {path: reply(json.dumps(body).encode()) for path, body in routes.items()}
@@ -134,3 +149,24 @@ def test_a_sale_needs_no_new_proof_but_a_block_stops_it(server: RawServer) -> No
     with pytest.raises(UnprovenAssetError):
         blocked.place_order(order(Side.SELL))
     blocked.close()
+
+
+def test_what_is_listed_of_the_whole_account_is_in_our_codes(server: RawServer) -> None:
+    named, since = venue(server), datetime(2019, 1, 1, tzinfo=UTC)
+    sent, came = named.all_withdrawals(since=since), named.all_deposits(since=since)
+    assert [(row.asset, row.network) for row in sent.rows] == [("USDT", "TRX")]
+    assert [(row.asset, row.network) for row in came.rows] == [("USDT", "TRX")]
+    assert came.unreadable == {"USDT?"}, "another coin's row must not hide ours"
+    keys = [OrderKey(market=Market("USDT", "KRW"), client_order_id="k1")]
+    assert [row.market for row in named.orders(keys, since=since)] == [Market("USDT", "KRW")]
+    named.close()
+
+
+def test_a_hint_is_about_our_assets(server: RawServer) -> None:
+    named = venue(server)
+    frame = {"type": "myAsset", "assets": [{"currency": "TETHER"}, {"currency": "USDT"}]}
+    hint = named.hint(json.dumps(frame).encode())
+    assert hint is not None
+    assert hint.assets == frozenset({"USDT", "USDT?"})
+    assert named.stream_request().path == "/websocket/v1/private"
+    named.close()
