@@ -63,9 +63,19 @@ def worker_threads() -> int:
     return int(settings.KIMP_WORKER_THREADS)
 
 
+def venue_deadline_seconds() -> int:
+    """Return how long one call of a venue may take."""
+    return int(settings.KIMP_VENUE_DEADLINE_SECONDS)
+
+
 def is_live() -> bool:
     """Say whether the environment asks for live trading; the database must agree."""
     return bool(settings.KIMP_LIVE)
+
+
+def private_streams() -> bool:
+    """Say whether private streams are listened to."""
+    return bool(settings.KIMP_PRIVATE_STREAMS)
 
 
 def port() -> int:

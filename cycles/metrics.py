@@ -9,6 +9,7 @@ from prometheus_client import (
     REGISTRY,
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     multiprocess,
     start_http_server,
@@ -25,6 +26,21 @@ CLAIMS = Counter("kimp_claims", "Cycles leased.", ["role"])
 SAMPLES = Counter("kimp_samples", "Premium samples written.", ["asset", "korea_venue"])
 TASK_SECONDS = Histogram(
     "kimp_task_seconds", "Scheduled tasks.", ["task", "outcome"], buckets=_SECONDS
+)
+LOOKS = Counter(
+    "kimp_watch_looks",
+    "Looks at a venue for all cycles at once, by what they came to.",
+    ["venue", "kind", "outcome"],
+)
+HINTS = Counter(
+    "kimp_watch_hints", "Events of private streams that made a look due at once.", ["venue", "kind"]
+)
+WOKEN = Counter("kimp_cycles_woken", "Cycles woken before their time, by what was seen.", ["by"])
+LISTENING = Gauge(
+    "kimp_private_streams_open",
+    "1 while this process hears a venue's private stream; 0 everywhere: looks alone.",
+    ["venue"],
+    multiprocess_mode="livesum",
 )
 ALERTS = Counter("kimp_alerts_sent", "Attempts to deliver an alert.", ["outcome"])
 

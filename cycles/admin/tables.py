@@ -11,6 +11,7 @@ from cycles.admin import (
     people_tables,
     policy_tables,
     vouching_tables,
+    watch_tables,
 )
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "people_tables",
     "policy_tables",
     "vouching_tables",
+    "watch_tables",
 ]

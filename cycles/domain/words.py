@@ -207,3 +207,12 @@ class Role(TextChoices):
     INITIATOR = "initiator", _("initiator")
     FINALIZER = "finalizer", _("finalizer")
     WORKER = "worker", _("worker")
+
+
+class WatchKind(TextChoices):
+    """What a venue is watched for; STREAM: whose private stream is listened to, and by whom."""
+
+    WITHDRAWALS = "WITHDRAWALS", _("withdrawals")
+    DEPOSITS = "DEPOSITS", _("deposits")
+    ORDERS = "ORDERS", _("orders")
+    STREAM = "STREAM", _("stream")

@@ -20,6 +20,11 @@ from cycles import conf, metrics
 from cycles.domain.words import Role
 from cycles.errors import CycleError
 from cycles.services import desk, feeding, seeding
+from cycles.services.hearing import Ears
+from cycles.services.venue_watcher import VenueWatcher
+from cycles.services.working import Worker
+
+WATCHER_SECONDS = 4.0  # to end its looks and streams
 
 log = structlog.get_logger(__name__)
 
@@ -80,6 +85,28 @@ class DrivingCommand(RoleCommand):
         """Remember the way of reading, then run."""
         self.streams = bool(options["streams"])
         super().handle(*args, **options)
+
+    @contextmanager
+    def watching(self, worker: Worker) -> Iterator[None]:
+        """Look at the venues for all cycles meanwhile, prompted by their private streams."""
+        watcher = VenueWatcher(ears=self._ears(), stop=worker.stop, outage=worker.outage)
+        thread = threading.Thread(target=watcher.run, name="watcher", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            worker.stop.set()
+            thread.join(WATCHER_SECONDS)
+
+    def _ears(self) -> Ears | None:
+        """Give what listens to private streams, where the settings and the libraries let it."""
+        if not conf.private_streams():
+            return None
+        try:
+            return Ears(listen=load_streams().listen)
+        except CommandError as error:
+            log.info("private_streams.off", why=str(error))
+            return None
 
     @contextmanager
     def streaming(self) -> Iterator[None]:

@@ -9,6 +9,7 @@ from cycles.models.journal import ExchangeCall, Fill, Retry, Transition
 from cycles.models.ledger import Account, Entry, Posting
 from cycles.models.policy import Desk, Pause, PolicyVersion
 from cycles.models.sample import PremiumSample
+from cycles.models.seen import SeenDeposit, SeenOrder, SeenWithdrawal, VenueWatch
 from cycles.models.step import Step
 from cycles.models.vouching import AddressConfirmation, DepositVerification
 
@@ -31,6 +32,10 @@ __all__ = [
     "Posting",
     "PremiumSample",
     "Retry",
+    "SeenDeposit",
+    "SeenOrder",
+    "SeenWithdrawal",
     "Step",
     "Transition",
+    "VenueWatch",
 ]

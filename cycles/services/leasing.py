@@ -7,7 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Case, F, Q, QuerySet, When
 from django.db.models.functions import Now
 
 from cycles import conf
@@ -68,12 +68,15 @@ def renew(owner: str, cycle_ids: Sequence[UUID]) -> int:
 def release(lease: Lease, *, wake_in: timedelta | None) -> bool:
     """Hand a cycle back, to be looked at again after `wake_in` (None: as it stands).
 
-    Does nothing when the lease is lost already. A wake-up that someone moved nearer meanwhile is
-    theirs: only the holder of the fence writes here, so it cannot be.
+    Does nothing when the lease is lost already. One that was woken while it was in hand
+    (`waking.wake`) stays due: a claimed cycle was due before its lease began. Where the lease was renewed
+    since, its own wake-up finds what it was woken for.
     """
     changes: dict[str, object] = {"lease_owner": "", "lease_expires_at": None}
     if wake_in is not None:
-        changes["wake_at"] = Now() + wake_in
+        leased_at = F("lease_expires_at") - timedelta(seconds=conf.lease_seconds())
+        was_woken = When(wake_at__gt=leased_at, then=F("wake_at"))
+        changes["wake_at"] = Case(was_woken, default=Now() + wake_in)
     return bool(
         Cycle.objects.filter(pk=lease.cycle_id, lease_owner=lease.owner, fence=lease.fence).update(
             **changes

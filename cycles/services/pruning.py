@@ -5,14 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.db.models import Q
 from django.db.models.functions import Now
 
-from cycles.models import Heartbeat, IdempotencyRecord, PremiumSample
+from cycles.models import (
+    Heartbeat,
+    IdempotencyRecord,
+    PremiumSample,
+    SeenDeposit,
+    SeenOrder,
+    SeenWithdrawal,
+)
 from exchanges.models import VenueClock
 
 IDEMPOTENCY_KEPT = timedelta(hours=72)
 HEARTBEATS_KEPT = timedelta(days=1)
 SAMPLES_KEPT = timedelta(days=30)
+SEEN_KEPT = timedelta(days=100)  # longer than any venue shows its history
 CLOCKS_KEPT = timedelta(days=7)  # of hosts that are gone
 
 
@@ -24,6 +33,7 @@ class Pruned:
     heartbeats: int
     samples: int
     clocks: int
+    seen: int
 
 
 def prune() -> Pruned:
@@ -37,4 +47,12 @@ def prune() -> Pruned:
         heartbeats=beats,
         samples=samples.delete()[0],
         clocks=clocks,
+        seen=_forget_seen(),
     )
+
+
+def _forget_seen() -> int:
+    """Delete what venues showed so long ago that none shows it any more."""
+    old = Q(changed_at__lt=Now() - SEEN_KEPT)
+    tables = (SeenDeposit.objects, SeenOrder.objects, SeenWithdrawal.objects)
+    return sum(rows.filter(old).delete()[0] for rows in tables)

@@ -18,6 +18,7 @@ from django.db.models.functions import Now
 from cycles.domain.progress import GO_ON, Progress, failed, not_asked, waiting
 from cycles.domain.words import CallOutcome, FailureClass, Operation
 from cycles.models import Cycle, ExchangeCall
+from cycles.services import seeing
 from cycles.services.calling import SEND_WITHIN, Noted, write_outcome
 from cycles.services.locking import in_transaction, lock_cycle
 from exchanges import registry
@@ -41,6 +42,7 @@ class Evidence:
     is_absent: bool = False
     ambiguity: str = ""
     doubt: str = ""  # why what was found is not adopted yet
+    as_of: datetime | None = None  # when a look began that would have shown a withdrawal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,8 @@ class ReconcileReport:
 def reconcile(call: ExchangeCall) -> Progress:
     """Ask the venue what became of a call and write it down; the caller then goes on or waits."""
     venue = registry.venue(call.venue)
+    if call.noted_at is None:  # what a look shows counts from here on: its worker is gone
+        record(call, Noted(outcome=CallOutcome.UNKNOWN, error=call.error))
     age = _age(call)
     try:
         with registry.settling():
@@ -67,7 +71,6 @@ def reconcile(call: ExchangeCall) -> Progress:
     if evidence.is_absent:
         record(call, Noted(outcome=CallOutcome.ABSENT, error="never accepted, by the venue's rule"))
         return GO_ON
-    record(call, Noted(outcome=CallOutcome.UNKNOWN, error=call.error))
     return _undecided(venue, call, evidence, age)
 
 
@@ -75,7 +78,10 @@ def _undecided(venue: Venue, call: ExchangeCall, evidence: Evidence, age: timede
     """Wait while waiting can still bring evidence; then a person decides."""
     if evidence.ambiguity:
         return failed(_unknown_class(call), evidence.ambiguity)
-    rule = venue.withdrawal_rule if call.operation == Operation.WITHDRAW else venue.order_rule
+    rule = venue.order_rule
+    if call.operation == Operation.WITHDRAW:  # what was not seen counts as of the look
+        rule = venue.withdrawal_rule
+        age = evidence.as_of - call.noted_at if evidence.as_of and call.noted_at else timedelta(0)
     if rule.absence_proves_after_seconds is None and age > timedelta(
         seconds=rule.lookup_grace_seconds
     ):
@@ -90,27 +96,35 @@ def _undecided(venue: Venue, call: ExchangeCall, evidence: Evidence, age: timede
 def look_up(venue: Venue, call: ExchangeCall, *, age: timedelta) -> Evidence:
     """Look for a call at its venue. Raises VenueError when the venue cannot be asked."""
     if call.operation == Operation.WITHDRAW:
-        return _look_up_withdrawal(venue, call)
+        return _look_up_withdrawal(call)
+    is_over = age > _window(venue, call)
+    if not (age < seeing.OWN_READS or is_over or seeing.shows_order(call)):
+        return Evidence()  # asking for it alone would tell as little
     market = Market.parse(call.request["market"])
     wanted = call.request.get("cancels", call.client_order_id)
     report = venue.order(market, client_order_id=wanted)
-    if report is not None:
-        return Evidence(report=report)
-    window = venue.order_rule.absence_proves_after_seconds
-    if window is None:
-        return Evidence()
+    proves = venue.order_rule.absence_proves_after_seconds is not None
+    return Evidence(report=report, is_absent=report is None and is_over and proves)
+
+
+def _window(venue: Venue, call: ExchangeCall) -> timedelta:
+    """Give how old an unknown order must be for the last word on it: its absence, or a person's."""
+    rule = venue.order_rule
+    seconds = rule.absence_proves_after_seconds or rule.lookup_grace_seconds
     # Found without a word of its worker, it may have been sent up to its last moment after that.
     late = timedelta(0) if call.duration_ms else SEND_WITHIN
-    return Evidence(is_absent=age > timedelta(seconds=window) + late)
+    return timedelta(seconds=seconds) + late
 
 
-def _look_up_withdrawal(venue: Venue, call: ExchangeCall) -> Evidence:
+def _look_up_withdrawal(call: ExchangeCall) -> Evidence:
     """Match by our id where the venue keeps it, else by fingerprint; exactly one or none."""
-    since = call.intended_at - CLOCK_SLACK
-    rows = venue.withdrawals(call.step.asset, since=since)
+    sight = seeing.withdrawals(call)
+    rows = sight.rows
     by_id = [row for row in rows if row.client_withdrawal_id == call.client_order_id]
     if by_id:
         return Evidence(report=by_id[0])
+    if not _tells(sight.as_of, call):
+        return Evidence()  # its own row may be missing yet, and another's look like it
     matches = [row for row in rows if row.client_withdrawal_id is None and _matches(call, row)]
     has_twin = _has_twin(
         call
@@ -119,8 +133,14 @@ def _look_up_withdrawal(venue: Venue, call: ExchangeCall) -> Evidence:
     if len(free) > 1:
         return Evidence(ambiguity=f"{len(free)} withdrawals look like {call.client_order_id}")
     if free and has_twin:
-        return Evidence(doubt=f"what {call.venue} shows may be another open request's")
-    return Evidence(report=free[0] if free else None)
+        doubt = f"what {call.venue} shows may be another open request's"
+        return Evidence(doubt=doubt, as_of=sight.as_of)
+    return Evidence(report=free[0] if free else None, as_of=sight.as_of)
+
+
+def _tells(as_of: datetime | None, call: ExchangeCall) -> bool:
+    """Say whether a look began after the call's worker had given it up, so that it shows all there is."""
+    return as_of is not None and call.noted_at is not None and as_of > call.noted_at
 
 
 def _has_twin(call: ExchangeCall) -> bool:

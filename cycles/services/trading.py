@@ -16,7 +16,7 @@ from cycles.domain.plan import buy_order, client_order_id, sell_order
 from cycles.domain.progress import GO_ON, Progress, failed, not_asked, waiting
 from cycles.domain.words import CallOutcome, FailureClass, Operation, StepKind
 from cycles.models import Alert, Cycle, ExchangeCall, Step
-from cycles.services import believing, booking, calling
+from cycles.services import believing, booking, calling, seeing
 from cycles.services.alerting import raise_alert
 from cycles.services.intents import Intent, order_intent
 from cycles.services.locking import in_transaction
@@ -28,6 +28,7 @@ from exchanges.port import Venue
 from exchanges.values import Book, MarketRules, OrderReport, OrderRequest, OrderStatus
 
 LOOK_AGAIN = timedelta(milliseconds=200)
+WATCHED = timedelta(seconds=2)  # an order that is watched: its cycle is woken when it ends
 FRESH = timedelta(seconds=1)  # a streamed book that an order may be based on; an older one is read
 NOT_STREAMED = timedelta(0)
 CANCEL_AFTER = timedelta(seconds=10)
@@ -37,14 +38,17 @@ WIDEST_SLIPPAGE = 10  # times the policy's limit, for selling what is already th
 
 
 def settle_open_order(lease: Lease, call: ExchangeCall) -> Progress:
-    """Read an accepted order until it is final, then settle it."""
-    venue = registry.venue(call.venue)
+    """Read an accepted order until it is final, then settle it. One that is known to rest is not read."""
+    venue, market = registry.venue(call.venue), market_of(call.step)
     try:
-        report = venue.order(market_of(call.step), client_order_id=call.client_order_id)
+        if seeing.still_rests(call):
+            return _hurry(lease, venue, call, rests=True)
+        report = venue.order(market, client_order_id=call.client_order_id)
     except VenueError as error:
         return not_asked(call.venue, error)
     if report is None or not report.is_final:
-        return _hurry(lease, venue, call, report)
+        rests = report is not None and report.status is OrderStatus.OPEN
+        return _hurry(lease, venue, call, rests=rests)
 
     def work() -> None:
         cycle = lock_for_decision(lease)
@@ -55,21 +59,21 @@ def settle_open_order(lease: Lease, call: ExchangeCall) -> Progress:
     return GO_ON
 
 
-def _hurry(lease: Lease, venue: Venue, call: ExchangeCall, report: OrderReport | None) -> Progress:
+def _hurry(lease: Lease, venue: Venue, call: ExchangeCall, *, rests: bool) -> Progress:
     """Cancel an order that rests although it should not; its re-read tells what became of it.
 
     One that has been accepted does show, and end; when it does not for long, people are told.
     """
     resting_for = registry.utc_now() - (call.noted_at or call.intended_at)
-    rests = report is not None and report.status is OrderStatus.OPEN
-    if report is not None and rests and resting_for >= CANCEL_AFTER and not _is_cancelled(call):
-        return _cancel(lease, venue, call, report)
+    if rests and resting_for >= CANCEL_AFTER and not _is_cancelled(call):
+        return _cancel(lease, venue, call)
     if resting_for > PATIENCE:
         return failed(
             FailureClass.UNKNOWN_ORDER,
             f"{call.venue} accepted {call.client_order_id} and does not say what became of it",
         )
-    return waiting(LOOK_AGAIN, "the order is not final yet")
+    delay = LOOK_AGAIN if resting_for < seeing.OWN_READS else WATCHED
+    return waiting(delay, "the order is not final yet")
 
 
 def _is_cancelled(call: ExchangeCall) -> bool:
@@ -81,20 +85,21 @@ def _is_cancelled(call: ExchangeCall) -> bool:
     ).exists()
 
 
-def _cancel(lease: Lease, venue: Venue, call: ExchangeCall, report: OrderReport) -> Progress:
+def _cancel(lease: Lease, venue: Venue, call: ExchangeCall) -> Progress:
     """Ask the venue to cancel an order, once."""
     step = Step.objects.get(pk=call.step_id)
+    market = market_of(step)
     cancel_id = client_order_id(
         call.cycle_id, position=step.position, attempt=step.attempt + 1, prefix="c"
     )
     intent = Intent(
         operation=Operation.CANCEL_ORDER,
-        payload={"market": report.market.code, "cancels": call.client_order_id},
+        payload={"market": market.code, "cancels": call.client_order_id},
         client_order_id=cancel_id,
     )
     cancel = calling.intend(lease, step, intent)
     noted = calling.called(
-        cancel, lambda: venue.cancel_order(report.market, client_order_id=call.client_order_id)
+        cancel, lambda: venue.cancel_order(market, client_order_id=call.client_order_id)
     )
     calling.note(lease, cancel, noted)
     return waiting(LOOK_AGAIN, "a resting order was cancelled")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import structlog
@@ -11,9 +11,9 @@ import structlog
 from cycles import conf
 from cycles.domain.plan import client_order_id, is_lost, is_too_much, sendable_quantity
 from cycles.domain.progress import GO_ON, Progress, Turn, failed, not_asked, waiting
-from cycles.domain.words import CallOutcome, FailureClass, Operation, StepKind
+from cycles.domain.words import CallOutcome, FailureClass, Operation, StepKind, WatchKind
 from cycles.models import Alert, Cycle, ExchangeCall, Step
-from cycles.services import booking, calling, reacting, travel_rule
+from cycles.services import booking, calling, looking, reacting, seeing, travel_rule
 from cycles.services.alerting import raise_alert
 from cycles.services.intents import withdrawal_intent
 from cycles.services.locking import in_transaction
@@ -25,6 +25,7 @@ from cycles.services.settling import (
     settle_returned,
     settle_sent,
 )
+from cycles.services.sighting import txid_key
 from exchanges import destinations, reference, registry
 from exchanges.errors import VenueError
 from exchanges.models import RegisteredAddress
@@ -39,14 +40,10 @@ from exchanges.values import (
 
 log = structlog.get_logger(__name__)
 
-POLL_SECONDS = Decimal(10)  # of market time; scaled like the policy's durations
-QUICKEST_POLL = timedelta(milliseconds=500)
-CLOCK_SLACK = timedelta(minutes=10)
-
 
 def poll_delay() -> timedelta:
-    """Give how long to leave a transfer alone between two looks."""
-    return max(conf.scaled(POLL_SECONDS), QUICKEST_POLL)
+    """Give how long a transfer is left alone, unless its cycle is woken: it reads what was seen."""
+    return looking.pace(WatchKind.DEPOSITS)
 
 
 def live_withdrawal(step: Step) -> ExchangeCall | None:
@@ -190,12 +187,9 @@ def _request(
 def _follow(lease: Lease, step: Step, call: ExchangeCall) -> Progress:
     """Look at an accepted withdrawal: still pending, gone with a txid, or given back."""
     try:
-        rows = registry.venue(step.venue).withdrawals(
-            step.asset, since=call.intended_at - CLOCK_SLACK
-        )
+        row = _seen(call)
     except VenueError as error:
         return not_asked(step.venue, error)
-    row = next((row for row in rows if row.venue_withdrawal_id == call.venue_order_id), None)
     if row is None or row.status is WithdrawalStatus.PENDING:
         return _waiting_for(step, call, "the withdrawal has not left yet")
     if row.status is WithdrawalStatus.FAILED:
@@ -217,6 +211,12 @@ def _follow(lease: Lease, step: Step, call: ExchangeCall) -> Progress:
     return GO_ON
 
 
+def _seen(call: ExchangeCall) -> WithdrawalReport | None:
+    """Give an accepted withdrawal as its venue last showed it."""
+    rows = seeing.withdrawals(call).rows
+    return next((row for row in rows if row.venue_withdrawal_id == call.venue_order_id), None)
+
+
 def _given_back(lease: Lease, call: ExchangeCall, row: WithdrawalReport) -> Progress:
     """Undo a withdrawal in the ledger that its venue cancelled or rejected."""
 
@@ -236,19 +236,20 @@ def deposit(lease: Lease, cycle: Cycle, step: Step) -> Progress:
     if call is None:
         return failed(FailureClass.BUG, "a DEPOSIT step without an accepted withdrawal")
     try:
-        rows = registry.venue(step.venue).deposits(step.asset, since=call.intended_at - CLOCK_SLACK)
+        sight = seeing.deposits(step.venue, call)
+        if _overdue_by(call) is not None and not sight.rows:
+            call = _with_newest_txid(lease, call)
+            sight = seeing.deposits(step.venue, call)
     except VenueError as error:
         return not_asked(step.venue, error)
-    if _overdue_by(call) is not None and not any(
-        _same_txid(row.txid, call.report["txid"]) for row in rows
-    ):
-        call = _with_newest_txid(lease, call)
-    mine = [row for row in rows if _same_txid(row.txid, call.report["txid"])]
+    mine = sight.rows
     credited = [row for row in mine if row.status is DepositStatus.CREDITED]
     sent = Decimal(call.report["quantity"])
     total = sum((row.quantity for row in credited), Decimal(0))
-    # Less than was sent may be the first of several parts: it is settled once nothing more can come.
-    is_all = len(credited) == len(mine) and _overdue_by(call) is not None
+    # Less than was sent may be the first of several parts: it is settled once nothing more can come,
+    # and a look that began after that has shown no more.
+    is_late = sight.as_of is not None and _overdue_by(call, at=sight.as_of) is not None
+    is_all = len(credited) == len(mine) and is_late
     if credited and (total >= sent or is_all):
         return _settle(lease, step, credited, sent)
     return _not_yet(cycle, step, call, mine)
@@ -256,12 +257,10 @@ def deposit(lease: Lease, cycle: Cycle, step: Step) -> Progress:
 
 def _with_newest_txid(lease: Lease, call: ExchangeCall) -> ExchangeCall:
     """Ask the sender for the transaction once more: one that was dropped goes out under another id."""
-    since = call.intended_at - CLOCK_SLACK
     try:
-        rows = registry.venue(call.venue).withdrawals(call.step.asset, since=since)
+        row = _seen(call)
     except VenueError:
         return call  # the next look asks again
-    row = next((row for row in rows if row.venue_withdrawal_id == call.venue_order_id), None)
     if row is None or not row.txid or _same_txid(row.txid, call.report["txid"]):
         return call
 
@@ -276,9 +275,7 @@ def _with_newest_txid(lease: Lease, call: ExchangeCall) -> ExchangeCall:
 
 def _same_txid(left: str | None, right: str | None) -> bool:
     """Compare transaction ids: venues write them in either case, some with hyphens."""
-    if not left or not right:
-        return False
-    return left.replace("-", "").lower() == right.replace("-", "").lower()
+    return bool(left and right) and txid_key(left) == txid_key(right)
 
 
 def _settle(lease: Lease, step: Step, credited: Sequence[DepositReport], sent: Decimal) -> Progress:
@@ -324,11 +321,11 @@ def _waiting_for(step: Step, call: ExchangeCall, reason: str) -> Progress:
     return waiting(poll_delay(), reason)
 
 
-def _overdue_by(call: ExchangeCall) -> timedelta | None:
-    """Give a withdrawal's age once it is beyond its route's measured time, else None."""
+def _overdue_by(call: ExchangeCall, *, at: datetime | None = None) -> timedelta | None:
+    """Give a withdrawal's age, now or at an instant, once it is beyond its route's measured time."""
     sender = call.step
     most = reference.overdue_seconds(sender.asset, sender.venue, sender.to_venue, sender.network)
-    age = registry.utc_now() - call.intended_at
+    age = (at or registry.utc_now()) - call.intended_at
     return age if most is not None and age > conf.scaled(most) else None
 
 

@@ -1,4 +1,4 @@
-"""Waking cycles that wait for a way home, together, when one has come to clear."""
+"""Waking cycles before their time, together: for what a venue said, or for a way home that clears."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from django.db.models import (
     Min,
     OuterRef,
     Q,
+    QuerySet,
     Subquery,
     Sum,
     Value,
@@ -22,10 +23,22 @@ from django.db.models.functions import Coalesce, Now
 from cycles.domain.money import BPS
 from cycles.domain.words import CycleStatus, Passage, StepKind, StepState
 from cycles.models import Cycle, Step
+from cycles.services.locking import locked
 
 log = structlog.get_logger(__name__)
 
 RATE = DecimalField(max_digits=60, decimal_places=30)
+
+
+def wake(cycles: QuerySet[Cycle]) -> int:
+    """Make due now, in one statement, those that wait for longer; in the caller's transaction.
+
+    One that a worker has in hand is woken too: it may have looked just before. Its worker hands it back
+    with that wake-up (`leasing.release`).
+    """
+    waits = Q(wake_at__gt=Now()) | (Q(wake_at__isnull=False) & ~Q(lease_owner=""))
+    picked = locked(cycles.filter(waits).order_by("pk"))
+    return Cycle.objects.filter(pk__in=picked.values("pk")).update(wake_at=Now())
 
 
 def wake_waiting(korea_venue: str, back_rate: Decimal, *, before: Decimal | None) -> int:

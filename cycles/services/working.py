@@ -43,9 +43,9 @@ class Worker:
     between: Callable[[], None] | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     owner: str = ""
+    outage: Outage = field(default_factory=Outage)  # what this process knows of its database
     _held: dict[UUID, Lease] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
-    _outage: Outage = field(default_factory=Outage)
 
     def __post_init__(self) -> None:
         """Name this run: the owner of its leases."""
@@ -76,10 +76,10 @@ class Worker:
                     self._run_between()
                 claimed = self._claim(crew)
                 nap = 0.0 if claimed else self._nap()
-                self._outage.end()
+                self.outage.end()
             except UNREACHABLE as error:
-                self._outage.tell(error)
-                nap = self._outage.longer_pause().total_seconds()
+                self.outage.tell(error)
+                nap = self.outage.longer_pause().total_seconds()
             self.stop.wait(nap or SHORTEST_NAP_SECONDS)
 
     def _end(self, crew: Crew) -> None:
@@ -136,7 +136,7 @@ class Worker:
                 self._hand_back(lease)
             except UNREACHABLE as error:
                 # Whoever claims next reads the journal.
-                self._outage.tell(error)
+                self.outage.tell(error)
                 self._hand_back(lease)
             except Exception as error:  # noqa: BLE001  the process boundary
                 self._bug(lease, error)
@@ -197,7 +197,7 @@ class Worker:
         try:
             act()
         except UNREACHABLE as error:
-            self._outage.tell(error)
+            self.outage.tell(error)
 
 
 def drive_due(role: Role, owner: str, *, limit: int = 50) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from django.db.models import Model
 
 from cycles.domain.words import DeskKind
-from cycles.services import desk as desk_services, refreshing, seeding, standing_in
+from cycles.services import desk as desk_services, looking, refreshing, seeding, standing_in
 from exchanges import registry
 from exchanges.models import (
     AllowedDestination,
@@ -55,9 +56,16 @@ def korea() -> list[str]:
 
 @pytest.fixture
 def venues(
-    running_venues: RunningSimulator, settings: Any, korea: list[str]
+    running_venues: RunningSimulator,
+    settings: Any,
+    korea: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[RunningSimulator]:
-    """Give the venues with a world of this test's own: the same accounts, the first balances."""
+    """Give the venues with a world of this test's own: the same accounts, the first balances.
+
+    Nobody watches them: whoever steps a cycle by hand takes the look itself, as often as it steps.
+    """
+    monkeypatch.setattr(looking, "QUICKEST", timedelta(0))
     settings.KIMP_KOREA_VENUES = korea
     settings.KIMP_TIME_SCALE = Decimal(1000)
     settings.KIMP_SIMULATOR_URL = running_venues.control_url

@@ -159,7 +159,13 @@ def test_pruning_takes_only_what_is_old() -> None:
     for host, days in (("old", 8), ("young", 6)):
         at = Now() - timedelta(days=days)
         VenueClock.objects.create(venue="upbit", host=host, ahead_ms=0, doubt_ms=1, measured_at=at)
-    assert tasks.prune() == {"idempotency_records": 1, "heartbeats": 1, "samples": 1, "clocks": 1}
+    assert tasks.prune() == {
+        "idempotency_records": 1,
+        "heartbeats": 1,
+        "samples": 1,
+        "clocks": 1,
+        "seen": 0,
+    }
     assert [row.host for row in VenueClock.objects.all()] == ["young"]
     assert [row.key for row in IdempotencyRecord.objects.all()] == ["young"]
     assert not Heartbeat.objects.filter(name="feeder@old").exists()

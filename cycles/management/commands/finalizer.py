@@ -15,5 +15,6 @@ class Command(DrivingCommand):
 
     def work(self, stop: threading.Event) -> None:
         """Run the worker."""
-        with self.streaming():
-            Worker(role=self.role, stop=stop).run()
+        worker = Worker(role=self.role, stop=stop)
+        with self.streaming(), self.watching(worker):
+            worker.run()

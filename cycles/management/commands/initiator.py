@@ -22,5 +22,5 @@ class Command(DrivingCommand):
             opening.open_if_decided(actor=worker.owner)
 
         worker.between = look
-        with self.streaming():
+        with self.streaming(), self.watching(worker):
             worker.run()

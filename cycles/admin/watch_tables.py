@@ -1,0 +1,71 @@
+"""How the venues are watched, and what they showed."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+
+from cycles.admin import show
+from cycles.admin.read_only import ReadOnlyAdmin, column, moment
+from cycles.models import SeenDeposit, SeenOrder, SeenWithdrawal, VenueWatch
+
+
+@admin.register(VenueWatch)
+class VenueWatchAdmin(ReadOnlyAdmin):
+    list_display = (
+        "venue",
+        "kind",
+        moment("looked_at", _("looked")),
+        moment("covers_since", _("reaches back to")),
+        "calls",
+        "failures",
+        moment("not_before", _("not again before")),
+        "error",
+        "owner",
+    )
+    list_filter = ("venue", "kind")
+    search_fields = ("owner",)
+
+
+@admin.register(SeenOrder)
+class SeenOrderAdmin(ReadOnlyAdmin):
+    list_display = (
+        "venue",
+        "client_order_id",
+        "market",
+        column("quantity", _("quantity"), show.quantity),
+        column("executed_quantity", _("executed"), show.quantity),
+        "status",
+        "detail",
+        "is_shown",
+        moment("changed_at", _("changed")),
+    )
+    list_filter = ("venue", "status", "is_shown")
+    search_fields = ("=client_order_id", "=venue_order_id")
+
+
+class SeenTransferAdmin(ReadOnlyAdmin):
+    """What withdrawals and deposits are both shown by."""
+
+    list_display = (
+        "venue",
+        "asset",
+        "network",
+        column("quantity", _("quantity"), show.quantity),
+        "status",
+        "detail",
+        "is_shown",
+        moment("created_at", _("created there")),
+        moment("changed_at", _("changed")),
+    )
+    list_filter = ("venue", "status", "is_shown")
+
+
+@admin.register(SeenWithdrawal)
+class SeenWithdrawalAdmin(SeenTransferAdmin):
+    search_fields = ("=asset", "=txid", "=venue_withdrawal_id", "=client_withdrawal_id")
+
+
+@admin.register(SeenDeposit)
+class SeenDepositAdmin(SeenTransferAdmin):
+    search_fields = ("=asset", "=txid", "=venue_deposit_id")

@@ -1,0 +1,222 @@
+"""What a cycle asks of a venue is read from what was seen there: the seam between workers and looks.
+
+While somebody looks often enough, a worker asks the venue nothing. When nobody does, the worker that
+notices takes the look itself, once for all cycles. A fact that was seen stays one, however old the look;
+what was not seen counts only as of a look that reached far enough.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Generic
+
+from django.db import connection
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
+
+from cycles.domain.words import WatchKind
+from cycles.models import ExchangeCall, SeenDeposit, SeenOrder, SeenWithdrawal, VenueWatch
+from cycles.selectors.awaited import awaited
+from cycles.services import looking
+from cycles.services.looking import CLOCK_SLACK
+from cycles.services.sighting import address_hash, txid_key
+from exchanges import registry
+from exchanges.errors import OutcomeUnknownError
+from exchanges.values import (
+    DepositReport,
+    DepositStatus,
+    OrderStatus,
+    TransferT,
+    WithdrawalReport,
+    WithdrawalStatus,
+)
+
+OWN_READS = timedelta(seconds=1)  # a young order is its worker's own to read; then it is watched
+ELSEWHERE = "elsewhere"  # an address that is not the one asked about
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight(Generic[TransferT]):
+    """What is known of a venue's transfers. `as_of` None: no look has reached far enough to tell absence."""
+
+    rows: tuple[TransferT, ...]
+    as_of: datetime | None
+
+
+def withdrawals(call: ExchangeCall) -> Sight[WithdrawalReport]:
+    """Give what was seen of a call's withdrawal, newest first; of one without an id, all that may be it.
+
+    For one whose outcome is unknown a look is sought that began after that was noted. Raises VenueError
+    as a venue does.
+    """
+    asset, since = call.request["asset"], call.intended_at - CLOCK_SLACK
+    after = None if call.venue_order_id else call.noted_at
+    watch = _watched(call.venue, WatchKind.WITHDRAWALS, call.intended_at, asset, after=after)
+    if _is_cut_off(watch, since):
+        as_of = _database_now()
+        found = registry.venue(call.venue).withdrawals(asset, since=since)
+        return Sight(rows=tuple(found), as_of=as_of)
+    seen = SeenWithdrawal.objects.filter(venue=call.venue, is_shown=True)
+    if call.venue_order_id:
+        seen = seen.filter(venue_withdrawal_id=call.venue_order_id)
+    else:
+        seen = seen.filter(_since(since), asset=asset)
+    own = call.destination.address if call.destination else None
+    rows = [_withdrawal(row, own) for row in seen.order_by("-created_at", "-pk")]
+    return Sight(rows=tuple(rows), as_of=_as_of(watch, call.intended_at))
+
+
+def deposits(venue: str, call: ExchangeCall) -> Sight[DepositReport]:
+    """Give what was seen of a withdrawal's arrival, by its transaction. Raises VenueError as a venue does."""
+    asset, since = call.request["asset"], call.intended_at - CLOCK_SLACK
+    key = txid_key(call.report["txid"])
+    watch = _watched(venue, WatchKind.DEPOSITS, call.intended_at, asset)
+    if _is_cut_off(watch, since):
+        as_of = _database_now()
+        found = registry.venue(venue).deposits(asset, since=since)
+        rows = [row for row in found if key and txid_key(row.txid) == key]
+        return Sight(rows=tuple(rows), as_of=as_of)
+    mine = SeenDeposit.objects.filter(venue=venue, txid_key=key, asset=asset, is_shown=True)
+    seen = mine.order_by("pk") if key else ()
+    return Sight(rows=tuple(_deposit(row) for row in seen), as_of=_as_of(watch, call.intended_at))
+
+
+def still_rests(call: ExchangeCall) -> bool:
+    """Say whether an accepted order is known to be open, so that asking for it alone would tell nothing.
+
+    Known by a look that is no older than looks may be: when nobody looks, it is asked for.
+    """
+    if registry.utc_now() - (call.noted_at or call.intended_at) < OWN_READS:
+        return False
+    watch = _watched(call.venue, WatchKind.ORDERS, call.intended_at)
+    if watch is None or not _is_current(watch, call.intended_at):
+        return False
+    return _orders(call).filter(status=OrderStatus.OPEN.value).exists()
+
+
+def shows_order(call: ExchangeCall) -> bool:
+    """Say whether an order of unknown outcome was seen: then it is there to be asked for."""
+    _watched(call.venue, WatchKind.ORDERS, call.intended_at)
+    return _orders(call).exists()
+
+
+def _orders(call: ExchangeCall) -> QuerySet[SeenOrder]:
+    """Give what was seen of the order that a call placed, or was to cancel."""
+    own_id = call.request.get("cancels", call.client_order_id)
+    return SeenOrder.objects.filter(venue=call.venue, client_order_id=own_id, is_shown=True)
+
+
+def _watched(
+    venue: str,
+    kind: WatchKind,
+    since: datetime,
+    asset: str = "",
+    *,
+    after: datetime | None = None,
+) -> VenueWatch | None:
+    """Give how a venue is watched; when the last look is too old, or fell short, take one for all.
+
+    None: nobody has looked yet. Raises VenueError when that look fails, or hides this asset.
+    """
+    watch = _state(venue, kind)
+    is_current = watch is not None and _is_current(watch, since)
+    if not (is_current and _began_after(watch, after)):
+        reach = min([since, *(what.since for what in awaited().values())])
+        apart = looking.hurry() if is_current else looking.longest_gap(kind, watch)
+        look = looking.begin(venue, kind, apart=apart, since=reach)
+        if look is not None:
+            looking.take(look)
+            watch = _state(venue, kind)
+    if watch is not None and asset in watch.unreadable:
+        message = f"{venue} says of {asset} what we do not understand"
+        raise OutcomeUnknownError(message, venue=venue, operation=kind.lower())
+    return watch
+
+
+def _state(venue: str, kind: WatchKind) -> VenueWatch | None:
+    """Read a watch with its age, by the database's clock."""
+    rows = VenueWatch.objects.annotate(age=Now() - F("looked_at"))
+    return rows.filter(venue=venue, kind=kind, looked_at__isnull=False).first()
+
+
+def _is_current(watch: VenueWatch, since: datetime) -> bool:
+    """Say whether the last look asked as far back, and not too long ago."""
+    age: timedelta = getattr(watch, "age")  # noqa: B009  annotated
+    gap = looking.longest_gap(WatchKind(watch.kind), watch)
+    return age <= gap and watch.asked_since is not None and watch.asked_since <= since
+
+
+def _began_after(watch: VenueWatch | None, instant: datetime | None) -> bool:
+    """Say whether the last look began after an instant, if one is named; both are the database's."""
+    began_at = watch.looked_at if watch is not None else None
+    return instant is None or (began_at is not None and began_at > instant)
+
+
+def _database_now() -> datetime:
+    """Read the clock by which looks and notes are stamped."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement_timestamp()")
+        now: datetime = cursor.fetchone()[0]
+    return now
+
+
+def _is_cut_off(watch: VenueWatch | None, since: datetime) -> bool:
+    """Say that a venue's list ended before the instant it was asked for: what lies beyond is asked alone."""
+    if watch is None or watch.asked_since is None or watch.covers_since is None:
+        return False
+    return watch.asked_since <= since + CLOCK_SLACK and watch.covers_since > since
+
+
+def _as_of(watch: VenueWatch | None, since: datetime) -> datetime | None:
+    """Give when the newest look began that would have shown something intended at an instant."""
+    if watch is None or watch.asked_since is None or watch.asked_since > since:
+        return None
+    return watch.looked_at
+
+
+def _since(instant: datetime) -> Q:
+    """Say that a row was created since an instant, or does not tell."""
+    return Q(created_at__gte=instant) | Q(created_at__isnull=True)
+
+
+def _withdrawal(row: SeenWithdrawal, own_address: str | None) -> WithdrawalReport:
+    """Give a seen row as the venue's report; its address only as ours, another's or untold."""
+    is_ours = row.address_hash == address_hash(own_address)
+    address = None if not row.address_hash else own_address if is_ours else ELSEWHERE
+    return WithdrawalReport(
+        venue=row.venue,
+        venue_withdrawal_id=row.venue_withdrawal_id,
+        client_withdrawal_id=row.client_withdrawal_id or None,
+        asset=row.asset,
+        network=row.network,
+        quantity=_told(row.quantity),
+        network_fee=_told(row.network_fee),
+        status=WithdrawalStatus(row.status),
+        txid=row.txid or None,
+        address=address,
+        created_at=row.created_at,
+        detail=row.detail,
+    )
+
+
+def _deposit(row: SeenDeposit) -> DepositReport:
+    """Give a seen row as the venue's report."""
+    return DepositReport(
+        venue=row.venue,
+        venue_deposit_id=row.venue_deposit_id,
+        asset=row.asset,
+        network=row.network,
+        quantity=_told(row.quantity),
+        status=DepositStatus(row.status),
+        txid=row.txid or None,
+        detail=row.detail,
+        created_at=row.created_at,
+        wants_sender=row.wants_sender,
+    )
+
+
+def _told(value: Decimal) -> Decimal:
+    """Give a number as a venue writes it: the column fills it up with zeros."""
+    return Decimal(f"{value.normalize():f}")

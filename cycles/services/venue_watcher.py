@@ -1,0 +1,158 @@
+"""The watcher of the venues: looks at each once for all cycles, beside those of the other processes.
+
+Which process looks is settled look by look in the database (`looking.begin`), so that there is nobody to
+replace when one dies. What a private stream tells is a reason to look at once and never more than that.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+
+import structlog
+from django.db import close_old_connections, connection
+
+from cycles import conf
+from cycles.domain.words import WatchKind
+from cycles.errors import DatabaseBusyError
+from cycles.models import VenueWatch
+from cycles.selectors.awaited import Awaited, awaited
+from cycles.services import looking
+from cycles.services.correlating import bound
+from cycles.services.crew import Crew
+from cycles.services.hearing import Ears, Hints
+from cycles.services.outage import UNREACHABLE, Outage
+from exchanges import registry
+from exchanges.errors import ModeError, VenueError
+
+log = structlog.get_logger(__name__)
+
+TURN = timedelta(milliseconds=500)
+HURRIED_TURN = timedelta(milliseconds=100)
+OUTAGE_PAUSE = timedelta(seconds=2)
+STOP_SECONDS = 2.0
+Key = tuple[str, WatchKind]
+Due = tuple[Awaited, timedelta]  # how long ago the last look must have been
+
+
+@dataclass(slots=True)
+class VenueWatcher:
+    """One process's watcher; `ears` listen to private streams, without them looks alone find news."""
+
+    ears: Ears | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+    outage: Outage = field(default_factory=Outage)
+    hints: Hints = field(default_factory=Hints)
+    _busy: set[str] = field(default_factory=set)
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def run(self) -> None:
+        """Look until `stop` is set."""
+        with bound(session_id=conf.session_id()):
+            crew = Crew(len(registry.desk_venues()), "watcher")
+            try:
+                while not self.stop.is_set():
+                    self.hints.wait(self._turned(crew).total_seconds())
+            finally:
+                with suppress(*UNREACHABLE):
+                    self._close_ears()
+                crew.end(patience_seconds=STOP_SECONDS)
+                connection.close()
+
+    def _turned(self, crew: Crew) -> timedelta:
+        """Take a turn; gives the pause until the next. Database trouble is said once and waited out."""
+        try:
+            wanted = awaited()
+            if self.ears is not None:
+                self.ears.keep(self.hints)
+            self.turn(wanted, crew.submit)
+            is_hinted = self.hints.are_about(wanted.values())
+        except UNREACHABLE as error:  # the worker, which is told of it too, says when it is over
+            self.outage.tell(error)
+            return OUTAGE_PAUSE
+        return HURRIED_TURN if is_hinted else TURN
+
+    def _close_ears(self) -> None:
+        """Let others listen."""
+        if self.ears is not None:
+            self.ears.close()
+
+    def turn(
+        self, wanted: dict[Key, Awaited], submit: Callable[[Callable[[], None]], None]
+    ) -> None:
+        """Hand out the looks that are due: a venue's one after the other, venues beside each other."""
+        for venue, looks in self.due(wanted).items():
+            if self._takes(venue):
+                submit(partial(self._look, venue, looks))
+
+    def due(self, wanted: dict[Key, Awaited]) -> dict[str, list[Due]]:
+        """Give what it is time to look at, by venue; nothing where nothing is waited for."""
+        states = looking.states() if wanted else {}
+        found: dict[str, list[Due]] = {}
+        for key, what in wanted.items():
+            last = states.get(key)
+            if what.venue in registry.desk_venues() and self._is_due(what, last):
+                found.setdefault(what.venue, []).append((what, self._apart(what, last)))
+        return found
+
+    def _is_due(self, what: Awaited, last: VenueWatch | None) -> bool:
+        """Say whether it is time: by the pace, or for a reason that makes it urgent."""
+        if last is None or last.looked_at is None or last.asked_since is None:
+            return True
+        if what.since < last.asked_since:
+            return True
+        age: timedelta = getattr(last, "age")  # noqa: B009  annotated
+        return age >= self._apart(what, last)
+
+    def _apart(self, what: Awaited, last: VenueWatch | None) -> timedelta:
+        """Give how long to leave the venue alone since the last look."""
+        if what.is_urgent or self.hints.is_about(what):
+            return looking.hurry()
+        calls = max(last.calls, 1) if last is not None else 1
+        return looking.pace(what.kind) * calls
+
+    def _takes(self, venue: str) -> bool:
+        """Take a venue for a look, unless this process looks there still."""
+        with self._guard:
+            is_free = venue not in self._busy
+            self._busy.add(venue)
+            return is_free
+
+    def _look(self, venue: str, due: Sequence[Due]) -> None:
+        """Take what is due at a venue: the boundary of a thread."""
+        with bound(session_id=conf.session_id()):
+            try:
+                close_old_connections()
+                for what, apart in due:
+                    self.look(what, apart=apart)
+            except UNREACHABLE as error:
+                self.outage.tell(error)
+            except DatabaseBusyError as error:
+                log.warning("database.busy", venue=venue, error=str(error))
+            except Exception:
+                log.exception("watcher.bug", venue=venue)
+            finally:
+                with self._guard:
+                    self._busy.discard(venue)
+
+    def look(self, what: Awaited, *, apart: timedelta) -> bool:
+        """Take one look, if nobody else has it; a hint that came before it is used up by it."""
+        hinted = self.hints.of(what)
+        look = looking.begin(what.venue, what.kind, apart=apart, since=what.since)
+        if look is None:
+            return False
+        self.hints.use_up(what, hinted)
+        try:
+            recorded = looking.take(look)
+        except (VenueError, ModeError) as error:
+            log.warning(
+                "watcher.look_failed", venue=what.venue, kind=what.kind.lower(), error=str(error)
+            )
+            return False
+        if self.ears is not None and recorded.woken and not hinted:
+            self.ears.missed(what.venue)
+        return True
