@@ -258,7 +258,7 @@ PROOFS: dict[str, Proofs] = {
         ),
         services=(
             f"{DESK_TRANSFERS}:test_f31_a_wallet_that_refuses_is_closed_here_whatever_its_status_says",
-            f"{DESK_TRANSFERS}:test_f31_after_a_while_the_status_is_believed_again_and_the_retry_goes_through",
+            f"{DESK_TRANSFERS}:test_f31_after_ten_minutes_of_the_market_the_status_is_believed_again_and_the_retry_goes_through",
         ),
     ),
     "F32": Proofs(
