@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -76,7 +76,7 @@ def venues(
     registry.forget()
 
 
-def seed() -> None:
+def seed(policy: Mapping[str, Any] = POLICY) -> None:
     """Set the desk up as `seed_desk` does; the venues' rules are fetched once and then repeated."""
     desk_services.create(DeskKind.SIMULATED)
     seeding.configure()
@@ -88,7 +88,7 @@ def seed() -> None:
         for model, rows in kept.items():
             model._default_manager.bulk_create(rows)
     standing_in.confirm_simulated()
-    seeding.first_policy(POLICY)
+    seeding.first_policy(dict(policy))
     seeding.open_books()
 
 

@@ -1,0 +1,73 @@
+"""What a forked worker does: drive cycles, or act once, watched at every place where it could die."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F
+from django.db.models.functions import Now
+
+from cycles.domain.words import CallOutcome, Role
+from cycles.models import Cycle, ExchangeCall
+from cycles.services import advancing, leasing, rating, watching
+from tests.crashes.matrix.seams import Seams, watch
+from tests.desk import why
+
+SAMPLE_SECONDS = 2.0
+END_SECONDS = 60.0
+AGE = timedelta(minutes=3)
+
+
+def do(order: dict[str, Any], tell: Callable[[str], object]) -> None:
+    """Do one order; `tell` hears of each place as it is reached."""
+    name, nth = order["die_at"] or ("", 1)
+    seams = Seams(tell=tell, name=name, nth=nth)
+    watch(seams)
+    if order["do"] == "drive":
+        _drive(seams, [UUID(one) for one in order["cycles"]])
+    else:
+        module, _, function = order["do"].rpartition(".")
+        seams.context = function
+        getattr(importlib.import_module(module), function)(**order.get("with", {}))
+
+
+def _drive(seams: Seams, ids: list[UUID]) -> None:
+    """Claim and drive these cycles as both roles do, until each is final or a person's."""
+
+    def context(cycle_id: UUID) -> bool:
+        with seams.unwatched():
+            seams.context = Cycle.objects.values_list("status", flat=True).get(pk=cycle_id)
+        return True
+
+    rates, sampled_at = rating.Rates(), time.monotonic()  # the test sampled a moment ago
+    ends_at = time.monotonic() + END_SECONDS
+    while time.monotonic() < ends_at:
+        with seams.unwatched():
+            if time.monotonic() - sampled_at > SAMPLE_SECONDS:
+                watching.tick(rates)
+                sampled_at = time.monotonic()
+            rows = Cycle.objects.filter(pk__in=ids, ended_at=None).exclude(status="DEAD_LETTER")
+            if not rows.exists():
+                return
+        for role in (Role.INITIATOR, Role.FINALIZER):
+            seams.context = ""
+            for lease in leasing.claim(role, f"{role.value}:matrix:{os.getpid()}", limit=50):
+                advancing.advance(lease, may_go_on=partial(context, lease.cycle_id))
+        with seams.unwatched():
+            _let_time_pass(ids)
+        time.sleep(0.005)
+    raise TimeoutError([f"{row} {row.status}: {why(row)}" for row in rows])
+
+
+def _let_time_pass(ids: list[UUID]) -> None:
+    """Make what is unknown older than any venue's window: a worker would wait for that."""
+    unknown = ExchangeCall.objects.filter(cycle__in=ids, outcome=CallOutcome.UNKNOWN)
+    unknown.filter(noted_at__gt=Now() - AGE).update(noted_at=F("noted_at") - AGE)
+    Cycle.objects.filter(pk__in=ids, wake_at__gt=Now()).update(wake_at=Now())

@@ -1,0 +1,31 @@
+"""A desk of its own for each test, whose workers die to order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exchanges.simulator.server import RunningSimulator
+from tests.crashes.matrix.world import World, world
+from tests.crashes.running import POLICY
+from tests.cycles.conftest import korea, running_venues, seed, venues
+from tests.desk import TestDesk
+
+__all__ = ["korea", "running_venues", "venues"]
+
+ROOMY: dict[str, Any] = POLICY | {
+    "min_open_edge_bps": Decimal(-1000),
+    "allowed_assets": ["SOL", "XRP"],
+}
+
+
+@pytest.fixture
+def matrix(transactional_db: None, venues: RunningSimulator, tmp_path: Path) -> Iterator[World]:
+    """Give a world whose workers die to order."""
+    seed(ROOMY)
+    with world(TestDesk(running=venues), tmp_path) as made:
+        yield made

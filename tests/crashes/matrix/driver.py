@@ -1,0 +1,58 @@
+"""A process that forks workers to order: each drives what it is told to, and may be told where to die.
+
+Orders are lines of JSON on standard input; each is answered by one line: how the child ended, and which
+places it reached. Forked from a process of one thread, a worker begins in milliseconds.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import django
+
+Order = dict[str, Any]
+Do = Callable[[Order, Callable[[str], object]], None]
+
+
+def main() -> None:
+    """Obey until standard input ends."""
+    django.setup()
+    child = importlib.import_module("tests.crashes.matrix.child")  # it needs the models
+    for line in sys.stdin:
+        order = json.loads(line)
+        print(json.dumps(_obey(order, child.do)), flush=True)
+
+
+def _obey(order: Order, do: Do) -> dict[str, Any]:
+    """Fork a child for an order, and wait for its end."""
+    with tempfile.TemporaryDirectory(prefix="kimp-seams-") as folder:
+        log = Path(folder, "reached")
+        log.touch()
+        pid = os.fork()
+        if pid == 0:
+            os._exit(_child(order, do, log))
+        _, status = os.waitpid(pid, 0)
+        return {"status": status, "reached": log.read_text("utf-8").splitlines()}
+
+
+def _child(order: Order, do: Do, log: Path) -> int:
+    """Do one order in a process of its own."""
+    try:
+        with log.open("ab", buffering=0) as reached:
+            do(order, lambda name: reached.write(f"{name}\n".encode()))
+    except BaseException:  # noqa: BLE001  this process's boundary: the parent sees the status
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    main()

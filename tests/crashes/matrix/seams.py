@@ -1,0 +1,147 @@
+"""The places where a process can die, found by watching its commits and its calls, not by a list.
+
+Runs inside the process that is to die. A place is named by where it lies in our code, so that code which
+commits or calls in a new place has a new name, and is killed there from then on.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from exchanges.transport.calls import VenueTransport
+from exchanges.transport.wire import Request
+
+ROOMS = ("cycles", "exchanges")
+# They run other people's work: the place is where that work stands.
+CARRIERS = {"in_transaction", "persistently"}
+WRITES = re.compile(r"\b(INSERT INTO|UPDATE|DELETE FROM)\b")
+PROJECT = str(Path(__file__).resolve().parents[3])
+FRAMES = 2  # that name a place: who commits, and for whom
+
+
+@dataclass
+class Seams:
+    """Tells every place as it is reached, and dies at one: the `nth` time that `name` is reached."""
+
+    tell: Callable[[str], object]
+    name: str = ""
+    nth: int = 1
+    context: str = ""
+    _seen: Counter[str] = field(default_factory=Counter)
+    _is_watching: bool = True
+
+    def reach(self, place: str) -> None:
+        """Be at a place; perhaps the last one."""
+        if not self._is_watching:
+            return
+        name = f"{self.context}: {place}" if self.context else place
+        self._seen[name] += 1
+        self.tell(name)
+        if name == self.name and self._seen[name] == self.nth:
+            os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(60)  # a signal to oneself arrives at once, or a moment later
+
+    @contextmanager
+    def unwatched(self) -> Iterator[None]:
+        """Do what belongs to the test."""
+        before, self._is_watching = self._is_watching, False
+        try:
+            yield
+        finally:
+            self._is_watching = before
+
+
+def watch(seams: Seams) -> None:
+    """Watch every commit and every call of this process from now on."""
+    _watch_commits(seams)
+    _watch_calls(seams)
+
+
+def _watch_commits(seams: Seams) -> None:
+    commit = BaseDatabaseWrapper.commit
+
+    def watched(self: BaseDatabaseWrapper) -> None:
+        place = _here()
+        seams.reach(f"{place} | before the commit")
+        commit(self)
+        seams.reach(f"{place} | after the commit")
+
+    BaseDatabaseWrapper.commit = watched  # type: ignore[method-assign]
+    connection.execute_wrappers.append(_statement_of(seams))
+
+
+def _statement_of(seams: Seams) -> Callable[..., Any]:
+    """Watch what commits by itself: a statement that writes outside a transaction."""
+
+    def watched(
+        execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
+    ) -> Any:
+        if connection.in_atomic_block or not WRITES.search(str(sql)):
+            return execute(sql, params, many, context)
+        place = _here()
+        seams.reach(f"{place} | before the commit")
+        result = execute(sql, params, many, context)
+        seams.reach(f"{place} | after the commit")
+        return result
+
+    return watched
+
+
+def _watch_calls(seams: Seams) -> None:
+    send, getresponse = VenueTransport._send, http.client.HTTPConnection.getresponse
+    under_way: list[str] = []
+
+    def watched_send(self: VenueTransport, request: Request, ends_at: float) -> Any:
+        call = f"{self._dialect.venue} {request.operation}"
+        seams.reach(f"{call} | before the call")
+        under_way.append(call)
+        try:
+            reply = send(self, request, ends_at)
+        finally:
+            under_way.pop()
+        seams.reach(f"{call} | after the call")
+        return reply
+
+    def watched_getresponse(self: http.client.HTTPConnection) -> http.client.HTTPResponse:
+        if under_way:
+            seams.reach(f"{under_way[-1]} | sent, not answered")
+        return getresponse(self)
+
+    VenueTransport._send = watched_send  # type: ignore[method-assign]
+    http.client.HTTPConnection.getresponse = watched_getresponse  # type: ignore[method-assign]
+
+
+def _here() -> str:
+    """Name the place by the innermost functions of ours that stand there."""
+    names: list[str] = []
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and len(names) < FRAMES:
+        name = _named(frame)
+        if name and name not in names:
+            names.append(name)
+        frame = frame.f_back
+    return " < ".join(names) or "elsewhere"
+
+
+def _named(frame: FrameType) -> str:
+    path = frame.f_code.co_filename.removeprefix(PROJECT + os.sep)
+    room, _, rest = path.partition(os.sep)
+    function = frame.f_code.co_qualname.replace(".<locals>.", ".")
+    if room not in ROOMS or function in CARRIERS or function.startswith("<"):
+        return ""
+    return f"{Path(rest).stem}.{function}"

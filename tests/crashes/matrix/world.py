@@ -1,0 +1,168 @@
+"""Venues, a desk and a driver of workers: cycles whose worker dies where the test says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from django.db.models.functions import Now
+
+from cycles.models import Cycle, ExchangeCall
+from cycles.services import opening
+from cycles.services.intervening import Actor
+from tests.crashes.proof import assert_one_story, tend_dead_letters
+from tests.desk import FRESH_SECONDS, TestDesk, operator, why
+from tests.kimp.processes import PROJECT, environ_of
+
+KILLED = 9
+LONG_LEASE_SECONDS = "600"  # nobody takes a dead worker's cycle before the test lets time pass
+# Deep books that stand still: every order fills whole, and no two runs differ.
+BOOKS = (
+    ("binance", "XRPUSDT", "2.2"),
+    ("upbit", "KRW-XRP", "3300"),
+    ("binance", "SOLUSDT", "230"),
+    ("upbit", "KRW-SOL", "322000"),  # the cheapest way home
+    ("upbit", "KRW-USDT", "1450"),
+)
+NOTIONAL = Decimal(150)
+APART = Decimal(7)  # two withdrawals alike would be a person's to tell apart
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Where to die: the `nth` time that a worker reaches the place of that name."""
+
+    name: str
+    nth: int = 1
+
+    def __str__(self) -> str:
+        return self.name if self.nth == 1 else f"{self.name} ({self.nth})"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What a worker did: the signal that ended it (0: none), and the places in order."""
+
+    signal: int
+    reached: tuple[str, ...]
+
+    def points(self) -> Iterator[Point]:
+        """Give every place as often as it was reached."""
+        seen: Counter[str] = Counter()
+        for name in self.reached:
+            seen[name] += 1
+            yield Point(name, seen[name])
+
+
+@dataclass
+class World:
+    """The desk, and the process that forks its workers."""
+
+    desk: TestDesk
+    driver: subprocess.Popen[bytes]
+    actor: Actor = field(default_factory=operator)
+    opened: int = 0
+
+    def open(self) -> Cycle:
+        """Open a cycle that is like no other."""
+        if time.monotonic() - self.desk.sampled_at > FRESH_SECONDS / 2:
+            self.desk.sample()
+        notional, self.opened = NOTIONAL + APART * self.opened, self.opened + 1
+        return opening.open_by_hand(
+            asset="XRP", notional_usdt=notional, actor=self.actor, reason="a test"
+        )
+
+    def drive(self, *cycles: Cycle, die_at: Point | None = None) -> Ended:
+        """Let one worker drive these cycles to their ends, or die."""
+        place = None if die_at is None else [die_at.name, die_at.nth]
+        return self._order(do="drive", cycles=[str(cycle.pk) for cycle in cycles], die_at=place)
+
+    def act(self, name: str, *, die_at: Point | None = None, **facts: Any) -> Ended:
+        """Let a process do something by its dotted name."""
+        place = None if die_at is None else [die_at.name, die_at.nth]
+        return self._order(do=name, die_at=place, **{"with": facts})
+
+    def die(self, point: Point) -> Cycle:
+        """Open a cycle, and kill the worker that drives it at a point; nobody goes on yet."""
+        cycle = self.open()
+        ended = self.drive(cycle, die_at=point)
+        assert ended.signal == KILLED, f"{point} was not reached"
+        Cycle.objects.filter(pk=cycle.pk, ended_at=None).exclude(status="DEAD_LETTER").update(
+            wake_at=Now() + timedelta(hours=1)
+        )
+        return cycle
+
+    def go_on(self, *cycles: Cycle) -> list[str]:
+        """Let leases run out and another worker take over; a person tends what it leaves to people."""
+        mine = Cycle.objects.filter(pk__in=[cycle.pk for cycle in cycles])
+        mine.filter(ended_at=None).exclude(status="DEAD_LETTER").update(wake_at=Now())
+        mine.filter(lease_expires_at__isnull=False).update(lease_expires_at=Now())
+        assert self.drive(*cycles).signal == 0
+        tended = tend_dead_letters(self.desk)
+        if tended:
+            assert self.drive(*cycles).signal == 0
+        return tended
+
+    def shape(self, cycle: Cycle) -> dict[str, Any]:
+        """Give how a cycle ended, and what it did at the venues, but for the ids."""
+        cycle.refresh_from_db()
+        calls = ExchangeCall.objects.filter(cycle=cycle, outcome="DONE")
+        done = Counter((c.operation, c.venue, c.step.passage, c.step.position) for c in calls)
+        ours = {call.client_order_id for call in calls}
+        orders = [
+            row for row in self.desk.control("/control/orders") if row["client_order_id"] in ours
+        ]
+        accepted = Counter((row["venue"], row["symbol"], row["side"]) for row in orders)
+        return {"status": cycle.status, "done": done, "accepted": accepted, "why": why(cycle)}
+
+    def assert_whole(self) -> None:
+        """Hold journal, ledger and venues against each other."""
+        assert_one_story(self.desk)
+
+    def _order(self, **order: Any) -> Ended:
+        assert self.driver.stdin
+        assert self.driver.stdout
+        self.driver.stdin.write(json.dumps(order).encode() + b"\n")
+        self.driver.stdin.flush()
+        told = json.loads(self.driver.stdout.readline())
+        status = told["status"]
+        assert status in {0, KILLED}, f"the worker failed ({status}): see the captured output"
+        return Ended(signal=status, reached=tuple(told["reached"]))
+
+
+@contextmanager
+def world(desk: TestDesk, home: Path) -> Iterator[World]:
+    """Pin the books, and start the driver on the test's database."""
+    for venue, symbol, mid in BOOKS:
+        book = {"venue": venue, "symbol": symbol, "mid": mid, "quantity": "1000000"}
+        desk.control("/control/book", book)
+    variables = {
+        **environ_of("initiator", 1, home),
+        "KIMP_SIMULATOR_URL": desk.running.control_url,
+        "KIMP_TIME_SCALE": "1000",
+        "KIMP_LEASE_SECONDS": LONG_LEASE_SECONDS,
+        "KIMP_LOG_LEVEL": "WARNING",
+    }
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.crashes.matrix.driver"],
+        cwd=PROJECT, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as driver:  # fmt: skip
+        try:
+            yield World(desk=desk, driver=driver)
+        finally:
+            driver.kill()
+
+
+def share(points: Sequence[Point], number: int, of: int) -> list[Point]:
+    """Give one of several shares of the points."""
+    return list(points)[number::of]
