@@ -8,20 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db.models import Model
 
-from cycles.domain.words import DeskKind
-from cycles.services import desk as desk_services, looking, refreshing, seeding, standing_in
+from cycles.services import looking, seeding
 from exchanges import registry
-from exchanges.models import (
-    AllowedDestination,
-    AssetIdentity,
-    MarketRule,
-    NetworkRule,
-    RegisteredAddress,
-    TransferRoute,
-)
 from exchanges.simulator.server import RunningSimulator, start_in_thread
+from tests import snapshot
 from tests.desk import TestDesk
 
 POLICY: dict[str, Any] = {
@@ -29,16 +20,8 @@ POLICY: dict[str, Any] = {
     "min_rebalance_edge_bps": Decimal(-5000),
 }
 WORLD = {"seed": 7, "speed": "1000", "scenario": "unlimited"}
-REFERENCE: tuple[type[Model], ...] = (
-    AssetIdentity,
-    MarketRule,
-    NetworkRule,
-    RegisteredAddress,
-    AllowedDestination,
-    TransferRoute,
-)
-# What the venues told the first desk of this process that trades at them.
-_synced: dict[tuple[str, ...], dict[type[Model], list[Model]]] = {}
+# The rows of the first desk of this process that trades at these venues, under this policy.
+_seeded: dict[tuple[tuple[str, ...], str], snapshot.Snapshot] = {}
 
 
 @pytest.fixture(scope="session")
@@ -77,19 +60,17 @@ def venues(
 
 
 def seed(policy: Mapping[str, Any] = POLICY) -> None:
-    """Set the desk up as `seed_desk` does; the venues' rules are fetched once and then repeated."""
-    desk_services.create(DeskKind.SIMULATED)
-    seeding.configure()
-    kept = _synced.setdefault(registry.desk_venues(), {})
-    if not kept:
-        refreshing.refresh_markets(registry.utc_now())
-        kept.update({model: list(model._default_manager.all()) for model in REFERENCE})
+    """Set the desk up as `seed_desk` does: once through the product's doors, then from its rows."""
+    key = (registry.desk_venues(), repr(sorted(policy.items())))
+    kept = _seeded.get(key)
+    if kept is None:
+        seeding.seed(policy)
+        kept = snapshot.take()
+        if kept is not None:
+            _seeded[key] = kept
     else:
-        for model, rows in kept.items():
-            model._default_manager.bulk_create(rows)
-    standing_in.confirm_simulated()
-    seeding.first_policy(dict(policy))
-    seeding.open_books()
+        kept.lay_down()
+    seeding.configure()
 
 
 @pytest.fixture
