@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from exchanges.simulator.server import RunningSimulator
+from tests.builders import make_groups
 from tests.crashes.matrix.world import World, world
 from tests.crashes.running import POLICY
 from tests.cycles.conftest import korea, running_venues, seed, venues
@@ -26,6 +27,7 @@ ROOMY: dict[str, Any] = POLICY | {
 @pytest.fixture
 def matrix(transactional_db: None, venues: RunningSimulator, tmp_path: Path) -> Iterator[World]:
     """Give a world whose workers die to order."""
+    make_groups()  # flushed by the test before
     seed(ROOMY)
     with world(TestDesk(running=venues), tmp_path) as made:
         yield made

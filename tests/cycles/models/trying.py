@@ -222,7 +222,7 @@ def route(count: int = 1, **facts: Any) -> Try:
 
 def window(count: int = 1, **facts: Any) -> Try:
     """Insert a window of a venue's limiter."""
-    sound = {"venue": "upbit", "name": "order", "scope": "account", "used": [0] * 10}
+    sound = {"venue": "upbit", "name": "a try", "scope": "account", "used": [0] * 10}
     return new(RateWindow, count, **(sound | {"span_ms": 1000, "most": 12} | facts))
 
 

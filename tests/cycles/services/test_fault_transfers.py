@@ -103,6 +103,7 @@ def test_f28_a_withdrawal_broadcast_anew_is_found_under_its_new_transaction(
 ) -> None:
     """The old one was written down already: once it is overdue the sender is asked for another."""
     row = bought(desk)
+    TransferRoute.objects.update(overdue_seconds=10**9)  # however slow this machine is
     desk.control("/control/clock", {"freeze": True})
     desk.fault(fault="F29", venue="binance", args={"value": "reorg"}, when="once")
     desk.step(row)
