@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from django.contrib.auth.models import Group, User
 from django.db.models.functions import Now
@@ -45,6 +45,13 @@ def role_of(cycle: Cycle) -> Role:
     """Give the role that drives a cycle as it stands."""
     status = cycle.resume_status if cycle.status == "RETRY_PENDING" else cycle.status
     return DRIVEN_BY[CycleStatus(status)]
+
+
+class Steered(Protocol):
+    """A desk whose simulated venues can be asked, and steered."""
+
+    def control(self, path: str, payload: dict[str, Any] | None = None, method: str = "") -> Any:
+        """Speak to the simulator's control port."""
 
 
 @dataclass

@@ -13,8 +13,8 @@ from cycles.domain.words import CallOutcome, Operation
 from cycles.models import Account, Alert, Cycle, ExchangeCall
 from cycles.services import intervening, resolving, verifying
 from cycles.services.resolving import Resolution, ResolutionOutcome
-from tests.crashes.running import DESK_APPLICATIONS, RunningDesk
-from tests.desk import operator, why
+from tests.crashes.running import DESK_APPLICATIONS
+from tests.desk import Steered, operator, why
 
 END_SECONDS = 90.0
 FINAL = {"COMPLETED", "FAILED"}
@@ -30,7 +30,7 @@ def all_end(*cycles: Cycle) -> None:
         time.sleep(0.1)
 
 
-def assert_one_story(desk: RunningDesk) -> None:
+def assert_one_story(desk: Steered) -> None:
     """Hold the journal against the venues, then the ledger, then what may not be left over."""
     _assert_orders(desk)
     _assert_withdrawals(desk)
@@ -43,7 +43,7 @@ def assert_one_story(desk: RunningDesk) -> None:
     _assert_nothing_left()
 
 
-def _assert_orders(desk: RunningDesk) -> None:
+def _assert_orders(desk: Steered) -> None:
     rows = desk.control("/control/orders")
     accepted = Counter((row["venue"], row["client_order_id"]) for row in rows)
     assert {key: n for key, n in accepted.items() if n > 1} == {}
@@ -51,7 +51,7 @@ def _assert_orders(desk: RunningDesk) -> None:
     assert set(accepted) == _done(Operation.PLACE_ORDER, "client_order_id")
 
 
-def _assert_withdrawals(desk: RunningDesk) -> None:
+def _assert_withdrawals(desk: Steered) -> None:
     rows = desk.control("/control/transfers")["withdrawals"]
     accepted = Counter((row["venue"], row["venue_withdrawal_id"]) for row in rows)
     assert {key: n for key, n in accepted.items() if n > 1} == {}
@@ -86,7 +86,7 @@ def idle_in_transaction() -> int:
         return int(cursor.fetchone()[0])
 
 
-def tend_dead_letters(desk: RunningDesk) -> list[str]:
+def tend_dead_letters(desk: Steered) -> list[str]:
     """Do what an operator does: see that each is explained, look at the venue, send it on."""
     tended = []
     for cycle in Cycle.objects.filter(status="DEAD_LETTER"):
@@ -103,7 +103,7 @@ def tend_dead_letters(desk: RunningDesk) -> list[str]:
     return tended
 
 
-def _state_absence(desk: RunningDesk, cycle: Cycle, call: ExchangeCall) -> None:
+def _state_absence(desk: Steered, cycle: Cycle, call: ExchangeCall) -> None:
     """Look at the venue with one's own eyes; only what is not there is stated to be absent."""
     assert not _is_at_venue(desk, call), f"the venue has {call}, which kimp did not find"
     resolving.resolve(
@@ -115,7 +115,7 @@ def _state_absence(desk: RunningDesk, cycle: Cycle, call: ExchangeCall) -> None:
     )
 
 
-def _is_at_venue(desk: RunningDesk, call: ExchangeCall) -> bool:
+def _is_at_venue(desk: Steered, call: ExchangeCall) -> bool:
     rows: list[dict[str, Any]] = desk.control("/control/orders")
     if any(row["client_order_id"] == call.client_order_id for row in rows):
         return True

@@ -48,12 +48,12 @@ def _drive(seams: Seams, ids: list[UUID]) -> None:
 
     rates, sampled_at = rating.Rates(), time.monotonic()  # the test sampled a moment ago
     ends_at = time.monotonic() + END_SECONDS
+    rows = Cycle.objects.filter(pk__in=ids, ended_at=None).exclude(status="DEAD_LETTER")
     while time.monotonic() < ends_at:
         with seams.unwatched():
             if time.monotonic() - sampled_at > SAMPLE_SECONDS:
                 watching.tick(rates)
                 sampled_at = time.monotonic()
-            rows = Cycle.objects.filter(pk__in=ids, ended_at=None).exclude(status="DEAD_LETTER")
             if not rows.exists():
                 return
         for role in (Role.INITIATOR, Role.FINALIZER):
