@@ -10,10 +10,10 @@ ORACLE_PINS := tests/oracle/requirements.txt
 MANAGE := $(PY) manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test oracle check format bench lock clean
+.PHONY: help setup up demo test oracle check format crash-matrix bench lock clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY) ## create .venv with the pinned dependencies (the others do this when needed)
 
@@ -42,6 +42,9 @@ check: $(READY) ## format, lint, types, import contracts, migrations, check --de
 format: $(READY) ## write the sources in the project's format
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
+
+crash-matrix: $(READY) ## kill a worker at every place where it can die, while replies are lost
+	@exec $(PY) -m tests.crashes.matrix $(ARGS)
 
 bench: $(READY) ## run the benchmarks; their figures go to .kimp/bench.json
 	@exec $(PY) -m tests.benchmarks $(ARGS)
