@@ -25,6 +25,7 @@ class Snapshot:
     """The rows of every table that has any, as COPY writes them."""
 
     tables: dict[str, bytes]
+    highest: dict[str, int]  # what each table's sequence had given by then
 
     def lay_down(self) -> None:
         """Write them into tables that are empty."""
@@ -34,6 +35,11 @@ class Snapshot:
                 with cursor.copy(_copy(table, "FROM STDIN")) as copy:
                     copy.write(rows)
             cursor.execute("SET LOCAL session_replication_role = origin")
+            cursor.execute(
+                "SELECT setval(name, highest) FROM unnest(%s::text[], %s::bigint[]) AS s(name, highest) "
+                "WHERE highest > coalesce(pg_sequence_last_value(name::regclass), 0)",
+                [list(self.highest), list(self.highest.values())],
+            )
 
 
 def take() -> Snapshot | None:
@@ -55,7 +61,21 @@ def take() -> Snapshot | None:
         for table, source in sources.items():
             with cursor.copy(f"COPY {source} TO STDOUT") as copy:
                 found[table] = b"".join(bytes(block) for block in copy)
-    return Snapshot({table: rows for table, rows in found.items() if rows})
+    tables = {table: rows for table, rows in found.items() if rows}
+    return Snapshot(tables=tables, highest=_sequences(list(tables)))
+
+
+def _sequences(tables: list[str]) -> dict[str, int]:
+    """Give the sequences of these tables, and how far they are: some tests set them back."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT name, pg_sequence_last_value(name::regclass) FROM ("
+            "SELECT pg_get_serial_sequence(t, 'id') AS name FROM unnest(%s::text[]) AS t "
+            "WHERE EXISTS (SELECT FROM pg_attribute WHERE attrelid = t::regclass AND attname = 'id')"
+            ") AS s WHERE name IS NOT NULL",
+            [tables],
+        )
+        return {name: last for name, last in cursor.fetchall() if last is not None}
 
 
 def _copy(table: str, direction: str) -> sql.Composed:

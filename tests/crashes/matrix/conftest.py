@@ -21,6 +21,7 @@ __all__ = ["korea", "running_venues", "venues"]
 ROOMY: dict[str, Any] = POLICY | {
     "min_open_edge_bps": Decimal(-1000),
     "allowed_assets": ["SOL", "XRP"],
+    "auto_recovery_loss_limit_usdt": Decimal(50),
 }
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from django.db.models.functions import Now
 
-from cycles.models import Cycle, ExchangeCall
+from cycles.models import Cycle, ExchangeCall, VenueWatch
 from cycles.services import opening
 from cycles.services.intervening import Actor
 from tests.crashes.proof import assert_one_story, tend_dead_letters
@@ -101,12 +101,12 @@ class World:
 
     def die(self, point: Point) -> Cycle:
         """Open a cycle, and kill the worker that drives it at a point; nobody goes on yet."""
+        under_way = Cycle.objects.filter(ended_at=None).exclude(status="DEAD_LETTER")
+        under_way.update(wake_at=Now() + timedelta(hours=1))  # this worker has one cycle only
         cycle = self.open()
         ended = self.drive(cycle, die_at=point)
         assert ended.was_killed, f"{point} was not reached"
-        Cycle.objects.filter(pk=cycle.pk, ended_at=None).exclude(status="DEAD_LETTER").update(
-            wake_at=Now() + timedelta(hours=1)
-        )
+        _let_looks_run_out()
         return cycle
 
     def go_on(self, *cycles: Cycle) -> list[str]:
@@ -114,6 +114,7 @@ class World:
         mine = Cycle.objects.filter(pk__in=[cycle.pk for cycle in cycles])
         mine.filter(ended_at=None).exclude(status="DEAD_LETTER").update(wake_at=Now())
         mine.filter(lease_expires_at__isnull=False).update(lease_expires_at=Now())
+        _let_looks_run_out()
         assert self.drive(*cycles).signal == 0
         tended = tend_dead_letters(self.desk)
         if tended:
@@ -151,6 +152,11 @@ class World:
             f"the worker failed ({status}): see the captured output"
         )
         return Ended(signal=status, reached=tuple(told["reached"]))
+
+
+def _let_looks_run_out() -> None:
+    """Let time pass for the looks at venues that a dead process had taken."""
+    VenueWatch.objects.filter(expires_at__isnull=False).update(expires_at=Now())
 
 
 @contextmanager
