@@ -16,6 +16,8 @@ NAMES = (
     "docs/recordings.md",
     "docs/doctor.md",
     "docs/adding-a-venue.md",
+    "docs/watching.md",
+    "docs/reliability.md",
 )
 
 _PLACE = re.compile(

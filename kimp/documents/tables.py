@@ -18,6 +18,7 @@ from cycles.management.catalogue import BY_NAME, EXIT_CODES
 from cycles.models import PolicyVersion
 from cycles.services import idempotency, intervening
 from cycles.services.tokens import Scope
+from exchanges import registry
 from exchanges.simulator.candles import stretches
 from exchanges.simulator.core.fault_table import TABLE as TABLE_OF_FAULTS
 from exchanges.simulator.core.streams import rules
@@ -240,6 +241,40 @@ def fault_table() -> str:
     )
 
 
+def outcome_rules() -> str:
+    """Say for each venue when the absence of a request that may have been lost proves something."""
+    rows = (
+        (venue, what, rule)
+        for venue, adapter in registry.ADAPTERS.items()
+        for what, rule in (("order", adapter.order_rule), ("withdrawal", adapter.withdrawal_rule))
+    )
+    return grid(
+        (
+            "venue",
+            "request",
+            "absence proves that it never was",
+            "a person is asked",
+            "its id again",
+        ),
+        (
+            (
+                venue,
+                what,
+                "never"
+                if rule.absence_proves_after_seconds is None
+                else f"after {rule.absence_proves_after_seconds} s",
+                f"after {rule.lookup_grace_seconds} s without a trace"
+                if rule.absence_proves_after_seconds is None
+                else "—",
+                "burned for ever"
+                if rule.client_id_is_burned
+                else "not refused: none is used twice",
+            )
+            for venue, what, rule in rows
+        ),
+    )
+
+
 def scenario_table() -> str:
     """List the simulator's scenarios."""
     return grid(scenarios.HEADINGS, scenarios.rows())
@@ -252,6 +287,7 @@ def stream_fault_table() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
+    "outcome-rules": outcome_rules,
     "statuses": statuses,
     "status-graph": status_graph,
     "settings": settings_listing.markdown,
