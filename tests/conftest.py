@@ -57,3 +57,8 @@ def _interrupts_are_heard() -> None:
     """Undo an inherited `ignore`: started in the background of a script, no child would hear Ctrl-C."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with tests that wait for processes: others fill both cores meanwhile, and none is left to wait for."""
+    items.sort(key=lambda item: item.get_closest_marker("processes") is None)

@@ -47,7 +47,11 @@ class Venues:
 @contextlib.contextmanager
 def simulated(*, speed: int = 1) -> Iterator[Venues]:
     """Run `manage.py simulator` without rate limits, on free ports, for a block."""
-    ports = [part for name in ("upbit", "binance", "control") for part in (f"--{name}-port", "0")]
+    ports = [
+        part
+        for name in ("upbit", "binance", "bithumb", "control")
+        for part in (f"--{name}-port", "0")
+    ]
     arguments = ["manage.py", "simulator", "--seed", SEED, "--stretch", STRETCH, *ports]
     with running([*arguments, "--scenario", "unlimited", "--speed", str(speed)], {}) as child:
         said = child.hear()

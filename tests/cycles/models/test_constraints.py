@@ -15,11 +15,15 @@ from cycles.models import (
     IdempotencyRecord,
     Pause,
     Posting,
+    SeenDeposit,
+    SeenOrder,
+    SeenWithdrawal,
     Transition,
 )
 from tests import builders
 from tests.cycles.models.refusing import refused
 from tests.cycles.models.trying import (
+    SEEN,
     THEN,
     Try,
     account,
@@ -40,10 +44,12 @@ from tests.cycles.models.trying import (
     person,
     policy,
     route,
+    seen,
     spent,
     step,
     twice,
     verification,
+    watch,
     window,
     withdrawal,
 )
@@ -176,6 +182,17 @@ TRIES: list[tuple[str, Try]] = [
     ("transfer_route_once", route(2)),
     ("transfer_route_overdue_later", route(overdue_seconds=9)),
     ("rate_window_once", window(2)),
+    ("watch_once", watch(2)),
+    ("watch_kind_known", watch(kind=UNKNOWN)),
+    ("watch_lease_is_whole", watch(owner="somebody")),
+    ("watch_lease_is_whole", watch(expires_at=THEN)),
+    ("watch_look_was_begun", watch(number=1, done_number=2)),
+    ("seen_withdrawal_once", seen(SeenWithdrawal, 2)),
+    ("seen_withdrawal_status_known", seen(SeenWithdrawal, status=UNKNOWN)),
+    ("seen_deposit_once", seen(SeenDeposit, 2)),
+    ("seen_deposit_status_known", seen(SeenDeposit, status=UNKNOWN)),
+    ("seen_order_once", seen(SeenOrder, 2)),
+    ("seen_order_status_known", seen(SeenOrder, status=UNKNOWN)),
     ("rate_window_numbers", window(span_ms=0)),
     ("rate_window_numbers", window(most=-1)),
     ("venue_clock_once", clock(2)),
@@ -214,6 +231,16 @@ def test_what_the_tries_vary_is_sound_by_itself() -> None:
         account(owner="CYCLE", cycle=itself),
     ]
     reference = [market(), network(), address(), route(), identity(told_contract="0xa")]
-    for attempt in [*sound, policy(), *reference, window(), clock(), verification()]:
+    shown = [seen(model) for model in SEEN]
+    for attempt in [
+        *sound,
+        policy(),
+        *reference,
+        window(),
+        clock(),
+        verification(),
+        watch(),
+        *shown,
+    ]:
         attempt(row)
     assert ExchangeCall.objects.filter(cycle=row).count() == 1

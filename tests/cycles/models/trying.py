@@ -20,8 +20,13 @@ from cycles.models import (
     Intervention,
     PolicyVersion,
     Posting,
+    SeenDeposit,
+    SeenOrder,
+    SeenWithdrawal,
     Step,
+    VenueWatch,
 )
+from cycles.models.seen import Seen
 from exchanges.models import (
     AllowedDestination,
     AssetIdentity,
@@ -230,3 +235,26 @@ def clock(count: int = 1, **facts: Any) -> Try:
     """Insert what a host measured of a venue's clock."""
     sound = {"venue": "upbit", "host": "here", "ahead_ms": 1, "doubt_ms": 1, "measured_at": THEN}
     return new(VenueClock, count, **(sound | facts))
+
+
+def watch(count: int = 1, **facts: Any) -> Try:
+    """Insert where looking at a venue stands."""
+    return new(VenueWatch, count, **({"venue": "a try", "kind": "DEPOSITS"} | facts))
+
+
+def seen(model: type[Seen], count: int = 1, **facts: Any) -> Try:
+    """Insert what a venue showed."""
+    sound: dict[str, Any] = {"venue": "upbit", "first_seen_at": THEN, "changed_at": THEN, "look": 1}
+    return new(model, count, **(sound | SEEN[model] | facts))
+
+
+SEEN: dict[type[Seen], dict[str, Any]] = {
+    SeenWithdrawal: {
+        "status": "done", "venue_withdrawal_id": "w", "asset": "XRP", "quantity": 1, "network_fee": 0
+    },
+    SeenDeposit: {"status": "credited", "venue_deposit_id": "d", "asset": "XRP", "quantity": 1},
+    SeenOrder: {
+        "status": "open", "client_order_id": "o", "venue_order_id": "1", "market": "XRP/KRW",
+        "quantity": 1, "executed_quantity": 0,
+    },
+}  # fmt: skip
