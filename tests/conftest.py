@@ -60,5 +60,14 @@ def _interrupts_are_heard() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with tests that wait for processes: others fill both cores meanwhile, and none is left to wait for."""
-    items.sort(key=lambda item: item.get_closest_marker("processes") is None)
+    """Begin with what waits for processes: others fill both cores meanwhile, and nobody waits at the end.
+
+    Transactional tests stay the last, as pytest-django has them: they leave no rows of migrations.
+    """
+    items.sort(key=lambda item: (_is_transactional(item), not item.get_closest_marker("processes")))
+
+
+def _is_transactional(item: pytest.Item) -> bool:
+    marker = item.get_closest_marker("django_db")
+    by_marker = marker is not None and bool(marker.kwargs.get("transaction"))
+    return by_marker or "transactional_db" in getattr(item, "fixturenames", ())

@@ -21,6 +21,7 @@ from cycles.services.advancing import advance, one_unit
 from cycles.services.intervening import Actor
 from cycles.services.moving import Lease
 from exchanges.simulator.server import RunningSimulator
+from tests.builders import make_groups
 
 DEADLINE_SECONDS = 40.0
 FRESH_SECONDS = 4.0
@@ -37,6 +38,8 @@ def eventually(claim: Callable[[], object], *, seconds: float = DEADLINE_SECONDS
 def operator(name: str = "alice", group: str = "administrator") -> Actor:
     """Make a user of a group, acting by command."""
     user, _ = User.objects.get_or_create(username=name)
+    if not Group.objects.exists():  # flushed by a transactional test
+        make_groups()
     user.groups.add(Group.objects.get(name=group))
     return Actor(user=User.objects.get(pk=user.pk), channel=Channel.COMMAND)
 

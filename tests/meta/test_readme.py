@@ -18,7 +18,7 @@ _PROJECT = Path(__file__).resolve().parents[2]
 _DOCUMENTS = (*rewriting.NAMES, "CHANGELOG.md")
 _TOUR = re.compile(r"`([\w/]+\.py):(\w+)`")
 _LINK = re.compile(r"\]\((?!https?://)([^)\s#]*)(?:#([^)\s]+))?\)")
-_TARGET = re.compile(r"`(?:\$ )?make ([a-z]+)|^\$ make ([a-z]+)", re.MULTILINE)
+_TARGET = re.compile(r"`(?:\$ )?make ([a-z-]+)|^\$ make ([a-z-]+)", re.MULTILINE)
 _COMMAND = re.compile(r"manage\.py (?!COMMAND)([a-z_]+)")
 
 
@@ -107,13 +107,13 @@ def test_no_relative_link_is_dead(name: str) -> None:
 
 @pytest.mark.parametrize("name", _DOCUMENTS)
 def test_every_make_target_that_is_named_exists(name: str) -> None:
-    made = set(re.findall(r"^([a-z]+):", _text("Makefile"), re.MULTILINE))
+    made = set(re.findall(r"^([a-z-]+):", _text("Makefile"), re.MULTILINE))
     named = {one or other for one, other in _TARGET.findall(_text(name))}
     assert named <= made
 
 
 def test_every_make_target_is_named() -> None:
-    made = set(re.findall(r"^([a-z]+):.*## ", _text("Makefile"), re.MULTILINE))
+    made = set(re.findall(r"^([a-z-]+):.*## ", _text("Makefile"), re.MULTILINE))
     named = {one or other for one, other in _TARGET.findall(_text())}
     assert made <= named
 
