@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from django.db import connection
 from psycopg import sql
+
+from kimp.process_table import look_up
+from kimp.sockets import free_row
 
 PREFIX = "kimp_demo_"
 PORTS_WANTED = 8
@@ -33,7 +35,8 @@ def own_place() -> Iterator[Place]:
     drop_left_over()
     _run(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     try:
-        control, *roles = _free_ports()
+        control = free_row(SIMULATOR_PORTS + PORTS_WANTED)
+        roles = range(control + SIMULATOR_PORTS, control + SIMULATOR_PORTS + PORTS_WANTED)
         yield Place(database_url=_url(name), control_port=control, role_ports=tuple(roles))
     finally:
         _run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
@@ -41,7 +44,7 @@ def own_place() -> Iterator[Place]:
 
 
 def drop_left_over() -> None:
-    """Drop databases of demonstrations that were killed: nobody is connected to them."""
+    """Drop databases of demonstrations that were killed: nobody is connected, and no process has their number."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT datname FROM pg_database d WHERE starts_with(datname, %s) AND NOT EXISTS "
@@ -50,6 +53,9 @@ def drop_left_over() -> None:
         )
         names = [row[0] for row in cursor.fetchall()]
     for name in names:
+        number = name.removeprefix(PREFIX)
+        if number.isdigit() and look_up(int(number)) is not None:
+            continue  # it begins just now
         _run(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
 
 
@@ -67,24 +73,3 @@ def _url(name: str) -> str:
     )
     host, port = params.get("host") or "127.0.0.1", params.get("port") or 5432
     return f"postgresql://{user}:{password}@{host}:{port}/{name}"
-
-
-def _free_ports() -> tuple[int, ...]:
-    """Find ports in a row for the simulator, then one for each role."""
-    with ExitStack() as held:
-        for _ in range(200):
-            first = _bind(held, 0)
-            if first and all(_bind(held, first + after) for after in range(1, SIMULATOR_PORTS)):
-                return (first, *(_bind(held, 0) for _ in range(PORTS_WANTED)))
-    raise OSError(f"no {SIMULATOR_PORTS} free ports in a row on loopback")
-
-
-def _bind(held: ExitStack, port: int) -> int:
-    """Hold a port of loopback; 0 when it is taken."""
-    endpoint = held.enter_context(socket.socket())
-    try:
-        endpoint.bind(("127.0.0.1", port))
-    except (OSError, OverflowError):
-        return 0
-    number: int = endpoint.getsockname()[1]
-    return number

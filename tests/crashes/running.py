@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -22,7 +21,7 @@ from cycles.errors import PolicyDeniedError
 from cycles.models import Cycle
 from cycles.services import opening, seeding
 from exchanges import registry
-from kimp.sockets import is_free
+from kimp.sockets import free_row, is_free
 from tests.desk import eventually, operator
 from tests.kimp.processes import PROJECT, environ_of
 
@@ -171,7 +170,10 @@ class RunningDesk:
 @contextmanager
 def running_desk(home: Path, settings: Any, **variables: str) -> Iterator[RunningDesk]:
     """Run simulated venues and a seeded desk without roles; end every child afterwards."""
-    desk = RunningDesk(home=home, ports=_free_ports(4), variables=variables)
+    first = free_row(4)
+    desk = RunningDesk(
+        home=home, ports=(first, first + 1, first + 2, first + 3), variables=variables
+    )
     settings.KIMP_SIMULATOR_URL = desk.control_url
     settings.KIMP_FX_FRANKFURTER_URL = settings.KIMP_FX_ERAPI_URL = ""
     settings.KIMP_TIME_SCALE = Decimal(SPEED)
@@ -184,12 +186,6 @@ def running_desk(home: Path, settings: Any, **variables: str) -> Iterator[Runnin
     finally:
         desk.end_all()
         registry.forget()
-
-
-def _free_ports(count: int) -> tuple[int, ...]:
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return tuple(int(endpoint.getsockname()[1]) for endpoint in sockets)
 
 
 def cut_connections() -> int:

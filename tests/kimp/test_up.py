@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 import urllib.request
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import pytest
 
 from kimp import postgres
 from kimp.process_table import Process, session_of
+from kimp.sockets import free_row
 from tests.kimp.processes import until
 
 _PROJECT = Path(__file__).resolve().parents[2]
@@ -42,19 +42,6 @@ _ORDERS_DONE = (
 _OPEN_CALLS = "SELECT 1 FROM cycles_exchangecall WHERE outcome IN ('INTENDED', 'UNKNOWN')"
 _HALT = "UPDATE cycles_desk SET mode = 'HALT'"
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
-
-
-def _free_row_of_ports() -> int:
-    """Find nine free ports in a row."""
-    for first in range(20_000 + os.getpid() % 5_000, 60_000, _PORTS):
-        with ExitStack() as held:
-            try:
-                for port in range(first, first + _PORTS):
-                    held.enter_context(socket.create_server(("127.0.0.1", port)))
-            except OSError:
-                continue
-            return first
-    raise AssertionError("no free ports")
 
 
 class _Desk:
@@ -146,7 +133,7 @@ def _gone(leaders: dict[str, Process]) -> bool:
 
 
 def test_up_runs_the_desk_and_a_killed_one_is_taken_up_again(reachable_path: Path) -> None:
-    first_port = _free_row_of_ports()
+    first_port = free_row(_PORTS)
     desk = _Desk(reachable_path, first_port)
     try:
         assert desk.says("Log in  admin /"), desk.text()
@@ -184,7 +171,7 @@ def test_up_runs_the_desk_and_a_killed_one_is_taken_up_again(reachable_path: Pat
 def test_a_child_that_is_killed_is_started_again_and_what_it_held_goes_on(
     reachable_path: Path,
 ) -> None:
-    first_port = _free_row_of_ports()
+    first_port = free_row(_PORTS)
     desk = _Desk(reachable_path, first_port)
     try:
         assert desk.says("Log in  admin /"), desk.text()
@@ -225,7 +212,7 @@ def _is_anew(desk: _Desk, name: str, killed: Process) -> bool:
 
 
 def test_a_taken_port_gets_one_clear_sentence(reachable_path: Path) -> None:
-    first_port = _free_row_of_ports()
+    first_port = free_row(_PORTS)
     with socket.create_server(("127.0.0.1", first_port + 2)):
         desk = _Desk(reachable_path, first_port)
         assert desk.process.wait(timeout=_PATIENCE) == 1
