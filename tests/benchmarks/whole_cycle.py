@@ -6,9 +6,13 @@ import time
 from collections import Counter
 from typing import Any, cast
 
-from cycles.models import Cycle, Transition
+from django.db.models import Sum
+
+from cycles.models import Cycle, Transition, VenueWatch
+from cycles.selectors.awaited import awaited
 from cycles.services import verifying
 from cycles.services.advancing import advance
+from cycles.services.venue_watcher import VenueWatcher
 from exchanges.simulator.server import RunningSimulator
 from tests.benchmarks import place
 from tests.benchmarks.findings import Figure, Findings, median
@@ -17,7 +21,7 @@ from tests.benchmarks.venues import Venues
 from tests.desk import TestDesk
 
 SPEED = 1000  # of the markets and the chain: the waits in between are not what is counted
-COUNTS = ("queries", "commits", "venue calls")
+COUNTS = ("queries", "commits", "venue calls", "looks")
 
 
 def run(*, cycles: int) -> Findings:
@@ -58,7 +62,9 @@ def _look(desk: TestDesk, cycle: Cycle, totals: dict[str, float], shapes: Counte
     """Step once under the meter; a look that changed nothing was only the wait between two."""
     version = cycle.version
     desk.sample()
+    _watch()
     calls, at_venues = venue_totals()
+    looks = _looks_taken()
     with metered() as meter:
         began = time.perf_counter()
         _advance(desk, cycle)
@@ -69,7 +75,21 @@ def _look(desk: TestDesk, cycle: Cycle, totals: dict[str, float], shapes: Counte
         return
     calls_after, at_venues_after = venue_totals()
     shapes.update(meter.by_statement)
+    totals["looks"] += _looks_taken() - looks
     _add(totals, meter, calls_after - calls, seconds, at_venues_after - at_venues)
+
+
+def _watch() -> None:
+    """Look at the venues as the watcher of a role does: for all cycles, so no part of one cycle's cost."""
+    watcher = VenueWatcher()
+    for looks in watcher.due(awaited()).values():
+        for what, apart in looks:
+            watcher.look(what, apart=apart)
+
+
+def _looks_taken() -> int:
+    """Count the looks at venues so far, whoever took them."""
+    return VenueWatch.objects.aggregate(taken=Sum("number"))["taken"] or 0
 
 
 def _advance(desk: TestDesk, cycle: Cycle) -> None:
