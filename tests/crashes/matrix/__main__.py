@@ -32,7 +32,7 @@ def main() -> int:
         code = subprocess.call(
             [sys.executable, "-m", "pytest", "-q", "-n", PROCESSES, *sys.argv[1:],
              "tests/crashes/matrix/whole.py", "tests/crashes/matrix/whole_jobs.py"],
-            cwd=PROJECT, env={**os.environ, "KIMP_CRASH_MATRIX": str(lines)},
+            cwd=PROJECT, env={**os.environ, "CRASH_MATRIX_FILE": str(lines)},
         )  # fmt: skip
         rows = [json.loads(line) for line in lines.read_text("utf-8").splitlines()]
     print(_table(rows))
