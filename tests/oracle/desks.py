@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from exchanges.adapters.binance import build as binance_build
 from exchanges.adapters.binance.client import BinanceVenue
+from exchanges.adapters.bithumb.client import BithumbVenue
 from exchanges.adapters.upbit import build as upbit_build
 from exchanges.adapters.upbit.client import UpbitVenue
 from exchanges.registry import utc_now
@@ -26,9 +27,13 @@ from exchanges.values import (
 )
 from tests.oracle.talking import Client
 
-MARKETS = {"upbit": Market("XRP", "KRW"), "binance": Market("XRP", "USDT")}
+MARKETS = {
+    "upbit": Market("XRP", "KRW"),
+    "bithumb": Market("XRP", "KRW"),
+    "binance": Market("XRP", "USDT"),
+}
 ASSET = NETWORK = "XRP"
-FEES = {"binance": "0.2", "upbit": "0.4"}  # of that network
+FEES = {"binance": "0.2", "upbit": "0.4", "bithumb": "0.5"}  # of that network
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -143,8 +148,9 @@ class AdapterDesk:
     own request is sent with another time in force."""
 
     def __init__(self, accounts: dict[str, Any]) -> None:
-        made: dict[str, type[UpbitVenue | BinanceVenue]] = {
+        made: dict[str, type[UpbitVenue | BithumbVenue | BinanceVenue]] = {
             "upbit": UpbitVenue,
+            "bithumb": BithumbVenue,
             "binance": BinanceVenue,
         }
         self.venues = {

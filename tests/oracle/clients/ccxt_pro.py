@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 import traceback
+from decimal import Decimal
 from typing import Any
 
 import ccxt.pro
@@ -13,6 +14,7 @@ from ccxt_wiring import wired
 from lines import plain
 
 ANSWER_SECONDS = 20
+NUMBERS = {"bithumb": Decimal}  # exact as text is; its books negate prices, which text cannot
 
 
 class Watcher:
@@ -23,17 +25,19 @@ class Watcher:
         self.watched: dict[str, asyncio.Task[Any]] = {}
 
     async def answer(self, command: dict[str, Any]) -> Any:
-        """Wire exchanges, call one, begin to watch, tell what is waited for, or wait for it."""
+        """Wire exchanges, call one, begin to watch, tell what is waited for or known, or wait."""
         if "accounts" in command:
             await self.close()
             for venue, account in command["accounts"].items():
                 keys = (account["base_url"], account["access_key"], account["secret_key"])
                 self.exchanges[venue] = wired(ccxt.pro, venue, *keys)
-                self.exchanges[venue].number = str
+                self.exchanges[venue].number = NUMBERS.get(venue, str)
             return ccxt.pro.__version__
         if "waiting" in command:
             clients = self.exchanges[command["waiting"]].clients.values()
             return sorted(name for client in clients for name in client.futures)
+        if "cached" in command:
+            return getattr(self.exchanges[command["venue"]], command["cached"])
         if "collect" in command:
             task = self.watched.pop(command["collect"])
             return await asyncio.wait_for(task, ANSWER_SECONDS)

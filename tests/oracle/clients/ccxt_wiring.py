@@ -18,7 +18,9 @@ def _upbit(exchange: Any, http: str, ws: str) -> None:
 
 
 def _bithumb(exchange: Any, http: str, ws: str) -> None:
+    streams = exchange.urls["api"].get("ws", {})
     exchange.urls["api"] = {"public": http, "private": http}
+    exchange.urls["api"]["ws"] = {name: ws + urlsplit(url).path for name, url in streams.items()}
 
 
 def _binance(exchange: Any, http: str, ws: str) -> None:
