@@ -1,17 +1,28 @@
-"""The same dozen acts through ccxt and through our adapters, answered in the same words."""
+"""The same dozen acts through ccxt and through our adapters, answered in the same words.
+
+Where ccxt's unified calls cannot say it, its implicit call of the same endpoint does. Upbit: to look up
+and to cancel by our id (`uuid=None` goes beside it). Bithumb: to sell at market, since its quantities are
+cut to four decimals; what was executed, and in which trades, is read from the reply it keeps (`info`).
+"""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 from exchanges.adapters.binance import build as binance_build
 from exchanges.adapters.binance.client import BinanceVenue
+from exchanges.adapters.bithumb import build as bithumb_build
 from exchanges.adapters.bithumb.client import BithumbVenue
+from exchanges.adapters.krw.build import OrderNames
 from exchanges.adapters.upbit import build as upbit_build
 from exchanges.adapters.upbit.client import UpbitVenue
+from exchanges.errors import OutcomeUnknownError
 from exchanges.registry import utc_now
 from exchanges.transport.wire import Keys, Request
 from exchanges.values import (
@@ -25,8 +36,9 @@ from exchanges.values import (
     WithdrawalRequest,
     WithdrawalStatus,
 )
-from tests.oracle.talking import Client
+from tests.oracle.talking import Client, ClientError
 
+T = TypeVar("T")
 MARKETS = {
     "upbit": Market("XRP", "KRW"),
     "bithumb": Market("XRP", "KRW"),
@@ -35,6 +47,9 @@ MARKETS = {
 ASSET = NETWORK = "XRP"
 FEES = {"binance": "0.2", "upbit": "0.4", "bithumb": "0.5"}  # of that network
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+CLIENT_IDS = {"upbit": "identifier", "bithumb": "clientOrderId", "binance": "newClientOrderId"}
+NOT_READY = "준비되지 않았습니다"  # the venue's own words: ccxt drops the name
+READY_SECONDS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +101,10 @@ class CcxtDesk:
         return self.client.ask(venue=venue, call=call, args=args, kwargs=kwargs)
 
     def place(self, order: Placing) -> None:
-        name = "identifier" if order.venue == "upbit" else "newClientOrderId"
-        params = {name: order.client_id}
+        if (order.venue, order.kind) == ("bithumb", "market"):
+            self._ask(order.venue, "privatePostV2Orders", _bithumb_sale(order))
+            return
+        params = {CLIENT_IDS[order.venue]: order.client_id}
         if order.kind == "ioc":
             params["timeInForce"] = "IOC"
         kind = "market" if order.kind == "market" else "limit"
@@ -97,22 +114,34 @@ class CcxtDesk:
         self._ask(order.venue, "create_order", *args, **params)
 
     def cancel(self, venue: str, client_id: str) -> None:
-        if venue == "upbit":  # its unified calls send uuid=None beside the identifier
+        if venue == "upbit":
             self._ask(venue, "privateDeleteOrder", {"identifier": client_id})
-        else:
-            self._ask(venue, "cancel_order", "", MARKETS[venue].code, clientOrderId=client_id)
+            return
+        if venue == "bithumb":
+            self._fetched(venue, client_id)  # a cancel is never sent twice: it must be ready
+        self._ask(venue, "cancel_order", "", MARKETS[venue].code, clientOrderId=client_id)
 
     def look(self, venue: str, client_id: str) -> Seen:
-        symbol = MARKETS[venue].code
-        if venue == "upbit":
-            raw = self._ask(venue, "privateGetOrder", {"identifier": client_id})
-            order = self._ask(venue, "parse_order", raw)
+        order = self._fetched(venue, client_id)
+        filled, amount = order["filled"], "amount"
+        if venue == "bithumb":
+            filled, amount = order["info"]["executed_volume"], "volume"
+            trades = order["info"]["trades"]
+        elif venue == "upbit":
             trades = order["trades"]
         else:
-            order = self._ask(venue, "fetch_order", "", symbol, clientOrderId=client_id)
+            symbol = MARKETS[venue].code
             trades = self._ask(venue, "fetch_order_trades", order["id"], symbol)
-        fills = sorted((Decimal(t["price"]), Decimal(t["amount"])) for t in trades)
-        return Seen(order["status"] == "open", Decimal(order["filled"]), tuple(fills))
+        fills = sorted((Decimal(t["price"]), Decimal(t[amount])) for t in trades)
+        return Seen(order["status"] == "open", Decimal(filled), tuple(fills))
+
+    def _fetched(self, venue: str, client_id: str) -> Any:
+        if venue == "upbit":
+            raw = self._ask(venue, "privateGetOrder", {"identifier": client_id})
+            return self._ask(venue, "parse_order", raw)
+        symbol = MARKETS[venue].code
+        fetch = partial(self._ask, venue, "fetch_order", "", symbol, clientOrderId=client_id)
+        return when_ready(fetch, ClientError)
 
     def balances(self, venue: str) -> dict[str, tuple[Decimal, Decimal]]:
         told = self._ask(venue, "fetch_balance")
@@ -131,8 +160,11 @@ class CcxtDesk:
         return told["address"], told["tag"]
 
     def withdraw(self, venue: str, to: tuple[str, str], quantity: str, fee: str) -> None:
-        amount = quantity if venue == "upbit" else str(Decimal(quantity) + Decimal(fee))
-        self._ask(venue, "withdraw", ASSET, amount, to[0], tag=to[1], network=NETWORK)
+        amount = str(Decimal(quantity) + Decimal(fee)) if venue == "binance" else quantity
+        receiver = {}
+        if venue == "bithumb":
+            receiver = receiver_of(self._ask(venue, "fetch_withdrawal_whitelist"), to)
+        self._ask(venue, "withdraw", ASSET, amount, to[0], tag=to[1], network=NETWORK, **receiver)
 
     def withdrawals(self, venue: str) -> list[tuple[Decimal, str]]:
         rows = self._ask(venue, "fetch_withdrawals", ASSET)
@@ -177,15 +209,22 @@ class AdapterDesk:
         if order.kind == "ioc":
             self.venues[order.venue].place_order(request)
         else:
-            wanted = _WITH[order.venue, order.kind](request)
+            wanted = _BUILDS[order.venue](request, order.kind)
             self.venues[order.venue]._transport.call(wanted, lambda reply: None)
 
     def cancel(self, venue: str, client_id: str) -> None:
+        if venue == "bithumb":
+            self._report(venue, client_id)  # a cancel is never sent twice: it must be ready
         self.venues[venue].cancel_order(MARKETS[venue], client_order_id=client_id)
 
-    def look(self, venue: str, client_id: str) -> Seen:
-        report = self.venues[venue].order(MARKETS[venue], client_order_id=client_id)
+    def _report(self, venue: str, client_id: str) -> OrderReport:
+        read = partial(self.venues[venue].order, MARKETS[venue], client_order_id=client_id)
+        report = when_ready(read, OutcomeUnknownError)
         assert isinstance(report, OrderReport)
+        return report
+
+    def look(self, venue: str, client_id: str) -> Seen:
+        report = self._report(venue, client_id)
         fills = sorted((fill.price, fill.quantity) for fill in report.fills)
         return Seen(report.status is OrderStatus.OPEN, report.executed_quantity, tuple(fills))
 
@@ -223,11 +262,49 @@ class AdapterDesk:
         return [(row.quantity, words[row.status]) for row in rows]
 
 
-def _upbit(request: OrderRequest, kind: str) -> Request:
-    built = upbit_build.place_order(request)
+def when_ready(read: Callable[[], T], error_type: type[Exception]) -> T:
+    """Read again while Bithumb says that the order is not ready, as a client has to."""
+    ends_at = time.monotonic() + READY_SECONDS
+    while True:
+        try:
+            return read()
+        except error_type as error:
+            is_not_ready = any(word in str(error) for word in (NOT_READY, "order_not_ready"))
+            if not is_not_ready or time.monotonic() > ends_at:
+                raise
+            time.sleep(0.02)
+
+
+def receiver_of(allow_list: list[dict[str, str]], to: tuple[str, str]) -> dict[str, str]:
+    """Say who receives, as Bithumb's own list does."""
+    wanted = (ASSET, *to)
+    names = ("currency", "withdraw_address", "secondary_address")
+    (row,) = [row for row in allow_list if tuple(row[name] for name in names) == wanted]
+    return {
+        "exchange_name": row["exchange_name"],
+        "receiver_type": row["owner_type"],
+        "receiver_ko_name": row["owner_ko_name"],
+        "receiver_en_name": row["owner_en_name"],
+    }
+
+
+def _bithumb_sale(order: Placing) -> dict[str, str]:
+    return {
+        "market": "KRW-XRP",
+        "side": "ask",
+        "order_type": "market",
+        "volume": order.quantity,
+        "client_order_id": order.client_id,
+    }
+
+
+def _korean(
+    request: OrderRequest, kind: str, *, place: Callable[[OrderRequest], Request], names: OrderNames
+) -> Request:
+    built = place(request)
     dropped = {"time_in_force"} | ({"price"} if kind == "market" else set())
     params = [pair for pair in built.params if pair[0] not in dropped]
-    return replace(built, params=tuple((k, kind if k == "ord_type" else v) for k, v in params))
+    return replace(built, params=tuple((k, kind if k == names.kind else v) for k, v in params))
 
 
 def _binance(request: OrderRequest, kind: str) -> Request:
@@ -239,9 +316,8 @@ def _binance(request: OrderRequest, kind: str) -> Request:
     return replace(built, params=tuple((k, "MARKET" if k == "type" else v) for k, v in kept))
 
 
-_WITH = {
-    ("upbit", "limit"): lambda request: _upbit(request, "limit"),
-    ("upbit", "market"): lambda request: _upbit(request, "market"),
-    ("binance", "limit"): lambda request: _binance(request, "limit"),
-    ("binance", "market"): lambda request: _binance(request, "market"),
+_BUILDS: dict[str, Callable[[OrderRequest, str], Request]] = {
+    "upbit": partial(_korean, place=upbit_build.place_order, names=upbit_build.ORDER_NAMES),
+    "bithumb": partial(_korean, place=bithumb_build.place_order, names=bithumb_build.ORDER_NAMES),
+    "binance": _binance,
 }

@@ -1,4 +1,7 @@
-"""Thirty steps of both passages, as data: an act, and what the world does after it."""
+"""Thirty steps of both passages, as data: an act, and what the world does after it.
+
+The Korean venue is a parameter: Upbit or Bithumb.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ class Step:
     then: Callable[[Stage], None] = lambda stage: None
 
 
-def begin(stage: Stage) -> None:
+def begin(stage: Stage, korean: str) -> None:
     """Set the scene: books deep enough to walk, nothing held but the opening balances."""
     stage.pin(
         "binance",
@@ -27,7 +30,7 @@ def begin(stage: Stage) -> None:
         [["2.4000", "60"], ["2.3990", "5000"]],
         [["2.5000", "100"], ["2.5010", "5000"]],
     )
-    stage.pin("upbit", "KRW-XRP",
+    stage.pin(korean, "KRW-XRP",
               [["2990", "150"], ["2989", "5000"]], [["3000", "80"], ["3001", "5000"]])  # fmt: skip
 
 
@@ -62,7 +65,7 @@ def _send(source: str, target: str, quantity: str) -> Any:
 
 THIN = _asks(["2.5000", "60.5"], ["2.6000", "5000"])
 LOW = _asks(["2.4400", "15"], ["2.6000", "5000"])
-STEPS = (
+_GLOBAL = (
     Step("read the global book", lambda desk: desk.top("binance")),
     Step("read the global balances", lambda desk: desk.balances("binance")),
     Step("buy through two levels", _place("binance", "buy", "ioc", "300", "2.5010", "out-1")),
@@ -78,19 +81,26 @@ STEPS = (
     Step("cancel what is left of it", _cancel("binance", "out-4")),
     Step("see what stays of it", _look("binance", "out-4")),
     Step("buy at market", _place("binance", "buy", "market", "25", "", "out-5")),
-    Step("read the Korean deposit address", lambda desk: desk.address("upbit")),
-    Step("send the coins over", _send("binance", "upbit", "350.123456")),
-    Step("see the withdrawal pending", lambda desk: desk.withdrawals("binance"), _confirm),
-    Step("see it done", lambda desk: desk.withdrawals("binance")),
-    Step("see the deposit credited", lambda desk: desk.deposits("upbit")),
-    Step("sell through two levels", _place("upbit", "sell", "ioc", "200.5", "2989", "ret-1")),
-    Step("look it up by identifier", _look("upbit", "ret-1")),
-    Step("sell at market", _place("upbit", "sell", "market", "49.87654321", "", "ret-2")),
-    Step("let an ask rest", _place("upbit", "sell", "limit", "40", "3100", "ret-3")),
-    Step("cancel the ask", _cancel("upbit", "ret-3")),
-    Step("buy coins to go home with", _place("upbit", "buy", "ioc", "120.1", "3001", "ret-4")),
-    Step("send the coins home", _send("upbit", "binance", "100.25"), _confirm),
-    Step("see them come home", lambda desk: desk.deposits("binance")),
-    Step("sell them", _place("binance", "sell", "ioc", "100.2", "2.3990", "ret-5")),
-    Step("read all balances", lambda desk: [desk.balances(v) for v in ("upbit", "binance")]),
 )
+
+
+def steps(korean: str) -> tuple[Step, ...]:
+    """List the thirty steps with one of the Korean venues."""
+    return (
+        *_GLOBAL,
+        Step("read the Korean deposit address", lambda desk: desk.address(korean)),
+        Step("send the coins over", _send("binance", korean, "350.123456")),
+        Step("see the withdrawal pending", lambda desk: desk.withdrawals("binance"), _confirm),
+        Step("see it done", lambda desk: desk.withdrawals("binance")),
+        Step("see the deposit credited", lambda desk: desk.deposits(korean)),
+        Step("sell through two levels", _place(korean, "sell", "ioc", "200.5", "2989", "ret-1")),
+        Step("look it up by identifier", _look(korean, "ret-1")),
+        Step("sell at market", _place(korean, "sell", "market", "49.87654321", "", "ret-2")),
+        Step("let an ask rest", _place(korean, "sell", "limit", "40", "3100", "ret-3")),
+        Step("cancel the ask", _cancel(korean, "ret-3")),
+        Step("buy coins to go home with", _place(korean, "buy", "ioc", "120.1", "3001", "ret-4")),
+        Step("send the coins home", _send(korean, "binance", "100.25"), _confirm),
+        Step("see them come home", lambda desk: desk.deposits("binance")),
+        Step("sell them", _place("binance", "sell", "ioc", "100.2", "2.3990", "ret-5")),
+        Step("read all balances", lambda desk: [desk.balances(v) for v in (korean, "binance")]),
+    )

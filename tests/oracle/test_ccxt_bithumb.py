@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
 
+from tests.oracle.desks import NOT_READY, receiver_of, when_ready
 from tests.oracle.stage import CONFIRMED_MS, Stage
 from tests.oracle.talking import Client, ClientError
 
 SYMBOL = "XRP/KRW"
-NOT_READY = "준비되지 않았습니다"  # the venue's own words: ccxt drops the name
 
 
 class Ccxt:
@@ -28,14 +28,7 @@ class Ccxt:
 
     def ready(self, call: str, *args: Any) -> Any:
         """Call again while the order is not ready, as a client has to."""
-        ends_at = time.monotonic() + 5
-        while True:
-            try:
-                return self(call, *args)
-            except ClientError as error:
-                if NOT_READY not in str(error) or time.monotonic() > ends_at:
-                    raise
-                time.sleep(0.02)
+        return when_ready(partial(self, call, *args), ClientError)
 
 
 @pytest.fixture
@@ -105,20 +98,9 @@ def test_coins_travel_to_the_other_venues_with_the_receivers_name(
 ) -> None:
     """A name in Hangul: ccxt hashes it percent-encoded, the venue's documents do not."""
     there = stage.address(target, "XRP")
-    (listed,) = [
-        row
-        for row in ccxt("fetch_withdrawal_whitelist")
-        if (row["withdraw_address"], row["currency"]) == (there["address"], "XRP")
-    ]
-    receiver = {
-        "tag": there["tag"],
-        "network": "XRP",
-        "exchange_name": listed["exchange_name"],
-        "receiver_type": listed["owner_type"],
-        "receiver_ko_name": listed["owner_ko_name"],
-        "receiver_en_name": listed["owner_en_name"],
-    }
-    ccxt("withdraw", "XRP", "40", there["address"], **receiver)
+    to = (there["address"], there["tag"])
+    receiver = receiver_of(ccxt("fetch_withdrawal_whitelist"), to)
+    ccxt("withdraw", "XRP", "40", to[0], tag=to[1], network="XRP", **receiver)
     stage.advance(CONFIRMED_MS)
     (sent,) = ccxt("fetch_withdrawals", "XRP")
     assert (sent["status"], Decimal(sent["amount"])) == ("ok", Decimal(40))

@@ -27,7 +27,8 @@ PRIVATE = {
     "bithumb": {"myOrder:", "myAsset:"},
     "binance": {"userData:0"},
 }
-WATCHED = dict.fromkeys(SYMBOLS, ("watch_orders", "watch_my_trades", "watch_balance"))
+ALL = ("watch_orders", "watch_my_trades", "watch_balance")
+WATCHED: dict[str, tuple[str, ...]] = dict.fromkeys(SYMBOLS, ALL)
 WATCHED["bithumb"] = ("watch_orders", "watch_balance")
 WAIT_SECONDS = 15
 
