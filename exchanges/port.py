@@ -68,6 +68,13 @@ class Venue(Protocol):
         or shows unreadably, is left out: that is no word on it.
         """
 
+    def orders_since(self, markets: Sequence[Market], *, since: datetime) -> Sequence[OrderReport]:
+        """List the orders of ours that bear an id of ours, open and ended, placed since an instant.
+
+        Of these markets, or of all where the venue lists all at once; without their fills. One that cannot
+        be read makes the whole list unknown: a list that leaves some out says nothing of the others.
+        """
+
     def cancel_order(self, market: Market, *, client_order_id: str) -> None:
         """Ask to cancel; done or gone already is no error. Read `order` for what became of it."""
 

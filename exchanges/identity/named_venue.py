@@ -98,6 +98,12 @@ class NamedVenue:
         mine = [row for row in found if row.client_order_id in ours]
         return [_order(row, ours[row.client_order_id], names) for row in mine]
 
+    def orders_since(self, markets: Sequence[Market], *, since: datetime) -> Sequence[OrderReport]:
+        """List our orders since an instant."""
+        names = self._names()
+        found = self._venue.orders_since([names.market(one) for one in markets], since=since)
+        return [_order(row, _named(row.market, names), names) for row in found]
+
     def cancel_order(self, market: Market, *, client_order_id: str) -> None:
         """Ask to cancel."""
         self._venue.cancel_order(self._names().market(market), client_order_id=client_order_id)
@@ -191,6 +197,10 @@ class NamedVenue:
     def _demand(self, objection: str, operation: str) -> None:
         if objection:
             raise UnprovenAssetError(objection, venue=self.code, operation=operation)
+
+
+def _named(market: Market, names: Names) -> Market:
+    return Market(names.asset(market.base), names.asset(market.quote))
 
 
 def _order(report: OrderReport, market: Market, names: Names) -> OrderReport:

@@ -45,6 +45,20 @@ def orders(market: Market, since: datetime) -> Request:
     return read("orders", "/api/v3/allOrders", symbol=code, startTime=str(start), limit="1000")
 
 
+def orders_between(market: Market, start: datetime, end: datetime) -> Request:
+    """Ask for a market's orders of a window, of 24 hours at most, oldest first."""
+    window = {"startTime": str(to_milliseconds(start)), "endTime": str(to_milliseconds(end))}
+    return read(
+        "orders", "/api/v3/allOrders", symbol=market_code(market), limit=str(PAGE), **window
+    )
+
+
+def orders_from(market: Market, first_id: int) -> Request:
+    """Ask for a market's orders from a number of theirs on, oldest first."""
+    code = market_code(market)
+    return read("orders", "/api/v3/allOrders", symbol=code, orderId=str(first_id), limit=str(PAGE))
+
+
 def trades(market: Market, venue_order_id: str) -> Request:
     """Ask for an order's executions with their commissions."""
     return read("trades", "/api/v3/myTrades", symbol=market_code(market), orderId=venue_order_id)

@@ -13,6 +13,7 @@ from exchanges.adapters.binance import (
     key,
     limits,
     networks,
+    order_history,
     payloads,
     rules,
     transfers,
@@ -28,7 +29,7 @@ from exchanges.transport.clock import VenueClock
 from exchanges.transport.decoding import decode
 from exchanges.transport.http import HttpSender
 from exchanges.transport.paging import Page, whole
-from exchanges.transport.wire import Keys, Reply
+from exchanges.transport.wire import Keys, Reply, Request
 from exchanges.values import (
     Balance,
     Book,
@@ -211,6 +212,17 @@ class BinanceVenue:
                 partial(_wanted_orders, market, wanted),
             )
         return found
+
+    def orders_since(self, markets: Sequence[Market], *, since: datetime) -> Sequence[OrderReport]:
+        """List our orders on these markets since an instant (90 days back at most), without fills."""
+        found: list[OrderReport] = []
+        first, last = self._shown_since(since), self._clock()
+        for market in markets:
+            found += order_history.since(market, first, last, partial(self._order_page, market))
+        return found
+
+    def _order_page(self, market: Market, request: Request) -> order_history.Page:
+        return self._transport.call(request, lambda reply: payloads.order_page(reply.body, market))
 
     def cancel_order(self, market: Market, *, client_order_id: str) -> None:
         """Ask to cancel; one that is filled, gone or unknown (-2011) is no error."""

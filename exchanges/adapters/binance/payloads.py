@@ -160,6 +160,23 @@ def listed_orders(body: bytes, market: Market, wanted: Collection[str]) -> list[
     return found
 
 
+def order_page(body: bytes, market: Market) -> tuple[list[OrderReport], int, int]:
+    """Read a page of a market's orders: those with an id, how many there are, and the last number.
+
+    One that cannot be read makes the page unreadable.
+    """
+    rows = decode(body, list[Order])
+    numbers = [int(row.order_id) for row in rows if str(row.order_id).isdecimal()]
+    if len(numbers) != len(rows):
+        raise UnreadableError("an order without a number")
+    ours = [
+        found_order(row, [], market, client_order_id=row.client_order_id)
+        for row in rows
+        if row.client_order_id
+    ]
+    return ours, len(rows), max(numbers, default=0)
+
+
 def _fill(fill: Fill, at: datetime | None) -> FillReport | None:
     """Give a fill, or None if the reply leaves out what the ledger needs."""
     asset, number = fill.commission_asset, fill.trade_id

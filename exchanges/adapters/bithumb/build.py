@@ -13,6 +13,7 @@ from exchanges.values import WithdrawalRequest
 ORDER_NAMES = build.OrderNames(
     path="/v2/orders", cancel_path="/v2/order", kind="order_type", client_id="client_order_id"
 )
+STATES = ("wait", "watch", "done", "cancel")
 order = partial(build.order, names=ORDER_NAMES)
 place_order = partial(build.place_order, names=ORDER_NAMES)
 cancel_order = partial(build.cancel_order, names=ORDER_NAMES)
@@ -20,7 +21,7 @@ cancel_order = partial(build.cancel_order, names=ORDER_NAMES)
 
 def orders(ids: Sequence[str]) -> Request:
     """Ask for orders by our ids in every state: unless told it shows open ones only."""
-    states = tuple(("states[]", state) for state in ("wait", "watch", "done", "cancel"))
+    states = tuple(("states[]", state) for state in STATES)
     besides = (*states, ("limit", str(build.PAGE)))
     return build.orders("/v1/orders", "client_order_ids", ids, besides=besides)
 

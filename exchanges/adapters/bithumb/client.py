@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from exchanges.adapters.bithumb import build, limits, payloads, rules, transfers
 from exchanges.adapters.bithumb.dialect import VENUE, BithumbDialect
@@ -87,6 +88,9 @@ class BithumbVenue(KoreanVenue):
 
     def _orders_request(self, ids: Sequence[str]) -> Request:
         return build.orders(ids)
+
+    def _orders_since(self, since: datetime) -> list[OrderReport]:
+        return self._order_pages("/v1/orders", build.STATES, since)
 
     def _order_as_read(self, order: Order, client_order_id: str) -> OrderReport:
         return payloads.order_as_read(order, client_order_id)

@@ -125,6 +125,13 @@ def page(operation: str, path: str, asset: str | None, number: int) -> Request:
     return read(operation, path, **of_asset, **paging)
 
 
+def order_page(path: str, states: Sequence[str], **paging: str) -> Request:
+    """Ask for a page of orders in some states, of all markets."""
+    named = tuple(("states[]", state) for state in states)
+    params = (*named, *paging.items())
+    return Request(operation="orders", method="GET", path=path, params=params, is_signed=True)
+
+
 def orders(path: str, name: str, ids: Sequence[str], *, besides: Params = ()) -> Request:
     """Ask for several orders, by our ids under the venue's name for a list of them."""
     params = (*((f"{name}[]", one) for one in ids), *besides)

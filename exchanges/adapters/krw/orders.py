@@ -92,6 +92,22 @@ def listed_orders(body: bytes, read: Callable[[Order, str], OrderReport]) -> lis
     return found
 
 
+def order_page(
+    body: bytes, read: Callable[[Order, str], OrderReport]
+) -> tuple[list[OrderReport], list[datetime]]:
+    """Read a page of orders: those with an id of ours, and when each of them all was placed.
+
+    One that cannot be read makes the page unreadable.
+    """
+    rows = decode(body, list[Order])
+    placed = [instant(row.created_at) for row in rows]
+    ours = [(row, row.identifier or row.client_order_id) for row in rows]
+    if None in placed:
+        raise UnreadableError("an order without an instant")
+    reports = [read(row, own_id) for row, own_id in ours if own_id]
+    return reports, [at for at in placed if at is not None]
+
+
 def as_open(report: OrderReport) -> OrderReport:
     """Give the report as that of an order to be read again."""
     return replace(report, status=OrderStatus.OPEN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import count
 from typing import TypeVar
 
 from exchanges.adapters.krw import (
@@ -16,7 +17,7 @@ from exchanges.adapters.krw import (
     transfers,
     wallets,
 )
-from exchanges.adapters.krw.orders import Order, listed_orders
+from exchanges.adapters.krw.orders import Order, listed_orders, order_page
 from exchanges.errors import RefusalReason, RefusedError
 from exchanges.hints import Hint, StreamRequest
 from exchanges.transport import paging
@@ -105,6 +106,10 @@ class KoreanVenue(ABC):
         """Ask for up to 100 orders by our ids, whatever became of them."""
 
     @abstractmethod
+    def _orders_since(self, since: datetime) -> list[OrderReport]:
+        """List our orders since an instant, by pages."""
+
+    @abstractmethod
     def _order_as_read(self, order: Order, client_order_id: str) -> OrderReport:
         """Turn an order of a list into a report."""
 
@@ -165,6 +170,29 @@ class KoreanVenue(ABC):
                 self._orders_request(ids[first : first + build.PAGE]),
                 lambda reply: listed_orders(reply.body, self._order_as_read),
             )
+        return found
+
+    def orders_since(self, markets: Sequence[Market], *, since: datetime) -> Sequence[OrderReport]:
+        """List our orders of all markets since an instant, without their fills."""
+        del markets  # they are listed all at once
+        whole_second = since.replace(microsecond=0)
+        found = {row.client_order_id: row for row in self._orders_since(whole_second)}
+        return [row for row in found.values() if row.created_at and row.created_at >= whole_second]
+
+    def _order_page(self, request: Request) -> tuple[list[OrderReport], list[datetime]]:
+        return self._transport.call(
+            request, lambda reply: order_page(reply.body, self._order_as_read)
+        )
+
+    def _order_pages(self, path: str, states: Sequence[str], since: datetime) -> list[OrderReport]:
+        """Read pages, newest first, until one is short or begins before `since`."""
+        found: list[OrderReport] = []
+        for number in count(1):
+            paging = {"limit": str(build.PAGE), "page": str(number), "order_by": "desc"}
+            ours, placed = self._order_page(build.order_page(path, states, **paging))
+            found += ours
+            if len(placed) < build.PAGE or min(placed) < since:
+                break
         return found
 
     def cancel_order(self, market: Market, *, client_order_id: str) -> None:

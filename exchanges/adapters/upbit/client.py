@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from exchanges.adapters.krw import build as common
 from exchanges.adapters.krw.books import market_code
@@ -13,6 +14,7 @@ from exchanges.adapters.upbit import build, limits, payloads, rules, travel_rule
 from exchanges.adapters.upbit.dialect import VENUE, UpbitDialect
 from exchanges.adapters.upbit.refusals import NOT_FOUND
 from exchanges.errors import NotSentError, OutcomeUnknownError, RefusalReason, RefusedError
+from exchanges.transport.decoding import UnreadableError
 from exchanges.transport.wire import Keys, Request
 from exchanges.values import (
     DepositReport,
@@ -27,6 +29,8 @@ from exchanges.values import (
     WithdrawalRequest,
 )
 
+CLOSED_WINDOW = timedelta(days=7)  # the widest that Upbit lists at once
+AHEAD = timedelta(minutes=1)  # its clock may be ahead of ours
 HOME = {"currency": "BTC", "net_type": "BTC"}  # asked for what is told of the account beside it
 ORDER_RULE = OutcomeRule(
     absence_proves_after_seconds=10, client_id_is_burned=True, lookup_grace_seconds=60
@@ -104,6 +108,25 @@ class UpbitVenue(KoreanVenue):
 
     def _orders_request(self, ids: Sequence[str]) -> Request:
         return build.orders(ids)
+
+    def _orders_since(self, since: datetime) -> list[OrderReport]:
+        """Read open orders first: one that ends meanwhile is then among the closed."""
+        still_open = self._order_pages("/v1/orders/open", ("wait", "watch"), since)
+        return [*still_open, *self._closed_since(since)]
+
+    def _closed_since(self, since: datetime) -> list[OrderReport]:
+        """Read closed orders by windows of a week; a page that is full goes on at its last instant."""
+        found: list[OrderReport] = []
+        last = self._clock() + AHEAD
+        while since <= last:
+            end = since + CLOSED_WINDOW
+            ours, placed = self._order_page(build.closed_orders(since, end))
+            found += ours
+            is_full = len(placed) == build.CLOSED_PAGE
+            if is_full and max(placed) == since:
+                raise UnreadableError("more orders within a second than a page shows")
+            since = max(placed) if is_full else end
+        return found
 
     def _order_as_read(self, order: Order, client_order_id: str) -> OrderReport:
         return payloads.order_as_read(order, client_order_id)

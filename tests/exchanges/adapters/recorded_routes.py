@@ -41,6 +41,8 @@ UPBIT_ROUTES: dict[str, Any] = {
     "GET /v1/orders/chance": CHANCE,
     "GET /v1/accounts": upbit_private("GET /v1/accounts"),
     "GET /v1/order": upbit_private("GET /v1/order done"),
+    "GET /v1/orders/open": [],
+    "GET /v1/orders/closed": [_listed(upbit_private("GET /v1/order done"))],
     "GET /v1/orders/uuids": [_listed(upbit_private("GET /v1/order done"))],
     "POST /v1/orders": upbit_private("POST /v1/orders (201)"),
     "GET /v1/market/all": upbit_public("GetSymbols"),

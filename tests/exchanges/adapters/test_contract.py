@@ -232,6 +232,17 @@ def test_several_orders_are_looked_up_by_our_ids_and_an_unknown_one_is_left_out(
     assert found.detail
 
 
+def test_our_orders_since_an_instant_are_listed_whoever_remembers_their_ids(case: Case) -> None:
+    final = case.final_order()
+    assert final.created_at is not None
+    rows = case.venue.orders_since([case.market], since=final.created_at)
+    (found,) = [row for row in rows if row.client_order_id == case.known_id]
+    assert (found.venue_order_id, found.market) == (final.venue_order_id, case.market)
+    assert (found.side, found.status) == (final.side, final.status)
+    assert (found.quantity, found.executed_quantity) == (final.quantity, final.executed_quantity)
+    assert found.created_at == final.created_at
+
+
 def test_transfers_of_the_whole_account_are_those_of_every_asset(case: Case) -> None:
     pairs = (
         (case.venue.all_withdrawals(since=LONG_AGO), case.venue.withdrawals),
