@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import uuid
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,6 +16,7 @@ from exchanges.values import Book, Market, MarketRules, NetworkRules, OrderReque
 
 # A limit a little beyond the walked price, so that a book that ticks meanwhile still fills.
 CUSHION_BPS = Decimal(5)
+OWN_ID = re.compile(r"k([a-z2-7]{26})(\d{2})(\d{3})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,29 @@ def client_order_id(cycle_id: uuid.UUID, *, position: int, attempt: int, prefix:
         raise ValueError(f"step {position} attempt {attempt} does not fit a client order id")
     digits = base64.b32encode(cycle_id.bytes).decode().rstrip("=").lower()
     return f"{prefix}{digits}{position:02d}{attempt:03d}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class RequestName:
+    """What a client order id of ours says: whose request it is, of which step, which attempt."""
+
+    cycle_id: uuid.UUID
+    position: int
+    attempt: int
+
+
+def request_named(order_id: str) -> RequestName | None:
+    """Read an id of an order or withdrawal of ours back; None: it is not one."""
+    found = OWN_ID.fullmatch(order_id)
+    if found is None:
+        return None
+    digits, position, attempt = found.groups()
+    padded = digits.upper() + "=" * (-len(digits) % 8)
+    cycle_id = uuid.UUID(bytes=base64.b32decode(padded))
+    name = RequestName(cycle_id=cycle_id, position=int(position), attempt=int(attempt))
+    # Of the last digit of base32 two bits are spare: what they say must be nothing.
+    own = client_order_id(cycle_id, position=name.position, attempt=name.attempt)
+    return name if own == order_id else None
 
 
 def buy_order(

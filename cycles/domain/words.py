@@ -188,6 +188,7 @@ class Verb(TextChoices):
     RETIRE_ADDRESS = "retire_address", _("retire address")
     PROVE_ASSET = "prove_asset", _("prove asset")
     BLOCK_ASSET = "block_asset", _("block asset")
+    CATCH_UP = "catch_up", _("catch up")
 
 
 class Channel(TextChoices):

@@ -109,6 +109,14 @@ COMMANDS: tuple[CommandRow, ...] = (
         acts=True,
     ),
     _row(
+        "catch_up",
+        "After a restore: halt, ask the venues for everything since the backup, write it down, compare.",
+        "catch_up",
+        "catch_up --since 2026-11-26T03:00+09:00 --yes --as alice --reason 'restored the dump of 3 h'",
+        "catch_up --accept --yes --as alice --reason 'the rest was sent by hand, ticket 7'",
+        acts=True,
+    ),
+    _row(
         "addresses",
         "List our own deposit addresses; confirm one as one of two people, or retire it.",
         "addresses list",

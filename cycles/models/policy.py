@@ -111,7 +111,10 @@ class PolicyVersion(models.Model):
 
 
 class Desk(models.Model):
-    """The one row of the desk: what this database is for ever, and what may happen now."""
+    """The one row of the desk: what this database is for ever, and what may happen now.
+
+    `home` is where it was last in step with the venues, as `kimp_home()` tells; empty: not yet again.
+    """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     kind = models.CharField(_("kind"), max_length=12, choices=DeskKind)
@@ -120,6 +123,9 @@ class Desk(models.Model):
     mode_changed_by = models.CharField(_("changed by"), max_length=80, blank=True, default="")
     mode_changed_at = models.DateTimeField(_("changed"), auto_now_add=True)
     version = models.PositiveIntegerField(_("version"), default=1)
+    home = models.CharField(
+        _("home"), max_length=80, blank=True, default="", db_default="", editable=False
+    )
 
     class Meta:
         verbose_name = _("desk")

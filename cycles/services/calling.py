@@ -20,6 +20,7 @@ from cycles.domain.progress import GO_ON, Progress, failed, unprocessed_for, wai
 from cycles.domain.words import CallOutcome, FailureClass, Mode, Operation, StepState
 from cycles.errors import HaltedError, LeaseLostError, PolicyDeniedError, UncoveredError
 from cycles.models import Alert, Cycle, Desk, ExchangeCall, Step
+from cycles.services import desk, homing
 from cycles.services.alerting import raise_alert
 from cycles.services.correlating import correlation
 from cycles.services.intents import Intent
@@ -58,6 +59,7 @@ THROTTLED = "throttled"
 COSTS_TIME_ONLY = (THROTTLED, RefusalReason.CLOCK.value)
 TURNED_AWAY_OFTEN = 10
 DESTINATION_GUARDS = "withdrawal_"  # how the database's guards of a destination are named
+HOME_GUARD = "call_intended_at_home"
 # Shorter than any venue's window in which absence proves nothing.
 SEND_WITHIN = timedelta(seconds=5)
 
@@ -87,7 +89,7 @@ def intend(lease: Lease, step: Step, intent: Intent) -> ExchangeCall:
 
     Raises HaltedError when the desk is halted, LeaseLostError when another worker has the cycle,
     VenueClockError and KeptBackError while the venue is not to be called, PolicyDeniedError when the
-    database does not vouch for a withdrawal's destination.
+    database does not vouch for a withdrawal's destination. A restored database halts the desk.
     """
     _demand_callable(step.venue, intent.operation)
 
@@ -111,15 +113,18 @@ def intend(lease: Lease, step: Step, intent: Intent) -> ExchangeCall:
         _disown(lease, intent.client_order_id)
         raise
     except IntegrityError as error:
-        raise _not_vouched_for(error) from None
+        raise _refused_by_guard(error) from None
     call.step = step
     del call.intended_at  # the database's; read from there if anyone asks
     return call
 
 
-def _not_vouched_for(error: IntegrityError) -> Exception:
-    """Turn the database's refusal of a destination into ours; another error stays what it is."""
+def _refused_by_guard(error: IntegrityError) -> Exception:
+    """Turn the database's refusal of a destination, or away from home, into ours; others stay."""
     guard = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") or ""
+    if guard == HOME_GUARD:
+        desk.halt_away_from_home()
+        return HaltedError(f"the desk is halted: {homing.AWAY}")
     if not guard.startswith(DESTINATION_GUARDS):
         return error
     return PolicyDeniedError(
@@ -177,9 +182,9 @@ def _first_price(price: Decimal | None) -> dict[str, Coalesce]:
 def refuse_if_halted() -> None:
     """Hold the mode as it is for this transaction; raise HaltedError when it is HALT."""
     share_mode()
-    desk = Desk.objects.filter(pk=1).first()
-    if desk is not None and desk.mode == Mode.HALT:
-        raise HaltedError(f"the desk is halted: {desk.mode_reason or 'no reason given'}")
+    row = Desk.objects.filter(pk=1).first()
+    if row is not None and row.mode == Mode.HALT:
+        raise HaltedError(f"the desk is halted: {row.mode_reason or 'no reason given'}")
 
 
 def called(call: ExchangeCall, send: Callable[[], Report | None]) -> Noted:

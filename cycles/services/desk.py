@@ -22,6 +22,7 @@ from cycles.errors import (
     UnseenVersionError,
 )
 from cycles.models import Desk, Pause, PolicyVersion
+from cycles.services import homing
 from cycles.services.intervening import Actor, intervene
 from cycles.services.locking import in_transaction, own_mode
 from exchanges.models import TransferRoute
@@ -69,7 +70,8 @@ def set_mode(mode: Mode, *, actor: Actor, reason: str, seen_version: int | None 
     """Change the mode: no intent commits after a HALT has.
 
     Stopping more needs `halt_desk` and is done whatever was seen. Letting more happen needs
-    `resume_desk` and the version of the desk that was seen: UnseenVersionError, StaleVersionError.
+    `resume_desk` and the version of the desk that was seen: UnseenVersionError, StaleVersionError. A
+    restored database that has not caught up lets nothing more happen: NotAllowedNowError.
     """
 
     def work() -> None:
@@ -85,6 +87,7 @@ def set_mode(mode: Mode, *, actor: Actor, reason: str, seen_version: int | None 
         )
         if not stopping:
             _demand_seen(desk, seen_version)
+            _demand_at_home()
         _write_mode(mode, actor.name, reason)
 
     in_transaction(work)
@@ -99,13 +102,33 @@ def _demand_seen(desk: Desk, seen_version: int | None) -> None:
         raise StaleVersionError(seen=seen_version, found=desk.version, what="the desk")
 
 
+def _demand_at_home() -> None:
+    """Make sure that the desk is in step with its venues where it is."""
+    if not homing.is_at_home():
+        raise NotAllowedNowError(
+            f"{homing.AWAY}: run `manage.py catch_up`, and accept what it leaves"
+        )
+
+
 def halt_by_system(reason: str) -> None:
-    """Halt because the ledger cannot be explained; only a person leaves it again."""
+    """Halt because of what the desk cannot explain; only a person leaves it again."""
 
     def work() -> None:
         own_mode()
         if current().mode != Mode.HALT:
             _write_mode(Mode.HALT, SYSTEM, reason)
+
+    in_transaction(work)
+
+
+def halt_away_from_home() -> None:
+    """Halt a restored desk that was refused an intent, and tell people."""
+
+    def work() -> None:
+        own_mode()
+        if current().mode != Mode.HALT:
+            _write_mode(Mode.HALT, SYSTEM, homing.AWAY)
+        homing.tell_away()
 
     in_transaction(work)
 

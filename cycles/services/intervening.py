@@ -43,6 +43,7 @@ PERMISSIONS: dict[Verb, str] = {
     Verb.RETIRE_ADDRESS: "exchanges.retire_registeredaddress",
     Verb.PROVE_ASSET: "exchanges.prove_assetidentity",
     Verb.BLOCK_ASSET: "exchanges.block_assetidentity",
+    Verb.CATCH_UP: "cycles.resume_desk",
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -21,6 +21,7 @@ from cycles.services import desk, reacting
 from cycles.services.alerting import raise_alert
 from exchanges import registry
 from exchanges.errors import VenueError
+from exchanges.values import Balance
 
 log = structlog.get_logger(__name__)
 
@@ -104,9 +105,9 @@ def _compare(problems: tuple[str, ...]) -> LedgerReport:
     marker = _journal_marker()
     lines: list[VenueLine] = []
     told = list(problems)
-    for code in _venues():
+    for code in venues():
         try:
-            lines += _venue_lines(code)
+            lines += venue_lines(code, registry.venue(code).balances())
         except VenueError as error:
             reacting.heed(error)
             told.append(f"{code} could not be asked: {error}")
@@ -125,7 +126,7 @@ def _compare(problems: tuple[str, ...]) -> LedgerReport:
     )
 
 
-def _venues() -> list[str]:
+def venues() -> list[str]:
     """Give the desk's venues, and those where it holds something still though it trades there no more."""
     held = Account.objects.filter(owner__in=(*AT_VENUE, "IN_FLIGHT")).exclude(balance=0)
     left = set(held.values_list("venue", flat=True)) & set(registry.VENUES)
@@ -136,6 +137,11 @@ def _journal_marker() -> tuple[int, int, int]:
     """Give the newest call and entry, and how many calls are in flight or unsettled."""
     newest = ExchangeCall.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     entry = Entry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    return newest, in_flight(), entry
+
+
+def in_flight() -> int:
+    """Count the calls that are open, or accepted and not in the ledger yet."""
     open_calls = (
         ExchangeCall.objects.filter(outcome__in=[CallOutcome.INTENDED, CallOutcome.UNKNOWN])
         .exclude(RESTING)
@@ -146,12 +152,11 @@ def _journal_marker() -> tuple[int, int, int]:
         is_settled=False,
         operation__in=[Operation.PLACE_ORDER, Operation.WITHDRAW],
     ).count()
-    return newest, open_calls + unsettled, entry
+    return open_calls + unsettled
 
 
-def _venue_lines(code: str) -> list[VenueLine]:
-    """Compare every asset of one venue."""
-    held = registry.venue(code).balances()
+def venue_lines(code: str, held: Mapping[str, Balance]) -> list[VenueLine]:
+    """Compare every asset of one venue with what it says we hold."""
     rows = Account.objects.filter(venue=code).values("asset", "owner", "balance")
     ledger: dict[str, Decimal] = {}
     arriving: dict[str, list[Decimal]] = {}

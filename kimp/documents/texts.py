@@ -58,4 +58,5 @@ VERBS: dict[Verb, str] = {
     Verb.RETIRE_ADDRESS: "end a deposit address of ours: nothing is sent there any more",
     Verb.PROVE_ASSET: "state what a venue's symbol is: asset, chain, contract; no token may",
     Verb.BLOCK_ASSET: "nothing is bought, sent or sold under a venue's symbol any more",
+    Verb.CATCH_UP: "write down what the venues show since a backup; accept what it leaves",
 }

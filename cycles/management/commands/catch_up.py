@@ -1,0 +1,104 @@
+"""`manage.py catch_up`: after a restore, ask the venues what the backup has forgotten."""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from cycles.domain.words import Verb
+from cycles.management.base import TRY_LATER, WITHOUT_YES, ActCommand
+from cycles.management.printing import quantity, table
+from cycles.services import catching_up, seeding
+from cycles.services.catching_up import CaughtUp
+
+FOUND = ("cycle", "venue", "client order id", "request", "did")
+DIFFERENCES = ("venue", "asset", "ledger", "venue says", "difference")
+
+
+def instant(text: str) -> datetime:
+    """Read an instant that names its zone."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no instant, as 2026-11-26T03:00+09:00 is") from None
+    if at.tzinfo is None:
+        raise ArgumentTypeError(f"{text!r} names no zone: add +09:00, or Z")
+    return at
+
+
+class Command(ActCommand):
+    name = "catch_up"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add how far back to ask, and what to do with what is left."""
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--since", type=instant, metavar="WHEN",
+            help="the backup's instant or earlier (default: before the last request it knows)",
+        )  # fmt: skip
+        parser.add_argument("--dry-run", action="store_true", help="only show, also with --yes")
+        parser.add_argument(
+            "--accept", action="store_true",
+            help="book what still differs as the desk's capital: it came or went outside of kimp",
+        )  # fmt: skip
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Show what was forgotten; with --yes halt, write it down and compare."""
+        seeding.configure()
+        acts = options["yes"] and not options["dry_run"]
+        if not acts:
+            self.say("asking the venues")
+            self._tell(catching_up.preview(since=options["since"]), options)
+            self.say(f"{WITHOUT_YES} --reason TEXT")
+            return
+        actor, reason = self.actor(options, Verb.CATCH_UP), self.reason(options)
+        self.say("halting the desk, then asking the venues")
+        done = catching_up.catch_up(
+            actor=actor, reason=reason, since=options["since"], accept=options["accept"]
+        )
+        self._tell(done, options)
+
+    def _tell(self, done: CaughtUp, options: dict[str, Any]) -> None:
+        """Print what was found; the exit code says whether anything is left."""
+        facts = {**asdict(done), "wants_a_person": done.wants_a_person}
+        self.emit(facts, _text(done), options)
+        if done.wants_a_person:
+            self.fail("something is left to a person: see above", 1)
+        if done.unsettled:
+            self.fail(f"{done.unsettled} requests have not ended: run it again", TRY_LATER)
+
+
+def _text(done: CaughtUp) -> str:
+    """Write the difference for people."""
+    found = [(one.cycle, one.venue, one.own_id, one.what, one.did) for one in done.found]
+    lines = [
+        (row.venue, row.asset, *(quantity(n) for n in (row.ledger, row.venue_free, row.difference)))
+        for row in done.differences
+    ]
+    parts = [
+        table(FOUND, found)
+        if found
+        else "the venues show no request that the journal had forgotten",
+        *(f"made again, for a person to redrive: {code}" for code in done.remade),
+        *(f"left to a person: {told}" for told in done.left),
+        *(f"dead letter: {code}" for code in done.parked if code not in done.remade),
+        *([table(DIFFERENCES, lines)] if lines else []),
+        *(f"accepted as capital: {told}" for told in done.accepted),
+        _verdict(done),
+    ]
+    return "\n".join(parts)
+
+
+def _verdict(done: CaughtUp) -> str:
+    """Say where the desk stands now."""
+    if done.is_in_step:
+        return "the desk is in step with the venues and halted: manage.py resume"
+    if done.differences:
+        return "the ledger does NOT equal the venues: the desk cannot resume"
+    if done.left or done.unsettled:
+        return "the ledger equals the venues; something is left: the desk cannot resume"
+    return "the ledger equals the venues"

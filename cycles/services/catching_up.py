@@ -1,0 +1,194 @@
+"""After a restore: what the venues show since the backup becomes journal and ledger, and what does not fit a person's.
+
+Nothing is sent. The desk is halted first and out of step until the ledger equals the venues, or a person
+accepts what is left. Venues are asked outside of any transaction; all that follows is one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import IntegrityError, transaction
+from django.db.models import Max, Min
+from django.db.models.functions import Now
+
+from cycles.domain import postings
+from cycles.domain.shown import jsonable, plain
+from cycles.domain.states import FINAL
+from cycles.domain.words import AccountOwner, Mode, PostingKind, Verb
+from cycles.errors import (
+    DatabaseBusyError,
+    InsufficientFundsError,
+    InvalidInputError,
+    PermissionDeniedError,
+)
+from cycles.models import Cycle, ExchangeCall, Posting
+from cycles.services import booking, desk, homing, recalling, reconciling, retracing, verifying
+from cycles.services.intervening import Actor, intervene
+from cycles.services.locking import in_transaction, own_mode
+from cycles.services.recalling import History
+from cycles.services.replaying import CAUGHT_UP, Found
+from cycles.services.retracing import Retraced
+from cycles.services.verifying import VenueLine
+
+log = structlog.get_logger(__name__)
+
+MARGIN = timedelta(minutes=10)  # before the last intent that the backup knows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaughtUp:
+    """What catching up came to: found and written, made again, left to a person.
+
+    `unsettled`: requests that have not ended; the next run may find them ended. `is_in_step`: the desk may
+    resume.
+    """
+
+    since: datetime
+    found: list[Found]
+    remade: list[str]
+    left: list[str]
+    differences: list[VenueLine]
+    unsettled: int
+    parked: list[str] = field(default_factory=list)
+    accepted: list[str] = field(default_factory=list)
+    is_in_step: bool = False
+
+    @property
+    def wants_a_person(self) -> bool:
+        """Say whether anything is left to a person, the queue of dead letters included."""
+        is_open = bool(self.left or self.differences) and not self.is_in_step
+        return is_open or bool(self.parked or self.remade)
+
+
+def default_since() -> datetime:
+    """Give an instant from which nothing is missed: before the last intent that the backup knows.
+
+    No intent can be younger than the backup: the database refuses them until the desk has caught up. What
+    was under way is asked for from its beginning on. Raises InvalidInputError when the journal tells nothing.
+    """
+    calls = ExchangeCall.objects.exclude(request__has_key=CAUGHT_UP)
+    newest: datetime | None = calls.aggregate(at=Max("intended_at"))["at"]
+    opened: datetime | None = Posting.objects.aggregate(at=Min("at"))["at"]
+    since = newest or opened
+    if since is None:
+        raise InvalidInputError("the books are empty: say when the backup was made, --since WHEN")
+    return since - MARGIN
+
+
+def _since(named: datetime | None) -> datetime:
+    """Give how far back to ask: what is under way from its beginning on."""
+    since = named or default_since()
+    if since > desk.database_now():
+        raise InvalidInputError("--since lies in the future")
+    running = ExchangeCall.objects.exclude(cycle__status__in=sorted(FINAL))
+    oldest: datetime | None = running.aggregate(at=Min("intended_at"))["at"]
+    return min(since, oldest - MARGIN if oldest else since)
+
+
+def preview(*, since: datetime | None = None) -> CaughtUp:
+    """Show what catching up would find; writes nothing."""
+    history = recalling.recall(_since(since))
+
+    def work() -> CaughtUp:
+        done = retracing.retrace(history, actor="preview")
+        transaction.set_rollback(True)
+        return _told(history, done)
+
+    return in_transaction(work)
+
+
+def catch_up(
+    *, actor: Actor, reason: str, since: datetime | None = None, accept: bool = False
+) -> CaughtUp:
+    """Halt, ask, write, compare. The desk stays halted; it may resume once it is in step.
+
+    `accept`: what still differs came or went outside of kimp, and is booked as the desk's capital.
+    """
+    if not actor.may(Verb.CATCH_UP):
+        raise PermissionDeniedError(f"{actor.name} may not catch up: ask an administrator")
+    asked_since = _since(since)
+    _step_out(actor, reason)
+    reconciling.reconcile_open_calls()
+    history = recalling.recall(asked_since)
+    done = in_transaction(lambda: _caught_up(history, actor, reason, accept=accept))
+    log.info("desk.caught_up", found=len(done.found), left=done.left, in_step=done.is_in_step)
+    return done
+
+
+def _step_out(actor: Actor, reason: str) -> None:
+    """Halt, and be out of step from here on; raise DatabaseBusyError while workers hold cycles."""
+    if desk.current().mode != Mode.HALT:
+        desk.set_mode(Mode.HALT, actor=actor, reason=reason)
+
+    def work() -> None:
+        own_mode()
+        homing.leave()
+
+    in_transaction(work)
+    held = Cycle.objects.filter(lease_expires_at__gt=Now()).count()
+    if held:
+        raise DatabaseBusyError(
+            f"workers hold {held} cycles: stop all roles, or wait until the leases have run out"
+        )
+
+
+def _caught_up(history: History, actor: Actor, reason: str, *, accept: bool) -> CaughtUp:
+    """Write what was shown, in one transaction with the intervention that says so."""
+    retraced = retracing.retrace(history, actor=actor.name)
+    parked = retracing.park(retraced, actor)
+    told = _told(history, retraced)
+    accepts = accept and not told.unsettled
+    accepted = [_text(line) for line in told.differences] if accepts else []
+    is_in_step = accepts or not (told.left or told.differences or told.unsettled)
+    done = CaughtUp(
+        since=told.since,
+        found=told.found,
+        remade=told.remade,
+        left=told.left,
+        differences=told.differences,
+        unsettled=told.unsettled,
+        parked=parked,
+        accepted=accepted,
+        is_in_step=is_in_step,
+    )
+    made = intervene(Verb.CATCH_UP, actor=actor, reason=reason, payload=jsonable(asdict(done)))
+    if accepts:
+        _accept(told.differences, made.pk, reason)
+    if is_in_step:
+        homing.settle()
+    return done
+
+
+def _told(history: History, done: Retraced) -> CaughtUp:
+    return CaughtUp(
+        since=history.since,
+        found=done.found,
+        remade=done.remade,
+        left=done.left,
+        differences=done.differences,
+        unsettled=verifying.in_flight(),
+    )
+
+
+def _text(line: VenueLine) -> str:
+    return f"{line.venue}: {plain(line.difference)} {line.asset}"
+
+
+def _accept(lines: list[VenueLine], intervention: int, reason: str) -> None:
+    """Book differences as capital that came or went; raise InsufficientFundsError if it is cycles' money."""
+    for line in lines:
+        ways = (AccountOwner.CAPITAL, AccountOwner.DESK)
+        origin, target = ways if line.difference > 0 else reversed(ways)
+        moved = postings.moved(
+            line.venue, line.asset, abs(line.difference), origin=origin, target=target
+        )
+        key = f"capital:caught_up:{intervention}:{line.venue}:{line.asset}"
+        try:
+            booking.post(key, PostingKind.CAPITAL, moved, memo=reason[:200])
+        except IntegrityError as error:
+            raise InsufficientFundsError(
+                f"{_text(line)}: the desk itself does not hold that; resolve its cycles first"
+            ) from error

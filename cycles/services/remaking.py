@@ -1,0 +1,172 @@
+"""A cycle that was opened after the backup, made again from what the venues show of it.
+
+Its id stands in its requests, so it keeps its name. What is not shown is not made up: it takes as capital
+what it spent, and a person decides how it goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db.models.functions import Now
+
+from cycles import conf
+from cycles.domain import plan, postings
+from cycles.domain.money import ZERO
+from cycles.domain.premium import STABLE
+from cycles.domain.words import (
+    AccountOwner,
+    CycleKind,
+    CycleStatus,
+    FailureClass,
+    OpeningRule,
+    PostingKind,
+)
+from cycles.models import Cycle
+from cycles.services import booking, desk, valuing
+from cycles.services.dead_letters import announce
+from cycles.services.intervening import Actor
+from cycles.services.moving import move, touch, write_transition
+from cycles.services.rebalancing import write_steps
+from cycles.services.recalling import Trace
+from cycles.services.replanning import EVENT, PARKED, MisfitError
+from exchanges import reference, registry
+from exchanges.models import RegisteredAddress
+from exchanges.values import ZERO as NOTHING, OrderReport, Side, WithdrawalReport, WithdrawalStatus
+
+GLOBAL = registry.GLOBAL_VENUE
+Spent = tuple[str, str]  # where, and in which asset
+REASON = "opened after the backup; made again from what the venues show"
+
+
+def has_spent(traces: Sequence[Trace]) -> bool:
+    """Say whether requests moved anything: a cycle of which nothing was filled left nothing behind."""
+    return any(
+        isinstance(one.report, WithdrawalReport) or one.report.executed_quantity > 0
+        for one in traces
+    )
+
+
+def remade(cycle_id: UUID, traces: Sequence[Trace], *, actor: str) -> Cycle:
+    """Write a cycle whose requests are shown, with its capital and its first steps.
+
+    Raises MisfitError when its beginning is not among them.
+    """
+    first = min(traces, key=lambda one: (one.name is None, one.name))
+    if first.name is None or first.name.position != 1:
+        raise MisfitError(f"the beginning of cycle {cycle_id} is not shown: ask further back")
+    report = first.report
+    if isinstance(report, OrderReport) and report.side is Side.SELL:
+        raise MisfitError(f"no cycle begins with a sale ({first.own_id})")
+    if first.venue == GLOBAL:
+        asset = report.market.base if isinstance(report, OrderReport) else report.asset
+        cycle = _outbound(cycle_id, asset, _korea_of(traces))
+    else:
+        cycle = _homeward(cycle_id, first.venue)
+    _take_capital(cycle, [one for one in traces if one.name and one.name.position == 1])
+    write_transition(cycle, "", cycle.status, event=EVENT, actor=actor, reason=REASON)
+    cycle.refresh_from_db()
+    return cycle
+
+
+def _outbound(cycle_id: UUID, asset: str, korea: str) -> Cycle:
+    """Write a round trip at its beginning."""
+    route = reference.transfer_route(asset, GLOBAL, korea)
+    cycle = _row(
+        cycle_id,
+        korea,
+        kind=CycleKind.ROUND_TRIP,
+        status=CycleStatus.STARTED,
+        outbound_asset=asset,
+    )
+    steps = plan.outbound_steps(
+        asset, global_venue=GLOBAL, korea_venue=korea, network=route.network
+    )
+    write_steps(cycle, steps)
+    return cycle
+
+
+def _homeward(cycle_id: UUID, korea: str) -> Cycle:
+    """Write a cycle that had its KRW in hand; its way back is planned by its first purchase."""
+    return _row(
+        cycle_id, korea, kind=CycleKind.RETURN_ONLY, status=CycleStatus.INITIAL_TRADE_COMPLETED
+    )
+
+
+def _row(cycle_id: UUID, korea: str, **facts: object) -> Cycle:
+    policy = desk.current_policy()
+    return Cycle.objects.create(
+        id=cycle_id,
+        global_venue=GLOBAL,
+        korea_venue=korea,
+        policy=policy,
+        opening_rule=OpeningRule.BY_HAND,
+        session_id=conf.session_id(),
+        max_retries=policy.calm_attempts,
+        started_at=Now(),
+        status_since=Now(),
+        wake_at=Now(),
+        **facts,
+    )
+
+
+def _korea_of(traces: Sequence[Trace]) -> str:
+    """Give the Korean venue of a round trip: where it acted, or where it sent, else the desk's first."""
+    acted = [one.venue for one in traces if one.venue != GLOBAL]
+    addresses = [
+        one.report.address
+        for one in traces
+        if isinstance(one.report, WithdrawalReport) and one.report.address
+    ]
+    sent = RegisteredAddress.objects.filter(address__in=addresses).exclude(venue=GLOBAL)
+    return next(iter([*acted, *sent.values_list("venue", flat=True), *registry.korea_venues()]))
+
+
+def _take_capital(cycle: Cycle, first: Sequence[Trace]) -> None:
+    """Post what the first step spent from the desk to the cycle."""
+    spent = ZERO
+    came_back = ZERO
+    for trace in first:
+        report = trace.report
+        if isinstance(report, OrderReport):
+            fees = [fill.fee for fill in report.fills if fill.fee_asset == report.market.quote]
+            spent += sum((fill.notional for fill in report.fills), NOTHING) + sum(fees, NOTHING)
+        elif report.status is WithdrawalStatus.FAILED:
+            came_back = max(came_back, report.quantity + report.network_fee)
+        else:
+            spent += report.quantity + report.network_fee
+    capital = max(spent, came_back)
+    is_homeward = cycle.kind == CycleKind.RETURN_ONLY
+    venue, asset = (cycle.korea_venue, "KRW") if is_homeward else (GLOBAL, STABLE)
+    lines = postings.moved(
+        venue, asset, capital, origin=AccountOwner.DESK, target=AccountOwner.CYCLE
+    )
+    booking.post(f"open:{cycle.pk}", PostingKind.OPEN, lines, cycle=cycle, memo=REASON)
+    column = "notional_krw" if is_homeward else "notional_usdt"
+    Cycle.objects.filter(pk=cycle.pk).update(**{column: capital})
+    cycle.refresh_from_db()
+
+
+def park(cycle: Cycle, failure: FailureClass, reason: str, actor: Actor) -> None:
+    """Leave a cycle to the person who caught up: a dead letter, taken on already."""
+    if cycle.status == CycleStatus.DEAD_LETTER:
+        touch(cycle, failure_class=failure, failure_reason=reason[:2000])
+        return
+    resume_status = cycle.resume_status if cycle.status in PARKED else cycle.status
+    move(
+        cycle,
+        CycleStatus.DEAD_LETTER,
+        event=EVENT,
+        actor=actor.name,
+        reason=reason,
+        next_retry_at=None,
+        wake_at=None,
+        assignee=actor.user,
+        acknowledged_at=Now(),
+        failure_class=failure,
+        failure_reason=reason[:2000],
+        resume_status=resume_status,
+        money_at_risk_krw=valuing.money_at_risk_krw(cycle),
+    )
+    announce(cycle)
