@@ -93,9 +93,9 @@ def preview(*, since: datetime | None = None) -> CaughtUp:
     history = recalling.recall(_since(since))
 
     def work() -> CaughtUp:
-        done = retracing.retrace(history, actor="preview")
+        told = _told(history, retracing.retrace(history, actor="preview"))
         transaction.set_rollback(True)
-        return _told(history, done)
+        return told
 
     return in_transaction(work)
 

@@ -233,8 +233,7 @@ def _with_step(call: ExchangeCall) -> ExchangeCall:
 
 def _conclude(cycle: Cycle, step: Step, history: History, *, is_unwinding: bool) -> None:
     """End a step that a later request proves to have ended."""
-    has_left = step.kind == StepKind.DEPOSIT or live_withdrawal(step) is not None
-    if is_unwinding and not has_left:
+    if is_unwinding and not _has_left(step):
         Step.objects.filter(pk=step.pk).update(state=StepState.ABANDONED)
         return
     step.refresh_from_db()
@@ -245,6 +244,13 @@ def _conclude(cycle: Cycle, step: Step, history: History, *, is_unwinding: bool)
     elif step.kind == StepKind.BUY and not step.quantity_out:
         raise MisfitError(f"step {step.position} shows nothing, and a later one does")
     finish_step(cycle, step)
+
+
+def _has_left(step: Step) -> bool:
+    """Say whether a transfer step's coins are on their way: an unwind waits for their arrival."""
+    if step.kind == StepKind.DEPOSIT:
+        step = Step.objects.get(cycle_id=step.cycle_id, position=step.position - 1)
+    return live_withdrawal(step) is not None
 
 
 def _conclude_withdrawal(cycle: Cycle, step: Step, history: History) -> None:

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cycles.domain.plan import (
+    RequestName,
     buy_order,
     client_order_id,
     outbound_steps,
+    request_named,
     return_steps,
     sell_order,
     sendable_quantity,
@@ -238,3 +240,22 @@ def test_a_withdrawal_and_its_fee_never_exceed_what_is_held(
 @pytest.mark.parametrize(("held", "sent"), [("2.2", "2"), ("2.199999", "0"), ("0.1", "0")])
 def test_a_withdrawal_below_the_networks_minimum_is_not_sent(held: str, sent: str) -> None:
     assert sendable_quantity(Decimal(held), network_rules()) == Decimal(sent)
+
+
+@given(st.uuids(), st.integers(min_value=0, max_value=99), st.integers(min_value=0, max_value=999))
+def test_an_id_of_ours_says_whose_request_it_is(
+    cycle_id: uuid.UUID, position: int, attempt: int
+) -> None:
+    own_id = client_order_id(cycle_id, position=position, attempt=attempt)
+    assert request_named(own_id) == RequestName(
+        cycle_id=cycle_id, position=position, attempt=attempt
+    )
+
+
+def test_what_another_wrote_is_no_id_of_ours() -> None:
+    own_id = client_order_id(CYCLE, position=1, attempt=2)
+    of_a_cancel = client_order_id(CYCLE, position=1, attempt=2, prefix="c")
+    last = own_id[26]  # only every fourth digit can end a UUID
+    misspelt = own_id[:26] + {"y": "z"}.get(last, chr(ord(last) + 1)) + own_id[27:]
+    for text in ("", "web_1", own_id.upper(), own_id + "0", own_id[:-1], of_a_cancel, misspelt):
+        assert request_named(text) is None, text

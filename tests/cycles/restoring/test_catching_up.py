@@ -2,92 +2,27 @@
 
 from __future__ import annotations
 
-import io
-import json
-import time
-from collections import Counter
-from typing import Any
-
 import pytest
-from django.core.management import CommandError, call_command
 
-from cycles.domain.progress import Turn
-from cycles.domain.words import Mode
-from cycles.models import Cycle, Desk, ExchangeCall
-from cycles.services import desk as desk_service, homing, intervening, leasing, verifying
+from cycles.domain.words import FailureClass
+from cycles.errors import NotAllowedNowError
+from cycles.models import Alert, Desk, ExchangeCall
+from cycles.services import homing, intervening, leasing, verifying
+from tests.cycles.restoring.acts import (
+    WORDS,
+    assert_ledger_equals_venues,
+    catch_up,
+    driven_to,
+    redrive,
+    resume,
+    sent,
+    times_placed,
+)
 from tests.cycles.restoring.dumps import Backups
-from tests.desk import DEADLINE_SECONDS, TestDesk, operator, why
+from tests.cycles.services.acts import fail
+from tests.desk import TestDesk, operator
 
 pytestmark = pytest.mark.django_db(transaction=True)
-WORDS = ("--yes", "--as", "alice", "--reason", "the dump of three o'clock was restored")
-
-
-def catch_up(*words: str) -> dict[str, Any]:
-    """Run the command; its facts, and how it ended."""
-    operator()
-    said, code = io.StringIO(), 0
-    try:
-        call_command("catch_up", "--json", *words, stdout=said, stderr=io.StringIO())
-    except CommandError as error:
-        code = error.returncode
-    facts: dict[str, Any] = json.loads(said.getvalue())
-    return {**facts, "code": code}
-
-
-def sent(desk: TestDesk) -> Counter[str]:
-    """Count what reached each venue and moves money."""
-    rows = desk.control("/control/requests")
-    return Counter(
-        f"{row['venue']} {row['path']}"
-        for row in rows
-        if row["method"] == "POST"
-        and row["path"].split("?")[0].endswith(("order", "orders", "apply", "coin"))
-    )
-
-
-def times_placed(desk: TestDesk) -> int:
-    """Give how often the most frequent order of ours was accepted."""
-    ids = Counter((row["venue"], row["client_order_id"]) for row in desk.control("/control/orders"))
-    return max(ids.values())
-
-
-def resume() -> None:
-    """Let the desk run again."""
-    desk_service.set_mode(
-        Mode.RUN, actor=operator(), reason="caught up", seen_version=Desk.objects.get().version
-    )
-
-
-def redrive(cycle: Cycle) -> None:
-    """Send a dead letter on."""
-    cycle.refresh_from_db()
-    intervening.redrive(cycle.pk, actor=operator(), reason="looked at", seen_version=cycle.version)
-
-
-def assert_ledger_equals_venues() -> None:
-    report = verifying.verify_ledger()
-    assert report.problems == ()
-    assert report.is_balanced
-    assert report.matches_venues
-    assert report.is_settled
-
-
-def is_settled(cycle: Cycle, position: int) -> bool:
-    calls = ExchangeCall.objects.filter(cycle=cycle, step__position=position)
-    return calls.filter(is_settled=True).exists()
-
-
-def driven_to(desk: TestDesk, cycle: Cycle, position: int) -> Cycle:
-    """Drive a cycle, unit by unit, until the request of a step is settled, and no further."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not is_settled(cycle, position):
-        assert time.monotonic() < deadline, why(cycle)
-        lease = desk.lease(cycle)
-        while desk.unit(lease).turn is Turn.GO_ON and not is_settled(cycle, position):
-            pass
-        leasing.release(lease, wake_in=None)
-        cycle.refresh_from_db()
-    return cycle
 
 
 @pytest.mark.parametrize("how_far", [2, 6, 8])
@@ -98,7 +33,7 @@ def test_cycles_go_on_where_the_venues_say_they_are(
     known = driven_to(desk, desk.open(), 1)
     dump = backups.dump()
     driven_to(desk, known, how_far)
-    forgotten = desk.drive_until(desk.open("SOL"), "INITIAL_TRADE_COMPLETED")
+    forgotten = driven_to(desk, desk.open("SOL"), how_far)
     before = sent(desk)
 
     backups.restore(dump)
@@ -118,18 +53,21 @@ def test_cycles_go_on_where_the_venues_say_they_are(
     assert_ledger_equals_venues()
 
 
-def test_without_catching_up_the_same_order_is_sent_again(
+def test_without_catching_up_the_same_order_is_sent_again_and_then_a_person_must_see_it(
     committed_desk: TestDesk, backups: Backups
 ) -> None:
     desk = committed_desk
     cycle = desk.open()
     dump = backups.dump()
-    desk.drive_until(cycle, "INITIAL_TRADE_COMPLETED")
+    driven_to(desk, cycle, 1)
     backups.restore(dump)
-    homing.settle()  # as if nobody had noticed
-    desk.step(cycle)
+    homing.settle()  # as if the database were where it always was
+    driven_to(desk, cycle, 1)
     assert times_placed(desk) == 2
     assert not verifying.verify_ledger().matches_venues
+    done = catch_up(*WORDS)
+    assert (done["code"], done["is_in_step"]) == (1, False)
+    assert any("2 times" in told for told in done["left"])
 
 
 def test_a_restored_database_halts_itself_at_the_first_intent_and_cannot_resume(
@@ -138,13 +76,58 @@ def test_a_restored_database_halts_itself_at_the_first_intent_and_cannot_resume(
     desk = committed_desk
     cycle = desk.open()
     dump = backups.dump()
-    desk.drive_until(cycle, "INITIAL_TRADE_COMPLETED")
+    driven_to(desk, cycle, 1)
     before = sent(desk)
     backups.restore(dump)
-    assert not homing.is_at_home()
     desk.step(cycle)
     assert sent(desk) == before
+    assert not ExchangeCall.objects.exists()
     row = Desk.objects.get()
     assert (row.mode, row.mode_reason) == ("HALT", homing.AWAY)
-    with pytest.raises(Exception, match="catch_up"):
+    assert Alert.objects.filter(key=f"away:{homing.here()}").count() == 1
+    with pytest.raises(NotAllowedNowError, match="catch_up"):
         resume()
+    assert catch_up(*WORDS)["is_in_step"]
+    resume()
+
+
+def test_a_request_whose_reply_was_lost_before_the_backup_is_found_with_all_that_followed(
+    committed_desk: TestDesk, backups: Backups
+) -> None:
+    desk = committed_desk
+    cycle = desk.open()
+    desk.fault(
+        fault="F24", venue="binance", method="POST", path_regex="/api/v3/order$", when="once"
+    )
+    lease = desk.lease(cycle)
+    desk.unit(lease)
+    leasing.release(lease, wake_in=None)
+    assert ExchangeCall.objects.get().outcome == "UNKNOWN"
+    dump = backups.dump()
+    driven_to(desk, cycle, 2)
+    backups.restore(dump)
+    done = catch_up(*WORDS)
+    assert (done["code"], done["left"], done["is_in_step"]) == (0, [], True)
+    assert_ledger_equals_venues()
+    resume()
+    desk.drive_until(cycle, "COMPLETED")
+    assert times_placed(desk) == 1
+
+
+def test_a_dead_letter_that_was_unwound_after_the_backup_goes_on_unwinding(
+    committed_desk: TestDesk, backups: Backups
+) -> None:
+    desk = committed_desk
+    cycle = fail(driven_to(desk, desk.open(), 1), FailureClass.POLICY_DENIED)
+    assert cycle.status == "DEAD_LETTER"
+    dump = backups.dump()
+    intervening.unwind(cycle.pk, actor=operator(), reason="sell it", seen_version=cycle.version)
+    driven_to(desk, cycle, 5)
+    backups.restore(dump)
+    done = catch_up(*WORDS)
+    assert (done["code"], done["left"], done["is_in_step"]) == (0, [], True)
+    assert_ledger_equals_venues()
+    resume()
+    desk.drive_until(cycle, "FAILED")
+    assert times_placed(desk) == 1
+    assert_ledger_equals_venues()

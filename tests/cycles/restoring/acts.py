@@ -1,0 +1,89 @@
+"""What the tests of a restore do again and again, through the product's own doors."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections import Counter
+from typing import Any
+
+from django.core.management import CommandError, call_command
+
+from cycles.domain.progress import Turn
+from cycles.domain.words import Mode
+from cycles.models import Cycle, Desk, ExchangeCall
+from cycles.services import desk as desk_service, intervening, leasing, verifying
+from tests.desk import DEADLINE_SECONDS, TestDesk, operator, why
+
+WORDS = ("--yes", "--as", "alice", "--reason", "the dump of three o'clock was restored")
+
+
+def catch_up(*words: str) -> dict[str, Any]:
+    """Run the command; its facts, and how it ended."""
+    operator()
+    said, code = io.StringIO(), 0
+    try:
+        call_command("catch_up", "--json", *words, stdout=said, stderr=io.StringIO())
+    except CommandError as error:
+        if not said.getvalue():
+            raise
+        code = error.returncode
+    facts: dict[str, Any] = json.loads(said.getvalue())
+    return {**facts, "code": code}
+
+
+def sent(desk: TestDesk) -> Counter[str]:
+    """Count what reached each venue and moves money."""
+    rows = desk.control("/control/requests")
+    return Counter(
+        f"{row['venue']} {row['path']}"
+        for row in rows
+        if row["method"] == "POST"
+        and row["path"].split("?")[0].endswith(("order", "orders", "apply", "coin"))
+    )
+
+
+def times_placed(desk: TestDesk) -> int:
+    """Give how often the most frequent order of ours was accepted."""
+    ids = Counter((row["venue"], row["client_order_id"]) for row in desk.control("/control/orders"))
+    return max(ids.values())
+
+
+def resume() -> None:
+    """Let the desk run again."""
+    desk_service.set_mode(
+        Mode.RUN, actor=operator(), reason="caught up", seen_version=Desk.objects.get().version
+    )
+
+
+def redrive(cycle: Cycle) -> None:
+    """Send a dead letter on."""
+    cycle.refresh_from_db()
+    intervening.redrive(cycle.pk, actor=operator(), reason="looked at", seen_version=cycle.version)
+
+
+def assert_ledger_equals_venues() -> None:
+    report = verifying.verify_ledger()
+    assert report.problems == ()
+    assert report.is_balanced
+    assert report.matches_venues
+    assert report.is_settled
+
+
+def is_settled(cycle: Cycle, position: int) -> bool:
+    calls = ExchangeCall.objects.filter(cycle=cycle, is_settled=True)
+    return calls.filter(step__position=position, step__quantity_out__gt=0).exists()
+
+
+def driven_to(desk: TestDesk, cycle: Cycle, position: int) -> Cycle:
+    """Drive a cycle, unit by unit, until the request of a step is settled, and no further."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not is_settled(cycle, position):
+        assert time.monotonic() < deadline, why(cycle)
+        lease = desk.lease(cycle)
+        while desk.unit(lease).turn is Turn.GO_ON and not is_settled(cycle, position):
+            pass
+        leasing.release(lease, wake_in=None)
+        cycle.refresh_from_db()
+    return cycle

@@ -1,0 +1,176 @@
+"""What the venues show and no cycle explains is a person's: the desk stays halted until they have said so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.management import CommandError
+
+from cycles.errors import NotAllowedNowError
+from cycles.models import Cycle, Desk, ExchangeCall, Intervention, Posting
+from cycles.services import catching_up, homing, leasing
+from exchanges import destinations, registry
+from exchanges.values import WithdrawalRequest
+from tests import builders
+from tests.cycles.restoring.acts import (
+    WORDS,
+    assert_ledger_equals_venues,
+    catch_up,
+    driven_to,
+    resume,
+    sent,
+)
+from tests.desk import TestDesk
+
+
+def facts() -> tuple[Any, ...]:
+    """Give what a dry run must leave as it is."""
+    row = Desk.objects.get()
+    counts = (ExchangeCall.objects.count(), Posting.objects.count(), Intervention.objects.count())
+    return (*counts, row.mode, row.home, row.version)
+
+
+@pytest.fixture
+def forgetful(desk: TestDesk) -> Cycle:
+    """Give a cycle that has bought, and whose journal does not know it."""
+    cycle = desk.open()
+    lease = desk.lease(cycle)
+    desk.unit(lease)
+    return cycle
+
+
+def brought_in(desk: TestDesk, quantity: str) -> None:
+    """Let somebody pay in outside of kimp."""
+    desk.control("/control/balances", {"venue": "binance", "asset": "USDT", "credit": quantity})
+
+
+def test_where_nothing_was_forgotten_nothing_is_found_and_the_desk_may_resume(
+    desk: TestDesk,
+) -> None:
+    driven_to(desk, desk.open(), 2)
+    done = catch_up(*WORDS)
+    assert (done["code"], done["found"], done["differences"], done["left"]) == (0, [], [], [])
+    assert Desk.objects.get().mode == "HALT"
+    resume()
+
+
+def test_without_yes_and_with_dry_run_nothing_is_written_or_halted(desk: TestDesk) -> None:
+    driven_to(desk, desk.open(), 2)
+    brought_in(desk, "500")
+    before = facts()
+    for words in ((), (*WORDS, "--dry-run")):
+        assert catch_up(*words)["differences"] != []
+        assert facts() == before
+
+
+def test_capital_from_outside_keeps_the_desk_halted_until_a_person_accepts_it(
+    desk: TestDesk,
+) -> None:
+    brought_in(desk, "500")
+    done = catch_up(*WORDS)
+    assert (done["code"], done["is_in_step"]) == (1, False)
+    (line,) = done["differences"]
+    assert (line["venue"], line["asset"], line["difference"]) == ("binance", "USDT", "500")
+    with pytest.raises(NotAllowedNowError):
+        resume()
+    accepted = catch_up("--accept", *WORDS)
+    assert (accepted["code"], accepted["accepted"]) == (0, ["binance: 500 USDT"])
+    assert_ledger_equals_venues()
+    resume()
+    told = Intervention.objects.filter(verb="catch_up").first()
+    assert told is not None
+    assert told.payload["accepted"] == ["binance: 500 USDT"]
+    assert told.actor == "alice"
+
+
+def test_a_withdrawal_of_no_cycle_stops_the_cycle_that_may_send_it_again(desk: TestDesk) -> None:
+    cycle = driven_to(desk, desk.open(), 5)
+    by_hand(cycle)
+    before = sent(desk)
+    done = catch_up(*WORDS)
+    assert sent(desk) == before
+    assert (done["code"], done["is_in_step"], done["parked"]) == (1, False, [cycle.code])
+    cycle.refresh_from_db()
+    assert (cycle.status, cycle.failure_class) == ("DEAD_LETTER", "UNKNOWN_WITHDRAWAL")
+    assert cycle.assignee is not None
+    with pytest.raises(CommandError, match="does not hold that") as refused:
+        catch_up("--accept", *WORDS)  # the coins were the cycle's: only its end by hand explains it
+    assert refused.value.returncode == 3
+    assert not homing.is_at_home()
+
+
+def by_hand(cycle: Cycle) -> None:
+    """Withdraw some of a cycle's coins at its Korean venue, as a person in the venue's own pages would."""
+    step = cycle.steps.get(position=6)
+    now = registry.utc_now()
+    address = destinations.confirmed_address(
+        step.venue, step.to_venue, step.asset, step.network, now
+    )
+    held = registry.venue(step.venue).balances()[step.asset].free
+    (rules,) = [
+        row
+        for row in registry.venue(step.venue).network_rules(step.asset)
+        if row.network == step.network
+    ]
+    quantity = (held / 2).quantize(rules.withdraw_step)
+    request = WithdrawalRequest(
+        destination=address.destination,
+        quantity=quantity,
+        network_fee=rules.withdraw_fee,
+        client_withdrawal_id="by-hand",
+    )
+    registry.venue(step.venue).withdraw(replace(request, quantity=quantity))
+
+
+def test_while_workers_hold_cycles_it_halts_and_asks_for_patience(desk: TestDesk) -> None:
+    cycle = desk.open()
+    lease = desk.lease(cycle)
+    with pytest.raises(CommandError, match="stop all roles") as refused:
+        catch_up(*WORDS)
+    assert refused.value.returncode == 75
+    assert Desk.objects.get().mode == "HALT"
+    leasing.release(lease, wake_in=None)
+    assert catch_up(*WORDS)["code"] == 0
+
+
+def test_an_operator_of_less_rank_changes_nothing(desk: TestDesk) -> None:
+    builders.person("bob", "operator")
+    before = facts()
+    with pytest.raises(CommandError) as refused:
+        catch_up("--yes", "--as", "bob", "--reason", "r")
+    assert refused.value.returncode == 3
+    assert facts() == before
+
+
+def test_it_asks_from_before_the_last_intent_and_from_the_beginning_of_what_is_under_way(
+    desk: TestDesk,
+) -> None:
+    with_calls = driven_to(desk, desk.open(), 2)
+    last = ExchangeCall.objects.order_by("-intended_at").first()
+    first = ExchangeCall.objects.order_by("intended_at").first()
+    assert last is not None
+    assert first is not None
+    assert catching_up.default_since() == last.intended_at - catching_up.MARGIN
+    later = registry.utc_now()
+    shown = catching_up.preview(since=later)
+    assert shown.since == first.intended_at - catching_up.MARGIN
+    assert with_calls.status == "STARTED"
+
+
+@pytest.mark.parametrize(
+    ("when", "told"),
+    [("2026-11-26T03:00", "names no zone"), ("yesterday", "no instant")],
+)
+def test_an_instant_names_its_zone(desk: TestDesk, when: str, told: str) -> None:
+    with pytest.raises(CommandError, match=told):
+        catch_up("--since", when)
+
+
+def test_the_future_is_no_backup(desk: TestDesk) -> None:
+    ahead = (registry.utc_now() + timedelta(hours=1)).isoformat()
+    with pytest.raises(CommandError, match="future") as refused:
+        catch_up("--since", ahead)
+    assert refused.value.returncode == 2
