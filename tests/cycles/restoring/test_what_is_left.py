@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 from django.core.management import CommandError
 
 from cycles.errors import NotAllowedNowError
-from cycles.models import Cycle, Desk, ExchangeCall, Intervention, Posting
+from cycles.models import Cycle, Desk, ExchangeCall, Intervention, Posting, Step
 from cycles.services import catching_up, homing, leasing
 from exchanges import destinations, registry
 from exchanges.values import WithdrawalRequest
@@ -31,15 +30,6 @@ def facts() -> tuple[Any, ...]:
     row = Desk.objects.get()
     counts = (ExchangeCall.objects.count(), Posting.objects.count(), Intervention.objects.count())
     return (*counts, row.mode, row.home, row.version)
-
-
-@pytest.fixture
-def forgetful(desk: TestDesk) -> Cycle:
-    """Give a cycle that has bought, and whose journal does not know it."""
-    cycle = desk.open()
-    lease = desk.lease(cycle)
-    desk.unit(lease)
-    return cycle
 
 
 def brought_in(desk: TestDesk, quantity: str) -> None:
@@ -104,7 +94,7 @@ def test_a_withdrawal_of_no_cycle_stops_the_cycle_that_may_send_it_again(desk: T
 
 def by_hand(cycle: Cycle) -> None:
     """Withdraw some of a cycle's coins at its Korean venue, as a person in the venue's own pages would."""
-    step = cycle.steps.get(position=6)
+    step = Step.objects.get(cycle=cycle, position=6)
     now = registry.utc_now()
     address = destinations.confirmed_address(
         step.venue, step.to_venue, step.asset, step.network, now
@@ -122,7 +112,7 @@ def by_hand(cycle: Cycle) -> None:
         network_fee=rules.withdraw_fee,
         client_withdrawal_id="by-hand",
     )
-    registry.venue(step.venue).withdraw(replace(request, quantity=quantity))
+    registry.venue(step.venue).withdraw(request)
 
 
 def test_while_workers_hold_cycles_it_halts_and_asks_for_patience(desk: TestDesk) -> None:
