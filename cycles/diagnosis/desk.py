@@ -13,7 +13,7 @@ from cycles.diagnosis.findings import Finding, amiss, doubtful, well
 from cycles.domain.words import DeskKind, Mode
 from cycles.models import Alert
 from cycles.selectors import DeskSummary
-from cycles.services import alerting, telegram, venue_health
+from cycles.services import alerting, homing, telegram, venue_health
 from exchanges import registry
 
 RECENT = timedelta(days=1)
@@ -30,6 +30,7 @@ def of_desk() -> Iterator[Finding]:
         return
     yield _kind(desk.kind)
     yield _mode(desk)
+    yield _home()
     yield _waiting(desk)
     yield from _clocks()
     if conf.time_scale() != 1 and conf.is_live():
@@ -59,6 +60,12 @@ def _mode(desk: DeskSummary) -> Finding:
         told = f"RUN, but paused: {', '.join(str(pause) for pause in desk.pauses)}"
         return doubtful("mode", told, "end the pauses whose reasons are gone (admin, Desk)")
     return well("mode", "RUN, nothing is paused")
+
+
+def _home() -> Finding:
+    if homing.is_at_home():
+        return well("journal", "in step with the venues where this database is")
+    return amiss("journal", homing.AWAY, "stop all roles, then run manage.py catch_up")
 
 
 def _waiting(desk: DeskSummary) -> Finding:

@@ -14,7 +14,7 @@ from cycles.diagnosis import desk as desk_lines, rates
 from cycles.diagnosis.findings import Level
 from cycles.domain.words import CallOutcome, DeskKind, Mode
 from cycles.models import Alert, Heartbeat, PremiumSample
-from cycles.services import alerting
+from cycles.services import alerting, homing
 from exchanges import registry
 from exchanges.models import VenueClock
 from kimp.diagnosis import composition
@@ -52,6 +52,14 @@ def test_a_time_scale_is_for_simulations(db: None, settings: Any) -> None:
 def test_a_database_without_a_desk_fails_with_what_to_run(db: None) -> None:
     (only,) = desk_lines.of_desk()
     assert (only.level, "seed_desk" in only.remedy) == (Level.FAIL, True)
+
+
+def test_a_restored_database_fails_until_it_has_caught_up(db: None) -> None:
+    builders.desk()
+    assert line(desk_lines.of_desk(), "journal").level is Level.OK
+    homing.leave()
+    found = line(desk_lines.of_desk(), "journal")
+    assert (found.level, "catch_up" in found.remedy) == (Level.FAIL, True)
 
 
 @pytest.mark.parametrize("mode", [Mode.HALT, Mode.FINALIZE_ONLY])

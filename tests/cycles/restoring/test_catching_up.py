@@ -25,7 +25,7 @@ from tests.desk import TestDesk, operator
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.mark.parametrize("how_far", [2, 6, 8])
+@pytest.mark.parametrize("how_far", [6, 8])
 def test_cycles_go_on_where_the_venues_say_they_are(
     committed_desk: TestDesk, backups: Backups, how_far: int
 ) -> None:
