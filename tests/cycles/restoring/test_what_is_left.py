@@ -115,6 +115,23 @@ def by_hand(cycle: Cycle) -> None:
     registry.venue(step.venue).withdraw(request)
 
 
+def test_while_a_venue_does_not_answer_the_desk_is_halted_and_cannot_resume(
+    desk: TestDesk,
+) -> None:
+    cycle = driven_to(desk, desk.open(), 2)
+    desk.fault(fault="F20", venue="binance", path_regex="/deposit/hisrec", args={"code": -2015})
+    with pytest.raises(CommandError, match="binance could not be asked") as refused:
+        catch_up(*WORDS)
+    assert refused.value.returncode == 75
+    assert (Desk.objects.get().mode, homing.is_at_home()) == ("HALT", False)
+    with pytest.raises(NotAllowedNowError):
+        resume()
+    desk.control("/control/faults", method="DELETE")
+    assert catch_up(*WORDS)["code"] == 0
+    resume()
+    desk.drive_until(cycle, "COMPLETED")
+
+
 def test_while_workers_hold_cycles_it_halts_and_asks_for_patience(desk: TestDesk) -> None:
     cycle = desk.open()
     lease = desk.lease(cycle)
