@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from cycles.domain.words import FailureClass
 from cycles.errors import NotAllowedNowError
 from cycles.models import Alert, Desk, ExchangeCall
-from cycles.services import homing, intervening, leasing, verifying
+from cycles.services import homing, intervening, leasing, opening, verifying
 from tests.cycles.restoring.acts import (
     WORDS,
     assert_ledger_equals_venues,
@@ -25,15 +27,15 @@ from tests.desk import TestDesk, operator
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.mark.parametrize("how_far", [6, 8])
 def test_cycles_go_on_where_the_venues_say_they_are(
-    committed_desk: TestDesk, backups: Backups, how_far: int
+    committed_desk: TestDesk, backups: Backups
 ) -> None:
+    """One stands before its coins come home, one has them: it was opened after the backup."""
     desk = committed_desk
     known = driven_to(desk, desk.open(), 1)
     dump = backups.dump()
-    driven_to(desk, known, how_far)
-    forgotten = driven_to(desk, desk.open("SOL"), how_far)
+    driven_to(desk, known, 6)
+    forgotten = driven_to(desk, desk.open("SOL"), 8)
     before = sent(desk)
 
     backups.restore(dump)
@@ -129,5 +131,33 @@ def test_a_dead_letter_that_was_unwound_after_the_backup_goes_on_unwinding(
     assert_ledger_equals_venues()
     resume()
     desk.drive_until(cycle, "FAILED")
+    assert times_placed(desk) == 1
+    assert_ledger_equals_venues()
+
+
+def test_cycles_of_every_kind_are_made_again_by_what_they_sent(
+    committed_desk: TestDesk, backups: Backups
+) -> None:
+    desk = committed_desk
+    desk.sample()
+    dump = backups.dump()
+    homeward = opening.open_return_only(
+        notional_krw=Decimal(3_000_000), actor=operator(), reason="send it home"
+    )
+    driven_to(desk, homeward, 2)  # its withdrawal bears no id of ours
+    stable = driven_to(desk, desk.open("USDT"), 1)  # it begins with a withdrawal
+    before = sent(desk)
+    backups.restore(dump)
+    done = catch_up(*WORDS)
+    assert sent(desk) == before
+    assert (done["left"], done["differences"], done["is_in_step"]) == ([], [], True)
+    assert set(done["remade"]) == {homeward.code, stable.code}
+    assert_ledger_equals_venues()
+    resume()
+    for cycle in (homeward, stable):
+        kind = cycle.kind
+        redrive(cycle)
+        assert cycle.kind == kind
+        desk.drive_until(cycle, "COMPLETED")
     assert times_placed(desk) == 1
     assert_ledger_equals_venues()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.core.management import CommandError
 
+from cycles.domain.plan import sendable_quantity
 from cycles.errors import NotAllowedNowError
 from cycles.models import Cycle, Desk, ExchangeCall, Intervention, Posting, Step
 from cycles.services import catching_up, homing, leasing
@@ -92,27 +94,54 @@ def test_a_withdrawal_of_no_cycle_stops_the_cycle_that_may_send_it_again(desk: T
     assert not homing.is_at_home()
 
 
-def by_hand(cycle: Cycle) -> None:
-    """Withdraw some of a cycle's coins at its Korean venue, as a person in the venue's own pages would."""
+def test_two_withdrawals_that_a_cycle_may_have_sent_are_a_persons_to_tell_apart(
+    desk: TestDesk,
+) -> None:
+    cycle = driven_to(desk, desk.open(), 5)
     step = Step.objects.get(cycle=cycle, position=6)
-    now = registry.utc_now()
-    address = destinations.confirmed_address(
-        step.venue, step.to_venue, step.asset, step.network, now
-    )
     held = registry.venue(step.venue).balances()[step.asset].free
-    (rules,) = [
-        row
-        for row in registry.venue(step.venue).network_rules(step.asset)
-        if row.network == step.network
-    ]
-    quantity = (held / 2).quantize(rules.withdraw_step)
+    spare = {"venue": step.venue, "asset": step.asset, "credit": str(held)}
+    desk.control("/control/balances", spare)
+    for _ in range(2):
+        by_hand(cycle, held=held)
+    done = catch_up(*WORDS)
+    assert (done["code"], done["is_in_step"], done["parked"]) == (1, False, [cycle.code])
+    assert any("2 withdrawals" in told for told in done["left"])
+    assert not ExchangeCall.objects.filter(step=step).exists()
+
+
+def test_the_only_withdrawal_that_a_cycle_may_have_sent_is_its_own(desk: TestDesk) -> None:
+    cycle = driven_to(desk, desk.open(), 5)
+    step = Step.objects.get(cycle=cycle, position=6)
+    by_hand(cycle, held=registry.venue(step.venue).balances()[step.asset].free)
+    done = catch_up(*WORDS)
+    assert (done["code"], done["left"], done["differences"]) == (0, [], [])
+    assert ExchangeCall.objects.get(step=step).is_settled
+    resume()
+    desk.drive_until(cycle, "COMPLETED")
+    assert len(desk.control("/control/transfers")["withdrawals"]) == 2
+
+
+def by_hand(cycle: Cycle, *, held: Decimal | None = None) -> None:
+    """Withdraw at a cycle's Korean venue what `held` allows, as a person in the venue's own pages would.
+
+    Half of what is there, if nothing is named.
+    """
+    step = Step.objects.get(cycle=cycle, position=6)
+    venue = registry.venue(step.venue)
+    address = destinations.confirmed_address(
+        step.venue, step.to_venue, step.asset, step.network, registry.utc_now()
+    )
+    rows = venue.network_rules(step.asset)
+    (rules,) = [row for row in rows if row.network == step.network]
+    whole = held or venue.balances()[step.asset].free / 2
     request = WithdrawalRequest(
         destination=address.destination,
-        quantity=quantity,
+        quantity=sendable_quantity(whole, rules),
         network_fee=rules.withdraw_fee,
         client_withdrawal_id="by-hand",
     )
-    registry.venue(step.venue).withdraw(request)
+    venue.withdraw(request)
 
 
 def test_while_a_venue_does_not_answer_the_desk_is_halted_and_cannot_resume(
