@@ -52,8 +52,9 @@ class Command(ActCommand):
         acts = options["yes"] and not options["dry_run"]
         if not acts:
             self.say("asking the venues")
-            self._tell(catching_up.preview(since=options["since"]), options)
+            done = catching_up.preview(since=options["since"])
             self.say(f"{WITHOUT_YES} --reason TEXT")
+            self._tell(done, options)
             return
         actor, reason = self.actor(options, Verb.CATCH_UP), self.reason(options)
         self.say("halting the desk, then asking the venues")
