@@ -10,7 +10,7 @@ ORACLE_PINS := tests/oracle/requirements.txt
 MANAGE := $(PY) manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test oracle check format crash-matrix bench lock clean
+.PHONY: help setup up demo test oracle check format crash-matrix chaos bench lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +45,9 @@ format: $(READY) ## write the sources in the project's format
 
 crash-matrix: $(READY) ## kill a worker at every place where it can die, while replies are lost
 	@exec $(PY) -m tests.crashes.matrix $(ARGS)
+
+chaos: $(READY) ## let it storm: kills, restarts, clocks, locks, faults; then prove that nothing is lost
+	@exec $(PY) -m tests.crashes.chaos $(ARGS)
 
 bench: $(READY) ## run the benchmarks; their figures go to .kimp/bench.json
 	@exec $(PY) -m tests.benchmarks $(ARGS)

@@ -14,5 +14,5 @@ from tests.crashes.running import RunningDesk, running_desk
 @pytest.fixture
 def desk(transactional_db: None, settings: Any, tmp_path: Path) -> Iterator[RunningDesk]:
     """Give seeded venues whose roles the test starts and kills."""
-    with running_desk(tmp_path, settings, KIMP_WORKER_THREADS="8") as running:
+    with running_desk(tmp_path, settings, RunningDesk, KIMP_WORKER_THREADS="8") as running:
         yield running

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from django.db import connection
 
@@ -31,7 +31,7 @@ POLICY: dict[str, Any] = {
     "notional_usdt": Decimal(1000),
     "min_open_edge_bps": Decimal(10_000),  # cycles are opened by the test
     "min_rebalance_edge_bps": Decimal(-5000),
-    "daily_loss_limit_usdt": Decimal(50_000),
+    "daily_loss_limit_usdt": Decimal(1_000_000),
     "max_open_cycles": 50,
     "max_open_cycles_per_asset": 50,
     "max_exposure_usdt": Decimal(1_000_000),
@@ -41,14 +41,30 @@ POLICY: dict[str, Any] = {
 DESK_APPLICATIONS = ("kimp-feeder", "kimp-initiator", "kimp-finalizer")
 
 
+class Child(Protocol):
+    """A process that was started: as much of `Popen` as these tests need."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Say how it has ended, if it has."""
+
+    def send_signal(self, sign: int, /) -> None:
+        """Signal it."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end."""
+
+
 @dataclass
 class RunningDesk:
     """Children by name: `simulator`, or a role with a number, as `initiator-1`."""
 
+    policy: ClassVar[dict[str, Any]] = POLICY
     home: Path
     ports: tuple[int, ...]
     variables: dict[str, str]
-    children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    children: dict[str, Child] = field(default_factory=dict)
 
     @property
     def control_url(self) -> str:
@@ -59,14 +75,23 @@ class RunningDesk:
         """Start children; their lines go to files under home."""
         for name in names:
             role = name.partition("-")[0]
-            with (self.home / f"{name}.log").open("ab") as log:
+            with self.log(name).open("ab") as log:
                 self.children[name] = subprocess.Popen(
-                    [sys.executable, "manage.py", *self._words(role)],
-                    cwd=PROJECT, env=self._environment(role), stdin=subprocess.DEVNULL,
+                    self.command(name),
+                    cwd=PROJECT, env=self.environment(role), stdin=subprocess.DEVNULL,
                     stdout=log, stderr=log, start_new_session=True,
                 )  # fmt: skip
 
-    def _words(self, role: str) -> list[str]:
+    def log(self, name: str) -> Path:
+        """Name the file of a child's lines."""
+        return self.home / f"{name}.log"
+
+    def command(self, name: str) -> list[str]:
+        """Give the command line of a child."""
+        return [sys.executable, "manage.py", *self.words(name.partition("-")[0])]
+
+    def words(self, role: str) -> list[str]:
+        """Give the management command of a role, and its options."""
         if role != "simulator":
             return [role, "--no-metrics"]
         control, upbit, binance, bithumb = self.ports
@@ -76,7 +101,8 @@ class RunningDesk:
             f"--bithumb-port={bithumb}", f"--state={self.home / 'simulator.state'}",
         ]  # fmt: skip
 
-    def _environment(self, role: str) -> dict[str, str]:
+    def environment(self, role: str) -> dict[str, str]:
+        """Give the environment of a role."""
         return {
             **environ_of("web" if role == "simulator" else role, 1, self.home),
             "KIMP_SIMULATOR_URL": self.control_url,
@@ -107,7 +133,7 @@ class RunningDesk:
 
     def lines(self, name: str) -> list[dict[str, Any]]:
         """Read what a child has logged, whole JSON lines only."""
-        text = (self.home / f"{name}.log").read_text("utf-8", "replace")
+        text = self.log(name).read_text("utf-8", "replace")
         return [
             json.loads(line)
             for line in text.splitlines()
@@ -116,7 +142,7 @@ class RunningDesk:
 
     def tail(self, name: str) -> str:
         """Give a child's last words."""
-        return (self.home / f"{name}.log").read_text("utf-8", "replace")[-3000:]
+        return self.log(name).read_text("utf-8", "replace")[-3000:]
 
     def control(self, path: str, payload: dict[str, Any] | None = None, method: str = "") -> Any:
         """Speak to the simulator's control port."""
@@ -167,13 +193,16 @@ class RunningDesk:
         return [cycle]
 
 
+Running = TypeVar("Running", bound=RunningDesk)
+
+
 @contextmanager
-def running_desk(home: Path, settings: Any, **variables: str) -> Iterator[RunningDesk]:
+def running_desk(
+    home: Path, settings: Any, kind: type[Running], **variables: str
+) -> Iterator[Running]:
     """Run simulated venues and a seeded desk without roles; end every child afterwards."""
     first = free_row(4)
-    desk = RunningDesk(
-        home=home, ports=(first, first + 1, first + 2, first + 3), variables=variables
-    )
+    desk = kind(home=home, ports=(first, first + 1, first + 2, first + 3), variables=variables)
     settings.KIMP_SIMULATOR_URL = desk.control_url
     settings.KIMP_FX_FRANKFURTER_URL = settings.KIMP_FX_ERAPI_URL = ""
     settings.KIMP_TIME_SCALE = Decimal(SPEED)
@@ -181,7 +210,7 @@ def running_desk(home: Path, settings: Any, **variables: str) -> Iterator[Runnin
     registry.forget()
     try:
         desk.start_venues()
-        seeding.seed(POLICY)
+        seeding.seed(desk.policy)
         yield desk
     finally:
         desk.end_all()

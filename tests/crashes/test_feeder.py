@@ -27,7 +27,7 @@ def start(desk: RunningDesk, name: str, *options: str) -> None:
     with (desk.home / f"{name}.log").open("ab") as log:
         desk.children[name] = subprocess.Popen(
             [sys.executable, "manage.py", "feeder", "--no-metrics", *options],
-            cwd=PROJECT, env=desk._environment("feeder"), stdin=subprocess.DEVNULL,
+            cwd=PROJECT, env=desk.environment("feeder"), stdin=subprocess.DEVNULL,
             stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
 

@@ -1,0 +1,162 @@
+"""The kinds of harm, as data: each a small function of the storm, and what it is for."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+
+from cycles.models import Alert
+from cycles.services.alerting import raise_alert
+from exchanges.simulator.core.scenarios import troubles
+from exchanges.simulator.core.scenarios.scenario import RuleSpec
+from tests.crashes.chaos import channel, sessions
+from tests.crashes.chaos.shifted import set_clock
+from tests.crashes.running import LEASE_SECONDS
+
+if TYPE_CHECKING:
+    from tests.crashes.chaos.storm import Storm
+
+SIMULATOR = "simulator"
+CLOCK_SECONDS = (-7200.0, -90.0, -6.0, -1.5, 1.5, 6.0, 90.0, 7200.0)
+SKEW_MILLISECONDS = (-4000, -700, 400, 3000, 12_000)
+WITH_CLOCK = ("feeder", "initiator", "finalizer", "worker")
+AT_ONCE = (1, 1, 2, 3)
+FLOOD = 40  # alerts at once: more than a run of the queue's job takes while the channel is ill
+LOST: tuple[RuleSpec, ...] = (*troubles.LOST_ORDERS, *troubles.LOST_WITHDRAWALS)
+# But for coins that a venue never shows: such a cycle waits, loudly, for as long as nobody finds them.
+TRANSFERS = tuple(
+    rule for rule in troubles.BAD_TRANSFERS if rule.get("args") != {"value": "wrong_tag"}
+)
+FAULTS: tuple[RuleSpec, ...] = (*LOST, *TRANSFERS, *troubles.BAD_ORDERS, *troubles.BAD_READS)
+LABEL = "storm"
+HANG = {"hang": {"milliseconds": 1500}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """One kind of harm. `owns_server`: it needs a database server that nobody else uses."""
+
+    name: str
+    does: str
+    do: Callable[[Storm], None]
+    owns_server: bool = False
+
+
+def _kill(storm: Storm) -> None:
+    """Kill a process, or several at the same instant, as when a machine is lost."""
+    names = storm.some_processes(storm.source.choice(AT_ONCE))
+    for name in names:
+        storm.desk.kill(name)
+        storm.forget_later(name)
+        storm.killed[name.partition("-")[0]] += 1
+    storm.done["kill"] += len(names) - 1  # the storm counts one
+    if SIMULATOR in names:
+        names.remove(SIMULATOR)
+        storm.desk.start_venues()
+        storm.prepare_venues()
+    storm.desk.start(*names)
+
+
+def _stop(storm: Storm) -> None:
+    storm.stop(storm.any_role(), LEASE_SECONDS * storm.source.uniform(1.5, 3))
+
+
+def _hang(storm: Storm) -> None:
+    storm.stop(SIMULATOR, storm.source.uniform(0.5, 2))
+
+
+def _cut(storm: Storm) -> None:
+    storm.seen["connections cut"] += sessions.cut_all()
+
+
+def _crash_server(storm: Storm) -> None:
+    storm.restart_server(signal.SIGQUIT)
+
+
+def _restart_server(storm: Storm) -> None:
+    storm.restart_server(signal.SIGINT)
+
+
+def _clock(storm: Storm) -> None:
+    """Set a process's clock; it is set right again some seconds later."""
+    file = storm.desk.clock(storm.any_role(*WITH_CLOCK))
+    set_clock(file, storm.source.choice(CLOCK_SECONDS))
+    storm.later(storm.source.uniform(2, 8), "", lambda: set_clock(file, 0.0))
+
+
+def _skew(storm: Storm) -> None:
+    venue = storm.source.choice(("binance", "upbit", "bithumb"))
+    off = storm.source.choice(SKEW_MILLISECONDS)
+    storm.control("/control/skew", {"venue": venue, "ms": off})
+    storm.later(
+        storm.source.uniform(2, 6),
+        "",
+        lambda: storm.control("/control/skew", {"venue": venue, "ms": 0}),
+    )
+
+
+def _locks(storm: Storm) -> None:
+    storm.sessions.keep(storm.source.choice(sorted(sessions.ROWS)))
+
+
+def _deadlock(storm: Storm) -> None:
+    storm.sessions.cross()
+
+
+def _outbox(storm: Storm) -> None:
+    """Let the channel be ill for a while, and fill the outbox with more than it could take."""
+    storm.channel.mood = storm.source.choice(channel.TROUBLES)
+    with transaction.atomic():
+        for number in range(FLOOD):
+            key = f"storm:{storm.done['outbox']}:{number}"
+            raise_alert(key=key, severity=Alert.Severity.INFO, title=f"Alert {key}")
+    storm.seen["alerts raised by us"] += FLOOD
+
+    def recover() -> None:
+        storm.channel.mood = "takes"
+
+    storm.later(storm.source.uniform(10, 70), "", recover)
+
+
+def _fault(storm: Storm) -> None:
+    """Let a fault of the table strike the next few requests that it is for."""
+    rule = dict(storm.source.choice(storm.faults))
+    times, chance = storm.source.randint(1, 4), storm.source.choice(("0.3", "0.6", "1"))
+    args = {**HANG.get(str(rule.get("action", "hang")), {}), **_args(rule)}
+    rule |= {"when": {"prob": chance}, "times": times, "label": LABEL, "args": args}
+    storm.control("/control/faults", rule)
+    storm.seen[f"fault {rule['fault']}"] += 1
+
+
+def _args(rule: RuleSpec | dict[str, object]) -> dict[str, object]:
+    given = rule.get("args", {})
+    return dict(given) if isinstance(given, dict) else {}
+
+
+ACTS: dict[str, Act] = {
+    act.name: act
+    for act in (
+        Act(name="kill", does="SIGKILL of any process, the venues' included", do=_kill),
+        Act(name="stop", does="SIGSTOP for longer than a lease, then SIGCONT", do=_stop),
+        Act(name="hang", does="the venues stand still for a moment", do=_hang),
+        Act(name="cut", does="the server terminates every connection (a failover)", do=_cut),
+        Act(
+            name="crash", does="the database server is ended at once, and recovers",
+            do=_crash_server, owns_server=True,
+        ),
+        Act(
+            name="restart", does="the database server is restarted in good order",
+            do=_restart_server, owns_server=True,
+        ),
+        Act(name="clock", does="the clock of a process is set, by up to two hours", do=_clock),
+        Act(name="skew", does="the clock of a venue is set", do=_skew),
+        Act(name="locks", does="rows are kept for longer than lock_timeout", do=_locks),
+        Act(name="deadlock", does="rows are locked against the order", do=_deadlock),
+        Act(name="outbox", does="alerts pile up, their channel fails or hangs", do=_outbox),
+        Act(name="fault", does="a fault of the table strikes the venues", do=_fault),
+    )
+}  # fmt: skip

@@ -1,0 +1,152 @@
+"""The claims after a storm can fail: each violation is planted once, for real, and seen by its claim alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+from django.db import connection, transaction
+from django.db.models.functions import Now
+
+from cycles.domain.words import Operation
+from cycles.models import Account, Cycle, ExchangeCall, Transition
+from exchanges import registry
+from exchanges.simulator.server import RunningSimulator
+from exchanges.values import Market, OrderRequest, Side
+from tests.crashes.chaos.claims import Claim, examine
+from tests.cycles.conftest import korea, running_venues, seed, venues
+from tests.desk import TestDesk
+
+__all__ = ["korea", "running_venues", "venues"]
+
+ONE_DIGIT = Decimal("0.00000001")
+XRP = Market(base="XRP", quote="USDT")
+TWICE = "no client order id twice at a venue"
+JOURNAL = "every accepted request in the journal"
+FINAL = "every cycle final, every dead letter explained"
+LEDGER = "ledger equal to venues to the last digit"
+OWNED = "nothing owned by a final cycle"
+
+Plant = Callable[[TestDesk, Cycle], object]
+
+
+def _order_again(desk: TestDesk, cycle: Cycle) -> None:
+    """Send a filled order's id once more: Binance takes it."""
+    del desk
+    call = ExchangeCall.objects.get(
+        cycle=cycle, operation=Operation.PLACE_ORDER, venue="binance", step__passage="OUTBOUND"
+    )
+    _order(call.client_order_id)
+
+
+def _order_behind_the_journal(desk: TestDesk, cycle: Cycle) -> None:
+    del desk, cycle
+    _order("kbehindthejournal")
+
+
+def _order(client_order_id: str) -> None:
+    request = OrderRequest(
+        market=XRP, side=Side.BUY, quantity=Decimal(10), limit_price=Decimal("2.3"),
+        client_order_id=client_order_id,
+    )  # fmt: skip
+    assert registry.venue("binance").place_order(request).executed_quantity
+
+
+def _forget_a_request(desk: TestDesk, cycle: Cycle) -> None:
+    """Let the venue have a withdrawal of which the journal says that it was refused."""
+    del desk
+    call = ExchangeCall.objects.filter(cycle=cycle, operation=Operation.WITHDRAW).first()
+    assert call is not None
+    ExchangeCall.objects.filter(pk=call.pk).update(outcome="REFUSED")
+
+
+def _credit_one_digit(desk: TestDesk, cycle: Cycle) -> None:
+    del cycle
+    desk.control("/control/balances", {"venue": "upbit", "asset": "XRP", "credit": str(ONE_DIGIT)})
+
+
+def _own(desk: TestDesk, cycle: Cycle) -> None:
+    """Let the cycle own again what it handed back, as a posting that was lost would."""
+    del desk
+    mine = Account.objects.filter(cycle=cycle, venue="upbit", asset="XRP", owner="CYCLE")
+    assert mine.update(balance=ONE_DIGIT) == 1
+
+
+def _lease(desk: TestDesk, cycle: Cycle) -> None:
+    del desk
+    Cycle.objects.filter(pk=cycle.pk).update(lease_owner="initiator:gone:1", lease_expires_at=Now())
+
+
+def _leave_open(desk: TestDesk, cycle: Cycle) -> None:
+    del desk
+    Cycle.objects.filter(pk=cycle.pk).update(
+        status="REBALANCING_IN_PROGRESS", ended_at=None, wake_at=Now()
+    )
+
+
+def _die_unexplained(desk: TestDesk, cycle: Cycle) -> None:
+    del desk
+    Transition.objects.filter(cycle=cycle, to_status="COMPLETED").update(
+        to_status="DEAD_LETTER", reason=""
+    )
+
+
+AT_VENUES: dict[str, tuple[Plant, set[str]]] = {
+    "an id accepted twice": (_order_again, {TWICE, LEDGER}),
+    "an order that the journal does not know": (_order_behind_the_journal, {JOURNAL, LEDGER}),
+    "one digit more at a venue": (_credit_one_digit, {LEDGER}),
+}
+IN_ROWS: dict[str, tuple[Plant, set[str]]] = {
+    "a withdrawal noted as refused": (_forget_a_request, {JOURNAL}),
+    "an account that a final cycle owns": (_own, {OWNED, LEDGER}),
+    "a lease that outlives its cycle": (_lease, {OWNED}),
+    "a cycle that has not ended": (_leave_open, {FINAL}),
+    "a dead letter that nobody explained": (_die_unexplained, {FINAL}),
+}
+
+
+@pytest.fixture
+def ended(db: None, venues: RunningSimulator) -> tuple[TestDesk, Cycle]:
+    """Give a desk one of whose cycles has gone out and home, while nothing guards the rows."""
+    seed()
+    desk = TestDesk(running=venues)
+    for venue, symbol, mid in (("binance", "XRPUSDT", "2.2"), ("upbit", "KRW-XRP", "3300")):
+        desk.control("/control/book", {"venue": venue, "symbol": symbol, "mid": mid})
+    cycle = desk.drive_until(desk.open("XRP", "500"), "COMPLETED")
+    return desk, cycle
+
+
+def _unguarded() -> None:
+    """Let no trigger of the database prevent what is planted."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+
+
+def _failing(claims: list[Claim]) -> set[str]:
+    return {claim.name for claim in claims if not claim.holds}
+
+
+@pytest.mark.parametrize("plant", sorted(AT_VENUES))
+def test_what_is_wrong_at_a_venue_is_seen(ended: tuple[TestDesk, Cycle], plant: str) -> None:
+    desk, cycle = ended
+    assert _failing(examine(desk)) == set()
+    violate, wanted = AT_VENUES[plant]
+
+    violate(desk, cycle)
+
+    assert _failing(examine(desk)) == wanted
+
+
+def test_what_is_wrong_in_the_rows_is_seen(ended: tuple[TestDesk, Cycle]) -> None:
+    desk, cycle = ended
+    seen = {}
+    for plant, (violate, _) in IN_ROWS.items():
+        before = transaction.savepoint()
+        _unguarded()
+        violate(desk, cycle)
+        seen[plant] = _failing(examine(desk))
+        transaction.savepoint_rollback(before)
+
+    assert seen == {plant: wanted for plant, (_, wanted) in IN_ROWS.items()}
+    assert _failing(examine(desk)) == set()
