@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection
-
-from cycles.domain.words import CallOutcome, Operation
-from cycles.models import Account, Alert, Cycle, ExchangeCall
+from cycles.domain.words import Operation
+from cycles.models import Alert, Cycle, ExchangeCall
 from cycles.services import intervening, resolving, verifying
 from cycles.services.resolving import Resolution, ResolutionOutcome
-from tests.crashes.running import DESK_APPLICATIONS
+from tests.crashes.chaos.claims import done, journal_is_whole, nothing_is_owned, nothing_twice
 from tests.desk import Steered, operator, why
 
 END_SECONDS = 90.0
@@ -32,58 +29,16 @@ def all_end(*cycles: Cycle) -> None:
 
 def assert_one_story(desk: Steered) -> None:
     """Hold the journal against the venues, then the ledger, then what may not be left over."""
-    _assert_orders(desk)
-    _assert_withdrawals(desk)
+    for claim in (nothing_twice(desk), journal_is_whole(desk)):
+        assert claim.problems == (), claim.name
     report = verifying.verify_ledger()
     assert report.problems == ()
     assert report.is_balanced
     assert report.matches_venues
     assert report.is_settled
     assert desk.control("/control/invariants")["problems"] == []
-    _assert_nothing_left()
-
-
-def _assert_orders(desk: Steered) -> None:
-    rows = desk.control("/control/orders")
-    accepted = Counter((row["venue"], row["client_order_id"]) for row in rows)
-    assert {key: n for key, n in accepted.items() if n > 1} == {}
-    assert {row["client_order_id"] for row in rows if row["acceptances"] != 1} == set()
-    assert set(accepted) == _done(Operation.PLACE_ORDER, "client_order_id")
-
-
-def _assert_withdrawals(desk: Steered) -> None:
-    rows = desk.control("/control/transfers")["withdrawals"]
-    accepted = Counter((row["venue"], row["venue_withdrawal_id"]) for row in rows)
-    assert {key: n for key, n in accepted.items() if n > 1} == {}
-    assert set(accepted) == _done(Operation.WITHDRAW, "venue_order_id")
-
-
-def _done(operation: Operation, column: str) -> set[tuple[str, str]]:
-    calls = ExchangeCall.objects.filter(operation=operation, outcome=CallOutcome.DONE)
-    return set(calls.values_list("venue", column))
-
-
-def _assert_nothing_left() -> None:
     assert [why(cycle) for cycle in Cycle.objects.exclude(status__in=FINAL)] == []
-    assert not Account.objects.filter(cycle__isnull=False).exclude(balance=0).exists()
-    assert not Cycle.objects.exclude(lease_owner="").exists()
-    open_calls = ExchangeCall.objects.filter(
-        outcome__in=[CallOutcome.INTENDED, CallOutcome.UNKNOWN]
-    )
-    assert not open_calls.exists()
-    assert idle_in_transaction() == 0
-
-
-def idle_in_transaction() -> int:
-    """Count transactions of the desk that somebody opened and left for more than a second."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-            "AND application_name = ANY(%s) AND state LIKE 'idle in transaction%%' "
-            "AND state_change < clock_timestamp() - interval '1 second'",
-            [list(DESK_APPLICATIONS)],
-        )
-        return int(cursor.fetchone()[0])
+    assert nothing_is_owned(desk).problems == ()
 
 
 def tend_dead_letters(desk: Steered) -> list[str]:
@@ -119,7 +74,7 @@ def _is_at_venue(desk: Steered, call: ExchangeCall) -> bool:
     rows: list[dict[str, Any]] = desk.control("/control/orders")
     if any(row["client_order_id"] == call.client_order_id for row in rows):
         return True
-    known = _done(Operation.WITHDRAW, "venue_order_id")
+    known = done(Operation.WITHDRAW, "venue_order_id")
     return any(
         (row["venue"], row["venue_withdrawal_id"]) not in known
         for row in desk.control("/control/transfers")["withdrawals"]

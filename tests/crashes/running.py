@@ -228,6 +228,18 @@ def cut_connections() -> int:
         return int(cursor.fetchone()[0])
 
 
+def idle_in_transaction() -> int:
+    """Count transactions of the desk that somebody opened and left for more than a second."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND application_name = ANY(%s) AND state LIKE 'idle in transaction%%' "
+            "AND state_change < clock_timestamp() - interval '1 second'",
+            [list(DESK_APPLICATIONS)],
+        )
+        return int(cursor.fetchone()[0])
+
+
 def is_alive(pid: int) -> bool:
     """Say whether a process of that number exists."""
     try:

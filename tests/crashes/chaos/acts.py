@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
-from cycles.models import Alert
+from cycles.models import Alert, Transition
 from cycles.services.alerting import raise_alert
 from exchanges.simulator.core.scenarios import troubles
 from exchanges.simulator.core.scenarios.scenario import RuleSpec
@@ -110,16 +110,18 @@ def _deadlock(storm: Storm) -> None:
 def _outbox(storm: Storm) -> None:
     """Let the channel be ill for a while, and fill the outbox with more than it could take."""
     storm.channel.mood = storm.source.choice(channel.TROUBLES)
+    lasts = storm.source.uniform(10, 70)
+    keys = [f"storm:{storm.done['outbox']}:{number}" for number in range(FLOOD)]
     with transaction.atomic():
-        for number in range(FLOOD):
-            key = f"storm:{storm.done['outbox']}:{number}"
-            raise_alert(key=key, severity=Alert.Severity.INFO, title=f"Alert {key}")
-    storm.seen["alerts raised by us"] += FLOOD
+        told = [raise_alert(key=key, severity=Alert.Severity.INFO, title=key) for key in keys]
+    storm.seen["alerts raised by us"] += sum(told)
+    before = Transition.objects.count()
 
     def recover() -> None:
         storm.channel.mood = "takes"
+        storm.seen["transitions while the channel was ill"] += Transition.objects.count() - before
 
-    storm.later(storm.source.uniform(10, 70), "", recover)
+    storm.later(lasts, "", recover)
 
 
 def _fault(storm: Storm) -> None:

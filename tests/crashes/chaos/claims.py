@@ -12,7 +12,7 @@ from cycles.domain.words import CallOutcome, CycleStatus, FailureClass, Operatio
 from cycles.models import Account, Alert, Cycle, ExchangeCall, Retry, Transition
 from cycles.services import verifying
 from exchanges import registry
-from tests.crashes.proof import idle_in_transaction
+from tests.crashes.running import idle_in_transaction
 from tests.desk import Steered, why
 
 Pair = tuple[str, str]
@@ -65,7 +65,7 @@ def journal_is_whole(desk: Steered) -> Claim:
     ):
         name = "client_order_id" if operation is Operation.PLACE_ORDER else "venue_withdrawal_id"
         accepted = {(row["venue"], row[name]) for row in at_venues}
-        journal = _done(operation, column)
+        journal = done(operation, column)
         counted |= {f"{word} at venues": len(accepted), f"{word} in the journal": len(journal)}
         problems += [f"{word}: {pair} is not in the journal" for pair in accepted - journal]
         problems += [f"{word}: {pair} is at no venue" for pair in journal - accepted]
@@ -146,6 +146,24 @@ def nothing_is_owned(desk: Steered) -> Claim:
     )
 
 
+def no_alert_is_lost(taken: Iterable[str], *, raised: int) -> Claim:
+    """Hold the alerts against what their channel took, and against how many the storm has raised."""
+    heads = {text.partition("\n")[0] for text in taken}
+    states = Counter(Alert.objects.values_list("state", flat=True))
+    problems = [
+        f"alert {one.key} is called delivered, and the channel never took it"
+        for one in Alert.objects.filter(state=Alert.State.DELIVERED)
+        if f"[{one.severity}] {one.title}" not in heads
+    ]
+    ours = Alert.objects.filter(key__startswith="storm:").count()
+    problems += [f"{raised} alerts were raised, {ours} are there"] if ours < raised else []
+    return Claim(
+        name="no alert lost: delivered to its channel, or kept",
+        counted={"alerts raised by the storm": raised, **dict(sorted(states.items()))},
+        problems=tuple(problems),
+    )
+
+
 INVARIANTS: tuple[Callable[[Steered], Claim], ...] = (
     nothing_twice,
     journal_is_whole,
@@ -170,7 +188,8 @@ def _withdrawals(desk: Steered) -> list[dict[str, Any]]:
     return rows
 
 
-def _done(operation: Operation, column: str) -> set[Pair]:
+def done(operation: Operation, column: str) -> set[Pair]:
+    """Give what the journal says that venues accepted."""
     calls = ExchangeCall.objects.filter(operation=operation, outcome=CallOutcome.DONE)
     return set(calls.values_list("venue", column))
 

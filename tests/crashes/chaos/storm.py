@@ -119,17 +119,23 @@ class Storm:
             self._turns = [*self.script.acts, *["kill"] * self.script.kills_per_act]
             self.source.shuffle(self._turns)
         name = self._turns.pop()
+        if self._dare(lambda: ACTS[name].do(self)):
+            self.done[name] += 1
+
+    def _dare(self, work: Callable[[], object]) -> bool:
+        """Do something of ours, unless another act is in its way."""
         try:
-            ACTS[name].do(self)
-        except (OperationalError, InterfaceError):  # it met another act of ours
+            work()
+        except (OperationalError, InterfaceError, OSError):
             connection.close()
             self.seen["acts of ours that met another"] += 1
-            return
-        self.done[name] += 1
+            return False
+        return True
 
     def calm(self) -> None:
         """Undo all harm, open nothing more, and let people and roles bring every cycle to its end."""
-        self._undo(float("inf"))
+        while self._later:
+            self._undo(float("inf"))
         self.sessions.end()
         self.trader.end()
         self.control("/control/faults", method="DELETE")
@@ -187,8 +193,9 @@ class Storm:
     def _undo_those(self, is_due: Callable[[float, str], bool]) -> None:
         due = [row for row in self._later if is_due(row[0], row[1])]
         self._later = [row for row in self._later if row not in due]
-        for _, _, undo in sorted(due, key=lambda row: not row[1].startswith("stopped")):
-            undo()
+        for at, key, undo in sorted(due, key=lambda row: not row[1].startswith("stopped")):
+            if not self._dare(undo):
+                self._later.append((at, key, undo))  # once more at the next turn
 
     def control(self, path: str, payload: dict[str, Any] | None = None, method: str = "") -> Any:
         """Steer the venues: they must not stand still for that."""

@@ -10,11 +10,12 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from cycles.domain.words import Operation
-from cycles.models import Account, Cycle, ExchangeCall, Transition
+from cycles.models import Account, Alert, Cycle, ExchangeCall, Transition
+from cycles.services.alerting import raise_alert
 from exchanges import registry
 from exchanges.simulator.server import RunningSimulator
 from exchanges.values import Market, OrderRequest, Side
-from tests.crashes.chaos.claims import Claim, examine
+from tests.crashes.chaos.claims import Claim, examine, no_alert_is_lost
 from tests.cycles.conftest import korea, running_venues, seed, venues
 from tests.desk import TestDesk
 
@@ -142,11 +143,21 @@ def test_what_is_wrong_in_the_rows_is_seen(ended: tuple[TestDesk, Cycle]) -> Non
     desk, cycle = ended
     seen = {}
     for plant, (violate, _) in IN_ROWS.items():
-        before = transaction.savepoint()
-        _unguarded()
-        violate(desk, cycle)
-        seen[plant] = _failing(examine(desk))
-        transaction.savepoint_rollback(before)
+        with transaction.atomic():
+            _unguarded()
+            violate(desk, cycle)
+            seen[plant] = _failing(examine(desk))
+            transaction.set_rollback(True)
 
     assert seen == {plant: wanted for plant, (_, wanted) in IN_ROWS.items()}
     assert _failing(examine(desk)) == set()
+
+
+def test_an_alert_that_its_channel_never_took_is_seen(db: None) -> None:
+    for key in ("storm:0:0", "storm:0:1"):
+        raise_alert(key=key, severity=Alert.Severity.INFO, title=key)
+    Alert.objects.filter(key="storm:0:0").update(state=Alert.State.DELIVERED)
+
+    assert no_alert_is_lost(["[INFO] storm:0:0\nof a storm"], raised=2).holds
+    assert not no_alert_is_lost([], raised=2).holds
+    assert not no_alert_is_lost(["[INFO] storm:0:0"], raised=3).holds
