@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cycles", type=int, default=500, help="how many to open")
     parser.add_argument("--kills", type=int, default=250, help="at least so many")
     parser.add_argument("--seconds", type=float, default=300.0, help="at least so long")
+    parser.add_argument("--most", type=float, default=7200.0, help="seconds after which it calms")
     parser.add_argument("--json", type=Path, default=REPORT)
     parser.add_argument("--keep", type=Path, help="where to copy the processes' logs")
     return parser
@@ -60,6 +61,7 @@ def _environment(asked: argparse.Namespace, folder: Path) -> dict[str, str]:
         "cycles": asked.cycles,
         "kills": asked.kills,
         "seconds": asked.seconds,
+        "most_seconds": asked.most,
         "naps": [0.2, 0.8],
         "kills_per_act": min(max(asked.kills // 40, 2), 24),
         "most": 150,

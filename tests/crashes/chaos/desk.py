@@ -82,7 +82,7 @@ class HarmedDesk(RunningDesk):
                 self.start(name)
 
 
-NURSED = ("feeder", "initiator", "finalizer")
+NURSED = ("feeder", "initiator", "finalizer", "simulator")
 MANY = {"max_open_cycles": 200, "max_open_cycles_per_asset": 200}
 
 

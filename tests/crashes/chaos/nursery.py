@@ -27,6 +27,7 @@ from kimp.process_table import look_up
 from tests.crashes.chaos.shifted import shift
 from tests.kimp.processes import PROJECT
 
+APPS = {"simulator": "exchanges"}  # the others' commands are the business's
 DIES_WITH_PARENT = 1  # PR_SET_PDEATHSIG: a run that is killed leaves nobody behind
 
 
@@ -89,7 +90,7 @@ def main() -> None:
     """Load the program, and fork it until standard input ends."""
     role, *options = sys.argv[1:]
     django.setup()
-    load_command_class("cycles", role)
+    load_command_class(APPS.get(role, "cycles"), role)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how they ended: no zombies
     for line in sys.stdin:
         order = json.loads(line)

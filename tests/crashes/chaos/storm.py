@@ -27,6 +27,7 @@ from tests.crashes.chaos.hands import Operators, Trader
 from tests.desk import operator
 
 TURN_SECONDS = 0.05
+TRADING = ("feeder", "initiator", "finalizer")
 TELL_SECONDS = 20.0
 SUPPORT_MS = (
     900_000  # a quarter of an hour of the market: then a venue's people set free what is stuck
@@ -50,6 +51,7 @@ class Script:
     kills_per_act: int = 0  # besides those that have their turn as any act has
     faults: tuple[RuleSpec, ...] = FAULTS
     calm_seconds: float = 180.0
+    most_seconds: float = float("inf")  # it calms down then, whatever it has done
     most: int = 40  # cycles under way at a time
 
 
@@ -107,6 +109,8 @@ class Storm:
         self.raged_seconds = time.monotonic() - began
 
     def _is_done(self, now: float, began: float) -> bool:
+        if now >= began + self.script.most_seconds:
+            return True
         return (
             now >= began + self.script.seconds
             and self.trader.opened >= self.script.cycles
@@ -162,8 +166,11 @@ class Storm:
                 time.sleep(0.2)
 
     def some_processes(self, count: int) -> list[str]:
-        """Choose processes, the venues among them."""
-        return self.source.sample((*self.script.roles, SIMULATOR), count)
+        """Choose processes, the venues among them; those that trade more often than the others."""
+        every = (*self.script.roles, SIMULATOR)
+        weights = [4 if name.partition("-")[0] in TRADING else 1 for name in every]
+        chosen = dict.fromkeys(self.source.choices(every, weights, k=count))
+        return list(chosen)
 
     def any_role(self, *roles: str) -> str:
         """Choose a process of the desk, of certain roles if some are named."""

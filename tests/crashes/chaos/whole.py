@@ -58,5 +58,7 @@ def test_no_storm_sends_twice_strands_a_cycle_or_bends_the_ledger(
     assert [claim.name for claim in found if not claim.holds] == []
     assert storm.operators.puzzles == {}
     assert [name for name in ACTS if not storm.done[name]] == []
+    assert storm.done["kill"] >= storm.script.kills
+    assert storm.trader.opened >= storm.script.cycles
     assert told["server"]["deadlocks"]
     assert told["server"]["lock time-outs"]
