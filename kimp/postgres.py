@@ -57,6 +57,9 @@ class ConnectionInfo:
         return f"postgresql://{self.user}:{secret}@{self.host}:{self.port}/{self.database}"
 
 
+_FULL = ("too many clients already", "remaining connection slots are reserved")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerStatus:
     """What `status` found."""
@@ -214,8 +217,8 @@ def _answers(info: ConnectionInfo) -> bool:
     """Liveness is a real connection: a pid may be a zombie's, a port somebody else's."""
     try:
         _connect(info, "postgres").close()
-    except psycopg.OperationalError:
-        return False
+    except psycopg.OperationalError as error:
+        return any(words in str(error) for words in _FULL)  # it serves, only nobody more
     return True
 
 

@@ -6,11 +6,15 @@ import os
 import shutil
 import signal
 import socket
+import socketserver
 import stat
+import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -28,6 +32,7 @@ info = postgres.ensure_running(Path(sys.argv[1]))
 print(info.port, postgres.status(Path(sys.argv[1])).pid, flush=True)
 sys.stdin.read()
 """
+ASKS_FOR_ENCRYPTION = {struct.pack("!i", 80877103), struct.pack("!i", 80877104)}  # SSL, GSSAPI
 pytestmark = pytest.mark.processes
 
 
@@ -175,3 +180,39 @@ def test_missing_programs_name_the_three_ways_out(tmp_path: Path) -> None:
 def test_data_of_another_version_is_not_touched(home: Path) -> None:
     with pytest.raises(PostgresError, match="made by PostgreSQL 9"):
         found("9")
+
+
+@pytest.mark.parametrize(
+    ("words", "is_alive"),
+    [
+        ("sorry, too many clients already", True),
+        ("remaining connection slots are reserved for roles with the SUPERUSER attribute", True),
+        ("the database system is starting up", False),
+    ],
+)
+def test_a_server_that_is_full_is_not_taken_for_a_dead_one(words: str, is_alive: bool) -> None:
+    with _turning_away(words) as port:
+        info = postgres.ConnectionInfo(
+            host="127.0.0.1", port=port, user="kimp", password="x", database="kimp"
+        )
+
+        assert postgres._answers(info) is is_alive
+
+
+@contextmanager
+def _turning_away(words: str) -> Iterator[int]:
+    """Turn connections away with an error, as PostgreSQL words it on the wire."""
+    fields = b"SFATAL\0VFATAL\0C53300\0M" + words.encode() + b"\0\0"
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            while self.request.recv(1024)[4:8] in ASKS_FOR_ENCRYPTION:
+                self.request.sendall(b"N")
+            self.request.sendall(b"E" + struct.pack("!i", len(fields) + 4) + fields)
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
