@@ -15,7 +15,7 @@ from tests.meta.fault_proofs import DEADLINES, PROOFS
 _PROJECT = Path(__file__).resolve().parents[2]
 # What a test calls, or a fixture checks, to know how many requests arrived.
 _COUNTERS = {
-    "accepted", "arrived", "asked", "assert_one_story", "each_was_sent_once", "posts", "requests", "sent_ids",
+    "accepted", "arrived", "asked", "assert_one_story", "each_was_sent_once", "examine", "posts", "requests", "sent_ids",
     "withdrawals",
 }  # fmt: skip
 

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from cycles.models import Alert, Transition
 from cycles.services.alerting import raise_alert
+from exchanges.simulator.core.fault_table import TABLE
 from exchanges.simulator.core.scenarios import troubles
 from exchanges.simulator.core.scenarios.scenario import RuleSpec
 from tests.crashes.chaos import channel, sessions
@@ -32,8 +33,7 @@ TRANSFERS = tuple(
     rule for rule in troubles.BAD_TRANSFERS if rule.get("args") != {"value": "wrong_tag"}
 )
 FAULTS: tuple[RuleSpec, ...] = (*LOST, *TRANSFERS, *troubles.BAD_ORDERS, *troubles.BAD_READS)
-LABEL = "storm"
-HANG = {"hang": {"milliseconds": 1500}}
+HANG_MILLISECONDS = 1500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,17 +126,19 @@ def _outbox(storm: Storm) -> None:
 
 def _fault(storm: Storm) -> None:
     """Let a fault of the table strike the next few requests that it is for."""
-    rule = dict(storm.source.choice(storm.faults))
+    rule = briefly(storm.source.choice(storm.faults))
     times, chance = storm.source.randint(1, 4), storm.source.choice(("0.3", "0.6", "1"))
-    args = {**HANG.get(str(rule.get("action", "hang")), {}), **_args(rule)}
-    rule |= {"when": {"prob": chance}, "times": times, "label": LABEL, "args": args}
-    storm.control("/control/faults", rule)
+    storm.control("/control/faults", rule | {"when": {"prob": chance}, "times": times})
     storm.seen[f"fault {rule['fault']}"] += 1
 
 
-def _args(rule: RuleSpec | dict[str, object]) -> dict[str, object]:
+def briefly(rule: RuleSpec) -> dict[str, object]:
+    """Let a fault that hangs end soon: a storm has many."""
     given = rule.get("args", {})
-    return dict(given) if isinstance(given, dict) else {}
+    args = dict(given) if isinstance(given, dict) else {}
+    if rule.get("action", TABLE[str(rule["fault"])].action) == "hang":
+        args = {"milliseconds": HANG_MILLISECONDS} | args
+    return {**rule, "args": args}
 
 
 ACTS: dict[str, Act] = {

@@ -20,7 +20,7 @@ from cycles.models import Cycle
 from cycles.services import desk as desk_service
 from exchanges.simulator.core.scenarios.scenario import RuleSpec
 from tests.crashes.chaos import sessions
-from tests.crashes.chaos.acts import ACTS, FAULTS, LOST, SIMULATOR
+from tests.crashes.chaos.acts import ACTS, FAULTS, LOST, SIMULATOR, briefly
 from tests.crashes.chaos.channel import Channel
 from tests.crashes.chaos.desk import HarmedDesk
 from tests.crashes.chaos.hands import Operators, Trader
@@ -214,18 +214,9 @@ class Storm:
         self.desk.control("/control/settings", {"support_ms": SUPPORT_MS})
         for rule in LOST:
             if rule in self.faults:
-                self.desk.control("/control/faults", _briefly(rule))
+                self.desk.control("/control/faults", briefly(rule))
 
     def restart_server(self, sign: signal.Signals) -> None:
         """Restart the database server, which is this run's own."""
         assert self.server_home is not None
         sessions.restart_server(self.server_home, sign)
-
-
-def _briefly(rule: RuleSpec) -> dict[str, object]:
-    """Let a fault that hangs hang for no longer than the desk waits."""
-    given = rule.get("args", {})
-    args = dict(given) if isinstance(given, dict) else {}
-    if rule.get("action", "hang") == "hang":
-        args = {"milliseconds": 1500} | args
-    return {**rule, "args": args}
