@@ -90,13 +90,13 @@ def _clock(storm: Storm) -> None:
 
 def _skew(storm: Storm) -> None:
     venue = storm.source.choice(("binance", "upbit", "bithumb"))
-    off = storm.source.choice(SKEW_MILLISECONDS)
-    storm.control("/control/skew", {"venue": venue, "ms": off})
-    storm.later(
-        storm.source.uniform(2, 6),
-        "",
-        lambda: storm.control("/control/skew", {"venue": venue, "ms": 0}),
-    )
+    off, lasts = storm.source.choice(SKEW_MILLISECONDS), storm.source.uniform(2, 6)
+
+    def set_to(milliseconds: int) -> None:
+        storm.control("/control/skew", {"venue": venue, "ms": milliseconds})
+
+    set_to(off)
+    storm.later(lasts, "", lambda: set_to(0))
 
 
 def _locks(storm: Storm) -> None:
