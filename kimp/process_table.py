@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PROC = Path("/proc")
+_DYING_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +71,12 @@ def end_session(leader: Process, *, patience_seconds: float) -> None:
 
 
 def kill_session(leader: Process) -> None:
-    """Kill every living process of a session."""
-    for process in session_of(leader):
-        _signal(process.pid, signal.SIGKILL)
+    """Kill every living process of a session, those too that are born while it dies."""
+    ends_at = time.monotonic() + _DYING_SECONDS
+    while (left := session_of(leader)) and time.monotonic() < ends_at:
+        for process in left:
+            _signal(process.pid, signal.SIGKILL)
+        time.sleep(0.01)
 
 
 def _signal(pid: int, sign: signal.Signals) -> None:
