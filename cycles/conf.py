@@ -58,6 +58,21 @@ def scaled(seconds: int | Decimal) -> timedelta:
     return timedelta(milliseconds=int(seconds * 1000 / time_scale()))
 
 
+def samples_kept() -> timedelta:
+    """Return how long premium samples stay."""
+    return timedelta(days=int(settings.KIMP_SAMPLES_KEPT_DAYS))
+
+
+def minutes_kept() -> timedelta:
+    """Return how long samples rolled up to minutes stay."""
+    return timedelta(days=int(settings.KIMP_MINUTES_KEPT_DAYS))
+
+
+def hours_kept() -> timedelta:
+    """Return how long samples rolled up to hours stay."""
+    return timedelta(days=int(settings.KIMP_HOURS_KEPT_DAYS))
+
+
 def worker_threads() -> int:
     """Return how many cycles one process drives at a time."""
     return int(settings.KIMP_WORKER_THREADS)

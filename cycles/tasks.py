@@ -28,6 +28,7 @@ from cycles.services import (
     pruning,
     reconciling,
     refreshing,
+    rolling_up,
     seeding,
     sweeping,
     venue_health,
@@ -63,6 +64,7 @@ SCHEDULES = (
     Scheduled(name="reconcile_open_calls", minutes=1),
     Scheduled(name="tell_of_bans", minutes=1),
     Scheduled(name="deliver_alerts", minutes=1),
+    Scheduled(name="roll_up_samples", minutes=1),
     Scheduled(name="refresh_markets", minutes=10),
     Scheduled(name="verify_ledger", minutes=5),
     Scheduled(name="prune", minutes=60),
@@ -101,6 +103,11 @@ def tell_of_bans(correlation: Ids = None) -> object:
 def deliver_alerts(correlation: Ids = None) -> object:
     """Send the alerts that are due."""
     return _run("deliver_alerts", alerting.deliver_due, correlation)
+
+
+def roll_up_samples(correlation: Ids = None) -> object:
+    """Roll samples up to the minutes and hours that charts and history read."""
+    return _run("roll_up_samples", rolling_up.roll_up, correlation)
 
 
 def refresh_markets(correlation: Ids = None) -> object:

@@ -136,6 +136,9 @@ TABLE: tuple[Setting, ...] = (
     _row("KIMP_EGRESS", Kind.TEXT, "names the address this host's calls come from, where hosts have different ones: venues count some limits by address"),
     _row("KIMP_CLOCK_LIMIT_SECONDS", Kind.COUNT, "how far a venue's clock may lie from ours before trading there stops", "5"),
     _row("KIMP_WORKER_THREADS", Kind.COUNT, "cycles that one initiator or finalizer drives at a time", "4"),
+    _row("KIMP_SAMPLES_KEPT_DAYS", Kind.COUNT, "how long premium samples stay; charts of single seconds need them", "30"),
+    _row("KIMP_MINUTES_KEPT_DAYS", Kind.COUNT, "how long samples rolled up to minutes stay", "400"),
+    _row("KIMP_HOURS_KEPT_DAYS", Kind.COUNT, "how long samples rolled up to hours stay", "3650"),
     Setting(
         name="KIMP_LOG_FORMAT", kind=Kind.TEXT, default="auto", choices=("auto", "json", "console"),
         help="auto: colours on a terminal, JSON otherwise",

@@ -147,4 +147,5 @@ def _times(frame: _Frame) -> tuple[Tick, ...]:
     span = frame.end - frame.start
     instants = [frame.start + span * number / GRID_LINES for number in range(GRID_LINES + 1)]
     form = "%H:%M" if span > timedelta(minutes=5) else "%H:%M:%S"
+    form = "%m-%d" if span > timedelta(days=5) else form
     return tuple(Tick(at=frame.x(at), text=format(at, form)) for at in instants)

@@ -17,9 +17,10 @@ from cycles.admin.desk_verbs import SHOWN_CALLS, mode_choices
 from cycles.admin.navigation import user_of
 from cycles.domain.words import AccountOwner, CycleStatus
 from cycles.models import Alert, Heartbeat, PremiumSample, Transition
+from cycles.selectors.premia import HOUR, MINUTE
 from cycles.services.intervening import PERMISSIONS
 
-CHART_SPAN = timedelta(hours=6)
+CHART_HOURS = (6, 24, 7 * 24, 30 * 24, 365 * 24)  # the first unless another is asked for
 CHART_POINTS = 180
 SHOWN_ALERTS, SHOWN_TRANSITIONS = 6, 10
 LATE_BEAT = timedelta(seconds=60)
@@ -49,7 +50,7 @@ def context(request: HttpRequest) -> dict[str, Any]:
     user = user_of(request)
     if not user.has_perm("cycles.view_cycle"):
         return {"summary": None}
-    now = timezone.now()
+    now, hours = timezone.now(), _hours(request)
     summary = selectors.desk_summary()
     samples = list(selectors.latest_samples())
     return {
@@ -60,8 +61,9 @@ def context(request: HttpRequest) -> dict[str, Any]:
         ],
         "samples": samples,
         "is_generated": any(sample.is_generated for sample in samples),
-        "chart": _chart(samples, now),
-        "chart_hours": CHART_SPAN // timedelta(hours=1),
+        "chart": _chart(samples, now, hours),
+        "chart_hours": hours,
+        "chart_spans": CHART_HOURS,
         "places": _places(selectors.balances()),
         "owners": [AccountOwner(owner).label for owner in HELD],
         "alerts": Alert.objects.select_related("cycle").order_by("-id")[:SHOWN_ALERTS],
@@ -82,12 +84,18 @@ def _processes() -> Iterable[Heartbeat]:
     return Heartbeat.objects.exclude(name__startswith="job:").order_by("role", "name")
 
 
-def _chart(samples: Sequence[PremiumSample], now: datetime) -> Chart | None:
+def _hours(request: HttpRequest) -> int:
+    """Give the span that is asked for, of those that are offered."""
+    asked = request.GET.get("hours", "")
+    return next((hours for hours in CHART_HOURS if str(hours) == asked), CHART_HOURS[0])
+
+
+def _chart(samples: Sequence[PremiumSample], now: datetime, hours: int) -> Chart | None:
     """Draw the way out at the traded rate, per asset and Korean venue, as finely as the span allows."""
-    begin = now - CHART_SPAN
+    begin = now - timedelta(hours=hours)
     firsts = [selectors.first_sample_at(s.asset, begin, korea_venue=s.korea_venue) for s in samples]
     since = min((first for first in firsts if first is not None), default=now)
-    bucket = max((now - since) / CHART_POINTS, timedelta(seconds=1))
+    bucket = _bucket((now - since) / CHART_POINTS)
     is_one = len({sample.korea_venue for sample in samples}) == 1
     series = {
         sample.asset if is_one else f"{sample.asset} {sample.korea_venue}": [
@@ -100,6 +108,12 @@ def _chart(samples: Sequence[PremiumSample], now: datetime) -> Chart | None:
         for sample in samples
     }
     return premium_chart(series, gap=max(bucket * 5, LATE_BEAT))
+
+
+def _bucket(finest: timedelta) -> timedelta:
+    """Round up to whole seconds, minutes or hours: what samples are rolled up to."""
+    grain = next((one for one in (HOUR, MINUTE) if finest >= one), timedelta(seconds=1))
+    return max(-(-finest // grain), 1) * grain
 
 
 def _places(balances: Iterable[Mapping[str, Any]]) -> list[Place]:

@@ -1,4 +1,4 @@
-"""What the desk knows of markets and venues: samples, rules and how they changed, routes, limits, clocks."""
+"""What the desk knows of markets and venues: rules and how they changed, routes, limits, clocks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from django.utils.translation import gettext_lazy as _
 
 from cycles.admin import show
 from cycles.admin.read_only import ReadOnlyAdmin, column, moment
-from cycles.models import PremiumSample
 from exchanges.models import (
     MarketRule,
     NetworkRule,
@@ -16,26 +15,6 @@ from exchanges.models import (
     TransferRoute,
     VenueClock,
 )
-
-
-@admin.register(PremiumSample)
-class PremiumSampleAdmin(ReadOnlyAdmin):
-    list_display = (
-        moment("at", _("at")),
-        "asset",
-        "korea_venue",
-        column("size_usdt", _("size, USDT"), show.usdt),
-        column("outbound_traded_bps", _("out, traded"), show.bps),
-        column("return_traded_bps", _("back, traded"), show.bps),
-        column("outbound_official_bps", _("out, official"), show.bps),
-        column("return_official_bps", _("back, official"), show.bps),
-        column("krw_per_usdt_bid", _("KRW per USDT"), show.quantity),
-        column("krw_per_usd", _("KRW per USD"), show.quantity),
-        "is_generated",
-    )
-    list_filter = ("asset", "korea_venue", "is_generated")
-    search_fields = ("=asset",)
-    ordering = ("-at",)
 
 
 @admin.register(MarketRule)

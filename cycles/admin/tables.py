@@ -10,6 +10,7 @@ from cycles.admin import (
     market_tables,
     people_tables,
     policy_tables,
+    sample_tables,
     vouching_tables,
     watch_tables,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "market_tables",
     "people_tables",
     "policy_tables",
+    "sample_tables",
     "vouching_tables",
     "watch_tables",
 ]

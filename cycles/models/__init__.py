@@ -8,6 +8,7 @@ from cycles.models.intervention import ApiToken, Heartbeat, IdempotencyRecord, I
 from cycles.models.journal import ExchangeCall, Fill, Retry, Transition
 from cycles.models.ledger import Account, Entry, Posting
 from cycles.models.policy import Desk, Pause, PolicyVersion
+from cycles.models.roll_up import PremiumHour, PremiumMinute, RollUpMark
 from cycles.models.sample import PremiumSample
 from cycles.models.seen import SeenDeposit, SeenOrder, SeenWithdrawal, VenueWatch
 from cycles.models.step import Step
@@ -30,8 +31,11 @@ __all__ = [
     "Pause",
     "PolicyVersion",
     "Posting",
+    "PremiumHour",
+    "PremiumMinute",
     "PremiumSample",
     "Retry",
+    "RollUpMark",
     "SeenDeposit",
     "SeenOrder",
     "SeenWithdrawal",

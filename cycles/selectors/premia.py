@@ -1,20 +1,28 @@
-"""Premia as the feeder sampled them."""
+"""Premia as the feeder sampled them, and as they were rolled up."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Avg, DateTimeField, F, Func, QuerySet, Value
+from django.db import connection
+from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
-from cycles.models import PremiumSample
+from cycles.models import PremiumHour, PremiumMinute, PremiumSample
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
+# A feeder's rows, and what they are rolled up into.
+Rows = type[PremiumSample] | type[PremiumMinute] | type[PremiumHour]
+TABLES: Mapping[Rows, str] = {
+    PremiumSample: "cycles_premiumsample",
+    PremiumMinute: "cycles_premiumminute",
+    PremiumHour: "cycles_premiumhour",
+}
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 COLUMNS = (
     "outbound_traded_bps",
     "return_traded_bps",
@@ -37,47 +45,130 @@ class PremiumPoint:
 def premium_series(
     asset: str, since: datetime, *, korea_venue: str, bucket: timedelta = MINUTE
 ) -> list[PremiumPoint]:
-    """Give an asset's premia at a Korean venue since an instant, oldest first, averaged over buckets."""
-    start = Func(
-        Value(bucket), F("at"), Value(EPOCH), function="date_bin", output_field=DateTimeField()
+    """Give an asset's premia at a Korean venue since an instant, oldest first, averaged over buckets.
+
+    Read from the coarsest grain that the buckets are made of: hours, minutes, or the samples themselves;
+    what is newer than the roll-up from the samples.
+    """
+    grain, length = _coarsest(bucket)
+    begin = since if grain is PremiumSample else since - (since - EPOCH) % length
+    facts: dict[str, Any] = {"asset": asset, "korea_venue": korea_venue, "columns": list(COLUMNS)}
+    facts |= {"since": begin, "bucket": bucket, "epoch": EPOCH}
+    with connection.cursor() as cursor:
+        cursor.execute(SERIES[grain], facts)
+        rows = cursor.fetchall()
+    return [PremiumPoint(at=at, **dict(zip(COLUMNS, means, strict=True))) for at, *means in rows]
+
+
+def _coarsest(bucket: timedelta) -> tuple[Rows, timedelta]:
+    """Give the coarsest grain that whole buckets can be made of, and its length."""
+    if not bucket % HOUR:
+        return PremiumHour, HOUR
+    return (PremiumSample, timedelta()) if bucket % MINUTE else (PremiumMinute, MINUTE)
+
+
+_MEAN = (
+    "round(sum(total) FILTER (WHERE measure = '{measure}')"
+    " / sum(count) FILTER (WHERE measure = '{measure}'), 8)"
+)
+_MEANS = """
+SELECT date_bin(%(bucket)s, at, %(epoch)s) AS bucket, {pivot}
+  FROM ({rows}) read(at, measure, total, count)
+ GROUP BY bucket ORDER BY bucket
+"""
+_SAMPLES = """
+    SELECT at, measure, value, (value IS NOT NULL)::int
+      FROM cycles_premiumsample CROSS JOIN LATERAL (VALUES {values}) m(measure, value)
+     WHERE asset = %(asset)s AND korea_venue = %(korea_venue)s AND at >= {since}
+"""
+# The newest bucket may not be whole yet: from its beginning on samples are read.
+_ROLLED = """
+    WITH newest AS MATERIALIZED (
+        SELECT greatest(max(last.at), %(since)s) AS at
+          FROM unnest(%(columns)s::text[]) m(measure) CROSS JOIN LATERAL (
+               SELECT at FROM {table} t
+                WHERE t.asset = %(asset)s AND t.korea_venue = %(korea_venue)s
+                  AND t.measure = m.measure ORDER BY at DESC LIMIT 1) last
     )
-    means: dict[str, Any] = {f"mean_{column}": Avg(column) for column in COLUMNS}
-    rows: Iterable[Mapping[str, Any]] = (
-        PremiumSample.objects.filter(asset=asset, korea_venue=korea_venue, at__gte=since)
-        .order_by()
-        .annotate(start=start)
-        .values("start")
-        .annotate(**means)
-        .order_by("start")
-    )
-    return [
-        PremiumPoint(at=row["start"], **{column: row[f"mean_{column}"] for column in COLUMNS})
-        for row in rows
-    ]
+    SELECT t.at, t.measure, t.total, t.count
+      FROM unnest(%(columns)s::text[]) m(measure) JOIN {table} t ON t.measure = m.measure
+     WHERE t.asset = %(asset)s AND t.korea_venue = %(korea_venue)s
+       AND t.at >= %(since)s AND t.at < (SELECT at FROM newest)
+     UNION ALL {samples}
+"""
+
+
+def _statement(grain: Rows) -> str:
+    """Write what reads a series: sums and counts from a roll-up as far as it goes, then from samples."""
+    pivot = ", ".join(_MEAN.format(measure=one) for one in COLUMNS)
+    values = ", ".join(f"('{one}', {one})" for one in COLUMNS)
+    rows = _SAMPLES.format(values=values, since="%(since)s")
+    if grain is not PremiumSample:
+        tail = _SAMPLES.format(values=values, since="(SELECT at FROM newest)")
+        rows = _ROLLED.format(table=TABLES[grain], samples=tail)
+    return _MEANS.format(pivot=pivot, rows=rows)
+
+
+SERIES = {grain: _statement(grain) for grain in TABLES}
+_FIRST = "SELECT least({firsts})"
+_FIRST_OF = (
+    "(SELECT at FROM {table} WHERE asset = %(asset)s AND korea_venue = %(korea_venue)s"
+    " AND {measure} at >= %(since)s ORDER BY at LIMIT 1)"
+)
 
 
 def first_sample_at(asset: str, since: datetime, *, korea_venue: str) -> datetime | None:
-    """Give when an asset's first sample at a venue since an instant was taken, None if there was none."""
-    rows = PremiumSample.objects.filter(asset=asset, korea_venue=korea_venue, at__gte=since)
-    return rows.order_by("at").values_list("at", flat=True).first()
+    """Give when an asset's first sample at a venue since an instant was taken, None if there was none.
+
+    Where its samples are gone already: when the minute, or the hour, began that it was rolled up into.
+    """
+    statement = _FIRST.format(firsts=", ".join(_first_of(grain) for grain in TABLES))
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {"asset": asset, "korea_venue": korea_venue, "since": since})
+        (first,) = cursor.fetchone()
+    return first if isinstance(first, datetime) else None
 
 
-# One step along the index per asset and venue: DISTINCT ON would read every sample ever taken.
-NEWEST = """
+def _first_of(grain: Rows) -> str:
+    measure = "" if grain is PremiumSample else f"measure = '{COLUMNS[0]}' AND"
+    return _FIRST_OF.format(table=TABLES[grain], measure=measure)
+
+
+# One step along the index per series: DISTINCT ON would read every row ever written.
+_SERIES = """
 WITH RECURSIVE named AS (
-    (SELECT asset, korea_venue FROM cycles_premiumsample ORDER BY asset, korea_venue LIMIT 1)
+    (SELECT {key} FROM {table} ORDER BY {key} LIMIT 1)
     UNION ALL
     SELECT after.* FROM named, LATERAL (
-        SELECT asset, korea_venue FROM cycles_premiumsample s
-         WHERE (s.asset, s.korea_venue) > (named.asset, named.korea_venue)
-         ORDER BY asset, korea_venue LIMIT 1
+        SELECT {key} FROM {table} s WHERE ({of_s}) > ({of_named}) ORDER BY {key} LIMIT 1
     ) after
 )
+"""
+
+
+def _series(rows: Rows, *key: str) -> str:
+    """Write the beginning of a statement that knows a table's series as `named`."""
+    of_s, of_named = (", ".join(f"{name}.{one}" for one in key) for name in ("s", "named"))
+    return _SERIES.format(table=TABLES[rows], key=", ".join(key), of_s=of_s, of_named=of_named)
+
+
+_NEWEST = """
 SELECT (SELECT id FROM cycles_premiumsample s
          WHERE s.asset = named.asset AND s.korea_venue = named.korea_venue
          ORDER BY at DESC LIMIT 1)
   FROM named
 """
+_EACH = "SELECT * FROM named"
+NEWEST = _series(PremiumSample, "asset", "korea_venue") + _NEWEST
+
+
+def series_of(rows: Rows) -> list[Mapping[str, str]]:
+    """Give what distinguishes the series that a table holds; as quick with millions of rows as with ten."""
+    key = ("asset", "korea_venue", *(() if rows is PremiumSample else ("measure",)))
+    statement = _series(rows, *key) + _EACH
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return [dict(zip(key, found, strict=True)) for found in cursor.fetchall()]
 
 
 def latest_samples() -> QuerySet[PremiumSample]:

@@ -11,16 +11,15 @@ from django.db.models.functions import Now
 from cycles.models import (
     Heartbeat,
     IdempotencyRecord,
-    PremiumSample,
     SeenDeposit,
     SeenOrder,
     SeenWithdrawal,
 )
+from cycles.services import retention
 from exchanges.models import VenueClock
 
 IDEMPOTENCY_KEPT = timedelta(hours=72)
 HEARTBEATS_KEPT = timedelta(days=1)
-SAMPLES_KEPT = timedelta(days=30)
 SEEN_KEPT = timedelta(days=100)  # longer than any venue shows its history
 CLOCKS_KEPT = timedelta(days=7)  # of hosts that are gone
 
@@ -32,6 +31,8 @@ class Pruned:
     idempotency_records: int
     heartbeats: int
     samples: int
+    minutes: int
+    hours: int
     clocks: int
     seen: int
 
@@ -41,11 +42,13 @@ def prune() -> Pruned:
     records, _ = IdempotencyRecord.objects.filter(created_at__lt=Now() - IDEMPOTENCY_KEPT).delete()
     beats, _ = Heartbeat.objects.filter(beat_at__lt=Now() - HEARTBEATS_KEPT).delete()
     clocks, _ = VenueClock.objects.filter(measured_at__lt=Now() - CLOCKS_KEPT).delete()
-    samples = PremiumSample.objects.filter(at__lt=Now() - SAMPLES_KEPT)
+    premia = retention.prune_premia()
     return Pruned(
         idempotency_records=records,
         heartbeats=beats,
-        samples=samples.delete()[0],
+        samples=premia.samples,
+        minutes=premia.minutes,
+        hours=premia.hours,
         clocks=clocks,
         seen=_forget_seen(),
     )

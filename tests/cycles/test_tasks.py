@@ -18,7 +18,7 @@ from django_q.models import Success
 from cycles import tasks
 from cycles.domain.words import DeskKind, Role
 from cycles.errors import NotFoundError
-from cycles.models import Alert, Heartbeat, IdempotencyRecord, PremiumSample
+from cycles.models import Alert, Heartbeat, IdempotencyRecord, PremiumSample, RollUpMark
 from cycles.services.alerting import raise_alert
 from cycles.services.correlating import bound, carry
 from cycles.services.presence import beat
@@ -156,6 +156,10 @@ def test_pruning_takes_only_what_is_old() -> None:
     for asset, days in (("OLD", 31), ("YOUNG", 29)):
         row = sample(asset)
         PremiumSample.objects.filter(pk=row.pk).update(at=Now() - timedelta(days=days))
+    for _ in range(2):  # what is young may have company yet
+        tasks.roll_up_samples()
+        RollUpMark.objects.update(seen_at=Now() - timedelta(minutes=2))
+    tasks.roll_up_samples()
     for host, days in (("old", 8), ("young", 6)):
         at = Now() - timedelta(days=days)
         VenueClock.objects.create(venue="upbit", host=host, ahead_ms=0, doubt_ms=1, measured_at=at)
@@ -163,6 +167,8 @@ def test_pruning_takes_only_what_is_old() -> None:
         "idempotency_records": 1,
         "heartbeats": 1,
         "samples": 1,
+        "minutes": 0,
+        "hours": 0,
         "clocks": 1,
         "seen": 0,
     }

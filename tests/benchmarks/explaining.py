@@ -1,0 +1,86 @@
+"""What a statement reads and writes, told by EXPLAIN: pages and plans do not depend on the machine."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What EXPLAIN ANALYZE saw of one statement: pages touched, indexes used, tables scanned whole."""
+
+    buffers: int
+    rows: int
+    wal_bytes: int
+    indexes: frozenset[str]
+    scans: frozenset[str]
+    shape: tuple[str, ...]  # the kinds of the plan's nodes, from the top
+
+
+@contextlib.contextmanager
+def unhurried() -> Iterator[None]:
+    """Let statements last as long as filling millions of rows takes."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
+        try:
+            yield
+        finally:
+            cursor.execute("RESET statement_timeout")
+
+
+def explained(sql: str, parameters: Sequence[Any] | None = None) -> Plan:
+    """Run a statement and tell what it took; a statement that writes has written."""
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN (ANALYZE, BUFFERS, WAL, FORMAT JSON) " + sql, parameters)
+        row: Any = cursor.fetchone()
+    told = row[0] if not isinstance(row[0], str) else json.loads(row[0])
+    nodes = list(_nodes(told[0]["Plan"]))
+    top = nodes[0]
+    return Plan(
+        buffers=top["Shared Hit Blocks"] + top["Shared Read Blocks"],
+        rows=max(int(node["Actual Rows"]) for node in nodes),
+        wal_bytes=top["WAL Bytes"],
+        indexes=frozenset(node["Index Name"] for node in nodes if "Index Name" in node),
+        scans=frozenset(n["Relation Name"] for n in nodes if n["Node Type"] == "Seq Scan"),
+        shape=tuple(node["Node Type"] for node in nodes),
+    )
+
+
+def _nodes(node: dict[str, Any]) -> list[dict[str, Any]]:
+    return [node, *(below for child in node.get("Plans", []) for below in _nodes(child))]
+
+
+def buffers(work: Callable[[], object]) -> int:
+    """Give the pages that all SELECTs of some work touch."""
+    with CaptureQueriesContext(connection) as seen:
+        work()
+    texts = [q["sql"] for q in seen.captured_queries if q["sql"].startswith(("SELECT", "WITH"))]
+    return sum(explained(sql).buffers for sql in texts)
+
+
+def vacuumed(table: str) -> int:
+    """Vacuum a table and give the pages it touched, as VACUUM itself tells."""
+    told: list[str] = []
+    connection.ensure_connection()
+    inner: Any = connection.connection
+
+    def note(notice: Any) -> None:
+        told.append(notice.message_primary)
+
+    inner.add_notice_handler(note)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(f"VACUUM (VERBOSE, PARALLEL 0) {table}")
+    finally:
+        inner.remove_notice_handler(note)
+    usage = [line for text in told for line in text.splitlines() if "buffer usage:" in line]
+    words = " ".join(usage).replace(",", "").split()
+    return sum(int(n) for n, what in pairwise(words) if what in {"hits", "reads", "misses"})
