@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
@@ -18,6 +20,24 @@ from cycles.services.locking import locked
 from cycles.services.moving import Lease
 
 DUE = {Role.INITIATOR: DUE_OUTBOUND, Role.FINALIZER: DUE_RETURN}
+BUSY = 3  # full claims in a row
+MARK_LASTS = timedelta(seconds=2)  # how long claims look above a mark only
+SLACK = timedelta(seconds=5)  # longer than a transaction that wakes a cycle
+
+
+@dataclass(slots=True)
+class _Mark:
+    """Where a busy role's due cycles began: entries below are dead, and a snapshot held elsewhere keeps them.
+
+    Of this process alone, and no rule: whoever comes up short above the mark looks below it.
+    """
+
+    oldest: datetime | None = None
+    expires: timedelta = timedelta()  # on this process's own monotonic clock
+    full_claims: int = 0
+
+
+_marks = {role: _Mark() for role in DUE}
 
 
 def claim(role: Role, owner: str, *, limit: int, only: Q | None = None) -> list[Lease]:
@@ -33,10 +53,24 @@ def claim(role: Role, owner: str, *, limit: int, only: Q | None = None) -> list[
     with transaction.atomic(durable=True):
         waiting = due.filter(status="AWAITING_REBALANCE").order_by("started_at")
         others = due.exclude(status="AWAITING_REBALANCE").order_by("wake_at")
-        chosen = _take(others, limit)
+        chosen = _take(others, limit) if only is not None else _take_busy(role, others, limit)
         if role is Role.FINALIZER and len(chosen) < limit:
             chosen += _take(waiting, limit - len(chosen))
         return _grant(chosen, owner)
+
+
+def _take_busy(role: Role, due: QuerySet[Cycle], limit: int) -> list[tuple[UUID, int]]:
+    """Take the oldest; while claims come back full, without reading what lies dead before them."""
+    mark, now = _marks[role], timedelta(seconds=time.monotonic())
+    if mark.oldest is not None and now < mark.expires:
+        chosen = _take(due.filter(wake_at__gte=mark.oldest), limit)
+        if len(chosen) == limit:
+            return chosen
+    rows = list(locked(due, skip=True).values_list("pk", "fence", "wake_at")[:limit])
+    mark.full_claims = mark.full_claims + 1 if len(rows) == limit else 0
+    woken = rows[0][2] if rows and mark.full_claims >= BUSY else None
+    mark.oldest, mark.expires = (woken - SLACK if woken else None), now + MARK_LASTS
+    return [(pk, fence) for pk, fence, _ in rows]
 
 
 def _take(due: QuerySet[Cycle], limit: int) -> list[tuple[UUID, int]]:

@@ -1,147 +1,233 @@
-"""What the hot reads cost when the tables have grown: claims, decisions, newest samples.
+"""What the hot reads cost when the tables have grown: claims, sweeps, newest samples.
 
-Buffers, not milliseconds, tell whether a plan stays flat: they do not depend on the machine.
+Buffers, not milliseconds, tell whether a plan stays flat: they do not depend on the machine. The cycles that
+are due are always the same two hundred; ended ones are added, and fifty thousand whose time is yet to come.
 """
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
+import psycopg
 from django.db import connection
+from django.db.models import Q
+from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
 from cycles import selectors
 from cycles.domain.words import Role
-from cycles.services import leasing, opening
+from cycles.services import leasing
 from tests import builders
+from tests.benchmarks.explaining import Plan, buffers, explained, unhurried
 from tests.benchmarks.findings import Figure, Findings, median
+from tests.benchmarks.place import database_url
 
-DUE = 20
-REPEATS = 7
+DUE = 100  # of each role
 LIMIT = 4  # what a worker with four threads claims
 INDEXES = {Role.INITIATOR: "cycle_due_outbound", Role.FINALIZER: "cycle_due_return"}
+SWEEPS = {
+    "retries": Q(status="RETRY_PENDING"),
+    "expired leases": Q(lease_expires_at__lte=Now()) & ~Q(lease_owner=""),
+}
+WAKES = 1_000  # a second
+SHARE = 0.3  # of a second, spent on claims
+NOTHING = timedelta()
+FLAT, HELD = "<= 1.2", ">= 0.85"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What EXPLAIN ANALYZE saw of one statement: pages touched, indexes used, tables scanned whole."""
-
-    buffers: int
-    indexes: frozenset[str]
-    scans: frozenset[str]
-
-
-def run(*, sizes: tuple[int, int], samples: tuple[int, int]) -> Findings:
-    """Measure at a small and at a large size of the same tables; ratio: large over small."""
+def run(*, sizes: tuple[int, ...], future: int, samples: tuple[int, int], seconds: int) -> Findings:
+    """Measure at the smallest size, then with cycles of the future in front, then at larger ones."""
     builders.desk()
-    small, large = (_measured(*pair) for pair in zip(sizes, samples, strict=True))
+    with unhurried():
+        found = _sizes(sizes, future, samples)
+    names = [f"{size:,} cycles" for size in sizes]
+    names.insert(1, f"{future:,} of the future in front")
+    small = found[0]
     figures = [
         Figure(
-            what=what, value=large[what], unit="ms" if what.endswith("time") else "buffers",
-            reference="the same, small", reference_value=small[what], aim="<= 1.2",
+            what=f"{what}; {name}", value=one[what], unit="buffers",
+            reference=names[0], reference_value=small[what], aim=FLAT,
         )
-        for what in large
+        for name, one in zip(names[1:], found[1:], strict=True)
+        for what in one
     ]  # fmt: skip
-    work = {"cycles": sizes, "samples": samples, "due": DUE, "indexes": sorted(INDEXES.values())}
+    figures += _rates(seconds)
+    work = {"cycles": sizes, "future": future, "samples": samples, "due": DUE * len(INDEXES)}
     return Findings(name="growth: large tables over small ones", figures=tuple(figures), work=work)
 
 
-def _measured(cycles: int, samples: int) -> dict[str, float]:
-    _grow_cycles(cycles)
-    _grow_samples(samples)
-    found: dict[str, float] = {}
-    for role, index in INDEXES.items():
-        plan = _claim_plan(role)
-        assert index in plan.indexes, f"the {role} does not claim by {index}: {plan}"
-        assert not plan.scans, f"the {role} claims by a scan: {plan}"
-        found[f"{role.lower()}: a claim's buffers"] = plan.buffers
-        found[f"{role.lower()}: a claim's time"] = _milliseconds(lambda r=role: _claim(r))  # type: ignore[misc]  # bound now
-    found["newest samples' buffers"] = _buffers(selectors.latest_samples)
-    found["newest samples' time"] = _milliseconds(selectors.latest_samples)
-    found["a decision's buffers"] = _buffers(opening.decide)
-    found["a decision's time"] = _milliseconds(opening.decide)
+def _sizes(sizes: tuple[int, ...], future: int, samples: tuple[int, int]) -> list[dict[str, float]]:
+    """Grow step by step and measure after each."""
+    statements = _statements()
+    _grow_samples(samples[0])
+    _begin_cycles()
+    _end_cycles(sizes[0])
+    found = [_measured(statements)]
+    _sleep_cycles(future)
+    found.append(_measured(statements))
+    for size in sizes[1:]:
+        _end_cycles(size)
+        _grow_samples(samples[1])
+        found.append(_measured(statements))
     return found
 
 
-def _claim(role: Role) -> None:
-    """Claim and give back, so that the next claim finds the same."""
-    for lease in leasing.claim(role, "bench", limit=LIMIT):
-        leasing.release(lease, wake_in=None)
+def _measured(statements: Mapping[str, str]) -> dict[str, float]:
+    """Explain what was sent, each as it is and prepared; the rows that are due stay where they lie."""
+    found: dict[str, float] = {}
+    for what, sql in statements.items():
+        index = INDEXES[Role(what.partition(":")[0])]
+        for name, plan in ((what, explained(sql)), (f"{what}, generic plan", _generic(sql))):
+            assert index in plan.indexes, f"{name} is not by {index}: {plan}"
+            assert not plan.scans, f"{name} is by a scan: {plan}"
+            found[name] = plan.buffers
+    found["newest samples"] = buffers(_newest)
+    return found
 
 
-def _claim_plan(role: Role) -> Plan:
-    """Explain the claim's own SELECT for the rows that are due, as it is sent."""
-    with CaptureQueriesContext(connection) as seen:
-        _claim(role)
-    sql = next(q["sql"] for q in seen.captured_queries if "SKIP LOCKED" in q["sql"])
-    return _explained(sql)
+def _statements() -> dict[str, str]:
+    """Give the SELECTs of claims and sweeps, as they are sent while nothing is due."""
+    found: dict[str, str] = {}
+    for role in INDEXES:
+        claims = {"a claim": partial(leasing.claim, role, "bench", limit=LIMIT)} | {
+            f"a sweep of {what}": partial(leasing.claim, role, "bench", limit=1, only=only)
+            for what, only in SWEEPS.items()
+        }
+        found |= {f"{role.lower()}: {what}": _select(claim) for what, claim in claims.items()}
+    return found
 
 
-def _buffers(work: Callable[[], object]) -> int:
-    """Give the pages that all SELECTs of some work touch."""
-    with CaptureQueriesContext(connection) as seen:
-        work()
-    texts = [q["sql"] for q in seen.captured_queries if q["sql"].startswith(("SELECT", "WITH"))]
-    return sum(_explained(sql).buffers for sql in texts)
-
-
-def _explained(sql: str) -> Plan:
+def _generic(sql: str) -> Plan:
+    """Explain a claim that was prepared, under a plan for any number of rows."""
+    head, _, number = sql.rpartition(" LIMIT ")
+    limit, _, tail = number.partition(" ")
     with connection.cursor() as cursor:
-        cursor.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + sql)
-        row: Any = cursor.fetchone()
-    told = row[0] if not isinstance(row[0], str) else json.loads(row[0])
-    nodes = list(_nodes(told[0]["Plan"]))
-    top = nodes[0]
-    return Plan(
-        buffers=top["Shared Hit Blocks"] + top["Shared Read Blocks"],
-        indexes=frozenset(node["Index Name"] for node in nodes if "Index Name" in node),
-        scans=frozenset(n["Relation Name"] for n in nodes if n["Node Type"] == "Seq Scan"),
-    )
+        cursor.execute("SET plan_cache_mode = force_generic_plan")
+        cursor.execute(f"PREPARE claim (bigint) AS {head} LIMIT $1 {tail}")
+        try:
+            return explained(f"EXECUTE claim ({limit})")
+        finally:
+            cursor.execute("DEALLOCATE claim")
+            cursor.execute("RESET plan_cache_mode")
 
 
-def _nodes(node: dict[str, Any]) -> list[dict[str, Any]]:
-    return [node, *(below for child in node.get("Plans", []) for below in _nodes(child))]
+def _newest() -> object:
+    return list(selectors.latest_samples())
 
 
-def _milliseconds(work: Callable[[], object]) -> float:
-    times = []
-    for _ in range(REPEATS):
-        began = time.perf_counter()
+def _select(work: Callable[[], object]) -> str:
+    """Give the SELECT that locks what is due."""
+    with CaptureQueriesContext(connection) as seen:
         work()
-        times.append((time.perf_counter() - began) * 1000)
-    return median(times)
+    return next(q["sql"] for q in seen.captured_queries if "SKIP LOCKED" in q["sql"])
 
 
-def _grow_cycles(total: int) -> None:
-    """Fill up with ended cycles (nine in ten) and sleeping ones; `DUE` of each role are due now."""
-    template = builders.cycle() if not _count("cycles_cycle") else None
-    if template is not None:
-        _copy_cycles(str(template.pk), DUE - 1, "STARTED", "-1 second")
-        _copy_cycles(str(template.pk), DUE, "REBALANCING_IN_PROGRESS", "-1 second")
-    missing = total - _count("cycles_cycle")
-    any_cycle = _any_cycle()
-    _copy_cycles(any_cycle, missing * 9 // 10, "COMPLETED", None)
-    _copy_cycles(any_cycle, missing // 20, "STARTED", "1 day")
-    _copy_cycles(any_cycle, missing // 20, "AWAITING_REBALANCE", "1 day")
+def _rates(seconds: int) -> list[Figure]:
+    """Claim while many others wake cycles, without and with an old snapshot held elsewhere."""
+    before = _rate(seconds)
+    with _held_snapshot():
+        held = _rate(seconds)
+        plan = explained(_select(lambda: leasing.claim(Role.FINALIZER, "bench", limit=LIMIT)))
+    _settle_statistics("cycles_cycle")
+    plain = median([before, _rate(seconds)])
+    told = f"claims, an old snapshot held for {seconds} s and {WAKES:,} wake-ups a second"
+    return [
+        Figure(
+            what=f"{told}: last quarter", value=held, unit="1/s",
+            reference="without, before and after", reference_value=plain, aim=HELD,
+        ),
+        Figure(what=f"{told}: pages a claim reads in the end", value=plan.buffers, unit="buffers"),
+    ]  # fmt: skip
+
+
+def _rate(seconds: int) -> float:
+    """Give claims a second of the last quarter, by the time that they take themselves."""
+    took: list[float] = []
+    for second in range(seconds):
+        _wake_all()
+        ends_at = time.perf_counter() + SHARE
+        while (began := time.perf_counter()) < ends_at:
+            leases = leasing.claim(Role.FINALIZER, "bench", limit=LIMIT)
+            if second >= seconds * 3 // 4:
+                took.append(time.perf_counter() - began)
+            assert len(leases) == LIMIT
+            for lease in leases:
+                leasing.release(lease, wake_in=NOTHING)
+    return len(took) / sum(took)
+
+
+def _wake_all() -> None:
+    """Wake what is due as often as many workers would in a second: each time an entry of the index dies."""
+    with connection.cursor() as cursor:
+        for _ in range(WAKES // DUE):
+            cursor.execute(
+                "UPDATE cycles_cycle SET wake_at = clock_timestamp() "
+                "WHERE status = 'REBALANCING_IN_PROGRESS' AND lease_owner = ''"
+            )
+
+
+@contextmanager
+def _held_snapshot() -> Iterator[None]:
+    """Let another session keep the rows of this moment alive."""
+    with psycopg.connect(database_url(), autocommit=True) as other:
+        other.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        other.execute("SELECT count(*) FROM cycles_desk")
+        yield
+        other.execute("ROLLBACK")
+
+
+def _begin_cycles() -> None:
+    """Write what is due now: of each role a tenth to be retried, a tenth whose worker is gone."""
+    template = str(builders.cycle().pk)
+    for status in ("STARTED", "REBALANCING_IN_PROGRESS"):
+        retried = {"resume_status": f"'{status}'", "next_retry_at": "now()"}
+        left = {"lease_owner": "'gone'", "lease_expires_at": "now() - interval '1 second'"}
+        _copy_cycles(template, DUE * 8 // 10 - (status == "STARTED"), status, "-1 second")
+        _copy_cycles(template, DUE // 10, "RETRY_PENDING", "-1 second", retried)
+        _copy_cycles(template, DUE // 10, status, "-1 second", left)
+
+
+def _sleep_cycles(number: int) -> None:
+    """Add cycles whose time is yet to come, half of each role's."""
+    _copy_cycles(_any_cycle(), number // 2, "STARTED", "1 day")
+    _copy_cycles(_any_cycle(), number // 2, "AWAITING_REBALANCE", "1 day")
     _settle_statistics("cycles_cycle")
 
 
-def _copy_cycles(template: str, number: int, status: str, wakes_in: str | None) -> None:
-    """Copy a row `number` times; rows are born in their status, which no trigger forbids."""
+def _end_cycles(total: int) -> None:
+    """Fill up with ended cycles."""
+    _copy_cycles(_any_cycle(), total - _count("cycles_cycle"), "COMPLETED", None)
+    _settle_statistics("cycles_cycle")
+
+
+def _copy_cycles(
+    template: str,
+    number: int,
+    status: str,
+    wakes_in: str | None,
+    more: Mapping[str, str] | None = None,
+) -> None:
+    """Copy a row `number` times; rows are born in their status, which no trigger forbids.
+
+    Ids grow as the product's do (UUIDs of version 7), else filling would be spent on the key's index.
+    """
     is_final = status == "COMPLETED"
+    begun = _count("cycles_cycle")
+    serial = f"lpad(to_hex(g + {begun}), 12, '0')"
     changed = {
-        "id": "gen_random_uuid()",
-        "code": "'B-' || substr(gen_random_uuid()::text, 1, 13)",
+        "id": f"('00000000-0000-7000-8000-' || {serial})::uuid",
+        "code": f"'B-' || {serial}",
         "status": f"'{status}'",
         "return_asset": "'XRP'",
         "wake_at": "NULL" if wakes_in is None else f"now() + interval '{wakes_in}'",
-        "ended_at": "now() - interval '2 days' - g * interval '1 minute'" if is_final else "NULL",
+        "ended_at": "now() - interval '2 days' - g * interval '1 second'" if is_final else "NULL",
     }
-    _copy("cycles_cycle", f"id = '{template}'", number, changed)
+    _copy("cycles_cycle", f"id = '{template}'", number, changed | dict(more or {}))
 
 
 def _grow_samples(total: int) -> None:
@@ -187,6 +273,6 @@ def _count(table: str) -> int:
 
 def _any_cycle() -> str:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT id FROM cycles_cycle WHERE status = 'STARTED' LIMIT 1")
+        cursor.execute("SELECT id FROM cycles_cycle WHERE code LIKE 'CYC-%' ORDER BY id LIMIT 1")
         row: Any = cursor.fetchone()
     return str(row[0])
