@@ -29,6 +29,13 @@ class StaleVersionError(CycleError):
         self.found = found
 
 
+class StaleSelectionError(CycleError):
+    """More cycles match than you saw: look again before you act on all of them."""
+
+    code = "stale_selection"
+    exit_code = 4
+
+
 class LeaseLostError(CycleError):
     """This worker's lease ran out and another holds the cycle: stop deciding for it."""
 

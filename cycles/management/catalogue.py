@@ -56,6 +56,9 @@ COMMANDS: tuple[CommandRow, ...] = (
         "redrive CYC-0123456789AB",
         "redrive CYC-0123456789AB --yes --as alice --reason 'the wallet is open again'",
         "cycles --status DEAD_LETTER --codes | manage.py redrive - --yes --as alice --reason 'up again'",
+        "redrive --all-matching --class WALLET_CLOSED --asset XRP",
+        "redrive --all-matching --class WALLET_CLOSED --asset XRP --count 1234 "
+        "--seen-at 2026-11-26T12:00:00.123456Z --yes --as alice --reason 'the wallet is open again'",
         acts=True,
     ),
     _row(

@@ -1,6 +1,7 @@
 """What operators do: identity, permission, reason and seen version, checked in one place.
 
-One function (`intervene`) opens an intervention; every verb runs in one transaction with it.
+One function (`intervene`) opens an intervention; every verb runs in one transaction with it. Many at once are
+written by `redriving`, under the same demands.
 """
 
 from __future__ import annotations
@@ -76,13 +77,7 @@ def intervene(
     payload: dict[str, Any] | None = None,
 ) -> Intervention:
     """Check who asks and why, and write the intervention, in the caller's transaction."""
-    if not actor.may(verb):
-        raise PermissionDeniedError(f"{actor.name} may not {verb.label}: ask an administrator")
-    text = reason.strip()
-    if not text:
-        raise InvalidInputError("give a reason: it is kept with what you do")
-    if len(text) > LONGEST_REASON:
-        raise InvalidInputError(f"the reason is longer than {LONGEST_REASON} characters")
+    text = demand_reason(verb, actor, reason)
     return Intervention.objects.create(
         verb=verb,
         cycle=cycle,
@@ -95,6 +90,18 @@ def intervene(
         at=Now(),
         **correlation(),
     )
+
+
+def demand_reason(verb: Verb, actor: Actor, reason: str) -> str:
+    """Give the reason as it is kept; raises unless this actor may do the verb, and says why."""
+    if not actor.may(verb):
+        raise PermissionDeniedError(f"{actor.name} may not {verb.label}: ask an administrator")
+    text = reason.strip()
+    if not text:
+        raise InvalidInputError("give a reason: it is kept with what you do")
+    if len(text) > LONGEST_REASON:
+        raise InvalidInputError(f"the reason is longer than {LONGEST_REASON} characters")
+    return text
 
 
 def redrive(cycle_id: UUID, *, actor: Actor, reason: str, seen_version: int) -> Intervention:

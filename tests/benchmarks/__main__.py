@@ -20,7 +20,14 @@ SIZES: dict[str, dict[str, Any]] = {
     "simulator_http": {"orders": 2000, "rounds": 3},
     "streaming": {"rounds": 100, "repeats": 5},
     "durable": {"cycles": 40, "rounds": 3},
-    "growth": {"sizes": (1_000, 100_000), "samples": (1_000, 500_000)},
+    "growth": {
+        "sizes": (10_000, 300_000),
+        "future": 50_000,
+        "samples": (1_000, 300_000),
+        "seconds": 20,
+    },
+    "retention": {"sizes": (30_000, 300_000)},
+    "redriving": {"dead": 20_000, "seconds": 5},
     "whole_cycle": {"cycles": 5},
     "feeding": {"ticks": 30},
     "budgets": {"calls": 200, "rounds": 3, "takes": 1000},
@@ -30,7 +37,9 @@ QUICK: dict[str, dict[str, Any]] = {
     "simulator_http": {"orders": 100, "rounds": 1},
     "streaming": {"rounds": 3, "repeats": 1},
     "durable": {"cycles": 4, "rounds": 1},
-    "growth": {"sizes": (100, 2_000), "samples": (100, 5_000)},
+    "growth": {"sizes": (300, 3_000), "future": 500, "samples": (100, 5_000), "seconds": 1},
+    "retention": {"sizes": (3_000, 12_000)},
+    "redriving": {"dead": 50, "seconds": 1},
     "whole_cycle": {"cycles": 1},
     "feeding": {"ticks": 3},
     "budgets": {"calls": 20, "rounds": 1, "takes": 20},
@@ -44,6 +53,11 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("names", nargs="*", help=f"of {', '.join(SIZES)}; all of them if none")
     parser.add_argument("--json", type=Path, default=PROJECT / ".kimp" / "bench.json")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that it works")
+    parser.add_argument(
+        "--rows", type=int, metavar="N",
+        help="how large the large tables of growth and retention are, how many dead letters go on",
+    )  # fmt: skip
+    parser.add_argument("--seconds", type=int, help="how long growth holds an old snapshot")
     options = parser.parse_args(arguments)
     unknown = set(options.names) - set(SIZES)
     if unknown:
@@ -53,11 +67,25 @@ def main(arguments: Sequence[str]) -> None:
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
     os.environ.setdefault("KIMP_LOG_LEVEL", "WARNING")
     django.setup()
-    sizes = QUICK if options.quick else SIZES
+    sizes = _grown(QUICK if options.quick else SIZES, options.rows, options.seconds)
     found, server = _run([name for name in sizes if name in (options.names or sizes)], sizes)
     print(table(found))
     write(options.json, document(found, server=server, is_quick=options.quick))
     print(f"\nwritten to {options.json}", file=sys.stderr)
+
+
+def _grown(
+    sizes: dict[str, dict[str, Any]], rows: int | None, seconds: int | None
+) -> dict[str, dict[str, Any]]:
+    """Make the large tables as large, and the snapshot as old, as was asked for."""
+    found = {name: dict(facts) for name, facts in sizes.items()}
+    if rows is not None:
+        for name in ("growth", "retention"):
+            found[name]["sizes"] = (*found[name]["sizes"][:-1], rows)
+        found["redriving"]["dead"] = rows
+    if seconds is not None:
+        found["growth"]["seconds"] = seconds
+    return found
 
 
 def _run(names: Sequence[str], sizes: dict[str, dict[str, Any]]) -> tuple[list[Findings], str]:

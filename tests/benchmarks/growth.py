@@ -65,7 +65,7 @@ def _sizes(sizes: tuple[int, ...], future: int, samples: tuple[int, int]) -> lis
     """Grow step by step and measure after each."""
     statements = _statements()
     _grow_samples(samples[0])
-    _begin_cycles()
+    begin_cycles()
     _end_cycles(sizes[0])
     found = [_measured(statements)]
     _sleep_cycles(future)
@@ -133,7 +133,7 @@ def _rates(seconds: int) -> list[Figure]:
     with _held_snapshot():
         held = _rate(seconds)
         plan = explained(_select(lambda: leasing.claim(Role.FINALIZER, "bench", limit=LIMIT)))
-    _settle_statistics("cycles_cycle")
+    settle_statistics("cycles_cycle")
     plain = median([before, _rate(seconds)])
     told = f"claims, an old snapshot held for {seconds} s and {WAKES:,} wake-ups a second"
     return [
@@ -181,31 +181,31 @@ def _held_snapshot() -> Iterator[None]:
         other.execute("ROLLBACK")
 
 
-def _begin_cycles() -> None:
+def begin_cycles() -> None:
     """Write what is due now: of each role a tenth to be retried, a tenth whose worker is gone."""
     template = str(builders.cycle().pk)
     for status in ("STARTED", "REBALANCING_IN_PROGRESS"):
         retried = {"resume_status": f"'{status}'", "next_retry_at": "now()"}
         left = {"lease_owner": "'gone'", "lease_expires_at": "now() - interval '1 second'"}
-        _copy_cycles(template, DUE * 8 // 10 - (status == "STARTED"), status, "-1 second")
-        _copy_cycles(template, DUE // 10, "RETRY_PENDING", "-1 second", retried)
-        _copy_cycles(template, DUE // 10, status, "-1 second", left)
+        copy_cycles(template, DUE * 8 // 10 - (status == "STARTED"), status, "-1 second")
+        copy_cycles(template, DUE // 10, "RETRY_PENDING", "-1 second", retried)
+        copy_cycles(template, DUE // 10, status, "-1 second", left)
 
 
 def _sleep_cycles(number: int) -> None:
     """Add cycles whose time is yet to come, half of each role's."""
-    _copy_cycles(_any_cycle(), number // 2, "STARTED", "1 day")
-    _copy_cycles(_any_cycle(), number // 2, "AWAITING_REBALANCE", "1 day")
-    _settle_statistics("cycles_cycle")
+    copy_cycles(_any_cycle(), number // 2, "STARTED", "1 day")
+    copy_cycles(_any_cycle(), number // 2, "AWAITING_REBALANCE", "1 day")
+    settle_statistics("cycles_cycle")
 
 
 def _end_cycles(total: int) -> None:
     """Fill up with ended cycles."""
-    _copy_cycles(_any_cycle(), total - _count("cycles_cycle"), "COMPLETED", None)
-    _settle_statistics("cycles_cycle")
+    copy_cycles(_any_cycle(), total - _count("cycles_cycle"), "COMPLETED", None)
+    settle_statistics("cycles_cycle")
 
 
-def _copy_cycles(
+def copy_cycles(
     template: str,
     number: int,
     status: str,
@@ -239,7 +239,7 @@ def _grow_samples(total: int) -> None:
     templates = "id IN (SELECT min(id) FROM cycles_premiumsample GROUP BY asset)"
     changed = {"id": "DEFAULT", "at": "now() - g * interval '1 second'"}
     _copy("cycles_premiumsample", templates, missing // 5, changed)
-    _settle_statistics("cycles_premiumsample")
+    settle_statistics("cycles_premiumsample")
 
 
 def _copy(table: str, where: str, number: int, changed: dict[str, str]) -> None:
@@ -259,7 +259,7 @@ def _copy(table: str, where: str, number: int, changed: dict[str, str]) -> None:
         )
 
 
-def _settle_statistics(table: str) -> None:
+def settle_statistics(table: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"VACUUM ANALYZE {table}")
 

@@ -1,19 +1,29 @@
-"""`manage.py redrive`: dead letters go on, one by one or as a list."""
+"""`manage.py redrive`: dead letters go on, one by one, as a list, or all that match."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from django.core.management.base import CommandParser
 
 from cycles import selectors
+from cycles.domain.shown import jsonable
 from cycles.domain.words import Verb
 from cycles.errors import CycleError, InvalidInputError
 from cycles.management.base import WITHOUT_YES, ActCommand
 from cycles.management.printing import cycle_facts, preview_facts, preview_text
-from cycles.services import intervening
+from cycles.management.selecting import (
+    acting_on,
+    add_selection,
+    seen_at,
+    seen_facts,
+    seen_text,
+    selection,
+)
+from cycles.services import intervening, redriving
 from cycles.services.correlating import bound
 from cycles.services.intervening import Actor
 from cycles.services.previewing import preview
@@ -28,8 +38,13 @@ class Command(ActCommand):
         """Add the cycles."""
         super().add_arguments(parser)
         parser.add_argument(
-            "codes", nargs="+", metavar="CODE", help="CYC-..., or - to read codes from the input"
+            "codes", nargs="*", metavar="CODE", help="CYC-..., or - to read codes from the input"
         )
+        add_selection(parser)
+        parser.add_argument(
+            "--rate", type=int, default=redriving.RATE, metavar="N",
+            help=f"of all that match, how many become due a second ({redriving.RATE})",
+        )  # fmt: skip
         parser.add_argument(
             "--version", type=int, metavar="N",
             help="the version you saw (one cycle only); else the version that is shown",
@@ -37,11 +52,14 @@ class Command(ActCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Show what would happen to each; with --yes redrive each, and go on after a refusal."""
+        if options["all_matching"]:
+            self._all_matching(options)
+            return
         if FROM_INPUT in options["codes"]:
             self.say("reading codes from standard input")
         codes = list(dict.fromkeys(_codes(options["codes"])))
         if not codes:
-            raise InvalidInputError("name at least one cycle")
+            raise InvalidInputError("name at least one cycle, or say --all-matching")
         if options["version"] is not None and len(codes) > 1:
             raise InvalidInputError("--version belongs to one cycle")
         if not options["yes"]:
@@ -50,6 +68,31 @@ class Command(ActCommand):
         actor, reason = self.actor(options, Verb.REDRIVE), self.reason(options)
         results = [self._redrive(code, actor, reason, options["version"]) for code in codes]
         self._tell(results, options)
+
+    def _all_matching(self, options: dict[str, Any]) -> None:
+        """Show what matches; with --yes redrive what was seen, in batches."""
+        if options["codes"]:
+            raise InvalidInputError("name cycles, or say --all-matching: not both")
+        chosen, at = selection(options), seen_at(options)
+        if not options["yes"]:
+            seen = redriving.look(chosen, at=at)
+            self.emit(seen_facts(seen), seen_text(seen), options)
+            self.say(f"{WITHOUT_YES} {acting_on(seen)} --reason TEXT")
+            return
+        if options["count"] is None:
+            raise InvalidInputError("say how many you saw: --count N, as the dry run tells")
+        actor, reason = self.actor(options, Verb.REDRIVE), self.reason(options)
+        seen = replace(redriving.look(chosen, actor=actor, at=at), count=options["count"])
+        self.say(f"if it is cut short, say the same again with --seen-at {jsonable(seen.at)}")
+        done = redriving.redrive_all(
+            seen,
+            actor=actor,
+            reason=reason,
+            rate=options["rate"],
+            told=lambda count: self.say(f"{count} redriven"),
+        )
+        text = f"{done.count} redriven, {done.left} left: changed, or held by others"
+        self.emit({"redriven": done.count, "left": done.left}, text, options)
 
     def _show(self, codes: list[str], options: dict[str, Any]) -> None:
         seen = [preview(Verb.REDRIVE, selectors.cycle_by_code(code).pk) for code in codes]

@@ -265,3 +265,41 @@ def test_only_an_administrator_issues_tokens(db: None) -> None:
 )
 def test_what_a_token_needs_is_named(words: tuple[str, ...], exit_code: int) -> None:
     assert Said(*words).exit == exit_code
+
+
+def test_all_that_match_go_on_with_what_the_dry_run_told(alice: User) -> None:
+    for _ in range(3):
+        builders.dead_letter()
+    other = builders.dead_letter("SOL")
+    shown = Said("redrive", "--all-matching", "--asset", "xrp", "--json")
+    assert (shown.exit, shown.json["count"]) == (0, 3)
+    assert f"--count 3 --seen-at {shown.json['seen_at']}" in shown.err
+    assert not Intervention.objects.exists()
+    words = ("redrive", "--all-matching", "--asset", "XRP", "--count", "3", "--json")
+    done = acting(*words, "--seen-at", shown.json["seen_at"])
+    assert (done.exit, done.json) == (0, {"redriven": 3, "left": 0})
+    again = acting(*words, "--seen-at", shown.json["seen_at"])
+    assert (again.exit, again.json) == (0, {"redriven": 0, "left": 0})
+    other.refresh_from_db()
+    assert other.status == CycleStatus.DEAD_LETTER
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ((), 2),  # how many were seen?
+        (("--count", "1"), 4),
+        (("--count", "2", "CYC-0123456789AB"), 2),
+        (("--count", "2", "--seen-at", "yesterday"), 2),
+        (("--count", "2", "--max-krw", "much"), 2),
+        (("--count", "2", "--rate", "0"), 2),
+        (("--count", "2"), 0),
+    ],
+)
+def test_all_that_match_are_not_more_than_were_seen(
+    words: tuple[str, ...], code: int, alice: User
+) -> None:
+    for _ in range(2):
+        builders.dead_letter()
+    assert acting("redrive", "--all-matching", *words).exit == code
+    assert Intervention.objects.count() == (2 if code == 0 else 0)

@@ -1,0 +1,199 @@
+"""Many dead letters go on at once: by filter, in batches that commit whole, taken up again after a kill.
+
+What one redrive demands holds for each of them: permission, reason, the status and version under lock, an audit row.
+The operator saw no versions but a filter, a count and an instant. A cycle that died later, or that anybody has acted
+on since, is not what was seen and is left alone; so a second run with the same instant only does what is missing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.db import connection
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
+
+from cycles import metrics, selectors
+from cycles.domain.shown import jsonable
+from cycles.domain.words import CycleStatus, Verb
+from cycles.errors import InvalidInputError, StaleSelectionError, StaleVersionError
+from cycles.models import Cycle, Intervention
+from cycles.services import desk
+from cycles.services.correlating import correlation
+from cycles.services.intervening import Actor, demand_reason
+from cycles.services.locking import in_transaction, locked
+
+log = structlog.get_logger(__name__)
+
+BATCH = 2000
+# Cycles a second that become due: about what a pair of workers drives, so that what falls due meanwhile is not
+# behind all of them. Venues' limits are kept by their budgets, whatever is due.
+RATE = 10
+
+INTERVENTIONS = """
+INSERT INTO cycles_intervention (verb, cycle_id, user_id, actor, channel, reason, seen_version, payload, at,
+                                 request_id, session_id, trace_id)
+SELECT %(verb)s, c.id, %(user_id)s, %(actor)s, %(channel)s, %(reason)s, c.version, %(payload)s::jsonb,
+       statement_timestamp(), %(request_id)s, %(session_id)s, %(trace_id)s
+  FROM cycles_cycle c WHERE c.id = ANY(%(ids)s)
+"""
+TRANSITIONS = """
+INSERT INTO cycles_transition (cycle_id, version, from_status, to_status, event, actor, reason, at,
+                               request_id, session_id, trace_id)
+SELECT c.id, c.version + 1, c.status, 'RETRY_PENDING', %(verb)s, %(actor)s, %(reason)s,
+       statement_timestamp(), %(request_id)s, %(session_id)s, %(trace_id)s
+  FROM cycles_cycle c WHERE c.id = ANY(%(ids)s)
+"""
+# The plan is what one redrive would leave: a passage that was given up for an unwind is not resumed.
+CYCLES = """
+UPDATE cycles_cycle c
+   SET status = 'RETRY_PENDING', status_since = statement_timestamp(), version = c.version + 1,
+       retry_count = 0, next_retry_at = due.at, wake_at = due.at,
+       plan = CASE WHEN c.plan = 'UNWIND'
+                    AND EXISTS (SELECT FROM cycles_step s WHERE s.cycle_id = c.id
+                                   AND s.passage <> 'UNWIND' AND s.state = 'ABANDONED')
+                    AND NOT EXISTS (SELECT FROM cycles_step s WHERE s.cycle_id = c.id
+                                   AND s.passage <> 'UNWIND' AND s.state IN ('PENDING', 'RUNNING'))
+                   THEN 'UNWIND' ELSE 'RESUME' END
+  FROM (SELECT id, statement_timestamp() + %(begins_in)s + random() * %(spread)s AS at
+          FROM unnest(%(ids)s::uuid[]) id) due
+ WHERE c.id = due.id AND c.status = 'DEAD_LETTER'
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which dead letters; what is empty asks nothing."""
+
+    failure_class: str = ""
+    asset: str = ""
+    venue: str = ""
+    resume_status: str = ""
+    most_krw: Decimal | None = None  # at risk in each
+
+    def rows(self) -> QuerySet[Cycle]:
+        """Give the dead letters that match."""
+        wanted = Q(resume_status=self.resume_status) if self.resume_status else Q()
+        if self.most_krw is not None:
+            wanted &= Q(money_at_risk_krw__lte=self.most_krw)
+        rows = selectors.cycles(
+            failure_class=self.failure_class, asset=self.asset, venue=self.venue
+        )
+        return rows.filter(wanted, status="DEAD_LETTER").select_related(None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What an operator saw. `count`: those that would go on; `taken_on` of others', left to them."""
+
+    filter: Filter
+    at: datetime
+    count: int
+    taken_on: int
+    at_risk_krw: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redriven:
+    """What a run did. `left`: held by somebody at that moment, or changed; a second run sees."""
+
+    count: int
+    left: int
+
+
+def look(chosen: Filter, *, actor: Actor | None = None, at: datetime | None = None) -> Seen:
+    """Say what would be redriven, as of an instant of the database (now if none is given)."""
+    at = at or desk.database_now()
+    free = _untouched(chosen.rows(), at).order_by()
+    found = free.filter(_free_for(actor)).aggregate(
+        count=Count("pk"), at_risk=Sum("money_at_risk_krw")
+    )
+    taken_on = free.exclude(_free_for(actor)).count()
+    at_risk = found["at_risk"] or Decimal(0)
+    return Seen(filter=chosen, at=at, count=found["count"], taken_on=taken_on, at_risk_krw=at_risk)
+
+
+def _untouched(rows: QuerySet[Cycle], at: datetime) -> QuerySet[Cycle]:
+    """Narrow to those that are as they were at an instant: dead since before, and nobody has acted on them."""
+    acts = Intervention.objects.filter(cycle=OuterRef("pk"), at__gt=at)
+    return rows.filter(~Exists(acts), status_since__lte=at)
+
+
+def _free_for(actor: Actor | None) -> Q:
+    """What a person has taken on is theirs."""
+    free = Q(assignee__isnull=True)
+    return free | Q(assignee=actor.user) if actor is not None and actor.user is not None else free
+
+
+def redrive_all(
+    seen: Seen,
+    *,
+    actor: Actor,
+    reason: str,
+    rate: int = RATE,
+    told: Callable[[int], None] = lambda _done: None,
+) -> Redriven:
+    """Redrive all that was seen, most money at risk first; `told` hears how many after each batch.
+
+    Raises StaleSelectionError where more match by now than were seen.
+    """
+    text = demand_reason(Verb.REDRIVE, actor, reason)
+    if rate < 1:
+        raise InvalidInputError("at least one cycle a second must go on")
+    rows = _untouched(seen.filter.rows(), seen.at).filter(_free_for(actor))
+    ids = list(rows.order_by("-money_at_risk_krw", "status_since").values_list("pk", flat=True))
+    if len(ids) > seen.count:
+        raise StaleSelectionError(f"you saw {seen.count}, now {len(ids)} match: look again")
+    facts = _facts(seen, actor, text, rate)
+    done = 0
+    for begin, chunk in _batches(ids):
+        spread = {
+            "begins_in": timedelta(seconds=begin / rate),
+            "spread": timedelta(seconds=len(chunk) / rate),
+        }
+        batch = rows.filter(pk__in=chunk)
+        done += in_transaction(lambda batch=batch, spread=spread: _redrive(batch, facts | spread))  # type: ignore[misc]  # bound now
+        told(done)
+    log.info("dead_letters.redriven", cycles=done, of=len(ids), actor=actor.name)
+    return Redriven(count=done, left=len(ids) - done)
+
+
+def _batches(ids: list[UUID]) -> Iterator[tuple[int, list[UUID]]]:
+    """Cut into batches, each with the number of its first."""
+    for begin in range(0, len(ids), BATCH):
+        yield begin, ids[begin : begin + BATCH]
+
+
+def _facts(seen: Seen, actor: Actor, reason: str, rate: int) -> dict[str, Any]:
+    """Give what every row of the run says."""
+    chosen = {name: value for name, value in asdict(seen.filter).items() if value not in ("", None)}
+    payload = {"filter": chosen, "seen_at": seen.at, "seen_count": seen.count, "rate": rate}
+    return {
+        "verb": Verb.REDRIVE.value,
+        "user_id": actor.user.pk if actor.user is not None else None,
+        "actor": actor.name,
+        "channel": actor.channel.value,
+        "reason": reason,
+        "payload": json.dumps(jsonable(payload)),
+        **correlation(),
+    }
+
+
+def _redrive(rows: QuerySet[Cycle], facts: dict[str, Any]) -> int:
+    """Lock what is free and still as it was seen, and write audit, transitions and status by set statements."""
+    ids = list(locked(rows.order_by(), skip=True).values_list("pk", flat=True))
+    with connection.cursor() as cursor:
+        for statement in (INTERVENTIONS, TRANSITIONS, CYCLES) if ids else ():
+            cursor.execute(statement, facts | {"ids": ids})
+            if cursor.rowcount != len(ids):
+                raise StaleVersionError(seen=len(ids), found=cursor.rowcount)
+    metrics.TRANSITIONS.labels(
+        to_status=CycleStatus.RETRY_PENDING.value, event=Verb.REDRIVE.value
+    ).inc(len(ids))
+    return len(ids)

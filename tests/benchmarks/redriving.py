@@ -1,0 +1,118 @@
+"""How fast many dead letters go on, each with its audit row, and what claims notice of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from django.db import connection
+
+from cycles.domain.words import Role
+from cycles.models import Cycle, Intervention, Transition
+from cycles.services import leasing, redriving
+from cycles.services.redriving import Filter, Redriven
+from tests import builders
+from tests.benchmarks.explaining import unhurried
+from tests.benchmarks.findings import Figure, Findings
+from tests.benchmarks.growth import DUE, LIMIT, begin_cycles, copy_cycles, settle_statistics
+from tests.desk import operator
+
+AIM_RATE, AIM_CLAIMS = ">= 10,000 a second", "<= 1.3"
+
+
+def run(*, dead: int, seconds: int) -> Findings:
+    """Redrive alone, then while another connection claims."""
+    builders.desk()
+    template = str(builders.dead_letter().pk)
+    begin_cycles()
+    with unhurried():
+        alone = _redriven(template, dead)
+        normal = _claims(lambda: _idle(seconds))
+        _dead(template, dead)
+        beside = _claims(_redrive)
+    p99, p99_beside = _p99(normal), _p99(beside)
+    figures = (
+        Figure(what="dead letters redriven, each with audit and transition", value=alone, unit="1/s", aim=AIM_RATE),
+        Figure(what="a claim meanwhile, p50", value=_p50(beside), unit="ms", reference="without", reference_value=_p50(normal)),
+        Figure(
+            what="a claim meanwhile, p99", value=p99_beside, unit="ms",
+            reference="without", reference_value=p99, aim=AIM_CLAIMS,
+        ),
+    )  # fmt: skip
+    return Findings(name="bulk redrive", figures=figures, work=_work(dead))
+
+
+def _work(dead: int) -> dict[str, object]:
+    """Say what was really done."""
+    done = Transition.objects.filter(event="redrive")
+    return {
+        "dead": dead,
+        "runs": 2,
+        "redriven": done.count(),
+        "audited": Intervention.objects.filter(verb="redrive").values("cycle").distinct().count(),
+        "left dead": Cycle.objects.filter(status="DEAD_LETTER").count(),
+        "batch": redriving.BATCH,
+    }
+
+
+def _redriven(template: str, dead: int) -> float:
+    """Give dead letters a second."""
+    _dead(template, dead - 1)
+    began = time.perf_counter()
+    done = _redrive()
+    assert done.count == dead, done
+    return done.count / (time.perf_counter() - began)
+
+
+def _redrive() -> Redriven:
+    return redriving.redrive_all(redriving.look(Filter()), actor=operator(), reason="a benchmark")
+
+
+def _dead(template: str, number: int) -> None:
+    """Add dead letters, as they were born."""
+    why = {
+        "failure_class": "'REFUSED_RULES'",
+        "resume_status": "'STARTED'",
+        "next_retry_at": "NULL",
+        "status_since": "clock_timestamp()",
+        "version": "2",
+    }
+    copy_cycles(template, number, "DEAD_LETTER", None, why)
+    settle_statistics("cycles_cycle")
+
+
+def _claims(meanwhile: Callable[[], object]) -> list[float]:
+    """Claim and give back, over and over, while something else goes on; gives milliseconds."""
+
+    def work() -> None:
+        try:
+            meanwhile()
+        finally:
+            connection.close()
+
+    took: list[float] = []
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(work)
+        while not other.done() or len(took) < 10:
+            began = time.perf_counter()
+            leases = leasing.claim(Role.FINALIZER, "bench", limit=LIMIT)
+            took.append((time.perf_counter() - began) * 1000)
+            assert len(leases) == min(LIMIT, DUE)
+            for lease in leases:
+                leasing.release(lease, wake_in=None)
+            time.sleep(0.005)  # a worker has other things to do
+        other.result()
+    return took
+
+
+def _idle(seconds: int) -> None:
+    time.sleep(seconds)
+
+
+def _p99(took: list[float]) -> float:
+    return sorted(took)[len(took) * 99 // 100]
+
+
+def _p50(took: list[float]) -> float:
+    return sorted(took)[len(took) // 2]

@@ -1,0 +1,67 @@
+"""Two who redrive the same dead letters at once: each goes on once."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import pytest
+from django.db import IntegrityError
+from django.db.models import Count
+
+from cycles.domain.words import CycleStatus
+from cycles.models import Cycle, Intervention, Transition
+from cycles.services import redriving
+from cycles.services.redriving import Filter, Redriven
+from tests import builders
+from tests.concurrency.meeting import Meeting, root, together
+
+pytestmark = [pytest.mark.concurrency, pytest.mark.django_db(transaction=True)]
+
+
+def of_two(name: str) -> Redriven | None:
+    """Redrive all; None where the database refused."""
+    seen = redriving.look(Filter())
+    try:
+        return redriving.redrive_all(seen, actor=root(name), reason="up again")
+    except IntegrityError:
+        return None
+
+
+def begin_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let both have chosen their cycles before either locks the first."""
+    meeting, batches = Meeting(), redriving._batches
+
+    def met(ids: list[Any]) -> Any:
+        meeting.wait()
+        return batches(ids)
+
+    monkeypatch.setattr(redriving, "_batches", met)
+
+
+def test_each_goes_on_once_whoever_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redriving, "BATCH", 1)
+    begin_together(monkeypatch)
+    for _ in range(6):
+        builders.dead_letter()
+    got = together(functools.partial(of_two, "alice"), functools.partial(of_two, "bob"))
+    assert sum(one.count for one in got if isinstance(one, Redriven)) == 6
+    assert set(Cycle.objects.values_list("status", flat=True)) == {CycleStatus.RETRY_PENDING}
+    for rows in (Intervention.objects, Transition.objects.filter(event="redrive")):
+        assert set(rows.values("cycle").annotate(n=Count("pk")).values_list("n", flat=True)) == {1}
+
+
+def test_the_negative_control_without_the_lock_both_write_until_the_database_refuses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chosen = Meeting()
+
+    def unlocked(rows: Any, *, skip: bool) -> Any:
+        found = list(rows.values_list("pk", flat=True))
+        chosen.wait()
+        return Cycle.objects.filter(pk__in=found)
+
+    monkeypatch.setattr(redriving, "locked", unlocked)
+    builders.dead_letter()
+    got = together(functools.partial(of_two, "alice"), functools.partial(of_two, "bob"))
+    assert sum(one is None for one in got) == 1
