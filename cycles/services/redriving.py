@@ -36,34 +36,36 @@ BATCH = 2000
 # behind all of them. Venues' limits are kept by their budgets, whatever is due.
 RATE = 10
 
-INTERVENTIONS = """
-INSERT INTO cycles_intervention (verb, cycle_id, user_id, actor, channel, reason, seen_version, payload, at,
-                                 request_id, session_id, trace_id)
-SELECT %(verb)s, c.id, %(user_id)s, %(actor)s, %(channel)s, %(reason)s, c.version, %(payload)s::jsonb,
-       statement_timestamp(), %(request_id)s, %(session_id)s, %(trace_id)s
-  FROM cycles_cycle c WHERE c.id = ANY(%(ids)s)
-"""
-TRANSITIONS = """
-INSERT INTO cycles_transition (cycle_id, version, from_status, to_status, event, actor, reason, at,
-                               request_id, session_id, trace_id)
-SELECT c.id, c.version + 1, c.status, 'RETRY_PENDING', %(verb)s, %(actor)s, %(reason)s,
-       statement_timestamp(), %(request_id)s, %(session_id)s, %(trace_id)s
-  FROM cycles_cycle c WHERE c.id = ANY(%(ids)s)
-"""
-# The plan is what one redrive would leave: a passage that was given up for an unwind is not resumed.
-CYCLES = """
+# Audit rows, transitions and cycles of one batch. The plan is what one redrive would leave: a passage that was
+# given up for an unwind is not resumed.
+MOVED = """
+WITH chosen AS MATERIALIZED (
+    SELECT id, version, status FROM cycles_cycle WHERE id = ANY(%(ids)s)
+), acts AS (
+    INSERT INTO cycles_intervention (verb, cycle_id, user_id, actor, channel, reason, seen_version, payload, at,
+                                     request_id, session_id, trace_id)
+    SELECT %(verb)s, id, %(user_id)s, %(actor)s, %(channel)s, %(reason)s, version, %(payload)s::jsonb,
+           statement_timestamp(), %(request_id)s, %(session_id)s, %(trace_id)s
+      FROM chosen
+), told AS (
+    INSERT INTO cycles_transition (cycle_id, version, from_status, to_status, event, actor, reason, at,
+                                   request_id, session_id, trace_id)
+    SELECT id, version + 1, status, 'RETRY_PENDING', %(verb)s, %(actor)s, %(reason)s,
+           statement_timestamp(), %(request_id)s, %(session_id)s, %(trace_id)s
+      FROM chosen
+ RETURNING cycle_id, version, statement_timestamp() + %(begins_in)s + random() * %(spread)s AS due_at
+)
 UPDATE cycles_cycle c
-   SET status = 'RETRY_PENDING', status_since = statement_timestamp(), version = c.version + 1,
-       retry_count = 0, next_retry_at = due.at, wake_at = due.at,
+   SET status = 'RETRY_PENDING', status_since = statement_timestamp(), version = told.version,
+       retry_count = 0, next_retry_at = told.due_at, wake_at = told.due_at,
        plan = CASE WHEN c.plan = 'UNWIND'
                     AND EXISTS (SELECT FROM cycles_step s WHERE s.cycle_id = c.id
                                    AND s.passage <> 'UNWIND' AND s.state = 'ABANDONED')
                     AND NOT EXISTS (SELECT FROM cycles_step s WHERE s.cycle_id = c.id
                                    AND s.passage <> 'UNWIND' AND s.state IN ('PENDING', 'RUNNING'))
                    THEN 'UNWIND' ELSE 'RESUME' END
-  FROM (SELECT id, statement_timestamp() + %(begins_in)s + random() * %(spread)s AS at
-          FROM unnest(%(ids)s::uuid[]) id) due
- WHERE c.id = due.id AND c.status = 'DEAD_LETTER'
+  FROM told
+ WHERE c.id = told.cycle_id AND c.version = told.version - 1
 """
 
 
@@ -186,13 +188,14 @@ def _facts(seen: Seen, actor: Actor, reason: str, rate: int) -> dict[str, Any]:
 
 
 def _redrive(rows: QuerySet[Cycle], facts: dict[str, Any]) -> int:
-    """Lock what is free and still as it was seen, and write audit, transitions and status by set statements."""
+    """Lock what is free and still as it was seen, and move it by one statement."""
     ids = list(locked(rows.order_by(), skip=True).values_list("pk", flat=True))
+    if not ids:
+        return 0
     with connection.cursor() as cursor:
-        for statement in (INTERVENTIONS, TRANSITIONS, CYCLES) if ids else ():
-            cursor.execute(statement, facts | {"ids": ids})
-            if cursor.rowcount != len(ids):
-                raise StaleVersionError(seen=len(ids), found=cursor.rowcount)
+        cursor.execute(MOVED, facts | {"ids": ids})
+        if cursor.rowcount != len(ids):
+            raise StaleVersionError(seen=len(ids), found=cursor.rowcount)
     metrics.TRANSITIONS.labels(
         to_status=CycleStatus.RETRY_PENDING.value, event=Verb.REDRIVE.value
     ).inc(len(ids))

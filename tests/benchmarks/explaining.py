@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
+import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from django.db import connection
@@ -64,6 +68,21 @@ def buffers(work: Callable[[], object]) -> int:
         work()
     texts = [q["sql"] for q in seen.captured_queries if q["sql"].startswith(("SELECT", "WITH"))]
     return sum(explained(sql).buffers for sql in texts)
+
+
+def cpu_seconds() -> float:
+    """Give the CPU time that this process and its session's server process have used: a busy machine adds none.
+
+    NaN where the server is on another machine, or not Linux.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        row: Any = cursor.fetchone()
+    try:
+        fields = Path(f"/proc/{row[0]}/stat").read_text("utf-8").rpartition(")")[2].split()
+    except OSError:
+        return math.nan
+    return time.process_time() + (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def vacuumed(table: str) -> int:

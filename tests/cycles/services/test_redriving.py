@@ -205,15 +205,16 @@ def test_a_batch_takes_as_many_statements_with_many_cycles_as_with_one(alice: Ac
 
 
 def dying_at(batch: int) -> Any:
-    """Let a run be killed in a batch, when its audit rows are written and its cycles are not."""
+    """Let a run be killed in a batch, when its rows are written and not committed."""
     begun = 0
 
     def execute(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         nonlocal begun
-        begun += sql == redriving.CYCLES
-        if sql == redriving.CYCLES and begun == batch:
+        done = execute(sql, params, many, context)
+        begun += sql == redriving.MOVED
+        if begun == batch:
             raise KeyboardInterrupt
-        return execute(sql, params, many, context)
+        return done
 
     return connection.execute_wrapper(execute)
 
