@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
 from cycles.domain.words import Role
-from cycles.services import dead_letters, leasing, opening
+from cycles.models import Cycle
+from cycles.services import dead_letters, desk, leasing, opening
 from tests import builders
 
 pytestmark = pytest.mark.django_db
@@ -73,3 +76,56 @@ def test_what_today_earned_is_read_by_the_index_of_ended_cycles() -> None:
         opening.exposure()
     summed = [q["sql"] for q in seen.captured_queries if "ended_at" in q["sql"]]
     assert "cycle_ended" in plans(summed[0])
+
+
+def prepared(sql: str, kind: str, value: str) -> str:
+    """Explain a statement that was prepared with one parameter, under a generic plan."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"PREPARE claim ({kind}) AS {sql}")
+        try:
+            cursor.execute(f"EXPLAIN (FORMAT JSON) EXECUTE claim ({value})")
+            found: Any = cursor.fetchone()
+        finally:
+            cursor.execute("DEALLOCATE claim")
+    return json.dumps(found[0])
+
+
+def test_a_prepared_claim_keeps_its_partial_index_for_any_number_of_cycles() -> None:
+    sql = claims(Role.INITIATOR)[0]
+    assert "cycle_due_outbound" in prepared(sql.replace("LIMIT 5", "LIMIT $1"), "bigint", "5")
+
+
+def test_the_negative_control_with_the_status_as_a_parameter_a_prepared_claim_loses_it() -> None:
+    sql = claims(Role.INITIATOR)[0].replace("'STARTED'", "$1")
+    assert "cycle_due_outbound" not in prepared(sql, "text", "'STARTED'")
+
+
+def test_a_busy_role_looks_above_its_mark_and_below_it_once_it_comes_up_short(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(leasing, "_marks", {role: leasing._Mark() for role in leasing.DUE})
+    monkeypatch.setattr(leasing, "MARK_LASTS", timedelta(hours=1))
+    rows = [builders.cycle() for _ in range(2 * leasing.BUSY + 3)]
+    for _ in range(leasing.BUSY):
+        leasing.claim(Role.INITIATOR, "tester", limit=2)
+    early = Cycle.objects.filter(pk=rows[-1].pk)
+    early.update(wake_at=Now() - timedelta(hours=1))
+    with CaptureQueriesContext(connection) as made:
+        above = leasing.claim(Role.INITIATOR, "tester", limit=2)
+    (select,) = (q["sql"] for q in made.captured_queries if "SKIP LOCKED" in q["sql"])
+    assert '"wake_at" >= ' in select
+    assert {lease.cycle_id for lease in above} == {row.pk for row in rows[-3:-1]}
+    below = leasing.claim(Role.INITIATOR, "tester", limit=2)
+    assert [lease.cycle_id for lease in below] == [rows[-1].pk]
+
+
+def test_a_mark_that_has_expired_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    marks = {role: leasing._Mark(oldest=desk.database_now()) for role in leasing.DUE}
+    monkeypatch.setattr(leasing, "_marks", marks)
+    old = builders.cycle()
+    Cycle.objects.filter(pk=old.pk).update(wake_at=Now() - timedelta(hours=1))
+    builders.cycle()
+    (lease,) = leasing.claim(Role.INITIATOR, "tester", limit=1)
+    assert lease.cycle_id == old.pk
