@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('cycles', '0011_watches_are_seen'),
+        ('cycles', '0012_home'),
     ]
 
     operations = [

@@ -21,6 +21,6 @@ def let_see(apps: Apps, schema_editor: object) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("cycles", "0012_roll_ups")]
+    dependencies = [("cycles", "0013_roll_ups")]
 
     operations = [migrations.RunPython(let_see, migrations.RunPython.noop)]
