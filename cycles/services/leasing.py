@@ -22,7 +22,7 @@ from cycles.services.moving import Lease
 DUE = {Role.INITIATOR: DUE_OUTBOUND, Role.FINALIZER: DUE_RETURN}
 BUSY = 3  # full claims in a row
 MARK_LASTS = timedelta(seconds=2)  # how long claims look above a mark only
-SLACK = timedelta(seconds=5)  # longer than a transaction that wakes a cycle
+SLACK = timedelta(seconds=0.25)  # longer than most transactions that wake a cycle
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ NAMES = (
     "docs/adding-a-venue.md",
     "docs/watching.md",
     "docs/reliability.md",
+    "docs/scaling.md",
 )
 
 _PLACE = re.compile(

@@ -10,7 +10,7 @@ from uuid import UUID
 from cycles import tasks
 from cycles.domain.words import Mode, PauseScope
 from cycles.models import Cycle, Desk, Pause
-from cycles.services import desk, intervening, opening, resolving
+from cycles.services import desk, intervening, opening, redriving, resolving
 from cycles.services.intervening import Actor
 from cycles.services.resolving import Resolution, ResolutionOutcome
 from tests.desk import operator
@@ -33,6 +33,14 @@ ON_CYCLES: dict[str, OnCycle] = {
         "write_off": resolving.write_off,
     }.items()
 }
+
+
+def _redrive_all(_pk: UUID, actor: Actor, _seen: int) -> object:
+    seen = redriving.look(redriving.Filter(), actor=actor)
+    return redriving.redrive_all(seen, actor=actor, reason=REASON)
+
+
+ON_CYCLES["redrive, all that match"] = _redrive_all
 
 
 def _resume(actor: Actor) -> object:

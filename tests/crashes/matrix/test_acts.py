@@ -50,7 +50,7 @@ def test_an_operators_act_on_a_cycle_is_done_once_wherever_its_process_dies(
     assert len(places) >= 2
     matrix.go_on(undisturbed, *cycles.values())
     for point, cycle in cycles.items():
-        made = Intervention.objects.filter(cycle=cycle, verb=Verb(verb))
+        made = Intervention.objects.filter(cycle=cycle, verb=Verb(verb.partition(",")[0]))
         assert made.count() == 1, point
         found, wanted = matrix.shape(cycle), matrix.shape(undisturbed)
         assert (found["status"], found["done"]) == (wanted["status"], wanted["done"]), (
