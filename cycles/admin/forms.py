@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -172,6 +173,23 @@ class ModeForm(ReasonForm):
         label=gettext_lazy("mode"), choices=Mode.choices, widget=forms.HiddenInput
     )
     seen_version = forms.IntegerField(widget=forms.HiddenInput)
+
+
+class RedriveAllForm(ReasonForm):
+    """Send on all dead letters that were seen."""
+
+    seen_count = forms.IntegerField(widget=forms.HiddenInput)
+    seen_at = forms.CharField(widget=forms.HiddenInput)
+
+    def clean_seen_at(self) -> datetime:
+        """Read the instant as the page wrote it, to the microsecond."""
+        try:
+            instant = datetime.fromisoformat(self.cleaned_data["seen_at"])
+        except ValueError:
+            instant = None
+        if instant is None or instant.tzinfo is None:
+            raise forms.ValidationError(_("open the page again"))
+        return instant
 
 
 class PauseForm(ReasonForm):

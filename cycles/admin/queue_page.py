@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
@@ -13,7 +13,9 @@ from django.utils.translation import gettext as _
 from cycles import selectors
 from cycles.admin.navigation import Page, demand
 from cycles.admin.verbs import offered
+from cycles.domain.words import FailureClass, Verb
 from cycles.models import Cycle
+from cycles.services.intervening import PERMISSIONS
 
 PER_PAGE = 50
 TABS = ("all", "unassigned", "mine")
@@ -36,8 +38,17 @@ def view(request: HttpRequest) -> HttpResponse:
             (name, titles[name], _narrowed(name, user).count(), name == tab) for name in TABS
         ],
         "tab": tab,
+        "classes": _classes() if user.has_perm(PERMISSIONS[Verb.REDRIVE]) else (),
     }
     return TemplateResponse(request, "admin/dead_letters.html", context)
+
+
+def _classes() -> list[tuple[FailureClass, int]]:
+    """Give what the queue died of, the most first, where it is more than one."""
+    counts = (
+        selectors.dead_letters().order_by().values_list("failure_class").annotate(n=Count("pk"))
+    )
+    return [(FailureClass(name), n) for name, n in counts.order_by("-n") if n > 1]
 
 
 def _narrowed(tab: str, user: User) -> QuerySet[Cycle]:

@@ -78,11 +78,14 @@ class DeskSite(AdminSite):
             open_page,
             policy_page,
             queue_page,
+            redrive_page,
             token_page,
             vouching_pages,
         )
 
-        modules = (queue_page, desk_verbs, open_page, policy_page, token_page, vouching_pages)
+        modules = (
+            queue_page, redrive_page, desk_verbs, open_page, policy_page, token_page, vouching_pages,
+        )  # fmt: skip
         pages = [page for module in modules for page in module.PAGES]
         ours = [path(page.route, self.admin_view(page.view), name=page.name) for page in pages]
         return [*ours, *super().get_urls()]

@@ -236,7 +236,7 @@ def copy_cycles(
         "code": f"'B-' || {serial}",
         "status": f"'{status}'",
         "return_asset": "'XRP'",
-        "wake_at": "NULL" if wakes_in is None else f"now() + interval '{wakes_in}'",
+        "wake_at": f"now() + interval '{wakes_in}' - g * interval '1 ms'" if wakes_in else "NULL",
         "ended_at": "now() - interval '2 days' - g * interval '1 second'" if is_final else "NULL",
     }
     _copy("cycles_cycle", f"id = '{template}'", number, changed | dict(more or {}))

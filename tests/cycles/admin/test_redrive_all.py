@@ -1,0 +1,85 @@
+"""Redriving all dead letters of a class from the admin: what the page had shown, by those who may."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from cycles.admin import redrive_page
+from cycles.domain.words import FailureClass
+from cycles.models import Cycle, Intervention
+from tests import builders
+
+pytestmark = pytest.mark.django_db
+Login = Callable[..., Client]
+PAGE = "/admin/dead-letters/redrive/WALLET_CLOSED/"
+
+
+@pytest.fixture
+def closed(db: None) -> list[Cycle]:
+    builders.desk()
+    return [builders.dead_letter(failure=FailureClass.WALLET_CLOSED) for _ in range(2)]
+
+
+def shown_in(client: Client) -> dict[str, str]:
+    text = client.get(PAGE).content.decode()
+    return dict(re.findall(r'name="(seen_\w+)" value="([^"]+)"', text))
+
+
+def test_the_queue_offers_each_class_that_more_than_one_died_of(
+    closed: list[Cycle], login: Login
+) -> None:
+    builders.dead_letter()
+    text = login("operator").get(reverse("admin:dead_letters")).content.decode()
+    assert re.findall(r"dead-letters/redrive/(\w+)/", text) == ["WALLET_CLOSED"]
+    assert (
+        "dead-letters/redrive"
+        not in login("viewer", name="vera").get(reverse("admin:dead_letters")).content.decode()
+    )
+
+
+def test_what_was_shown_goes_on_and_nothing_that_died_since(
+    closed: list[Cycle], login: Login
+) -> None:
+    client = login("operator")
+    seen = shown_in(client)
+    assert seen["seen_count"] == "2"
+    later = builders.dead_letter(failure=FailureClass.WALLET_CLOSED)
+    assert client.post(PAGE, seen | {"reason": "it is open again"}).status_code == 302
+    assert {act.cycle_id for act in Intervention.objects.all()} == {row.pk for row in closed}
+    assert {act.channel for act in Intervention.objects.all()} == {"admin"}
+    later.refresh_from_db()
+    assert later.status == "DEAD_LETTER"
+
+
+@pytest.mark.parametrize(
+    ("changed", "status"),
+    [({"reason": ""}, 400), ({"seen_at": "soon"}, 400), ({"seen_count": "1"}, 409)],
+)
+def test_without_a_reason_or_for_more_than_were_shown_nothing_goes_on(
+    changed: dict[str, str], status: int, closed: list[Cycle], login: Login
+) -> None:
+    client = login("operator")
+    given = shown_in(client) | {"reason": "it is open again"} | changed
+    assert client.post(PAGE, given).status_code == status
+    assert not Intervention.objects.exists()
+
+
+def test_more_than_a_request_can_do_are_sent_to_the_command(
+    closed: list[Cycle], login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redrive_page, "MOST", 1)
+    client = login("operator")
+    reply = client.post(PAGE, shown_in(client) | {"reason": "it is open again"})
+    assert reply.status_code == 409
+    assert "--all-matching" in reply.content.decode()
+
+
+def test_a_viewer_and_a_class_that_does_not_exist_get_no_page(login: Login) -> None:
+    builders.desk()
+    assert login("viewer").get(PAGE).status_code == 403
+    assert login("operator", name="bob").get(PAGE.replace("WALLET", "WINDOW")).status_code == 404
