@@ -65,7 +65,7 @@ UPDATE cycles_cycle c
                                    AND s.passage <> 'UNWIND' AND s.state IN ('PENDING', 'RUNNING'))
                    THEN 'UNWIND' ELSE 'RESUME' END
   FROM told
- WHERE c.id = told.cycle_id AND c.version = told.version - 1
+ WHERE c.id = told.cycle_id AND c.id = ANY(%(ids)s) AND c.version = told.version - 1
 """
 
 

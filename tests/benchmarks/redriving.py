@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from django.db import connection
+from django.conf import settings
 
 from cycles.domain.words import Role
 from cycles.models import Cycle, Intervention, Transition
@@ -14,23 +17,25 @@ from cycles.services import leasing, redriving
 from cycles.services.redriving import Filter, Redriven
 from tests import builders
 from tests.benchmarks.explaining import cpu_seconds, unhurried
-from tests.benchmarks.findings import Figure, Findings
+from tests.benchmarks.findings import PROJECT, Figure, Findings
 from tests.benchmarks.growth import DUE, LIMIT, begin_cycles, copy_cycles, settle_statistics
+from tests.benchmarks.place import database_url
 from tests.desk import operator
 
 AIM_RATE, AIM_CLAIMS = ">= 10,000 a second", "<= 1.3"
 
 
 def run(*, dead: int, seconds: int) -> Findings:
-    """Redrive alone, then while another connection claims."""
+    """Redrive alone, then by the command while this process claims."""
     builders.desk()
     template = str(builders.dead_letter().pk)
     begin_cycles()
     with unhurried():
         alone, a_cpu = _redriven(template, dead)
-        normal = _claims(lambda: _idle(seconds))
+        normal = _claims(_for(seconds))
         _dead(template, dead)
-        beside = _claims(_redrive)
+        with _command(dead) as goes_on:
+            beside = _claims(goes_on)
     p99, p99_beside = _p99(normal), _p99(beside)
     figures = (
         Figure(what="dead letters redriven, each with audit and transition", value=alone, unit="1/s", aim=AIM_RATE),
@@ -84,32 +89,45 @@ def _dead(template: str, number: int) -> None:
     settle_statistics("cycles_cycle")
 
 
-def _claims(meanwhile: Callable[[], object]) -> list[float]:
+@contextmanager
+def _command(dead: int) -> Iterator[Callable[[], bool]]:
+    """Redrive by the command, in a process of its own; gives whether it is still at it."""
+    environment = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "kimp.settings",
+        "DATABASE_URL": database_url(),
+        "KIMP_ENVIRONMENT": "test",
+        "KIMP_ROLE": "web",
+        "KIMP_HOME": str(settings.KIMP_HOME),
+    }
+    words = ("redrive", "--all-matching", "--count", str(dead), "--yes", "--as", "alice")
+    command = (sys.executable, "manage.py", *words, "--reason", "a benchmark")
+    with subprocess.Popen(
+        command, cwd=PROJECT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as child:
+        assert child.stderr is not None
+        assert b"cut short" in child.stderr.readline()  # from here on it redrives
+        yield lambda: child.poll() is None
+        told = child.stderr.read()
+    assert child.returncode == 0, told
+
+
+def _claims(goes_on: Callable[[], bool]) -> list[float]:
     """Claim and give back, over and over, while something else goes on; gives milliseconds."""
-
-    def work() -> None:
-        try:
-            meanwhile()
-        finally:
-            connection.close()
-
     took: list[float] = []
-    with ThreadPoolExecutor(1) as pool:
-        other = pool.submit(work)
-        while not other.done() or len(took) < 10:
-            began = time.perf_counter()
-            leases = leasing.claim(Role.FINALIZER, "bench", limit=LIMIT)
-            took.append((time.perf_counter() - began) * 1000)
-            assert len(leases) == min(LIMIT, DUE)
-            for lease in leases:
-                leasing.release(lease, wake_in=None)
-            time.sleep(0.005)  # a worker has other things to do
-        other.result()
+    while goes_on() or len(took) < 10:
+        began = time.perf_counter()
+        leases = leasing.claim(Role.FINALIZER, "bench", limit=LIMIT)
+        took.append((time.perf_counter() - began) * 1000)
+        assert len(leases) == min(LIMIT, DUE)
+        for lease in leases:
+            leasing.release(lease, wake_in=None)
+        time.sleep(0.005)  # a worker has other things to do
     return took
 
 
-def _idle(seconds: int) -> None:
-    time.sleep(seconds)
+def _for(seconds: int) -> Callable[[], bool]:
+    ends_at = time.perf_counter() + seconds
+    return lambda: time.perf_counter() < ends_at
 
 
 def _p99(took: list[float]) -> float:
