@@ -31,7 +31,7 @@ from cycles.services.locking import in_transaction, locked
 
 log = structlog.get_logger(__name__)
 
-BATCH = 2000
+BATCH = 500
 # Cycles a second that become due: about what a pair of workers drives, so that what falls due meanwhile is not
 # behind all of them. Venues' limits are kept by their budgets, whatever is due.
 RATE = 10

@@ -37,7 +37,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "simulator_http": {"orders": 100, "rounds": 1},
     "streaming": {"rounds": 3, "repeats": 1},
     "durable": {"cycles": 4, "rounds": 1},
-    "growth": {"sizes": (300, 3_000), "future": 500, "samples": (100, 5_000), "seconds": 1},
+    "growth": {"sizes": (3_000, 12_000), "future": 2_000, "samples": (100, 5_000), "seconds": 1},
     "retention": {"sizes": (3_000, 12_000)},
     "redriving": {"dead": 50, "seconds": 1},
     "whole_cycle": {"cycles": 1},
