@@ -12,6 +12,7 @@ from exchanges import naming
 from exchanges.errors import StaleReferenceError, UnconfirmedError
 from exchanges.identity.names import Names
 from exchanges.models import AddressState, AllowedDestination, RegisteredAddress
+from exchanges.recent import recent
 from exchanges.reference import OLDEST, quickest_networks
 
 
@@ -24,10 +25,8 @@ def confirmed_address(
     for both ends. Raises UnconfirmedError that says what is missing, StaleReferenceError if any of it was
     fetched more than 24 h ago.
     """
-    rows = RegisteredAddress.objects.filter(venue=owner, asset=asset, network=network)
-    row = rows.exclude(state=AddressState.RETIRED).first()
-    allowance = AllowedDestination.objects.filter(address=row, sender=sender).first()
-    ends = naming.read()
+    row, allowance = _entry(sender, owner, asset, network)
+    ends = _ends()
     objection = _names_objection(ends, (sender, owner), asset, network) or _address_objection(
         row, allowance, f"{asset} on {network} at {owner}", sender
     )
@@ -39,6 +38,19 @@ def confirmed_address(
         told = f"our address for {asset} on {network} at {owner} was fetched more than 24 h ago"
         raise StaleReferenceError(f"{told}: run sync_markets")
     return row
+
+
+@recent
+def _entry(
+    sender: str, owner: str, asset: str, network: str
+) -> tuple[RegisteredAddress | None, AllowedDestination | None]:
+    """Read our address and whether `sender` lists it."""
+    rows = RegisteredAddress.objects.filter(venue=owner, asset=asset, network=network)
+    row = rows.exclude(state=AddressState.RETIRED).first()
+    return row, AllowedDestination.objects.filter(address=row, sender=sender).first()
+
+
+_ends = recent(naming.read)
 
 
 def _names_objection(

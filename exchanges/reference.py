@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from exchanges.errors import StaleReferenceError
 from exchanges.models import MarketRule, NetworkRule, TransferRoute
+from exchanges.recent import recent
 from exchanges.values import Market, MarketRules, NetworkRules
 
 OLDEST = timedelta(hours=24)
@@ -17,14 +18,24 @@ Rule = TypeVar("Rule", MarketRule, NetworkRule)
 
 def market_rules(venue: str, market: Market, now: datetime) -> MarketRules:
     """Give how a venue trades a market. Raises StaleReferenceError if unknown or over 24 h old."""
-    row = MarketRule.objects.filter(venue=venue, market=market.code).first()
+    row = _market_row(venue, market.code)
     return _fresh(row, f"the rules of {market.code} at {venue}", now).rules()
 
 
 def network_rules(venue: str, asset: str, network: str, now: datetime) -> NetworkRules:
     """Give how an asset moves at a venue. Raises StaleReferenceError if unknown or over 24 h old."""
-    row = NetworkRule.objects.filter(venue=venue, asset=asset, network=network).first()
+    row = _network_row(venue, asset, network)
     return _fresh(row, f"the rules of {asset} on {network} at {venue}", now).rules()
+
+
+@recent
+def _market_row(venue: str, market: str) -> MarketRule | None:
+    return MarketRule.objects.filter(venue=venue, market=market).first()
+
+
+@recent
+def _network_row(venue: str, asset: str, network: str) -> NetworkRule | None:
+    return NetworkRule.objects.filter(venue=venue, asset=asset, network=network).first()
 
 
 def transfer_route(asset: str, from_venue: str, to_venue: str) -> TransferRoute:

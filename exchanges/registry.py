@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import math
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 from exchanges import conf, naming
 from exchanges.adapters.binance.client import BinanceVenue
@@ -25,8 +24,6 @@ from exchanges.clocks import ClockState
 from exchanges.errors import (
     KeptBackError,
     ModeError,
-    NotSentError,
-    OutcomeUnknownError,
     RefusalReason,
     RefusedError,
     StaleReferenceError,
@@ -35,16 +32,14 @@ from exchanges.errors import (
 from exchanges.identity.named_venue import NamedVenue
 from exchanges.pacing.process import HOST, Pacing
 from exchanges.port import RateSource, Venue
+from exchanges.simulated_accounts import SimulatedAccounts
 from exchanges.transport.budget import RateBudget
 from exchanges.transport.clock import VenueClock
 from exchanges.transport.limits import is_settling
-from exchanges.transport.plain import get_json
 from exchanges.transport.wire import Keys
 from exchanges.values import Book, Market
 
 GLOBAL_VENUE = "binance"
-ACCOUNTS_ARE_FRESH_SECONDS = 60
-CONTROL_SECONDS = 5
 
 ADAPTERS: dict[str, type[BinanceVenue | UpbitVenue | BithumbVenue]] = {
     GLOBAL_VENUE: BinanceVenue,
@@ -73,10 +68,9 @@ class _Shared:
 
     database_is_live: bool | None = None  # None: ask `ask_database` at the first call
     ask_database: Callable[[], bool | None] | None = None
-    simulated: dict[str, conf.AccountSettings] | None = None
-    fetched_at: float = 0.0
     generation: int = 0
     books: StreamedBooks | None = None
+    before_call: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +132,15 @@ def venue(code: str) -> Venue:
 
     Raises NotSentError if the simulator is to be asked for its accounts and does not answer.
     """
-    return _held(code).venue
+    found = _held(code).venue
+    if _shared.before_call is not None:
+        _shared.before_call()
+    return found
+
+
+def before_calls(act: Callable[[], None] | None) -> None:
+    """Let something be done whenever a thread is about to call a venue: it may wait there for long."""
+    _shared.before_call = act
 
 
 def has_keys(code: str) -> bool:
@@ -321,8 +323,8 @@ def objection(code: str, asset: str, network: str | None = None, *, may_end: boo
 
 def forget() -> None:
     """Make every thread build its adapters anew (another simulator, another mode)."""
+    _simulated.forget()
     with _guard:
-        _shared.simulated = None
         _shared.generation += 1
     _pacing.forget()
     naming.forget()
@@ -343,6 +345,7 @@ def utc_now() -> datetime:
 
 
 _pacing = Pacing(wall=utc_now)
+_simulated = SimulatedAccounts(VENUES)
 
 
 def _kept() -> dict[str, _Held]:
@@ -356,44 +359,4 @@ def _kept() -> dict[str, _Held]:
 def _account(code: str) -> conf.AccountSettings:
     if code not in ADAPTERS:
         raise ValueError(f"no such venue: {code!r}; there are {', '.join(VENUES)}")
-    return LIVE_ACCOUNTS[code]() if is_live() else _simulated_account(code)
-
-
-def _simulated_account(code: str) -> conf.AccountSettings:
-    """Give an account as the simulator names it, asked again once a minute while it answers."""
-    with _guard:
-        is_fresh = time.monotonic() - _shared.fetched_at < ACCOUNTS_ARE_FRESH_SECONDS
-        if _shared.simulated is None or not is_fresh:
-            try:
-                _shared.simulated = _fetch_accounts(code)
-            except (NotSentError, OutcomeUnknownError):
-                if _shared.simulated is None:
-                    raise
-            _shared.fetched_at = time.monotonic()
-        return _shared.simulated[code]
-
-
-def _fetch_accounts(code: str) -> dict[str, conf.AccountSettings]:
-    url = conf.simulator_url()
-    told = (
-        f"the venue simulator does not answer at {url}: start it with `make up` or "
-        "`manage.py simulator`, or set KIMP_SIMULATOR_URL"
-    )
-    try:
-        status, document = get_json(f"{url}/control/accounts", CONTROL_SECONDS)
-        rows = document["accounts"] if status == 200 else {}
-        is_limited = document.get("limits") is not False if status == 200 else True
-        wanted = {code, *(name for name in VENUES if name in rows)}
-        return {name: _read_account(rows, name, is_limited=is_limited) for name in wanted}
-    except (NotSentError, OutcomeUnknownError, KeyError, TypeError):
-        raise NotSentError(told, venue=code, operation="accounts") from None
-
-
-def _read_account(document: Any, name: str, *, is_limited: bool) -> conf.AccountSettings:
-    row = document[name]
-    return conf.AccountSettings(
-        base_url=row["base_url"],
-        access=row["access_key"],
-        secret=row["secret_key"],
-        is_limited=is_limited,
-    )
+    return LIVE_ACCOUNTS[code]() if is_live() else _simulated.account(code)

@@ -15,6 +15,7 @@ from cycles.services import valuing
 from cycles.services.alerting import raise_alert
 from exchanges import book_guard
 from exchanges.book_guard import BookLimits
+from exchanges.recent import recent
 from exchanges.values import Book, Market
 
 log = structlog.get_logger(__name__)
@@ -48,11 +49,18 @@ class Marks:
 
 def doubt_of(book: Book, policy: PolicyVersion) -> str:
     """Say why a book is not to be acted on, and say it loudly; nothing if it is."""
-    samples = PremiumSample.objects.filter(asset=book.market.base, at__gte=Now() - RECENT)
-    if book.market.quote != STABLE:
-        samples = samples.filter(korea_venue=book.venue)
+    venue = None if book.market.quote == STABLE else book.venue
+    return _doubt(book, policy, _newest_marks(book.market.base, venue))
+
+
+@recent
+def _newest_marks(asset: str, korea_venue: str | None) -> Marks:
+    """Give what an asset cost lately; nothing where no sample is young enough."""
+    samples = PremiumSample.objects.filter(asset=asset, at__gte=Now() - RECENT)
+    if korea_venue is not None:
+        samples = samples.filter(korea_venue=korea_venue)
     sample = samples.order_by("-at").first()
-    return _doubt(book, policy, _marks(sample) if sample else Marks())
+    return _marks(sample) if sample else Marks()
 
 
 def sifted(

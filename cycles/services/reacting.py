@@ -13,7 +13,7 @@ from cycles.domain.words import Operation, PauseScope
 from cycles.models import Alert
 from cycles.services import desk
 from cycles.services.alerting import raise_alert
-from exchanges import market_sync, registry, rule_sync
+from exchanges import market_sync, recent, registry, rule_sync
 from exchanges.errors import RefusalReason, RefusedError, VenueError
 
 log = structlog.get_logger(__name__)
@@ -81,4 +81,5 @@ def _read_again(venue: str, asset: str, *, closed_network: str, is_order: bool) 
     if closed_network:
         rule_sync.note_closed(venue, asset, closed_network, now)
     counts = market_sync.refresh(venue, asset, now, is_order=is_order)
+    recent.forget()
     log.info("rules.read_again", venue=venue, asset=asset, problems=counts.problems)

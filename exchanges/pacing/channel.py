@@ -15,9 +15,9 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 import structlog
-from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.utils import CursorWrapper
 
+from exchanges.own_connection import own_connection
 from exchanges.transport.windows import StoreAwayError
 
 IDLE_SECONDS = 60  # then the connection is given back
@@ -93,7 +93,7 @@ class Channel:
 
     def _run(self, jobs: SimpleQueue[_Job | None]) -> None:
         """Do one job after the other until told to end."""
-        connection = connections.create_connection(DEFAULT_DB_ALIAS)
+        connection = own_connection()
         while True:
             try:
                 job = jobs.get(timeout=IDLE_SECONDS)
