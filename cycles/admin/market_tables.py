@@ -85,11 +85,11 @@ class VenueClockAdmin(ReadOnlyAdmin):
     list_display = (
         "venue",
         "host",
+        "stopped_because",
         "ahead_ms",
         "doubt_ms",
         moment("measured_at", _("measured at")),
         moment("stopped_at", _("trading stopped at")),
-        "stopped_because",
     )
     list_filter = ("venue",)
     search_fields = ("host",)

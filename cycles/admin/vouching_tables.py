@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -54,6 +55,13 @@ def links(name: str, acts: list[tuple[str, Any]], *args: Any) -> SafeString:
     """Give the ways to a row's forms."""
     made = ((reverse(name, args=[*args, slug]), label) for slug, label in acts)
     return format_html_join(" ", '<a class="button small" href="{}">{}…</a>', made)
+
+
+def with_acts(columns: Sequence[Any], acts: Column) -> tuple[Any, ...]:
+    """Put what a person may do right behind the state: a wide table's last columns are out of sight."""
+    names = [getattr(column, "__name__", column) for column in columns]
+    at = names.index("state") + 1
+    return (*columns[:at], acts, *columns[at:])
 
 
 def _address_acts(request: HttpRequest) -> Column:
@@ -113,7 +121,7 @@ class RegisteredAddressAdmin(ReadOnlyAdmin):
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Add what this person may do."""
-        return (*self.list_display, _address_acts(request))
+        return with_acts(self.list_display, _address_acts(request))
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         """Show whole addresses to those who may confirm them, and both ends to everybody else."""
@@ -148,9 +156,9 @@ class AssetIdentityAdmin(ReadOnlyAdmin):
         "venue",
         "venue_symbol",
         "venue_network",
+        word("state", _("state")),
         "title",
         "network_title",
-        word("state", _("state")),
         "asset",
         "network",
         "because",
@@ -162,7 +170,7 @@ class AssetIdentityAdmin(ReadOnlyAdmin):
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Add what this person may do."""
-        return (*self.list_display, _identity_acts(request))
+        return with_acts(self.list_display, _identity_acts(request))
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         """Add the same to the page."""
