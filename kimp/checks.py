@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from django.apps import AppConfig
@@ -35,6 +36,46 @@ def queue_timeouts_in_order(
     queue = settings.Q_CLUSTER
     if queue["timeout"] is None or queue["timeout"] >= queue["retry"]:
         return [Error("Q_CLUSTER: timeout must be shorter than retry.", id="kimp.E002")]
+    return []
+
+
+QUEUE_TRAPS: tuple[tuple[str, Any, str], ...] = (
+    (
+        "max_attempts",
+        1,
+        "a task that was cut off would be started again and again: its sweep comes anyway",
+    ),
+    ("ack_failures", True, "a task that failed would be handed out for ever"),
+    ("catch_up", False, "after an outage every missed run would be started at once"),
+    ("bulk", 1, "a worker that dies would take the other tasks it has fetched with it"),
+)
+
+
+@register()
+def queue_traps_avoided(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Refuse what django-q2 allows and this desk cannot bear."""
+    return [
+        Error(f"Q_CLUSTER: {name} must be {wanted!r}: {why}.", id="kimp.E003")
+        for name, wanted, why in QUEUE_TRAPS
+        if settings.Q_CLUSTER.get(name) != wanted
+    ]
+
+
+@register()
+def queue_broker_installed(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Refuse a queue in Redis without its client."""
+    if "redis" in settings.Q_CLUSTER and find_spec("redis") is None:
+        return [
+            Error(
+                "KIMP_QUEUE_REDIS is set, but the client of Redis is not installed.",
+                hint="Install kimp[redis], or leave KIMP_QUEUE_REDIS out: the queue lives in PostgreSQL then.",
+                id="kimp.E004",
+            )
+        ]
     return []
 
 

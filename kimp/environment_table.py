@@ -135,7 +135,12 @@ TABLE: tuple[Setting, ...] = (
     _row("KIMP_VENUE_DEADLINE_SECONDS", Kind.COUNT, "longest that one call of a venue may take, repeats of reads included", "10"),
     _row("KIMP_EGRESS", Kind.TEXT, "names the address this host's calls come from, where hosts have different ones: venues count some limits by address"),
     _row("KIMP_CLOCK_LIMIT_SECONDS", Kind.COUNT, "how far a venue's clock may lie from ours before trading there stops", "5"),
-    _row("KIMP_WORKER_THREADS", Kind.COUNT, "cycles that one initiator or finalizer drives at a time", "4"),
+    Setting(
+        name="KIMP_QUEUE_REDIS", kind=Kind.TEXT, is_secret=True, default="",
+        help="redis:// URL of the queue's broker, for many hosts; PostgreSQL if not set",
+    ),
+    _row("KIMP_WORKER_THREADS", Kind.COUNT, "cycles that one initiator or finalizer drives at a time", "32"),
+    _row("KIMP_WORKER_CONNECTIONS", Kind.COUNT, "database connections that those share, in each of the two", "16"),
     _row("KIMP_SAMPLES_KEPT_DAYS", Kind.COUNT, "how long premium samples stay; charts of single seconds need them", "30"),
     _row("KIMP_MINUTES_KEPT_DAYS", Kind.COUNT, "how long samples rolled up to minutes stay", "400"),
     _row("KIMP_HOURS_KEPT_DAYS", Kind.COUNT, "how long samples rolled up to hours stay", "3650"),

@@ -36,6 +36,7 @@ QUIET = {
     "urllib3": logging.WARNING,  # its DEBUG prints query strings, signatures among them
     "requests": logging.WARNING,
     "opentelemetry": logging.WARNING,
+    "psycopg.pool": logging.ERROR,  # a database that is away is said once, by who notices it
 }
 
 # One list for ever: loggers keep the one they began with, whoever configures again.

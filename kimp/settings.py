@@ -112,10 +112,11 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "admin:login"
 
 # django-q2: delivery is at least once and never twice at a time (`timeout` < `retry`)
+_queue = _env.text("KIMP_QUEUE_REDIS")
 Q_CLUSTER: dict[str, Any] = {
     "name": "kimp",
     "label": "Queue",
-    "orm": "default",
+    **({"redis": _queue} if _queue else {"orm": "default"}),
     "workers": 2,
     "timeout": 50,
     "retry": 70,
@@ -189,7 +190,7 @@ KIMP_LEASE_SECONDS = _env.count("KIMP_LEASE_SECONDS", 30)
 KIMP_VENUE_DEADLINE_SECONDS = _env.count("KIMP_VENUE_DEADLINE_SECONDS", 10)
 KIMP_EGRESS = _env.text("KIMP_EGRESS")
 KIMP_CLOCK_LIMIT_SECONDS = _env.count("KIMP_CLOCK_LIMIT_SECONDS", 5)
-KIMP_WORKER_THREADS = _env.count("KIMP_WORKER_THREADS", 4)
+KIMP_WORKER_THREADS = _env.count("KIMP_WORKER_THREADS", 32)
 KIMP_SAMPLES_KEPT_DAYS = _env.count("KIMP_SAMPLES_KEPT_DAYS", 30)
 KIMP_MINUTES_KEPT_DAYS = _env.count("KIMP_MINUTES_KEPT_DAYS", 400)
 KIMP_HOURS_KEPT_DAYS = _env.count("KIMP_HOURS_KEPT_DAYS", 3650)

@@ -11,6 +11,8 @@ from kimp.environment import Environment
 from kimp.environment_table import STATEMENT_SECONDS
 
 _LOCK_MILLISECONDS = 3_000
+_CONNECT_SECONDS = 5
+POOLED_ROLES = ("initiator", "finalizer")
 _IDLE_IN_TRANSACTION_MILLISECONDS = (
     5_000  # a stopped process must not keep rows, or a HALT, waiting
 )
@@ -19,9 +21,9 @@ _IDLE_IN_TRANSACTION_MILLISECONDS = (
 def databases(env: Environment, home: Path) -> dict[str, dict[str, Any]]:
     """Return Django's DATABASES; touches no server."""
     config = _outside(env) if env["DATABASE_URL"] else _embedded(env, home)
-    # No pool anywhere: one that is opened before a fork loses tasks (kimp.E001).
-    config["OPTIONS"] = {**config.get("OPTIONS", {}), **_session(env)}
-    return {"default": {**config, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}}
+    config["OPTIONS"] = {**config.get("OPTIONS", {}), **_session(env), **_pool(env)}
+    most_seconds = 0 if "pool" in config["OPTIONS"] else 60
+    return {"default": {**config, "CONN_MAX_AGE": most_seconds, "CONN_HEALTH_CHECKS": True}}
 
 
 def _outside(env: Environment) -> dict[str, Any]:
@@ -35,6 +37,19 @@ def _embedded(env: Environment, home: Path) -> dict[str, Any]:
     return {"ENGINE": "kimp.database", "NAME": "kimp", "OPTIONS": options}
 
 
+def _pool(env: Environment) -> dict[str, Any]:
+    """Let the roles that drive many cycles share a few connections; nobody else forks or threads like that.
+
+    In a process that forks after opening it a pool loses tasks (kimp.E001). After an outage it tries anew
+    whenever one is asked for, instead of at growing intervals of its own.
+    """
+    if env.role not in POOLED_ROLES:
+        return {}
+    most = env.count("KIMP_WORKER_CONNECTIONS", 16)
+    waits = {"timeout": _CONNECT_SECONDS, "reconnect_timeout": _CONNECT_SECONDS}
+    return {"pool": {"min_size": 1, "max_size": most, **waits}}
+
+
 def _session(env: Environment) -> dict[str, Any]:
     seconds = env.count("KIMP_STATEMENT_SECONDS", STATEMENT_SECONDS[env.role])
     limits = {
@@ -45,7 +60,7 @@ def _session(env: Environment) -> dict[str, Any]:
     return {
         "application_name": f"kimp-{env.role}",
         "options": " ".join(f"-c {name}={value}" for name, value in limits.items()),
-        "connect_timeout": 5,
+        "connect_timeout": _CONNECT_SECONDS,
         "keepalives": 1,
         "keepalives_idle": 30,
         "keepalives_interval": 5,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from django.db.backends.postgresql import base as postgresql
 from django.db.utils import OperationalError
 
 from kimp import postgres
+
+_pool_guard = threading.Lock()
 
 
 class DatabaseWrapper(postgresql.DatabaseWrapper):
@@ -33,6 +36,8 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
             if postgres.status(self._home).is_running:
                 raise  # the server is well: no such database, too many connections
         self._ensure_running()
+        with _pool_guard:
+            self.close_pool()  # it knows the server that was
         return super().get_new_connection(self.get_connection_params())
 
     @property
