@@ -15,6 +15,9 @@ from cycles.models import (
     IdempotencyRecord,
     Pause,
     Posting,
+    PremiumHour,
+    PremiumMinute,
+    RollUpMark,
     SeenDeposit,
     SeenOrder,
     SeenWithdrawal,
@@ -23,6 +26,7 @@ from cycles.models import (
 from tests import builders
 from tests.cycles.models.refusing import refused
 from tests.cycles.models.trying import (
+    BUCKET,
     SEEN,
     THEN,
     Try,
@@ -148,6 +152,9 @@ TRIES: list[tuple[str, Try]] = [
     ("desk_is_one", new(Desk, id=2, kind="SIMULATED")),
     ("desk_kind_known", new(Desk, kind=UNKNOWN)),
     ("desk_mode_known", new(Desk, kind="SIMULATED", mode=UNKNOWN)),
+    ("premium_minute_once", new(PremiumMinute, 2, **BUCKET)),
+    ("premium_hour_once", new(PremiumHour, 2, **BUCKET)),
+    ("roll_up_mark_is_one", new(RollUpMark, id=2)),
     ("pause_once", new(Pause, 2, scope="ASSET", key="XRP", reason="r")),
     ("pause_scope_known", new(Pause, scope=UNKNOWN, key="XRP", reason="r")),
     ("step_position_once", step(position=1)),

@@ -40,10 +40,18 @@ from exchanges.models import (
 from tests import builders
 
 THEN = datetime(2024, 12, 3, tzinfo=UTC)
+BUCKET = {
+    "at": THEN,
+    "asset": "XRP",
+    "korea_venue": "upbit",
+    "measure": "locked_edge_bps",
+    "count": 1,
+    **dict.fromkeys(("first", "last", "low", "high", "total"), 1),
+}
 Try = Callable[[Cycle], object]
 
 
-def new(model: type[Model], count: int = 1, **facts: Any) -> Try:
+def new(model: type[Model], count: int = 1, /, **facts: Any) -> Try:
     """Insert a row (`count` times the same); a fact that is callable is asked with the cycle."""
 
     def attempt(row: Cycle) -> None:
