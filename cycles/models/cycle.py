@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from cycles.domain.postings import Holding
 from cycles.domain.states import FINAL
 from cycles.domain.words import CycleKind, CycleStatus, FailureClass, OpeningRule, Plan
 from cycles.models.fields import bps, money, public_code, uuid7
@@ -97,6 +98,8 @@ class Cycle(models.Model):
     acknowledged_at = models.DateTimeField(_("acknowledged"), null=True)
 
     steps: models.Manager[Step]
+    # What it owned when this instance was read, if that was read with it; one under a lock asks anew.
+    held_when_read: tuple[Holding, ...] | None = None
 
     class Meta:
         verbose_name = _("cycle")

@@ -55,6 +55,10 @@ class ExchangeCall(Correlated):
     duration_ms = models.PositiveIntegerField(_("duration, ms"), null=True)
     is_settled = models.BooleanField(_("settled"), default=False)
 
+    send_until = (
+        0.0  # by the monotonic clock of the process that intended it: it sends it until then
+    )
+
     class Meta:
         verbose_name = _("exchange call")
         verbose_name_plural = _("exchange calls")

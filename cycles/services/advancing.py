@@ -16,7 +16,6 @@ from cycles.domain.words import (
     CycleStatus,
     FailureClass,
     Operation,
-    Passage,
     Plan,
     StepKind,
     StepState,
@@ -30,20 +29,23 @@ from cycles.errors import (
     UncoveredError,
     VenueClockError,
 )
-from cycles.models import Cycle, Step
+from cycles.models import Cycle, ExchangeCall, Step
 from cycles.services import (
     closing,
     leasing,
+    notices,
     reacting,
     rebalancing,
     recovering,
     retrying,
+    standing,
     unwinding,
 )
 from cycles.services.correlating import bound
 from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease, lock_for_decision, move
 from cycles.services.reconciling import OPEN, reconcile
+from cycles.services.standing import Standing
 from cycles.services.tracing import span
 from cycles.services.trading import settle_open_order, trade
 from cycles.services.transferring import deposit, settle_accepted, withdraw
@@ -58,6 +60,8 @@ DELAYS: dict[type[CycleError], timedelta] = {  # what passes by itself, or by a 
     VenueClockError: timedelta(seconds=5),
 }
 NOW = timedelta(0)
+
+PASSAGES = (CycleStatus.STARTED, CycleStatus.REBALANCING_IN_PROGRESS)
 
 Handler = Callable[[Lease, Cycle], Progress]
 
@@ -102,9 +106,9 @@ def _drive(lease: Lease, may_go_on: Callable[[], bool]) -> timedelta | None:
 
 def one_unit(lease: Lease) -> Progress:
     """Do the next thing of a cycle; every foreseen error becomes a wait or a failure class."""
-    cycle = Cycle.objects.select_related("policy").get(pk=lease.cycle_id)
+    seen = standing.read(lease.cycle_id)
     try:
-        return _next(lease, cycle)
+        return _next(lease, seen)
     except LeaseLostError:
         raise
     except (HaltedError, DatabaseBusyError, VenueClockError) as error:
@@ -119,20 +123,28 @@ def one_unit(lease: Lease) -> Progress:
         return failed(FailureClass.POLICY_DENIED, str(error), error=type(error).__name__)
 
 
-def _next(lease: Lease, cycle: Cycle) -> Progress:
+def _next(lease: Lease, seen: Standing) -> Progress:
     """Choose the next unit: what is unknown first, then what is unsettled, then the status's own."""
+    cycle = seen.cycle
     if cycle.status == CycleStatus.RETRY_PENDING:
         return _resume(lease, cycle)
-    call = recovering.first_loose_call(cycle)
-    if call is not None and call.outcome in OPEN:
-        return reconcile(call)
-    if call is not None and call.operation == Operation.WITHDRAW:
-        return settle_accepted(lease, call)
+    call = recovering.first_loose_call(cycle) if seen.is_loose else None
     if call is not None:
-        return settle_open_order(lease, call)
+        return _see_to(lease, call)
     if cycle.plan == Plan.UNWIND:
         return unwinding.unwind(lease, cycle, run_step)
+    if cycle.status in PASSAGES:
+        return _run_passage(lease, cycle, seen.step)
     return HANDLERS[CycleStatus(cycle.status)](lease, cycle)
+
+
+def _see_to(lease: Lease, call: ExchangeCall) -> Progress:
+    """Find out what became of a call, or settle what it did."""
+    if call.outcome in OPEN:
+        return reconcile(call)
+    if call.operation == Operation.WITHDRAW:
+        return settle_accepted(lease, call)
+    return settle_open_order(lease, call)
 
 
 def run_step(lease: Lease, cycle: Cycle, step: Step) -> Progress:
@@ -159,24 +171,17 @@ def _resume(lease: Lease, cycle: Cycle) -> Progress:
     return GO_ON
 
 
-def _run_passage(lease: Lease, cycle: Cycle) -> Progress:
+def _run_passage(lease: Lease, cycle: Cycle, step: Step | None) -> Progress:
     """Run the passage's next step; after the last one move on."""
-    passage = Passage.OUTBOUND if cycle.status == CycleStatus.STARTED else Passage.RETURN
-    step = (
-        Step.objects.filter(
-            cycle=cycle, passage=passage, state__in=[StepState.PENDING, StepState.RUNNING]
-        )
-        .order_by("position")
-        .first()
-    )
     if step is not None:
         return run_step(lease, cycle, step)
-    if passage is Passage.OUTBOUND:
+    if cycle.status == CycleStatus.STARTED:
         # Due now and without a lease: the next role takes it.
         _move(
             lease,
             CycleStatus.INITIAL_TRADE_COMPLETED,
             event="outbound_settled",
+            hands_over=True,
             wake_at=leasing.due_now(),
             lease_owner="",
             lease_expires_at=None,
@@ -214,9 +219,15 @@ def _close(lease: Lease, cycle: Cycle) -> Progress:
 
 
 def _move(
-    lease: Lease, target: CycleStatus, *, event: str, reason: str = "", **changes: object
+    lease: Lease,
+    target: CycleStatus,
+    *,
+    event: str,
+    reason: str = "",
+    hands_over: bool = False,
+    **changes: object,
 ) -> None:
-    """Move a leased cycle in a transaction of its own."""
+    """Move a leased cycle in a transaction of its own; one that is handed over is due for another role."""
 
     def work() -> None:
         move(
@@ -227,14 +238,14 @@ def _move(
             reason=reason,
             **changes,
         )
+        if hands_over:
+            notices.tell()
 
     in_transaction(work)
 
 
 HANDLERS: dict[CycleStatus, Handler] = {
-    CycleStatus.STARTED: _run_passage,
     CycleStatus.INITIAL_TRADE_COMPLETED: _await,
     CycleStatus.AWAITING_REBALANCE: rebalancing.rebalance,
-    CycleStatus.REBALANCING_IN_PROGRESS: _run_passage,
     CycleStatus.REBALANCE_TRADE_COMPLETED: _close,
 }

@@ -89,6 +89,8 @@ def _owning_cycle(owner: str, cycle: Cycle | None) -> Cycle | None:
 
 def holdings(cycle: Cycle) -> tuple[Holding, ...]:
     """Give what the cycle owns, by place and asset; nothing that is zero."""
+    if cycle.held_when_read is not None:
+        return cycle.held_when_read
     rows = Account.objects.filter(cycle=cycle).exclude(balance=0).order_by("id")
     return tuple(
         Holding(
@@ -100,8 +102,9 @@ def holdings(cycle: Cycle) -> tuple[Holding, ...]:
 
 def held_by_cycle(cycle: Cycle, venue: str, asset: str) -> Decimal:
     """Give what the cycle can spend of an asset at a venue."""
-    row = Account.objects.filter(cycle=cycle, venue=venue, asset=asset, owner="CYCLE").first()
-    return row.balance if row else Decimal(0)
+    place = (venue, asset, AccountOwner.CYCLE)
+    held = (one for one in holdings(cycle) if (one.venue, one.asset, one.owner) == place)
+    return sum((one.quantity for one in held), Decimal(0))
 
 
 def desk_balance(venue: str, asset: str, owner: AccountOwner = AccountOwner.DESK) -> Decimal:

@@ -6,27 +6,33 @@ which the next worker reads as UNKNOWN and reconciles; nothing is ever sent from
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
-from django.db import IntegrityError
-from django.db.models.functions import Coalesce, Now
+from django.db import DatabaseError, IntegrityError, InterfaceError
+from django.db.models.functions import Now
 
 from cycles.domain.progress import GO_ON, Progress, failed, unprocessed_for, waiting
 from cycles.domain.words import CallOutcome, FailureClass, Mode, Operation, StepState
-from cycles.errors import HaltedError, LeaseLostError, PolicyDeniedError, UncoveredError
+from cycles.errors import (
+    DatabaseBusyError,
+    HaltedError,
+    LeaseLostError,
+    PolicyDeniedError,
+    UncoveredError,
+)
 from cycles.models import Alert, Cycle, Desk, ExchangeCall, Step
-from cycles.services import desk, homing
+from cycles.services import desk, homing, stepping
 from cycles.services.alerting import raise_alert
 from cycles.services.correlating import correlation
 from cycles.services.intents import Intent
-from cycles.services.locking import in_transaction, lock_cycle, persistently, share_mode
-from cycles.services.moving import Lease, lock_for_decision, touch
-from cycles.services.outage import UNREACHABLE
+from cycles.services.locking import lock_cycle, persistently, share_mode
+from cycles.services.moving import Lease
+from cycles.services.outage import UNREACHABLE, spare_connection
+from cycles.services.stepping import Report, Settlement, report_columns
 from cycles.services.tracing import span
 from cycles.services.venue_health import demand_right_clock
 from exchanges import registry
@@ -37,9 +43,7 @@ from exchanges.errors import (
     ThrottledError,
     VenueError,
 )
-from exchanges.values import OrderReport, WithdrawalReport
 
-Report = OrderReport | WithdrawalReport
 Settle = Callable[[Cycle, ExchangeCall], None]
 
 # What a refusal means for the cycle; the retry table goes on from there.
@@ -64,7 +68,7 @@ HOME_GUARD = "call_intended_at_home"
 SEND_WITHIN = timedelta(seconds=5)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Noted:
     """What one call ended in, ready to be written."""
 
@@ -76,12 +80,14 @@ class Noted:
     wait_seconds: int | None = None  # set where the venue certainly did not process it
 
 
-def send_before() -> datetime:
-    """Give the instant after which a request that is about to be intended is not sent any more.
+def send_before(call: ExchangeCall) -> datetime:
+    """Give the instant after which an intended request is not sent any more.
 
-    A worker that sleeps between intent and call may wake when its call has been judged absent.
+    A worker that sleeps between intent and call may wake when its call has been judged absent, or
+    when its lease is over.
     """
-    return registry.utc_now() + SEND_WITHIN
+    left = timedelta(seconds=call.send_until - time.monotonic())
+    return registry.utc_now() + min(SEND_WITHIN, left)
 
 
 def intend(lease: Lease, step: Step, intent: Intent) -> ExchangeCall:
@@ -92,29 +98,23 @@ def intend(lease: Lease, step: Step, intent: Intent) -> ExchangeCall:
     database does not vouch for a withdrawal's destination. A restored database halts the desk.
     """
     _demand_callable(step.venue, intent.operation)
-
-    def work() -> ExchangeCall:
-        refuse_if_halted()
-        cycle = lock_for_decision(lease)
-        call = _written(lease, step, intent)
-        Step.objects.filter(pk=step.pk).update(
-            attempt=step.attempt + 1,
-            state=StepState.RUNNING,
-            started_at=Coalesce("started_at", Now()),
-            **_first_price(intent.reference_price),
-        )
-        touch(cycle)
-        return call
-
+    call = _unwritten(lease, step, intent)
+    began = time.monotonic()
     try:
-        call = in_transaction(work)
-        step.refresh_from_db()
+        told = stepping.intend_together(_intent_row(lease, call, intent))
     except UNREACHABLE:
         _disown(lease, intent.client_order_id)
         raise
     except IntegrityError as error:
         raise _refused_by_guard(error) from None
-    call.step = step
+    if told.verdict == stepping.HALTED:
+        raise _halted(told.detail)
+    if told.verdict == stepping.LOST:
+        raise LeaseLostError(f"the lease {lease.fence} has been taken over")
+    step.attempt, step.state = call.attempt, StepState.RUNNING
+    step.started_at, step.reference_price = told.started_at, told.reference_price
+    call.pk = told.call_id
+    call.send_until = began + (told.lease_left or timedelta()).total_seconds()
     del call.intended_at  # the database's; read from there if anyone asks
     return call
 
@@ -132,22 +132,43 @@ def _refused_by_guard(error: IntegrityError) -> Exception:
     )
 
 
-def _written(lease: Lease, step: Step, intent: Intent) -> ExchangeCall:
-    """Write the journal's row of a request that is about to be sent."""
-    return ExchangeCall.objects.create(
+def _unwritten(lease: Lease, step: Step, intent: Intent) -> ExchangeCall:
+    """Make the journal's row of a request that is about to be sent."""
+    return ExchangeCall(
         cycle_id=lease.cycle_id,
         step=step,
         operation=intent.operation,
         venue=step.venue,
         attempt=step.attempt + 1,
         client_order_id=intent.client_order_id,
+        outcome=CallOutcome.INTENDED,
         fence=lease.fence,
         fingerprint=intent.fingerprint(step.venue),
         request=intent.payload,
         destination=intent.destination,
-        intended_at=Now(),
         **correlation(),
     )
+
+
+def _intent_row(lease: Lease, call: ExchangeCall, intent: Intent) -> stepping.Row:
+    """Give what the statement needs to write an intent."""
+    return {
+        "cycle": lease.cycle_id,
+        "owner": lease.owner,
+        "fence": lease.fence,
+        "step": call.step_id,
+        "operation": call.operation,
+        "venue": call.venue,
+        "attempt": call.attempt,
+        "client_order_id": call.client_order_id,
+        "fingerprint": call.fingerprint,
+        "request": call.request,
+        "destination": call.destination_id,
+        "price": intent.reference_price,
+        "request_id": call.request_id,
+        "session_id": call.session_id,
+        "trace_id": call.trace_id,
+    }
 
 
 def _demand_callable(venue: str, operation: Operation) -> None:
@@ -174,17 +195,16 @@ def _disown(lease: Lease, client_order_id: str) -> None:
     )
 
 
-def _first_price(price: Decimal | None) -> dict[str, Coalesce]:
-    """Give the column that keeps the price a step began at, if there is one."""
-    return {} if price is None else {"reference_price": Coalesce("reference_price", price)}
-
-
 def refuse_if_halted() -> None:
     """Hold the mode as it is for this transaction; raise HaltedError when it is HALT."""
     share_mode()
     row = Desk.objects.filter(pk=1).first()
     if row is not None and row.mode == Mode.HALT:
-        raise HaltedError(f"the desk is halted: {row.mode_reason or 'no reason given'}")
+        raise _halted(row.mode_reason)
+
+
+def _halted(reason: str) -> HaltedError:
+    return HaltedError(f"the desk is halted: {reason or 'no reason given'}")
 
 
 def called(call: ExchangeCall, send: Callable[[], Report | None]) -> Noted:
@@ -198,6 +218,7 @@ def called(call: ExchangeCall, send: Callable[[], Report | None]) -> Noted:
         venue=call.venue,
         client_order_id=call.client_order_id,
     ):
+        spare_connection()
         objection = _objection(call)
         if objection:
             return Noted(outcome=CallOutcome.NOT_SENT, error=objection)
@@ -205,17 +226,11 @@ def called(call: ExchangeCall, send: Callable[[], Report | None]) -> Noted:
 
 
 def _objection(call: ExchangeCall) -> str:
-    """Say why a call is not sent any more; nothing while its intent and its lease stand."""
-    ours = ExchangeCall.objects.filter(
-        pk=call.pk,
-        outcome=CallOutcome.INTENDED,
-        cycle__fence=call.fence,
-        cycle__lease_expires_at__gt=Now(),
-    )
-    try:
-        return "" if ours.exists() else "the lease ran out before it was sent"
-    except UNREACHABLE:
-        return "the database went away before it was sent"
+    """Say why a call is not sent any more; nothing while the lease that its intent was written under stands.
+
+    By the time left then: an older lease is nobody else's before that has passed, whatever clocks say.
+    """
+    return "" if time.monotonic() < call.send_until else "the lease ran out before it was sent"
 
 
 def _classified(send: Callable[[], Report | None]) -> Noted:
@@ -266,14 +281,25 @@ def write_outcome(call: ExchangeCall, noted: Noted) -> bool:
     return bool(open_call.update(**changes))
 
 
-def report_columns(report: Report) -> dict[str, Any]:
-    """Give the columns a report fills; addresses stay out of the journal."""
-    fields = dataclasses.asdict(report)
-    fields.pop("address", None)
-    if isinstance(report, OrderReport):
-        fields["market"] = report.market.code
-        return {"report": fields, "venue_order_id": report.venue_order_id}
-    return {"report": fields, "venue_order_id": report.venue_withdrawal_id}
+def book(lease: Lease, call: ExchangeCall, noted: Noted, settlement: Settlement) -> bool:
+    """Commit an accepted call's outcome with all that it brought about, by one statement.
+
+    False, and nothing is written, when the lease, the cycle or the call is not as it was seen, or the
+    database cannot say: `note` goes about it more slowly.
+    """
+    whole = replace(
+        settlement,
+        owner=lease.owner,
+        fence=lease.fence,
+        is_noted=True,
+        duration_ms=noted.duration_ms or None,
+    )
+    try:
+        is_booked = bool(stepping.settle_together(whole))
+    except (DatabaseError, InterfaceError, DatabaseBusyError):
+        return False
+    call.is_settled = is_booked
+    return is_booked
 
 
 def note(lease: Lease, call: ExchangeCall, noted: Noted, settle: Settle | None = None) -> None:

@@ -1,4 +1,4 @@
-"""A fixed crew of threads: each keeps its connections, and none can keep its process from ending."""
+"""A fixed crew of threads: each keeps its adapters, and none can keep its process from ending."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Callable
 from queue import SimpleQueue
 
 from django.db import connection
+
+from cycles.services.outage import spare_connection
 
 Job = Callable[[], None]
 
@@ -44,4 +46,5 @@ class Crew:
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             job()
+            spare_connection()
         connection.close()

@@ -10,7 +10,7 @@ from cycles.domain.recovery import OptionKind, cheapest_safe
 from cycles.domain.words import CycleStatus, Plan
 from cycles.errors import CycleError
 from cycles.models import Alert, Cycle, Transition
-from cycles.services import quoting, recovering
+from cycles.services import notices, quoting, recovering
 from cycles.services.alerting import raise_alert
 from cycles.services.locking import in_transaction, lock_cycle
 from cycles.services.moving import move
@@ -91,6 +91,7 @@ def _recover(cycle: Cycle) -> bool:
             next_retry_at=Now(),
             wake_at=Now(),
         )
+        notices.tell()
         return True
 
     try:

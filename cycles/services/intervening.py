@@ -21,7 +21,7 @@ from cycles.errors import (
     UnresolvedCallError,
 )
 from cycles.models import Cycle, Intervention, Step
-from cycles.services import recovering
+from cycles.services import notices, recovering
 from cycles.services.correlating import correlation
 from cycles.services.locking import in_transaction
 from cycles.services.moving import lock_for_operator, move, touch
@@ -137,6 +137,7 @@ def _revive(
             next_retry_at=Now(),
             wake_at=Now(),
         )
+        notices.tell()
         return made
 
     return in_transaction(work)

@@ -6,17 +6,20 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-from django.db.models import Case, F, Q, QuerySet, When
+import msgspec
+from django.db import connection, transaction
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from cycles import conf
 from cycles.domain.words import Role
 from cycles.models import Cycle
 from cycles.models.cycle import DUE_OUTBOUND, DUE_RETURN
-from cycles.services.locking import locked
+from cycles.services.committing import Group
+from cycles.services.locking import in_transaction, locked
 from cycles.services.moving import Lease
 
 DUE = {Role.INITIATOR: DUE_OUTBOUND, Role.FINALIZER: DUE_RETURN}
@@ -106,16 +109,28 @@ def release(lease: Lease, *, wake_in: timedelta | None) -> bool:
     (`waking.wake`) stays due: a claimed cycle was due before its lease began. Where the lease was renewed
     since, its own wake-up finds what it was woken for.
     """
-    changes: dict[str, object] = {"lease_owner": "", "lease_expires_at": None}
-    if wake_in is not None:
-        leased_at = F("lease_expires_at") - timedelta(seconds=conf.lease_seconds())
-        was_woken = When(wake_at__gt=leased_at, then=F("wake_at"))
-        changes["wake_at"] = Case(was_woken, default=Now() + wake_in)
-    return bool(
-        Cycle.objects.filter(pk=lease.cycle_id, lease_owner=lease.owner, fence=lease.fence).update(
-            **changes
-        )
+    row = {"cycle": lease.cycle_id, "owner": lease.owner, "fence": lease.fence}
+    return _release_together(
+        row | {"wake_in": None if wake_in is None else wake_in.total_seconds()}
     )
+
+
+def _write_releases(rows: Sequence[dict[str, Any]]) -> list[bool | None]:
+    """Hand cycles back in one transaction; None of one among others that was not: it may be locked."""
+    text = msgspec.json.encode(rows).decode()
+    is_alone = len(rows) == 1
+
+    def work() -> set[UUID]:
+        with connection.cursor() as cursor:
+            cursor.execute(RELEASE, [text, conf.lease_seconds(), is_alone])
+            return {row[0] for row in cursor.fetchall()}
+
+    released = in_transaction(work)
+    return [True if row["cycle"] in released else False if is_alone else None for row in rows]
+
+
+RELEASE = "SELECT kimp_release_v1(%s::jsonb, %s, %s)"
+_release_together: Group[dict[str, Any], bool] = Group(_write_releases)
 
 
 def due_now() -> Now:

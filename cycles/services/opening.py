@@ -26,7 +26,7 @@ from cycles.domain.words import (
 )
 from cycles.errors import InsufficientFundsError, InvalidInputError, PolicyDeniedError
 from cycles.models import Cycle, PolicyVersion
-from cycles.services import booking, desk, quoting, valuing, venue_health
+from cycles.services import booking, desk, notices, quoting, valuing, venue_health
 from cycles.services.intervening import Actor, intervene
 from cycles.services.locking import in_transaction, lock_desk_account, share_mode
 from cycles.services.moving import write_transition
@@ -197,7 +197,8 @@ def _own(cycle: Cycle, venue: str, asset: str, quantity: Decimal) -> None:
 
 
 def _write_birth(cycle: Cycle, actor: str, reason: str) -> None:
-    """Write the first transition; the row itself is at version 1."""
+    """Write the first transition; the row itself is at version 1, and due."""
+    notices.tell()
     write_transition(cycle, "", cycle.status, event="opened", actor=actor, reason=reason)
     cycle.refresh_from_db()
 

@@ -17,6 +17,15 @@ LONGEST_PAUSE = timedelta(seconds=10)
 JITTER = random.SystemRandom()
 
 
+def spare_connection() -> None:
+    """Give this thread's connection back to the pool while the thread waits for something else.
+
+    A worker drives many more cycles than it has connections. Without a pool each thread keeps its own.
+    """
+    if connection.settings_dict["OPTIONS"].get("pool") and not connection.in_atomic_block:
+        connection.close()
+
+
 class Outage:
     """What the threads of one process know of their database."""
 

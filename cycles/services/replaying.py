@@ -18,7 +18,7 @@ from cycles.domain.words import CallOutcome, Operation, StepKind, StepState
 from cycles.errors import CycleError
 from cycles.models import Cycle, ExchangeCall, Step
 from cycles.services import booking, replanning
-from cycles.services.calling import Noted, report_columns, write_outcome
+from cycles.services.calling import Noted, write_outcome
 from cycles.services.correlating import correlation
 from cycles.services.intents import Intent
 from cycles.services.recalling import History, Trace
@@ -32,6 +32,7 @@ from cycles.services.settling import (
     settle_returned,
     settle_sent,
 )
+from cycles.services.stepping import report_columns
 from cycles.services.transferring import live_withdrawal
 from exchanges import reference
 from exchanges.errors import StaleReferenceError

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
-from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 
 from cycles.domain import postings
 from cycles.domain.money import ZERO
-from cycles.domain.postings import Line
+from cycles.domain.postings import Holding, Line
 from cycles.domain.words import AccountOwner, PostingKind, StepState
-from cycles.errors import UncoveredError
-from cycles.models import Alert, Cycle, ExchangeCall, Fill, Step
-from cycles.services import booking
+from cycles.errors import StaleVersionError, UncoveredError
+from cycles.models import Alert, Cycle, ExchangeCall, Step
+from cycles.services import booking, stepping
 from cycles.services.alerting import raise_alert
-from cycles.services.calling import report_columns
 from cycles.services.locking import lock_desk_account
 from cycles.services.moving import touch
+from cycles.services.stepping import Settlement, report_columns
 from exchanges.values import (
     DepositReport,
     Market,
@@ -29,39 +29,97 @@ from exchanges.values import (
 )
 
 
-def settle_order(cycle: Cycle, call: ExchangeCall, report: OrderReport) -> None:
-    """Settle a final order: its fills, their posting, the step's totals. Twice is once."""
-    if call.is_settled:
-        return
-    lines = postings.fill_lines(call.venue, report.market, report.side, report.fills)
-    lines = _covered(cycle, call, lines)
-    Fill.objects.bulk_create([_fill(cycle, call, report, n) for n in range(len(report.fills))])
-    booking.post(
-        f"order:{call.client_order_id}", PostingKind.FILL, lines, cycle=cycle, step=call.step
-    )
+def order_settlement(
+    cycle: Cycle, call: ExchangeCall, report: OrderReport, *, is_step_done: bool = False
+) -> Settlement:
+    """Give what a final order did: its fills, their posting, the step's totals."""
     given, got = _totals(report)
-    Step.objects.filter(pk=call.step_id).update(
-        quantity_in=F("quantity_in") + given, quantity_out=F("quantity_out") + got
+    return Settlement(
+        cycle_id=cycle.pk,
+        step_id=call.step_id,
+        call_id=call.pk,
+        report=report,
+        key=f"order:{call.client_order_id}",
+        kind=PostingKind.FILL,
+        lines=postings.fill_lines(call.venue, report.market, report.side, report.fills),
+        given=given,
+        got=got,
+        is_added=True,
+        is_step_done=is_step_done,
     )
-    _mark_settled(call, report)
-    touch(cycle)
 
 
-def _covered(cycle: Cycle, call: ExchangeCall, lines: list[Line]) -> list[Line]:
+def sent_settlement(cycle: Cycle, call: ExchangeCall, report: WithdrawalReport) -> Settlement:
+    """Give what an accepted withdrawal did: the quantity is in flight, the fee is spent."""
+    return Settlement(
+        cycle_id=cycle.pk,
+        step_id=call.step_id,
+        call_id=call.pk,
+        report=report,
+        key=f"sent:{call.client_order_id}",
+        kind=PostingKind.SENT,
+        lines=postings.sent_lines(
+            call.venue,
+            call.step.to_venue,
+            call.step.asset,
+            quantity=report.quantity,
+            network_fee=report.network_fee,
+        ),
+        given=report.quantity + report.network_fee,
+        got=report.quantity,
+        is_added=False,
+    )
+
+
+def is_covered(settlement: Settlement, held: Sequence[Holding]) -> bool:
+    """Say whether what the cycle owns pays for all that a settlement takes."""
+    return not any(line.quantity + _own(held, line) < 0 for line in _own_lines(settlement.lines))
+
+
+def left_after(settlement: Settlement, held: Sequence[Holding], venue: str, asset: str) -> Decimal:
+    """Give what the cycle can spend of an asset at a venue once a settlement stands."""
+    mine = Line(venue, asset, AccountOwner.CYCLE, ZERO)
+    moved = (line.quantity for line in settlement.lines if replace(line, quantity=ZERO) == mine)
+    return _own(held, mine) + sum(moved, ZERO)
+
+
+def _own_lines(lines: Sequence[Line]) -> list[Line]:
+    return [line for line in lines if line.owner is AccountOwner.CYCLE]
+
+
+def _own(held: Sequence[Holding], line: Line) -> Decimal:
+    """Give what the cycle can spend where a line lies."""
+    place = (line.venue, line.asset, AccountOwner.CYCLE)
+    return sum((one.quantity for one in held if (one.venue, one.asset, one.owner) == place), ZERO)
+
+
+def settle_order(cycle: Cycle, call: ExchangeCall, report: OrderReport) -> None:
+    """Settle a final order whose outcome stands. Twice is once."""
+    if not call.is_settled:
+        _book(cycle, call, order_settlement(cycle, call, report))
+
+
+def _book(cycle: Cycle, call: ExchangeCall, settlement: Settlement) -> None:
+    """Book a settlement under the cycle's lock; what the cycle cannot pay the desk does."""
+    lines = _covered(cycle, call, settlement.lines)
+    (version,) = stepping.settle([replace(settlement, lines=lines)])
+    if not version:
+        raise StaleVersionError(seen=cycle.version, found=None)
+    cycle.version = version
+    _forget_report(call)
+
+
+def _covered(cycle: Cycle, call: ExchangeCall, lines: Sequence[Line]) -> Sequence[Line]:
     """Let the desk pay what the venue took beyond what the cycle has there, and tell people.
 
     A fee in a third asset, or one that has risen: the venue took it from the desk's own balance, or what
     the desk keeps there as dust. Raises UncoveredError, before anything is written, when neither suffices.
     """
-    held = {
-        (one.venue, one.asset): one.quantity
-        for one in booking.holdings(cycle)
-        if one.owner is AccountOwner.CYCLE
-    }
+    held = booking.holdings(cycle)
     short: list[Line] = []
-    for line in lines:
-        left = held.get((line.venue, line.asset), ZERO) + line.quantity
-        if line.owner is AccountOwner.CYCLE and left < 0:
+    for line in _own_lines(lines):
+        left = _own(held, line) + line.quantity
+        if left < 0:
             short += _from_the_desk(call, line, -left)
     if not short:
         return lines
@@ -94,25 +152,6 @@ def _from_the_desk(call: ExchangeCall, line: Line, missing: Decimal) -> list[Lin
     return lines
 
 
-def _fill(cycle: Cycle, call: ExchangeCall, report: OrderReport, index: int) -> Fill:
-    """Make the row of one execution."""
-    fill = report.fills[index]
-    return Fill(
-        cycle=cycle,
-        call=call,
-        venue=report.venue,
-        market=report.market.code,
-        side=report.side.value,
-        venue_fill_id=fill.venue_fill_id,
-        price=fill.price,
-        quantity=fill.quantity,
-        notional=fill.notional,
-        fee=fill.fee,
-        fee_asset=fill.fee_asset,
-        at=fill.at,
-    )
-
-
 def _totals(report: OrderReport) -> tuple[Decimal, Decimal]:
     """Give what an order took and what it yielded, fees in either asset counted in."""
     base = sum((fill.quantity for fill in report.fills), Decimal(0))
@@ -129,6 +168,11 @@ def _totals(report: OrderReport) -> tuple[Decimal, Decimal]:
 def _mark_settled(call: ExchangeCall, report: OrderReport | WithdrawalReport) -> None:
     """Write the report a call was settled by."""
     ExchangeCall.objects.filter(pk=call.pk).update(is_settled=True, **report_columns(report))
+    _forget_report(call)
+
+
+def _forget_report(call: ExchangeCall) -> None:
+    """Mark a call settled that has another report now than was read."""
     call.is_settled = True
     for name in ("report", "venue_order_id"):
         # Read again as the database keeps them, if anyone asks. Gone already in a second run of a
@@ -144,22 +188,7 @@ def settle_sent(cycle: Cycle, call: ExchangeCall, report: WithdrawalReport) -> N
         _mark_settled(call, report)
         touch(cycle)
         return
-    lines = postings.sent_lines(
-        call.venue,
-        call.step.to_venue,
-        call.step.asset,
-        quantity=report.quantity,
-        network_fee=report.network_fee,
-    )
-    lines = _covered(cycle, call, lines)
-    booking.post(
-        f"sent:{call.client_order_id}", PostingKind.SENT, lines, cycle=cycle, step=call.step
-    )
-    Step.objects.filter(pk=call.step_id).update(
-        quantity_in=report.quantity + report.network_fee, quantity_out=report.quantity
-    )
-    _mark_settled(call, report)
-    touch(cycle)
+    _book(cycle, call, sent_settlement(cycle, call, report))
 
 
 def settle_left(cycle: Cycle, call: ExchangeCall, report: WithdrawalReport) -> None:
@@ -179,7 +208,7 @@ def settle_left(cycle: Cycle, call: ExchangeCall, report: WithdrawalReport) -> N
                 ),
             ]
         )
-        lines = _covered(cycle, call, lines)
+        lines = list(_covered(cycle, call, lines))
         booking.post(
             f"left:{call.client_order_id}", PostingKind.SENT, lines, cycle=cycle, step=call.step
         )

@@ -14,14 +14,22 @@ from cycles.domain.depth import walk_notional
 from cycles.domain.money import ratio_bps
 from cycles.domain.plan import buy_order, client_order_id, sell_order
 from cycles.domain.progress import GO_ON, Progress, failed, not_asked, waiting
-from cycles.domain.words import CallOutcome, FailureClass, Operation, StepKind
+from cycles.domain.words import CallOutcome, FailureClass, Operation, StepKind, StepState
 from cycles.models import Alert, Cycle, ExchangeCall, Step
 from cycles.services import believing, booking, calling, seeing
 from cycles.services.alerting import raise_alert
+from cycles.services.calling import Noted
 from cycles.services.intents import Intent, order_intent
 from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease, lock_for_decision
-from cycles.services.settling import finish_step, market_of, settle_order
+from cycles.services.settling import (
+    finish_step,
+    is_covered,
+    left_after,
+    market_of,
+    order_settlement,
+    settle_order,
+)
 from exchanges import reference, registry
 from exchanges.errors import VenueError
 from exchanges.port import Venue
@@ -154,13 +162,7 @@ def _buy(lease: Lease, cycle: Cycle, step: Step, book: Book, rules: MarketRules)
         return _end(lease, step, begun=begun)
     if is_worn_out:
         return failed(FailureClass.SLIPPAGE_LIMIT, f"{step.asset} does not fill at {step.venue}")
-    return _send(
-        lease,
-        step,
-        request,
-        book,
-        is_spent=lambda: not order(booking.held_by_cycle(cycle, step.venue, step.quote)),
-    )
+    return _send(lease, cycle, step, request, book, is_spent=lambda left: not order(left))
 
 
 def _slippage_left(cycle: Cycle, step: Step, book: Book) -> Decimal:
@@ -204,13 +206,7 @@ def _sell(lease: Lease, cycle: Cycle, step: Step, book: Book, rules: MarketRules
         return failed(FailureClass.SLIPPAGE_LIMIT, f"{step.asset} does not sell at {step.venue}")
     if width == 3:
         _warn_widening(cycle, step)
-    return _send(
-        lease,
-        step,
-        request,
-        book,
-        is_spent=lambda: not order(booking.held_by_cycle(cycle, step.venue, step.asset)),
-    )
+    return _send(lease, cycle, step, request, book, is_spent=lambda left: not order(left))
 
 
 def _warn_widening(cycle: Cycle, step: Step) -> None:
@@ -229,28 +225,65 @@ def _next_id(cycle: Cycle, step: Step) -> str:
 
 
 def _send(
-    lease: Lease, step: Step, request: OrderRequest, book: Book, *, is_spent: Callable[[], bool]
+    lease: Lease,
+    cycle: Cycle,
+    step: Step,
+    request: OrderRequest,
+    book: Book,
+    *,
+    is_spent: Callable[[Decimal], bool],
 ) -> Progress:
     """Intend, send once, note; settle at once where the venue's answer is final.
 
-    With its last fill the step ends in the same commit: when nothing worth another order is left.
+    With its last fill the step ends in the same commit: when what is left is not worth another order.
     """
     top = book.asks if step.kind == StepKind.BUY else book.bids
-    request = replace(request, send_before=calling.send_before())
     call = calling.intend(lease, step, order_intent(request, reference_price=top[0].price))
+    request = replace(request, send_before=calling.send_before(call))
     noted = calling.called(call, lambda: registry.venue(step.venue).place_order(request))
-
-    def settle(cycle: Cycle, written: ExchangeCall) -> None:
-        report = noted.report
-        if isinstance(report, OrderReport) and report.is_final:
-            settle_order(cycle, written, report)
-            if report.executed_quantity and is_spent():
-                finish_step(cycle, step)
-
-    calling.note(lease, call, noted, settle)
+    report = noted.report
+    if isinstance(report, OrderReport) and report.is_final:
+        _settle(lease, cycle, call, noted, report, is_spent)
+    else:
+        calling.note(lease, call, noted)
     if noted.outcome == CallOutcome.DONE and not call.is_settled:
         return GO_ON
     return calling.after(noted, call, f"{step.kind} of {step.asset} at {step.venue}")
+
+
+def _settle(
+    lease: Lease,
+    cycle: Cycle,
+    call: ExchangeCall,
+    noted: Noted,
+    report: OrderReport,
+    is_spent: Callable[[Decimal], bool],
+) -> None:
+    """Settle a final order by what the cycle was seen to own; under its lock where that does not do."""
+    given = _spent_asset(call.step)
+    settlement = order_settlement(cycle, call, report)
+    held = booking.holdings(cycle)
+    if is_covered(settlement, held):
+        left = left_after(settlement, held, call.venue, given)
+        is_done = bool(report.executed_quantity) and is_spent(left)
+        settlement = replace(settlement, is_step_done=is_done, version=cycle.version + 1)
+        if calling.book(lease, call, noted, settlement):
+            if is_done:
+                call.step.state = StepState.DONE
+            return
+
+    def settle(locked: Cycle, written: ExchangeCall) -> None:
+        settle_order(locked, written, report)
+        left = booking.held_by_cycle(locked, call.venue, given)
+        if report.executed_quantity and is_spent(left):
+            finish_step(locked, call.step)
+
+    calling.note(lease, call, noted, settle)
+
+
+def _spent_asset(step: Step) -> str:
+    """Give what a step gives for what it gets."""
+    return step.quote if step.kind == StepKind.BUY else step.asset
 
 
 def _end(lease: Lease, step: Step, *, begun: bool) -> Progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -15,11 +16,14 @@ from cycles.domain.words import CallOutcome, FailureClass, Operation, StepKind, 
 from cycles.models import Alert, Cycle, ExchangeCall, Step
 from cycles.services import booking, calling, looking, reacting, seeing, travel_rule
 from cycles.services.alerting import raise_alert
+from cycles.services.calling import Noted
 from cycles.services.intents import withdrawal_intent
 from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease, lock_for_decision
 from cycles.services.settling import (
     finish_step,
+    is_covered,
+    sent_settlement,
     settle_credit,
     settle_left,
     settle_returned,
@@ -62,7 +66,7 @@ def live_withdrawal(step: Step) -> ExchangeCall | None:
 
 def withdraw(lease: Lease, cycle: Cycle, step: Step) -> Progress:
     """Send the step's withdrawal, or see how the one that was sent is doing."""
-    call = live_withdrawal(step)
+    call = live_withdrawal(step) if step.attempt else None
     if call is None:
         return _send(lease, cycle, step)
     return _follow(lease, step, call)
@@ -165,16 +169,12 @@ def _request(
         client_withdrawal_id=client_order_id(
             cycle.pk, position=step.position, attempt=step.attempt + 1
         ),
-        send_before=calling.send_before(),
     )
     call = calling.intend(lease, step, withdrawal_intent(request, address))
+    request = replace(request, send_before=calling.send_before(call))
     noted = calling.called(call, lambda: registry.venue(step.venue).withdraw(request))
 
-    def settle(locked: Cycle, written: ExchangeCall) -> None:
-        if isinstance(noted.report, WithdrawalReport):
-            settle_sent(locked, written, noted.report)
-
-    calling.note(lease, call, noted, settle)
+    _note_sent(lease, cycle, call, noted)
     if isinstance(noted.report, WithdrawalReport) and (
         noted.report.status is WithdrawalStatus.FAILED
     ):
@@ -182,6 +182,21 @@ def _request(
     if noted.outcome == CallOutcome.DONE:
         return waiting(poll_delay(), "the withdrawal was sent")
     return calling.after(noted, call, f"withdrawal of {step.asset} from {step.venue}")
+
+
+def _note_sent(lease: Lease, cycle: Cycle, call: ExchangeCall, noted: Noted) -> None:
+    """Note a withdrawal; one that was accepted is settled by what the cycle was seen to own, or under its lock."""
+    report = noted.report
+    if not isinstance(report, WithdrawalReport):
+        calling.note(lease, call, noted)
+        return
+    if report.status is not WithdrawalStatus.FAILED:
+        settlement = replace(sent_settlement(cycle, call, report), version=cycle.version + 1)
+        if is_covered(settlement, booking.holdings(cycle)) and calling.book(
+            lease, call, noted, settlement
+        ):
+            return
+    calling.note(lease, call, noted, lambda locked, written: settle_sent(locked, written, report))
 
 
 def _follow(lease: Lease, step: Step, call: ExchangeCall) -> Progress:

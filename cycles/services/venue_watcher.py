@@ -25,7 +25,7 @@ from cycles.services import looking
 from cycles.services.correlating import bound
 from cycles.services.crew import Crew
 from cycles.services.hearing import Ears, Hints
-from cycles.services.outage import UNREACHABLE, Outage
+from cycles.services.outage import UNREACHABLE, Outage, spare_connection
 from exchanges import registry
 from exchanges.errors import ModeError, VenueError
 
@@ -56,7 +56,9 @@ class VenueWatcher:
             crew = Crew(len(registry.desk_venues()), "watcher")
             try:
                 while not self.stop.is_set():
-                    self.hints.wait(self._turned(crew).total_seconds())
+                    pause = self._turned(crew).total_seconds()
+                    spare_connection()
+                    self.hints.wait(pause)
             finally:
                 with suppress(*UNREACHABLE):
                     self._close_ears()

@@ -23,6 +23,7 @@ from django.db.models.functions import Coalesce, Now
 from cycles.domain.money import BPS
 from cycles.domain.words import CycleStatus, Passage, StepKind, StepState
 from cycles.models import Cycle, Step
+from cycles.services import notices
 from cycles.services.locking import locked
 
 log = structlog.get_logger(__name__)
@@ -38,7 +39,10 @@ def wake(cycles: QuerySet[Cycle]) -> int:
     """
     waits = Q(wake_at__gt=Now()) | (Q(wake_at__isnull=False) & ~Q(lease_owner=""))
     picked = locked(cycles.filter(waits).order_by("pk"))
-    return Cycle.objects.filter(pk__in=picked.values("pk")).update(wake_at=Now())
+    woken = Cycle.objects.filter(pk__in=picked.values("pk")).update(wake_at=Now())
+    if woken:
+        notices.tell()
+    return woken
 
 
 def wake_waiting(korea_venue: str, back_rate: Decimal, *, before: Decimal | None) -> int:
@@ -60,6 +64,7 @@ def wake_waiting(korea_venue: str, back_rate: Decimal, *, before: Decimal | None
         due = waiting.filter(_clears(back_rate)).exclude(_clears(before))
     woken = Cycle.objects.filter(pk__in=due.values("pk")).update(wake_at=Now())
     if woken:
+        notices.tell()
         log.info("rebalance.woken", cycles=woken, venue=korea_venue, krw_per_usdt=str(back_rate))
     return woken
 

@@ -21,16 +21,19 @@ from cycles.services import advancing, leasing, retrying
 from cycles.services.correlating import bound
 from cycles.services.crew import Crew
 from cycles.services.moving import Lease
-from cycles.services.outage import UNREACHABLE, Outage
+from cycles.services.notices import TURN_SECONDS, Listener
+from cycles.services.outage import UNREACHABLE, Outage, spare_connection
 from cycles.services.presence import beat, leave
+from exchanges import recent, registry
 from exchanges.errors import ModeError, StaleReferenceError, VenueError
 
 log = structlog.get_logger(__name__)
 
 LONGEST_NAP_SECONDS = 1.0
 SHORTEST_NAP_SECONDS = 0.02
-BUSY_NAP_SECONDS = 0.1
+BUSY_NAP_SECONDS = 0.02  # then several threads are free, and one claim serves them
 BEAT_SECONDS = 5.0
+REMEMBER_SECONDS = 1  # rules and samples, of the market's time
 STOP_SECONDS = 4.0  # a call may hang for longer; the supervisor kills after 6
 NOW = timedelta(0)
 
@@ -43,9 +46,11 @@ class Worker:
     between: Callable[[], None] | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     owner: str = ""
+    is_napping: bool = False  # nothing was due when it last looked
     outage: Outage = field(default_factory=Outage)  # what this process knows of its database
     _held: dict[UUID, Lease] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
+    _is_wanted: threading.Event = field(default_factory=threading.Event)  # something may be due
 
     def __post_init__(self) -> None:
         """Name this run: the owner of its leases."""
@@ -54,15 +59,21 @@ class Worker:
     def run(self) -> None:
         """Work until `stop` is set; then finish the unit under way and hand the leases back."""
         with bound(session_id=conf.session_id()):
+            recent.remember(conf.scaled(REMEMBER_SECONDS).total_seconds())
+            registry.before_calls(spare_connection)
             keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
             keeper.start()
+            listener = Listener(self._is_wanted.set, self.stop).start()
             crew = Crew(conf.worker_threads(), self.role.value)
             try:
                 self._loop(crew)
             finally:
                 self.stop.set()
                 self._end(crew)
+            recent.remember(0)
+            registry.before_calls(None)
             keeper.join(1.0)
+            listener.join(2 * TURN_SECONDS)
             self._guarded(lambda: leave(self.owner))
             log.info("worker.stopped", role=self.role.value)
 
@@ -80,7 +91,10 @@ class Worker:
             except UNREACHABLE as error:
                 self.outage.tell(error)
                 nap = self.outage.longer_pause().total_seconds()
-            self.stop.wait(nap or SHORTEST_NAP_SECONDS)
+            spare_connection()
+            self.is_napping = nap > SHORTEST_NAP_SECONDS
+            self._is_wanted.wait(nap or SHORTEST_NAP_SECONDS)
+            self._is_wanted.clear()
 
     def _end(self, crew: Crew) -> None:
         """Let the units under way end; what hangs is handed back: the next worker reconciles it."""
@@ -185,6 +199,7 @@ class Worker:
             if now - last_beat >= BEAT_SECONDS:
                 last_beat = now
                 self._guarded(lambda: beat(self.owner, self.role))
+            spare_connection()
             time.sleep(0.2) if self.stop.is_set() else self.stop.wait(0.5)
 
     def _ids(self) -> list[UUID]:

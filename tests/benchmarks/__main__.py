@@ -20,6 +20,8 @@ SIZES: dict[str, dict[str, Any]] = {
     "simulator_http": {"orders": 2000, "rounds": 3},
     "streaming": {"rounds": 100, "repeats": 5},
     "durable": {"cycles": 40, "rounds": 3},
+    "in_flight": {"cycles": 400},
+    "waking": {"cycles": 60, "idle_seconds": 20},
     "growth": {
         "sizes": (10_000, 300_000),
         "future": 50_000,
@@ -37,6 +39,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "simulator_http": {"orders": 100, "rounds": 1},
     "streaming": {"rounds": 3, "repeats": 1},
     "durable": {"cycles": 4, "rounds": 1},
+    "in_flight": {"cycles": 20},
+    "waking": {"cycles": 3, "idle_seconds": 1},
     "growth": {"sizes": (3_000, 12_000), "future": 2_000, "samples": (100, 5_000), "seconds": 1},
     "retention": {"sizes": (3_000, 12_000)},
     "redriving": {"dead": 50, "seconds": 1},

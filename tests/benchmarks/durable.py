@@ -52,7 +52,7 @@ def run(*, cycles: int, rounds: int, shapes: Sequence[Shape] = SHAPES) -> Findin
         actor = Actor(user=builders.person("bench", "administrator"), channel=Channel.COMMAND)
         for _ in range(rounds):
             for shape in shapes:
-                _open(cycles, actor)
+                open_cycles(cycles, actor)
                 found[shape].append(_drive(shape, venues))
                 assert sum(one["cycles"] for one in found[shape][-1]) == cycles
         work = _work(venues)
@@ -65,7 +65,7 @@ def run(*, cycles: int, rounds: int, shapes: Sequence[Shape] = SHAPES) -> Findin
     return Findings(name="durable steps", figures=tuple(figures), work=work | {"cycles": cycles})
 
 
-def _open(cycles: int, actor: Actor) -> None:
+def open_cycles(cycles: int, actor: Actor) -> None:
     """Open cycles by hand on fresh samples."""
     watching.tick(rating.Rates())
     for _ in range(cycles):
@@ -76,7 +76,7 @@ def _open(cycles: int, actor: Actor) -> None:
 
 def _drive(shape: Shape, venues: Venues) -> Results:
     """Let worker processes go at once; all that was opened is driven when they come back."""
-    specs = [{"threads": shape.threads}] * shape.processes
+    specs = [{"module": "tests.benchmarks.driving", "threads": shape.threads}] * shape.processes
     return together("tests.benchmarks.worker", specs, place.child_environment(venues))
 
 

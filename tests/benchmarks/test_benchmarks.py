@@ -12,6 +12,7 @@ from tests.benchmarks import (
     durable,
     feeding,
     growth,
+    in_flight,
     place,
     redriving,
     retention,
@@ -25,9 +26,10 @@ from tests.benchmarks.findings import Figure, Findings, document, median, table,
 from tests.benchmarks.frames import made
 
 ORDERS_A_CYCLE = 4
-MOST_QUERIES_A_CYCLE = 405  # of so many orders
-MOST_QUERIES_AN_ORDER = 40
-MOST_QUERIES_A_STEP = 34
+MOST_QUERIES_A_CYCLE = 252  # of so many orders
+MOST_QUERIES_AN_ORDER = 20
+MOST_QUERIES_A_STEP = 12
+CONNECTIONS_OF_A_WORKER = 18  # 16 pooled, one that listens, one for the rate budget
 MOST_QUERIES_A_TICK = 11
 MOST_STATEMENTS_A_READ = 0.5  # tokens are bought in batches, the more the busier
 MOST_PAGES_MORE = {"claim": 1, "sweep": 4}  # a deeper index, the other partial one: never the table
@@ -66,6 +68,14 @@ def test_a_durable_step_takes_a_counted_number_of_statements() -> None:
     found = durable.run(cycles=2, rounds=1, shapes=shapes)
     assert values(found)["a step's queries"] <= MOST_QUERIES_A_STEP
     assert found.work["synchronous_commit"] == "on"
+
+
+@pytest.mark.processes
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_drives_more_cycles_than_it_has_connections() -> None:
+    flight = in_flight.Flight(processes=1, threads=24, answer_ms=200)
+    found = values(in_flight.run(cycles=24, flights=(flight,)))
+    assert found["connections of them all"] <= CONNECTIONS_OF_A_WORKER < flight.threads
 
 
 @pytest.mark.django_db(transaction=True)

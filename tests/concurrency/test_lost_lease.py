@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -41,8 +42,10 @@ def lose_lease(row: Cycle) -> Lease:
     return claim("other")
 
 
-def intended(lease: Lease) -> ExchangeCall:
-    """Commit an intent under a lease."""
+def intended(lease: Lease, *, lease_left: timedelta | None = None) -> ExchangeCall:
+    """Commit an intent under a lease, which has so much time left."""
+    if lease_left is not None:
+        Cycle.objects.filter(pk=lease.cycle_id).update(lease_expires_at=Now() + lease_left)
     step = Step.objects.filter(cycle_id=lease.cycle_id)[0]
     payload = {"market": "XRP/USDT", "side": "buy", "quantity": "1"}
     intent = Intent(operation=Operation.PLACE_ORDER, payload=payload, client_order_id="k1")
@@ -104,24 +107,34 @@ def test_a_worker_that_lost_its_lease_decides_nothing(decide: Callable[[Lease], 
     assert not ExchangeCall.objects.exists()
 
 
-def test_a_worker_that_wakes_before_sending_sends_nothing() -> None:
+@pytest.mark.parametrize("is_taken_over", [True, False])
+def test_a_worker_that_wakes_with_its_lease_over_sends_nothing(is_taken_over: bool) -> None:
     row = builders.cycle()
     lease = claim("sleeper")
-    call = intended(lease)
-    lose_lease(row)
+    call = intended(lease, lease_left=timedelta(milliseconds=50))
+    sleep_past_the_lease(row)
+    if is_taken_over:
+        claim("other")
     sent: list[bool] = []
     noted = calling.called(call, lambda: sent.append(True))
     assert noted.outcome == CallOutcome.NOT_SENT
     assert sent == []
 
 
-def test_a_worker_whose_lease_ran_out_sends_nothing_though_nobody_took_it_yet() -> None:
-    row = builders.cycle()
-    call = intended(claim("sleeper"))
-    Cycle.objects.filter(pk=row.pk).update(lease_expires_at=Now() - timedelta(seconds=1))
+def test_a_worker_whose_lease_stands_sends() -> None:
+    builders.cycle()
+    call = intended(claim("waker"), lease_left=timedelta(seconds=60))
     sent: list[bool] = []
     calling.called(call, lambda: sent.append(True))
-    assert sent == []
+    assert sent == [True]
+
+
+def sleep_past_the_lease(row: Cycle) -> None:
+    """Wait until the lease has run out by the database's clock."""
+    ends_at = time.monotonic() + SECONDS
+    while not Cycle.objects.filter(pk=row.pk, lease_expires_at__lte=Now()).exists():
+        assert time.monotonic() < ends_at
+        time.sleep(0.01)
 
 
 def test_a_driver_whose_lease_was_lost_ends_quietly() -> None:

@@ -65,6 +65,7 @@ class RunningDesk:
     ports: tuple[int, ...]
     variables: dict[str, str]
     children: dict[str, Child] = field(default_factory=dict)
+    sleepers: dict[str, str] = field(default_factory=dict)
 
     @property
     def control_url(self) -> str:
@@ -86,9 +87,17 @@ class RunningDesk:
         """Name the file of a child's lines."""
         return self.home / f"{name}.log"
 
+    def start_sleeper(self, name: str, place: str) -> None:
+        """Start a child that stops itself at a place (`tests.crashes.sleeping`), and wait until it has."""
+        self.sleepers[name] = place
+        self.start(name)
+        eventually(lambda: self.is_asleep(name))
+
     def command(self, name: str) -> list[str]:
         """Give the command line of a child."""
-        return [sys.executable, "manage.py", *self.words(name.partition("-")[0])]
+        place = self.sleepers.get(name)
+        program = ["-m", "tests.crashes.sleeping", place] if place else ["manage.py"]
+        return [sys.executable, *program, *self.words(name.partition("-")[0])]
 
     def words(self, role: str) -> list[str]:
         """Give the management command of a role, and its options."""
@@ -119,6 +128,11 @@ class RunningDesk:
     def signal(self, name: str, sign: signal.Signals) -> None:
         """Signal one child."""
         self.children[name].send_signal(sign)
+
+    def is_asleep(self, name: str) -> bool:
+        """Say whether a child is stopped."""
+        status = Path(f"/proc/{self.children[name].pid}/stat").read_text("ascii")
+        return status.rpartition(")")[2].split()[0] == "T"
 
     def kill(self, name: str) -> None:
         """End a child as the kernel's out-of-memory killer would."""

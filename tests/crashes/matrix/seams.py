@@ -29,6 +29,7 @@ from exchanges.transport.wire import Request
 ROOMS = ("cycles", "exchanges")
 # They run other people's work: the place is where that work stands.
 CARRIERS = {"in_transaction", "persistently"}
+CARRYING_MODULES = {"committing", "stepping"}
 WRITES = re.compile(r"\b(INSERT INTO|UPDATE|DELETE FROM)\b")
 PROJECT = str(Path(__file__).resolve().parents[3])
 FRAMES = 2  # that name a place: who commits, and for whom
@@ -36,12 +37,16 @@ FRAMES = 2  # that name a place: who commits, and for whom
 
 @dataclass
 class Seams:
-    """Tells every place as it is reached, and dies at one: the `nth` time that `name` is reached."""
+    """Tells every place as it is reached, and dies at one: the `nth` time that `name` is reached.
+
+    Or falls asleep there, by another signal.
+    """
 
     tell: Callable[[str], object]
     name: str = ""
     nth: int = 1
     context: str = ""
+    sign: signal.Signals = signal.SIGKILL
     _seen: Counter[str] = field(default_factory=Counter)
     _is_watching: bool = True
 
@@ -53,8 +58,10 @@ class Seams:
         self._seen[name] += 1
         self.tell(name)
         if name == self.name and self._seen[name] == self.nth:
-            os.kill(os.getpid(), signal.SIGKILL)
-            time.sleep(60)  # a signal to oneself arrives at once, or a moment later
+            os.kill(os.getpid(), self.sign)
+            time.sleep(
+                60 if self.sign is signal.SIGKILL else 0.1
+            )  # it arrives at once, or a moment later
 
     @contextmanager
     def unwatched(self) -> Iterator[None]:
@@ -142,6 +149,7 @@ def _named(frame: FrameType) -> str:
     path = frame.f_code.co_filename.removeprefix(PROJECT + os.sep)
     room, _, rest = path.partition(os.sep)
     function = frame.f_code.co_qualname.replace(".<locals>.", ".")
-    if room not in ROOMS or function in CARRIERS or function.startswith("<"):
+    module = Path(rest).stem
+    if room not in ROOMS or function in CARRIERS or module in CARRYING_MODULES:
         return ""
-    return f"{Path(rest).stem}.{function}"
+    return "" if function.startswith("<") else f"{module}.{function}"

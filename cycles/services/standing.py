@@ -1,0 +1,88 @@
+"""Where a cycle stands, read by one statement: its row, its policy, its next step, what it owns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import connection, models
+
+from cycles.domain.postings import Holding
+from cycles.domain.words import AccountOwner
+from cycles.errors import NotFoundError
+from cycles.models import Cycle, PolicyVersion, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A cycle as one moment saw it. `step` is its passage's next; `is_loose`: a call of it is open or unsettled."""
+
+    cycle: Cycle
+    step: Step | None
+    is_loose: bool
+
+
+def read(cycle_id: UUID) -> Standing:
+    """Read where a cycle stands, without locking it; its `held_when_read` is what it owned then."""
+    with connection.cursor() as cursor:
+        cursor.execute(STATEMENT, [cycle_id])
+        row = cursor.fetchone()
+    if row is None:
+        raise NotFoundError(f"there is no cycle {cycle_id}")
+    return _standing(row)
+
+
+def _standing(row: Sequence[Any]) -> Standing:
+    is_loose, held, *columns = row
+    cycle, columns = _instance(Cycle, columns)
+    cycle.policy, columns = _instance(PolicyVersion, columns)
+    step = None if columns[0] is None else _instance(Step, columns)[0]
+    cycle.held_when_read = tuple(
+        Holding(venue=venue, asset=asset, owner=AccountOwner(owner), quantity=Decimal(balance))
+        for venue, asset, owner, balance in msgspec.json.decode(held or "[]")
+    )
+    return Standing(cycle=cycle, step=step, is_loose=is_loose)
+
+
+def _instance(model: Any, columns: list[Any]) -> tuple[Any, list[Any]]:
+    """Make a model's instance of the first columns; gives the others too."""
+    fields = _fields(model)
+    values = [_value(field, value) for field, value in zip(fields, columns, strict=False)]
+    return model.from_db("default", [field.attname for field in fields], values), columns[
+        len(fields) :
+    ]
+
+
+def _value(field: Any, value: Any) -> Any:
+    """Give a column's value as its field reads it (JSON comes as text)."""
+    convert = getattr(field, "from_db_value", None)
+    return convert(value, None, connection) if convert else value
+
+
+def _fields(model: type[models.Model]) -> Sequence[Any]:
+    return model._meta.concrete_fields  # noqa: SLF001  public, for all its name
+
+
+def _columns(model: type[models.Model], alias: str) -> str:
+    return ", ".join(f"{alias}.{field.column}" for field in _fields(model))
+
+
+# The partial indexes of calls and accounts serve it: statuses stand as literals.
+STATEMENT = f"""
+SELECT EXISTS (SELECT 1 FROM cycles_exchangecall k WHERE k.cycle_id = c.id AND k.outcome IN ('INTENDED', 'UNKNOWN'))
+    OR EXISTS (SELECT 1 FROM cycles_exchangecall k WHERE k.cycle_id = c.id AND k.outcome = 'DONE'
+                  AND NOT k.is_settled AND k.operation IN ('PLACE_ORDER', 'WITHDRAW')),
+    (SELECT json_agg(json_build_array(a.venue, a.asset, a.owner, a.balance::text) ORDER BY a.id)
+       FROM cycles_account a WHERE a.cycle_id = c.id AND a.balance <> 0)::text,
+    {_columns(Cycle, "c")}, {_columns(PolicyVersion, "p")}, {_columns(Step, "s")}
+  FROM cycles_cycle c JOIN cycles_policyversion p ON p.id = c.policy_id
+  LEFT JOIN LATERAL (
+       SELECT * FROM cycles_step n WHERE n.cycle_id = c.id AND n.state IN ('PENDING', 'RUNNING')
+          AND n.passage = CASE c.status WHEN 'STARTED' THEN 'OUTBOUND' ELSE 'RETURN' END
+        ORDER BY n.position LIMIT 1) s ON true
+ WHERE c.id = %s
+"""  # noqa: S608  names of columns only

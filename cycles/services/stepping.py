@@ -1,0 +1,151 @@
+"""A durable step's two statements: intents and outcomes, written for one cycle or for many at once.
+
+The SQL is cycles/sql/durable_step.sql. What many threads of a process want written at one moment shares
+a transaction (`committing`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import connection
+
+from cycles.domain.postings import Line
+from cycles.domain.words import PostingKind
+from cycles.services.committing import Group
+from cycles.services.correlating import correlation
+from cycles.services.locking import MODE_LOCK, in_transaction
+from exchanges.values import OrderReport, WithdrawalReport
+
+Report = OrderReport | WithdrawalReport
+Row = dict[str, Any]
+
+DONE, HALTED, LOST, BUSY = "DONE", "HALTED", "LOST", "BUSY"  # a row's verdicts
+INTEND = "SELECT * FROM kimp_intend_v1(%s, %s::jsonb, %s)"
+SETTLE = "SELECT * FROM kimp_settle_v1(%s::jsonb, %s)"
+
+
+@dataclass(frozen=True, slots=True)
+class Intended:
+    """What became of an intent's row; `lease_left` when it was written."""
+
+    verdict: str
+    detail: str
+    call_id: int | None
+    lease_left: timedelta | None
+    started_at: datetime | None
+    reference_price: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What an accepted request did: to be booked whole, once.
+
+    `given` and `got` are added to the step's totals, or replace them. `owner`, `fence` and `version` name the
+    lease and the cycle as it was seen; without them the caller holds the cycle's lock and has decided.
+    `is_noted`: its outcome is written with it (`duration_ms`); else it stands already.
+    """
+
+    cycle_id: UUID
+    step_id: int
+    call_id: int
+    report: Report
+    key: str
+    kind: PostingKind
+    lines: Sequence[Line]
+    given: Decimal
+    got: Decimal
+    is_added: bool
+    is_step_done: bool = False
+    owner: str | None = None
+    fence: int | None = None
+    version: int | None = None
+    is_noted: bool = False
+    duration_ms: int | None = None
+    ids: dict[str, str] = field(default_factory=correlation)
+
+
+def write_intents(rows: Sequence[Row]) -> list[Intended | None]:
+    """Write intents in one transaction; None of one whose cycle somebody else has locked."""
+    text = msgspec.json.encode(rows).decode()
+
+    def work() -> list[tuple[Any, ...]]:
+        return _ask(INTEND, [MODE_LOCK, text, len(rows) == 1])
+
+    told = {row[0]: Intended(*row[1:]) for row in in_transaction(work)}
+    found = [told[row["cycle"]] for row in rows]
+    return [None if one.verdict == BUSY else one for one in found]
+
+
+def write_settlements(settlements: Sequence[Settlement]) -> list[int]:
+    """Settle in one transaction; gives each cycle's new version, 0 where it was not as it was seen."""
+    return in_transaction(lambda: settle(settlements))
+
+
+def settle(settlements: Sequence[Settlement]) -> list[int]:
+    """Settle in the caller's transaction; gives each cycle's new version, 0 where nothing was written.
+
+    One alone waits for whoever has its cycle locked; of several such a one is left unwritten.
+    """
+    text = msgspec.json.encode([settlement_row(one) for one in settlements]).decode()
+    versions = {row[0]: row[2] for row in _ask(SETTLE, [text, len(settlements) == 1])}
+    return [versions[one.cycle_id] or 0 for one in settlements]
+
+
+intend_together: Group[Row, Intended] = Group(write_intents)
+settle_together: Group[Settlement, int] = Group(write_settlements)
+
+
+def _ask(statement: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return list(cursor.fetchall())
+
+
+def report_columns(report: Report) -> dict[str, Any]:
+    """Give the columns a report fills; addresses stay out of the journal."""
+    fields = asdict(report)
+    fields.pop("address", None)
+    if isinstance(report, OrderReport):
+        fields["market"] = report.market.code
+        return {"report": fields, "venue_order_id": report.venue_order_id}
+    return {"report": fields, "venue_order_id": report.venue_withdrawal_id}
+
+
+def settlement_row(one: Settlement) -> Row:
+    """Give a settlement as the statement reads it."""
+    report = one.report
+    fills: Row = {"fills": []}
+    if isinstance(report, OrderReport):
+        fills = {
+            "venue": report.venue,
+            "market": report.market.code,
+            "side": report.side.value,
+            "fills": report.fills,
+        }
+    return {
+        "cycle": one.cycle_id,
+        "owner": one.owner,
+        "fence": one.fence,
+        "version": one.version,
+        "call": one.call_id,
+        "is_noted": one.is_noted,
+        "duration_ms": one.duration_ms,
+        "step": one.step_id,
+        "given": one.given,
+        "got": one.got,
+        "is_added": one.is_added,
+        "is_step_done": one.is_step_done,
+        "key": one.key,
+        "kind": one.kind,
+        "lines": [line for line in one.lines if line.quantity],
+        **report_columns(report),
+        **fills,
+        **one.ids,
+    }

@@ -1,0 +1,148 @@
+"""Many cycles in flight: one worker process whose venues take their time, and several whose venues answer at once."""
+
+from __future__ import annotations
+
+import resource
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+from cycles.domain.words import Channel, Role
+from cycles.models import ExchangeCall
+from cycles.services import seeding
+from cycles.services.intervening import Actor
+from cycles.services.working import Worker
+from tests import builders
+from tests.benchmarks import durable, place, statements
+from tests.benchmarks.children import together
+from tests.benchmarks.findings import Figure, Findings
+
+LOOK_SECONDS = 0.2  # at how far it is: seldom, it is the measured process that looks
+MODULE = "tests.benchmarks.in_flight"
+PLAIN = "the same statements alone, psycopg, one step at a time"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flight:
+    """How many cycles are in flight in how many processes, and how long the venue takes for a request that changes something."""
+
+    processes: int
+    threads: int
+    answer_ms: int
+    aim: str = ""
+
+    def __str__(self) -> str:
+        return f"processes: {self.processes}, in flight in each: {self.threads}, answers after {self.answer_ms} ms"
+
+
+FLIGHTS = (
+    Flight(processes=1, threads=100, answer_ms=500, aim="0.8"),
+    Flight(processes=2, threads=1, answer_ms=0, aim="0.85"),
+    Flight(processes=2, threads=50, answer_ms=0, aim="1.5"),
+    Flight(processes=4, threads=25, answer_ms=0, aim="1.5"),
+)
+
+
+def run(*, cycles: int, flights: Sequence[Flight] = FLIGHTS) -> Findings:
+    """Drive new cycles through their first two durable steps, a flight after the other."""
+    figures: list[Figure] = []
+    for flight in flights:
+        figures += _fly(flight, cycles)
+    return Findings(name="cycles in flight", figures=tuple(figures), work={"cycles": cycles})
+
+
+def _fly(flight: Flight, cycles: int) -> list[Figure]:
+    """Let workers drive all cycles at once; no coin arrives, so each makes two steps and no more."""
+    with place.desk() as venues:
+        actor = Actor(user=builders.person("bench", "administrator"), channel=Channel.COMMAND)
+        plain = None
+        if not flight.answer_ms:
+            durable.open_cycles(cycles, actor)
+            plain = statements.rate(cycles, clients=flight.processes)
+        venues.tell("/control/clock", {"freeze": True})
+        durable.open_cycles(cycles, actor)
+        before = _steps()
+        if flight.answer_ms:
+            rule = {"action": "delay_ms", "args": {"value": flight.answer_ms}, "method": "POST"}
+            venues.tell("/control/faults", rule | {"times": 0})
+        environment = place.child_environment(venues)
+        environment |= {"KIMP_WORKER_THREADS": str(flight.threads)}
+        specs = [{"module": MODULE, "cycles": cycles}] * flight.processes
+        found = together("tests.benchmarks.worker", specs, environment)
+        steps = _steps() - before
+    assert steps == cycles * durable.STEPS_A_CYCLE, steps
+    return _figures(flight, found, steps, plain)
+
+
+def _steps() -> int:
+    return ExchangeCall.objects.filter(outcome="DONE", is_settled=True).count()
+
+
+def _figures(
+    flight: Flight, found: list[dict[str, Any]], steps: int, plain: float | None
+) -> list[Figure]:
+    """Give the rate beside its reference, and what it took."""
+    if plain is None:
+        reference, value = (
+            "all of them always waiting for the venue",
+            flight.threads * 1000 / flight.answer_ms,
+        )
+    else:
+        reference, value = PLAIN, plain
+    return [
+        Figure(
+            what=f"steps, {flight}", value=steps / max(one["seconds"] for one in found), unit="1/s",
+            reference=reference, reference_value=value, aim=flight.aim,
+        ),
+        Figure(what="CPU of the workers a step", value=sum(one["cpu"] for one in found) * 1000 / steps, unit="ms"),
+        Figure(what="memory of the largest worker", value=max(one["megabytes"] for one in found), unit="MB", aim="300"),
+        Figure(what="connections of them all", value=max(one["connections"] for one in found), unit="count"),
+    ]  # fmt: skip
+
+
+def prepare(spec: dict[str, Any]) -> Callable[[], dict[str, Any]]:
+    """Set a worker up; running it until all cycles wait for the chain is the measured part."""
+    seeding.configure()
+    worker = Worker(Role.INITIATOR)
+
+    def work() -> dict[str, Any]:
+        began, cpu = time.perf_counter(), time.process_time()
+        thread = threading.Thread(target=worker.run)
+        thread.start()
+        connections = _until_all_wait()
+        seconds, used = time.perf_counter() - began, time.process_time() - cpu
+        worker.stop.set()
+        thread.join()
+        megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return {"seconds": seconds, "cpu": used, "megabytes": megabytes, "connections": connections}
+
+    return work
+
+
+def _until_all_wait() -> int:
+    """Wait until every cycle that a worker may take has sent its coins; gives the most connections seen meanwhile."""
+    most = 0
+    while _some_are_left():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'kimp-initiator' "
+                "AND datname = current_database()"
+            )
+            most = max(most, cursor.fetchone()[0])
+        time.sleep(LOOK_SECONDS)
+    return most
+
+
+def _some_are_left() -> bool:
+    """Say whether a cycle that is not the reference's has still to send."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM cycles_cycle c WHERE c.wake_at < now() + interval '1 day' AND NOT EXISTS "
+            "(SELECT 1 FROM cycles_exchangecall k WHERE k.cycle_id = c.id AND k.operation = 'WITHDRAW' AND k.is_settled))"
+        )
+        is_left: bool = cursor.fetchone()[0]
+    return is_left

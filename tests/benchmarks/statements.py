@@ -1,0 +1,119 @@
+"""The statements of a durable step without us: one client after the other sends them, and commits each.
+
+What pgbench would do with identical SQL; a step's settlement names the call that its intent was given.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+from django.db.models.functions import Now
+
+from cycles.domain.plan import client_order_id
+from cycles.domain.words import Role
+from cycles.models import Cycle, ExchangeCall, Step
+from cycles.services import leasing, stepping
+from cycles.services.locking import MODE_LOCK
+from cycles.services.moving import Lease
+from cycles.services.settling import order_settlement
+from exchanges.values import FillReport, Market, OrderReport, OrderStatus, Side
+from tests.benchmarks import place
+from tests.benchmarks.children import together
+
+MODULE = "tests.benchmarks.statements"
+AWAY = timedelta(days=30)
+MARKET = Market("XRP", "USDT")
+CALL = 987654321987654321  # stands for the call's id until the intent has one
+
+
+def rate(cycles: int, *, clients: int) -> float:
+    """Give steps a second of `clients` that each send intent and settlement of new cycles, one at a time."""
+    leases = leasing.claim(Role.INITIATOR, "statements", limit=cycles)
+    assert len(leases) == cycles, len(leases)
+    steps = _first_steps([lease.cycle_id for lease in leases])
+    rows = [_row(lease, steps[lease.cycle_id]) for lease in leases]
+    specs = [
+        {"module": MODULE, "url": place.database_url(), "rows": rows[n::clients]}
+        for n in range(clients)
+    ]
+    found = together("tests.benchmarks.worker", specs, {"DJANGO_SETTINGS_MODULE": "tests.settings"})
+    written = ExchangeCall.objects.filter(cycle__in=steps, is_settled=True, noted_at__lte=Now())
+    assert written.count() == cycles
+    # No worker is to go on with them: what they bought is at no venue.
+    Cycle.objects.filter(pk__in=steps).update(
+        lease_owner="", lease_expires_at=None, wake_at=Now() + AWAY
+    )
+    return cycles / max(float(one["seconds"]) for one in found)
+
+
+def _first_steps(cycles: Sequence[UUID]) -> dict[UUID, Step]:
+    rows = Step.objects.filter(cycle__in=cycles, kind="BUY").select_related("cycle")
+    return {row.cycle_id: row for row in rows}
+
+
+def _row(lease: Lease, step: Step) -> dict[str, Any]:
+    """Give a step's two statements' parameters, as text."""
+    name = client_order_id(lease.cycle_id, position=step.position, attempt=1)
+    intent = {
+        "cycle": lease.cycle_id,
+        "owner": lease.owner,
+        "fence": lease.fence,
+        "step": step.pk,
+        "operation": "PLACE_ORDER",
+        "venue": step.venue,
+        "attempt": 1,
+        "client_order_id": name,
+        "fingerprint": "0" * 64,
+        "request": {"market": MARKET.code, "side": "buy", "quantity": "40", "limit_price": "2.5"},
+        "price": Decimal("2.5"),
+        "request_id": "",
+        "session_id": "0" * 32,
+        "trace_id": "",
+    }
+    call = ExchangeCall(pk=CALL, step=step, venue=step.venue, client_order_id=name)
+    settlement = order_settlement(step.cycle, call, _report(name), is_step_done=True)
+    noted = {"owner": lease.owner, "fence": lease.fence, "is_noted": True, "duration_ms": 1}
+    settled = stepping.settlement_row(settlement) | noted
+    return {"intent": _text([intent]), "settled": _text([settled])}
+
+
+def _report(name: str) -> OrderReport:
+    """Make a venue's answer: filled whole, in one execution."""
+    fill = FillReport(
+        venue_fill_id=name, price=Decimal("2.5"), quantity=Decimal(40), notional=Decimal(100),
+        fee=Decimal("0.04"), fee_asset="XRP", at=datetime.now(UTC),
+    )  # fmt: skip
+    return OrderReport(
+        venue="binance", market=MARKET, side=Side.BUY, client_order_id=name, venue_order_id=name,
+        status=OrderStatus.FILLED, quantity=Decimal(40), executed_quantity=Decimal(40), fills=(fill,),
+        created_at=None,
+    )  # fmt: skip
+
+
+def _text(rows: Sequence[dict[str, Any]]) -> str:
+    return msgspec.json.encode(rows).decode()
+
+
+def prepare(spec: dict[str, Any]) -> Callable[[], dict[str, Any]]:
+    """Connect; sending the statements is the measured part."""
+    line = psycopg.connect(spec["url"], autocommit=True, prepare_threshold=0)
+
+    def work() -> dict[str, Any]:
+        began = time.perf_counter()
+        for row in spec["rows"]:
+            found = line.execute(stepping.INTEND, [MODE_LOCK, row["intent"], True]).fetchone()
+            assert found is not None
+            settled = row["settled"].replace(str(CALL), str(found[3]))
+            line.execute(stepping.SETTLE, [settled, True])
+        seconds = time.perf_counter() - began
+        line.close()
+        return {"seconds": seconds}
+
+    return work

@@ -1,0 +1,101 @@
+"""How soon a cycle that becomes due elsewhere has its next intent committed, and what waiting for that costs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+from cycles.domain.words import Channel
+from cycles.models import ExchangeCall
+from cycles.services import opening, rating, watching
+from cycles.services.intervening import Actor
+from kimp.sockets import free_port
+from tests import builders
+from tests.benchmarks import place
+from tests.benchmarks.children import Child, running
+from tests.benchmarks.findings import Figure, Findings, median
+
+ROLES = ("initiator", "finalizer", "qcluster")
+SETTLE_SECONDS = 5.0
+LONG_SECONDS = 30.0
+
+
+def run(*, cycles: int, idle_seconds: int) -> Findings:
+    """Open cycles one by one beside an idle initiator; then let all roles idle."""
+    with place.desk() as venues:
+        venues.tell("/control/clock", {"freeze": True})
+        actor = Actor(user=builders.person("bench", "administrator"), channel=Channel.COMMAND)
+        environment = place.child_environment(venues)
+        with role("initiator", environment) as initiator:
+            time.sleep(SETTLE_SECONDS)
+            waits = sorted(_wait(actor) for _ in range(cycles))
+            assert initiator.process.poll() is None
+        idle = _idle(environment, idle_seconds)
+    figures = [
+        Figure(what="from a commit elsewhere to the intent seen, p50", value=median(waits) * 1000, unit="ms", aim="5"),
+        Figure(what="the same, p99", value=waits[int(len(waits) * 0.99)] * 1000, unit="ms", aim="25"),
+        *idle,
+    ]  # fmt: skip
+    return Findings(name="waking and idling", figures=tuple(figures), work={"woken": len(waits)})
+
+
+@contextlib.contextmanager
+def role(name: str, environment: dict[str, str]) -> Iterator[Child]:
+    """Run a role of the desk for a block."""
+    told = {"KIMP_ROLE": "worker" if name == "qcluster" else name, "KIMP_PORT": str(free_port())}
+    arguments = ["manage.py", name] + ([] if name == "qcluster" else ["--no-metrics"])
+    with running(arguments, environment | told) as child:
+        yield child
+
+
+def _wait(actor: Actor) -> float:
+    """Open a cycle and wait for its first intent; seconds from our commit to seeing theirs."""
+    time.sleep(random.uniform(0.2, 1.2))
+    watching.tick(rating.Rates())
+    row = opening.open_by_hand(
+        asset="XRP", notional_usdt=Decimal(100), actor=actor, reason="a benchmark"
+    )
+    began = time.perf_counter()
+    calls = ExchangeCall.objects.filter(cycle=row)
+    while not calls.exists():
+        assert time.perf_counter() - began < LONG_SECONDS
+    return time.perf_counter() - began
+
+
+def _idle(environment: dict[str, str], seconds: int) -> list[Figure]:
+    """Let the roles wait for nothing: their CPU together, and the largest of their processes."""
+    with contextlib.ExitStack() as stack:
+        children = [stack.enter_context(role(name, environment)) for name in ROLES]
+        time.sleep(SETTLE_SECONDS)
+        pids = [pid for child in children for pid in _family(child.process.pid)]
+        before = sum(_cpu(pid) for pid in pids)
+        time.sleep(seconds)
+        used = sum(_cpu(pid) for pid in pids) - before
+        largest = max(_megabytes(pid) for pid in pids)
+        assert all(child.process.poll() is None for child in children)
+    told = f"{', '.join(ROLES)}: {len(pids)} processes"
+    return [
+        Figure(what=f"CPU of {told}, nothing due", value=used / seconds * 100, unit="% of a core", aim="5"),
+        Figure(what="memory of the largest of them", value=largest, unit="MB", aim="150"),
+    ]  # fmt: skip
+
+
+def _family(pid: int) -> list[int]:
+    """Give a process and those it has begun."""
+    told = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
+    return [pid, *(one for child in told for one in _family(int(child)))]
+
+
+def _cpu(pid: int) -> float:
+    user, system = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def _megabytes(pid: int) -> float:
+    pages = Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE") / 2**20

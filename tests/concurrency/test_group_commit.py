@@ -1,0 +1,192 @@
+"""What many threads want written at one moment shares a transaction, and nobody pays for another's trouble."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+from django.db import IntegrityError, OperationalError, connection, transaction
+
+from cycles.domain.words import CallOutcome, Operation, Role
+from cycles.models import ExchangeCall, Step
+from cycles.services import calling, leasing, stepping
+from cycles.services.committing import Group
+from cycles.services.intents import Intent
+from cycles.services.locking import lock_cycle, own_mode
+from cycles.services.moving import Lease
+from tests import builders
+from tests.concurrency.meeting import SECONDS, until_somebody_waits
+from tests.desk import eventually
+
+pytestmark = pytest.mark.concurrency
+
+Write = Callable[[Sequence[str]], Sequence[str | None]]
+
+
+class Desk:
+    """A group whose first write waits until it is let go; what comes meanwhile queues."""
+
+    def __init__(self, write: Write) -> None:
+        self.writes: list[list[str]] = []
+        self.may_go = threading.Event()
+        self._write = write
+        self.group: Group[str, str] = Group(self._held)
+
+    def _held(self, rows: Sequence[str]) -> Sequence[str | None]:
+        self.writes.append(list(rows))
+        if len(self.writes) == 1:
+            assert self.may_go.wait(SECONDS)
+        return self._write(rows)
+
+    def bring(self, *rows: str) -> dict[str, Future[str]]:
+        """Bring the first row, then the others while it is written; gives what became of each."""
+        pool = ThreadPoolExecutor(len(rows))
+        tasks = {rows[0]: pool.submit(self.group, rows[0])}
+        eventually(lambda: self.writes == [[rows[0]]])
+        tasks |= {row: pool.submit(self.group, row) for row in rows[1:]}
+        eventually(lambda: len(self.group.waiting) == len(rows) - 1)
+        self.may_go.set()
+        pool.shutdown(wait=True)
+        return tasks
+
+
+def test_what_comes_while_one_is_written_is_written_together() -> None:
+    desk = Desk(lambda rows: [f"{row} stands" for row in rows])
+    told = desk.bring("a", "b", "c", "d")
+    assert [set(rows) for rows in desk.writes] == [{"a"}, {"b", "c", "d"}]
+    assert {row: task.result() for row, task in told.items()} == {
+        row: f"{row} stands" for row in "abcd"
+    }
+
+
+def test_who_comes_alone_is_written_at_once_alone() -> None:
+    group: Group[str, str] = Group(list)
+    assert [group("a"), group("b")] == ["a", "b"]
+
+
+def test_a_row_that_is_refused_takes_no_other_with_it() -> None:
+    def write(rows: Sequence[str]) -> Sequence[str]:
+        if "bad" in rows:
+            raise IntegrityError("refused")
+        return list(rows)
+
+    told = Desk(write).bring("a", "b", "bad", "c")
+    assert [told[row].result() for row in "abc"] == ["a", "b", "c"]
+    assert isinstance(told["bad"].exception(), IntegrityError)
+
+
+def test_a_row_that_is_locked_elsewhere_waits_alone() -> None:
+    desk = Desk(lambda rows: [None if row == "locked" and len(rows) > 1 else row for row in rows])
+    told = desk.bring("a", "b", "locked", "c")
+    assert {row: task.result() for row, task in told.items()} == {
+        row: row for row in ("a", "b", "locked", "c")
+    }
+    assert desk.writes[-1] == ["locked"]
+
+
+def test_when_the_database_goes_away_in_a_write_every_row_of_it_hears_so() -> None:
+    def write(rows: Sequence[str]) -> Sequence[str]:
+        if len(rows) > 1:
+            raise OperationalError("the connection was lost")
+        return list(rows)
+
+    told = Desk(write).bring("a", "b", "c")
+    assert told["a"].result() == "a"
+    assert [type(told[row].exception()) for row in "bc"] == [OperationalError, OperationalError]
+
+
+def intend(lease: Lease) -> ExchangeCall:
+    """Commit the intent of an order of a lease's cycle."""
+    step = Step.objects.filter(cycle_id=lease.cycle_id)[0]
+    intent = Intent(
+        operation=Operation.PLACE_ORDER,
+        payload={"market": "XRP/USDT"},
+        client_order_id=lease.cycle_id.hex,
+    )
+    try:
+        return calling.intend(lease, step, intent)
+    finally:
+        connection.close()
+
+
+def transactions_of_intents() -> int:
+    """Count the transactions that wrote the journal's rows."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(DISTINCT xmin::text) FROM cycles_exchangecall")
+        count: int = cursor.fetchone()[0]
+    return count
+
+
+@pytest.mark.django_db(transaction=True)
+def test_intents_of_many_cycles_share_a_commit() -> None:
+    builders.right_clocks()
+    builders.desk()
+    for _ in range(6):
+        builders.cycle()
+    leases = leasing.claim(Role.INITIATOR, "w", limit=6)
+    with ThreadPoolExecutor(6) as pool:
+        with transaction.atomic():
+            own_mode()  # whoever writes waits here
+            first = pool.submit(intend, leases[0])
+            until_somebody_waits()
+            tasks = [first, *(pool.submit(intend, lease) for lease in leases[1:])]
+            eventually(lambda: len(stepping.intend_together.waiting) == 5)
+        calls = [task.result(SECONDS) for task in tasks]
+    assert {call.cycle_id for call in calls} == {lease.cycle_id for lease in leases}
+    rows = ExchangeCall.objects.in_bulk([call.pk for call in calls])
+    assert [rows[call.pk].cycle_id for call in calls] == [lease.cycle_id for lease in leases]
+    assert {row.outcome for row in rows.values()} == {CallOutcome.INTENDED}
+    assert transactions_of_intents() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_group_does_not_wait_for_a_cycle_that_somebody_has_locked() -> None:
+    builders.right_clocks()
+    builders.desk()
+    rows = [builders.cycle() for _ in range(3)]
+    leases = {lease.cycle_id: lease for lease in leasing.claim(Role.INITIATOR, "w", limit=3)}
+    locked, *others = (row.pk for row in rows)
+
+    def write(ids: Sequence[str]) -> list[str | None]:
+        found = stepping.write_intents(
+            [_row(leases[pk]) for pk in (locked, *others) if str(pk) in ids]
+        )
+        return [one.verdict if one else None for one in found]
+
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        lock_cycle(locked)
+        told = pool.submit(_closing(write), [str(row.pk) for row in rows]).result(SECONDS)
+    assert told == [None, "DONE", "DONE"]
+
+
+def _row(lease: Lease) -> stepping.Row:
+    step = Step.objects.filter(cycle_id=lease.cycle_id)[0]
+    return {
+        "cycle": lease.cycle_id,
+        "owner": lease.owner,
+        "fence": lease.fence,
+        "step": step.pk,
+        "operation": "PLACE_ORDER",
+        "venue": step.venue,
+        "attempt": 1,
+        "client_order_id": lease.cycle_id.hex,
+        "fingerprint": "0" * 64,
+        "request": {},
+        "request_id": "",
+        "session_id": "",
+        "trace_id": "",
+    }
+
+
+def _closing(write: Callable[[Sequence[str]], list[str | None]]) -> Callable[..., list[str | None]]:
+    """Give the thread's connection back after a write."""
+
+    def act(ids: Sequence[str]) -> list[str | None]:
+        try:
+            return write(ids)
+        finally:
+            connection.close()
+
+    return act

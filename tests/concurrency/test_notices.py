@@ -1,0 +1,87 @@
+"""A cycle that comes due wakes whoever sleeps; a notice that gets lost costs a second, no cycle."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection, transaction
+
+from cycles.domain.words import Role
+from cycles.models import Cycle
+from cycles.services import notices, working
+from cycles.services.notices import Listener
+from cycles.services.working import Worker
+from tests import builders
+from tests.desk import eventually
+
+pytestmark = [pytest.mark.concurrency, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def heard() -> Iterator[list[bool]]:
+    """Listen; gives what was heard since it began."""
+    heard: list[bool] = []
+    stop = threading.Event()
+    thread = Listener(lambda: heard.append(True), stop).start()
+    eventually(lambda: heard)  # it begins by hearing what may have been said before
+    heard.clear()
+    yield heard
+    stop.set()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_a_notice_is_heard_once_its_transaction_commits(heard: list[bool]) -> None:
+    with transaction.atomic():
+        notices.tell()
+        notices.tell()
+        assert heard == []
+    eventually(lambda: heard)
+    assert heard == [True]
+
+
+def test_a_notice_of_a_transaction_that_rolls_back_is_never_heard(heard: list[bool]) -> None:
+    with transaction.atomic():
+        notices.tell()
+        transaction.set_rollback(True)
+    notices.tell()
+    eventually(lambda: heard)
+    assert heard == [True]
+
+
+def test_a_listener_that_was_cut_off_listens_again(heard: list[bool]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE query LIKE 'LISTEN%' AND datname = current_database()"
+        )
+    eventually(lambda: heard)  # it hears what may have been said meanwhile
+    heard.clear()
+    notices.tell()
+    eventually(lambda: heard)
+
+
+def test_a_sleeping_worker_is_woken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(working, "LONGEST_NAP_SECONDS", 600.0)
+    builders.right_clocks()
+    builders.desk()
+    worker = Worker(Role.INITIATOR)
+
+    def work() -> None:
+        worker.run()
+        connection.close()
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        eventually(lambda: worker.is_napping)
+        row = builders.cycle()
+        notices.tell()
+        eventually(lambda: Cycle.objects.get(pk=row.pk).fence)
+    finally:
+        worker.stop.set()
+        notices.tell()
+        thread.join(20)
+    assert not thread.is_alive()
