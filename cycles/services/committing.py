@@ -13,7 +13,6 @@ from typing import Generic, TypeVar
 
 from django.db import DatabaseError
 
-from cycles.errors import DatabaseBusyError
 from cycles.services.outage import UNREACHABLE, spare_connection
 
 Row = TypeVar("Row")
@@ -31,6 +30,11 @@ class _Waiting(Generic[Row, Told]):
     is_done: threading.Event = field(default_factory=threading.Event)
     told: Told | None = None
     error: BaseException | None = None
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Say whether the database refused one of the rows, so that all of them were rolled back."""
+    return isinstance(error, DatabaseError) and not isinstance(error, UNREACHABLE)
 
 
 class Group(Generic[Row, Told]):
@@ -89,13 +93,12 @@ class Group(Generic[Row, Told]):
         if len(group) > 1:
             try:
                 told = self._write([one.row for one in group])
-            except (*UNREACHABLE, DatabaseBusyError) as error:
-                # Nobody knows whether it was written: each row's own thread sees to that.
-                for one in group:
-                    one.error = error
-                return
-            except DatabaseError:
-                pass  # one of them was refused, and all of it was rolled back
+            except Exception as error:  # noqa: BLE001  handed to the threads that it belongs to
+                if not _is_refusal(error):
+                    # Nobody knows whether it was written: each row's own thread sees to that.
+                    for one in group:
+                        one.error = error
+                    return
             else:
                 for one, answer in zip(group, told, strict=True):
                     one.told = answer

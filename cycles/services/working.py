@@ -213,6 +213,8 @@ class Worker:
             act()
         except UNREACHABLE as error:
             self.outage.tell(error)
+        except DatabaseBusyError as error:
+            log.warning("database.busy", error=str(error))
 
 
 def drive_due(role: Role, owner: str, *, limit: int = 50) -> int:

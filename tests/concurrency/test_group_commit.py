@@ -10,6 +10,7 @@ import pytest
 from django.db import IntegrityError, OperationalError, connection, transaction
 
 from cycles.domain.words import CallOutcome, Operation, Role
+from cycles.errors import DatabaseBusyError
 from cycles.models import ExchangeCall, Step
 from cycles.services import calling, leasing, stepping
 from cycles.services.committing import Group
@@ -95,6 +96,17 @@ def test_when_the_database_goes_away_in_a_write_every_row_of_it_hears_so() -> No
     told = Desk(write).bring("a", "b", "c")
     assert told["a"].result() == "a"
     assert [type(told[row].exception()) for row in "bc"] == [OperationalError, OperationalError]
+
+
+@pytest.mark.parametrize("error", [DatabaseBusyError("locked"), KeyError("nobody foresaw it")])
+def test_whatever_else_stops_a_write_reaches_everybody_in_it(error: Exception) -> None:
+    def write(rows: Sequence[str]) -> Sequence[str]:
+        if len(rows) > 1:
+            raise error
+        return list(rows)
+
+    told = Desk(write).bring("a", "b", "c")
+    assert [told[row].exception() for row in "bc"] == [error, error]
 
 
 def intend(lease: Lease) -> ExchangeCall:
