@@ -69,7 +69,8 @@ class FullKeeper(Keeper):
         super().__init__(venue, market, depth=depth, oldest=oldest)
         self._stamp_ms = -1
         self._refused_ms = -1  # stamps up to here are late: two books had the last of them
-        self._units: Units | None = None  # the last frame; None: a book that was read by request
+        self._units: Units | None = None  # the last frame; None: a book that was read by request,
+        self._read: Book | None = None  # which is this one, until a frame confirms it
 
     def take(
         self, rows: Sequence[msgspec.Raw], stamp_ms: int, at: datetime, *, is_snapshot: bool
@@ -85,7 +86,7 @@ class FullKeeper(Keeper):
         units = Units(rows, self.depth)
         if stamp_ms == self._stamp_ms:
             return self._again(units, at, is_snapshot=is_snapshot)
-        self._stamp_ms, self._units = stamp_ms, units
+        self._stamp_ms, self._units, self._read = stamp_ms, units, None
         return self._show(units, at)
 
     def _is_late(self, stamp_ms: int) -> bool:
@@ -96,19 +97,19 @@ class FullKeeper(Keeper):
         if not self._is_known(units):
             return self._doubt(at)
         self.counts["repeated"] += 1
-        self._units = units
+        self._units, self._read = units, None
         is_news = is_snapshot or isinstance(self.state, NoBook)
         return self._show(units, at) if is_news else self.state
 
     def _doubt(self, at: datetime) -> State:
         """Have no book until a newer stamp comes: of two with one stamp, neither is known as newer."""
-        self._refused_ms, self._units = self._stamp_ms, None
+        self._refused_ms, self._units, self._read = self._stamp_ms, None, None
         return self.lose(Lack.AMBIGUOUS, at)
 
     def _is_known(self, units: Units) -> bool:
         if self._units is not None:
             return units.same_as(self._units)
-        return isinstance(self.state, Book) and _shows(units, self.state)
+        return self._read is not None and _shows(units, self._read)
 
     def _show(self, units: Units, at: datetime) -> State:
         if units.lack is not None:
@@ -134,13 +135,22 @@ class FullKeeper(Keeper):
             self.lose(Lack.STAMP, at)
             return True
         is_same = self._units is None or _shows(self._units, book)
-        if not is_same and stamp_ms == self._stamp_ms:
+        if stamp_ms == self._stamp_ms and not (is_same and self._is_read_again(book)):
             self._doubt(at)
             return False
         self._units = self._units if is_same else None
+        self._read = book if self._units is None else None
         self._stamp_ms = stamp_ms
         self._hold(book)
         return is_same
+
+    def _is_read_again(self, book: Book) -> bool:
+        """Say whether a book is the one that was read last, as deep as both go, or none was."""
+        if self._read is None:
+            return True
+        depth = min(len(book.bids), len(book.asks), len(self._read.bids), len(self._read.asks))
+        pairs = ((book.bids, self._read.bids), (book.asks, self._read.asks))
+        return all(tuple(one[:depth]) == tuple(other[:depth]) for one, other in pairs)
 
     def _hold(self, book: Book) -> None:
         lack = lack_of(book.bids, book.asks)

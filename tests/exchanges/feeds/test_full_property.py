@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from exchanges.feeds.korean import UpbitBooks
 from exchanges.feeds.states import Lack
@@ -48,6 +48,8 @@ class Past:
 
 
 @settings(max_examples=150, deadline=None)
+@example(steps=[(0, 1), (0, 1)], happenings=[("read", 0), ("read", 1)])
+@example(steps=[(0, 1), (0, 1)], happenings=[("read", 0), ("break", 0), ("read", 1)])
 @given(pasts, events)
 def test_what_is_shown_is_the_newest_that_was_told_and_no_other_with_its_stamp(
     steps: list[tuple[int, int]], happenings: list[tuple[str, int]]
