@@ -52,7 +52,7 @@ def test_each_goes_on_once_whoever_takes_it(monkeypatch: pytest.MonkeyPatch) -> 
         assert set(rows.values("cycle").annotate(n=Count("pk")).values_list("n", flat=True)) == {1}
 
 
-def test_the_negative_control_without_the_lock_both_take_it_and_one_is_refused(
+def test_the_negative_control_without_the_lock_both_take_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     chosen = Meeting()
@@ -66,5 +66,6 @@ def test_the_negative_control_without_the_lock_both_take_it_and_one_is_refused(
     builders.dead_letter()
     got = together(functools.partial(of_two, "alice"), functools.partial(of_two, "bob"))
     refused = [one for one in got if not isinstance(one, Redriven)]
-    assert len(refused) == 1  # by a constraint, or by what the statement found: it came too late
-    assert refused[0] is None or isinstance(refused[0], StaleVersionError)
+    # Who comes last is refused (by a constraint, or by what the statement found), or redrives once more.
+    assert len(refused) == 1 or Intervention.objects.count() == 2
+    assert all(one is None or isinstance(one, StaleVersionError) for one in refused)
