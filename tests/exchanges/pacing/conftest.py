@@ -11,6 +11,7 @@ from typing import Protocol
 import pytest
 from django.db import connection
 
+from exchanges.models import RateWindow
 from exchanges.transport.limits import Priority, Scope, Window
 from exchanges.transport.windows import Ask, Grant, MemoryStore
 
@@ -96,10 +97,19 @@ class DatabaseClerk:
 @pytest.fixture(params=["memory", pytest.param("database", marks=pytest.mark.django_db)])
 def clerk(request: pytest.FixtureRequest) -> Clerk:
     """Give each store in turn: both count alike."""
-    return MemoryClerk() if request.param == "memory" else DatabaseClerk()
+    if request.param == "memory":
+        return MemoryClerk()
+    forget_other_tests()
+    return DatabaseClerk()
 
 
 @pytest.fixture
 def desk(db: None) -> DatabaseClerk:
     """Give the database's store, for what only several processes show."""
+    forget_other_tests()
     return DatabaseClerk()
+
+
+def forget_other_tests() -> None:
+    """Delete what calls of other tests left: their connections of their own commit what they take."""
+    RateWindow.objects.all().delete()

@@ -18,7 +18,7 @@ from exchanges.pacing.store import SharedStore
 from exchanges.transport.limits import Scope, Window, door
 from exchanges.transport.windows import StoreAwayError
 from tests.desk import eventually
-from tests.exchanges.pacing.conftest import ORDERS, wants
+from tests.exchanges.pacing.conftest import ORDERS, forget_other_tests, wants
 
 pytestmark = pytest.mark.django_db(transaction=True)
 BOOKS = Window(group="orderbook", scope=Scope.IP, limit=10)
@@ -26,6 +26,7 @@ BOOKS = Window(group="orderbook", scope=Scope.IP, limit=10)
 
 @pytest.fixture
 def store() -> Iterator[SharedStore]:
+    forget_other_tests()
     made = SharedStore(Channel())
     yield made
     made.close()
