@@ -66,18 +66,20 @@ PASSAGES = (CycleStatus.STARTED, CycleStatus.REBALANCING_IN_PROGRESS)
 Handler = Callable[[Lease, Cycle], Progress]
 
 
-def advance(lease: Lease, *, may_go_on: Callable[[], bool] = lambda: True) -> None:
+def advance(lease: Lease, *, may_go_on: Callable[[], bool] = lambda: True) -> timedelta | None:
     """Drive a leased cycle until it waits, fails, ends or `may_go_on` says stop; then hand it back.
 
-    A lease that was lost ends the work at once: another worker has the cycle.
+    Gives when it is due again, if it is known. A lease that was lost ends the work at once: another worker
+    has the cycle.
     """
     with bound(cycle_id=str(lease.cycle_id)), span("cycle.advance", cycle_id=lease.cycle_id):
         try:
             wake_in = _drive(lease, may_go_on)
         except LeaseLostError as error:
             log.warning("lease.lost", fence=lease.fence, error=str(error))
-            return
+            return None
         leasing.release(lease, wake_in=wake_in)
+        return wake_in
 
 
 def _drive(lease: Lease, may_go_on: Callable[[], bool]) -> timedelta | None:

@@ -48,3 +48,28 @@ class Crew:
             job()
             spare_connection()
         connection.close()
+
+
+class Aside:
+    """Work beside the crew's, on a thread of its own; its process cannot do without it, so its end sets `stop`."""
+
+    def __init__(self, work: Job, name: str, stop: threading.Event) -> None:
+        self._job, self._stop = work, stop
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
+
+    def end(self, *, patience_seconds: float) -> None:
+        """Wait for its end, which `stop` brings about; what hangs is left to the process's. Raises what ended it."""
+        self._thread.join(patience_seconds)
+        if self._error is not None:
+            raise self._error
+
+    def _work(self) -> None:
+        try:
+            self._job()
+        except Exception as error:  # noqa: BLE001  raised by `end`
+            self._error = error
+        finally:
+            self._stop.set()
+            connection.close()

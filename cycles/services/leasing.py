@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
@@ -19,7 +20,7 @@ from cycles.domain.words import Role
 from cycles.models import Cycle
 from cycles.models.cycle import DUE_OUTBOUND, DUE_RETURN
 from cycles.services.committing import Group
-from cycles.services.locking import in_transaction, locked
+from cycles.services.locking import FREE_ROWS_ONLY, in_one_statement
 from cycles.services.moving import Lease
 
 DUE = {Role.INITIATOR: DUE_OUTBOUND, Role.FINALIZER: DUE_RETURN}
@@ -42,55 +43,104 @@ class _Mark:
 
 _marks = {role: _Mark() for role in DUE}
 
+# A statement, and its parameters; LIMIT and MARK among them stand for what each claim gives.
+_Compiled = tuple[str, tuple[Any, ...]]
+LIMIT, MARK = object(), object()
+A_MARK = datetime(1, 1, 1, tzinfo=UTC)
+EITHER = "SELECT pk FROM due UNION ALL SELECT pk FROM waiting"
+ONE = 987654321  # as Django writes a limit, until it is made a parameter
+CLAIM = """WITH {parts}
+UPDATE cycles_cycle
+   SET lease_owner = %s, lease_expires_at = statement_timestamp() + %s, fence = fence + 1
+ WHERE id = ANY(ARRAY({union}))
+RETURNING id, fence, wake_at, started_at, status = 'AWAITING_REBALANCE'
+"""
+
 
 def claim(role: Role, owner: str, *, limit: int, only: Q | None = None) -> list[Lease]:
-    """Lease up to `limit` due cycles of a role, in one transaction; rows others hold are skipped.
+    """Lease up to `limit` due cycles of a role, by one statement; rows others hold are skipped.
 
     Waiting cycles (AWAITING_REBALANCE) come oldest started first, the rest as they fell due.
+    """
+    if only is not None:
+        return [lease for lease, _ in _leased(_compiled(role, only), owner, limit)]
+    return _claim_busy(role, owner, limit)
+
+
+def _claim_busy(role: Role, owner: str, limit: int) -> list[Lease]:
+    """Lease the oldest; while claims come back full, without reading what lies dead before them."""
+    mark, now = _marks[role], timedelta(seconds=time.monotonic())
+    above: list[Lease] = []
+    if mark.oldest is not None and now < mark.expires:
+        marked = _statement(role, is_marked=True)
+        above = [lease for lease, _ in _leased(marked, owner, limit, mark.oldest)]
+        if len(above) == limit:
+            return above
+    found = _leased(_statement(role, is_marked=False), owner, limit - len(above))
+    mark.full_claims = mark.full_claims + 1 if len(above) + len(found) == limit else 0
+    woken = min((at for _, at in found if at), default=None)
+    mark.oldest = woken - SLACK if woken and mark.full_claims >= BUSY else None
+    mark.expires = now + MARK_LASTS
+    return above + [lease for lease, _ in found]
+
+
+def _leased(
+    compiled: _Compiled, owner: str, limit: int, mark: datetime | None = None
+) -> list[tuple[Lease, datetime | None]]:
+    """Write owner, expiry and the next fence on free rows; gives the leases, and when each fell due.
+
+    Without a time: it waits for a way home, and was chosen by its age.
+    """
+    text, parameters = compiled
+    values: list[Any] = [
+        mark if one is MARK else limit if one is LIMIT else one for one in parameters
+    ]
+    values += [owner, timedelta(seconds=conf.lease_seconds())]
+
+    def work() -> list[tuple[Any, ...]]:
+        with connection.cursor() as cursor:
+            cursor.execute(text, values)
+            return list(cursor.fetchall())
+
+    rows = sorted(in_one_statement(work), key=lambda row: (row[4], row[3] if row[4] else row[2]))
+    return [
+        (Lease(cycle_id=pk, owner=owner, fence=fence), None if waits else wake_at)
+        for pk, fence, wake_at, _, waits in rows
+    ]
+
+
+@cache
+def _statement(role: Role, *, is_marked: bool) -> _Compiled:
+    """Give a claim's statement; composing it costs more than sending it."""
+    return _compiled(role, Q(wake_at__gte=A_MARK) if is_marked else None)
+
+
+def _compiled(role: Role, only: Q | None) -> _Compiled:
+    """Compose a claim of the same conditions as the partial indexes have.
+
+    A finalizer takes cycles that wait for a way home with what is left of its limit, but above no mark.
     """
     due = Cycle.objects.filter(DUE[role], wake_at__lte=Now()).filter(
         Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lte=Now())
     )
     if only is not None:
         due = due.filter(only)
-    with transaction.atomic(durable=True):
+    others = due.exclude(status="AWAITING_REBALANCE").order_by("wake_at")
+    text, parameters = _locking(others, "%s")
+    parts, union = [f"due AS MATERIALIZED ({text})"], "SELECT pk FROM due"
+    if role is Role.FINALIZER and A_MARK not in parameters:
         waiting = due.filter(status="AWAITING_REBALANCE").order_by("started_at")
-        others = due.exclude(status="AWAITING_REBALANCE").order_by("wake_at")
-        chosen = _take(others, limit) if only is not None else _take_busy(role, others, limit)
-        if role is Role.FINALIZER and len(chosen) < limit:
-            chosen += _take(waiting, limit - len(chosen))
-        return _grant(chosen, owner)
+        text, more = _locking(waiting, "%s - (SELECT count(*) FROM due)")
+        parts.append(f"waiting AS MATERIALIZED ({text})")
+        union, parameters = EITHER, parameters + more
+    found = tuple(MARK if one == A_MARK else one for one in parameters)
+    return CLAIM.format(parts=", ".join(parts), union=union), found
 
 
-def _take_busy(role: Role, due: QuerySet[Cycle], limit: int) -> list[tuple[UUID, int]]:
-    """Take the oldest; while claims come back full, without reading what lies dead before them."""
-    mark, now = _marks[role], timedelta(seconds=time.monotonic())
-    if mark.oldest is not None and now < mark.expires:
-        chosen = _take(due.filter(wake_at__gte=mark.oldest), limit)
-        if len(chosen) == limit:
-            return chosen
-    rows = list(locked(due, skip=True).values_list("pk", "fence", "wake_at")[:limit])
-    mark.full_claims = mark.full_claims + 1 if len(rows) == limit else 0
-    woken = rows[0][2] if rows and mark.full_claims >= BUSY else None
-    mark.oldest, mark.expires = (woken - SLACK if woken else None), now + MARK_LASTS
-    return [(pk, fence) for pk, fence, _ in rows]
-
-
-def _take(due: QuerySet[Cycle], limit: int) -> list[tuple[UUID, int]]:
-    """Lock the first free rows; gives their ids and last fences."""
-    return list(locked(due, skip=True).values_list("pk", "fence")[:limit])
-
-
-def _grant(chosen: Sequence[tuple[UUID, int]], owner: str) -> list[Lease]:
-    """Write owner, expiry and the next fence on locked rows: nobody else can raise it meanwhile."""
-    if not chosen:
-        return []
-    Cycle.objects.filter(pk__in=[pk for pk, _ in chosen]).update(
-        lease_owner=owner,
-        lease_expires_at=Now() + timedelta(seconds=conf.lease_seconds()),
-        fence=F("fence") + 1,
-    )
-    return [Lease(cycle_id=pk, owner=owner, fence=fence + 1) for pk, fence in chosen]
+def _locking(due: QuerySet[Cycle], most: str) -> _Compiled:
+    """Compose the SELECT that locks the first free rows, as many as `most` says when it is sent."""
+    text, parameters = due.values_list("pk")[:ONE].query.sql_with_params()
+    return text.replace(f"LIMIT {ONE}", f"LIMIT {most} {FREE_ROWS_ONLY}"), (*parameters, LIMIT)
 
 
 def renew(owner: str, cycle_ids: Sequence[UUID]) -> int:
@@ -116,7 +166,7 @@ def release(lease: Lease, *, wake_in: timedelta | None) -> bool:
 
 
 def _write_releases(rows: Sequence[dict[str, Any]]) -> list[bool | None]:
-    """Hand cycles back in one transaction; None of one among others that was not: it may be locked."""
+    """Hand cycles back by one statement; None of one among others that was not: it may be locked."""
     text = msgspec.json.encode(rows).decode()
     is_alone = len(rows) == 1
 
@@ -125,7 +175,7 @@ def _write_releases(rows: Sequence[dict[str, Any]]) -> list[bool | None]:
             cursor.execute(RELEASE, [text, conf.lease_seconds(), is_alone])
             return {row[0] for row in cursor.fetchall()}
 
-    released = in_transaction(work)
+    released = in_one_statement(work)
     return [True if row["cycle"] in released else False if is_alone else None for row in rows]
 
 

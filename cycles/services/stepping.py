@@ -20,7 +20,7 @@ from cycles.domain.postings import Line
 from cycles.domain.words import PostingKind
 from cycles.services.committing import Group
 from cycles.services.correlating import correlation
-from cycles.services.locking import MODE_LOCK, in_transaction
+from cycles.services.locking import MODE_LOCK, in_one_statement
 from exchanges.values import OrderReport, WithdrawalReport
 
 Report = OrderReport | WithdrawalReport
@@ -72,20 +72,20 @@ class Settlement:
 
 
 def write_intents(rows: Sequence[Row]) -> list[Intended | None]:
-    """Write intents in one transaction; None of one whose cycle somebody else has locked."""
+    """Write intents by one statement; None of one whose cycle somebody else has locked."""
     text = msgspec.json.encode(rows).decode()
 
     def work() -> list[tuple[Any, ...]]:
         return _ask(INTEND, [MODE_LOCK, text, len(rows) == 1])
 
-    told = {row[0]: Intended(*row[1:]) for row in in_transaction(work)}
+    told = {row[0]: Intended(*row[1:]) for row in in_one_statement(work)}
     found = [told[row["cycle"]] for row in rows]
     return [None if one.verdict == BUSY else one for one in found]
 
 
 def write_settlements(settlements: Sequence[Settlement]) -> list[int]:
-    """Settle in one transaction; gives each cycle's new version, 0 where it was not as it was seen."""
-    return in_transaction(lambda: settle(settlements))
+    """Settle by one statement; gives each cycle's new version, 0 where it was not as it was seen."""
+    return in_one_statement(lambda: settle(settlements))
 
 
 def settle(settlements: Sequence[Settlement]) -> list[int]:

@@ -12,14 +12,14 @@ from functools import partial
 from uuid import UUID
 
 import structlog
-from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.db import DatabaseError, InterfaceError, close_old_connections
 
 from cycles import conf, metrics
 from cycles.domain.words import FailureClass, Role
 from cycles.errors import CycleError, DatabaseBusyError
 from cycles.services import advancing, leasing, retrying
 from cycles.services.correlating import bound
-from cycles.services.crew import Crew
+from cycles.services.crew import Aside, Crew
 from cycles.services.moving import Lease
 from cycles.services.notices import TURN_SECONDS, Listener
 from cycles.services.outage import UNREACHABLE, Outage, spare_connection
@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 LONGEST_NAP_SECONDS = 1.0
 SHORTEST_NAP_SECONDS = 0.02
-BUSY_NAP_SECONDS = 0.02  # then several threads are free, and one claim serves them
+DUTY_SECONDS = 1.0
 BEAT_SECONDS = 5.0
 REMEMBER_SECONDS = 1  # rules and samples, of the market's time
 STOP_SECONDS = 4.0  # a call may hang for longer; the supervisor kills after 6
@@ -40,10 +40,10 @@ NOW = timedelta(0)
 
 @dataclass(slots=True)
 class Worker:
-    """One process of a role. `between` runs once a second in the main thread (opening, sampling)."""
+    """One process of a role. `duty` runs once a second, on a thread of its own: no cycle waits for it."""
 
     role: Role
-    between: Callable[[], None] | None = None
+    duty: Callable[[], None] | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     owner: str = ""
     is_napping: bool = False  # nothing was due when it last looked
@@ -61,8 +61,9 @@ class Worker:
         with bound(session_id=conf.session_id()):
             recent.remember(conf.scaled(REMEMBER_SECONDS).total_seconds())
             registry.before_calls(spare_connection)
-            keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
-            keeper.start()
+            aside = [Aside(self._keep, "keeper", self.stop)]
+            if self.duty is not None:
+                aside.append(Aside(partial(self._mind, self.duty), "duty", self.stop))
             listener = Listener(self._is_wanted.set, self.stop).start()
             crew = Crew(conf.worker_threads(), self.role.value)
             try:
@@ -72,28 +73,25 @@ class Worker:
                 self._end(crew)
             recent.remember(0)
             registry.before_calls(None)
-            keeper.join(1.0)
             listener.join(2 * TURN_SECONDS)
             self._guarded(lambda: leave(self.owner))
             log.info("worker.stopped", role=self.role.value)
+            for one in aside:
+                one.end(patience_seconds=1.0)
 
     def _loop(self, crew: Crew) -> None:
         """Claim, hand out, nap; database trouble is said once and waited out."""
-        last_between = -1.0
         while not self.stop.is_set():
             try:
-                if time.monotonic() - last_between >= 1.0:
-                    last_between = time.monotonic()
-                    self._run_between()
-                claimed = self._claim(crew)
-                nap = 0.0 if claimed else self._nap()
+                self._claim(crew)
+                nap = self._nap()
                 self.outage.end()
             except UNREACHABLE as error:
                 self.outage.tell(error)
                 nap = self.outage.longer_pause().total_seconds()
             spare_connection()
             self.is_napping = nap > SHORTEST_NAP_SECONDS
-            self._is_wanted.wait(nap or SHORTEST_NAP_SECONDS)
+            self._is_wanted.wait(nap)
             self._is_wanted.clear()
 
     def _end(self, crew: Crew) -> None:
@@ -110,29 +108,36 @@ class Worker:
         """Let anyone have the cycle at once; if the database is away, the lease runs out by itself."""
         self._guarded(lambda: leasing.release(lease, wake_in=NOW))
 
-    def _run_between(self) -> None:
+    def _mind(self, duty: Callable[[], None]) -> None:
+        """See to the role's own duty once a second."""
+        while not self.stop.is_set():
+            began = time.monotonic()
+            self._guarded(partial(self._see_to, duty))
+            spare_connection()
+            self.stop.wait(max(DUTY_SECONDS - (time.monotonic() - began), SHORTEST_NAP_SECONDS))
+
+    def _see_to(self, duty: Callable[[], None]) -> None:
         """Run the role's own duty; what it is denied is no reason to stop."""
-        if self.between is None:
-            return
         try:
-            self.between()
+            duty()
+        except DatabaseBusyError:
+            raise
         except CycleError as error:
             log.info("worker.denied", code=error.code, error=str(error))
         except (ModeError, StaleReferenceError, VenueError) as error:
             log.warning("worker.denied", code=type(error).__name__, error=str(error))
 
-    def _claim(self, crew: Crew) -> int:
+    def _claim(self, crew: Crew) -> None:
         """Lease as many due cycles as there are free threads."""
         free = self._free()
         if free <= 0:
-            return 0
+            return
         leases = leasing.claim(self.role, self.owner, limit=free)
         for lease in leases:
             with self._guard:
                 self._held[lease.cycle_id] = lease
             crew.submit(partial(self._drive, lease))
         metrics.CLAIMS.labels(role=self.role.value).inc(len(leases))
-        return len(leases)
 
     def _free(self) -> int:
         """Count the threads that drive nothing."""
@@ -141,10 +146,11 @@ class Worker:
 
     def _drive(self, lease: Lease) -> None:
         """Drive one cycle on a thread of the crew: the boundary of this process."""
+        wait: timedelta | None = NOW
         with bound(session_id=conf.session_id()):
             try:
                 close_old_connections()
-                advancing.advance(lease, may_go_on=lambda: not self.stop.is_set())
+                wait = advancing.advance(lease, may_go_on=lambda: not self.stop.is_set())
             except DatabaseBusyError as error:
                 log.warning("database.busy", cycle_id=str(lease.cycle_id), error=str(error))
                 self._hand_back(lease)
@@ -155,40 +161,32 @@ class Worker:
             except Exception as error:  # noqa: BLE001  the process boundary
                 self._bug(lease, error)
             finally:
-                self._forget(lease)
+                self._forget(lease, wait)
 
-    def _forget(self, lease: Lease) -> None:
-        """A thread is free again; a newer lease of the same cycle stays."""
+    def _forget(self, lease: Lease, wait: timedelta | None) -> None:
+        """A thread is free again; a newer lease of the same cycle stays. What is due soon ends the nap."""
         with self._guard:
+            had_no_thread = len(self._held) >= conf.worker_threads()
             if self._held.get(lease.cycle_id) is lease:
                 del self._held[lease.cycle_id]
+        if had_no_thread or (wait is not None and wait.total_seconds() < LONGEST_NAP_SECONDS):
+            self._is_wanted.set()
 
     def _bug(self, lease: Lease, error: Exception) -> None:
         """Park a cycle whose driving raised what nobody foresaw."""
         park(lease, error)
 
     def _nap(self) -> float:
-        """Give how long to sleep: until the next cycle is due, a second at most."""
+        """Give how long to sleep: until the next cycle is due, a second at most, or a thread is free."""
         if self._free() <= 0:
-            return BUSY_NAP_SECONDS
+            return LONGEST_NAP_SECONDS
         due = leasing.next_due_in(self.role)
         if due is None:
             return LONGEST_NAP_SECONDS
         return min(max(due.total_seconds(), SHORTEST_NAP_SECONDS), LONGEST_NAP_SECONDS)
 
     def _keep(self) -> None:
-        """Renew all leases and give signs of life until the work is handed back.
-
-        A worker without it would only work for others to take over: its end is the worker's.
-        """
-        try:
-            self._keep_on()
-        finally:
-            self.stop.set()
-            connection.close()
-
-    def _keep_on(self) -> None:
-        """Renew in one statement, well before the leases run out."""
+        """Renew all leases in one statement, well before they run out, and give signs of life, until all is handed back."""
         renew_every = conf.lease_seconds() / 3
         last_beat = last_renewal = -1e9
         while not (self.stop.is_set() and not self._ids()):

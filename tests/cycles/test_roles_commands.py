@@ -104,7 +104,7 @@ def test_the_initiator_opens_and_drives_outward_only(committed_desk: TestDesk) -
         committed_desk.sample()
         return Cycle.objects.filter(status=CycleStatus.INITIAL_TRADE_COMPLETED).exists()
 
-    initiator.between = look
+    initiator.duty = look
     with at_work(initiator):
         eventually(has_gone_out, seconds=LONG)
     row = Cycle.objects.get()

@@ -21,6 +21,6 @@ class Command(DrivingCommand):
         def look() -> None:
             opening.open_if_decided(actor=worker.owner)
 
-        worker.between = look
+        worker.duty = look
         with self.streaming(), self.watching(worker):
             worker.run()

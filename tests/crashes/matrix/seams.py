@@ -28,9 +28,9 @@ from exchanges.transport.wire import Request
 
 ROOMS = ("cycles", "exchanges")
 # They run other people's work: the place is where that work stands.
-CARRIERS = {"in_transaction", "persistently"}
+CARRIERS = {"in_transaction", "in_one_statement", "persistently"}
 CARRYING_MODULES = {"committing", "stepping"}
-WRITES = re.compile(r"\b(INSERT INTO|UPDATE|DELETE FROM)\b")
+WRITES = re.compile(r"\b(INSERT INTO|UPDATE|DELETE FROM|kimp_\w+_v\d)\b")
 PROJECT = str(Path(__file__).resolve().parents[3])
 FRAMES = 2  # that name a place: who commits, and for whom
 
