@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -134,6 +135,21 @@ class DatabaseBusyError(CycleError):
     code = "database_busy"
     http_status = 503
     exit_code = 75
+
+
+class NotMigratedError(CycleError):
+    """The database lacks migrations of this code: run `manage.py migrate`, then start again."""
+
+    code = "not_migrated"
+    http_status = 503
+    exit_code = 75
+
+    def __init__(self, missing: Sequence[str]) -> None:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        super().__init__(
+            f"the database is older than this code (it lacks {missing[0]}{more}): "
+            "run manage.py migrate of this release, then start this again"
+        )
 
 
 class VenueClockError(CycleError):

@@ -8,7 +8,6 @@ from datetime import timedelta
 from functools import cache, partial
 
 from django.db import Error, connection
-from django.db.migrations.executor import MigrationExecutor
 from django.db.models.functions import Now
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
@@ -16,6 +15,7 @@ from django.views.decorators.http import require_safe
 
 from cycles.domain.words import Role
 from cycles.models import Heartbeat
+from cycles.services import migrated
 
 ROLE_IS_STALE = timedelta(seconds=30)
 JOB_IS_STALE = timedelta(seconds=150)  # each minute, the scheduler's tick, and one missed
@@ -93,8 +93,7 @@ class _UnappliedError(Exception):
 @cache
 def _seen_applied() -> bool:
     """Remember a yes: with the same code it stays one, and asking loads every migration."""
-    executor = MigrationExecutor(connection)
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+    if migrated.unapplied():
         raise _UnappliedError
     return True
 

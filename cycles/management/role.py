@@ -19,7 +19,7 @@ from django.core.management.base import BaseCommand, CommandError
 from cycles import conf, metrics
 from cycles.domain.words import Role
 from cycles.errors import CycleError
-from cycles.services import desk, feeding, seeding
+from cycles.services import desk, feeding, migrated, seeding
 from cycles.services.hearing import Ears
 from cycles.services.venue_watcher import VenueWatcher
 from cycles.services.working import Worker
@@ -44,8 +44,9 @@ class RoleCommand(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Set up, work until told to stop, take down."""
-        stop = stop_on_signals()
         try:
+            migrated.require_migrated()
+            stop = stop_on_signals()
             seeding.configure()
         except CycleError as error:
             raise CommandError(str(error)) from error

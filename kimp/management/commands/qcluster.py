@@ -10,9 +10,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandError
+from django.db import connection
 from django_q.management.commands.qcluster import Command as QClusterCommand
 
 from cycles import metrics
+from cycles.errors import NotMigratedError
+from cycles.services import migrated
 from kimp.sockets import is_free
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -25,11 +28,21 @@ class Command(QClusterCommand):  # type: ignore[misc]  # django-q2 has no types
         """Start the cluster, then serve what its workers count."""
         if FOLDER not in os.environ:
             self._start_again(settings.KIMP_HOME / "metrics" / f"worker-{settings.KIMP_PORT}")
+        self._require_migrated()
         if not is_free(settings.KIMP_PORT):
             raise CommandError(f"port {settings.KIMP_PORT} (worker) is taken: set KIMP_PORT")
         super().handle(*args, **options)
         # Only now: the processes that the cluster forks must not inherit the socket.
         metrics.serve(settings.KIMP_PORT, settings.KIMP_BIND)
+
+    def _require_migrated(self) -> None:
+        """Start nothing on a database that is older than this code; no process inherits the connection."""
+        try:
+            migrated.require_migrated()
+        except NotMigratedError as error:
+            raise CommandError(str(error)) from error
+        finally:
+            connection.close()
 
     def _start_again(self, folder: Path) -> None:
         """Become the same command with a folder for counters, which must be named before imports."""

@@ -1,0 +1,22 @@
+"""Does the database have what this code's migrations make of it? Those of a newer release do no harm."""
+
+from __future__ import annotations
+
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from cycles.errors import NotMigratedError
+
+
+def unapplied() -> list[str]:
+    """Name the migrations of this code that the database lacks, in their order."""
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [str(migration) for migration, _ in plan]
+
+
+def require_migrated() -> None:
+    """Refuse to work on a database that is older than this code."""
+    missing = unapplied()
+    if missing:
+        raise NotMigratedError(missing)

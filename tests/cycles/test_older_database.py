@@ -1,0 +1,55 @@
+"""A database that is older than the code: no role works on it, and each says what to do. A newer one is welcome."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+
+from cycles.errors import NotMigratedError
+from cycles.models import Heartbeat
+from cycles.services import migrated
+
+
+@pytest.fixture
+def older(transactional_db: None) -> Iterator[str]:
+    """Let the database not have the newest migration, and give its name."""
+    recorder, name = MigrationRecorder(connection), _ours()[-1]
+    recorder.record_unapplied("cycles", name)
+    yield name
+    recorder.record_applied("cycles", name)
+
+
+@pytest.mark.parametrize("role", ["feeder", "initiator", "finalizer", "qcluster"])
+def test_a_role_on_an_older_database_says_what_to_do_and_starts_nothing(
+    older: str, role: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(
+        "PROMETHEUS_MULTIPROC_DIR", str(tmp_path)
+    )  # else qcluster starts itself anew
+    with pytest.raises(CommandError, match=rf"it lacks cycles\.{older}.*run manage\.py migrate"):
+        call_command(role)
+    assert not Heartbeat.objects.exists()
+
+
+def test_what_is_missing_is_named_and_what_is_too_new_is_not(db: None) -> None:
+    recorder = MigrationRecorder(connection)
+    recorder.record_applied("cycles", "9999_of_the_next_release")
+    migrated.require_migrated()
+    *_, first, second = _ours()
+    recorder.record_unapplied("cycles", first)
+    recorder.record_unapplied("cycles", second)
+    with pytest.raises(NotMigratedError, match=rf"cycles\.{first} and 1 more"):
+        migrated.require_migrated()
+
+
+def _ours() -> list[str]:
+    """Name the migrations of cycles, oldest first."""
+    graph = MigrationLoader(connection).graph
+    (leaf,) = graph.leaf_nodes("cycles")
+    return [name for app, name in graph.forwards_plan(leaf) if app == "cycles"]
