@@ -79,9 +79,13 @@ class RunningDesk:
             with self.log(name).open("ab") as log:
                 self.children[name] = subprocess.Popen(
                     self.command(name),
-                    cwd=PROJECT, env=self.environment(role), stdin=subprocess.DEVNULL,
+                    cwd=self.code(name), env=self.environment(role), stdin=subprocess.DEVNULL,
                     stdout=log, stderr=log, start_new_session=True,
                 )  # fmt: skip
+
+    def code(self, name: str) -> Path:
+        """Name the folder of the code that a child runs."""
+        return PROJECT
 
     def log(self, name: str) -> Path:
         """Name the file of a child's lines."""
