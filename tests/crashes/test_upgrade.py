@@ -19,7 +19,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from cycles.domain.plan import client_order_id
 from cycles.domain.words import CallOutcome
-from cycles.models import Cycle, ExchangeCall
+from cycles.models import Cycle
 from tests.builders import person
 from tests.crashes.proof import all_end, assert_one_story
 from tests.crashes.releasing import COLUMNS, next_release
@@ -53,10 +53,15 @@ class UpgradingDesk(RunningDesk):
         """Migrations belong to the web role."""
         return super().environment("web" if role == "migrate" else role)
 
-    def drain(self, name: str) -> None:
-        """Tell a role to stop, and hold it to its time."""
-        self.signal(name, signal.SIGTERM)
-        assert self.children[name].wait(timeout=IN_TIME) == 0, self.tail(name)
+    def have_started(self, *names: str) -> bool:
+        """Say whether roles have begun to work."""
+        told = [{line.get("event") for line in self.lines(name)} for name in names]
+        return all("role.started" in events for events in told)
+
+    def has_ended(self, *names: str) -> None:
+        """Hold roles that were told to stop to their time."""
+        for name in names:
+            assert self.children[name].wait(timeout=IN_TIME) == 0, self.tail(name)
 
 
 @pytest.fixture
@@ -78,30 +83,31 @@ def test_old_and_new_code_bring_every_cycle_home_side_by_side(desk: UpgradingDes
     person("alice", "administrator")
     desk.pin("XRP", usdt="2.2", krw="3300")
     desk.start("feeder-old", "initiator-early-new")
-    hung_out, hung_home, flowing = cycles = [desk.open() for _ in range(3)]
+    hung_out, hung_home = desk.open(), desk.open()
     bought, sold = _hang(desk, hung_out, BUY), _hang(desk, hung_home, SELL)
-    desk.start("initiator-old", "finalizer-old")
-    eventually(lambda: desk.fired(bought) == 1 and flowing.calls.exists())
-
     _assert_refused(desk, "initiator-early-new")
-    _migrate_under_the_old_workers(desk)
-    assert _open_call(hung_out), "its call is still in the air"
-    cycles.append(desk.open())  # old code, on the schema of the next release
-    eventually(lambda: _releases(cycles[-1], OUTBOUND) == {"v1"})
 
-    desk.start("initiator-new")
-    eventually(lambda: _has_started(desk, "initiator-new"))
-    desk.drain("initiator-old")
-    handed_over = desk.open()
-    eventually(lambda: _releases(handed_over, RETURN) == {"v1"} and desk.fired(sold) == 1)
-    assert "v2" in _releases(handed_over, OUTBOUND)
+    flowing = [_migrate_under_old_workers(desk, in_the_air=bought)]
+    assert hung_out.calls.filter(outcome=CallOutcome.INTENDED).exists()
+    flowing.append(desk.open())  # old code, on the schema of the next release
+    eventually(lambda: _releases(flowing[-1], OUTBOUND) == {"v1"})
+    desk.start("initiator-new", "finalizer-again-old")
+    eventually(lambda: desk.have_started("initiator-new", "finalizer-again-old"))
 
+    desk.signal("initiator-old", signal.SIGTERM)
+    flowing.append(desk.open())
+    eventually(lambda: _releases(flowing[-1], RETURN) == {"v1"} and desk.fired(sold) == 1)
+    assert "v2" in _releases(flowing[-1], OUTBOUND), "new code hands over to old code"
     desk.start("finalizer-new")
-    eventually(lambda: _has_started(desk, "finalizer-new"))
-    desk.drain("finalizer-old")
-    all_end(*cycles, handed_over)
+    eventually(lambda: desk.have_started("finalizer-new"))
+    desk.has_ended("initiator-old")
+    for name in ("finalizer-old", "finalizer-again-old"):
+        desk.signal(name, signal.SIGTERM)
+    desk.has_ended("finalizer-old", "finalizer-again-old")
+
+    all_end(hung_out, hung_home, *flowing)
     for cycle, position in ((hung_out, BUY), (hung_home, SELL)):
-        assert _outcomes(cycle, position) == [("v1", CallOutcome.DONE)], "adopted, never sent again"
+        assert _calls(cycle, [position]) == [("v1", CallOutcome.DONE)], "adopted, not sent again"
     assert_one_story(desk)
 
 
@@ -117,18 +123,20 @@ def _assert_refused(desk: UpgradingDesk, name: str) -> None:
     """Hold new code to its word: on a database that is older it says what to do, and does nothing."""
     assert desk.children[name].wait(timeout=IN_TIME) == 1
     assert f"lacks cycles.{COLUMNS} and 1 more): run manage.py migrate" in desk.tail(name)
-    assert not _has_started(desk, name)
+    assert not desk.have_started(name)
 
 
-def _migrate_under_the_old_workers(desk: UpgradingDesk) -> None:
-    """Migrate while a report holds a hot table: the workers go on, and so does the migration at last."""
+def _migrate_under_old_workers(desk: UpgradingDesk, *, in_the_air: int) -> Cycle:
+    """Migrate while a report keeps a hot table; gives a cycle that the workers drove meanwhile."""
     with psycopg.connect(**_place()) as report:
         report.execute("SELECT count(*) FROM cycles_cycle")
-        desk.start("migrate-new")
+        desk.start("initiator-old", "finalizer-old", "migrate-new")
         eventually(lambda: "gave way" in desk.tail("migrate-new"))
-        before = ExchangeCall.objects.count()
-        eventually(lambda: ExchangeCall.objects.count() > before)
+        eventually(lambda: desk.fired(in_the_air) == 1)
+        driven = desk.open()
+        eventually(driven.calls.exists)
     assert desk.children["migrate-new"].wait(timeout=30) == 0, desk.tail("migrate-new")
+    return driven
 
 
 def _place() -> dict[str, Any]:
@@ -140,24 +148,12 @@ def _id(cycle: Cycle, position: int) -> str:
     return client_order_id(cycle.pk, position=position, attempt=1)
 
 
-def _open_call(cycle: Cycle) -> bool:
-    return cycle.calls.filter(outcome=CallOutcome.INTENDED).exists()
-
-
-def _has_started(desk: UpgradingDesk, name: str) -> bool:
-    return any(line.get("event") == "role.started" for line in desk.lines(name))
-
-
-def _outcomes(cycle: Cycle, position: int) -> list[tuple[str, str]]:
-    """Give release and outcome of each call of a step; the model here knows no release."""
-    return _calls(cycle, [position])
-
-
 def _releases(cycle: Cycle, positions: range) -> set[str]:
     return {release for release, _ in _calls(cycle, list(positions))}
 
 
 def _calls(cycle: Cycle, positions: list[int]) -> list[tuple[str, str]]:
+    """Give release and outcome of the calls of some steps; the model here knows no release."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT k.release, k.outcome FROM cycles_exchangecall k "
