@@ -6,17 +6,19 @@ import io
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, ProgrammingError, connection
+from django.db import IntegrityError, OperationalError, ProgrammingError, connection
 from django.db.migrations.executor import MigrationExecutor
 from psycopg.conninfo import make_conninfo
 
+from cycles.domain.words import Role
+from cycles.services.presence import beat
 from kimp.management.commands.migrate import ALONE
 from tests.desk import eventually
 from tests.kimp.processes import PROJECT
@@ -34,6 +36,8 @@ class Migration(migrations.Migration):
 """
 COLUMN = "migrations.AddField('cycle', 'next', models.TextField(db_default=''))"
 INDEX = "AddIndexConcurrently('cycle', models.Index(fields=['started_at'], name='cycle_next'))"
+OF_THE_CODE = "migrations.AddField('heartbeat', 'next', models.TextField(default=''))"
+OF_THE_DATABASE = "migrations.AddField('heartbeat', 'next', models.TextField(db_default=''))"
 LONG = "migrations.RunSQL('SELECT pg_sleep(60)')"
 READ = "SELECT count(*) FROM cycles_cycle"
 Add = Callable[..., str]
@@ -165,6 +169,22 @@ def test_two_do_not_migrate_at_a_time(add: Add) -> None:
         other.execute("SELECT pg_advisory_unlock(%s)", [ALONE])
         call_command("migrate", "--patience=0", verbosity=0)
     assert ("cycles", name) in _executor().loader.applied_migrations
+
+
+@pytest.mark.parametrize(
+    ("operation", "bears"),
+    [
+        (OF_THE_DATABASE, nullcontext()),
+        (OF_THE_CODE, pytest.raises(IntegrityError, match=r"null value in column .next.")),
+    ],
+)
+def test_old_code_writes_beside_a_default_of_the_database_not_beside_one_of_the_code(
+    add: Add, operation: str, bears: AbstractContextManager[Any]
+) -> None:
+    add(operation)
+    call_command("migrate", verbosity=0)
+    with bears:
+        beat("initiator-old", Role.INITIATOR)
 
 
 @pytest.fixture
