@@ -26,6 +26,7 @@ from cycles.domain.shown import jsonable
 from cycles.domain.words import Channel, Verb
 from cycles.errors import CycleError, InvalidInputError, PermissionDeniedError
 from cycles.management.catalogue import BY_NAME, EXIT_CODES
+from cycles.services import migrated
 from cycles.services.correlating import bound, new_id, note_user, user_noted
 from cycles.services.intervening import Actor
 from exchanges.errors import ModeError, StaleReferenceError
@@ -71,7 +72,7 @@ class OperatorCommand(BaseCommand):
         if os.environ.get("NO_COLOR"):
             options["no_color"], options["force_color"] = True, False
         try:
-            with bound(request_id=new_id()), user_noted():
+            with bound(request_id=new_id()), user_noted(), migrated.explained():
                 return super().execute(*args, **options)
         except CycleError as error:
             self.fail(str(error), error.exit_code)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from django.db import connection
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import ProgrammingError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from cycles.errors import NotMigratedError
@@ -20,3 +23,15 @@ def require_migrated() -> None:
     missing = unapplied()
     if missing:
         raise NotMigratedError(missing)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Say so where a statement failed because the database is older than this code."""
+    try:
+        yield
+    except ProgrammingError as error:
+        missing = unapplied()
+        if missing:
+            raise NotMigratedError(missing) from error
+        raise

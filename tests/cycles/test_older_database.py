@@ -1,8 +1,9 @@
-"""A database that is older than the code: no role works on it, and each says what to do. A newer one is welcome."""
+"""A database that is older than the code: no role works on it, and each says what to do; a newer one is welcome."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,11 @@ def test_a_role_on_an_older_database_says_what_to_do_and_starts_nothing(
     assert not Heartbeat.objects.exists()
 
 
+def test_a_command_that_needs_what_is_missing_says_so_too(older: str) -> None:
+    with _renamed("home", "not_there_yet"), pytest.raises(CommandError, match=older):
+        call_command("halt")
+
+
 def test_what_is_missing_is_named_and_what_is_too_new_is_not(db: None) -> None:
     recorder = MigrationRecorder(connection)
     recorder.record_applied("cycles", "9999_of_the_next_release")
@@ -46,6 +52,19 @@ def test_what_is_missing_is_named_and_what_is_too_new_is_not(db: None) -> None:
     recorder.record_unapplied("cycles", second)
     with pytest.raises(NotMigratedError, match=rf"cycles\.{first} and 1 more"):
         migrated.require_migrated()
+
+
+@contextmanager
+def _renamed(column: str, other: str) -> Iterator[None]:
+    """Let the desk's row lack a column meanwhile."""
+    statement = "ALTER TABLE cycles_desk RENAME COLUMN {} TO {}"
+    with connection.cursor() as cursor:
+        cursor.execute(statement.format(column, other))
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(statement.format(other, column))
 
 
 def _ours() -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import shutil
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -78,18 +78,22 @@ def session(name: str, **options: Any) -> Iterator[psycopg.Connection[Any]]:
 
 def test_a_migration_behind_a_long_transaction_gives_way_and_comes_through(add: Add) -> None:
     add(COLUMN)
-    with session("a-report") as report, session("a-worker", autocommit=True) as worker:
+    served: list[Any] = []
+    reading = threading.Thread(target=_read_behind_the_migration, args=[_limits(), served])
+    reading.start()
+    with session("a-report") as report:
         report.execute(READ)
-        worker.execute("SET lock_timeout = '100ms'")
 
         def gave_way(text: str) -> None:
             assert "a-report (pid" in text
-            assert worker.execute(READ).fetchone() == (0,), "nobody waits behind it meanwhile"
-            report.rollback()
+            reading.join(1)
+            if served:
+                report.rollback()
 
-        call_command("migrate", verbosity=0, stderr=_Heard(gave_way))
+        call_command("migrate", "--patience=30", verbosity=0, stderr=_Heard(gave_way))
 
         assert report.execute("SELECT next FROM cycles_cycle").fetchall() == []
+    assert served == [(0,)], "a worker that had to wait for it was served before its own limit"
 
 
 def test_without_a_limit_everybody_would_wait_behind_the_migration() -> None:
@@ -211,6 +215,15 @@ class _Heard(io.StringIO):
         return super().write(text)
 
 
+def _read_behind_the_migration(limits: Mapping[str, str], served: list[Any]) -> None:
+    """Read, with a worker's limit, what a migration waits for; then come after it."""
+    with session("a-worker", autocommit=True) as worker:
+        worker.execute(f"SET lock_timeout = {limits['lock_timeout']}")
+        eventually(lambda: _waits(worker, "kimp-web", "relation"))
+        with suppress(psycopg.errors.LockNotAvailable):
+            served.append(worker.execute(READ).fetchone())
+
+
 def _release_when_waited_for(report: psycopg.Connection[Any]) -> None:
     """End a transaction once an index has waited for it longer than the role's limits."""
     with session("a-watcher", autocommit=True) as watcher:
@@ -234,12 +247,13 @@ def _executor() -> MigrationExecutor:
     return MigrationExecutor(connection)
 
 
-def _limits() -> list[tuple[str, str]]:
+def _limits() -> dict[str, str]:
+    """Give the time-outs of this role's session."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT name, setting FROM pg_settings WHERE name LIKE '%%_timeout' ORDER BY name"
         )
-        return list(cursor.fetchall())
+        return dict(cursor.fetchall())
 
 
 def _is_valid(index: str) -> bool:
