@@ -107,15 +107,20 @@ def test_old_and_new_code_bring_every_cycle_home_side_by_side(desk: UpgradingDes
 
     all_end(hung_out, hung_home, *flowing)
     for cycle, position in ((hung_out, BUY), (hung_home, SELL)):
-        assert _calls(cycle, [position]) == [("v1", CallOutcome.DONE)], "adopted, not sent again"
+        *unsent, last = _calls(cycle, [position])
+        assert last == ("v1", CallOutcome.DONE), "adopted, not sent again"
+        assert {outcome for _, outcome in unsent} <= {CallOutcome.NOT_SENT}
     assert_one_story(desk)
 
 
 def _hang(desk: UpgradingDesk, cycle: Cycle, position: int) -> int:
-    """Let Binance accept one order of a cycle and not answer."""
+    """Let Binance accept one order of a cycle and not answer.
+
+    Whichever attempt gets there: a lease of two seconds may run out while a migration waits for its lock.
+    """
     return desk.fault(
         fault="F2", venue="binance", method="POST", path_regex="/order$",
-        args={"milliseconds": 90_000}, when={"client_id_regex": _id(cycle, position)},
+        args={"milliseconds": 90_000}, when={"client_id_regex": _any_id(cycle, position)},
     )  # fmt: skip
 
 
@@ -144,8 +149,9 @@ def _place() -> dict[str, Any]:
     return {name: params[name] for name in ("host", "port", "user", "password", "dbname")}
 
 
-def _id(cycle: Cycle, position: int) -> str:
-    return client_order_id(cycle.pk, position=position, attempt=1)
+def _any_id(cycle: Cycle, position: int) -> str:
+    """Give what the ids of all attempts begin with."""
+    return client_order_id(cycle.pk, position=position, attempt=1)[: -len("001")]
 
 
 def _releases(cycle: Cycle, positions: range) -> set[str]:
