@@ -20,22 +20,22 @@ from tests.benchmarks import place
 from tests.benchmarks.children import Child, running
 from tests.benchmarks.findings import Figure, Findings, median
 
-ROLES = ("initiator", "finalizer", "qcluster")
+ROLES = ("initiator", "finalizer", "qcluster", "web")
 SETTLE_SECONDS = 5.0
 LONG_SECONDS = 30.0
 
 
 def run(*, cycles: int, idle_seconds: int) -> Findings:
-    """Open cycles one by one beside an idle initiator; then let all roles idle."""
+    """Let all roles idle; then open cycles one by one beside an idle initiator."""
     with place.desk() as venues:
         venues.tell("/control/clock", {"freeze": True})
+        idle = _idle(place.child_environment(venues), idle_seconds)
         actor = Actor(user=builders.person("bench", "administrator"), channel=Channel.COMMAND)
         environment = place.child_environment(venues)
         with role("initiator", environment) as initiator:
             time.sleep(SETTLE_SECONDS)
             waits = sorted(_wait(actor) for _ in range(cycles))
             assert initiator.process.poll() is None
-        idle = _idle(environment, idle_seconds)
     figures = [
         Figure(what="from a commit elsewhere to the intent seen, p50", value=median(waits) * 1000, unit="ms", aim="5"),
         Figure(what="the same, p99", value=waits[int(len(waits) * 0.99)] * 1000, unit="ms", aim="25"),
@@ -47,8 +47,18 @@ def run(*, cycles: int, idle_seconds: int) -> Findings:
 @contextlib.contextmanager
 def role(name: str, environment: dict[str, str]) -> Iterator[Child]:
     """Run a role of the desk for a block."""
-    told = {"KIMP_ROLE": "worker" if name == "qcluster" else name, "KIMP_PORT": str(free_port())}
-    arguments = ["manage.py", name] + ([] if name == "qcluster" else ["--no-metrics"])
+    port = free_port()
+    told = {"KIMP_ROLE": "worker" if name == "qcluster" else name, "KIMP_PORT": str(port)}
+    arguments = {
+        "qcluster": ["manage.py", "qcluster"],
+        "web": [
+            "-m",
+            "gunicorn",
+            "kimp.wsgi:application",
+            f"--bind=127.0.0.1:{port}",
+            "--threads=8",
+        ],
+    }.get(name, ["manage.py", name, "--no-metrics"])
     with running(arguments, environment | told) as child:
         yield child
 

@@ -176,6 +176,7 @@ def world(desk: TestDesk, home: Path) -> Iterator[World]:
         "KIMP_SIMULATOR_URL": desk.running.control_url,
         "KIMP_TIME_SCALE": "1000",
         "KIMP_LEASE_SECONDS": LONG_LEASE_SECONDS,
+        "KIMP_VENUE_DEADLINE_SECONDS": "2",  # under F24 no reply ever comes
         "KIMP_LOG_LEVEL": "WARNING",
     }
     with subprocess.Popen(
