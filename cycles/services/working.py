@@ -83,8 +83,8 @@ class Worker:
         """Claim, hand out, nap; database trouble is said once and waited out."""
         while not self.stop.is_set():
             try:
-                self._claim(crew)
-                nap = self._nap()
+                # What was claimed goes first: when the next is due can be asked in a moment.
+                nap = SHORTEST_NAP_SECONDS if self._claim(crew) else self._nap()
                 self.outage.end()
             except UNREACHABLE as error:
                 self.outage.tell(error)
@@ -127,17 +127,18 @@ class Worker:
         except (ModeError, StaleReferenceError, VenueError) as error:
             log.warning("worker.denied", code=type(error).__name__, error=str(error))
 
-    def _claim(self, crew: Crew) -> None:
-        """Lease as many due cycles as there are free threads."""
+    def _claim(self, crew: Crew) -> bool:
+        """Lease as many due cycles as there are free threads; true if there were some, and no more."""
         free = self._free()
         if free <= 0:
-            return
+            return False
         leases = leasing.claim(self.role, self.owner, limit=free)
         for lease in leases:
             with self._guard:
                 self._held[lease.cycle_id] = lease
             crew.submit(partial(self._drive, lease))
         metrics.CLAIMS.labels(role=self.role.value).inc(len(leases))
+        return 0 < len(leases) < free
 
     def _free(self) -> int:
         """Count the threads that drive nothing."""
