@@ -22,6 +22,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "durable": {"cycles": 40, "rounds": 3},
     "in_flight": {"cycles": 400},
     "waking": {"cycles": 60, "idle_seconds": 20},
+    "takeover": {"cycles": 500, "workers": 5},
     "growth": {
         "sizes": (10_000, 300_000),
         "future": 50_000,
@@ -41,6 +42,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "durable": {"cycles": 4, "rounds": 1},
     "in_flight": {"cycles": 20},
     "waking": {"cycles": 3, "idle_seconds": 1},
+    "takeover": {"cycles": 4, "workers": 1},
     "growth": {"sizes": (3_000, 12_000), "future": 2_000, "samples": (100, 5_000), "seconds": 1},
     "retention": {"sizes": (3_000, 12_000)},
     "redriving": {"dead": 50, "seconds": 1},

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cycles.models import Cycle
+from cycles.services import intervening
+from tests.crashes.matrix.test_acts import dead
 from tests.crashes.matrix.world import Point, World, share
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(1800)]
@@ -48,22 +51,53 @@ def losing(matrix: World, fault: str) -> Iterator[None]:
 def test_a_worker_killed_anywhere_while_replies_are_lost_changes_nothing(
     matrix: World, fault: str, number: int
 ) -> None:
-    undisturbed = matrix.open()
+    _kill_everywhere(matrix, matrix.open, fault=fault, number=number, ends="COMPLETED")
+
+
+@pytest.mark.parametrize("korea", [["bithumb"]])
+@pytest.mark.parametrize("number", range(SHARES))
+@pytest.mark.parametrize("fault", ["none", "F9"])
+def test_so_it_is_at_a_venue_that_accepts_orders_before_it_has_read_them(
+    matrix: World, fault: str, number: int
+) -> None:
+    name = "Bithumb" if fault == "none" else f"Bithumb {fault}"
+    _kill_everywhere(matrix, matrix.open, fault=fault, number=number, ends="COMPLETED", name=name)
+
+
+@pytest.mark.parametrize("number", range(SHARES))
+def test_so_it_is_while_a_cycle_unwinds(matrix: World, number: int) -> None:
+    def begin() -> Cycle:
+        cycle = dead(matrix)
+        intervening.unwind(
+            cycle.pk, actor=matrix.actor, reason="a test", seen_version=cycle.version
+        )
+        return cycle
+
+    _kill_everywhere(matrix, begin, fault="none", number=number, ends="FAILED", name="unwinding")
+
+
+def _kill_everywhere(
+    matrix: World, begin: Callable[[], Cycle], *, fault: str, number: int, ends: str, name: str = ""
+) -> None:
+    """Kill a worker at a share of the places that an undisturbed one reaches; hold the ends against its."""
+    undisturbed = begin()
     with losing(matrix, fault):
         points = list(matrix.drive(undisturbed).points())
     wanted = matrix.shape(undisturbed)
-    assert wanted["status"] == "COMPLETED"
+    assert wanted["status"] == ends, wanted
     mine = share(points, number, SHARES)
     for some in (mine[at : at + AT_ONCE] for at in range(0, len(mine), AT_ONCE)):
+        killed = {point: begin() for point in some}
         with losing(matrix, fault):
-            dead = {point: matrix.die(point) for point in some}
-        tended = matrix.go_on(*dead.values())
-        for point, cycle in dead.items():
+            for point, cycle in killed.items():
+                matrix.die(point, cycle)
+        tended = matrix.go_on(*killed.values())
+        for point, cycle in killed.items():
             found = matrix.shape(cycle)
             assert (found["status"], found["accepted"]) == (wanted["status"], wanted["accepted"]), (
                 point, found,
             )  # fmt: skip
-        _write(fault, [point for point in some if point not in matrix.missed], len(tended))
+        _write(name or fault, [point for point in some if point not in matrix.missed], len(tended))
     assert len(matrix.missed) < len(mine) / 2
     matrix.assert_whole()
 

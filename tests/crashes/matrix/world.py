@@ -15,6 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db.models.functions import Now
 
 from cycles.models import Cycle, ExchangeCall, VenueWatch
@@ -33,6 +34,9 @@ BOOKS = (
     ("binance", "SOLUSDT", "230"),
     ("upbit", "KRW-SOL", "322000"),  # the cheapest way home
     ("upbit", "KRW-USDT", "1450"),
+    ("bithumb", "KRW-XRP", "3300"),
+    ("bithumb", "KRW-SOL", "322000"),
+    ("bithumb", "KRW-USDT", "1450"),
 )
 NOTIONAL = Decimal(150)
 APART = Decimal(7)  # two withdrawals alike would be a person's to tell apart
@@ -100,14 +104,14 @@ class World:
         place = None if die_at is None else [die_at.name, die_at.nth]
         return self._order(may_fail=may_fail, do=dotted, die_at=place, **{"with": facts})
 
-    def die(self, point: Point) -> Cycle:
-        """Open a cycle, and kill the worker that drives it at a point; nobody goes on yet.
+    def die(self, point: Point, cycle: Cycle | None = None) -> Cycle:
+        """Kill the worker that drives a cycle, a new one if none is given, at a point; nobody goes on yet.
 
         Looks that wait are not as many each time: one that came once more before may be missed now.
         """
         under_way = Cycle.objects.filter(ended_at=None).exclude(status="DEAD_LETTER")
         under_way.update(wake_at=Now() + timedelta(hours=1))  # this worker has one cycle only
-        cycle = self.open()
+        cycle = cycle or self.open()
         ended = self.drive(cycle, die_at=point)
         if not ended.was_killed:
             assert point.nth > 1, f"{point} was not reached"
@@ -174,6 +178,7 @@ def world(desk: TestDesk, home: Path) -> Iterator[World]:
     variables = {
         **environ_of("initiator", 1, home),
         "KIMP_SIMULATOR_URL": desk.running.control_url,
+        "KIMP_KOREA_VENUES": ",".join(settings.KIMP_KOREA_VENUES),
         "KIMP_TIME_SCALE": "1000",
         "KIMP_LEASE_SECONDS": LONG_LEASE_SECONDS,
         "KIMP_VENUE_DEADLINE_SECONDS": "2",  # under F24 no reply ever comes
