@@ -15,7 +15,14 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 import psycopg.errors
-from django.db import InterfaceError, OperationalError, connection, models, transaction
+from django.db import (
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    connection,
+    models,
+    transaction,
+)
 from django.db.models import QuerySet
 
 from cycles.errors import DatabaseBusyError, NotFoundError
@@ -27,6 +34,11 @@ M = TypeVar("M", bound=models.Model)
 MODE_LOCK = 0x6B696D70  # "kimp"
 ATTEMPTS = 5
 FIRST_PAUSE_SECONDS = 0.05
+# A process that was stopped within a transaction is thrown out by the server: nothing of it was committed.
+THROWN_OUT = (
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.TransactionTimeout,
+)
 FREE_ROWS_ONLY = "FOR NO KEY UPDATE SKIP LOCKED"  # as `locked` writes it, within a larger statement
 FACT_SECONDS = 60  # how long a fact that stands nowhere else waits for a database that is away
 PASSING = (
@@ -71,8 +83,9 @@ def _advisory(function: str) -> None:
 
 
 def in_transaction(work: Callable[[], T]) -> T:
-    """Run `work` in one durable transaction; again, up to 5 times, on a lock time-out or deadlock.
+    """Run `work` in one durable transaction; again, up to 5 times, when the database ended it whole.
 
+    On a lock time-out, a deadlock, or where this process slept for longer than a transaction may be idle.
     `work` must touch nothing but the database. Raises DatabaseBusyError when it keeps failing.
     """
     return _again_while_busy(work, lambda: transaction.atomic(durable=True))
@@ -95,8 +108,10 @@ def _again_while_busy(work: Callable[[], T], around: Callable[[], Any]) -> T:
         try:
             with around():
                 return work()
-        except OperationalError as error:
-            if not isinstance(error.__cause__, PASSING):
+        except (OperationalError, InternalError) as error:
+            if isinstance(error.__cause__, THROWN_OUT):
+                connection.close()
+            elif not isinstance(error.__cause__, PASSING):
                 raise
             if attempt == ATTEMPTS:
                 raise DatabaseBusyError(
