@@ -89,6 +89,9 @@ class Worker:
             except UNREACHABLE as error:
                 self.outage.tell(error)
                 nap = self.outage.longer_pause().total_seconds()
+            except DatabaseBusyError as error:  # somebody keeps the whole table: a migration
+                log.warning("database.busy", error=str(error))
+                nap = LONGEST_NAP_SECONDS
             spare_connection()
             self.is_napping = nap > SHORTEST_NAP_SECONDS
             self._is_wanted.wait(nap)

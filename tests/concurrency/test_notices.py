@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from django.db import connection, transaction
 
 from cycles.domain.words import Role
 from cycles.models import Cycle
-from cycles.services import notices, working
+from cycles.services import locking, notices, working
 from cycles.services.notices import Listener
 from cycles.services.working import Worker
 from tests import builders
@@ -63,8 +64,9 @@ def test_a_listener_that_was_cut_off_listens_again(heard: list[bool]) -> None:
     eventually(lambda: heard)
 
 
-def test_a_sleeping_worker_is_woken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(working, "LONGEST_NAP_SECONDS", 600.0)
+@contextmanager
+def working_initiator() -> Iterator[Worker]:
+    """Let a worker work on a thread for a block."""
     builders.right_clocks()
     builders.desk()
     worker = Worker(Role.INITIATOR)
@@ -77,11 +79,35 @@ def test_a_sleeping_worker_is_woken(monkeypatch: pytest.MonkeyPatch) -> None:
     thread.start()
     try:
         eventually(lambda: worker.is_napping)
-        row = builders.cycle()
-        notices.tell()
-        eventually(lambda: Cycle.objects.get(pk=row.pk).fence)
+        yield worker
     finally:
         worker.stop.set()
         notices.tell()
         thread.join(20)
     assert not thread.is_alive()
+
+
+def test_a_sleeping_worker_is_woken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(working, "LONGEST_NAP_SECONDS", 600.0)
+    with working_initiator():
+        row = builders.cycle()
+        notices.tell()
+        eventually(lambda: Cycle.objects.get(pk=row.pk).fence)
+
+
+def test_a_worker_goes_on_after_somebody_kept_the_whole_table(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(locking, "ATTEMPTS", 1)  # each waits for `lock_timeout`
+    with working_initiator() as worker:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE cycles_cycle IN ACCESS EXCLUSIVE MODE")
+
+            def was_denied() -> bool:
+                cursor.execute("SELECT 1")  # who idles in a transaction is thrown out
+                return "database.busy" in caplog.text
+
+            eventually(was_denied)
+        assert not worker.stop.is_set()
+        row = builders.cycle()
+        eventually(lambda: Cycle.objects.get(pk=row.pk).fence)
