@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from datetime import timedelta
 
 import structlog
@@ -14,6 +15,7 @@ log = structlog.get_logger(__name__)
 UNREACHABLE = (OperationalError, InterfaceError)
 FIRST_PAUSE = timedelta(milliseconds=500)
 LONGEST_PAUSE = timedelta(seconds=10)
+ECHO_SECONDS = 6.0  # a thread that began to wait for a connection in the outage may give up after it
 JITTER = random.SystemRandom()
 
 
@@ -32,13 +34,16 @@ class Outage:
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._is_told = False
+        self._ended_at = -ECHO_SECONDS
         self._pause = timedelta(0)
 
     def tell(self, error: Exception) -> None:
         """Say it, unless it is known already; drop this thread's connection."""
         connection.close()
         with self._guard:
-            is_news, self._is_told = not self._is_told, True
+            is_echo = time.monotonic() - self._ended_at < ECHO_SECONDS
+            is_news = not self._is_told and not is_echo
+            self._is_told = self._is_told or is_news
         if is_news:
             log.warning("database.unreachable", error=type(error.__cause__ or error).__name__)
 
@@ -52,5 +57,7 @@ class Outage:
         self._pause = timedelta(0)
         with self._guard:
             was_told, self._is_told = self._is_told, False
+            if was_told:
+                self._ended_at = time.monotonic()
         if was_told:
             log.info("database.answers_again")
