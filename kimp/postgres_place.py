@@ -8,12 +8,15 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
 from kimp.postgres_binaries import WAYS_OUT, Binaries, PostgresError
+
+ACCOUNTS = ("postgres", "nobody")  # for a server that root starts, the first that there is
 
 
 class Identity(TypedDict, total=False):
@@ -49,10 +52,11 @@ class Place:
 
 def chosen(home: Path) -> Place:
     """Choose (and remember) a folder that the server's user can reach, `home` if possible."""
-    account = _account()
     remembered = home / "location"
     if remembered.exists():
-        return Place(folder=Path(remembered.read_text("utf-8")), account=account)
+        folder = Path(remembered.read_text("utf-8"))
+        return Place(folder=folder, account=_account([folder]))
+    account = _account(_folders(home))
     for folder in _folders(home):
         place = Place(folder=folder, account=account)
         if _is_usable(place):
@@ -84,17 +88,24 @@ def own(place: Place, path: Path) -> None:
         os.chown(path, place.account.pw_uid, place.account.pw_gid)
 
 
-def _account() -> pwd.struct_passwd | None:
+def _account(folders: Iterable[Path]) -> pwd.struct_passwd | None:
+    """Name the user to run as: whose data there is, for a package may bring the user postgres later."""
     if os.geteuid() != 0:
         return None
-    for name in ("postgres", "nobody"):
-        try:
-            return pwd.getpwnam(name)
-        except KeyError:
-            continue
-    raise PostgresError(
-        f"PostgreSQL refuses to run as root and there is neither a user postgres nor nobody. {WAYS_OUT}"
-    )
+    accounts = list(_accounts())
+    if not accounts:
+        raise PostgresError(
+            f"PostgreSQL refuses to run as root and there is neither a user postgres nor nobody. {WAYS_OUT}"
+        )
+    data = [folder / "data" for folder in folders]
+    owners = {path.stat().st_uid for path in data if path.exists()}
+    return next((one for one in accounts if one.pw_uid in owners), accounts[0])
+
+
+def _accounts() -> Iterator[pwd.struct_passwd]:
+    for name in ACCOUNTS:
+        with suppress(KeyError):
+            yield pwd.getpwnam(name)
 
 
 def _folders(home: Path) -> Iterator[Path]:

@@ -20,7 +20,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from kimp import postgres
+from kimp import postgres, postgres_place
 from kimp.postgres_binaries import PostgresError, found
 
 _PROJECT = Path(__file__).resolve().parents[2]
@@ -216,3 +216,20 @@ def _turning_away(words: str) -> Iterator[int]:
         yield server.server_address[1]
         server.shutdown()
         thread.join()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as somebody else")
+def test_data_stays_its_users_when_a_package_brings_the_user_postgres(
+    reachable_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_place, "ACCOUNTS", ("nobody",))
+    before = postgres_place.chosen(reachable_path)
+    monkeypatch.setattr(postgres_place, "ACCOUNTS", ("daemon", "nobody"))
+    before.data.mkdir()
+    postgres_place.own(before, before.data)
+
+    assert postgres_place.chosen(reachable_path) == before
+    (reachable_path / "new").mkdir()
+    new = postgres_place.chosen(reachable_path / "new").account
+    assert new is not None
+    assert new.pw_name == "daemon", "where there is no data yet, the first that there is"
