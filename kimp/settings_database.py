@@ -23,7 +23,12 @@ def databases(env: Environment, home: Path) -> dict[str, dict[str, Any]]:
     config = _outside(env) if env["DATABASE_URL"] else _embedded(env, home)
     config["OPTIONS"] = {**config.get("OPTIONS", {}), **_session(env), **_pool(env)}
     most_seconds = 0 if "pool" in config["OPTIONS"] else 60
-    return {"default": {**config, "CONN_MAX_AGE": most_seconds, "CONN_HEALTH_CHECKS": True}}
+    kept: dict[str, Any] = {
+        "CONN_MAX_AGE": most_seconds,
+        "CONN_HEALTH_CHECKS": True,
+        "DISABLE_SERVER_SIDE_CURSORS": True,  # a pooler by transaction loses them between two rows
+    }
+    return {"default": {**config, **kept}}
 
 
 def _outside(env: Environment) -> dict[str, Any]:

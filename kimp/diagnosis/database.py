@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from cycles.diagnosis.findings import Finding, amiss, doubtful, well
 from cycles.services import desk
+from exchanges.own_connection import is_pooled, shares_its_session
 from kimp import health, postgres
 from kimp.postgres_binaries import PostgresError, found
 
@@ -27,8 +28,8 @@ DURABLE = {
 SESSION = {"TimeZone": "UTC", "default_transaction_isolation": "read committed"}
 NAMES = (*DURABLE, *SESSION, *LIMITS, "server_version", "server_version_num", "max_connections")
 POOLED = (
-    "let the roles connect to PostgreSQL itself, or pool by session: pooled by transaction, time-outs and "
-    "what a session listens for are lost"
+    "nothing, if that is wanted: notices are lost, workers find what is due by their look once a second; "
+    "time-outs come from PostgreSQL's ALTER ROLE alone, and migrate goes to PostgreSQL itself"
 )
 
 
@@ -57,7 +58,7 @@ def of_database() -> Iterator[Finding]:
     yield _time_outs(told)
     yield _room(told)
     yield _role()
-    yield pooling(*_process_ids())
+    yield pooling(is_pooled=is_pooled(connection), is_shared=shares_its_session(connection))
     yield _migrations()
     yield _clock()
 
@@ -96,7 +97,10 @@ def _session(told: Mapping[str, str]) -> Finding:
 def _time_outs(told: Mapping[str, str]) -> Finding:
     endless = [name for name in LIMITS if told[name] == "0"]
     if endless:
-        cure = "does a pooler drop the options that kimp connects with? Set them for the role in PostgreSQL"
+        cure = (
+            "does a pooler drop the options that kimp connects with? Set them in PostgreSQL: "
+            f"ALTER ROLE ... SET {endless[0]} = ..."
+        )
         return amiss("time-outs", f"none is in force: {', '.join(endless)}", cure)
     return well("time-outs", ", ".join(f"{name} {told[name]} ms" for name in LIMITS))
 
@@ -128,18 +132,12 @@ def _role() -> Finding:
     return well("primary", "takes writes")
 
 
-def _process_ids() -> tuple[int, int]:
-    """Give the server process as named when the connection was made, and as it names itself."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        named_itself = int(cursor.fetchone()[0])
-    return connection.connection.info.backend_pid, named_itself
-
-
-def pooling(greeted_by: int, served_by: int) -> Finding:
-    """Say whether a pooler stands between: it greets with a number that is no server process's."""
-    if greeted_by != served_by:
-        return doubtful("pooler", "a pooler stands between the desk and PostgreSQL", POOLED)
+def pooling(*, is_pooled: bool, is_shared: bool) -> Finding:
+    """Say whether a pooler stands between, and whether what a session sets or listens for lasts."""
+    if is_shared:
+        return doubtful("pooler", "one that pools by transaction stands before PostgreSQL", POOLED)
+    if is_pooled:
+        return well("pooler", "one that pools by session stands before PostgreSQL")
     return well("pooler", "none: this session is PostgreSQL's own")
 
 

@@ -51,9 +51,10 @@ def test_connections_that_run_out_are_a_warning(monkeypatch: pytest.MonkeyPatch)
     assert line(database.of_database(), "connections").level is Level.WARN
 
 
-def test_a_pooler_is_known_by_its_greeting() -> None:
-    assert database.pooling(7, 7).level is Level.OK
-    assert database.pooling(7, 8).level is Level.WARN
+def test_only_a_pooler_that_shares_sessions_is_doubtful() -> None:
+    assert database.pooling(is_pooled=False, is_shared=False).level is Level.OK
+    assert database.pooling(is_pooled=True, is_shared=False).level is Level.OK
+    assert database.pooling(is_pooled=True, is_shared=True).level is Level.WARN
 
 
 def test_a_database_that_goes_away_ends_its_section_and_the_report() -> None:

@@ -21,6 +21,7 @@ from django.db import Error, OperationalError, connection
 from django.db.migrations import Migration
 
 from cycles.services.locking import PASSING
+from exchanges.own_connection import shares_its_session
 
 LOCK_MILLISECONDS = 1_000  # less than a worker's own patience: it waits, and is refused nothing
 PATIENCE_SECONDS = 300
@@ -56,6 +57,8 @@ class Command(MigrateCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Migrate; what was taken back for a lock is tried again."""
+        if shares_its_session(connection):
+            raise CommandError(POOLED)
         ends_at = time.monotonic() + options["patience"]
         pause = FIRST_PAUSE_SECONDS
         while (kept_by := self._try(*args, **options)) is not None:
@@ -101,6 +104,10 @@ class Command(MigrateCommand):
         return None
 
 
+POOLED = (
+    "a pooler by transaction stands before PostgreSQL: limits and locks of this session would be everybody's. "
+    "Run manage.py migrate with a DATABASE_URL that names PostgreSQL itself"
+)
 TOO_LONG = (
     "the migration was taken back; with KIMP_STATEMENT_SECONDS set higher it may take longer, and workers that "
     "need its tables wait as long"
