@@ -111,7 +111,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 
-# django-q2: delivery is at least once and never twice at a time (`timeout` < `retry`)
+# django-q2: delivery is at least once and never twice at a time (`timeout` < `retry`); from Redis at most once
 _queue = _env.text("KIMP_QUEUE_REDIS")
 Q_CLUSTER: dict[str, Any] = {
     "name": "kimp",
