@@ -7,6 +7,9 @@ READY := .venv/.kimp-ready
 # Clients that nobody here wrote, exactly pinned, for the tests of the simulator; never the product's.
 ORACLE := .venv-oracle/.kimp-ready
 ORACLE_PINS := tests/oracle/requirements.txt
+# procrastinate and DBOS, exactly pinned, to be measured beside us; never the product's either.
+OTHERS := .venv-others/.kimp-ready
+OTHERS_PINS := tests/benchmarks/requirements.txt
 MANAGE := $(PY) manage.py
 
 .DEFAULT_GOAL := help
@@ -49,7 +52,7 @@ crash-matrix: $(READY) ## kill a worker at every place where it can die, while r
 chaos: $(READY) ## let it storm: kills, restarts, clocks, locks, faults; then prove that nothing is lost
 	@exec $(PY) -m tests.crashes.chaos $(ARGS)
 
-bench: $(READY) ## run the benchmarks; their figures go to .kimp/bench.json
+bench: $(READY) $(OTHERS) ## run the benchmarks; their figures go to .kimp/bench.json
 	@exec $(PY) -m tests.benchmarks $(ARGS)
 
 lock: ## pin the dependencies anew (after a change in pyproject.toml)
@@ -57,6 +60,7 @@ lock: ## pin the dependencies anew (after a change in pyproject.toml)
 	$(PY) -m uv pip compile pyproject.toml --extra web --extra worker --extra feeder --extra otel $(LOCK) \
 	  -o requirements-production.txt
 	$(PY) -m uv pip compile $(ORACLE_PINS:.txt=.in) $(LOCK) -o $(ORACLE_PINS)
+	$(PY) -m uv pip compile $(OTHERS_PINS:.txt=.in) $(LOCK) -o $(OTHERS_PINS)
 
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
   --no-header --quiet
@@ -82,3 +86,10 @@ $(ORACLE): $(ORACLE_PINS) | $(READY)
 	@.venv-oracle/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 	  -r $(ORACLE_PINS)
 	@touch $(ORACLE)
+
+$(OTHERS): $(OTHERS_PINS) | $(READY)
+	@echo "installing procrastinate and DBOS into .venv-others (a quarter of a minute)" >&2
+	@$(PY) -m venv --clear .venv-others
+	@.venv-others/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  -r $(OTHERS_PINS)
+	@touch $(OTHERS)

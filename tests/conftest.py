@@ -29,7 +29,7 @@ def _drop_databases_of_dead_runs(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         rows = connection.execute("SELECT datname FROM pg_database").fetchall()
         for (name,) in rows:
-            run = re.fullmatch(r"test_kimp_(\d+)(_gw\d+)?(_restored)?", name)
+            run = re.fullmatch(r"test_kimp_(\d+)(_gw\d+)?(_restored|_procrastinate|_dbos)?", name)
             if run and look_up(int(run[1])) is None:
                 statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
                 connection.execute(statement.format(sql.Identifier(name)))

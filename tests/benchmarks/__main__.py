@@ -21,6 +21,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "streaming": {"rounds": 100, "repeats": 5},
     "durable": {"cycles": 40, "rounds": 3},
     "in_flight": {"cycles": 400},
+    "others": {"cycles": 300, "jobs": 1500, "workflows": 300, "rounds": 3},
     "waking": {"cycles": 60, "idle_seconds": 20},
     "takeover": {"cycles": 500, "workers": 5},
     "growth": {
@@ -41,6 +42,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "streaming": {"rounds": 3, "repeats": 1},
     "durable": {"cycles": 4, "rounds": 1},
     "in_flight": {"cycles": 20},
+    "others": {"cycles": 20, "jobs": 40, "workflows": 20, "rounds": 1},
     "waking": {"cycles": 3, "idle_seconds": 1},
     "takeover": {"cycles": 4, "workers": 1},
     "growth": {"sizes": (3_000, 12_000), "future": 2_000, "samples": (100, 5_000), "seconds": 1},

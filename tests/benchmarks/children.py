@@ -55,10 +55,12 @@ def _pipe(pipe: IO[str] | None) -> IO[str]:
 
 
 @contextlib.contextmanager
-def running(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterator[Child]:
+def running(
+    arguments: Sequence[str], environment: Mapping[str, str], python: str = sys.executable
+) -> Iterator[Child]:
     """Run a Python process for a block; its log goes nowhere, its end is waited for."""
     process = subprocess.Popen(
-        [sys.executable, *arguments],
+        [python, *arguments],
         cwd=PROJECT,
         env={**os.environ, **environment},
         stdin=subprocess.PIPE,
@@ -79,12 +81,15 @@ def running(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterato
 
 
 def together(
-    module: str, specs: Sequence[Mapping[str, Any]], environment: Mapping[str, str]
+    module: str,
+    specs: Sequence[Mapping[str, Any]],
+    environment: Mapping[str, str],
+    python: str = sys.executable,
 ) -> list[dict[str, Any]]:
     """Run one process of a module per spec, let them go at the same moment, give their results."""
     with contextlib.ExitStack() as stack:
         children = [
-            stack.enter_context(running(["-m", module], environment)) for _ in range(len(specs))
+            stack.enter_context(running(["-m", module], environment, python)) for _ in specs
         ]
         for child, spec in zip(children, specs, strict=True):
             child.say(spec)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Any, LiteralString
 from urllib.parse import quote
 
 from django.conf import settings
@@ -13,6 +13,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import override_settings
 from django.test.utils import setup_databases, teardown_databases
+from psycopg import sql
 
 from cycles.services import seeding
 from exchanges import registry
@@ -48,6 +49,23 @@ def server_version() -> str:
         cursor.execute("SHOW server_version")
         row: Any = cursor.fetchone()
     return str(row[0])
+
+
+@contextlib.contextmanager
+def beside(name: str) -> Iterator[str]:
+    """Make an empty database beside the run's own, on the same server, and drop it at the end; gives its URL."""
+    whole = f"{connection.settings_dict['NAME']}_{name}"
+    _statement("DROP DATABASE IF EXISTS {} WITH (FORCE)", whole)
+    _statement("CREATE DATABASE {} TEMPLATE template0", whole)
+    try:
+        yield database_url(whole)
+    finally:
+        _statement("DROP DATABASE IF EXISTS {} WITH (FORCE)", whole)
+
+
+def _statement(text: LiteralString, name: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SQL(text).format(sql.Identifier(name)))
 
 
 def empty() -> None:
@@ -90,10 +108,9 @@ def child_environment(venues: Venues) -> dict[str, str]:
     }
 
 
-def database_url() -> str:
-    """Give the URL of the run's database, password included: for children, not for output."""
+def database_url(name: str = "") -> str:
+    """Give the URL of the run's database, or of one beside it, password included: for children, not for output."""
     found = connection.get_connection_params()
     password = quote(str(found["password"]), safe="")
-    return (
-        f"postgresql://{found['user']}:{password}@{found['host']}:{found['port']}/{found['dbname']}"
-    )
+    server = f"{found['user']}:{password}@{found['host']}:{found['port']}"
+    return f"postgresql://{server}/{name or found['dbname']}"

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 from tests.benchmarks import (
     budgets,
@@ -13,6 +14,7 @@ from tests.benchmarks import (
     feeding,
     growth,
     in_flight,
+    others,
     place,
     redriving,
     retention,
@@ -76,6 +78,38 @@ def test_a_worker_drives_more_cycles_than_it_has_connections() -> None:
     flight = in_flight.Flight(processes=1, threads=24, answer_ms=200)
     found = values(in_flight.run(cycles=24, flights=(flight,)))
     assert found["connections of them all"] <= CONNECTIONS_OF_A_WORKER < flight.threads
+
+
+@pytest.mark.processes
+@pytest.mark.skipif(not others.READY.exists(), reason=others.MISSING)
+@pytest.mark.django_db(transaction=True)
+def test_the_others_do_all_of_their_work_durably_and_we_are_held_against_each() -> None:
+    found = others.run(
+        cycles=2, jobs=6, workflows=4, rounds=1,
+        shapes=(others.Shape(processes=2, at_once=2),),
+        flights=(in_flight.Flight(processes=1, threads=2, answer_ms=0),),
+    )  # fmt: skip
+    values(found)
+    assert found.work["steps done"] == {"procrastinate": 6, "dbos": 4 * 2}
+    assert set(found.work["synchronous_commit"].values()) == {"on"}
+    pins = Path(__file__).with_name("requirements.in").read_text("utf-8").split()
+    assert sorted(f"{name}=={at}" for name, at in found.work["versions"].items()) == pins
+    assert [one.aim for one in found.figures if one.reference] == ["5", "10"]
+    own = connection.settings_dict["NAME"]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [f"{own}_"]
+        )
+        assert cursor.fetchall() == []
+
+
+def test_without_the_others_one_sentence_says_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = others.run(cycles=1, jobs=1, workflows=1, rounds=1, ready=tmp_path / "ready")
+    assert found.figures == ()
+    assert found.work["not run"] == capsys.readouterr().err.strip() == others.MISSING
+    assert others.MISSING.endswith("run `make bench ARGS=others`")
 
 
 @pytest.mark.django_db(transaction=True)
