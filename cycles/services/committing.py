@@ -41,10 +41,16 @@ class Group(Generic[Row, Told]):
     """Writes rows of one kind. `write` commits some rows and gives what was told of each, in order.
 
     None of a row whose lock somebody else has: then it is written alone, and `write` waits for the lock.
+    `of` says what a row is about: two rows about the same are never written together.
     """
 
-    def __init__(self, write: Callable[[Sequence[Row]], Sequence[Told | None]]) -> None:
-        self._write = write
+    def __init__(
+        self,
+        write: Callable[[Sequence[Row]], Sequence[Told | None]],
+        *,
+        of: Callable[[Row], object],
+    ) -> None:
+        self._write, self._of = write, of
         self.waiting: list[_Waiting[Row, Told]] = []
         self._guard = threading.Lock()
         self._is_led = False
@@ -88,23 +94,34 @@ class Group(Generic[Row, Told]):
                 self.waiting[0].is_done.set()
 
     def _write_all(self, group: Sequence[_Waiting[Row, Told]]) -> None:
-        """Write a group; what it could not write together is written row by row."""
-        rest: Sequence[_Waiting[Row, Told]] = group
-        if len(group) > 1:
+        """Write a group; what it could not, or must not, write together is written row by row."""
+        together, rest = self._apart(group)
+        if len(together) > 1:
             try:
-                told = self._write([one.row for one in group])
+                told = self._write([one.row for one in together])
             except Exception as error:  # noqa: BLE001  handed to the threads that it belongs to
                 if not _is_refusal(error):
                     # Nobody knows whether it was written: each row's own thread sees to that.
                     for one in group:
                         one.error = error
                     return
+                rest = [*together, *rest]
             else:
-                for one, answer in zip(group, told, strict=True):
+                for one, answer in zip(together, told, strict=True):
                     one.told = answer
-                rest = [one for one in group if one.told is None]
+                rest = [*(one for one in together if one.told is None), *rest]
+        else:
+            rest = group
         for one in rest:
             self._write_alone(one)
+
+    def _apart(
+        self, group: Sequence[_Waiting[Row, Told]]
+    ) -> tuple[list[_Waiting[Row, Told]], list[_Waiting[Row, Told]]]:
+        """Give the first row about each thing, and the others: theirs is another lease, perhaps a lost one."""
+        first = {self._of(one.row): one for one in reversed(group)}
+        together = [one for one in group if first[self._of(one.row)] is one]
+        return together, [one for one in group if first[self._of(one.row)] is not one]
 
     def _write_alone(self, one: _Waiting[Row, Told]) -> None:
         """Write one row, waiting for whoever holds its locks; what it raises is its thread's to handle."""

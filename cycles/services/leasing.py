@@ -180,7 +180,7 @@ def _write_releases(rows: Sequence[dict[str, Any]]) -> list[bool | None]:
 
 
 RELEASE = "SELECT kimp_release_v1(%s::jsonb, %s, %s)"
-_release_together: Group[dict[str, Any], bool] = Group(_write_releases)
+_release_together: Group[dict[str, Any], bool] = Group(_write_releases, of=lambda row: row["cycle"])
 
 
 def due_now() -> Now:

@@ -15,7 +15,8 @@ log = structlog.get_logger(__name__)
 UNREACHABLE = (OperationalError, InterfaceError)
 FIRST_PAUSE = timedelta(milliseconds=500)
 LONGEST_PAUSE = timedelta(seconds=10)
-ECHO_SECONDS = 6.0  # a thread that began to wait for a connection in the outage may give up after it
+# A thread that began to wait for a connection in the outage may give up only after it.
+ECHO_SECONDS = 6.0
 JITTER = random.SystemRandom()
 
 

@@ -98,8 +98,8 @@ def settle(settlements: Sequence[Settlement]) -> list[int]:
     return [versions[one.cycle_id] or 0 for one in settlements]
 
 
-intend_together: Group[Row, Intended] = Group(write_intents)
-settle_together: Group[Settlement, int] = Group(write_settlements)
+intend_together: Group[Row, Intended] = Group(write_intents, of=lambda row: row["cycle"])
+settle_together: Group[Settlement, int] = Group(write_settlements, of=lambda one: one.cycle_id)
 
 
 def _ask(statement: str, parameters: list[Any]) -> list[tuple[Any, ...]]:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
 
+import msgspec
 import pytest
 from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db.models.functions import Now
 
 from cycles.domain.words import CallOutcome, Operation, Role
-from cycles.errors import DatabaseBusyError
-from cycles.models import ExchangeCall, Step
+from cycles.errors import DatabaseBusyError, LeaseLostError
+from cycles.models import Cycle, ExchangeCall, Step
 from cycles.services import calling, leasing, stepping
 from cycles.services.committing import Group
 from cycles.services.intents import Intent
-from cycles.services.locking import lock_cycle, own_mode
+from cycles.services.locking import MODE_LOCK, lock_cycle, own_mode
 from cycles.services.moving import Lease
 from tests import builders
 from tests.concurrency.meeting import SECONDS, until_somebody_waits
@@ -29,11 +34,11 @@ Write = Callable[[Sequence[str]], Sequence[str | None]]
 class Desk:
     """A group whose first write waits until it is let go; what comes meanwhile queues."""
 
-    def __init__(self, write: Write) -> None:
+    def __init__(self, write: Write, of: Callable[[str], object] = lambda row: row) -> None:
         self.writes: list[list[str]] = []
         self.may_go = threading.Event()
         self._write = write
-        self.group: Group[str, str] = Group(self._held)
+        self.group: Group[str, str] = Group(self._held, of=of)
 
     def _held(self, rows: Sequence[str]) -> Sequence[str | None]:
         self.writes.append(list(rows))
@@ -63,7 +68,7 @@ def test_what_comes_while_one_is_written_is_written_together() -> None:
 
 
 def test_who_comes_alone_is_written_at_once_alone() -> None:
-    group: Group[str, str] = Group(list)
+    group: Group[str, str] = Group(list, of=str)
     assert [group("a"), group("b")] == ["a", "b"]
 
 
@@ -85,6 +90,15 @@ def test_a_row_that_is_locked_elsewhere_waits_alone() -> None:
         row: row for row in ("a", "b", "locked", "c")
     }
     assert desk.writes[-1] == ["locked"]
+
+
+def test_two_rows_of_one_kind_are_written_one_after_the_other() -> None:
+    desk = Desk(list, of=lambda row: row[0])
+    told = desk.bring("a", "b1", "b2", "c", "b3")
+    assert {row: task.result() for row, task in told.items()} == {row: row for row in told}
+    together, *alone = desk.writes[1:]
+    assert {row[0] for row in together} == {"b", "c"}
+    assert sorted(map(len, alone)) == [1, 1]
 
 
 def test_when_the_database_goes_away_in_a_write_every_row_of_it_hears_so() -> None:
@@ -151,6 +165,46 @@ def test_intents_of_many_cycles_share_a_commit() -> None:
     assert [rows[call.pk].cycle_id for call in calls] == [lease.cycle_id for lease in leases]
     assert {row.outcome for row in rows.values()} == {CallOutcome.INTENDED}
     assert transactions_of_intents() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_lost_its_lease_is_not_given_the_intent_of_who_has_it_now() -> None:
+    """Two threads of one process: the first slept past its lease, and the cycle was claimed anew.
+
+    `make chaos` found it: the first noted as not sent what the second was sending, and it was sent again.
+    """
+    builders.right_clocks()
+    builders.desk()
+    for _ in range(2):
+        builders.cycle()
+    other, lost = leasing.claim(Role.INITIATOR, "w", limit=2)
+    Cycle.objects.filter(pk=lost.cycle_id).update(lease_expires_at=Now())
+    (newest,) = leasing.claim(Role.INITIATOR, "w", limit=2)
+    assert newest == replace(lost, fence=lost.fence + 1)
+    with ThreadPoolExecutor(3) as pool:
+        with transaction.atomic():
+            own_mode()
+            first = pool.submit(intend, other)
+            until_somebody_waits()
+            told = {lease: pool.submit(intend, lease) for lease in (newest, lost)}
+            eventually(lambda: len(stepping.intend_together.waiting) == 2)
+        call = told[newest].result(SECONDS)
+        first.result(SECONDS)
+    assert isinstance(told[lost].exception(), LeaseLostError)
+    assert ExchangeCall.objects.get(cycle_id=lost.cycle_id).pk == call.pk
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("statement", ["intend", "settle", "release"])
+def test_the_database_takes_no_two_rows_of_one_cycle_in_one_statement(statement: str) -> None:
+    rows = msgspec.json.encode([{"cycle": UUID(int=7)}] * 2).decode()
+    calls: dict[str, tuple[str, list[Any]]] = {
+        "intend": (stepping.INTEND, [MODE_LOCK, rows, True]),
+        "settle": (stepping.SETTLE, [rows, True]),
+        "release": (leasing.RELEASE, [rows, 60, True]),
+    }
+    with pytest.raises(IntegrityError, match="once"), connection.cursor() as cursor:
+        cursor.execute(*calls[statement])
 
 
 @pytest.mark.django_db(transaction=True)
