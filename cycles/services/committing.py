@@ -95,7 +95,8 @@ class Group(Generic[Row, Told]):
 
     def _write_all(self, group: Sequence[_Waiting[Row, Told]]) -> None:
         """Write a group; what it could not, or must not, write together is written row by row."""
-        together, rest = self._apart(group)
+        together, others = self._apart(group)
+        rest: Sequence[_Waiting[Row, Told]] = group
         if len(together) > 1:
             try:
                 told = self._write([one.row for one in together])
@@ -105,13 +106,10 @@ class Group(Generic[Row, Told]):
                     for one in group:
                         one.error = error
                     return
-                rest = [*together, *rest]
             else:
                 for one, answer in zip(together, told, strict=True):
                     one.told = answer
-                rest = [*(one for one in together if one.told is None), *rest]
-        else:
-            rest = group
+                rest = [*(one for one in together if one.told is None), *others]
         for one in rest:
             self._write_alone(one)
 
