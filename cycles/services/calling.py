@@ -264,7 +264,7 @@ def _told(error: VenueError) -> dict[str, Any]:
 
 
 def write_outcome(call: ExchangeCall, noted: Noted) -> bool:
-    """Write what became of a call; needs no lease. False when it was final already."""
+    """Write what became of a call; needs no lease. False when it was final already, or is another lease's."""
     changes: dict[str, Any] = {
         "outcome": noted.outcome,
         "refusal_reason": noted.refusal,
@@ -276,7 +276,9 @@ def write_outcome(call: ExchangeCall, noted: Noted) -> bool:
     if noted.report is not None:
         changes |= report_columns(noted.report)
     open_call = ExchangeCall.objects.filter(
-        pk=call.pk, outcome__in=[CallOutcome.INTENDED, CallOutcome.UNKNOWN]
+        pk=call.pk,
+        fence=call.fence,
+        outcome__in=[CallOutcome.INTENDED, CallOutcome.UNKNOWN],
     )
     return bool(open_call.update(**changes))
 

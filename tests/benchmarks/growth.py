@@ -115,11 +115,10 @@ def _statements() -> dict[str, str]:
 
 def _generic(sql: str) -> Plan:
     """Explain a claim that was prepared, under a plan for any number of rows."""
-    head, _, number = sql.rpartition(" LIMIT ")
-    limit, _, tail = number.partition(" ")
+    limit = sql.partition(" LIMIT ")[2].partition(" ")[0]
     with connection.cursor() as cursor:
         cursor.execute("SET plan_cache_mode = force_generic_plan")
-        cursor.execute(f"PREPARE claim (bigint) AS {head} LIMIT $1 {tail}")
+        cursor.execute(f"PREPARE claim (bigint) AS {sql.replace(f' LIMIT {limit} ', ' LIMIT $1 ')}")
         try:
             return explained(f"EXECUTE claim ({limit})")
         finally:
@@ -132,10 +131,13 @@ def _newest() -> object:
 
 
 def _select(work: Callable[[], object]) -> str:
-    """Give the SELECT that locks what is due."""
+    """Give the part of a claim that chooses and locks what is due; the rest writes those rows by their keys."""
     with CaptureQueriesContext(connection) as seen:
         work()
-    return next(q["sql"] for q in seen.captured_queries if "SKIP LOCKED" in q["sql"])
+    sql = next(q["sql"] for q in seen.captured_queries if "SKIP LOCKED" in q["sql"])
+    chooses, _, writes = sql.partition("\nUPDATE ")
+    chosen = writes.partition("ANY(ARRAY(")[2].partition("))\nRETURNING")[0]
+    return f"{chooses} {chosen}"
 
 
 def _rates(seconds: int) -> list[Figure]:

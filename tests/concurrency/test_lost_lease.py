@@ -52,6 +52,18 @@ def intended(lease: Lease, *, lease_left: timedelta | None = None) -> ExchangeCa
     return calling.intend(lease, step, intent)
 
 
+def test_what_became_of_a_call_is_noted_by_the_lease_it_was_intended_under_only() -> None:
+    builders.cycle()
+    lease = claim("worker")
+    call = intended(lease)
+    taken_for_ours = ExchangeCall.objects.get(pk=call.pk)
+    taken_for_ours.fence -= 1
+    not_sent = Noted(outcome=CallOutcome.NOT_SENT, error="the lease ran out before it was sent")
+    assert not calling.write_outcome(taken_for_ours, not_sent)
+    assert ExchangeCall.objects.get(pk=call.pk).outcome == CallOutcome.INTENDED
+    assert calling.write_outcome(call, not_sent)
+
+
 def test_a_worker_that_wakes_late_notes_the_fact_and_settles_nothing() -> None:
     row = builders.cycle()
     lease = claim("sleeper")

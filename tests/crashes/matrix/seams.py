@@ -20,15 +20,16 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from django.db import connection
+from django.db import connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 
 from exchanges.transport.calls import VenueTransport
 from exchanges.transport.wire import Request
 
 ROOMS = ("cycles", "exchanges")
 # They run other people's work: the place is where that work stands.
-CARRIERS = {"in_transaction", "in_one_statement", "persistently"}
+CARRIERS = {"in_transaction", "in_one_statement", "_again_while_busy", "persistently"}
 CARRYING_MODULES = {"committing", "stepping"}
 WRITES = re.compile(r"\b(INSERT INTO|UPDATE|DELETE FROM|kimp_\w+_v\d)\b")
 PROJECT = str(Path(__file__).resolve().parents[3])
@@ -89,7 +90,14 @@ def _watch_commits(seams: Seams) -> None:
         seams.reach(f"{place} | after the commit")
 
     BaseDatabaseWrapper.commit = watched  # type: ignore[method-assign]
-    connection.execute_wrappers.append(_statement_of(seams))
+    statement = _statement_of(seams)
+
+    def watch_statements(connection: BaseDatabaseWrapper, **_: object) -> None:
+        if statement not in connection.execute_wrappers:  # a pooled one connects again and again
+            connection.execute_wrappers.append(statement)
+
+    watch_statements(connections["default"])
+    connection_created.connect(watch_statements, weak=False)  # each thread has one of its own
 
 
 def _statement_of(seams: Seams) -> Callable[..., Any]:
