@@ -28,12 +28,13 @@ class Venues:
         with urllib.request.urlopen(self.control_url + path, timeout=10) as reply:
             return json.loads(reply.read())
 
-    def tell(self, path: str, payload: dict[str, Any]) -> Any:
-        """Post to the control port."""
+    def tell(self, path: str, payload: dict[str, Any], *, method: str = "POST") -> Any:
+        """Send to the control port."""
         request = urllib.request.Request(
             self.control_url + path,
             data=json.dumps(payload).encode(),
             headers={"Content-Type": "application/json"},
+            method=method,
         )
         with urllib.request.urlopen(request, timeout=10) as reply:
             return json.loads(reply.read() or b"null")
