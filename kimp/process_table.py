@@ -12,6 +12,7 @@ from pathlib import Path
 
 _PROC = Path("/proc")
 _DYING_SECONDS = 2.0
+_EMPTY_LOOKS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,15 +33,18 @@ def boot_id() -> str:
 
 def look_up(pid: int) -> Process | None:
     """Return the living process of that pid; None for a zombie, too."""
+    found = _read(pid)
+    return None if found is None or found[1] in "ZX" else found[0]
+
+
+def _read(pid: int) -> tuple[Process, str] | None:
     try:
         fields = (
             (_PROC / str(pid) / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
         )
     except OSError:
         return None
-    if fields[0] in "ZX":
-        return None
-    return Process(pid=pid, session=int(fields[3]), started=int(fields[19]))
+    return Process(pid=pid, session=int(fields[3]), started=int(fields[19])), fields[0]
 
 
 def session_of(leader: Process) -> list[Process]:
@@ -71,9 +75,19 @@ def end_session(leader: Process, *, patience_seconds: float) -> None:
 
 
 def kill_session(leader: Process) -> None:
-    """Kill every living process of a session, those too that are born while it dies."""
+    """Kill every living process of a session, those too that are born while it dies.
+
+    Who forks and ends while /proc is read hides its child. So the leader's group is killed by its
+    number, which the kernel does for all of it at once, and one empty look is not believed.
+    """
     ends_at = time.monotonic() + _DYING_SECONDS
-    while (left := session_of(leader)) and time.monotonic() < ends_at:
+    empty_looks = 0
+    while empty_looks < _EMPTY_LOOKS and time.monotonic() < ends_at:
+        left = session_of(leader)
+        empty_looks = 0 if left else empty_looks + 1
+        found = _read(leader.pid)
+        if left or (found is not None and found[0] == leader):  # its number is nobody else's
+            _signal(-leader.pid, signal.SIGKILL)
         for process in left:
             _signal(process.pid, signal.SIGKILL)
         time.sleep(0.01)

@@ -23,6 +23,8 @@ def test_an_outcome_whose_transaction_is_lost_at_its_end_is_noted_and_settled_on
 ) -> None:
     person("alice", "administrator")
     row = committed_desk.open()
+    book = {"venue": "binance", "symbol": "XRPUSDT", "mid": "2", "quantity": "100000"}
+    committed_desk.control("/control/book", book)  # the order is to be filled, however slow we are
     lease = committed_desk.lease(row)
     step = Step.objects.get(cycle=row, position=1)
     venue = registry.venue("binance")
@@ -30,7 +32,7 @@ def test_an_outcome_whose_transaction_is_lost_at_its_end_is_noted_and_settled_on
         market=market_of(step),
         side=Side.BUY,
         quantity=Decimal(100),
-        limit_price=venue.book(market_of(step)).asks[-1].price,
+        limit_price=Decimal("2.1"),
         client_order_id=client_order_id(row.pk, position=1, attempt=1),
     )
     call = calling.intend(lease, step, order_intent(request))
@@ -49,6 +51,6 @@ def test_an_outcome_whose_transaction_is_lost_at_its_end_is_noted_and_settled_on
     assert runs == [True, True]
     kept = ExchangeCall.objects.get(pk=call.pk)
     assert (kept.outcome, kept.is_settled) == (CallOutcome.DONE, True)
-    assert Fill.objects.filter(call=call).count() == len(kept.report["fills"])
+    assert Fill.objects.filter(call=call).count() == len(kept.report["fills"]) > 0
     assert Posting.objects.filter(key=f"order:{call.client_order_id}").count() == 1
     assert call.report["venue_order_id"] == kept.venue_order_id
