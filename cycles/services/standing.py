@@ -1,4 +1,7 @@
-"""Where a cycle stands, read by one statement: its row, its policy, its next step, what it owns."""
+"""Where a cycle stands, read by one statement: its row, its policy, its next step, what it owns.
+
+The SQL is cycles/sql/standing.sql.
+"""
 
 from __future__ import annotations
 
@@ -67,22 +70,13 @@ def _fields(model: type[models.Model]) -> Sequence[Any]:
     return model._meta.concrete_fields  # noqa: SLF001  public, for all its name
 
 
-def _columns(model: type[models.Model], alias: str) -> str:
-    return ", ".join(f"{alias}.{field.column}" for field in _fields(model))
+def _columns(model: type[models.Model], of: str) -> str:
+    return ", ".join(f"(s.{of}).{field.column}" for field in _fields(model))
 
 
-# The partial indexes of calls and accounts serve it: statuses stand as literals.
+# Each column by its name: a table may have more of them than this release knows.
 STATEMENT = f"""
-SELECT EXISTS (SELECT 1 FROM cycles_exchangecall k WHERE k.cycle_id = c.id AND k.outcome IN ('INTENDED', 'UNKNOWN'))
-    OR EXISTS (SELECT 1 FROM cycles_exchangecall k WHERE k.cycle_id = c.id AND k.outcome = 'DONE'
-                  AND NOT k.is_settled AND k.operation IN ('PLACE_ORDER', 'WITHDRAW')),
-    (SELECT json_agg(json_build_array(a.venue, a.asset, a.owner, a.balance::text) ORDER BY a.id)
-       FROM cycles_account a WHERE a.cycle_id = c.id AND a.balance <> 0)::text,
-    {_columns(Cycle, "c")}, {_columns(PolicyVersion, "p")}, {_columns(Step, "s")}
-  FROM cycles_cycle c JOIN cycles_policyversion p ON p.id = c.policy_id
-  LEFT JOIN LATERAL (
-       SELECT * FROM cycles_step n WHERE n.cycle_id = c.id AND n.state IN ('PENDING', 'RUNNING')
-          AND n.passage = CASE c.status WHEN 'STARTED' THEN 'OUTBOUND' ELSE 'RETURN' END
-        ORDER BY n.position LIMIT 1) s ON true
- WHERE c.id = %s
+SELECT s.is_loose, s.held,
+       {_columns(Cycle, "cycle")}, {_columns(PolicyVersion, "policy")}, {_columns(Step, "step")}
+  FROM kimp_standing_v1(%s) s
 """  # noqa: S608  names of columns only

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import LiteralString
 from urllib.parse import quote
 
 from django.db import connection
@@ -33,13 +34,13 @@ def own_place() -> Iterator[Place]:
     """Make a database beside the desk's own and find free ports; drop the database afterwards."""
     name = f"{PREFIX}{os.getpid()}"
     drop_left_over()
-    _run(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    about_database("CREATE DATABASE {}", name)
     try:
         control = free_row(SIMULATOR_PORTS + PORTS_WANTED)
         roles = range(control + SIMULATOR_PORTS, control + SIMULATOR_PORTS + PORTS_WANTED)
         yield Place(database_url=_url(name), control_port=control, role_ports=tuple(roles))
     finally:
-        _run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        about_database("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
         connection.close()
 
 
@@ -56,12 +57,19 @@ def drop_left_over() -> None:
         number = name.removeprefix(PREFIX)
         if number.isdigit() and look_up(int(number)) is not None:
             continue  # it begins just now
-        _run(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
+        about_database("DROP DATABASE IF EXISTS {}", name)
 
 
-def _run(statement: sql.Composed) -> None:
+def about_database(statement: LiteralString, name: str) -> None:
+    """Make or drop a whole database, however long a slow disk takes for its files."""
     with connection.cursor() as cursor:
-        cursor.execute(statement)
+        cursor.execute("SHOW statement_timeout")
+        (before,) = cursor.fetchone()
+        cursor.execute("SET statement_timeout = 0")
+        try:
+            cursor.execute(sql.SQL(statement).format(sql.Identifier(name)))
+        finally:
+            cursor.execute("SELECT set_config('statement_timeout', %s, false)", [before])
 
 
 def _url(name: str) -> str:

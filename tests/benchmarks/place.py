@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any, LiteralString
+from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
@@ -13,10 +13,10 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import override_settings
 from django.test.utils import setup_databases, teardown_databases
-from psycopg import sql
 
 from cycles.services import seeding
 from exchanges import registry
+from kimp.demo.place import about_database
 from tests import builders
 from tests.benchmarks.venues import Venues, simulated
 
@@ -55,17 +55,12 @@ def server_version() -> str:
 def beside(name: str) -> Iterator[str]:
     """Make an empty database beside the run's own, on the same server, and drop it at the end; gives its URL."""
     whole = f"{connection.settings_dict['NAME']}_{name}"
-    _statement("DROP DATABASE IF EXISTS {} WITH (FORCE)", whole)
-    _statement("CREATE DATABASE {} TEMPLATE template0", whole)
+    about_database("DROP DATABASE IF EXISTS {} WITH (FORCE)", whole)
+    about_database("CREATE DATABASE {} TEMPLATE template0", whole)
     try:
         yield database_url(whole)
     finally:
-        _statement("DROP DATABASE IF EXISTS {} WITH (FORCE)", whole)
-
-
-def _statement(text: LiteralString, name: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(sql.SQL(text).format(sql.Identifier(name)))
+        about_database("DROP DATABASE IF EXISTS {} WITH (FORCE)", whole)
 
 
 def empty() -> None:

@@ -103,7 +103,7 @@ def test_a_worker_killed_at_any_point_of_a_call_leaves_one_order(desk: RunningDe
     assert_one_story(desk)
 
 
-def test_a_worker_killed_inside_the_settling_transaction_settles_nothing_twice(
+def test_a_worker_killed_while_the_server_settles_for_it_settles_nothing_twice(
     desk: RunningDesk,
 ) -> None:
     _begin(desk)
@@ -114,11 +114,12 @@ def test_a_worker_killed_inside_the_settling_transaction_settles_nothing_twice(
         desk.start("initiator-1")
         eventually(lambda: _waits_for_lock("kimp-initiator"))
         desk.kill("initiator-1")
+        # Once the lock is gone the server may commit what nobody waits for any more.
+        call = _call(cycle, BUY)
+        assert call is not None
+        assert (call.outcome, call.is_settled) == (CallOutcome.INTENDED, False)
+        assert not call.fills.exists()
 
-    call = _call(cycle, BUY)
-    assert call is not None
-    assert (call.outcome, call.is_settled) == (CallOutcome.INTENDED, False)
-    assert not call.fills.exists()
     desk.start("initiator-2", "finalizer-1")
     all_end(cycle)
     assert _orders_out(desk, cycle) == {"BUY": 1, "SELL": 1}

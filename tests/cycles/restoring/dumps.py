@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from django.db import connection
-from psycopg import sql
 
 from exchanges import registry
 from kimp import postgres_binaries
+from kimp.demo.place import about_database
 
 
 @dataclass
@@ -48,20 +48,15 @@ class Backups:
 
     def _create(self) -> None:
         self._drop()
-        _statement("CREATE DATABASE {} TEMPLATE template0", self.restored)
+        about_database("CREATE DATABASE {} TEMPLATE template0", self.restored)
 
     def _drop(self) -> None:
-        _statement("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.restored)
+        about_database("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.restored)
 
     def _work_on(self, name: str) -> None:
         registry.forget()
         connection.close()
         connection.settings_dict["NAME"] = name
-
-
-def _statement(text: str, name: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(sql.SQL(text).format(sql.Identifier(name)))
 
 
 def _run(program: str, *arguments: str) -> None:
