@@ -16,6 +16,9 @@ POOLED_ROLES = ("initiator", "finalizer")
 _IDLE_IN_TRANSACTION_MILLISECONDS = (
     5_000  # a stopped process must not keep rows, or a HALT, waiting
 )
+# A worker's statements go by indexes. Their plans are kept, those of foreign keys too, and one that was made
+# while a table was tiny would read it whole until its statistics are taken anew.
+_BY_INDEX = {"enable_seqscan": "off"}
 
 
 def databases(env: Environment, home: Path) -> dict[str, dict[str, Any]]:
@@ -57,10 +60,11 @@ def _pool(env: Environment) -> dict[str, Any]:
 
 def _session(env: Environment) -> dict[str, Any]:
     seconds = env.count("KIMP_STATEMENT_SECONDS", STATEMENT_SECONDS[env.role])
-    limits = {
+    limits: dict[str, Any] = {
         "statement_timeout": seconds * 1_000,
         "lock_timeout": _LOCK_MILLISECONDS,
         "idle_in_transaction_session_timeout": _IDLE_IN_TRANSACTION_MILLISECONDS,
+        **(_BY_INDEX if env.role in POOLED_ROLES else {}),
     }
     return {
         "application_name": f"kimp-{env.role}",
