@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
+from requests.structures import CaseInsensitiveDict
 
 from exchanges.transport.connection import (
     CONNECT_SECONDS,
@@ -80,11 +81,15 @@ class HttpSender:
         return bytes(body)
 
     def _prepared(self, signed: SignedRequest) -> requests.PreparedRequest:
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity", **signed.headers}
-        prepared = requests.Request(
-            signed.method, self._base_url, headers=headers, data=signed.body
-        ).prepare()
-        prepared.url = self._base_url + signed.target  # as signed: requests would quote it anew
+        """Give the request as signed: `prepare` would quote it anew, and takes half of a call's own time."""
+        prepared = requests.PreparedRequest()
+        prepared.method, prepared.url = signed.method, self._base_url + signed.target
+        prepared.body = signed.body
+        prepared.headers = CaseInsensitiveDict(
+            {"Accept": "application/json", "Accept-Encoding": "identity", **signed.headers}
+        )
+        if signed.body is not None:
+            prepared.headers["Content-Length"] = str(len(signed.body))  # else it goes in chunks
         return prepared
 
     def close(self) -> None:
