@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
+from kimp.environment import load
+from kimp.settings_database import databases
+
 _PROJECT = Path(__file__).resolve().parents[2]
 _OUTLIVES_THE_SERVER = """
 import os, signal, time, django
@@ -44,6 +47,17 @@ def test_session_settings_of_the_role(setting: str, value: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting(%s)", [setting])
         assert cursor.fetchone() == (value,)
+
+
+@pytest.mark.parametrize(
+    ("role", "goes_by_index"), [("initiator", True), ("finalizer", True), ("web", False)]
+)
+def test_a_worker_plans_by_index_however_small_a_table_is(
+    tmp_path: Path, role: str, goes_by_index: bool
+) -> None:
+    env = load(tmp_path, {"KIMP_ENVIRONMENT": "test", "KIMP_ROLE": role})
+    options = databases(env, tmp_path)["default"]["OPTIONS"]["options"]
+    assert ("-c enable_seqscan=off" in options) is goes_by_index
 
 
 @pytest.mark.processes

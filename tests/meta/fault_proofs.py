@@ -322,7 +322,7 @@ PROOFS: dict[str, Proofs] = {
     "F38": Proofs(
         services=(
             f"{CRASHES}:test_a_worker_killed_at_any_point_of_a_call_leaves_one_order",
-            f"{CRASHES}:test_a_worker_killed_inside_the_settling_transaction_settles_nothing_twice",
+            f"{CRASHES}:test_a_worker_killed_while_the_server_settles_for_it_settles_nothing_twice",
             f"{CRASHES}:test_a_worker_that_sleeps_between_intent_and_call_sends_nothing_when_it_wakes",
             f"{CHAOS}:test_no_crash_sends_twice_strands_a_cycle_or_bends_the_ledger",
         ),

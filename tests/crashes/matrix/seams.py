@@ -31,7 +31,9 @@ ROOMS = ("cycles", "exchanges")
 # They run other people's work: the place is where that work stands.
 CARRIERS = {"in_transaction", "in_one_statement", "_again_while_busy", "persistently"}
 CARRYING_MODULES = {"committing", "stepping"}
-WRITES = re.compile(r"\b(INSERT INTO|UPDATE|DELETE FROM|kimp_(?!standing)\w+_v\d)\b")  # where it stands is read only
+WRITES = re.compile(
+    r"\b(INSERT INTO|UPDATE|DELETE FROM|kimp_(?!standing)\w+_v\d)\b"
+)  # where it stands is read only
 PROJECT = str(Path(__file__).resolve().parents[3])
 FRAMES = 2  # that name a place: who commits, and for whom
 
