@@ -1,6 +1,7 @@
 -- Where a cycle stands: whether a call of it is open or unsettled, what it owns, its row, its policy, and its
 -- passage's next step. A function keeps its plan for the session, whoever pools that; planning costs more than reading.
--- The plan may be older than the tables are large, so it goes by their indexes. A later release that wants to know more adds the next version; workers of this one call this name.
+-- The plan may be older than the tables are large, so it goes by their indexes.
+-- A later release that wants to know more adds the next version; workers of this one call this name.
 CREATE FUNCTION kimp_standing_v1(of uuid)
 RETURNS TABLE (is_loose boolean, held text, cycle cycles_cycle, policy cycles_policyversion, step cycles_step)
 LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$

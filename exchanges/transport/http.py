@@ -81,7 +81,7 @@ class HttpSender:
         return bytes(body)
 
     def _prepared(self, signed: SignedRequest) -> requests.PreparedRequest:
-        """Give the request as signed: `prepare` would quote it anew, and takes half of a call's own time."""
+        """Give the request as signed: `prepare` would quote it anew."""
         prepared = requests.PreparedRequest()
         prepared.method, prepared.url = signed.method, self._base_url + signed.target
         prepared.body = signed.body

@@ -113,3 +113,15 @@ def answer(prepare: Callable[[dict[str, Any]], Callable[[], dict[str, Any]]]) ->
     tell("ready")
     assert json.loads(sys.stdin.readline()) == "go"
     tell(work())
+
+
+def family(pid: int) -> list[int]:
+    """Give a process and those it has begun."""
+    told = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
+    return [pid, *(one for child in told for one in family(int(child)))]
+
+
+def cpu_of(pid: int) -> float:
+    """Give the CPU seconds that a process has used, with those of its children that have ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return sum(int(ticks) for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")

@@ -72,10 +72,12 @@ def _fly(flight: Flight, cycles: int) -> list[Figure]:
         environment = place.child_environment(venues)
         environment |= {"KIMP_WORKER_THREADS": str(flight.threads)}
         specs = [{"module": MODULE, "cycles": cycles}] * flight.processes
+        server = place.server_cpu_seconds()
         found = together("tests.benchmarks.worker", specs, environment)
+        server = place.server_cpu_seconds() - server
         steps = _steps() - before
     assert steps == cycles * durable.STEPS_A_CYCLE, steps
-    return _figures(flight, found, steps, plain)
+    return _figures(flight, found, steps, plain=plain, server=server)
 
 
 def _steps() -> int:
@@ -83,7 +85,7 @@ def _steps() -> int:
 
 
 def _figures(
-    flight: Flight, found: list[dict[str, Any]], steps: int, plain: float | None
+    flight: Flight, found: list[dict[str, Any]], steps: int, *, plain: float | None, server: float
 ) -> list[Figure]:
     """Give the rate beside its reference, and what it took."""
     if plain is None:
@@ -99,6 +101,7 @@ def _figures(
             reference=reference, reference_value=value, aim=flight.aim,
         ),
         Figure(what="CPU of the workers a step", value=sum(one["cpu"] for one in found) * 1000 / steps, unit="ms"),
+        Figure(what="CPU of the server a step", value=server * 1000 / steps, unit="ms"),
         Figure(what="memory of the largest worker", value=max(one["megabytes"] for one in found), unit="MB", aim="300"),
         Figure(what="connections of them all", value=max(one["connections"] for one in found), unit="count"),
     ]  # fmt: skip

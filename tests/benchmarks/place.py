@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -16,8 +17,10 @@ from django.test.utils import setup_databases, teardown_databases
 
 from cycles.services import seeding
 from exchanges import registry
+from kimp import postgres
 from kimp.demo.place import about_database
 from tests import builders
+from tests.benchmarks.children import cpu_of, family
 from tests.benchmarks.venues import Venues, simulated
 
 # Limits that no benchmark reaches; the edge is not what is measured.
@@ -49,6 +52,14 @@ def server_version() -> str:
         cursor.execute("SHOW server_version")
         row: Any = cursor.fetchone()
     return str(row[0])
+
+
+def server_cpu_seconds() -> float:
+    """Give the CPU seconds of all processes of the embedded server; NaN where the server is another."""
+    postmaster = postgres.status(settings.KIMP_HOME).pid
+    if settings.DATABASES["default"]["ENGINE"] != "kimp.database" or postmaster is None:
+        return math.nan
+    return sum(cpu_of(pid) for pid in family(postmaster))
 
 
 @contextlib.contextmanager

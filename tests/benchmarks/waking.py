@@ -20,7 +20,7 @@ from cycles.services.intervening import Actor
 from kimp.sockets import free_port
 from tests import builders
 from tests.benchmarks import place
-from tests.benchmarks.children import Child, running
+from tests.benchmarks.children import Child, cpu_of, family, running
 from tests.benchmarks.findings import Figure, Findings, median
 
 ROLES = ("initiator", "finalizer", "qcluster", "web")
@@ -98,10 +98,10 @@ def _idle(environment: dict[str, str], seconds: int) -> list[Figure]:
     with contextlib.ExitStack() as stack:
         children = [stack.enter_context(role(name, environment)) for name in ROLES]
         time.sleep(min(START_SECONDS, seconds))
-        pids = [pid for child in children for pid in _family(child.process.pid)]
-        before = sum(_cpu(pid) for pid in pids)
+        pids = [pid for child in children for pid in family(child.process.pid)]
+        before = sum(cpu_of(pid) for pid in pids)
         time.sleep(seconds)
-        used = sum(_cpu(pid) for pid in pids) - before
+        used = sum(cpu_of(pid) for pid in pids) - before
         largest = max(_megabytes(pid) for pid in pids)
         assert all(child.process.poll() is None for child in children)
     told = f"{', '.join(ROLES)}: {len(pids)} processes"
@@ -109,17 +109,6 @@ def _idle(environment: dict[str, str], seconds: int) -> list[Figure]:
         Figure(what=f"CPU of {told}, nothing due", value=used / seconds * 100, unit="% of a core", aim="5"),
         Figure(what="memory of the largest of them", value=largest, unit="MB", aim="150"),
     ]  # fmt: skip
-
-
-def _family(pid: int) -> list[int]:
-    """Give a process and those it has begun."""
-    told = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
-    return [pid, *(one for child in told for one in _family(int(child)))]
-
-
-def _cpu(pid: int) -> float:
-    user, system = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def _megabytes(pid: int) -> float:
