@@ -17,4 +17,4 @@ DROP FUNCTION kimp_lock_cycles(uuid[], boolean);
 class Migration(migrations.Migration):
     dependencies = [("cycles", "0014_roll_ups_are_seen")]
 
-    operations = [migrations.RunSQL(read("durable_step"), DROPPED)]
+    operations = [migrations.RunSQL(read("lock_cycles") + read("durable_step"), DROPPED)]

@@ -15,6 +15,8 @@ class Migration(migrations.Migration):
     dependencies = [("cycles", "0015_durable_step")]
 
     operations = [
+        # As 0015 has it today: a database that has applied an earlier 0015 lacks a guard.
+        migrations.RunSQL(read("lock_cycles"), migrations.RunSQL.noop),
         migrations.RunSQL(read("kept_plans"), RESET),
         migrations.RunSQL(read("standing"), "DROP FUNCTION kimp_standing_v1(uuid)"),
     ]

@@ -4,20 +4,6 @@
 -- What the planner guesses of a JSON array is no ground for reading whole tables: joins go by the indexes.
 -- A later release changes a function by adding the next version; workers of this one call these names.
 
-CREATE FUNCTION kimp_lock_cycles(ids uuid[], is_patient boolean) RETURNS uuid[] LANGUAGE plpgsql AS $$
-BEGIN
-    -- What is told of a cycle would be told to both: to who has its lease, and to who has lost it.
-    IF cardinality(ids) > (SELECT count(DISTINCT id) FROM unnest(ids) AS id) THEN
-        RAISE EXCEPTION 'a cycle stands in a statement once' USING ERRCODE = 'integrity_constraint_violation';
-    END IF;
-    -- In order of id: two groups cannot wait for each other. A group waits for nobody.
-    IF is_patient THEN
-        RETURN ARRAY(SELECT id FROM cycles_cycle WHERE id = ANY(ids) ORDER BY id FOR NO KEY UPDATE);
-    END IF;
-    RETURN ARRAY(SELECT id FROM cycles_cycle WHERE id = ANY(ids) ORDER BY id
-                   FOR NO KEY UPDATE SKIP LOCKED);
-END $$;
-
 -- Writes intents, under each row's lease and the desk's mode. Verdicts: DONE, HALTED, LOST, BUSY.
 CREATE FUNCTION kimp_intend_v1(mode_lock bigint, intents jsonb, is_patient boolean)
 RETURNS TABLE (o_cycle uuid, o_verdict text, o_detail text, o_call bigint, o_lease_left interval,
