@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.kimp.processes import PROJECT
 
-PROCESSES = "3"  # a worker that is dead waits for nothing, but its test does
+PROCESSES = "4"  # a worker that is dead waits for nothing, but its test does; so do hanging calls
 KINDS = (
     "before the commit",
     "after the commit",
@@ -30,7 +30,7 @@ def main() -> int:
         lines = Path(folder, "killed")
         lines.touch()
         code = subprocess.call(
-            [sys.executable, "-m", "pytest", "-q", "-n", PROCESSES, *sys.argv[1:],
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-n", PROCESSES, *sys.argv[1:],
              "tests/crashes/matrix/whole.py", "tests/crashes/matrix/whole_jobs.py"],
             cwd=PROJECT, env={**os.environ, "CRASH_MATRIX_FILE": str(lines)},
         )  # fmt: skip

@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.timeout(1800)]
 # What moves money, at every venue.
 MOVING = r"/(orders?|withdraws/coin|withdraw/apply)$"
 FAULTS: dict[str, dict[str, Any]] = {
+    "F24": {},  # the longest: every call hangs until its deadline
     "none": {},
     "F2": {"milliseconds": 20},
     "F4": {},
@@ -31,7 +32,6 @@ FAULTS: dict[str, dict[str, Any]] = {
     "F7": {},
     "F8": {},
     "F9": {},
-    "F24": {},
 }
 SHARES = 4
 AT_ONCE = 16  # cycles that die before another worker goes on with them
