@@ -375,3 +375,23 @@ def sample(asset: str = "XRP", *, at: datetime | None = None, **facts: Any) -> P
         "krw_per_usd": Decimal(1400),
     }
     return PremiumSample.objects.create(**(columns | facts))
+
+
+def intent_row(lease: moving.Lease, step: Step, **facts: Any) -> dict[str, Any]:
+    """Give an order's intent as the statement that writes it takes it; `facts` replace or add."""
+    return {
+        "cycle": lease.cycle_id,
+        "owner": lease.owner,
+        "fence": lease.fence,
+        "step": step.pk,
+        "operation": "PLACE_ORDER",
+        "venue": step.venue,
+        "attempt": 1,
+        "client_order_id": lease.cycle_id.hex,
+        "fingerprint": "0" * 64,
+        "request": {},
+        "request_id": "",
+        "session_id": "",
+        "trace_id": "",
+        **facts,
+    }

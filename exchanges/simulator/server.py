@@ -6,6 +6,7 @@ A venue's port carries its REST and its WebSockets. The transport owns the wall 
 from __future__ import annotations
 
 import asyncio
+import queue
 import random
 import threading
 import time
@@ -267,32 +268,31 @@ def start_in_thread(
         ports=ports,
         live=live,
     )
-    box: list[RunningSimulator | BaseException] = []
-    ready = threading.Event()
-
-    async def run() -> None:
-        ending = asyncio.Event()
-        server = Server(options)
-        await server.start()
-        box.append(_running(server, thread, ending))
-        ready.set()
-        await ending.wait()
-        await server.stop()
+    told: queue.SimpleQueue[RunningSimulator | BaseException] = queue.SimpleQueue()
 
     def work() -> None:
         try:
-            asyncio.run(run())
+            asyncio.run(_serve(options, told.put))
         except BaseException as error:  # noqa: BLE001  handed to the thread that waits for us
-            box.append(error)
-            ready.set()
+            told.put(error)
 
-    thread = threading.Thread(target=work, name="simulator", daemon=True)
-    thread.start()
-    if not ready.wait(START_SECONDS):
-        raise TimeoutError("the simulator did not start")
-    if isinstance(box[0], BaseException):
-        raise box[0]
-    return box[0]
+    threading.Thread(target=work, name="simulator", daemon=True).start()
+    try:
+        found = told.get(timeout=START_SECONDS)
+    except queue.Empty:
+        raise TimeoutError("the simulator did not start") from None
+    if isinstance(found, BaseException):
+        raise found
+    return found
+
+
+async def _serve(options: Options, tell: Callable[[RunningSimulator], object]) -> None:
+    """Serve in this thread until asked to end; tells once it listens."""
+    server, ending = Server(options), asyncio.Event()
+    await server.start()
+    tell(_running(server, threading.current_thread(), ending))
+    await ending.wait()
+    await server.stop()
 
 
 def _running(server: Server, thread: threading.Thread, ending: asyncio.Event) -> RunningSimulator:

@@ -24,6 +24,7 @@ from cycles.services.locking import MODE_LOCK
 from cycles.services.moving import Lease
 from cycles.services.settling import order_settlement
 from exchanges.values import FillReport, Market, OrderReport, OrderStatus, Side
+from tests import builders
 from tests.benchmarks import place
 from tests.benchmarks.children import together
 
@@ -61,22 +62,10 @@ def _first_steps(cycles: Sequence[UUID]) -> dict[UUID, Step]:
 def _row(lease: Lease, step: Step) -> dict[str, Any]:
     """Give a step's two statements' parameters, as text."""
     name = client_order_id(lease.cycle_id, position=step.position, attempt=1)
-    intent = {
-        "cycle": lease.cycle_id,
-        "owner": lease.owner,
-        "fence": lease.fence,
-        "step": step.pk,
-        "operation": "PLACE_ORDER",
-        "venue": step.venue,
-        "attempt": 1,
-        "client_order_id": name,
-        "fingerprint": "0" * 64,
-        "request": {"market": MARKET.code, "side": "buy", "quantity": "40", "limit_price": "2.5"},
-        "price": Decimal("2.5"),
-        "request_id": "",
-        "session_id": "0" * 32,
-        "trace_id": "",
-    }
+    order = {"market": MARKET.code, "side": "buy", "quantity": "40", "limit_price": "2.5"}
+    intent = builders.intent_row(
+        lease, step, client_order_id=name, request=order, price=Decimal("2.5"), session_id="0" * 32
+    )
     call = ExchangeCall(pk=CALL, step=step, venue=step.venue, client_order_id=name)
     settlement = order_settlement(step.cycle, call, _report(name), is_step_done=True)
     noted = {"owner": lease.owner, "fence": lease.fence, "is_noted": True, "duration_ms": 1}

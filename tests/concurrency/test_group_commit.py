@@ -228,22 +228,7 @@ def test_a_group_does_not_wait_for_a_cycle_that_somebody_has_locked() -> None:
 
 
 def _row(lease: Lease) -> stepping.Row:
-    step = Step.objects.filter(cycle_id=lease.cycle_id)[0]
-    return {
-        "cycle": lease.cycle_id,
-        "owner": lease.owner,
-        "fence": lease.fence,
-        "step": step.pk,
-        "operation": "PLACE_ORDER",
-        "venue": step.venue,
-        "attempt": 1,
-        "client_order_id": lease.cycle_id.hex,
-        "fingerprint": "0" * 64,
-        "request": {},
-        "request_id": "",
-        "session_id": "",
-        "trace_id": "",
-    }
+    return builders.intent_row(lease, Step.objects.filter(cycle_id=lease.cycle_id)[0])
 
 
 def _closing(write: Callable[[Sequence[str]], list[str | None]]) -> Callable[..., list[str | None]]:
