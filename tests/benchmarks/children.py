@@ -116,12 +116,18 @@ def answer(prepare: Callable[[dict[str, Any]], Callable[[], dict[str, Any]]]) ->
 
 
 def family(pid: int) -> list[int]:
-    """Give a process and those it has begun."""
-    told = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
+    """Give a process and those it has begun; none that has ended meanwhile."""
+    try:
+        told = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
+    except OSError:
+        return []
     return [pid, *(one for child in told for one in family(int(child)))]
 
 
 def cpu_of(pid: int) -> float:
-    """Give the CPU seconds that a process has used, with those of its children that have ended."""
-    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    """Give the CPU seconds that a process has used, with those of its children that have ended; 0 once it has."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    except OSError:
+        return 0.0
     return sum(int(ticks) for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
