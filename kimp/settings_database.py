@@ -36,7 +36,7 @@ def databases(env: Environment, home: Path) -> dict[str, dict[str, Any]]:
 
 def _outside(env: Environment) -> dict[str, Any]:
     config: dict[str, Any] = environ.Env.db_url_config(env.text("DATABASE_URL"))
-    return {**config, "ENGINE": "django.db.backends.postgresql"}
+    return {**config, "ENGINE": "kimp.database_outside"}
 
 
 def _embedded(env: Environment, home: Path) -> dict[str, Any]:

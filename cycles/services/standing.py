@@ -1,14 +1,15 @@
 """Where a cycle stands, read by one statement: its row, its policy, its next step, what it owns.
 
-The SQL is cycles/sql/standing.sql.
+The SQL is cycles/sql/standing_v2.sql.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from functools import lru_cache
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -18,6 +19,9 @@ from cycles.domain.postings import Holding
 from cycles.domain.words import AccountOwner
 from cycles.errors import NotFoundError
 from cycles.models import Cycle, PolicyVersion, Step
+
+STATEMENT = "SELECT * FROM kimp_standing_v2(%s)"
+M = TypeVar("M", bound=models.Model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,44 +43,48 @@ def read(cycle_id: UUID) -> Standing:
     return _standing(row)
 
 
-def _standing(row: Sequence[Any]) -> Standing:
-    is_loose, held, *columns = row
-    cycle, columns = _instance(Cycle, columns)
-    cycle.policy, columns = _instance(PolicyVersion, columns)
-    step = None if columns[0] is None else _instance(Step, columns)[0]
+class Columns(Generic[M]):
+    """A model's columns in its own order, as the statement gives them, and instances made of them."""
+
+    def __init__(self, model: type[M]) -> None:
+        fields = model._meta.concrete_fields  # noqa: SLF001  public, for all its name
+        self.names = [field.column for field in fields]
+        self._model = model
+        self._attributes = [field.attname for field in fields]
+        # JSON comes as text.
+        self._converted: list[tuple[int, Callable[..., Any]]] = [
+            (number, field.from_db_value)
+            for number, field in enumerate(fields)
+            if hasattr(field, "from_db_value")
+        ]
+
+    def instance(self, values: Sequence[Any]) -> M:
+        """Make an instance as if it had been read by the ORM."""
+        if self._converted:
+            values = list(values)
+            for number, convert in self._converted:
+                values[number] = convert(values[number], None, connection)
+        return self._model.from_db("default", self._attributes, values)
+
+
+CYCLE, POLICY, STEP = Columns(Cycle), Columns(PolicyVersion), Columns(Step)
+_CYCLE_ENDS = 2 + len(CYCLE.names)
+_POLICY_ENDS = _CYCLE_ENDS + len(POLICY.names)
+
+
+@lru_cache(maxsize=64)
+def _policy(values: tuple[Any, ...]) -> PolicyVersion:
+    """Make a policy's instance once for all its cycles: its row never changes."""
+    return POLICY.instance(values)
+
+
+def _standing(row: tuple[Any, ...]) -> Standing:
+    is_loose, held = row[:2]
+    cycle = CYCLE.instance(row[2:_CYCLE_ENDS])
+    cycle.policy = _policy(row[_CYCLE_ENDS:_POLICY_ENDS])
+    step = None if row[_POLICY_ENDS] is None else STEP.instance(row[_POLICY_ENDS:])
     cycle.held_when_read = tuple(
         Holding(venue=venue, asset=asset, owner=AccountOwner(owner), quantity=Decimal(balance))
         for venue, asset, owner, balance in msgspec.json.decode(held or "[]")
     )
     return Standing(cycle=cycle, step=step, is_loose=is_loose)
-
-
-def _instance(model: Any, columns: list[Any]) -> tuple[Any, list[Any]]:
-    """Make a model's instance of the first columns; gives the others too."""
-    fields = _fields(model)
-    values = [_value(field, value) for field, value in zip(fields, columns, strict=False)]
-    return model.from_db("default", [field.attname for field in fields], values), columns[
-        len(fields) :
-    ]
-
-
-def _value(field: Any, value: Any) -> Any:
-    """Give a column's value as its field reads it (JSON comes as text)."""
-    convert = getattr(field, "from_db_value", None)
-    return convert(value, None, connection) if convert else value
-
-
-def _fields(model: type[models.Model]) -> Sequence[Any]:
-    return model._meta.concrete_fields  # noqa: SLF001  public, for all its name
-
-
-def _columns(model: type[models.Model], of: str) -> str:
-    return ", ".join(f"(s.{of}).{field.column}" for field in _fields(model))
-
-
-# Each column by its name: a table may have more of them than this release knows.
-STATEMENT = f"""
-SELECT s.is_loose, s.held,
-       {_columns(Cycle, "cycle")}, {_columns(PolicyVersion, "policy")}, {_columns(Step, "step")}
-  FROM kimp_standing_v1(%s) s
-"""  # noqa: S608  names of columns only

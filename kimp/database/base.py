@@ -6,15 +6,15 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from django.db.backends.postgresql import base as postgresql
 from django.db.utils import OperationalError
 
 from kimp import postgres
+from kimp.database.pooled import PooledWrapper
 
 _pool_guard = threading.Lock()
 
 
-class DatabaseWrapper(postgresql.DatabaseWrapper):
+class DatabaseWrapper(PooledWrapper):
     """Fill in host, port and password when the first connection of this process is made."""
 
     def get_connection_params(self) -> dict[str, Any]:

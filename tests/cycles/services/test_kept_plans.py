@@ -1,13 +1,15 @@
-"""The statements that every step sends keep their plans, and go by indexes however small the tables were then."""
+"""The statements of every step keep their plans, go by indexes however small the tables were, and name what is read."""
 
 from __future__ import annotations
 
 import pytest
 from django.db import connection
 
+from cycles.services.standing import CYCLE, POLICY, STEP
+
 pytestmark = pytest.mark.django_db
 
-EVERY_STEP = ("kimp_standing_v1", "kimp_intend_v1", "kimp_settle_v1", "kimp_release_v1")
+EVERY_STEP = ("kimp_standing_v2", "kimp_intend_v1", "kimp_settle_v1", "kimp_release_v1")
 
 
 @pytest.mark.parametrize("name", EVERY_STEP)
@@ -16,3 +18,13 @@ def test_a_function_of_every_step_keeps_its_plan_and_reads_no_table_whole(name: 
         cursor.execute("SELECT proconfig FROM pg_proc WHERE proname = %s", [name])
         ((settings,),) = cursor.fetchall()
     assert {"plan_cache_mode=force_generic_plan", "enable_seqscan=off"} <= set(settings)
+
+
+def test_where_a_cycle_stands_is_told_by_the_models_columns_in_their_order() -> None:
+    expected = ["is_loose", "held"]
+    for letter, columns in (("c", CYCLE), ("p", POLICY), ("s", STEP)):
+        expected += [f"{letter}_{name}" for name in columns.names]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT proargnames[2:] FROM pg_proc WHERE proname = 'kimp_standing_v2'")
+        ((told,),) = cursor.fetchall()
+    assert told == expected
