@@ -1,4 +1,4 @@
-"""Many cycles in flight: one worker process whose venues take their time, and several whose venues answer at once."""
+"""Cycles in flight, many or one at a time: venues that take their time, that answer at once, and within the worker."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cycles.services import seeding
 from cycles.services.intervening import Actor
 from cycles.services.working import Worker
 from tests import builders
-from tests.benchmarks import durable, place, statements
+from tests.benchmarks import durable, instant_venue, place, statements
 from tests.benchmarks.children import together
 from tests.benchmarks.findings import Figure, Findings
 
@@ -28,22 +28,30 @@ PLAIN = "the same statements alone, psycopg, one step at a time"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flight:
-    """How many cycles are in flight in how many processes, and how long the venue takes for a request that changes something."""
+    """How many cycles are in flight in how many processes, and how long the venue takes for a request that changes something.
+
+    `is_within`: the global venue is none but a simulated call, in the worker itself.
+    """
 
     processes: int
     threads: int
-    answer_ms: int
+    answer_ms: int = 0
+    is_within: bool = False
     aim: str = ""
 
     def __str__(self) -> str:
-        return f"processes: {self.processes}, in flight in each: {self.threads}, answers after {self.answer_ms} ms"
+        venue = "simulated call" if self.is_within else f"HTTP, answers after {self.answer_ms} ms"
+        return f"processes: {self.processes}, in flight in each: {self.threads}, {venue}"
 
 
 FLIGHTS = (
     Flight(processes=1, threads=100, answer_ms=500, aim="0.8"),
-    Flight(processes=2, threads=1, answer_ms=0, aim="0.85"),
-    Flight(processes=2, threads=50, answer_ms=0, aim="1.5"),
-    Flight(processes=4, threads=25, answer_ms=0, aim="1.5"),
+    Flight(processes=2, threads=1, is_within=True, aim="0.85"),
+    Flight(processes=4, threads=1, is_within=True, aim="0.85"),
+    Flight(processes=2, threads=50, is_within=True, aim="1.5"),
+    Flight(processes=4, threads=25, is_within=True, aim="1.5"),
+    Flight(processes=2, threads=1),
+    Flight(processes=2, threads=50),
 )
 
 
@@ -71,7 +79,7 @@ def _fly(flight: Flight, cycles: int) -> list[Figure]:
             venues.tell("/control/faults", rule | {"times": 0})
         environment = place.child_environment(venues)
         environment |= {"KIMP_WORKER_THREADS": str(flight.threads)}
-        specs = [{"module": MODULE, "cycles": cycles}] * flight.processes
+        specs = [{"module": MODULE, "is_within": flight.is_within}] * flight.processes
         server = place.server_cpu_seconds()
         found = together("tests.benchmarks.worker", specs, environment)
         server = place.server_cpu_seconds() - server
@@ -109,6 +117,8 @@ def _figures(
 
 def prepare(spec: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     """Set a worker up; running it until all cycles wait for the chain is the measured part."""
+    if spec["is_within"]:
+        instant_venue.install()
     seeding.configure()
     worker = Worker(Role.INITIATOR)
 

@@ -81,9 +81,10 @@ SHAPES = (
     Shape(processes=2, at_once=10),
 )
 FLIGHTS = (
-    Flight(processes=1, threads=50, answer_ms=0),
-    Flight(processes=2, threads=1, answer_ms=0),
-    Flight(processes=2, threads=50, answer_ms=0),
+    Flight(processes=1, threads=50, is_within=True),
+    Flight(processes=2, threads=1, is_within=True),
+    Flight(processes=2, threads=50, is_within=True),
+    Flight(processes=2, threads=50),
 )
 
 
@@ -156,7 +157,7 @@ def _processes(product: Product, url: str, *, units: int, shape: Shape) -> list[
 
 
 def _our_rate(flight: Flight, cycles: int) -> float:
-    """Let our workers drive new cycles through two steps each, at venues that answer at once."""
+    """Let our workers drive new cycles through two steps each, at a venue that answers at once."""
     found = in_flight.run(cycles=cycles, flights=(flight,))
     (rate,) = (figure.value for figure in found.figures if figure.unit == "1/s")
     return rate
