@@ -7,6 +7,8 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,25 +28,44 @@ def scrape(port: int) -> str:
         return ""
 
 
+@contextmanager
+def cluster(folder: Path, port: int) -> Iterator[Path]:
+    """Run the worker role for a block, which must end it well; gives where its log is."""
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "qcluster"],
+            cwd=PROJECT, env=environ_of("worker", port, folder), stderr=log, stdout=log, start_new_session=True,
+        )  # fmt: skip
+        try:
+            yield folder / "log"
+        finally:
+            process.send_signal(signal.SIGTERM)
+            status = process.wait(20)
+    assert status == 0, (folder / "log").read_text()
+
+
 @pytest.mark.processes
 @pytest.mark.django_db(transaction=True)
 def test_a_task_runs_in_the_cluster_under_the_callers_ids_and_is_counted(tmp_path: Path) -> None:
     with bound(request_id="r-from-web", session_id="s-1"):
         async_task("cycles.tasks.deliver_alerts", carry())
     port = free_port()
-    with (tmp_path / "log").open("w") as log:
-        cluster = subprocess.Popen(
-            [sys.executable, "manage.py", "qcluster"],
-            cwd=PROJECT, env=environ_of("worker", port, tmp_path), stderr=log, stdout=log, start_new_session=True,
-        )  # fmt: skip
-        try:
-            counted = 'kimp_task_seconds_count{outcome="done",task="deliver_alerts"} 1.0'
-            until(lambda: counted in scrape(port))
-        finally:
-            cluster.send_signal(signal.SIGTERM)
-            status = cluster.wait(20)
-    text = (tmp_path / "log").read_text()
-    assert status == 0, text
-    (line,) = [one for one in text.splitlines() if '"task.finished"' in one]
+    counted = 'kimp_task_seconds_count{outcome="done",task="deliver_alerts"} 1.0'
+    with cluster(tmp_path, port) as log:
+        until(lambda: counted in scrape(port))
+    (line,) = [
+        one
+        for one in log.read_text().splitlines()
+        if '"task.finished"' in one and '"deliver_alerts"' in one
+    ]
     assert '"request_id": "r-from-web"' in line
     assert Heartbeat.objects.filter(name="job:deliver_alerts").exists()
+
+
+@pytest.mark.processes
+@pytest.mark.django_db(transaction=True)
+def test_a_cluster_that_has_just_begun_gives_a_sign_of_life_without_anything_scheduled(
+    tmp_path: Path,
+) -> None:
+    with cluster(tmp_path, free_port()):
+        until(Heartbeat.objects.filter(name__startswith="job:").exists)

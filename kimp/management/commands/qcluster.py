@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 from django.db import connection
 from django_q.management.commands.qcluster import Command as QClusterCommand
+from django_q.tasks import async_task
 
 from cycles import metrics
 from cycles.errors import NotMigratedError
@@ -31,6 +32,7 @@ class Command(QClusterCommand):  # type: ignore[misc]  # django-q2 has no types
         self._require_migrated()
         if not is_free(settings.KIMP_PORT):
             raise CommandError(f"port {settings.KIMP_PORT} (worker) is taken: set KIMP_PORT")
+        self._queue_a_sign_of_life()
         super().handle(*args, **options)
         # Only now: the processes that the cluster forks must not inherit the socket.
         metrics.serve(settings.KIMP_PORT, settings.KIMP_BIND)
@@ -41,6 +43,13 @@ class Command(QClusterCommand):  # type: ignore[misc]  # django-q2 has no types
             migrated.require_migrated()
         except NotMigratedError as error:
             raise CommandError(str(error)) from error
+        finally:
+            connection.close()
+
+    def _queue_a_sign_of_life(self) -> None:
+        """Queue a job to begin with: the cluster looks at its schedule half a minute from now, and who asks waits."""
+        try:
+            async_task("cycles.tasks.sweep_expired_leases")
         finally:
             connection.close()
 
