@@ -65,6 +65,7 @@ def main(arguments: Sequence[str]) -> None:
         "--rows", type=int, metavar="N",
         help="how large the large tables of growth and retention are, how many dead letters go on",
     )  # fmt: skip
+    parser.add_argument("--ours", action="store_true", help="of retention only the product's own way")
     parser.add_argument("--seconds", type=int, help="how long growth holds an old snapshot")
     options = parser.parse_args(arguments)
     unknown = set(options.names) - set(SIZES)
@@ -76,6 +77,7 @@ def main(arguments: Sequence[str]) -> None:
     os.environ.setdefault("KIMP_LOG_LEVEL", "WARNING")
     django.setup()
     sizes = _grown(QUICK if options.quick else SIZES, options.rows, options.seconds)
+    sizes["retention"]["is_ours_only"] = options.ours
     found, server = _run([name for name in sizes if name in (options.names or sizes)], sizes)
     print(table(found))
     write(options.json, document(found, server=server, is_quick=options.quick))

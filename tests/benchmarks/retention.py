@@ -59,11 +59,11 @@ SHAPES = (
 )
 
 
-def run(*, sizes: tuple[int, int]) -> Findings:
-    """Measure each shape at both sizes; ratio: large over small."""
+def run(*, sizes: tuple[int, int], is_ours_only: bool = False) -> Findings:
+    """Measure each shape, or the product's, at both sizes; ratio: large over small."""
     builders.sample()
     figures: list[Figure] = []
-    for shape in SHAPES:
+    for shape in SHAPES[:1] if is_ours_only else SHAPES:
         with unhurried():
             small, large = (_measured(shape, rows) for rows in sizes)
         figures += [
