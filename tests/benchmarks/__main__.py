@@ -90,8 +90,8 @@ def _grown(
     """Make the large tables as large, and the snapshot as old, as was asked for."""
     found = {name: dict(facts) for name, facts in sizes.items()}
     if rows is not None:
-        for name in ("growth", "retention"):
-            found[name]["sizes"] = (*found[name]["sizes"][:-1], rows)
+        found["growth"]["sizes"] = (*found["growth"]["sizes"][:-1], rows)
+        found["retention"]["sizes"] = (max(found["retention"]["sizes"][0], rows // 100), rows)
         found["redriving"]["dead"] = rows
     if seconds is not None:
         found["growth"]["seconds"] = seconds
