@@ -21,12 +21,18 @@ from cycles.domain.words import Role
 from cycles.errors import CycleError
 from cycles.services import desk, feeding, migrated, seeding
 from cycles.services.hearing import Ears
+from cycles.services.outage import UNREACHABLE, once_it_answers
 from cycles.services.venue_watcher import VenueWatcher
 from cycles.services.working import Worker
 
 WATCHER_SECONDS = 4.0  # to end its looks and streams
 
 log = structlog.get_logger(__name__)
+
+
+def _set_up() -> None:
+    migrated.require_migrated()
+    seeding.configure()
 
 
 class RoleCommand(BaseCommand):
@@ -44,12 +50,14 @@ class RoleCommand(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Set up, work until told to stop, take down."""
+        stop = stop_on_signals()
         try:
-            migrated.require_migrated()
-            stop = stop_on_signals()
-            seeding.configure()
+            if not once_it_answers(_set_up, stop):
+                return
         except CycleError as error:
             raise CommandError(str(error)) from error
+        except UNREACHABLE as error:
+            raise CommandError(f"the database does not answer: {error}".strip()) from error
         stop_metrics = None if options["no_metrics"] else self._serve_metrics()
         log.info("role.started", role=self.role.value, session_id=conf.session_id())
         self.work(stop)

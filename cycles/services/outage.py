@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
 import structlog
@@ -17,6 +18,8 @@ FIRST_PAUSE = timedelta(milliseconds=500)
 LONGEST_PAUSE = timedelta(seconds=10)
 # A thread that began to wait for a connection in the outage may give up only after it.
 ECHO_SECONDS = 6.0
+# A machine that starts has its database a little later; an address that is wrong should not be waited for.
+PATIENCE_AT_START = timedelta(seconds=30)
 JITTER = random.SystemRandom()
 
 
@@ -62,3 +65,23 @@ class Outage:
                 self._ended_at = time.monotonic()
         if was_told:
             log.info("database.answers_again")
+
+
+def once_it_answers(work: Callable[[], object], stop: threading.Event) -> bool:
+    """Run `work`, which begins a process, once the database answers; False when told to stop meanwhile.
+
+    Raises what the last attempt raised when it has not answered within half a minute.
+    """
+    outage, gives_up_at = Outage(), time.monotonic() + PATIENCE_AT_START.total_seconds()
+    while not stop.is_set():
+        try:
+            work()
+        except UNREACHABLE as error:
+            outage.tell(error)
+            if time.monotonic() >= gives_up_at:
+                raise
+            stop.wait(outage.longer_pause().total_seconds())
+        else:
+            outage.end()
+            return True
+    return False

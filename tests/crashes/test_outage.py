@@ -43,6 +43,18 @@ def test_an_outage_of_the_database_is_said_once_and_waited_out(desk: RunningDesk
     assert_one_story(desk)
 
 
+def test_a_role_that_starts_before_its_database_waits_for_it(desk: RunningDesk) -> None:
+    person("alice", "administrator")
+    with _nobody_connects():
+        desk.start(*ROLES)
+        eventually(lambda: all(_times(desk, name, "database.unreachable") for name in ROLES))
+    all_end(desk.open("XRP"))
+    assert {name: _times(desk, name, "database.answers_again") for name in ROLES} == dict.fromkeys(
+        ROLES, 1
+    )
+    assert_one_story(desk)
+
+
 def _times(desk: RunningDesk, name: str, event: str) -> int:
     return sum(line.get("event") == event for line in desk.lines(name))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from django_q.tasks import async_task
 from cycles import metrics
 from cycles.errors import NotMigratedError
 from cycles.services import migrated
+from cycles.services.outage import UNREACHABLE, once_it_answers
 from kimp.sockets import is_free
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -40,9 +42,11 @@ class Command(QClusterCommand):  # type: ignore[misc]  # django-q2 has no types
     def _require_migrated(self) -> None:
         """Start nothing on a database that is older than this code; no process inherits the connection."""
         try:
-            migrated.require_migrated()
+            once_it_answers(migrated.require_migrated, threading.Event())
         except NotMigratedError as error:
             raise CommandError(str(error)) from error
+        except UNREACHABLE as error:
+            raise CommandError(f"the database does not answer: {error}".strip()) from error
         finally:
             connection.close()
 

@@ -1,0 +1,63 @@
+"""Pooled connections: looked at before each use, asked only when there is something to hear."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection
+from psycopg_pool import ConnectionPool
+
+from kimp.database.pooled import look_alive
+from tests.kimp.processes import until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def pool() -> Iterator[ConnectionPool[psycopg.Connection[Any]]]:
+    facts = {**connection.get_connection_params(), "autocommit": True}
+    facts.pop("cursor_factory", None)
+    facts.pop("context", None)
+    with ConnectionPool(
+        kwargs=facts, min_size=1, max_size=1, check=look_alive, timeout=10
+    ) as found:
+        yield found
+
+
+def pid_of(pool: ConnectionPool[psycopg.Connection[Any]]) -> int:
+    with pool.connection() as line:
+        return int(line.info.backend_pid)
+
+
+def ask(statement: str, pid: int) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [pid])
+        row = cursor.fetchone()
+    return row and row[0]
+
+
+def test_a_connection_that_the_server_has_hung_up_on_is_replaced_before_it_is_used(
+    pool: ConnectionPool[psycopg.Connection[Any]],
+) -> None:
+    pid = pid_of(pool)
+    ask("SELECT pg_terminate_backend(%s)", pid)
+    until(lambda: ask("SELECT count(*) FROM pg_stat_activity WHERE pid = %s", pid) == 0)
+    with pool.connection() as line:
+        assert line.execute("SELECT 1").fetchone() == (1,)
+        assert line.info.backend_pid != pid
+
+
+def test_a_connection_that_is_alive_is_given_out_without_a_word_to_the_server(
+    pool: ConnectionPool[psycopg.Connection[Any]],
+) -> None:
+    last_heard = "SELECT state_change FROM pg_stat_activity WHERE pid = %s"
+    pid = pid_of(pool)
+    before = ask(last_heard, pid)
+    assert pid_of(pool) == pid
+    assert ask(last_heard, pid) == before
+    with pool.connection() as line:  # what is said, is seen
+        line.execute("SELECT 1")
+    assert ask(last_heard, pid) > before
