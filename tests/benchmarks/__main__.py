@@ -65,7 +65,9 @@ def main(arguments: Sequence[str]) -> None:
         "--rows", type=int, metavar="N",
         help="how large the large tables of growth and retention are, how many dead letters go on",
     )  # fmt: skip
-    parser.add_argument("--ours", action="store_true", help="of retention only the product's own way")
+    parser.add_argument(
+        "--ours", action="store_true", help="of retention only the product's own way"
+    )
     parser.add_argument("--seconds", type=int, help="how long growth holds an old snapshot")
     options = parser.parse_args(arguments)
     unknown = set(options.names) - set(SIZES)

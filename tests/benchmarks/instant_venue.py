@@ -34,7 +34,9 @@ class InstantBinance(BinanceVenue):
         """Give the same book always, read just now."""
         del depth
         now = registry.utc_now()
-        return Book(venue=self.code, market=market, bids=[BID], asks=[ASK], venue_at=now, received_at=now)
+        return Book(
+            venue=self.code, market=market, bids=[BID], asks=[ASK], venue_at=now, received_at=now
+        )
 
     def place_order(self, request: OrderRequest) -> OrderReport:
         """Fill it whole, in one execution."""
