@@ -38,17 +38,26 @@ def read(cycle_id: UUID) -> Standing:
     with connection.cursor() as cursor:
         cursor.execute(STATEMENT, [cycle_id])
         row = cursor.fetchone()
+        names = tuple(column[0] for column in cursor.description)
     if row is None:
         raise NotFoundError(f"there is no cycle {cycle_id}")
-    return _standing(row)
+    return _standing(row, _layout(names))
 
 
 class Columns(Generic[M]):
-    """A model's columns in its own order, as the statement gives them, and instances made of them."""
+    """Where a model's columns are among those that the statement gives, and instances made of them.
 
-    def __init__(self, model: type[M]) -> None:
-        fields = model._meta.concrete_fields  # noqa: SLF001  public, for all its name
-        self.names = [field.column for field in fields]
+    A column that it does not give is read when somebody asks for it: a model may be newer than the statement.
+    """
+
+    def __init__(self, model: type[M], letter: str, names: Sequence[str]) -> None:
+        told = {name: place for place, name in enumerate(names)}
+        fields = [
+            field
+            for field in model._meta.concrete_fields  # noqa: SLF001  public, for all its name
+            if f"{letter}_{field.column}" in told
+        ]
+        self.places = [told[f"{letter}_{field.column}"] for field in fields]
         self._model = model
         self._attributes = [field.attname for field in fields]
         # JSON comes as text.
@@ -57,6 +66,10 @@ class Columns(Generic[M]):
             for number, field in enumerate(fields)
             if hasattr(field, "from_db_value")
         ]
+
+    def values(self, row: Sequence[Any]) -> tuple[Any, ...]:
+        """Give what a row tells of the model."""
+        return tuple(row[place] for place in self.places)
 
     def instance(self, values: Sequence[Any]) -> M:
         """Make an instance as if it had been read by the ORM."""
@@ -67,22 +80,37 @@ class Columns(Generic[M]):
         return self._model.from_db("default", self._attributes, values)
 
 
-CYCLE, POLICY, STEP = Columns(Cycle), Columns(PolicyVersion), Columns(Step)
-_CYCLE_ENDS = 2 + len(CYCLE.names)
-_POLICY_ENDS = _CYCLE_ENDS + len(POLICY.names)
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    cycle: Columns[Cycle]
+    policy: Columns[PolicyVersion]
+    step: Columns[Step]
+    step_id: int
+
+
+@lru_cache(maxsize=4)
+def _layout(names: tuple[str, ...]) -> _Layout:
+    """Find the columns of each model once for all rows of the statement."""
+    return _Layout(
+        cycle=Columns(Cycle, "c", names),
+        policy=Columns(PolicyVersion, "p", names),
+        step=Columns(Step, "s", names),
+        step_id=names.index("s_id"),
+    )
 
 
 @lru_cache(maxsize=64)
-def _policy(values: tuple[Any, ...]) -> PolicyVersion:
+def _policy(values: tuple[Any, ...], columns: Columns[PolicyVersion]) -> PolicyVersion:
     """Make a policy's instance once for all its cycles: its row never changes."""
-    return POLICY.instance(values)
+    return columns.instance(values)
 
 
-def _standing(row: tuple[Any, ...]) -> Standing:
+def _standing(row: tuple[Any, ...], layout: _Layout) -> Standing:
     is_loose, held = row[:2]
-    cycle = CYCLE.instance(row[2:_CYCLE_ENDS])
-    cycle.policy = _policy(row[_CYCLE_ENDS:_POLICY_ENDS])
-    step = None if row[_POLICY_ENDS] is None else STEP.instance(row[_POLICY_ENDS:])
+    cycle = layout.cycle.instance(layout.cycle.values(row))
+    cycle.policy = _policy(layout.policy.values(row), layout.policy)
+    has_step = row[layout.step_id] is not None
+    step = layout.step.instance(layout.step.values(row)) if has_step else None
     cycle.held_when_read = tuple(
         Holding(venue=venue, asset=asset, owner=AccountOwner(owner), quantity=Decimal(balance))
         for venue, asset, owner, balance in msgspec.json.decode(held or "[]")
