@@ -38,10 +38,9 @@ def read(cycle_id: UUID) -> Standing:
     with connection.cursor() as cursor:
         cursor.execute(STATEMENT, [cycle_id])
         row = cursor.fetchone()
-        names = tuple(column[0] for column in cursor.description)
-    if row is None:
-        raise NotFoundError(f"there is no cycle {cycle_id}")
-    return _standing(row, _layout(names))
+        if row is None:
+            raise NotFoundError(f"there is no cycle {cycle_id}")
+        return _standing(row, _layouts[0] if _layouts else _layout(cursor.description))
 
 
 class Columns(Generic[M]):
@@ -88,15 +87,21 @@ class _Layout:
     step_id: int
 
 
-@lru_cache(maxsize=4)
-def _layout(names: tuple[str, ...]) -> _Layout:
-    """Find the columns of each model once for all rows of the statement."""
-    return _Layout(
-        cycle=Columns(Cycle, "c", names),
-        policy=Columns(PolicyVersion, "p", names),
-        step=Columns(Step, "s", names),
-        step_id=names.index("s_id"),
-    )
+_layouts: list[_Layout] = []
+
+
+def _layout(description: Sequence[Any]) -> _Layout:
+    """Find the columns of each model, once in a process: a version of the function gives the same for ever."""
+    names = [column[0] for column in description]
+    _layouts[:] = [
+        _Layout(
+            cycle=Columns(Cycle, "c", names),
+            policy=Columns(PolicyVersion, "p", names),
+            step=Columns(Step, "s", names),
+            step_id=names.index("s_id"),
+        )
+    ]
+    return _layouts[0]
 
 
 @lru_cache(maxsize=64)

@@ -138,9 +138,8 @@ def test_async_and_scheduled_tasks_run_to_their_end_each_in_one_of_two_clusters(
     _schedule("roll_up_samples")
     scheduler(broker=queue.broker)
 
-    all_of_them = (
-        len(asked) + 1 + len(queue.clusters)
-    )  # each cluster queues a sign of life as it begins
+    signs_of_life = len(queue.clusters)  # each queues one as it begins
+    all_of_them = len(asked) + 1 + signs_of_life
     eventually(lambda: len(queue.finished()) == all_of_them)
     eventually(lambda: Task.objects.count() == all_of_them)
     assert not Task.objects.filter(success=False).exists()
