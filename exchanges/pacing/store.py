@@ -83,6 +83,7 @@ class SharedStore:
             "wanted": ask.wanted,
             "seen": ask.seen,
             "haste_ms": round(ask.haste_seconds * 1000),
+            "waited_ms": round(ask.waited_seconds * 1000),
         }
 
 

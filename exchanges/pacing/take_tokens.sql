@@ -7,8 +7,10 @@
 -- Time is cut into slots, an eighth of the window each; what was taken in the last ten counts, so that
 -- no stretch of the window's length holds more than its limit (see exchanges/transport/windows.py).
 -- Whoever gets less than it needs is written down in `waiting` and comes before those who ask later
--- at its priority, until it has asked again or the time in which it should have is over.
-CREATE FUNCTION exchanges_take_tokens(asker text, asks jsonb, at timestamptz DEFAULT NULL)
+-- at its priority, until it has asked again or the time in which it should have is over. `waited_ms`,
+-- how long the call that waits longest has waited, keeps the place of a process that comes late, or whose
+-- tokens ran out on their way: no clock but the database's is needed for it.
+CREATE OR REPLACE FUNCTION exchanges_take_tokens(asker text, asks jsonb, at timestamptz DEFAULT NULL)
 RETURNS TABLE (place int, tokens int, ms bigint, held_ms bigint, most int, used int)
 LANGUAGE plpgsql SET lock_timeout = '250ms' AS $$
 DECLARE
@@ -22,7 +24,7 @@ BEGIN
     FOR ask IN
         SELECT * FROM jsonb_to_recordset(asks) AS x(
             place int, venue text, name text, scope text, span_ms bigint, most int, kept int,
-            rank int, least int, needed int, wanted int, seen int, haste_ms int)
+            rank int, least int, needed int, wanted int, seen int, haste_ms int, waited_ms bigint)
         ORDER BY x.venue, x.name, x.scope, x.rank
     LOOP
         place := ask.place; tokens := 0; ms := 0; held_ms := 0; most := ask.most; used := 0;
@@ -65,7 +67,7 @@ BEGIN
             total := ask.seen;
         END IF;
 
-        SELECT coalesce(min(e.since), now_ms) INTO came_ms
+        SELECT least(coalesce(min(e.since), now_ms), now_ms - coalesce(ask.waited_ms, 0)) INTO came_ms
           FROM jsonb_to_recordset(w.waiting) AS e(who text, rank int, since bigint, until bigint)
          WHERE e.who = asker AND e.rank = ask.rank AND e.until > now_ms;
         SELECT coalesce(sum(e.needed) FILTER (WHERE (e.rank, e.since, e.who)

@@ -11,7 +11,7 @@ import threading
 import time
 from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from exchanges.metrics import note_hold, note_tokens_left, note_unshared
 from exchanges.transport.limits import Pace, Priority, Scope, VenueLimits, Window, door
@@ -40,15 +40,26 @@ class UsedUpError(Exception):
 
 @dataclass(slots=True)
 class Waiter:
-    """One call that wants tokens: its place in the queue, and what it costs."""
+    """One call that wants tokens: its place in the queue, and what it costs; whether the store knows of it."""
 
     priority: Priority
     ticket: int
     bill: Bill
+    since: float
+    is_told: bool = False
 
     def __lt__(self, other: Waiter) -> bool:
         """Stand before others of lower priority, and of the same in order of arrival."""
         return (self.priority, self.ticket) < (other.priority, other.ticket)
+
+
+@dataclass(slots=True)
+class Lack:
+    """What calls of one priority lack of one window, call by call; the first waits longest."""
+
+    since: float
+    units: list[int] = field(default_factory=list)
+    is_news: bool = False
 
 
 class RateBudget:
@@ -89,7 +100,7 @@ class RateBudget:
         """
         began = self._monotonic()
         with self._changed:
-            waiter = Waiter(priority, next(self._tickets), self._bill(operation))
+            waiter = Waiter(priority, next(self._tickets), self._bill(operation), began)
             insort(self._queue, waiter)
             try:
                 self._serve(waiter, began + patience_seconds)
@@ -141,7 +152,7 @@ class RateBudget:
         """Go on when every token is there, buying where nobody else does."""
         while True:
             now = self._monotonic()
-            behind = self._behind(waiter, now)
+            behind = self._behind(waiter, now, ends_at)
             if behind is None:
                 for shelf, cost in waiter.bill:
                     shelf.tokens -= cost if shelf.limit else 0
@@ -156,8 +167,12 @@ class RateBudget:
             else:
                 self._changed.wait((due_at if due_at > now else ends_at) - now)
 
-    def _behind(self, waiter: Waiter, now: float) -> tuple[str, float] | None:
-        """Give the group that keeps a call back, and when to look again; None: it may go."""
+    def _behind(self, waiter: Waiter, now: float, ends_at: float) -> tuple[str, float] | None:
+        """Give the group that keeps a call back, and when to look again; None: it may go.
+
+        A window that has nothing yet is asked once more for a call that the store knows nothing of:
+        else only those that came before it would have a place in line.
+        """
         held = max((shelf for shelf, _ in waiter.bill), key=lambda shelf: shelf.held_until)
         if held.held_until > now:
             return held.window.group, held.held_until
@@ -169,7 +184,9 @@ class RateBudget:
         if not lacking:
             return None
         last = max(lacking, key=lambda shelf: shelf.closed_until[waiter.priority])
-        return last.window.group, last.closed_until[waiter.priority]
+        due_at = last.closed_until[waiter.priority]
+        is_for_the_line = not waiter.is_told and due_at <= ends_at
+        return last.window.group, waiter.since if is_for_the_line else due_at
 
     def _promised(self, shelf: Shelf, waiter: Waiter) -> int:
         """Give the tokens of a shelf that are for those before us."""
@@ -183,6 +200,8 @@ class RateBudget:
     def _buy(self, now: float) -> None:
         """Buy what all waiting calls lack, in one request, while others may come and go."""
         asks = self._asks(now)
+        for waiter in self._queue:
+            waiter.is_told = True
         self._is_buying = True
         self._changed.release()
         try:
@@ -208,7 +227,7 @@ class RateBudget:
 
     def _asks(self, now: float) -> list[tuple[Shelf, Ask]]:
         """Say what is lacking, by window and priority, in the order of the queue; doors besides."""
-        lacks: dict[tuple[Key, Priority], list[int]] = {}
+        lacks: dict[tuple[Key, Priority], Lack] = {}
         rest = {key: shelf.live_tokens(now) for key, shelf in self._shelves.items()}
         for waiter in self._queue:
             for shelf, cost in waiter.bill:
@@ -216,13 +235,24 @@ class RateBudget:
                 lack = max(cost - max(rest[key], 0), 0) if shelf.limit else 0
                 rest[key] -= cost
                 if lack or not shelf.limit:
-                    lacks.setdefault((key, waiter.priority), []).append(lack)
+                    known = lacks.setdefault((key, waiter.priority), Lack(waiter.since))
+                    known.units.append(lack)
+                    known.is_news |= not waiter.is_told
         shelves = self._shelves
         return [
-            (shelves[key], shelves[key].ask(priority, units, now, self._haste_seconds))
-            for (key, priority), units in lacks.items()
-            if shelves[key].closed_until[priority] <= now
+            (shelves[key], self._ask(shelves[key], priority, lack, now))
+            for (key, priority), lack in lacks.items()
+            if lack.is_news or shelves[key].closed_until[priority] <= now
         ]
+
+    def _ask(self, shelf: Shelf, priority: Priority, lack: Lack, now: float) -> Ask:
+        return shelf.ask(
+            priority,
+            lack.units,
+            now,
+            haste_seconds=self._haste_seconds,
+            waited_seconds=now - lack.since,
+        )
 
     def _bill(self, operation: str) -> Bill:
         """Give what a call draws on: its windows, the group its replies name, and their doors."""

@@ -51,9 +51,15 @@ class Shelf:
         self.tokens = 0
 
     def ask(
-        self, priority: Priority, lacks: Sequence[int], now: float, haste_seconds: float
+        self,
+        priority: Priority,
+        lacks: Sequence[int],
+        now: float,
+        *,
+        haste_seconds: float,
+        waited_seconds: float,
     ) -> Ask:
-        """Say what calls that lack so many tokens each want from the store."""
+        """Say what calls that lack so many tokens each want from the store, the first having waited so long."""
         needed = max(min(sum(lacks), self.limit // CHUNK), lacks[0])
         spare = self.spare if needed and priority >= Priority.POLL else 0
         is_news = now - self.seen_at < self.window.span_seconds / PARTS
@@ -65,6 +71,7 @@ class Shelf:
             wanted=needed + spare,
             seen=self.seen if is_news else 0,
             haste_seconds=haste_seconds,
+            waited_seconds=waited_seconds,
         )
 
     def put_away(self, ask: Ask, grant: Grant, asked_at: float) -> None:

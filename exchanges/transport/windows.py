@@ -25,6 +25,7 @@ class Ask:
     """What a process wants of one window: `least` or nothing, `needed` by calls that wait now.
 
     `wanted` may be more, for calls that are likely to follow. `seen` is what the venue said was used.
+    `waited_seconds`: how long the call has waited that waits longest.
     With less than `haste_seconds` left of a slot, the next one is meant: tokens must outlive the way back.
     """
 
@@ -35,6 +36,7 @@ class Ask:
     wanted: int = 0
     seen: int = 0
     haste_seconds: float = 0.0
+    waited_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ def wants(
     seen: int = 0,
     spare: int = 0,
     haste: float = 0.0,
+    waited: float = 0.0,
 ) -> Ask:
     return Ask(
         window=window,
@@ -37,6 +38,7 @@ def wants(
         wanted=units + spare,
         seen=seen,
         haste_seconds=haste,
+        waited_seconds=waited,
     )
 
 
@@ -73,6 +75,7 @@ class DatabaseClerk:
                 "rank": int(ask.priority), "least": ask.least, "needed": ask.needed,
                 "wanted": ask.wanted, "seen": ask.seen,
                 "haste_ms": round(ask.haste_seconds * 1000),
+                "waited_ms": round(ask.waited_seconds * 1000),
             }
             for place, ask in enumerate(asks)
         ]  # fmt: skip

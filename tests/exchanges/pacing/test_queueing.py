@@ -59,6 +59,25 @@ def test_a_process_that_does_not_come_back_keeps_its_place_for_a_moment_only(
     assert desk.take(wants(12, least=12), who="second")[0].tokens == 12
 
 
+def test_a_call_keeps_its_place_though_its_process_comes_late(desk: DatabaseClerk) -> None:
+    """Whoever was stopped for a moment, or lost its tokens on their way, does not begin anew."""
+    desk.now = fill(desk) + 0.5  # no longer in line
+    desk.take(wants(11), who="somebody")
+    desk.take(wants(1, least=2), who="second")
+    desk.now += 0.2
+    late = wants(1, waited=1.75)
+    assert desk.take(late, who="first")[0].tokens == 1
+
+
+def test_without_its_wait_told_a_late_process_begins_anew(desk: DatabaseClerk) -> None:
+    """The release before tells none."""
+    desk.now = fill(desk) + 0.5
+    desk.take(wants(11), who="somebody")
+    desk.take(wants(1, least=2), who="second")
+    desk.now += 0.2
+    assert desk.take(wants(1), who="first")[0].tokens == 0
+
+
 def test_nobody_buys_to_spare_while_others_wait(desk: DatabaseClerk) -> None:
     assert desk.take(wants(1, spare=3), who="first")[0].tokens == 4
     desk.take(wants(12, least=12), who="second")

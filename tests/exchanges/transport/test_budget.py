@@ -25,12 +25,14 @@ LIMITS = VenueLimits(
     windows=(
         Window(group="order", scope=Scope.ACCOUNT, limit=4),
         Window(group="weight", scope=Scope.IP, limit=400, span_seconds=60, reserve=40),
+        Window(group="look", scope=Scope.ACCOUNT, limit=8),
         Window(group="dear", scope=Scope.ACCOUNT, limit=40, span_seconds=60),
     ),
     costs={
         "place_order": (("order", 1), ("weight", 1)),
         "order": (("order", 1),),
         "balances": (("weight", 20),),
+        "look": (("look", 1),),
         "dear": (("dear", 30),),
     },
     otherwise=(("weight", 1),),
@@ -145,6 +147,13 @@ def until_waiting(budget: RateBudget, threads: int) -> None:
         time.sleep(0.001)
 
 
+def until_asked(store: CountingStore, times: int) -> None:
+    ends_at = time.monotonic() + SECONDS
+    while len(store.asked) < times:
+        assert time.monotonic() < ends_at
+        time.sleep(0.001)
+
+
 def test_one_request_buys_for_all_that_wait(budget: RateBudget, store: CountingStore) -> None:
     threads = [
         threading.Thread(target=take, args=(budget, "deposits", Priority.LOOKUP, SECONDS))
@@ -158,6 +167,39 @@ def test_one_request_buys_for_all_that_wait(budget: RateBudget, store: CountingS
     for thread in threads:
         thread.join(SECONDS)
     assert [ask.needed for asks in store.asked for ask in asks] == [1, 4]
+
+
+def test_a_call_that_comes_while_nothing_is_left_gets_a_place_in_line(
+    budget: RateBudget, store: CountingStore
+) -> None:
+    """Else the store would know of the first call only, and give what the others need to who asks later."""
+    for _ in range(8):
+        take(budget, "look", Priority.MONEY)
+    store.asked.clear()
+    threads = [
+        threading.Thread(target=take, args=(budget, "look", Priority.LOOKUP, SECONDS))
+        for _ in range(2)
+    ]
+    for number, thread in enumerate(threads, 1):
+        thread.start()
+        until_asked(store, number)
+    (first,), (both,) = store.asked
+    assert [first.needed, both.needed] == [1, 2]
+    assert both.waited_seconds > first.waited_seconds
+    for thread in threads:
+        thread.join(SECONDS)
+
+
+def test_a_call_that_could_not_wait_so_long_is_no_reason_to_ask(
+    budget: RateBudget, store: CountingStore
+) -> None:
+    take(budget, "dear")
+    with pytest.raises(UsedUpError):
+        take(budget, "dear", patience=5)
+    asked = len(store.asked)
+    with pytest.raises(UsedUpError):
+        take(budget, "dear", patience=5)
+    assert len(store.asked) == asked
 
 
 def test_a_busy_process_needs_ever_fewer_requests_for_polling(
