@@ -1,7 +1,4 @@
-"""Each job of the queue dies at any of its places, and its next run makes it good.
-
-Not part of `make test`: `make crash-matrix` runs it.
-"""
+"""Each job of the queue dies at any of its places, and its next run makes it good."""
 
 from __future__ import annotations
 
