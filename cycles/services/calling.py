@@ -31,7 +31,7 @@ from cycles.services.correlating import correlation
 from cycles.services.intents import Intent
 from cycles.services.locking import lock_cycle, persistently, share_mode
 from cycles.services.moving import Lease
-from cycles.services.outage import UNREACHABLE, spare_connection
+from cycles.services.outage import UNREACHABLE, lend_connection
 from cycles.services.stepping import Report, Settlement, report_columns
 from cycles.services.tracing import span
 from cycles.services.venue_health import demand_right_clock
@@ -218,7 +218,7 @@ def called(call: ExchangeCall, send: Callable[[], Report | None]) -> Noted:
         venue=call.venue,
         client_order_id=call.client_order_id,
     ):
-        spare_connection()
+        lend_connection()
         objection = _objection(call)
         if objection:
             return Noted(outcome=CallOutcome.NOT_SENT, error=objection)

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from django.db import DatabaseError
 
-from cycles.services.outage import UNREACHABLE, spare_connection
+from cycles.services.outage import UNREACHABLE, lend_connection
 
 Row = TypeVar("Row")
 Told = TypeVar("Told")
@@ -64,7 +64,7 @@ class Group(Generic[Row, Told]):
         if leads:
             self._lead()
         else:
-            spare_connection()  # whoever writes for us may need it
+            lend_connection()  # whoever writes for us may need it
             mine.is_done.wait()
             if not mine.is_written:
                 self._lead()  # the one who led has done its own: the next in line goes on

@@ -7,9 +7,11 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from django.db import InterfaceError, OperationalError, connection
+from psycopg_pool import ConnectionPool
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +32,20 @@ def spare_connection() -> None:
     """
     if connection.settings_dict["OPTIONS"].get("pool") and not connection.in_atomic_block:
         connection.close()
+
+
+def lend_connection() -> None:
+    """Give this thread's connection back for a short wait, unless nobody could lack it.
+
+    While half of the pool is free, taking it again would cost more than giving it back brings.
+    """
+    pool: ConnectionPool[Any] | None = getattr(connection, "pool", None)
+    if pool is None:
+        return
+    told = pool.get_stats()
+    free = told["pool_max"] - told["pool_size"] + told["pool_available"]
+    if free < told["pool_max"] // 2:
+        spare_connection()
 
 
 class Outage:

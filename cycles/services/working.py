@@ -22,7 +22,7 @@ from cycles.services.correlating import bound
 from cycles.services.crew import Aside, Crew
 from cycles.services.moving import Lease
 from cycles.services.notices import TURN_SECONDS, Listener
-from cycles.services.outage import UNREACHABLE, Outage, spare_connection
+from cycles.services.outage import UNREACHABLE, Outage, lend_connection, spare_connection
 from cycles.services.presence import beat, leave
 from exchanges import recent, registry
 from exchanges.errors import ModeError, StaleReferenceError, VenueError
@@ -60,7 +60,7 @@ class Worker:
         """Work until `stop` is set; then finish the unit under way and hand the leases back."""
         with bound(session_id=conf.session_id()):
             recent.remember(conf.scaled(REMEMBER_SECONDS).total_seconds())
-            registry.before_calls(spare_connection)
+            registry.before_calls(lend_connection)
             aside = [Aside(self._keep, "keeper", self.stop)]
             if self.duty is not None:
                 aside.append(Aside(partial(self._mind, self.duty), "duty", self.stop))

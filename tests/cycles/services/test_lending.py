@@ -1,0 +1,71 @@
+"""A worker's connections: given back for a call where others could lack one, kept where nobody could."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from cycles.services import outage
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MOST = 4
+
+
+class Threads:
+    """Stand-ins for a worker's threads: each with a connection of its own out of one pool."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+        self.all: list[Any] = []
+
+    def begin(self) -> Any:
+        """Let one more thread ask the database something."""
+        wrapper: Any = connections["default"].copy("lent")
+        wrapper.settings_dict = copy.deepcopy(wrapper.settings_dict)
+        wrapper.settings_dict["CONN_MAX_AGE"] = 0
+        wrapper.settings_dict["OPTIONS"]["pool"] = {"min_size": 1, "max_size": MOST, "timeout": 5}
+        self.all.append(wrapper)
+        with wrapper.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        return wrapper
+
+    def lends(self, wrapper: Any) -> bool:
+        """Say whether a thread that begins a call gives its connection back."""
+        self._monkeypatch.setattr(outage, "connection", wrapper)
+        outage.lend_connection()
+        return wrapper.connection is None
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[Threads]:
+    made = Threads(monkeypatch)
+    yield made
+    for wrapper in made.all:
+        wrapper.close()
+    made.all[0].close_pool()
+
+
+def test_a_connection_is_kept_while_half_of_the_pool_is_free(threads: Threads) -> None:
+    first, second = threads.begin(), threads.begin()
+    assert not threads.lends(first)
+    assert not threads.lends(second)
+
+
+def test_a_connection_is_given_back_for_a_call_when_less_is_free(threads: Threads) -> None:
+    first, second, third = threads.begin(), threads.begin(), threads.begin()
+    assert threads.lends(third)
+    assert not threads.lends(second)  # two of four are free again
+    assert not threads.lends(first)
+
+
+def test_a_transaction_under_way_keeps_its_connection(threads: Threads) -> None:
+    crew = [threads.begin() for _ in range(MOST)]
+    crew[0].in_atomic_block = True
+    assert not threads.lends(crew[0])
+    crew[0].in_atomic_block = False
+    assert threads.lends(crew[0])
