@@ -6,52 +6,19 @@ from functools import partial
 
 import pytest
 
+from tests.model.claims import CLAIMS, is_decided
 from tests.model.explorer import Exploration, explore
-from tests.model.protocol import OPEN, Rules, State, moves
+from tests.model.protocol import moves
+from tests.model.world import OPEN, Rules, State
 
-NEVER_DECIDED = {"ABSENT", "NOT_SENT"}
-
-
-def is_accepted_once(state: State) -> bool:
-    return len(state.accepted) <= 1
-
-
-def has_no_contradiction(state: State) -> bool:
-    """What the journal holds for never accepted was never accepted, nor can it be any more."""
-    never = {call.attempt for call in state.calls if call.outcome in NEVER_DECIDED}
-    return not never.intersection(state.accepted)
-
-
-def is_all_explained(state: State) -> bool:
-    """Every acceptance has its row: nothing at the venue that the journal does not know."""
-    return {call.attempt for call in state.calls}.issuperset(state.accepted)
-
-
-def is_settled_once(state: State) -> bool:
-    return sum(call.settled for call in state.calls) <= 1
-
-
-def is_settled_by_fact(state: State) -> bool:
-    settled = {call.attempt for call in state.calls if call.settled}
-    return settled.issubset(state.accepted)
-
-
-def is_decided_by_the_newest(state: State) -> bool:
-    return not state.was_stale
-
-
-CLAIMS = {
-    "no second order": is_accepted_once,
-    "no contradiction": has_no_contradiction,
-    "every order in the journal": is_all_explained,
-    "posted once": is_settled_once,
-    "posted by a fact": is_settled_by_fact,
-    "only the newest fence decides": is_decided_by_the_newest,
-}
 MUTANTS = {
     "no fence": (Rules(guard="nothing"), "only the newest fence decides"),
     "the status compared instead of the fence": (
         Rules(guard="status"),
+        "only the newest fence decides",
+    ),
+    "the lease's owner compared instead of its fence": (
+        Rules(guard="owner", is_one_worker=True),
         "only the newest fence decides",
     ),
     "no fence, and attempts that may be written twice": (
@@ -60,13 +27,43 @@ MUTANTS = {
     ),
     "no journal": (Rules(journal=False), "every order in the journal"),
     "an open call is not looked up": (Rules(reconciles=False), "no second order"),
+    "a newer lease's call is looked up": (Rules(looks_back=False), "no contradiction"),
     "waiting is evidence": (Rules(window=False), "no contradiction"),
-    "a late request is sent all the same": (Rules(send_before=False), "no contradiction"),
+    "a late request is sent all the same": (Rules(deadline=False), "no contradiction"),
     "no fence, and a posting that may be repeated": (
         Rules(guard="nothing", settles_once=False),
         "posted once",
     ),
+    "two rows of one cycle in one statement": (
+        Rules(is_one_worker=True, apart=False, refuses_twins=False),
+        "no second order",
+    ),
+    "two rows of one cycle in one statement, the outcome's fence notwithstanding": (
+        Rules(is_one_worker=True, apart=False, refuses_twins=False),
+        "no contradiction",
+    ),
+    "two rows of one cycle in one statement, and outcomes without a fence": (
+        Rules(is_one_worker=True, apart=False, refuses_twins=False, outcome_fence=False),
+        "no contradiction",
+    ),
+    "what a statement tells given out by place": (
+        Rules(is_one_worker=True, by_cycle=False),
+        "every order in the journal",
+    ),
+    "an intent disowned without a fence": (Rules(disown_fence=False), "no contradiction"),
 }
+ENOUGH_ALONE = {
+    "rows of one cycle kept apart": Rules(
+        is_one_worker=True, refuses_twins=False, outcome_fence=False
+    ),
+    "twins refused by the database": Rules(is_one_worker=True, apart=False, outcome_fence=False),
+}
+FOUND_BY_CHAOS = [
+    "thread 0 is too late to send 1",
+    "thread 0 notes NOT_SENT",
+    "thread 1 sends 1",
+    "venue accepts 1, reply lost",
+]
 
 
 def explored(rules: Rules, *names: str) -> Exploration[State]:
@@ -75,20 +72,19 @@ def explored(rules: Rules, *names: str) -> Exploration[State]:
     return explore(State(), partial(moves, rules), claims)
 
 
-def is_decided(state: State) -> bool:
-    """The step is done, or every attempt proved to have come to nothing."""
-    return state.is_done or (
-        all(call.outcome in NEVER_DECIDED for call in state.calls) and len(state.calls) > 1
-    )
+@pytest.fixture(
+    scope="module", params=[False, True], ids=["two workers", "two threads of one worker"]
+)
+def whole(request: pytest.FixtureRequest) -> Exploration[State]:
+    return explored(Rules(is_one_worker=request.param))
 
 
-@pytest.fixture(scope="module")
-def whole() -> Exploration[State]:
-    return explored(Rules())
+def stories(found: Exploration[State]) -> dict[str, list[str]]:
+    return {name: found.story(state) for name, state in found.broken.items()}
 
 
 def test_no_interleaving_breaks_a_claim(whole: Exploration[State]) -> None:
-    assert {name: whole.story(state) for name, state in whole.broken.items()} == {}
+    assert stories(whole) == {}
     assert len(whole.came_from) > 10_000
 
 
@@ -103,6 +99,16 @@ def test_every_end_has_no_open_call(whole: Exploration[State]) -> None:
     assert not any(call.outcome in OPEN for state in done for call in state.calls)
 
 
+def test_threads_of_one_worker_meet_in_the_group_with_two_leases() -> None:
+    """What the guards are for happens: the row of a lost lease and the newest's wait side by side."""
+    never = {"both queued": lambda state: any(one.pc != "queued" for one in state.threads)}
+
+    found = explore(State(), partial(moves, Rules(is_one_worker=True)), never)
+
+    met = found.broken["both queued"]
+    assert sorted(thread.is_newest for thread in met.threads) == [False, True]
+
+
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_without_this_guard_the_claim_breaks(mutant: str) -> None:
     rules, claim = MUTANTS[mutant]
@@ -111,3 +117,16 @@ def test_without_this_guard_the_claim_breaks(mutant: str) -> None:
 
     assert set(found.broken) == {claim}
     assert found.story(found.broken[claim])
+
+
+@pytest.mark.parametrize("guard", ENOUGH_ALONE)
+def test_either_guard_of_the_group_is_enough_alone(guard: str) -> None:
+    assert stories(explored(ENOUGH_ALONE[guard])) == {}
+
+
+def test_without_the_groups_guards_the_shortest_way_is_the_one_that_chaos_found() -> None:
+    rules, claim = MUTANTS["two rows of one cycle in one statement, and outcomes without a fence"]
+
+    told = stories(explored(rules, claim))[claim]
+
+    assert told[-len(FOUND_BY_CHAOS) :] == FOUND_BY_CHAOS
