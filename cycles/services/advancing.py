@@ -141,7 +141,12 @@ def _next(lease: Lease, seen: Standing) -> Progress:
 
 
 def _see_to(lease: Lease, call: ExchangeCall) -> Progress:
-    """Find out what became of a call, or settle what it did."""
+    """Find out what became of a call, or settle what it did.
+
+    One of a newer lease may be about to be sent: the window in which its absence proves nothing has not begun.
+    """
+    if call.fence > lease.fence:
+        raise LeaseLostError(f"the lease {lease.fence} has been taken over")
     if call.outcome in OPEN:
         return reconcile(call)
     if call.operation == Operation.WITHDRAW:

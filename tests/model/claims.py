@@ -39,7 +39,7 @@ def is_told_its_own(state: State) -> bool:
     """Who was told that its intent stands has it, written under its own lease."""
     told = [(state.call(thread.told), number) for number, thread in enumerate(state.threads)]
     are_own = all(call is None or call.by == number for call, number in told)
-    return state.beside != "misled" and are_own
+    return are_own and not state.is_other_misled
 
 
 CLAIMS = {

@@ -11,7 +11,9 @@ from msgspec.structs import replace
 
 from tests.model.world import BESIDE, OPEN, THREADS, Call, Move, Rules, State
 
-Rows = tuple[int, ...]  # the threads whose intents a statement writes, and BESIDE for another cycle's
+Rows = tuple[
+    int, ...
+]  # the threads whose intents a statement writes, and BESIDE for another cycle's
 
 LOST, UNSURE = 0, -1  # what a row is told beside what stands: not your lease; nobody knows
 
@@ -31,21 +33,13 @@ def decided(rules: Rules, state: State, number: int) -> State | None:
 def intends(rules: Rules, state: State, number: int) -> Iterator[Move]:
     """`stepping.intend_together`: a thread's row is written, alone or with others of its worker.
 
-    Not with the other thread's while the guards stand: it is of the same cycle.
+    Those are other cycles' (one stands for all), or the other thread's: while the guards stand not together.
     """
     yield from _writes(rules, state, (number,))
-    if rules.is_one_worker and state.beside == "queued":
+    if rules.is_one_worker:
         yield from _writes(rules, state, (number, BESIDE))
     if number == THREADS[0] and _may_share(rules, state, "queued"):
         yield from _writes(rules, state, THREADS)
-
-
-def beside(rules: Rules, state: State) -> Iterator[Move]:
-    """Another cycle of the same worker, as far as it meets this one's in a group."""
-    if state.beside == "queued":
-        yield from _writes(rules, state, (BESIDE,))
-    elif rules.is_one_worker:
-        yield "another cycle brings its intent", replace(state, beside="queued")
 
 
 def _writes(rules: Rules, state: State, rows: Rows) -> Iterator[Move]:
@@ -95,7 +89,7 @@ def _given_out(state: State, told: dict[int, int]) -> State:
     """Let the rows' threads go on with what they were told."""
     for row, answer in told.items():
         if row == BESIDE:
-            state = replace(state, beside="" if answer in {BESIDE, UNSURE} else "misled")
+            state = replace(state, is_other_misled=answer not in {BESIDE, UNSURE})
         elif answer == LOST:
             state = state.idle(row)
         elif answer == UNSURE:
@@ -110,10 +104,10 @@ def disowns(rules: Rules, state: State, number: int) -> Iterator[Move]:
     """`calling._disown`, then the cycle is handed back: an intent that may stand was never sent."""
     thread = state.threads[number]
     call = state.call(thread.attempt)
+    is_meant = call is not None and (call.by == number or not rules.disown_fence)
     after = state
-    if call is not None and call.outcome in OPEN:
-        if call.by == number or not rules.disown_fence:
-            after = state.with_call(replace(call, outcome="NOT_SENT", age=0))
+    if call is not None and is_meant and call.outcome in OPEN:
+        after = state.with_call(replace(call, outcome="NOT_SENT", age=0))
     if thread.is_newest and state.owner == rules.worker(number):
         after = after.freed()
     yield f"thread {number} disowns {thread.attempt}", after.idle(number)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from tests.model.grouping import beside, books, decided, disowns, intends
+from tests.model.grouping import books, decided, disowns, intends
 from tests.model.world import ATTEMPTS, LEASE, OPEN, THREADS, WINDOW, Call, Move, Rules, State, aged
 
 
@@ -25,7 +25,6 @@ def moves(rules: Rules, state: State) -> Iterator[Move]:
     yield from _network(state)
     for number in THREADS:
         yield from _works(rules, state, number)
-    yield from beside(rules, state)
     yield from _renewals(rules, state)
     yield from _deaths(rules, state)
 
@@ -44,7 +43,7 @@ def _deaths(rules: Rules, state: State) -> Iterator[Move]:
             if rules.worker(number) == worker and state.threads[number].pc != "idle":
                 after = after.idle(number)
         if after is not state:
-            yield f"worker {worker} dies", replace(after, beside="")
+            yield f"worker {worker} dies", after
 
 
 def _network(state: State) -> Iterator[Move]:
@@ -143,7 +142,9 @@ def _note(rules: Rules, state: State, number: int) -> Iterator[Move]:
     if not rules.journal:  # then only what succeeded is ever written
         if outcome == "DONE":
             noted = state.with_call(Call(attempt=thread.attempt, outcome=outcome))
-    elif call is not None and call.outcome in OPEN and (call.by == number or not rules.outcome_fence):
+    elif (
+        call is not None and call.outcome in OPEN and (call.by == number or not rules.outcome_fence)
+    ):
         noted = state.with_call(replace(call, outcome=outcome, age=0))
     goes_on = decided(rules, state, number) is not None
     after = _read_anew(noted, number) if goes_on else noted.idle(number)

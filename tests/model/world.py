@@ -25,15 +25,23 @@ class Rules(Struct, frozen=True, kw_only=True):
     guard: str = "fence"  # what a decision compares: "fence", "owner", "status" or "nothing"
     journal: bool = True  # the intent is committed before the request is sent
     reconciles: bool = True  # an open call is looked up before anything else is sent
-    looks_back: bool = True  # nobody looks a call up that was intended under a newer lease than its own
+    looks_back: bool = (
+        True  # nobody looks a call up that was intended under a newer lease than its own
+    )
     window: bool = True  # absence counts only after the venue's acceptance window
-    deadline: bool = True  # nothing is sent once the lease that its intent was written under may be over
+    deadline: bool = (
+        True  # nothing is sent once the lease that its intent was written under may be over
+    )
     settles_once: bool = True  # what stands in the ledger is not posted again
     attempt_once: bool = True  # the database takes each attempt of a step once
     apart: bool = True  # a group writes no two rows of one cycle in one statement
     refuses_twins: bool = True  # the database refuses such a statement
-    outcome_fence: bool = True  # an outcome is written for the lease that its call was intended under
-    disown_fence: bool = True  # and so is that an intent was never sent, when the database went away
+    outcome_fence: bool = (
+        True  # an outcome is written for the lease that its call was intended under
+    )
+    disown_fence: bool = (
+        True  # and so is that an intent was never sent, when the database went away
+    )
     by_cycle: bool = True  # what a statement tells is given out by cycle, not by place
     is_one_worker: bool = False
 
@@ -42,7 +50,7 @@ class Rules(Struct, frozen=True, kw_only=True):
         return 0 if self.is_one_worker else thread
 
 
-class Call(Struct, frozen=True):
+class Call(Struct, frozen=True, gc=False):
     """A row of the journal; `by` still has the lease that it was intended under, `age` counts while it is UNKNOWN."""
 
     attempt: int
@@ -52,7 +60,7 @@ class Call(Struct, frozen=True):
     settled: int = 0
 
 
-class Thread(Struct, frozen=True):
+class Thread(Struct, frozen=True, gc=False):
     """Where a thread is, whether its fence is the newest (it does not know), what it is at."""
 
     pc: str = "idle"
@@ -64,7 +72,7 @@ class Thread(Struct, frozen=True):
     word: str = ""  # what it heard of a request, or what a look at the venue gave
 
 
-class State(Struct, frozen=True, cache_hash=True):
+class State(Struct, frozen=True, gc=False, cache_hash=True):
     """The whole world. `flying` holds (attempt, age, sender) of requests on the wire."""
 
     owner: int = NOBODY  # a worker
@@ -75,7 +83,7 @@ class State(Struct, frozen=True, cache_hash=True):
     flying: tuple[tuple[int, int, int], ...] = ()
     accepted: tuple[int, ...] = ()  # attempts, once for each acceptance
     threads: tuple[Thread, Thread] = (Thread(), Thread())
-    beside: str = ""  # another cycle's intent of the same worker: "queued", or "misled" of what became of it
+    is_other_misled: bool = False  # another cycle was told what does not stand
 
     def thread(self, number: int, **changes: object) -> State:
         """Give the state with one thread changed."""
@@ -85,7 +93,9 @@ class State(Struct, frozen=True, cache_hash=True):
 
     def idle(self, number: int) -> State:
         """Give the state with one thread back at its beginning; nobody has its lease any more."""
-        calls = tuple(replace(call, by=NOBODY) if call.by == number else call for call in self.calls)
+        calls = tuple(
+            replace(call, by=NOBODY) if call.by == number else call for call in self.calls
+        )
         first, second = self.threads
         threads = (first, Thread()) if number else (Thread(), second)
         return replace(self, threads=threads, calls=calls)

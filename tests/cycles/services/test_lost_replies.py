@@ -13,7 +13,15 @@ from cycles.domain.plan import client_order_id
 from cycles.domain.progress import Turn
 from cycles.domain.words import CallOutcome, CycleStatus
 from cycles.models import Alert, Cycle, ExchangeCall, Step
-from cycles.services import calling, dead_letters, intervening, reconciling, resolving, verifying
+from cycles.services import (
+    advancing,
+    calling,
+    dead_letters,
+    intervening,
+    reconciling,
+    resolving,
+    verifying,
+)
 from cycles.services.intents import order_intent
 from cycles.services.resolving import Resolution, ResolutionOutcome
 from cycles.services.settling import market_of
@@ -231,6 +239,21 @@ def left_behind(desk: TestDesk, row: Cycle, *, sent: bool) -> ExchangeCall:
         venue.place_order(request)
     give_back(lease)
     return call
+
+
+@pytest.mark.parametrize("is_stale", [True, False])
+def test_only_who_may_have_the_call_begins_its_window(desk: TestDesk, is_stale: bool) -> None:
+    """A worker that slept past its lease finds the newest's intent, which may be about to be sent."""
+    row = desk.open()
+    lost = desk.lease(row, "sleeper")
+    Cycle.objects.filter(pk=row.pk).update(lease_expires_at=Now())
+    call = left_behind(desk, row, sent=False)
+    looker = lost if is_stale else desk.lease(row, "newest")
+    advancing.advance(looker)
+    call.refresh_from_db()
+    assert (call.outcome, call.noted_at is None) == (
+        ("INTENDED", True) if is_stale else ("UNKNOWN", False)
+    )
 
 
 def test_an_intent_whose_worker_died_after_sending_is_adopted(desk: TestDesk) -> None:
