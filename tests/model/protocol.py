@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from tests.model.grouping import books, decided, disowns, intends
-from tests.model.world import ATTEMPTS, LEASE, OPEN, THREADS, WINDOW, Call, Move, Rules, State, aged
+from tests.model.world import ATTEMPTS, LEASE, NOBODY, OPEN, THREADS, WINDOW, Call, Move, Rules, State, aged
 
 
 def moves(rules: Rules, state: State) -> Iterator[Move]:
@@ -162,7 +162,7 @@ def _look_up(rules: Rules, state: State, number: int, call: Call) -> Iterator[Mo
     The window of a call that is found without a word of its thread begins with the first look: its lease is over,
     so nothing of it leaves any more.
     """
-    if rules.looks_back and call.by not in {number, -1} and state.threads[call.by].is_newest:
+    if rules.looks_back and call.by not in {number, NOBODY} and state.threads[call.by].is_newest:
         yield f"thread {number} sees a newer lease's {call.attempt}", state.idle(number)
         return
     is_there = call.attempt in state.accepted
