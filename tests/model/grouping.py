@@ -11,9 +11,7 @@ from msgspec.structs import replace
 
 from tests.model.world import BESIDE, OPEN, THREADS, Call, Move, Rules, State
 
-Rows = tuple[
-    int, ...
-]  # the threads whose intents a statement writes, and BESIDE for another cycle's
+Rows = tuple[int, ...]  # threads whose rows a statement writes; BESIDE: another cycle's
 
 LOST, UNSURE = 0, -1  # what a row is told beside what stands: not your lease; nobody knows
 
@@ -129,12 +127,18 @@ def books(rules: Rules, state: State, number: int) -> Iterator[Move]:
             yield "both book in one statement", both.idle(0).idle(1)
 
 
-def _booked(rules: Rules, state: State, rows: tuple[int, ...]) -> State | None:
-    """`kimp_settle`: book the rows whose lease holds; None if there is none."""
+def _booked(rules: Rules, state: State, rows: Rows) -> State | None:
+    """`kimp_settle`: note the rows whose lease holds; None if there is none. Then all rows of their cycle are posted."""
     booked = state
     for number in rows:
         call = booked.call(booked.threads[number].told)
         allowed = decided(rules, booked, number)
         if allowed is not None and call is not None and call.outcome == "INTENDED":
-            booked = allowed.with_call(replace(call, outcome="DONE", settled=call.settled + 1))
-    return None if booked is state else replace(booked, is_done=True).freed()
+            booked = allowed.with_call(replace(call, outcome="DONE"))
+    if booked is state:
+        return None
+    posted = {state.threads[number].told for number in rows}
+    for call in booked.calls:
+        if call.attempt in posted:
+            booked = booked.with_call(replace(call, settled=call.settled + 1))
+    return replace(booked, is_done=True).freed()

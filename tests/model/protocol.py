@@ -16,7 +16,19 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from tests.model.grouping import books, decided, disowns, intends
-from tests.model.world import ATTEMPTS, LEASE, NOBODY, OPEN, THREADS, WINDOW, Call, Move, Rules, State, aged
+from tests.model.world import (
+    ATTEMPTS,
+    LEASE,
+    NOBODY,
+    OPEN,
+    THREADS,
+    WINDOW,
+    Call,
+    Move,
+    Rules,
+    State,
+    aged,
+)
 
 
 def moves(rules: Rules, state: State) -> Iterator[Move]:

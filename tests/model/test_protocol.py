@@ -46,6 +46,10 @@ MUTANTS = {
         Rules(is_one_worker=True, apart=False, refuses_twins=False, outcome_fence=False),
         "no contradiction",
     ),
+    "two settlements of one cycle in one statement": (
+        Rules(is_one_worker=True, apart=False, refuses_twins=False),
+        "posted once",
+    ),
     "what a statement tells given out by place": (
         Rules(is_one_worker=True, by_cycle=False),
         "every order in the journal",
