@@ -35,7 +35,7 @@ class Exploration(Generic[S]):
         safe = {state for state in self.came_from if is_end(state)}
         waiting = deque(safe)
         while waiting:
-            for before in self.leads_from.get(waiting.popleft(), ()):
+            for before in self.leads_from[waiting.popleft()]:
                 if before not in safe:
                     safe.add(before)
                     waiting.append(before)
@@ -46,6 +46,7 @@ def explore(first: S, moves: Moves[S], claims: Mapping[str, Claim[S]]) -> Explor
     """Reach every state; a state that breaks a claim is kept, and not gone on from."""
     found = Exploration(first=first)
     found.came_from[first] = None
+    found.leads_from[first] = []
     waiting = deque([first])
     while waiting:
         state = waiting.popleft()
@@ -54,10 +55,13 @@ def explore(first: S, moves: Moves[S], claims: Mapping[str, Claim[S]]) -> Explor
         if found.broken:
             return found
         for action, after in moves(state):
-            found.leads_from.setdefault(after, []).append(state)
-            if after not in found.came_from:
-                found.came_from[after] = (action, state)
-                waiting.append(after)
+            ways = found.leads_from.get(after)
+            if ways is not None:
+                ways.append(state)
+                continue
+            found.leads_from[after] = [state]
+            found.came_from[after] = (action, state)
+            waiting.append(after)
     return found
 
 
