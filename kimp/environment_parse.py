@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from kimp.environment_table import Kind, Setting
 
@@ -84,9 +84,30 @@ def _url(setting: Setting, text: str) -> str:
 
 
 def _database(setting: Setting, text: str) -> str:
-    if not _is_url(text, ("postgres", "postgresql", "pgsql")) or not urlsplit(text).path.strip("/"):
-        raise ParseError(f"{setting.name}: must be postgresql://user:password@host:port/database")
+    if not _is_database(text):
+        raise ParseError(
+            f"{setting.name}: must be postgresql://user:password@host:port/database; "
+            "several servers are host:port,host:port"
+        )
     return text
+
+
+def each_server(url: str) -> list[SplitResult]:
+    """Give a database's URL once for each server that it names."""
+    parts = urlsplit(url)
+    login, at, servers = parts.netloc.rpartition("@")
+    return [parts._replace(netloc=f"{login}{at}{server}") for server in servers.split(",")]
+
+
+def _is_database(text: str) -> bool:
+    try:
+        urls = each_server(text)
+    except ValueError:
+        return False
+    schemes = ("postgres", "postgresql", "pgsql")
+    is_named = len(urls) == 1 or all(url.hostname for url in urls)
+    has_path = all(url.path.strip("/") for url in urls)
+    return is_named and has_path and all(_is_url(url.geturl(), schemes) for url in urls)
 
 
 def _is_url(text: str, schemes: tuple[str, ...]) -> bool:

@@ -93,7 +93,7 @@ TABLE: tuple[Setting, ...] = (
     _row("KIMP_TRUST_PROXY", Kind.FLAG, "believe X-Forwarded-Proto: the web role stands behind a TLS proxy", "0"),
     Setting(
         name="DATABASE_URL", kind=Kind.DATABASE, is_secret=True, need=Need.PRODUCTION, default=None,
-        help="the PostgreSQL to use; without it an embedded one is started under KIMP_HOME",
+        help="the PostgreSQL to use, or several by commas of which one takes writes; without it an embedded one is started under KIMP_HOME",
     ),
     _row("KIMP_PG_BIN", Kind.PATH, "folder with postgres and initdb for the embedded server", None),
     _row("KIMP_STATEMENT_SECONDS", Kind.COUNT, "longest SQL statement; web 15, worker 60, other roles 10", None),

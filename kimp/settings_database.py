@@ -8,11 +8,16 @@ from typing import Any
 import environ
 
 from kimp.environment import Environment
+from kimp.environment_parse import each_server
 from kimp.environment_table import STATEMENT_SECONDS
 
+_POSTGRES_PORT = 5432
 _LOCK_MILLISECONDS = 3_000
 _CONNECT_SECONDS = 5
 POOLED_ROLES = ("initiator", "finalizer")
+_UNANSWERED_MILLISECONDS = (
+    15_000  # a machine that vanished; keepalives say nothing of what was sent
+)
 _IDLE_IN_TRANSACTION_MILLISECONDS = (
     5_000  # a stopped process must not keep rows, or a HALT, waiting
 )
@@ -35,8 +40,21 @@ def databases(env: Environment, home: Path) -> dict[str, dict[str, Any]]:
 
 
 def _outside(env: Environment) -> dict[str, Any]:
-    config: dict[str, Any] = environ.Env.db_url_config(env.text("DATABASE_URL"))
-    return {**config, "ENGINE": "kimp.database_outside"}
+    url = env.text("DATABASE_URL")
+    config: dict[str, Any] = environ.Env.db_url_config(url)
+    return {**config, **_servers(url, config), "ENGINE": "kimp.database_outside"}
+
+
+def _servers(url: str, config: dict[str, Any]) -> dict[str, Any]:
+    """Name several servers, each with its port, as libpq wants them: the one that takes writes is looked for."""
+    servers = each_server(url)
+    if len(servers) == 1:
+        return {}
+    return {
+        "HOST": ",".join(one.hostname or "" for one in servers),
+        "PORT": ",".join(str(one.port or _POSTGRES_PORT) for one in servers),
+        "OPTIONS": {"target_session_attrs": "read-write", **config.get("OPTIONS", {})},
+    }
 
 
 def _embedded(env: Environment, home: Path) -> dict[str, Any]:
@@ -74,4 +92,5 @@ def _session(env: Environment) -> dict[str, Any]:
         "keepalives_idle": 30,
         "keepalives_interval": 5,
         "keepalives_count": 3,
+        "tcp_user_timeout": _UNANSWERED_MILLISECONDS,
     }

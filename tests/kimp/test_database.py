@@ -60,6 +60,30 @@ def test_a_worker_plans_by_index_however_small_a_table_is(
     assert ("-c enable_seqscan=off" in options) is goes_by_index
 
 
+@pytest.mark.parametrize(
+    ("servers", "hosts", "ports", "wanted"),
+    [
+        ("one:5433", "one", 5433, None),
+        ("one,two:5433,three", "one,two,three", "5432,5433,5432", "read-write"),
+        ("[::1]:5433,[::2]", "::1,::2", "5433,5432", "read-write"),
+    ],
+)
+def test_of_several_servers_the_one_that_takes_writes_is_wanted(
+    tmp_path: Path, servers: str, hosts: str, ports: int | str, wanted: str | None
+) -> None:
+    url = f"postgresql://kimp:p%2Cw%40@{servers}/kimp"
+    env = load(tmp_path, {"KIMP_ENVIRONMENT": "test", "DATABASE_URL": url})
+    found = databases(env, tmp_path)["default"]
+    assert (found["HOST"], found["PORT"], found["PASSWORD"]) == (hosts, ports, "p,w@")
+    assert found["OPTIONS"].get("target_session_attrs") == wanted
+
+
+def test_what_the_url_says_of_the_session_stays(tmp_path: Path) -> None:
+    url = "postgresql://kimp:pw@one,two/kimp?target_session_attrs=primary"
+    env = load(tmp_path, {"KIMP_ENVIRONMENT": "test", "DATABASE_URL": url})
+    assert databases(env, tmp_path)["default"]["OPTIONS"]["target_session_attrs"] == "primary"
+
+
 @pytest.mark.processes
 def test_a_process_starts_a_killed_server_again(reachable_path: Path) -> None:
     environment = {**os.environ, "KIMP_HOME": str(reachable_path)}

@@ -133,6 +133,15 @@ def test_production_refuses_to_start_without(tmp_path: Path, name: str) -> None:
         load(tmp_path, process)
 
 
+@pytest.mark.parametrize(
+    "servers", ["", ",", "a,", "a:x,b", "a,b:70000", "a,[b", "a,b/", "u:p@a,b:5432:1"]
+)
+def test_each_of_several_servers_is_a_host_and_perhaps_a_port(tmp_path: Path, servers: str) -> None:
+    url = f"postgresql://kimp:pw@{servers}"
+    with pytest.raises(SettingsError, match="DATABASE_URL"):
+        load(tmp_path, {"DATABASE_URL": url if servers in {"", "a,b/"} else f"{url}/kimp"})
+
+
 def test_production_refuses_debug(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="DEBUG: is refused"):
         load(tmp_path, _PRODUCTION | {"DEBUG": "yes"})
