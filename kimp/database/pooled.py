@@ -1,13 +1,17 @@
-"""Django's PostgreSQL backend with a pool whose connections are looked at before use instead of asked."""
+"""Django's PostgreSQL backend, where a pool's connections are looked at before use and read-only is as good as away."""
 
 from __future__ import annotations
 
 import select
+from functools import cached_property
+from types import TracebackType
 from typing import Any
 
 import psycopg
 from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base as postgresql
+from django.db.utils import DatabaseErrorWrapper, OperationalError
+from psycopg.errors import ReadOnlySqlTransaction
 from psycopg_pool import ConnectionPool
 
 
@@ -23,8 +27,34 @@ def look_alive(connection: psycopg.Connection[Any]) -> None:
         ConnectionPool.check_connection(connection)
 
 
+class Errors(DatabaseErrorWrapper):
+    """Take a server that takes no writes for one that is away: it is waited for, or another is the primary now."""
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Hang up on it, for a session stays as it began; Django has it for an error of its own."""
+        if not isinstance(exc_value, ReadOnlySqlTransaction):
+            super().__exit__(exc_type, exc_value, traceback)
+            return
+        ours: Any = self  # what Django's stubs do not tell of
+        wrapper = ours.wrapper
+        wrapper.errors_occurred = True
+        if wrapper.connection is not None:
+            wrapper.connection.close()
+        raise OperationalError(*exc_value.args).with_traceback(traceback) from exc_value
+
+
 class PooledWrapper(postgresql.DatabaseWrapper):
     """Make the pool as Django does, but for its check."""
+
+    @cached_property
+    def wrap_database_errors(self) -> Errors:
+        """Give what turns psycopg's errors into Django's."""
+        return Errors(self)
 
     @property
     def pool(self) -> ConnectionPool[Any] | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from psycopg_pool import ConnectionPool
 
 from kimp.database.pooled import look_alive
@@ -61,3 +61,14 @@ def test_a_connection_that_is_alive_is_given_out_without_a_word_to_the_server(
     with pool.connection() as line:  # what is said, is seen
         line.execute("SELECT 1")
     assert ask(last_heard, pid) > before
+
+
+def test_a_session_that_takes_no_writes_is_hung_up_on_as_one_that_is_away() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+        with pytest.raises(OperationalError, match="read-only"):
+            cursor.execute("CREATE TABLE cycles_never (id int)")
+    connection.close_if_unusable_or_obsolete()
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW transaction_read_only")
+        assert cursor.fetchone() == ("off",)
