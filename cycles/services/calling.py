@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import DatabaseError, IntegrityError, InterfaceError
 from django.db.models.functions import Now
@@ -21,6 +22,7 @@ from cycles.errors import (
     DatabaseBusyError,
     HaltedError,
     LeaseLostError,
+    NotFoundError,
     PolicyDeniedError,
     UncoveredError,
 )
@@ -64,6 +66,7 @@ COSTS_TIME_ONLY = (THROTTLED, RefusalReason.CLOCK.value)
 TURNED_AWAY_OFTEN = 10
 DESTINATION_GUARDS = "withdrawal_"  # how the database's guards of a destination are named
 HOME_GUARD = "call_intended_at_home"
+FORGOTTEN = "this database does not know the request: a standby took over that lacked it"
 # Shorter than any venue's window in which absence proves nothing.
 SEND_WITHIN = timedelta(seconds=5)
 
@@ -264,7 +267,11 @@ def _told(error: VenueError) -> dict[str, Any]:
 
 
 def write_outcome(call: ExchangeCall, noted: Noted) -> bool:
-    """Write what became of a call; needs no lease. False when it was final already, or is another lease's."""
+    """Write what became of a call; needs no lease.
+
+    False when it was final already, is another lease's, or not in this journal: a standby that lacked the
+    intent took over, and may have given its number away.
+    """
     changes: dict[str, Any] = {
         "outcome": noted.outcome,
         "refusal_reason": noted.refusal,
@@ -277,6 +284,7 @@ def write_outcome(call: ExchangeCall, noted: Noted) -> bool:
         changes |= report_columns(noted.report)
     open_call = ExchangeCall.objects.filter(
         pk=call.pk,
+        client_order_id=call.client_order_id,
         fence=call.fence,
         outcome__in=[CallOutcome.INTENDED, CallOutcome.UNKNOWN],
     )
@@ -309,13 +317,14 @@ def note(lease: Lease, call: ExchangeCall, noted: Noted, settle: Settle | None =
 
     The outcome is written even when the lease is lost (facts are never fenced); then
     LeaseLostError says that the rest is another worker's. So it is when the ledger cannot take what
-    follows (UncoveredError): the call stays unsettled.
+    follows (UncoveredError): the call stays unsettled. LeaseLostError also where a standby has taken
+    over that knows nothing of the call: it is found when the desk catches up.
     """
 
     def work() -> bool:
-        cycle = lock_cycle(lease.cycle_id)
-        if not write_outcome(call, noted) and noted.outcome == CallOutcome.DONE:
-            _tell_if_contradicted(cycle, call)
+        cycle = _locked_if_known(lease.cycle_id)
+        if not write_outcome(call, noted):
+            _tell_if_contradicted(cycle, call, noted)
         if noted.wait_seconds is not None:
             _tell_if_kept_waiting(cycle, call)
         if (cycle.fence, cycle.lease_owner) != (lease.fence, lease.owner):
@@ -352,10 +361,24 @@ def _tell_if_kept_waiting(cycle: Cycle, call: ExchangeCall) -> None:
     )
 
 
-def _tell_if_contradicted(cycle: Cycle, call: ExchangeCall) -> None:
-    """Tell people that a venue accepted what the journal holds for never accepted: it is final."""
-    stands = ExchangeCall.objects.filter(pk=call.pk).values_list("outcome", flat=True).get()
-    if stands == CallOutcome.DONE:
+def _locked_if_known(cycle_id: UUID) -> Cycle:
+    """Lock a cycle; raise LeaseLostError if it was opened after all that this database knows."""
+    try:
+        return lock_cycle(cycle_id)
+    except NotFoundError:
+        raise LeaseLostError(FORGOTTEN) from None
+
+
+def _tell_if_contradicted(cycle: Cycle, call: ExchangeCall, noted: Noted) -> None:
+    """Tell people that a venue accepted what the journal holds for never accepted: it is final.
+
+    Raises LeaseLostError when the journal knows nothing of it.
+    """
+    known = ExchangeCall.objects.filter(client_order_id=call.client_order_id)
+    stands = known.values_list("outcome", flat=True).first()
+    if stands is None:
+        raise LeaseLostError(FORGOTTEN)
+    if noted.outcome != CallOutcome.DONE or stands == CallOutcome.DONE:
         return
     raise_alert(
         key=f"contradicted:{call.client_order_id}",

@@ -10,7 +10,7 @@ from django.db import connection
 from cycles.models import Alert, Desk
 from cycles.services.alerting import raise_alert
 
-AWAY = "this database was restored and has not caught up with the venues"
+AWAY = "this database was restored, or is a standby that took over, and has not caught up with the venues"
 
 
 def here() -> str:
@@ -38,13 +38,13 @@ def settle() -> None:
 
 
 def tell_away() -> None:
-    """Tell people, once for each place, that the database was restored, in the caller's transaction."""
+    """Tell people, once for each place, that the database is another, in the caller's transaction."""
     raise_alert(
         key=f"away:{here()}",
         severity=Alert.Severity.CRITICAL,
-        title="The database was restored: the desk is halted",
+        title="The database was restored, or a standby took over: the desk is halted",
         body=(
-            "Orders and withdrawals since the backup are not known here, and would be sent again. "
+            "Orders and withdrawals that it lacks are not known here, and would be sent again. "
             "Stop all roles, run `manage.py catch_up`, read what it shows, then resume."
         ),
     )

@@ -37,6 +37,7 @@ from exchanges.values import ZERO as NOTHING, OrderReport, Side, WithdrawalRepor
 
 GLOBAL = registry.GLOBAL_VENUE
 Spent = tuple[str, str]  # where, and in which asset
+CLAIMS = 1_000  # how far fences are raised: more claims of a cycle than a standby can lack
 REASON = "opened after the backup; made again from what the venues show"
 
 
@@ -103,6 +104,7 @@ def _row(cycle_id: UUID, korea: str, **facts: object) -> Cycle:
         policy=policy,
         opening_rule=OpeningRule.BY_HAND,
         session_id=conf.session_id(),
+        fence=CLAIMS,
         max_retries=policy.calm_attempts,
         started_at=Now(),
         status_since=Now(),

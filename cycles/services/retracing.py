@@ -76,9 +76,9 @@ def park(done: Retraced, actor: Actor) -> list[str]:
 
 
 def _fence_off() -> None:
-    """Let no worker of before decide anything any more."""
+    """Let no worker of before decide anything any more, by a lease that is forgotten here neither."""
     running = Cycle.objects.exclude(status__in=sorted(FINAL))
-    running.update(fence=F("fence") + 1, lease_owner="", lease_expires_at=None)
+    running.update(fence=F("fence") + remaking.CLAIMS, lease_owner="", lease_expires_at=None)
 
 
 def _retrace_cycle(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.db import transaction
@@ -62,6 +64,23 @@ def test_what_became_of_a_call_is_noted_by_the_lease_it_was_intended_under_only(
     assert not calling.write_outcome(taken_for_ours, not_sent)
     assert ExchangeCall.objects.get(pk=call.pk).outcome == CallOutcome.INTENDED
     assert calling.write_outcome(call, not_sent)
+
+
+def test_a_request_that_a_promoted_standby_lacked_is_noted_in_no_other_ones_place() -> None:
+    """The number of the call's row was given to another, as may happen there."""
+    builders.cycle()
+    lease = claim("worker")
+    call = intended(lease)
+    forgotten = ExchangeCall.objects.get(pk=call.pk)
+    forgotten.client_order_id = "k2"
+    refused = Noted(outcome=CallOutcome.REFUSED, refusal="funds", error="no funds")
+    with pytest.raises(LeaseLostError, match="does not know"):
+        calling.note(lease, forgotten, refused)
+    with pytest.raises(LeaseLostError, match="does not know"):
+        calling.note(replace(lease, cycle_id=uuid4()), forgotten, refused)
+    assert ExchangeCall.objects.get(pk=call.pk).outcome == CallOutcome.INTENDED
+    calling.note(lease, call, refused)
+    assert ExchangeCall.objects.get(pk=call.pk).outcome == CallOutcome.REFUSED
 
 
 def test_a_worker_that_wakes_late_notes_the_fact_and_settles_nothing() -> None:

@@ -172,6 +172,16 @@ def test_while_workers_hold_cycles_it_halts_and_asks_for_patience(desk: TestDesk
     assert catch_up(*WORDS)["code"] == 0
 
 
+def test_a_lease_that_is_forgotten_too_is_below_every_lease_of_afterwards(desk: TestDesk) -> None:
+    cycle = desk.open()
+    known = desk.lease(cycle)
+    leasing.release(known, wake_in=None)
+    forgotten = known.fence + 7  # claims that a promoted standby lacks; the worker still runs
+    assert catch_up(*WORDS)["code"] == 0
+    resume()
+    assert desk.lease(cycle).fence > forgotten
+
+
 def test_an_operator_of_less_rank_changes_nothing(desk: TestDesk) -> None:
     builders.person("bob", "operator")
     before = facts()
