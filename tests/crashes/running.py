@@ -235,6 +235,17 @@ def running_desk(
         registry.forget()
 
 
+def connected() -> set[str]:
+    """Give the names of the desk's applications that are connected."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT application_name FROM pg_stat_activity "
+            "WHERE datname = current_database() AND application_name = ANY(%s)",
+            [list(DESK_APPLICATIONS)],
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
 def cut_connections() -> int:
     """Let the server drop every connection of the desk's processes; gives how many."""
     with connection.cursor() as cursor:
