@@ -29,8 +29,7 @@ from cycles.errors import (
 from cycles.models import Alert, Cycle, Desk, ExchangeCall, Step
 from cycles.services import desk, homing, stepping
 from cycles.services.alerting import raise_alert
-from cycles.services.correlating import correlation
-from cycles.services.intents import Intent
+from cycles.services.intents import Intent, row_of, unwritten
 from cycles.services.locking import lock_cycle, persistently, share_mode
 from cycles.services.moving import Lease
 from cycles.services.outage import UNREACHABLE, lend_connection
@@ -101,10 +100,10 @@ def intend(lease: Lease, step: Step, intent: Intent) -> ExchangeCall:
     database does not vouch for a withdrawal's destination. A restored database halts the desk.
     """
     _demand_callable(step.venue, intent.operation)
-    call = _unwritten(lease, step, intent)
+    call = unwritten(lease, step, intent)
     began = time.monotonic()
     try:
-        told = stepping.intend_together(_intent_row(lease, call, intent))
+        told = stepping.intend_together(row_of(lease, call, intent))
     except UNREACHABLE:
         _disown(lease, intent.client_order_id)
         raise
@@ -133,45 +132,6 @@ def _refused_by_guard(error: IntegrityError) -> Exception:
     return PolicyDeniedError(
         f"the database refuses the destination ({guard}): see the address book"
     )
-
-
-def _unwritten(lease: Lease, step: Step, intent: Intent) -> ExchangeCall:
-    """Make the journal's row of a request that is about to be sent."""
-    return ExchangeCall(
-        cycle_id=lease.cycle_id,
-        step=step,
-        operation=intent.operation,
-        venue=step.venue,
-        attempt=step.attempt + 1,
-        client_order_id=intent.client_order_id,
-        outcome=CallOutcome.INTENDED,
-        fence=lease.fence,
-        fingerprint=intent.fingerprint(step.venue),
-        request=intent.payload,
-        destination=intent.destination,
-        **correlation(),
-    )
-
-
-def _intent_row(lease: Lease, call: ExchangeCall, intent: Intent) -> stepping.Row:
-    """Give what the statement needs to write an intent."""
-    return {
-        "cycle": lease.cycle_id,
-        "owner": lease.owner,
-        "fence": lease.fence,
-        "step": call.step_id,
-        "operation": call.operation,
-        "venue": call.venue,
-        "attempt": call.attempt,
-        "client_order_id": call.client_order_id,
-        "fingerprint": call.fingerprint,
-        "request": call.request,
-        "destination": call.destination_id,
-        "price": intent.reference_price,
-        "request_id": call.request_id,
-        "session_id": call.session_id,
-        "trace_id": call.trace_id,
-    }
 
 
 def _demand_callable(venue: str, operation: Operation) -> None:

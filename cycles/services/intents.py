@@ -10,7 +10,11 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 
-from cycles.domain.words import Operation
+from cycles.domain.words import CallOutcome, Operation
+from cycles.models import ExchangeCall, Step
+from cycles.services.correlating import correlation
+from cycles.services.moving import Lease
+from cycles.services.stepping import Row
 from exchanges.models import RegisteredAddress
 from exchanges.values import OrderRequest, WithdrawalRequest
 
@@ -66,3 +70,42 @@ def withdrawal_intent(request: WithdrawalRequest, address: RegisteredAddress) ->
         client_order_id=request.client_withdrawal_id,
         destination=address,
     )
+
+
+def unwritten(lease: Lease, step: Step, intent: Intent) -> ExchangeCall:
+    """Make the journal's row of a request that is about to be sent."""
+    return ExchangeCall(
+        cycle_id=lease.cycle_id,
+        step=step,
+        operation=intent.operation,
+        venue=step.venue,
+        attempt=step.attempt + 1,
+        client_order_id=intent.client_order_id,
+        outcome=CallOutcome.INTENDED,
+        fence=lease.fence,
+        fingerprint=intent.fingerprint(step.venue),
+        request=intent.payload,
+        destination=intent.destination,
+        **correlation(),
+    )
+
+
+def row_of(lease: Lease, call: ExchangeCall, intent: Intent) -> Row:
+    """Give what the statement needs to write an intent."""
+    return {
+        "cycle": lease.cycle_id,
+        "owner": lease.owner,
+        "fence": lease.fence,
+        "step": call.step_id,
+        "operation": call.operation,
+        "venue": call.venue,
+        "attempt": call.attempt,
+        "client_order_id": call.client_order_id,
+        "fingerprint": call.fingerprint,
+        "request": call.request,
+        "destination": call.destination_id,
+        "price": intent.reference_price,
+        "request_id": call.request_id,
+        "session_id": call.session_id,
+        "trace_id": call.trace_id,
+    }
