@@ -10,6 +10,7 @@ import pytest
 from django.db import connections
 
 from cycles.services import outage
+from tests.kimp.processes import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,11 +29,22 @@ class Threads:
         wrapper: Any = connections["default"].copy("lent")
         wrapper.settings_dict = copy.deepcopy(wrapper.settings_dict)
         wrapper.settings_dict["CONN_MAX_AGE"] = 0
-        wrapper.settings_dict["OPTIONS"]["pool"] = {"min_size": 1, "max_size": MOST, "timeout": 5}
+        wrapper.settings_dict["OPTIONS"]["pool"] = {
+            "min_size": MOST,
+            "max_size": MOST,
+            "timeout": 5,
+        }
         self.all.append(wrapper)
         with wrapper.cursor() as cursor:
             cursor.execute("SELECT 1")
+        until(self._are_all_made)
         return wrapper
+
+    def _are_all_made(self) -> bool:
+        """Say whether no connection is under way: it is neither free nor somebody's."""
+        told = self.all[0].pool.get_stats()
+        held = sum(wrapper.connection is not None for wrapper in self.all)
+        return bool(told["pool_size"] - told["pool_available"] == held)
 
     def lends(self, wrapper: Any) -> bool:
         """Say whether a thread that begins a call gives its connection back."""
