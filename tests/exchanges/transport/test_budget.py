@@ -19,6 +19,7 @@ from exchanges.transport.limits import (
     priority_of,
 )
 from exchanges.transport.windows import Ask, Grant, MemoryStore, StoreAwayError
+from tests.desk import eventually
 
 SECONDS = 10.0
 LIMITS = VenueLimits(
@@ -132,26 +133,12 @@ def test_threads_are_served_in_order_of_arrival_and_money_before_all(budget: Rat
     ):
         threads.append(threading.Thread(target=call, args=(name, priority)))
         threads[-1].start()
-        until_waiting(budget, len(threads))
+        eventually(lambda: len(budget._queue) >= len(threads))
     for thread in threads:
         thread.join(SECONDS)
     # A second holds four, so the first four go 1.25 s before the last two.
     assert set(served[:4]) == {"money", "lookup", "poll 1", "poll 2"}
     assert set(served[4:]) == {"poll 3", "data"}
-
-
-def until_waiting(budget: RateBudget, threads: int) -> None:
-    ends_at = time.monotonic() + SECONDS
-    while len(budget._queue) < threads:
-        assert time.monotonic() < ends_at
-        time.sleep(0.001)
-
-
-def until_asked(store: CountingStore, times: int) -> None:
-    ends_at = time.monotonic() + SECONDS
-    while len(store.asked) < times:
-        assert time.monotonic() < ends_at
-        time.sleep(0.001)
 
 
 def test_one_request_buys_for_all_that_wait(budget: RateBudget, store: CountingStore) -> None:
@@ -162,7 +149,7 @@ def test_one_request_buys_for_all_that_wait(budget: RateBudget, store: CountingS
     store.gate.clear()  # the first is asking while the others come
     for number, thread in enumerate(threads, 1):
         thread.start()
-        until_waiting(budget, number)
+        eventually(lambda number=number: len(budget._queue) >= number)  # type: ignore[misc]
     store.gate.set()
     for thread in threads:
         thread.join(SECONDS)
@@ -182,7 +169,7 @@ def test_a_call_that_comes_while_nothing_is_left_gets_a_place_in_line(
     ]
     for number, thread in enumerate(threads, 1):
         thread.start()
-        until_asked(store, number)
+        eventually(lambda number=number: len(store.asked) >= number)  # type: ignore[misc]
     (first,), (both,) = store.asked
     assert [first.needed, both.needed] == [1, 2]
     assert both.waited_seconds > first.waited_seconds
@@ -331,7 +318,7 @@ def test_a_waiting_call_hears_of_a_ban(budget: RateBudget) -> None:
 
     thread = threading.Thread(target=call)
     thread.start()
-    until_waiting(budget, 1)
+    eventually(lambda: budget._queue)
     told(budget, "order", Pace(hold_seconds=60), status=418)
     thread.join(1)
     assert not thread.is_alive()
