@@ -1,18 +1,40 @@
-"""The schedule rows match the code; rows of others are left alone."""
+"""The schedule rows match the code, and are due in time whatever a host's clock says; rows of others are left alone."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
-from django_q.models import Schedule
+from django.db import connection
+from django.utils import timezone
+from django_q.models import OrmQ, Schedule
+from django_q.scheduler import scheduler
 
 from cycles.tasks import SCHEDULES
 from kimp.schedules import sync
 
 pytestmark = pytest.mark.django_db
 NAMES = sorted(one.name for one in SCHEDULES)
+
+
+@contextmanager
+def guarded(*, is_guarded: bool) -> Iterator[None]:
+    """Let the database's guard be in force, or not."""
+    switch = "ALTER TABLE django_q_schedule {} TRIGGER due_in_time"
+    if is_guarded:
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(switch.format("DISABLE"))
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(switch.format("ENABLE"))
 
 
 def test_an_empty_table_is_filled() -> None:
@@ -59,3 +81,28 @@ def test_check_writes_nothing_and_fails_until_they_match(
     call_command("sync_schedules")
     call_command("sync_schedules", "--check")
     assert "match" in capsys.readouterr().out
+
+
+@pytest.mark.django_db(transaction=True)  # the queue's scheduler closes connections
+@pytest.mark.parametrize("is_guarded", [True, False])
+def test_a_host_whose_clock_runs_ahead_puts_no_job_off(
+    monkeypatch: pytest.MonkeyPatch, is_guarded: bool
+) -> None:
+    sync()
+    right = timezone.now
+    with guarded(is_guarded=is_guarded), monkeypatch.context() as on_that_host:
+        on_that_host.setattr(timezone, "now", lambda: right() + timedelta(hours=2))
+        scheduler()
+    assert OrmQ.objects.count() == len(SCHEDULES)  # each was due, and set on its way
+    period = {f"kimp:{one.name}": timedelta(minutes=one.minutes) for one in SCHEDULES}
+    put_off = [row for row in Schedule.objects.all() if row.next_run > right() + period[row.name]]
+    assert len(put_off) == (0 if is_guarded else len(SCHEDULES))
+
+
+def test_schedules_of_others_are_put_off_as_they_like() -> None:
+    later = timezone.now() + timedelta(days=3)
+    row = Schedule.objects.create(
+        name="report", func="elsewhere.report", schedule_type="I", minutes=1, next_run=later
+    )
+    row.refresh_from_db()
+    assert row.next_run == later

@@ -1,17 +1,24 @@
-"""What must hold after any storm: five claims, each with what it counted and what speaks against it."""
+"""What must hold after any storm: claims, each with what it counted and what speaks against it."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
+
+from django.db.models import F
+from django.db.models.functions import Now
+from django_q.models import Schedule
 
 from cycles.domain.states import FINAL
 from cycles.domain.words import CallOutcome, CycleStatus, FailureClass, Operation
 from cycles.models import Account, Alert, Cycle, ExchangeCall, Retry, Transition
 from cycles.services import verifying
+from cycles.tasks import SCHEDULES
 from exchanges import registry
+from kimp.schedules import PREFIX
 from tests.crashes.running import idle_in_transaction
 from tests.desk import Steered, why
 
@@ -161,6 +168,19 @@ def no_alert_is_lost(taken: Iterable[str], *, raised: int) -> Claim:
         name="no alert lost: delivered to its channel, or kept",
         counted={"alerts raised by the storm": raised, **dict(sorted(states.items()))},
         problems=tuple(problems),
+    )
+
+
+def no_job_is_put_off() -> Claim:
+    """Hold when each job of the queue runs next against the server's clock: processes' clocks were set."""
+    period = {f"{PREFIX}{one.name}": timedelta(minutes=one.minutes) for one in SCHEDULES}
+    rows = Schedule.objects.filter(name__in=period).annotate(due_in=F("next_run") - Now())
+    return Claim(
+        name="no job of the queue put off by a wrong clock",
+        counted={"jobs": len(rows)},
+        problems=tuple(
+            f"{row.name} runs next in {row.due_in}" for row in rows if row.due_in > period[row.name]
+        ),
     )
 
 

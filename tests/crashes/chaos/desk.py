@@ -28,6 +28,7 @@ class HarmedDesk(RunningDesk):
     web_port: int = field(default_factory=free_port)
     worker_port: int = field(default_factory=free_port)
     ended_by_themselves: Counter[str] = field(default_factory=Counter)
+    last_words: list[str] = field(default_factory=list)  # theirs
 
     def command(self, name: str) -> list[str]:
         """Run a role under its clock."""
@@ -79,6 +80,7 @@ class HarmedDesk(RunningDesk):
             code = child.poll()
             if code is not None:
                 self.ended_by_themselves[f"{name.partition('-')[0]} ({code})"] += 1
+                self.last_words.append(f"{name}: {self.tail(name)}")
                 self.start(name)
 
 

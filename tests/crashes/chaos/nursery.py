@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -116,6 +117,8 @@ def _live(role: str, options: list[str], order: Mapping[str, Any]) -> None:
     try:
         call_command(role, *options)
         code = 0
+    except Exception:  # noqa: BLE001  nobody else would say why it ended
+        traceback.print_exc()
     finally:
         os._exit(code)
 

@@ -25,6 +25,7 @@ def document(storm: Storm, claims: Sequence[Claim], *, seconds: float) -> dict[s
         "does": {name: ACTS[name].does for name in storm.script.acts},
         "kills": _counted(storm.killed.elements()),
         "ended by themselves": dict(storm.desk.ended_by_themselves),
+        "their last words": storm.desk.last_words,
         "seen": dict(sorted(storm.seen.items())) | dict(sorted(storm.sessions.seen.items())),
         "server": sessions.said_by_server(storm.server_home) if storm.server_home else {},
         "cycles": _counted(Cycle.objects.values_list("status", flat=True)),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from django.db import connection, transaction
 from django.db.models.functions import Now
+from django_q.models import Schedule
 
 from cycles.domain.words import Operation
 from cycles.models import Account, Alert, Cycle, ExchangeCall, Transition
@@ -15,7 +17,8 @@ from cycles.services.alerting import raise_alert
 from exchanges import registry
 from exchanges.simulator.server import RunningSimulator
 from exchanges.values import Market, OrderRequest, Side
-from tests.crashes.chaos.claims import Claim, examine, no_alert_is_lost
+from kimp.schedules import sync
+from tests.crashes.chaos.claims import Claim, examine, no_alert_is_lost, no_job_is_put_off
 from tests.cycles.conftest import korea, running_venues, seed, venues
 from tests.desk import TestDesk
 
@@ -161,3 +164,12 @@ def test_an_alert_that_its_channel_never_took_is_seen(db: None) -> None:
     assert no_alert_is_lost(["[INFO] storm:0:0\nof a storm"], raised=2).holds
     assert not no_alert_is_lost([], raised=2).holds
     assert not no_alert_is_lost(["[INFO] storm:0:0"], raised=3).holds
+
+
+def test_a_job_that_was_put_off_is_seen(db: None) -> None:
+    sync()
+    assert no_job_is_put_off().holds
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE django_q_schedule DISABLE TRIGGER due_in_time")
+    Schedule.objects.filter(name="kimp:prune").update(next_run=Now() + timedelta(hours=2))
+    assert not no_job_is_put_off().holds
