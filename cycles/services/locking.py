@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 import psycopg.errors
 from django.db import (
     InterfaceError,
-    InternalError,
     OperationalError,
     connection,
     models,
@@ -108,7 +107,7 @@ def _again_while_busy(work: Callable[[], T], around: Callable[[], Any]) -> T:
         try:
             with around():
                 return work()
-        except (OperationalError, InternalError) as error:
+        except OperationalError as error:
             if isinstance(error.__cause__, THROWN_OUT):
                 connection.close()
             elif not isinstance(error.__cause__, PASSING):

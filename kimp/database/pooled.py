@@ -1,4 +1,4 @@
-"""Django's PostgreSQL backend, where a pool's connections are looked at before use and read-only is as good as away."""
+"""Django's PostgreSQL backend: a pool's connections are looked at before use; read-only, or thrown out, is as good as away."""
 
 from __future__ import annotations
 
@@ -11,8 +11,14 @@ import psycopg
 from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base as postgresql
 from django.db.utils import DatabaseErrorWrapper, OperationalError
-from psycopg.errors import ReadOnlySqlTransaction
+from psycopg.errors import (
+    IdleInTransactionSessionTimeout,
+    ReadOnlySqlTransaction,
+    TransactionTimeout,
+)
 from psycopg_pool import ConnectionPool
+
+AS_GOOD_AS_AWAY = (ReadOnlySqlTransaction, IdleInTransactionSessionTimeout, TransactionTimeout)
 
 
 def look_alive(connection: psycopg.Connection[Any]) -> None:
@@ -28,7 +34,11 @@ def look_alive(connection: psycopg.Connection[Any]) -> None:
 
 
 class Errors(DatabaseErrorWrapper):
-    """Take a server that takes no writes for one that is away: it is waited for, or another is the primary now."""
+    """Take a server that takes no writes for one that is away: it is waited for, or another is the primary now.
+
+    So too one that has thrown this process out, which slept within a transaction: Django has it for an internal error,
+    and nobody waits for those.
+    """
 
     def __exit__(
         self,
@@ -37,7 +47,7 @@ class Errors(DatabaseErrorWrapper):
         traceback: TracebackType | None,
     ) -> None:
         """Hang up on it, for a session stays as it began; Django has it for an error of its own."""
-        if not isinstance(exc_value, ReadOnlySqlTransaction):
+        if not isinstance(exc_value, AS_GOOD_AS_AWAY):
             super().__exit__(exc_type, exc_value, traceback)
             return
         ours: Any = self  # what Django's stubs do not tell of
