@@ -54,11 +54,10 @@ def _kill(storm: Storm) -> None:
         storm.forget_later(name)
         storm.killed[name.partition("-")[0]] += 1
     storm.done["kill"] += len(names) - 1  # the storm counts one
+    storm.desk.start(*(name for name in names if name != SIMULATOR))
     if SIMULATOR in names:
-        names.remove(SIMULATOR)
         storm.desk.start_venues()
         storm.prepare_venues()
-    storm.desk.start(*names)
 
 
 def _stop(storm: Storm) -> None:
