@@ -38,6 +38,9 @@ class _Answer(msgspec.Struct):
     parameters: _Parameters | None = None
 
 
+_READ = msgspec.json.Decoder(_Answer)
+
+
 def send(channel: Telegram, text: str, timeout_seconds: float) -> Attempt:
     """Send one message, once; never raises for what the network or the channel does."""
     url = f"{channel.base_url}/bot{channel.token}/sendMessage"
@@ -55,7 +58,7 @@ def send(channel: Telegram, text: str, timeout_seconds: float) -> Attempt:
 
 def _attempt(status: int, body: bytes, channel: Telegram) -> Attempt:
     try:
-        answer = msgspec.json.decode(body, type=_Answer)
+        answer = _READ.decode(body)
     except msgspec.DecodeError:
         answer = _Answer()
     if status == 200 and answer.ok:

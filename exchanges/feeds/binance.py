@@ -29,6 +29,11 @@ class _Other(msgspec.Struct):
     msg: str = ""
 
 
+# Made with the module, by one thread: two that make one at once can end the process (`transport.reading`).
+_DIFFS = msgspec.json.Decoder(Diff)
+_OTHERS = msgspec.json.Decoder(_Other)
+
+
 class BinanceBooks(VenueBooks):
     """Binance's books."""
 
@@ -47,8 +52,8 @@ class BinanceBooks(VenueBooks):
 
     def __init__(self, markets: Iterable[Market], *, depth: int, oldest: timedelta) -> None:
         super().__init__(markets, depth=depth, oldest=oldest)
-        self._diffs = msgspec.json.Decoder(Diff)
-        self._others = msgspec.json.Decoder(_Other)
+        self._diffs = _DIFFS
+        self._others = _OTHERS
         self._by_symbol = {
             symbol_of(market): keeper
             for market, keeper in self.keepers.items()

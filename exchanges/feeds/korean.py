@@ -33,6 +33,10 @@ class _Frame(msgspec.Struct):
     error: _Error | None = None
 
 
+# Made with the module, by one thread: two that make one at once can end the process (`transport.reading`).
+_FRAMES = msgspec.json.Decoder(_Frame)
+
+
 class KoreanBooks(VenueBooks):
     """The books of a Korean venue; `ticket` names our subscription in the venue's own logs."""
 
@@ -41,7 +45,7 @@ class KoreanBooks(VenueBooks):
 
     def __init__(self, markets: Iterable[Market], *, depth: int, oldest: timedelta) -> None:
         super().__init__(markets, depth=depth, oldest=oldest)
-        self._decoder = msgspec.json.Decoder(_Frame)
+        self._decoder = _FRAMES
         self._by_code = {
             code_of(market): keeper
             for market, keeper in self.keepers.items()

@@ -8,8 +8,6 @@ from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-import msgspec
-
 K = TypeVar("K")
 T = TypeVar("T")
 LARGEST_EXPONENT = 30
@@ -18,14 +16,6 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 class UnreadableError(ValueError):
     """A venue's reply does not say what it must."""
-
-
-def decode(body: bytes, shape: type[T]) -> T:
-    """Read a JSON body as `shape`; numbers become Decimal exactly, whether quoted or bare."""
-    try:
-        return msgspec.json.decode(body, type=shape)
-    except msgspec.DecodeError as error:  # includes ValidationError; its text quotes no values
-        raise UnreadableError(str(error)) from None
 
 
 def required(value: Decimal | None, name: str) -> Decimal:

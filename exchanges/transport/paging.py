@@ -12,7 +12,8 @@ from typing import Generic
 
 import msgspec
 
-from exchanges.transport.decoding import UnreadableError, decode
+from exchanges.transport.decoding import UnreadableError
+from exchanges.transport.reading import decode
 from exchanges.values import Listed, TransferT
 
 MOST_ROWS = 3000  # further back than any desk's transfers under way

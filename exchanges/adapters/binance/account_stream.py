@@ -12,6 +12,7 @@ import msgspec
 from exchanges.adapters.binance.dialect import VENUE
 from exchanges.errors import RefusalReason, RefusedError
 from exchanges.hints import ANYTHING, Hint, StreamRequest
+from exchanges.transport.reading import decoder
 
 PATH = "/ws-api/v3"
 SUBSCRIBE = "userDataStream.subscribe.signature"
@@ -45,7 +46,7 @@ def hint(frame: bytes) -> Hint | None:
     A balance that moved without an order (`balanceUpdate`) is a deposit or a withdrawal.
     """
     try:
-        told = msgspec.json.decode(frame, type=_Frame)
+        told = decoder(_Frame).decode(frame)
     except msgspec.MsgspecError:
         return ANYTHING
     if told.error is not None:

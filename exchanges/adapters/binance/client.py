@@ -26,9 +26,9 @@ from exchanges.hints import Hint, StreamRequest
 from exchanges.transport.budget import RateBudget
 from exchanges.transport.calls import VenueTransport
 from exchanges.transport.clock import VenueClock
-from exchanges.transport.decoding import decode
 from exchanges.transport.http import HttpSender
 from exchanges.transport.paging import Page, whole
+from exchanges.transport.reading import decode
 from exchanges.transport.wire import Keys, Reply, Request
 from exchanges.values import (
     Balance,

@@ -17,6 +17,7 @@ from exchanges.adapters.binance.limits import ORDERS_10S, USED
 from exchanges.adapters.binance.refusals import THROTTLED, TOO_MANY_ORDERS, UNKNOWN, reason_of
 from exchanges.transport.decoding import to_milliseconds
 from exchanges.transport.limits import Pace
+from exchanges.transport.reading import decoder
 from exchanges.transport.verdicts import Verdict
 from exchanges.transport.wire import Keys, Params, Reply, Request, SignedRequest
 
@@ -59,7 +60,7 @@ class BinanceDialect:
     def verdict(self, reply: Reply) -> Verdict:
         """Read `{"code", "msg"}`."""
         try:
-            error = msgspec.json.decode(reply.body, type=_ErrorBody)
+            error = decoder(_ErrorBody).decode(reply.body)
         except msgspec.DecodeError:
             return Verdict()  # a firewall's HTML, say: nothing definite
         code = str(error.code)

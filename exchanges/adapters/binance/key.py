@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from exchanges.adapters.binance.dialect import VENUE
-from exchanges.transport.decoding import decode, from_milliseconds
+from exchanges.transport.decoding import from_milliseconds
+from exchanges.transport.reading import decode
 from exchanges.values import KeyReport
 
 TRADE, WITHDRAW, ALLOW_LIST = "enableSpotAndMarginTrading", "enableWithdrawals", "ipRestrict"

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
-from exchanges.transport.decoding import decode
 from exchanges.transport.limits import Scope, VenueLimits, Window
+from exchanges.transport.reading import decode
 
 WEIGHT = "weight"
 ORDERS_10S = "orders-10s"

@@ -14,15 +14,9 @@ import msgspec
 from exchanges.adapters.binance.dialect import VENUE
 from exchanges.adapters.binance.questionnaires import Vasp
 from exchanges.adapters.binance.transfers import WITHDRAWAL_STATUSES, coin_of
-from exchanges.transport.decoding import (
-    UnreadableError,
-    decode,
-    instant,
-    known,
-    or_zero,
-    required,
-)
+from exchanges.transport.decoding import UnreadableError, instant, known, or_zero, required
 from exchanges.transport.paging import Page, read_page
+from exchanges.transport.reading import decode
 from exchanges.values import WithdrawalReport, WithdrawalRequest, WithdrawalStatus
 
 PROCESSED, PROCESSING, REJECTED = 0, 1, 2  # travelRuleStatus

@@ -13,7 +13,8 @@ import msgspec
 
 from exchanges.adapters.binance.dialect import VENUE
 from exchanges.identity.listed import spelled_contract
-from exchanges.transport.decoding import decode, or_zero, required
+from exchanges.transport.decoding import or_zero, required
+from exchanges.transport.reading import decode
 from exchanges.values import Listing, NetworkRules
 
 SMALLEST_STEP = Decimal("0.00000001")  # where Binance names no multiple

@@ -15,12 +15,12 @@ import msgspec
 from exchanges.adapters.binance.dialect import VENUE
 from exchanges.transport.decoding import (
     UnreadableError,
-    decode,
     from_milliseconds,
     known,
     or_zero,
     required,
 )
+from exchanges.transport.reading import decode
 from exchanges.values import (
     ZERO,
     Balance,

@@ -9,7 +9,8 @@ import msgspec
 
 from exchanges.adapters.binance.dialect import VENUE
 from exchanges.adapters.binance.payloads import market_code
-from exchanges.transport.decoding import UnreadableError, decode, or_zero, required
+from exchanges.transport.decoding import UnreadableError, or_zero, required
+from exchanges.transport.reading import decode
 from exchanges.values import ZERO, Market, MarketRules
 
 

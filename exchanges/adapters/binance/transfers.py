@@ -14,7 +14,6 @@ import msgspec
 from exchanges.adapters.binance.dialect import VENUE
 from exchanges.transport.decoding import (
     UnreadableError,
-    decode,
     from_milliseconds,
     instant,
     known,
@@ -22,6 +21,7 @@ from exchanges.transport.decoding import (
     required,
 )
 from exchanges.transport.paging import Page, read_page
+from exchanges.transport.reading import decode
 from exchanges.values import (
     DepositAddress,
     DepositReport,

@@ -14,7 +14,8 @@ from exchanges.adapters.bithumb.dialect import VENUE
 from exchanges.adapters.krw.books import market_of
 from exchanges.adapters.krw.orders import Order, as_open, order_report
 from exchanges.adapters.krw.transfers import Words
-from exchanges.transport.decoding import UnreadableError, decode, instant, known, or_zero
+from exchanges.transport.decoding import UnreadableError, instant, known, or_zero
+from exchanges.transport.reading import decode
 from exchanges.values import (
     ZERO,
     DepositStatus,

@@ -12,7 +12,8 @@ from decimal import Decimal
 from exchanges.adapters.bithumb.dialect import VENUE
 from exchanges.adapters.krw import books
 from exchanges.adapters.krw.wallets import Chance, PriceSteps, WithdrawChance, steps
-from exchanges.transport.decoding import UnreadableError, decode, or_zero
+from exchanges.transport.decoding import UnreadableError, or_zero
+from exchanges.transport.reading import decode
 from exchanges.values import ZERO, Market, MarketRules, NetworkRules
 
 KRW_PRICE_STEPS = steps(

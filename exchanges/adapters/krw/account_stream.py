@@ -11,6 +11,7 @@ import msgspec
 
 from exchanges.errors import RefusalReason, RefusedError
 from exchanges.hints import ANYTHING, Hint, StreamRequest
+from exchanges.transport.reading import decoder
 from exchanges.transport.wire import Request, SignedRequest
 
 ASKED = [{"ticket": "kimp"}, {"type": "myOrder"}, {"type": "myAsset"}, {"format": "DEFAULT"}]
@@ -40,7 +41,7 @@ class _Frame(msgspec.Struct):
 def hint(frame: bytes, venue: str) -> Hint | None:
     """Read what a frame is about; what cannot be read may be about anything."""
     try:
-        told = msgspec.json.decode(frame, type=_Frame)
+        told = decoder(_Frame).decode(frame)
     except msgspec.MsgspecError:
         return ANYTHING
     if told.error is not None:

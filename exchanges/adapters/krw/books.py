@@ -10,13 +10,8 @@ from decimal import Decimal
 
 import msgspec
 
-from exchanges.transport.decoding import (
-    UnreadableError,
-    decode,
-    from_milliseconds,
-    or_zero,
-    required,
-)
+from exchanges.transport.decoding import UnreadableError, from_milliseconds, or_zero, required
+from exchanges.transport.reading import decode
 from exchanges.values import Balance, Book, Level, Market
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from exchanges.errors import RefusalReason
+from exchanges.transport.reading import decoder
 from exchanges.transport.verdicts import Verdict
 from exchanges.transport.wire import Reply
 
@@ -24,7 +25,7 @@ class _ErrorBody(msgspec.Struct):
 def error_name(body: bytes) -> str:
     """Give the error's name as text (quotations number theirs); empty if the body is no such error."""
     try:
-        return str(msgspec.json.decode(body, type=_ErrorBody).error.name)
+        return str(decoder(_ErrorBody).decode(body).error.name)
     except msgspec.DecodeError:
         return ""
 

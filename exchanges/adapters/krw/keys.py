@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from exchanges.transport.decoding import UnreadableError, decode, instant
+from exchanges.transport.decoding import UnreadableError, instant
+from exchanges.transport.reading import decode
 from exchanges.values import KeyReport
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from exchanges.transport.decoding import decode
+from exchanges.transport.reading import decode
 from exchanges.values import Listing
 
 

@@ -14,14 +14,8 @@ from decimal import ROUND_DOWN, Decimal, localcontext
 import msgspec
 
 from exchanges.adapters.krw.books import market_of
-from exchanges.transport.decoding import (
-    UnreadableError,
-    decode,
-    instant,
-    known,
-    or_zero,
-    required,
-)
+from exchanges.transport.decoding import UnreadableError, instant, known, or_zero, required
+from exchanges.transport.reading import decode
 from exchanges.values import ZERO, FillReport, Market, OrderReport, OrderStatus, Side
 
 FEE_QUANTUM = Decimal("1e-18")

@@ -11,8 +11,9 @@ from decimal import Decimal
 
 import msgspec
 
-from exchanges.transport.decoding import UnreadableError, decode, instant, known, or_zero, required
+from exchanges.transport.decoding import UnreadableError, instant, known, or_zero, required
 from exchanges.transport.paging import Page, read_page
+from exchanges.transport.reading import decode
 from exchanges.values import (
     DepositAddress,
     DepositReport,

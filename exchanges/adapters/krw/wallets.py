@@ -7,7 +7,8 @@ from decimal import Decimal
 
 import msgspec
 
-from exchanges.transport.decoding import decode, or_zero, required
+from exchanges.transport.decoding import or_zero, required
+from exchanges.transport.reading import decode
 from exchanges.values import Market, MarketRules, NetworkRules
 
 QUANTITY_STEP = Decimal("0.00000001")

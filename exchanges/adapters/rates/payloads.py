@@ -8,13 +8,8 @@ from decimal import Decimal, InvalidOperation
 import msgspec
 
 from exchanges.adapters.rates import cadence
-from exchanges.transport.decoding import (
-    UnreadableError,
-    decode,
-    from_milliseconds,
-    instant,
-    required,
-)
+from exchanges.transport.decoding import UnreadableError, from_milliseconds, instant, required
+from exchanges.transport.reading import decode
 from exchanges.values import RateQuote
 
 

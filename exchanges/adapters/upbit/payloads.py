@@ -8,7 +8,8 @@ from __future__ import annotations
 from exchanges.adapters.krw.orders import Order, as_open, order_report
 from exchanges.adapters.krw.transfers import Words
 from exchanges.adapters.upbit.dialect import VENUE
-from exchanges.transport.decoding import decode, known
+from exchanges.transport.decoding import known
+from exchanges.transport.reading import decode
 from exchanges.values import DepositStatus, OrderReport, OrderStatus, WithdrawalStatus
 
 ORDER_STATES = {

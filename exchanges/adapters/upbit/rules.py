@@ -23,7 +23,8 @@ from exchanges.adapters.krw.wallets import (
     steps,
 )
 from exchanges.adapters.upbit.dialect import VENUE
-from exchanges.transport.decoding import UnreadableError, decode, required
+from exchanges.transport.decoding import UnreadableError, required
+from exchanges.transport.reading import decode
 from exchanges.values import KeyReport, Market, MarketRules, NetworkRules
 
 KRW_PRICE_STEPS = steps(

@@ -11,7 +11,8 @@ from dataclasses import replace
 import msgspec
 
 from exchanges.adapters.upbit.payloads import SUSPECTED, WORDS
-from exchanges.transport.decoding import UnreadableError, decode, known
+from exchanges.transport.decoding import UnreadableError, known
+from exchanges.transport.reading import decode
 from exchanges.values import DepositReport
 
 # How Upbit may spell the venues that the desk sends from; compared whole, without regard to case.

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from exchanges.adapters.binance import build, networks, payloads, rules, transfers
-from exchanges.transport.decoding import UnreadableError, decode
+from exchanges.transport.decoding import UnreadableError
+from exchanges.transport.reading import decode
 from exchanges.values import (
     DepositAddress,
     DepositStatus,

@@ -23,9 +23,9 @@ from exchanges.errors import (
 from exchanges.registry import utc_now
 from exchanges.transport.budget import RateBudget
 from exchanges.transport.calls import VenueTransport
-from exchanges.transport.decoding import decode
 from exchanges.transport.http import HttpSender
 from exchanges.transport.limits import Pace
+from exchanges.transport.reading import decode
 from exchanges.transport.verdicts import Verdict
 from exchanges.transport.wire import Reply, Request, SignedRequest
 from tests.exchanges.raw_server import (
