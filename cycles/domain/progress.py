@@ -25,22 +25,26 @@ class Turn(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """One unit's result. `wait` is wall time; `context` goes into the retry history."""
+    """One unit's result. `wait` is wall time; `context` goes into the retry history.
+
+    `is_handed_back`: the cycle was, in the unit's own last commit.
+    """
 
     turn: Turn
     wait: timedelta = timedelta(0)
     failure: FailureClass = FailureClass.TRANSIENT
     reason: str = ""
     context: dict[str, Any] = field(default_factory=dict)
+    is_handed_back: bool = False
 
 
 GO_ON = Progress(turn=Turn.GO_ON)
 END = Progress(turn=Turn.END)
 
 
-def waiting(delay: timedelta, reason: str = "") -> Progress:
+def waiting(delay: timedelta, reason: str = "", *, is_handed_back: bool = False) -> Progress:
     """Look again after `delay`."""
-    return Progress(turn=Turn.WAIT, wait=delay, reason=reason)
+    return Progress(turn=Turn.WAIT, wait=delay, reason=reason, is_handed_back=is_handed_back)
 
 
 def failed(failure: FailureClass, reason: str, **context: Any) -> Progress:

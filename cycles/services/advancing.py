@@ -74,20 +74,22 @@ def advance(lease: Lease, *, may_go_on: Callable[[], bool] = lambda: True) -> ti
     """
     with bound(cycle_id=str(lease.cycle_id)), span("cycle.advance", cycle_id=lease.cycle_id):
         try:
-            wake_in = _drive(lease, may_go_on)
+            last = _drive(lease, may_go_on)
         except LeaseLostError as error:
             log.warning("lease.lost", fence=lease.fence, error=str(error))
             return None
-        leasing.release(lease, wake_in=wake_in)
+        wake_in = last.wait if last.turn is Turn.WAIT else None  # None: as it stands
+        if not last.is_handed_back:
+            leasing.release(lease, wake_in=wake_in)
         return wake_in
 
 
-def _drive(lease: Lease, may_go_on: Callable[[], bool]) -> timedelta | None:
-    """Run units until one does not go on; returns when to look again (None: as it stands)."""
+def _drive(lease: Lease, may_go_on: Callable[[], bool]) -> Progress:
+    """Run units until one does not go on; what a failure means for the cycle is written."""
     for _ in range(UNITS_A_CLAIM):
         if not may_go_on():
-            return NOW
-        progress = one_unit(lease)
+            break
+        progress = _unit(lease, lease.sight.take() or standing.read(lease.cycle_id))
         if progress.turn is Turn.FAIL:
             retrying.fail(
                 lease,
@@ -97,18 +99,21 @@ def _drive(lease: Lease, may_go_on: Callable[[], bool]) -> timedelta | None:
                 context=progress.context,
             )
             reacting.react(progress)
-            return None
         if progress.turn is Turn.WAIT:
             log.debug("cycle.waits", reason=progress.reason)
-            return progress.wait
-        if progress.turn is Turn.END:
-            return None
-    return NOW
+        if progress.turn is not Turn.GO_ON:
+            return progress
+    return waiting(NOW)
 
 
 def one_unit(lease: Lease) -> Progress:
+    """Do the next thing of a cycle, wherever it stands now."""
+    lease.sight.last = None
+    return _unit(lease, standing.read(lease.cycle_id))
+
+
+def _unit(lease: Lease, seen: Standing) -> Progress:
     """Do the next thing of a cycle; every foreseen error becomes a wait or a failure class."""
-    seen = standing.read(lease.cycle_id)
     try:
         return _next(lease, seen)
     except LeaseLostError:

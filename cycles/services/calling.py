@@ -265,11 +265,12 @@ def book(lease: Lease, call: ExchangeCall, noted: Noted, settlement: Settlement)
         duration_ms=noted.duration_ms or None,
     )
     try:
-        is_booked = bool(stepping.settle_together(whole))
+        settled = stepping.settle_together(whole)
     except (DatabaseError, InterfaceError, DatabaseBusyError):
         return False
-    call.is_settled = is_booked
-    return is_booked
+    call.is_settled = bool(settled.version)
+    lease.sight.last = settled.seen
+    return call.is_settled
 
 
 def note(lease: Lease, call: ExchangeCall, noted: Noted, settle: Settle | None = None) -> None:

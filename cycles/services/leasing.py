@@ -19,9 +19,11 @@ from cycles import conf
 from cycles.domain.words import Role
 from cycles.models import Cycle
 from cycles.models.cycle import DUE_OUTBOUND, DUE_RETURN
+from cycles.services import standing
 from cycles.services.committing import Group
 from cycles.services.locking import FREE_ROWS_ONLY, in_one_statement
 from cycles.services.moving import Lease
+from cycles.services.standing import Glimpse, Layout, Sight
 
 DUE = {Role.INITIATOR: DUE_OUTBOUND, Role.FINALIZER: DUE_RETURN}
 BUSY = 3  # full claims in a row
@@ -49,12 +51,14 @@ LIMIT, MARK = object(), object()
 A_MARK = datetime(1, 1, 1, tzinfo=UTC)
 EITHER = "SELECT pk FROM due UNION ALL SELECT pk FROM waiting"
 ONE = 987654321  # as Django writes a limit, until it is made a parameter
-CLAIM = """WITH {parts}
-UPDATE cycles_cycle
-   SET lease_owner = %s, lease_expires_at = statement_timestamp() + %s, fence = fence + 1
- WHERE id = ANY(ARRAY({union}))
-RETURNING id, fence, wake_at, started_at, status = 'AWAITING_REBALANCE'
+CLAIM = """WITH {parts}, claimed AS (
+    UPDATE cycles_cycle
+       SET lease_owner = %s, lease_expires_at = statement_timestamp() + %s, fence = fence + 1
+     WHERE id = ANY(ARRAY({union}))
+    RETURNING id, fence, wake_at, started_at, status = 'AWAITING_REBALANCE')
+SELECT claimed.*, seen.* FROM claimed, LATERAL kimp_standing_v3(claimed.id) seen
 """
+OWN_COLUMNS = 5  # before those of where a cycle stands
 
 
 def claim(role: Role, owner: str, *, limit: int, only: Q | None = None) -> list[Lease]:
@@ -97,16 +101,20 @@ def _leased(
     ]
     values += [owner, timedelta(seconds=conf.lease_seconds())]
 
-    def work() -> list[tuple[Any, ...]]:
+    def work() -> tuple[list[tuple[Any, ...]], Layout]:
         with connection.cursor() as cursor:
             cursor.execute(text, values)
-            return list(cursor.fetchall())
+            layout = standing.layout_of((cursor.description or ())[OWN_COLUMNS:])
+            return cursor.fetchall(), layout
 
-    rows = sorted(in_one_statement(work), key=lambda row: (row[4], row[3] if row[4] else row[2]))
-    return [
-        (Lease(cycle_id=pk, owner=owner, fence=fence), None if waits else wake_at)
-        for pk, fence, wake_at, _, waits in rows
-    ]
+    rows, layout = in_one_statement(work)
+    rows.sort(key=lambda row: (row[4], row[3] if row[4] else row[2]))
+    found = []
+    for pk, fence, wake_at, _, waits, *seen in rows:
+        sight = Sight(Glimpse(seen, layout))
+        lease = Lease(cycle_id=pk, owner=owner, fence=fence, sight=sight)
+        found.append((lease, None if waits else wake_at))
+    return found
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -16,15 +16,20 @@ from cycles.errors import IllegalTransitionError, LeaseLostError, StaleVersionEr
 from cycles.models import Cycle, Transition
 from cycles.services.correlating import correlation
 from cycles.services.locking import lock_cycle
+from cycles.services.standing import Sight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """Temporary ownership of a cycle: decisions count only while `fence` is the newest."""
+    """Temporary ownership of a cycle: decisions count only while `fence` is the newest.
+
+    `sight`: where the cycle stood when it was claimed, or when a call of it was settled, for its next unit.
+    """
 
     cycle_id: UUID
     owner: str
     fence: int
+    sight: Sight = field(default_factory=Sight, compare=False, repr=False)
 
 
 def lock_for_decision(lease: Lease) -> Cycle:

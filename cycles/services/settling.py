@@ -102,10 +102,10 @@ def settle_order(cycle: Cycle, call: ExchangeCall, report: OrderReport) -> None:
 def _book(cycle: Cycle, call: ExchangeCall, settlement: Settlement) -> None:
     """Book a settlement under the cycle's lock; what the cycle cannot pay the desk does."""
     lines = _covered(cycle, call, settlement.lines)
-    (version,) = stepping.settle([replace(settlement, lines=lines)])
-    if not version:
+    (settled,) = stepping.settle([replace(settlement, lines=lines)])
+    if not settled.version:
         raise StaleVersionError(seen=cycle.version, found=None)
-    cycle.version = version
+    cycle.version = settled.version
     _forget_report(call)
 
 

@@ -1,12 +1,14 @@
 """Where a cycle stands, read by one statement: its row, its policy, its next step, what it owns.
 
-The SQL is cycles/sql/standing_v2.sql.
+The SQL is cycles/sql/standing_v3.sql. The statements that claim and settle a cycle tell it as well.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
@@ -20,7 +22,8 @@ from cycles.domain.words import AccountOwner
 from cycles.errors import NotFoundError
 from cycles.models import Cycle, PolicyVersion, Step
 
-STATEMENT = "SELECT * FROM kimp_standing_v2(%s)"
+STATEMENT = "SELECT * FROM kimp_standing_v3(%s)"
+FRESH_SECONDS = 0.25  # a sight that waited longer for its thread is read anew
 M = TypeVar("M", bound=models.Model)
 
 
@@ -38,9 +41,10 @@ def read(cycle_id: UUID) -> Standing:
     with connection.cursor() as cursor:
         cursor.execute(STATEMENT, [cycle_id])
         row = cursor.fetchone()
-        if row is None:
-            raise NotFoundError(f"there is no cycle {cycle_id}")
-        return _standing(row, _layouts[0] if _layouts else _layout(cursor.description))
+        layout = layout_of(cursor.description)
+    if row is None:
+        raise NotFoundError(f"there is no cycle {cycle_id}")
+    return _standing(row, layout)
 
 
 class Columns(Generic[M]):
@@ -80,40 +84,43 @@ class Columns(Generic[M]):
 
 
 @dataclass(frozen=True, slots=True)
-class _Layout:
+class Layout:
+    """Where each model's columns stand among those of a statement."""
+
     cycle: Columns[Cycle]
-    policy: Columns[PolicyVersion]
     step: Columns[Step]
     step_id: int
+    policy: tuple[int, int]  # its id, and since when it is
 
 
-_layouts: list[_Layout] = []
+_layouts: list[Layout] = []
 
 
-def _layout(description: Sequence[Any]) -> _Layout:
+def layout_of(description: Sequence[Any] | None) -> Layout:
     """Find the columns of each model, once in a process: a version of the function gives the same for ever."""
-    names = [column[0] for column in description]
-    _layouts[:] = [
-        _Layout(
-            cycle=Columns(Cycle, "c", names),
-            policy=Columns(PolicyVersion, "p", names),
-            step=Columns(Step, "s", names),
-            step_id=names.index("s_id"),
-        )
-    ]
+    if not _layouts:
+        names = [column[0] for column in description or ()]
+        _layouts[:] = [
+            Layout(
+                cycle=Columns(Cycle, "c", names),
+                step=Columns(Step, "s", names),
+                step_id=names.index("s_id"),
+                policy=(names.index("c_policy_id"), names.index("p_created_at")),
+            )
+        ]
     return _layouts[0]
 
 
 @lru_cache(maxsize=64)
-def _policy(values: tuple[Any, ...], columns: Columns[PolicyVersion]) -> PolicyVersion:
-    """Make a policy's instance once for all its cycles: its row never changes."""
-    return columns.instance(values)
+def _policy(policy_id: int, created_at: datetime) -> PolicyVersion:
+    """Read a policy once for all its cycles: its row never changes."""
+    return PolicyVersion.objects.get(pk=policy_id, created_at=created_at)
 
 
-def _standing(row: tuple[Any, ...], layout: _Layout) -> Standing:
+def _standing(row: Sequence[Any], layout: Layout) -> Standing:
     is_loose, held = row[:2]
     cycle = layout.cycle.instance(layout.cycle.values(row))
-    cycle.policy = _policy(layout.policy.values(row), layout.policy)
+    cycle.policy = _policy(*(row[place] for place in layout.policy))
     has_step = row[layout.step_id] is not None
     step = layout.step.instance(layout.step.values(row)) if has_step else None
     cycle.held_when_read = tuple(
@@ -121,3 +128,28 @@ def _standing(row: tuple[Any, ...], layout: _Layout) -> Standing:
         for venue, asset, owner, balance in msgspec.json.decode(held or "[]")
     )
     return Standing(cycle=cycle, step=step, is_loose=is_loose)
+
+
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """What a statement told of a cycle by the way, not made into models yet."""
+
+    row: Sequence[Any]
+    layout: Layout
+    at: float = field(default_factory=time.monotonic)
+
+    def is_fresh(self) -> bool:
+        """Say whether it may still stand for a read."""
+        return time.monotonic() - self.at <= FRESH_SECONDS
+
+
+@dataclass(slots=True)
+class Sight:
+    """Where a cycle stood when it was claimed or a call of it settled, for whoever goes on with it at once."""
+
+    last: Glimpse | None = None
+
+    def take(self) -> Standing | None:
+        """Give it once, and only while it is fresh."""
+        last, self.last = self.last, None
+        return _standing(last.row, last.layout) if last is not None and last.is_fresh() else None

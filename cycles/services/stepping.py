@@ -1,6 +1,6 @@
 """A durable step's two statements: intents and outcomes, written for one cycle or for many at once.
 
-The SQL is cycles/sql/durable_step.sql. What many threads of a process want written at one moment shares
+The SQL is cycles/sql/durable_step.sql and settle_v2.sql. What many threads of a process want written at one moment shares
 a transaction (`committing`).
 """
 
@@ -16,11 +16,14 @@ from uuid import UUID
 import msgspec
 from django.db import connection
 
+from cycles import conf
 from cycles.domain.postings import Line
 from cycles.domain.words import PostingKind
+from cycles.services import standing
 from cycles.services.committing import Group
 from cycles.services.correlating import correlation
 from cycles.services.locking import MODE_LOCK, in_one_statement
+from cycles.services.standing import Glimpse
 from exchanges.values import OrderReport, WithdrawalReport
 
 Report = OrderReport | WithdrawalReport
@@ -28,7 +31,10 @@ Row = dict[str, Any]
 
 DONE, HALTED, LOST, BUSY = "DONE", "HALTED", "LOST", "BUSY"  # a row's verdicts
 INTEND = "SELECT * FROM kimp_intend_v1(%s, %s::jsonb, %s)"
-SETTLE = "SELECT * FROM kimp_settle_v1(%s::jsonb, %s)"
+SETTLE = """SELECT o.o_cycle, o.o_version, o.o_goes_on, s.*
+  FROM kimp_settle_v2(%s::jsonb, %s, %s) o LEFT JOIN LATERAL kimp_standing_v3(o.o_goes_on) s ON true"""
+OWN_COLUMNS = 3  # before those of where the cycle stands
+ON, BACK = "ON", "BACK"  # how a leased cycle goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,8 @@ class Settlement:
 
     `given` and `got` are added to the step's totals, or replace them. `owner`, `fence` and `version` name the
     lease and the cycle as it was seen; without them the caller holds the cycle's lock and has decided.
-    `is_noted`: its outcome is written with it (`duration_ms`); else it stands already.
+    `is_noted`: its outcome is written with it (`duration_ms`); else it stands already. `wake_in`: the leased
+    cycle is handed back with it, to be looked at again after that; without it, where it stands now is told.
     """
 
     cycle_id: UUID
@@ -68,7 +75,16 @@ class Settlement:
     version: int | None = None
     is_noted: bool = False
     duration_ms: int | None = None
+    wake_in: timedelta | None = None
     ids: dict[str, str] = field(default_factory=correlation)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A cycle's version after a settlement, 0 where it was not as it was seen; `seen` of one that goes on."""
+
+    version: int
+    seen: Glimpse | None = None
 
 
 def write_intents(rows: Sequence[Row]) -> list[Intended | None]:
@@ -83,23 +99,30 @@ def write_intents(rows: Sequence[Row]) -> list[Intended | None]:
     return [None if one.verdict == BUSY else one for one in found]
 
 
-def write_settlements(settlements: Sequence[Settlement]) -> list[int]:
-    """Settle by one statement; gives each cycle's new version, 0 where it was not as it was seen."""
+def write_settlements(settlements: Sequence[Settlement]) -> list[Settled]:
+    """Settle by one statement."""
     return in_one_statement(lambda: settle(settlements))
 
 
-def settle(settlements: Sequence[Settlement]) -> list[int]:
-    """Settle in the caller's transaction; gives each cycle's new version, 0 where nothing was written.
+def settle(settlements: Sequence[Settlement]) -> list[Settled]:
+    """Settle in the caller's transaction.
 
     One alone waits for whoever has its cycle locked; of several such a one is left unwritten.
     """
     text = msgspec.json.encode([settlement_row(one) for one in settlements]).decode()
-    versions = {row[0]: row[2] for row in _ask(SETTLE, [text, len(settlements) == 1])}
-    return [versions[one.cycle_id] or 0 for one in settlements]
+    with connection.cursor() as cursor:
+        cursor.execute(SETTLE, [text, conf.lease_seconds(), len(settlements) == 1])
+        layout = standing.layout_of((cursor.description or ())[OWN_COLUMNS:])
+        rows = cursor.fetchall()
+    told = {
+        row[0]: Settled(row[1] or 0, Glimpse(row[OWN_COLUMNS:], layout) if row[2] else None)
+        for row in rows
+    }
+    return [told[one.cycle_id] for one in settlements]
 
 
 intend_together: Group[Row, Intended] = Group(write_intents, of=lambda row: row["cycle"])
-settle_together: Group[Settlement, int] = Group(write_settlements, of=lambda one: one.cycle_id)
+settle_together: Group[Settlement, Settled] = Group(write_settlements, of=lambda one: one.cycle_id)
 
 
 def _ask(statement: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
@@ -137,6 +160,8 @@ def settlement_row(one: Settlement) -> Row:
         "call": one.call_id,
         "is_noted": one.is_noted,
         "duration_ms": one.duration_ms,
+        "turn": None if one.owner is None else ON if one.wake_in is None else BACK,
+        "wake_in": one.wake_in and one.wake_in.total_seconds(),
         "step": one.step_id,
         "given": one.given,
         "got": one.got,

@@ -174,29 +174,37 @@ def _request(
     request = replace(request, send_before=calling.send_before(call))
     noted = calling.called(call, lambda: registry.venue(step.venue).withdraw(request))
 
-    _note_sent(lease, cycle, call, noted)
+    pace = poll_delay()
+    is_back = _note_sent(lease, cycle, call, noted, wake_in=pace)
     if isinstance(noted.report, WithdrawalReport) and (
         noted.report.status is WithdrawalStatus.FAILED
     ):
         return _came_back(call)
     if noted.outcome == CallOutcome.DONE:
-        return waiting(poll_delay(), "the withdrawal was sent")
+        return waiting(pace, "the withdrawal was sent", is_handed_back=is_back)
     return calling.after(noted, call, f"withdrawal of {step.asset} from {step.venue}")
 
 
-def _note_sent(lease: Lease, cycle: Cycle, call: ExchangeCall, noted: Noted) -> None:
-    """Note a withdrawal; one that was accepted is settled by what the cycle was seen to own, or under its lock."""
+def _note_sent(
+    lease: Lease, cycle: Cycle, call: ExchangeCall, noted: Noted, *, wake_in: timedelta
+) -> bool:
+    """Note a withdrawal; one that was accepted is settled by what the cycle was seen to own, or under its lock.
+
+    True where the cycle has been handed back with that: nothing is left to do but to wait.
+    """
     report = noted.report
     if not isinstance(report, WithdrawalReport):
         calling.note(lease, call, noted)
-        return
+        return False
     if report.status is not WithdrawalStatus.FAILED:
-        settlement = replace(sent_settlement(cycle, call, report), version=cycle.version + 1)
+        sent = sent_settlement(cycle, call, report)
+        settlement = replace(sent, version=cycle.version + 1, wake_in=wake_in)
         if is_covered(settlement, booking.holdings(cycle)) and calling.book(
             lease, call, noted, settlement
         ):
-            return
+            return True
     calling.note(lease, call, noted, lambda locked, written: settle_sent(locked, written, report))
+    return False
 
 
 def _follow(lease: Lease, step: Step, call: ExchangeCall) -> Progress:

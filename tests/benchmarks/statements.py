@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,6 +17,7 @@ import msgspec
 import psycopg
 from django.db.models.functions import Now
 
+from cycles import conf
 from cycles.domain.plan import client_order_id
 from cycles.domain.words import Role
 from cycles.models import Cycle, ExchangeCall, Step
@@ -68,9 +70,10 @@ def _row(lease: Lease, step: Step) -> dict[str, Any]:
     )
     call = ExchangeCall(pk=CALL, step=step, venue=step.venue, client_order_id=name)
     settlement = order_settlement(step.cycle, call, _report(name), is_step_done=True)
-    noted = {"owner": lease.owner, "fence": lease.fence, "is_noted": True, "duration_ms": 1}
-    settled = stepping.settlement_row(settlement) | noted
-    return {"intent": _text([intent]), "settled": _text([settled])}
+    whole = replace(
+        settlement, owner=lease.owner, fence=lease.fence, is_noted=True, duration_ms=1
+    )
+    return {"intent": _text([intent]), "settled": _text([stepping.settlement_row(whole)])}
 
 
 def _report(name: str) -> OrderReport:
@@ -101,7 +104,7 @@ def prepare(spec: dict[str, Any]) -> Callable[[], dict[str, Any]]:
             found = line.execute(stepping.INTEND, [MODE_LOCK, row["intent"], True]).fetchone()
             assert found is not None
             settled = row["settled"].replace(str(CALL), str(found[3]))
-            line.execute(stepping.SETTLE, [settled, True])
+            line.execute(stepping.SETTLE, [settled, conf.lease_seconds(), True])
         seconds = time.perf_counter() - began
         line.close()
         return {"seconds": seconds}

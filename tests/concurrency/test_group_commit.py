@@ -200,7 +200,7 @@ def test_the_database_takes_no_two_rows_of_one_cycle_in_one_statement(statement:
     rows = msgspec.json.encode([{"cycle": UUID(int=7)}] * 2).decode()
     calls: dict[str, tuple[str, list[Any]]] = {
         "intend": (stepping.INTEND, [MODE_LOCK, rows, True]),
-        "settle": (stepping.SETTLE, [rows, True]),
+        "settle": (stepping.SETTLE, [rows, 60, True]),
         "release": (leasing.RELEASE, [rows, 60, True]),
     }
     with pytest.raises(IntegrityError, match="once"), connection.cursor() as cursor:

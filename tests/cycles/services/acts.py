@@ -80,7 +80,7 @@ def age(row: Cycle, seconds: int) -> None:
 
 
 def units_until(desk: TestDesk, row: Cycle, kind: str, venue: str = "binance") -> Lease:
-    """Drive unit by unit until the cycle's step of a kind at a venue is done; keeps the lease."""
+    """Drive unit by unit until the cycle's step of a kind at a venue is done; gives the lease that it has then."""
     lease = desk.lease(row)
     for _ in range(UNITS):
         if Step.objects.filter(cycle=row, kind=kind, venue=venue, state="DONE").exists():
@@ -88,6 +88,8 @@ def units_until(desk: TestDesk, row: Cycle, kind: str, venue: str = "binance") -
             return lease
         progress: Progress = desk.unit(lease)
         assert progress.turn in {Turn.GO_ON, Turn.WAIT}, f"{progress.reason}: {why(row)}"
+        if progress.is_handed_back:
+            lease = desk.lease(row)
     raise AssertionError(f"no {kind} at {venue}: {why(row)}")
 
 

@@ -13,6 +13,7 @@ from cycles.domain.progress import Turn
 from cycles.domain.words import CallOutcome, CycleStatus, FailureClass, PostingKind
 from cycles.models import Alert, Cycle, ExchangeCall, Step
 from cycles.services import booking, moving, refreshing, settling, verifying
+from cycles.services.locking import lock_cycle
 from exchanges import registry
 from exchanges.models import TransferRoute
 from exchanges.values import DepositReport, DepositStatus
@@ -175,5 +176,5 @@ def test_a_settled_withdrawal_is_settled_once(desk: TestDesk) -> None:
         "XRP", since=call.intended_at - timedelta(minutes=1)
     )
     with transaction.atomic():
-        settling.settle_sent(moving.lock_for_decision(lease), call, report[0])
+        settling.settle_sent(lock_cycle(row.pk), call, report[0])
     assert balance("upbit", "XRP", "IN_FLIGHT", row) == before
