@@ -104,7 +104,7 @@ def _leased(
     def work() -> tuple[list[tuple[Any, ...]], Layout]:
         with connection.cursor() as cursor:
             cursor.execute(text, values)
-            layout = standing.layout_of((cursor.description or ())[OWN_COLUMNS:])
+            layout = standing.layout_of(cursor, after=OWN_COLUMNS)
             return cursor.fetchall(), layout
 
     rows, layout = in_one_statement(work)

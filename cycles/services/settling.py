@@ -78,9 +78,12 @@ def is_covered(settlement: Settlement, held: Sequence[Holding]) -> bool:
 
 def left_after(settlement: Settlement, held: Sequence[Holding], venue: str, asset: str) -> Decimal:
     """Give what the cycle can spend of an asset at a venue once a settlement stands."""
-    mine = Line(venue, asset, AccountOwner.CYCLE, ZERO)
-    moved = (line.quantity for line in settlement.lines if replace(line, quantity=ZERO) == mine)
-    return _own(held, mine) + sum(moved, ZERO)
+    moved = [
+        line.quantity
+        for line in _own_lines(settlement.lines)
+        if (line.venue, line.asset) == (venue, asset)
+    ]
+    return _own(held, Line(venue, asset, AccountOwner.CYCLE, ZERO)) + sum(moved, ZERO)
 
 
 def _own_lines(lines: Sequence[Line]) -> list[Line]:

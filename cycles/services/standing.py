@@ -16,6 +16,7 @@ from uuid import UUID
 
 import msgspec
 from django.db import connection, models
+from django.db.backends.utils import CursorWrapper
 
 from cycles.domain.postings import Holding
 from cycles.domain.words import AccountOwner
@@ -41,7 +42,7 @@ def read(cycle_id: UUID) -> Standing:
     with connection.cursor() as cursor:
         cursor.execute(STATEMENT, [cycle_id])
         row = cursor.fetchone()
-        layout = layout_of(cursor.description)
+        layout = layout_of(cursor)
     if row is None:
         raise NotFoundError(f"there is no cycle {cycle_id}")
     return _standing(row, layout)
@@ -96,10 +97,13 @@ class Layout:
 _layouts: list[Layout] = []
 
 
-def layout_of(description: Sequence[Any] | None) -> Layout:
-    """Find the columns of each model, once in a process: a version of the function gives the same for ever."""
+def layout_of(cursor: CursorWrapper, *, after: int = 0) -> Layout:
+    """Find the columns of each model, which stand after so many others in what a statement has given.
+
+    Once in a process: a version of the function gives the same for ever, and describing columns costs much.
+    """
     if not _layouts:
-        names = [column[0] for column in description or ()]
+        names = [column[0] for column in (cursor.description or ())[after:]]
         _layouts[:] = [
             Layout(
                 cycle=Columns(Cycle, "c", names),

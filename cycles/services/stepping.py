@@ -7,7 +7,7 @@ a transaction (`committing`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -112,7 +112,7 @@ def settle(settlements: Sequence[Settlement]) -> list[Settled]:
     text = msgspec.json.encode([settlement_row(one) for one in settlements]).decode()
     with connection.cursor() as cursor:
         cursor.execute(SETTLE, [text, conf.lease_seconds(), len(settlements) == 1])
-        layout = standing.layout_of((cursor.description or ())[OWN_COLUMNS:])
+        layout = standing.layout_of(cursor, after=OWN_COLUMNS)
         rows = cursor.fetchall()
     told = {
         row[0]: Settled(row[1] or 0, Glimpse(row[OWN_COLUMNS:], layout) if row[2] else None)
@@ -133,20 +133,28 @@ def _ask(statement: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
 
 def report_columns(report: Report) -> dict[str, Any]:
     """Give the columns a report fills; addresses stay out of the journal."""
-    fields = asdict(report)
-    fields.pop("address", None)
+    return _columns(report, asdict(report))
+
+
+def _columns(report: Report, told: dict[str, Any]) -> dict[str, Any]:
+    told.pop("address", None)
     if isinstance(report, OrderReport):
-        fields["market"] = report.market.code
-        return {"report": fields, "venue_order_id": report.venue_order_id}
-    return {"report": fields, "venue_order_id": report.venue_withdrawal_id}
+        told["market"] = report.market.code
+        return {"report": told, "venue_order_id": report.venue_order_id}
+    return {"report": told, "venue_order_id": report.venue_withdrawal_id}
+
+
+def _as_it_is(report: Report) -> dict[str, Any]:
+    """Give a report's fields without copying what is in them: it is encoded at once."""
+    return {field.name: getattr(report, field.name) for field in fields(report)}
 
 
 def settlement_row(one: Settlement) -> Row:
     """Give a settlement as the statement reads it."""
     report = one.report
-    fills: Row = {"fills": []}
+    filled: Row = {"fills": []}
     if isinstance(report, OrderReport):
-        fills = {
+        filled = {
             "venue": report.venue,
             "market": report.market.code,
             "side": report.side.value,
@@ -170,7 +178,7 @@ def settlement_row(one: Settlement) -> Row:
         "key": one.key,
         "kind": one.kind,
         "lines": [line for line in one.lines if line.quantity],
-        **report_columns(report),
-        **fills,
+        **_columns(report, _as_it_is(report)),
+        **filled,
         **one.ids,
     }
