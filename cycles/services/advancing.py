@@ -89,7 +89,7 @@ def _drive(lease: Lease, may_go_on: Callable[[], bool]) -> Progress:
     for _ in range(UNITS_A_CLAIM):
         if not may_go_on():
             break
-        progress = _unit(lease, lease.sight.take() or standing.read(lease.cycle_id))
+        progress = one_unit(lease, lease.sight.take())
         if progress.turn is Turn.FAIL:
             retrying.fail(
                 lease,
@@ -106,14 +106,12 @@ def _drive(lease: Lease, may_go_on: Callable[[], bool]) -> Progress:
     return waiting(NOW)
 
 
-def one_unit(lease: Lease) -> Progress:
-    """Do the next thing of a cycle, wherever it stands now."""
-    lease.sight.last = None
-    return _unit(lease, standing.read(lease.cycle_id))
+def one_unit(lease: Lease, seen: Standing | None = None) -> Progress:
+    """Do the next thing of a cycle, which stands as it was `seen` just now, or is read.
 
-
-def _unit(lease: Lease, seen: Standing) -> Progress:
-    """Do the next thing of a cycle; every foreseen error becomes a wait or a failure class."""
+    Every foreseen error becomes a wait or a failure class.
+    """
+    seen = seen or standing.read(lease.cycle_id)
     try:
         return _next(lease, seen)
     except LeaseLostError:

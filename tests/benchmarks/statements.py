@@ -70,9 +70,7 @@ def _row(lease: Lease, step: Step) -> dict[str, Any]:
     )
     call = ExchangeCall(pk=CALL, step=step, venue=step.venue, client_order_id=name)
     settlement = order_settlement(step.cycle, call, _report(name), is_step_done=True)
-    whole = replace(
-        settlement, owner=lease.owner, fence=lease.fence, is_noted=True, duration_ms=1
-    )
+    whole = replace(settlement, owner=lease.owner, fence=lease.fence, is_noted=True, duration_ms=1)
     return {"intent": _text([intent]), "settled": _text([stepping.settlement_row(whole)])}
 
 

@@ -1,0 +1,99 @@
+"""The statements that claim a cycle and settle its calls tell where it stands, and hand it back where it only waits."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.db import connection, models
+from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
+
+from cycles.domain.progress import Turn
+from cycles.models import Cycle
+from cycles.services import booking, desk, standing
+from cycles.services.advancing import advance
+from cycles.services.standing import Standing
+from tests.cycles.services.acts import claimed, units_until
+from tests.desk import TestDesk
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def told(seen: Standing | None) -> list[Any]:
+    """Give all that is known of where a cycle stands."""
+    assert seen is not None
+
+    def columns(row: models.Model | None) -> dict[str, Any] | None:
+        fields = row._meta.concrete_fields if row is not None else ()
+        return {field.attname: getattr(row, field.attname) for field in fields}
+
+    held = booking.holdings(seen.cycle)
+    return [seen.is_loose, held, *map(columns, (seen.cycle, seen.cycle.policy, seen.step))]
+
+
+def test_a_claim_tells_where_the_cycle_stands_under_the_new_lease(desk: TestDesk) -> None:
+    lease = claimed(desk.open())
+    seen = lease.sight.take()
+    assert told(seen) == told(standing.read(lease.cycle_id))
+    assert seen is not None
+    assert (seen.cycle.lease_owner, seen.cycle.fence) == (lease.owner, lease.fence)
+
+
+def test_a_settlement_tells_where_the_cycle_stands_after_it(desk: TestDesk) -> None:
+    lease = units_until(desk, desk.open(), "BUY")
+    seen = lease.sight.take()
+    assert told(seen) == told(standing.read(lease.cycle_id))
+    assert seen is not None
+    assert seen.step is not None
+    assert seen.step.kind == "WITHDRAW"
+
+
+def test_a_sight_is_good_for_one_unit(desk: TestDesk) -> None:
+    lease = claimed(desk.open())
+    assert lease.sight.take() is not None
+    assert lease.sight.take() is None
+
+
+def test_a_sight_that_has_waited_is_not_believed(
+    desk: TestDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = claimed(desk.open())
+    monkeypatch.setattr(standing, "FRESH_SECONDS", -1)
+    assert lease.sight.take() is None
+
+
+def test_a_buy_and_a_withdrawal_are_two_statements_each(desk: TestDesk) -> None:
+    lease = claimed(desk.open())
+    with CaptureQueriesContext(connection) as made:
+        advance(lease)
+    names = [re.findall(r"kimp_(\w+)_v\d", query["sql"]) for query in made.captured_queries]
+    steps = ["intend"], ["settle", "standing"]
+    assert [one for one in names if one] == [*steps, *steps]
+
+
+def test_a_withdrawal_that_was_sent_hands_its_cycle_back_in_the_same_commit(desk: TestDesk) -> None:
+    row = desk.open()
+    lease = units_until(desk, row, "BUY")
+    progress = desk.unit(lease)
+    row.refresh_from_db()
+    assert (progress.turn, progress.is_handed_back) == (Turn.WAIT, True)
+    assert (row.lease_owner, row.lease_expires_at, row.fence) == ("", None, lease.fence)
+    assert row.wake_at is not None
+    assert row.wake_at > now()
+
+
+def test_one_that_was_woken_while_it_was_in_hand_stays_due(desk: TestDesk) -> None:
+    row = desk.open()
+    lease = units_until(desk, row, "BUY")
+    Cycle.objects.filter(pk=row.pk).update(wake_at=Now())
+    assert desk.unit(lease).is_handed_back
+    row.refresh_from_db()
+    assert row.wake_at is not None
+    assert row.wake_at <= now()
+
+
+def now() -> Any:
+    """Give the database's time."""
+    return desk.database_now()
