@@ -6,6 +6,7 @@ are due are always the same two hundred; ended ones are added, and fifty thousan
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -131,12 +132,12 @@ def _newest() -> object:
 
 
 def _select(work: Callable[[], object]) -> str:
-    """Give the part of a claim that chooses and locks what is due; the rest writes those rows by their keys."""
+    """Give the part of a claim that chooses and locks what is due; the rest writes and reads those rows by their keys."""
     with CaptureQueriesContext(connection) as seen:
         work()
     sql = next(q["sql"] for q in seen.captured_queries if "SKIP LOCKED" in q["sql"])
-    chooses, _, writes = sql.partition("\nUPDATE ")
-    chosen = writes.partition("ANY(ARRAY(")[2].partition("))\nRETURNING")[0]
+    chooses, _, writes = sql.partition(", claimed AS (")
+    chosen = re.split(r"\)\)\s+RETURNING", writes.partition("ANY(ARRAY(")[2])[0]
     return f"{chooses} {chosen}"
 
 

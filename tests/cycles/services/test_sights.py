@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -60,7 +61,7 @@ def test_a_sight_that_has_waited_is_not_believed(
     desk: TestDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lease = claimed(desk.open())
-    monkeypatch.setattr(standing, "FRESH_SECONDS", -1)
+    monkeypatch.setattr(standing, "FRESH", timedelta(seconds=-1))
     assert lease.sight.take() is None
 
 
