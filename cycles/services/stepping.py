@@ -34,7 +34,6 @@ INTEND = "SELECT * FROM kimp_intend_v1(%s, %s::jsonb, %s)"
 SETTLE = """SELECT o.o_cycle, o.o_version, o.o_goes_on, s.*
   FROM kimp_settle_v2(%s::jsonb, %s, %s) o LEFT JOIN LATERAL kimp_standing_v3(o.o_goes_on) s ON true"""
 OWN_COLUMNS = 3  # before those of where the cycle stands
-ON, BACK = "ON", "BACK"  # how a leased cycle goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +130,15 @@ def _ask(statement: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
         return list(cursor.fetchall())
 
 
+def _turn(one: Settlement) -> Row:
+    """Say how a leased cycle goes on: where it stands then is told, or it is handed back."""
+    if one.owner is None:
+        return {"turn": None}
+    if one.wake_in is None:
+        return {"turn": "ON"}
+    return {"turn": "BACK", "wake_in": one.wake_in.total_seconds()}
+
+
 def report_columns(report: Report) -> dict[str, Any]:
     """Give the columns a report fills; addresses stay out of the journal."""
     return _columns(report, asdict(report))
@@ -168,8 +176,7 @@ def settlement_row(one: Settlement) -> Row:
         "call": one.call_id,
         "is_noted": one.is_noted,
         "duration_ms": one.duration_ms,
-        "turn": None if one.owner is None else ON if one.wake_in is None else BACK,
-        "wake_in": one.wake_in and one.wake_in.total_seconds(),
+        **_turn(one),
         "step": one.step_id,
         "given": one.given,
         "got": one.got,

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from cycles.domain.progress import Turn
 from cycles.models import Cycle
-from cycles.services import booking, desk, standing
+from cycles.services import booking, desk, standing, transferring
 from cycles.services.advancing import advance
 from cycles.services.standing import Standing
 from tests.cycles.services.acts import claimed, units_until
@@ -83,6 +83,18 @@ def test_a_withdrawal_that_was_sent_hands_its_cycle_back_in_the_same_commit(desk
     assert (row.lease_owner, row.lease_expires_at, row.fence) == ("", None, lease.fence)
     assert row.wake_at is not None
     assert row.wake_at > now()
+
+
+def test_one_that_is_to_be_looked_at_at_once_is_handed_back_due(
+    desk: TestDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = desk.open()
+    lease = units_until(desk, row, "BUY")
+    monkeypatch.setattr(transferring, "poll_delay", lambda: timedelta(0))
+    assert desk.unit(lease).is_handed_back
+    row.refresh_from_db()
+    assert row.wake_at is not None
+    assert row.wake_at <= now()
 
 
 def test_one_that_was_woken_while_it_was_in_hand_stays_due(desk: TestDesk) -> None:
