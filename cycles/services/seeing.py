@@ -55,7 +55,7 @@ def withdrawals(call: ExchangeCall) -> Sight[WithdrawalReport]:
     after = None if call.venue_order_id else call.noted_at
     watch = _watched(call.venue, WatchKind.WITHDRAWALS, call.intended_at, asset, after=after)
     if _is_cut_off(watch, since):
-        as_of = _database_now()
+        as_of = database_now()
         found = registry.venue(call.venue).withdrawals(asset, since=since)
         return Sight(rows=tuple(found), as_of=as_of)
     seen = SeenWithdrawal.objects.filter(venue=call.venue, is_shown=True)
@@ -74,7 +74,7 @@ def deposits(venue: str, call: ExchangeCall) -> Sight[DepositReport]:
     key = txid_key(call.report["txid"])
     watch = _watched(venue, WatchKind.DEPOSITS, call.intended_at, asset)
     if _is_cut_off(watch, since):
-        as_of = _database_now()
+        as_of = database_now()
         found = registry.venue(venue).deposits(asset, since=since)
         rows = [row for row in found if key and txid_key(row.txid) == key]
         return Sight(rows=tuple(rows), as_of=as_of)
@@ -88,7 +88,7 @@ def still_rests(call: ExchangeCall) -> bool:
 
     Known by a look that is no older than looks may be: when nobody looks, it is asked for.
     """
-    if registry.utc_now() - (call.noted_at or call.intended_at) < OWN_READS:
+    if age_of(call) < OWN_READS:
         return False
     watch = _watched(call.venue, WatchKind.ORDERS, call.intended_at)
     if watch is None or not _is_current(watch, call.intended_at):
@@ -154,7 +154,12 @@ def _began_after(watch: VenueWatch | None, instant: datetime | None) -> bool:
     return instant is None or (began_at is not None and began_at > instant)
 
 
-def _database_now() -> datetime:
+def age_of(call: ExchangeCall) -> timedelta:
+    """Give how long ago a call was noted, by the clock that stamped it: a host's own may be wrong by hours."""
+    return database_now() - (call.noted_at or call.intended_at)
+
+
+def database_now() -> datetime:
     """Read the clock by which looks and notes are stamped."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT statement_timestamp()")

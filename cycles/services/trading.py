@@ -72,7 +72,7 @@ def _hurry(lease: Lease, venue: Venue, call: ExchangeCall, *, rests: bool) -> Pr
 
     One that has been accepted does show, and end; when it does not for long, people are told.
     """
-    resting_for = registry.utc_now() - (call.noted_at or call.intended_at)
+    resting_for = seeing.age_of(call)
     if rests and resting_for >= CANCEL_AFTER and not _is_cancelled(call):
         return _cancel(lease, venue, call)
     if resting_for > PATIENCE:

@@ -348,7 +348,7 @@ def _overdue_by(call: ExchangeCall, *, at: datetime | None = None) -> timedelta 
     """Give a withdrawal's age, now or at an instant, once it is beyond its route's measured time."""
     sender = call.step
     most = reference.overdue_seconds(sender.asset, sender.venue, sender.to_venue, sender.network)
-    age = (at or registry.utc_now()) - call.intended_at
+    age = (at or seeing.database_now()) - call.intended_at
     return age if most is not None and age > conf.scaled(most) else None
 
 

@@ -115,6 +115,19 @@ def test_f13_an_order_that_rests_is_cancelled_once_and_settled_by_what_it_got(
     assert verifying.verify_ledger().matches_venues
 
 
+def test_f13_how_long_an_order_rests_is_not_told_by_a_host_whose_clock_is_fast(
+    desk: TestDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = desk.open()
+    desk.fault(fault="F13", action="rests", args={"value": "0.3"}, when="once", **ORDER)
+    lease = desk.lease(row)
+    desk.unit(lease)
+    fast = registry.utc_now() + timedelta(hours=2)
+    monkeypatch.setattr(registry, "utc_now", lambda: fast)
+    assert desk.unit(lease).turn is Turn.WAIT
+    assert cancels(desk) == 0
+
+
 def test_f13_a_cancel_that_a_fill_outruns_leaves_the_whole_order_settled(desk: TestDesk) -> None:
     row, lease = resting(desk)
     desk.fault(fault="F13", venue="binance", action="fill_before_cancel", method="DELETE")

@@ -145,6 +145,16 @@ def test_f29_a_deposit_that_is_late_or_undone_once_is_credited_once_and_not_befo
     assert verifying.verify_ledger().matches_venues
 
 
+def test_f29_how_long_a_transfer_takes_is_not_told_by_a_host_whose_clock_is_fast(
+    desk: TestDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = sent_under(desk, "F29", "late")
+    fast = registry.utc_now() + timedelta(hours=48)
+    monkeypatch.setattr(registry, "utc_now", lambda: fast)
+    looks(desk, row)
+    assert not Alert.objects.filter(key__startswith="overdue").exists()
+
+
 @pytest.mark.parametrize("value", ["partial", "short"])
 def test_f29_a_deposit_of_less_than_was_sent_is_settled_for_what_it_is_and_told(
     desk: TestDesk, value: str
