@@ -16,7 +16,8 @@ from django.db.models import Q
 from cycles.domain.words import Role
 from cycles.services import advancing, leasing, seeding
 from cycles.services.moving import Lease
-from exchanges import registry
+from cycles.services.working import REMEMBER_SECONDS
+from exchanges import recent, registry
 from exchanges.values import Market
 from tests.benchmarks.meter import Meter, metered, venue_totals
 
@@ -93,6 +94,7 @@ class Driver:
 def prepare(spec: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     """Set a driver up; running it is the measured part."""
     seeding.configure()
+    recent.remember(REMEMBER_SECONDS)
     driver = Driver(int(spec["threads"]))
 
     def work() -> dict[str, Any]:
