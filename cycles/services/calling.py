@@ -264,6 +264,7 @@ def book(lease: Lease, call: ExchangeCall, noted: Noted, settlement: Settlement)
         is_noted=True,
         duration_ms=noted.duration_ms or None,
     )
+    lease.sight.last = None
     try:
         settled = stepping.settle_together(whole)
     except (DatabaseError, InterfaceError, DatabaseBusyError):
@@ -289,7 +290,7 @@ def note(lease: Lease, call: ExchangeCall, noted: Noted, settle: Settle | None =
         if noted.wait_seconds is not None:
             _tell_if_kept_waiting(cycle, call)
         if (cycle.fence, cycle.lease_owner) != (lease.fence, lease.owner):
-            return False
+            return _was_handed_back(lease, cycle, call)
         step = call.step
         call.refresh_from_db()
         call.step = step  # what it names does not change; its totals are written by expressions
@@ -304,6 +305,13 @@ def note(lease: Lease, call: ExchangeCall, noted: Noted, settle: Settle | None =
         raise
     if not is_ours:
         raise LeaseLostError("the lease was lost while the venue answered; the outcome is noted")
+
+
+def _was_handed_back(lease: Lease, cycle: Cycle, call: ExchangeCall) -> bool:
+    """Say whether the call's settlement did that, although its reply was lost: nobody has taken the cycle since."""
+    if cycle.fence != lease.fence or cycle.lease_owner:
+        return False
+    return ExchangeCall.objects.filter(pk=call.pk, fence=lease.fence, is_settled=True).exists()
 
 
 def _tell_if_kept_waiting(cycle: Cycle, call: ExchangeCall) -> None:

@@ -19,11 +19,10 @@ from cycles import conf
 from cycles.domain.words import Role
 from cycles.models import Cycle
 from cycles.models.cycle import DUE_OUTBOUND, DUE_RETURN
-from cycles.services import standing
 from cycles.services.committing import Group
 from cycles.services.locking import FREE_ROWS_ONLY, in_one_statement
 from cycles.services.moving import Lease
-from cycles.services.standing import Glimpse, Layout, Sight
+from cycles.services.standing import Glimpses, Sight
 
 DUE = {Role.INITIATOR: DUE_OUTBOUND, Role.FINALIZER: DUE_RETURN}
 BUSY = 3  # full claims in a row
@@ -56,7 +55,7 @@ CLAIM = """WITH {parts}, claimed AS (
        SET lease_owner = %s, lease_expires_at = statement_timestamp() + %s, fence = fence + 1
      WHERE id = ANY(ARRAY({union}))
     RETURNING id, fence, wake_at, started_at, status = 'AWAITING_REBALANCE')
-SELECT claimed.*, seen.* FROM claimed, LATERAL kimp_standing_v3(claimed.id) seen
+SELECT claimed.*, seen.* FROM claimed LEFT JOIN LATERAL kimp_standing_v3(claimed.id) seen ON true
 """
 OWN_COLUMNS = 5  # before those of where a cycle stands
 
@@ -101,18 +100,18 @@ def _leased(
     ]
     values += [owner, timedelta(seconds=conf.lease_seconds())]
 
-    def work() -> tuple[list[tuple[Any, ...]], Layout]:
+    def work() -> tuple[list[tuple[Any, ...]], Glimpses]:
         with connection.cursor() as cursor:
+            glimpses = Glimpses(after=OWN_COLUMNS)
             cursor.execute(text, values)
-            layout = standing.layout_of(cursor, after=OWN_COLUMNS)
-            return cursor.fetchall(), layout
+            return cursor.fetchall(), glimpses.told_by(cursor)
 
-    rows, layout = in_one_statement(work)
+    rows, glimpses = in_one_statement(work)
     rows.sort(key=lambda row: (row[4], row[3] if row[4] else row[2]))
     found = []
-    for pk, fence, wake_at, _, waits, *seen in rows:
-        sight = Sight(Glimpse(seen, layout))
-        lease = Lease(cycle_id=pk, owner=owner, fence=fence, sight=sight)
+    for row in rows:
+        pk, fence, wake_at, _, waits = row[:OWN_COLUMNS]
+        lease = Lease(cycle_id=pk, owner=owner, fence=fence, sight=Sight(glimpses.of(row)))
         found.append((lease, None if waits else wake_at))
     return found
 

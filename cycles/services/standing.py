@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -24,7 +24,9 @@ from cycles.errors import NotFoundError
 from cycles.models import Cycle, PolicyVersion, Step
 
 STATEMENT = "SELECT * FROM kimp_standing_v3(%s)"
-FRESH = timedelta(seconds=0.25)  # a sight that waited longer for its thread is read anew
+FRESH = timedelta(
+    seconds=0.25
+)  # a sight that waited longer for its thread is read anew; leases guard what is done on it
 M = TypeVar("M", bound=models.Model)
 
 
@@ -145,11 +147,31 @@ class Glimpse:
 
     row: Sequence[Any]
     layout: Layout
-    at: timedelta = field(default_factory=_on_this_clock)
+    asked_at: timedelta  # on this process's clock
 
     def is_fresh(self) -> bool:
         """Say whether it may still stand for a read."""
-        return _on_this_clock() - self.at <= FRESH
+        return _on_this_clock() - self.asked_at <= FRESH
+
+
+class Glimpses:
+    """What one statement tells by the way, in its columns `after` its own ones; made before it is sent."""
+
+    def __init__(self, *, after: int) -> None:
+        self._after, self._asked_at = after, _on_this_clock()
+        self._layout: Layout | None = None
+
+    def told_by(self, cursor: CursorWrapper) -> Glimpses:
+        """Learn where the columns are, once the statement has been sent."""
+        self._layout = layout_of(cursor, after=self._after)
+        return self
+
+    def of(self, row: Sequence[Any]) -> Glimpse | None:
+        """Give what a row tells; None where nothing was asked."""
+        seen = row[self._after :]
+        if self._layout is None or seen[0] is None:
+            return None
+        return Glimpse(seen, self._layout, self._asked_at)
 
 
 @dataclass(slots=True)

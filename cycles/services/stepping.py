@@ -19,11 +19,10 @@ from django.db import connection
 from cycles import conf
 from cycles.domain.postings import Line
 from cycles.domain.words import PostingKind
-from cycles.services import standing
 from cycles.services.committing import Group
 from cycles.services.correlating import correlation
 from cycles.services.locking import MODE_LOCK, in_one_statement
-from cycles.services.standing import Glimpse
+from cycles.services.standing import Glimpse, Glimpses
 from exchanges.values import OrderReport, WithdrawalReport
 
 Report = OrderReport | WithdrawalReport
@@ -31,9 +30,9 @@ Row = dict[str, Any]
 
 DONE, HALTED, LOST, BUSY = "DONE", "HALTED", "LOST", "BUSY"  # a row's verdicts
 INTEND = "SELECT * FROM kimp_intend_v1(%s, %s::jsonb, %s)"
-SETTLE = """SELECT o.o_cycle, o.o_version, o.o_goes_on, s.*
+SETTLE = """SELECT o.o_cycle, o.o_version, s.*
   FROM kimp_settle_v2(%s::jsonb, %s, %s) o LEFT JOIN LATERAL kimp_standing_v3(o.o_goes_on) s ON true"""
-OWN_COLUMNS = 3  # before those of where the cycle stands
+OWN_COLUMNS = 2  # before those of where the cycle stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +109,10 @@ def settle(settlements: Sequence[Settlement]) -> list[Settled]:
     """
     text = msgspec.json.encode([settlement_row(one) for one in settlements]).decode()
     with connection.cursor() as cursor:
+        glimpses = Glimpses(after=OWN_COLUMNS)
         cursor.execute(SETTLE, [text, conf.lease_seconds(), len(settlements) == 1])
-        layout = standing.layout_of(cursor, after=OWN_COLUMNS)
-        rows = cursor.fetchall()
-    told = {
-        row[0]: Settled(row[1] or 0, Glimpse(row[OWN_COLUMNS:], layout) if row[2] else None)
-        for row in rows
-    }
+        glimpses.told_by(cursor)
+        told = {row[0]: Settled(row[1] or 0, glimpses.of(row)) for row in cursor.fetchall()}
     return [told[one.cycle_id] for one in settlements]
 
 

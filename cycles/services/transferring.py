@@ -348,8 +348,10 @@ def _overdue_by(call: ExchangeCall, *, at: datetime | None = None) -> timedelta 
     """Give a withdrawal's age, now or at an instant, once it is beyond its route's measured time."""
     sender = call.step
     most = reference.overdue_seconds(sender.asset, sender.venue, sender.to_venue, sender.network)
+    if most is None:
+        return None
     age = (at or seeing.database_now()) - call.intended_at
-    return age if most is not None and age > conf.scaled(most) else None
+    return age if age > conf.scaled(most) else None
 
 
 def _alert_overdue(step: Step, call: ExchangeCall, age: timedelta) -> None:

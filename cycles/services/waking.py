@@ -35,7 +35,7 @@ def wake(cycles: QuerySet[Cycle]) -> int:
     """Make due now, in one statement, those that wait for longer; in the caller's transaction.
 
     One that a worker has in hand is woken too: it may have looked just before. Its worker hands it back
-    with that wake-up (`leasing.release`).
+    with that wake-up (`leasing.release`, or the settlement that hands it back).
     """
     waits = Q(wake_at__gt=Now()) | (Q(wake_at__isnull=False) & ~Q(lease_owner=""))
     picked = locked(cycles.filter(waits).order_by("pk"))

@@ -80,9 +80,9 @@ BEGIN
                failure_reason = CASE WHEN r.is_step_done THEN '' ELSE c.failure_reason END,
                lease_owner = CASE WHEN r.turn = 'BACK' THEN '' ELSE c.lease_owner END,
                lease_expires_at = CASE WHEN r.turn = 'BACK' THEN NULL ELSE c.lease_expires_at END,
-               wake_at = CASE WHEN r.turn = 'BACK'
-                               AND c.wake_at <= c.lease_expires_at - make_interval(secs => lease_seconds)
-                              THEN statement_timestamp() + make_interval(secs => r.wake_in) ELSE c.wake_at END
+               wake_at = CASE WHEN r.turn IS DISTINCT FROM 'BACK'
+                                OR c.wake_at > c.lease_expires_at - make_interval(secs => lease_seconds) THEN c.wake_at
+                              ELSE statement_timestamp() + make_interval(secs => r.wake_in) END
           FROM jsonb_to_recordset(settlements) AS r(cycle uuid, is_step_done boolean, turn text,
                                                     wake_in double precision)
          WHERE c.id = r.cycle AND c.id = ANY(settled) RETURNING c.id, c.version

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -17,11 +19,14 @@ from django.db.models.functions import Now
 from cycles.domain.words import CallOutcome, Operation, Role
 from cycles.errors import DatabaseBusyError, LeaseLostError
 from cycles.models import Cycle, ExchangeCall, Step
-from cycles.services import calling, leasing, stepping
+from cycles.services import calling, leasing, settling, stepping
 from cycles.services.committing import Group
 from cycles.services.intents import Intent
 from cycles.services.locking import MODE_LOCK, lock_cycle, own_mode
 from cycles.services.moving import Lease
+from cycles.services.settling import market_of
+from cycles.services.standing import Sight
+from exchanges.values import FillReport, OrderReport, OrderStatus, Side
 from tests import builders
 from tests.concurrency.meeting import SECONDS, until_somebody_waits
 from tests.desk import eventually
@@ -227,14 +232,65 @@ def test_a_group_does_not_wait_for_a_cycle_that_somebody_has_locked() -> None:
     assert told == [None, "DONE", "DONE"]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_settlements_in_one_statement_fare_each_by_its_own_lease() -> None:
+    """One goes on, one is handed back, one has lost its lease, one is locked elsewhere."""
+    builders.right_clocks()
+    builders.desk()
+    for _ in range(4):
+        builders.cycle()
+    goes_on, goes_back, lost, locked = leases = leasing.claim(Role.INITIATOR, "w", limit=4)
+    rows = [_settlement(lease) for lease in leases]
+    rows[1] = replace(rows[1], wake_in=timedelta(hours=1))
+    Cycle.objects.filter(pk=lost.cycle_id).update(fence=lost.fence + 1, lease_owner="other")
+    woken = dict(Cycle.objects.values_list("pk", "wake_at"))
+
+    def write(_: Sequence[str]) -> list[Any]:
+        return stepping.write_settlements(rows)
+
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        lock_cycle(locked.cycle_id)
+        told = pool.submit(_closing(write), []).result(SECONDS)
+    assert [bool(one.version) for one in told] == [True, True, False, False]
+    assert [one.seen is not None for one in told] == [True, False, False, False]
+    seen = Sight(told[0].seen).take()
+    assert seen is not None
+    assert (seen.cycle.pk, seen.cycle.version) == (goes_on.cycle_id, told[0].version)
+    found = Cycle.objects.in_bulk([lease.cycle_id for lease in leases])
+    owners = [found[lease.cycle_id].lease_owner for lease in leases]
+    assert owners == ["w", "", "other", "w"]
+    later = {pk for pk, row in found.items() if row.wake_at != woken[pk]}
+    assert later == {goes_back.cycle_id}
+    outcomes = dict(ExchangeCall.objects.values_list("cycle_id", "outcome"))
+    assert [outcomes[lease.cycle_id] for lease in leases] == ["DONE"] * 2 + ["INTENDED"] * 2
+
+
+def _settlement(lease: Lease) -> stepping.Settlement:
+    """Intend a lease's order; give what it did when it was filled whole."""
+    row = Cycle.objects.get(pk=lease.cycle_id)
+    call = intend(lease)
+    market = market_of(call.step)
+    fill = FillReport(
+        venue_fill_id="1", price=Decimal(2), quantity=Decimal(10), notional=Decimal(20),
+        fee=Decimal(0), fee_asset=market.quote, at=row.started_at,
+    )  # fmt: skip
+    report = OrderReport(
+        venue=call.venue, market=market, side=Side.BUY, client_order_id=call.client_order_id,
+        venue_order_id="1", status=OrderStatus.FILLED, quantity=Decimal(10),
+        executed_quantity=Decimal(10), fills=(fill,), created_at=None,
+    )  # fmt: skip
+    whole = settling.order_settlement(row, call, report, is_step_done=True)
+    return replace(whole, owner=lease.owner, fence=lease.fence, is_noted=True)
+
+
 def _row(lease: Lease) -> stepping.Row:
     return builders.intent_row(lease, Step.objects.filter(cycle_id=lease.cycle_id)[0])
 
 
-def _closing(write: Callable[[Sequence[str]], list[str | None]]) -> Callable[..., list[str | None]]:
+def _closing(write: Callable[[Sequence[str]], list[Any]]) -> Callable[..., list[Any]]:
     """Give the thread's connection back after a write."""
 
-    def act(ids: Sequence[str]) -> list[str | None]:
+    def act(ids: Sequence[str]) -> list[Any]:
         try:
             return write(ids)
         finally:

@@ -20,6 +20,13 @@ def test_a_function_of_every_step_keeps_its_plan_and_reads_no_table_whole(name: 
     assert {"plan_cache_mode=force_generic_plan", "enable_seqscan=off"} <= set(settings)
 
 
+def test_where_a_cycle_stands_is_read_as_of_now_even_within_the_statement_that_writes_it() -> None:
+    """A function that is not volatile would see what stood when the claim began, before it had the row's lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT provolatile FROM pg_proc WHERE proname = 'kimp_standing_v3'")
+        assert cursor.fetchall() == [("v",)]
+
+
 def test_where_a_cycle_stands_is_told_by_every_column_of_the_models_and_no_other() -> None:
     expected = {"is_loose", "held", "p_created_at"}
     for letter, model in (("c", Cycle), ("s", Step)):

@@ -7,12 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection, models
+from django.db import OperationalError, connection, models
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
 from cycles.domain.progress import Turn
-from cycles.models import Cycle
+from cycles.models import Cycle, Posting
 from cycles.services import booking, desk, standing, transferring
 from cycles.services.advancing import advance
 from cycles.services.standing import Standing
@@ -20,6 +20,11 @@ from tests.cycles.services.acts import claimed, units_until
 from tests.desk import TestDesk
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _slow_machines_are_no_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standing, "FRESH", timedelta(minutes=5))
 
 
 def told(seen: Standing | None) -> list[Any]:
@@ -105,6 +110,28 @@ def test_one_that_was_woken_while_it_was_in_hand_stays_due(desk: TestDesk) -> No
     row.refresh_from_db()
     assert row.wake_at is not None
     assert row.wake_at <= now()
+
+
+def test_one_whose_reply_is_lost_as_it_is_handed_back_waits_and_is_settled_once(
+    desk: TestDesk, caplog: pytest.LogCaptureFixture
+) -> None:
+    row = desk.open()
+    lease = units_until(desk, row, "BUY")
+
+    def lose(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        result = execute(sql, params, many, context)
+        if "kimp_settle" in sql:
+            raise OperationalError("the connection was lost")
+        return result
+
+    with connection.execute_wrapper(lose):
+        advance(lease)
+    row.refresh_from_db()
+    assert (row.lease_owner, row.fence, row.failure_reason) == ("", lease.fence, "")
+    assert row.wake_at is not None
+    assert row.wake_at > now()
+    assert Posting.objects.filter(cycle=row, kind="SENT").count() == 1
+    assert "lease.lost" not in caplog.text
 
 
 def now() -> Any:
