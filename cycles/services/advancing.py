@@ -89,7 +89,7 @@ def _drive(lease: Lease, may_go_on: Callable[[], bool]) -> Progress:
     for _ in range(UNITS_A_CLAIM):
         if not may_go_on():
             break
-        progress = one_unit(lease, lease.sight.take())
+        progress = one_unit(lease, lease.last_seen.take())
         if progress.turn is Turn.FAIL:
             retrying.fail(
                 lease,

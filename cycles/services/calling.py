@@ -264,13 +264,13 @@ def book(lease: Lease, call: ExchangeCall, noted: Noted, settlement: Settlement)
         is_noted=True,
         duration_ms=noted.duration_ms or None,
     )
-    lease.sight.last = None
+    lease.last_seen.glimpse = None
     try:
         settled = stepping.settle_together(whole)
     except (DatabaseError, InterfaceError, DatabaseBusyError):
         return False
     call.is_settled = bool(settled.version)
-    lease.sight.last = settled.seen
+    lease.last_seen.glimpse = settled.seen
     return call.is_settled
 
 

@@ -22,7 +22,7 @@ from cycles.models.cycle import DUE_OUTBOUND, DUE_RETURN
 from cycles.services.committing import Group
 from cycles.services.locking import FREE_ROWS_ONLY, in_one_statement
 from cycles.services.moving import Lease
-from cycles.services.standing import Glimpses, Sight
+from cycles.services.standing import Glimpses, LastSeen
 
 DUE = {Role.INITIATOR: DUE_OUTBOUND, Role.FINALIZER: DUE_RETURN}
 BUSY = 3  # full claims in a row
@@ -111,7 +111,8 @@ def _leased(
     found = []
     for row in rows:
         pk, fence, wake_at, _, waits = row[:OWN_COLUMNS]
-        lease = Lease(cycle_id=pk, owner=owner, fence=fence, sight=Sight(glimpses.of(row)))
+        seen = LastSeen(glimpses.of(row))
+        lease = Lease(cycle_id=pk, owner=owner, fence=fence, last_seen=seen)
         found.append((lease, None if waits else wake_at))
     return found
 

@@ -16,20 +16,20 @@ from cycles.errors import IllegalTransitionError, LeaseLostError, StaleVersionEr
 from cycles.models import Cycle, Transition
 from cycles.services.correlating import correlation
 from cycles.services.locking import lock_cycle
-from cycles.services.standing import Sight
+from cycles.services.standing import LastSeen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
     """Temporary ownership of a cycle: decisions count only while `fence` is the newest.
 
-    `sight`: where the cycle stood when it was claimed, or when a call of it was settled, for its next unit.
+    `last_seen`: where the cycle stood when it was claimed, or when a call of it was settled, for its next unit.
     """
 
     cycle_id: UUID
     owner: str
     fence: int
-    sight: Sight = field(default_factory=Sight, compare=False, repr=False)
+    last_seen: LastSeen = field(default_factory=LastSeen, compare=False, repr=False)
 
 
 def lock_for_decision(lease: Lease) -> Cycle:

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Generic
 
-from django.db import connection
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
@@ -20,6 +19,7 @@ from cycles.domain.words import WatchKind
 from cycles.models import ExchangeCall, SeenDeposit, SeenOrder, SeenWithdrawal, VenueWatch
 from cycles.selectors.awaited import awaited
 from cycles.services import looking
+from cycles.services.desk import database_now
 from cycles.services.looking import CLOCK_SLACK
 from cycles.services.sighting import address_hash, txid_key
 from exchanges import registry
@@ -157,14 +157,6 @@ def _began_after(watch: VenueWatch | None, instant: datetime | None) -> bool:
 def age_of(call: ExchangeCall) -> timedelta:
     """Give how long ago a call was noted, by the clock that stamped it: a host's own may be wrong by hours."""
     return database_now() - (call.noted_at or call.intended_at)
-
-
-def database_now() -> datetime:
-    """Read the clock by which looks and notes are stamped."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT statement_timestamp()")
-        now: datetime = cursor.fetchone()[0]
-    return now
 
 
 def _is_cut_off(watch: VenueWatch | None, since: datetime) -> bool:

@@ -24,9 +24,8 @@ from cycles.errors import NotFoundError
 from cycles.models import Cycle, PolicyVersion, Step
 
 STATEMENT = "SELECT * FROM kimp_standing_v3(%s)"
-FRESH = timedelta(
-    seconds=0.25
-)  # a sight that waited longer for its thread is read anew; leases guard what is done on it
+# What has waited longer for its thread is read anew; leases guard what is done on it.
+FRESH = timedelta(seconds=0.25)
 M = TypeVar("M", bound=models.Model)
 
 
@@ -175,12 +174,12 @@ class Glimpses:
 
 
 @dataclass(slots=True)
-class Sight:
+class LastSeen:
     """Where a cycle stood when it was claimed or a call of it settled, for whoever goes on with it at once."""
 
-    last: Glimpse | None = None
+    glimpse: Glimpse | None = None
 
     def take(self) -> Standing | None:
         """Give it once, and only while it is fresh."""
-        last, self.last = self.last, None
+        last, self.glimpse = self.glimpse, None
         return _standing(last.row, last.layout) if last is not None and last.is_fresh() else None

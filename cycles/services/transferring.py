@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import structlog
+from django.db.models import F, QuerySet
+from django.db.models.functions import Now
 
 from cycles import conf
 from cycles.domain.plan import client_order_id, is_lost, is_too_much, sendable_quantity
@@ -53,15 +55,19 @@ def poll_delay() -> timedelta:
 def live_withdrawal(step: Step) -> ExchangeCall | None:
     """Give the accepted withdrawal that this step stands on, unless the venue gave it back."""
     call = (
-        ExchangeCall.objects.filter(
-            step=step, operation=Operation.WITHDRAW, outcome=CallOutcome.DONE
-        )
+        _aged()
+        .filter(step=step, operation=Operation.WITHDRAW, outcome=CallOutcome.DONE)
         .order_by("-attempt")
         .first()
     )
     if call is None or call.report["status"] == WithdrawalStatus.FAILED.value:
         return None
     return call
+
+
+def _aged() -> QuerySet[ExchangeCall]:
+    """Give calls with their age, by the database's clock: a host's own may be wrong by hours."""
+    return ExchangeCall.objects.annotate(age=Now() - F("intended_at"))
 
 
 def withdraw(lease: Lease, cycle: Cycle, step: Step) -> Progress:
@@ -293,7 +299,7 @@ def _with_newest_txid(lease: Lease, call: ExchangeCall) -> ExchangeCall:
 
     in_transaction(work)
     log.warning("withdrawal.sent_anew", client_order_id=call.client_order_id, txid=row.txid)
-    return ExchangeCall.objects.select_related("step").get(pk=call.pk)
+    return _aged().select_related("step").get(pk=call.pk)
 
 
 def _same_txid(left: str | None, right: str | None) -> bool:
@@ -350,7 +356,7 @@ def _overdue_by(call: ExchangeCall, *, at: datetime | None = None) -> timedelta 
     most = reference.overdue_seconds(sender.asset, sender.venue, sender.to_venue, sender.network)
     if most is None:
         return None
-    age = (at or seeing.database_now()) - call.intended_at
+    age: timedelta = at - call.intended_at if at else getattr(call, "age")  # noqa: B009  annotated
     return age if age > conf.scaled(most) else None
 
 

@@ -25,7 +25,7 @@ from cycles.services.intents import Intent
 from cycles.services.locking import MODE_LOCK, lock_cycle, own_mode
 from cycles.services.moving import Lease
 from cycles.services.settling import market_of
-from cycles.services.standing import Sight
+from cycles.services.standing import LastSeen
 from exchanges.values import FillReport, OrderReport, OrderStatus, Side
 from tests import builders
 from tests.concurrency.meeting import SECONDS, until_somebody_waits
@@ -253,7 +253,7 @@ def test_settlements_in_one_statement_fare_each_by_its_own_lease() -> None:
         told = pool.submit(_closing(write), []).result(SECONDS)
     assert [bool(one.version) for one in told] == [True, True, False, False]
     assert [one.seen is not None for one in told] == [True, False, False, False]
-    seen = Sight(told[0].seen).take()
+    seen = LastSeen(told[0].seen).take()
     assert seen is not None
     assert (seen.cycle.pk, seen.cycle.version) == (goes_on.cycle_id, told[0].version)
     found = Cycle.objects.in_bulk([lease.cycle_id for lease in leases])

@@ -41,7 +41,7 @@ def told(seen: Standing | None) -> list[Any]:
 
 def test_a_claim_tells_where_the_cycle_stands_under_the_new_lease(desk: TestDesk) -> None:
     lease = claimed(desk.open())
-    seen = lease.sight.take()
+    seen = lease.last_seen.take()
     assert told(seen) == told(standing.read(lease.cycle_id))
     assert seen is not None
     assert (seen.cycle.lease_owner, seen.cycle.fence) == (lease.owner, lease.fence)
@@ -49,25 +49,25 @@ def test_a_claim_tells_where_the_cycle_stands_under_the_new_lease(desk: TestDesk
 
 def test_a_settlement_tells_where_the_cycle_stands_after_it(desk: TestDesk) -> None:
     lease = units_until(desk, desk.open(), "BUY")
-    seen = lease.sight.take()
+    seen = lease.last_seen.take()
     assert told(seen) == told(standing.read(lease.cycle_id))
     assert seen is not None
     assert seen.step is not None
     assert seen.step.kind == "WITHDRAW"
 
 
-def test_a_sight_is_good_for_one_unit(desk: TestDesk) -> None:
+def test_what_was_seen_is_good_for_one_unit(desk: TestDesk) -> None:
     lease = claimed(desk.open())
-    assert lease.sight.take() is not None
-    assert lease.sight.take() is None
+    assert lease.last_seen.take() is not None
+    assert lease.last_seen.take() is None
 
 
-def test_a_sight_that_has_waited_is_not_believed(
+def test_what_was_seen_a_while_ago_is_not_believed(
     desk: TestDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lease = claimed(desk.open())
     monkeypatch.setattr(standing, "FRESH", timedelta(seconds=-1))
-    assert lease.sight.take() is None
+    assert lease.last_seen.take() is None
 
 
 def test_a_buy_and_a_withdrawal_are_two_statements_each(desk: TestDesk) -> None:
@@ -77,6 +77,8 @@ def test_a_buy_and_a_withdrawal_are_two_statements_each(desk: TestDesk) -> None:
     names = [re.findall(r"kimp_(\w+)_v\d", query["sql"]) for query in made.captured_queries]
     steps = ["intend"], ["settle", "standing"]
     assert [one for one in names if one] == [*steps, *steps]
+    others = [query["sql"] for query in made.captured_queries if "kimp_" not in query["sql"]]
+    assert all(sql.startswith("SELECT ") for sql in others)  # rules, which a busy worker remembers
 
 
 def test_a_withdrawal_that_was_sent_hands_its_cycle_back_in_the_same_commit(desk: TestDesk) -> None:
