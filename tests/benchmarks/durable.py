@@ -17,6 +17,7 @@ from cycles.services.intervening import Actor
 from tests import builders
 from tests.benchmarks import place, references
 from tests.benchmarks.children import together
+from tests.benchmarks.copying import copy_whole
 from tests.benchmarks.findings import Figure, Findings, median
 from tests.benchmarks.venues import Venues
 
@@ -66,12 +67,12 @@ def run(*, cycles: int, rounds: int, shapes: Sequence[Shape] = SHAPES) -> Findin
 
 
 def open_cycles(cycles: int, actor: Actor) -> None:
-    """Open cycles by hand on fresh samples."""
+    """Open a cycle by hand on fresh samples, and copy it, books and all: thousands are soon there."""
     watching.tick(rating.Rates())
-    for _ in range(cycles):
-        opening.open_by_hand(
-            asset="XRP", notional_usdt=NOTIONAL_USDT, actor=actor, reason="a benchmark"
-        )
+    first = opening.open_by_hand(
+        asset="XRP", notional_usdt=NOTIONAL_USDT, actor=actor, reason="a benchmark"
+    )
+    copy_whole(first.pk, cycles - 1)
 
 
 def _drive(shape: Shape, venues: Venues) -> Results:

@@ -27,6 +27,8 @@ from cycles.domain.words import Role
 from cycles.models import Cycle
 from cycles.services import leasing
 from tests import builders
+from tests.benchmarks import copying
+from tests.benchmarks.copying import copy, count
 from tests.benchmarks.explaining import Plan, buffers, explained, unhurried
 from tests.benchmarks.findings import Figure, Findings, median
 from tests.benchmarks.place import database_url
@@ -223,7 +225,7 @@ def _sleep_cycles(number: int) -> None:
 
 def _end_cycles(total: int) -> None:
     """Fill up with ended cycles."""
-    copy_cycles(_any_cycle(), total - _count("cycles_cycle"), "COMPLETED", None)
+    copy_cycles(_any_cycle(), total - count("cycles_cycle"), "COMPLETED", None)
     settle_statistics("cycles_cycle")
 
 
@@ -234,63 +236,32 @@ def copy_cycles(
     wakes_in: str | None,
     more: Mapping[str, str] | None = None,
 ) -> None:
-    """Copy a row `number` times; rows are born in their status, which no trigger forbids.
-
-    Ids grow as the product's do (UUIDs of version 7), else filling would be spent on the key's index.
-    """
+    """Copy a row `number` times; rows are born in their status, which no trigger forbids."""
     is_final = status == "COMPLETED"
-    begun = _count("cycles_cycle")
-    serial = f"lpad(to_hex(g + {begun}), 12, '0')"
-    changed = {
-        "id": f"('00000000-0000-7000-8000-' || {serial})::uuid",
-        "code": f"'B-' || {serial}",
+    changed = copying.copied_ids(count("cycles_cycle")) | {
         "status": f"'{status}'",
         "return_asset": "'XRP'",
         "wake_at": f"now() + interval '{wakes_in}' + g * interval '1 ms'" if wakes_in else "NULL",
         "ended_at": "now() - interval '2 days' - g * interval '1 second'" if is_final else "NULL",
     }
-    _copy("cycles_cycle", f"id = '{template}'", number, changed | dict(more or {}))
+    copy("cycles_cycle", number, changed | dict(more or {}), where=f"t.id = '{template}'")
 
 
 def _grow_samples(total: int) -> None:
     """Fill up with samples of five assets, one a second each, the newest just now."""
-    if not _count("cycles_premiumsample"):
+    if not count("cycles_premiumsample"):
         for asset in ("BTC", "ETH", "SOL", "USDT", "XRP"):
             builders.sample(asset)
-    missing = total - _count("cycles_premiumsample")
-    templates = "id IN (SELECT min(id) FROM cycles_premiumsample GROUP BY asset)"
-    changed = {"id": "DEFAULT", "at": "now() - g * interval '1 second'"}
-    _copy("cycles_premiumsample", templates, missing // 5, changed)
+    missing = total - count("cycles_premiumsample")
+    templates = "t.id IN (SELECT min(id) FROM cycles_premiumsample GROUP BY asset)"
+    changed = copying.OWN_ID | {"at": "now() - g * interval '1 second'"}
+    copy("cycles_premiumsample", missing // 5, changed, where=templates)
     settle_statistics("cycles_premiumsample")
-
-
-def _copy(table: str, where: str, number: int, changed: dict[str, str]) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT column_name FROM information_schema.columns WHERE table_name = %s "
-            "AND table_schema = current_schema()",
-            [table],
-        )
-        names = [name for (name,) in cursor.fetchall() if changed.get(name) != "DEFAULT"]
-        columns = ", ".join(f'"{name}"' for name in names)
-        values = ", ".join(changed.get(name, f'"{name}"') for name in names)
-        cursor.execute(
-            f"INSERT INTO {table} ({columns}) SELECT {values} "
-            f"FROM {table}, generate_series(1, %s) g WHERE {where}",
-            [number],
-        )
 
 
 def settle_statistics(table: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"VACUUM ANALYZE {table}")
-
-
-def _count(table: str) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM {table}")
-        row: Any = cursor.fetchone()
-    return int(row[0])
 
 
 def _any_cycle() -> str:
