@@ -42,6 +42,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL(read("append_only")),
+        migrations.RunSQL(read("posting_balances")),
         migrations.RunSQL(read("ledger")),
         migrations.RunSQL(read("transitions")),
         migrations.RunSQL(edges()),

@@ -1,8 +1,21 @@
+-- The lines of settlements, each with the cycle that its account belongs to, and its account if that is open.
+CREATE OR REPLACE FUNCTION kimp_lines_v2(settlements jsonb)
+RETURNS TABLE (cycle uuid, venue text, asset text, owner text, quantity numeric, of uuid, account bigint)
+LANGUAGE sql STABLE AS $$
+    SELECT l.cycle, l.venue, l.asset, l.owner, l.quantity, l.of,
+           CASE WHEN l.of IS NULL
+                THEN (SELECT a.id FROM cycles_account a WHERE a.venue = l.venue AND a.asset = l.asset
+                         AND a.owner = l.owner AND a.cycle_id IS NULL)
+                ELSE (SELECT a.id FROM cycles_account a WHERE a.venue = l.venue AND a.asset = l.asset
+                         AND a.owner = l.owner AND a.cycle_id = l.of) END
+      FROM kimp_lines_v1(settlements) l
+$$;
+
 -- Writes what calls brought about: outcome, fills, ledger, step and cycle. Where a row names an owner its lease
 -- must hold, and where it names a version the cycle must be as it was seen. A row that hands its cycle back does so as
 -- kimp_release_v1 does; of one that goes on it is told whose standing to read. Verdicts: DONE, OTHER.
 -- A later release changes it by adding the next version; workers of this one call this name.
-CREATE FUNCTION kimp_settle_v2(settlements jsonb, lease_seconds integer, is_patient boolean)
+CREATE OR REPLACE FUNCTION kimp_settle_v2(settlements jsonb, lease_seconds integer, is_patient boolean)
 RETURNS TABLE (o_cycle uuid, o_verdict text, o_version integer, o_goes_on uuid)
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
@@ -42,8 +55,8 @@ BEGIN
     -- Accounts that are missing open empty; whoever opens one of them at this moment is waited for.
     INSERT INTO cycles_account (venue, asset, owner, cycle_id, balance)
     SELECT DISTINCT l.venue, l.asset, l.owner, l.of, 0
-      FROM kimp_lines_v1(settlements) l
-     WHERE l.cycle = ANY(settled) AND kimp_account_v1(l.venue, l.asset, l.owner, l.of) IS NULL
+      FROM kimp_lines_v2(settlements) l
+     WHERE l.cycle = ANY(settled) AND l.account IS NULL
      ORDER BY 1, 2, 3, 4
     ON CONFLICT DO NOTHING;
 
@@ -57,8 +70,8 @@ BEGIN
         RETURNING id, cycle_id
     )
     INSERT INTO cycles_entry (posting_id, account_id, quantity)
-    SELECT p.id, kimp_account_v1(l.venue, l.asset, l.owner, l.of), l.quantity
-      FROM kimp_lines_v1(settlements) l JOIN posted p ON p.cycle_id = l.cycle;
+    SELECT p.id, l.account, l.quantity
+      FROM kimp_lines_v2(settlements) l JOIN posted p ON p.cycle_id = l.cycle;
 
     UPDATE cycles_step s
        SET quantity_in = r.given + CASE WHEN r.is_added THEN s.quantity_in ELSE 0 END,
