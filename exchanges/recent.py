@@ -24,6 +24,21 @@ class _Memory:
         self.seconds = 0.0
         self.guard = threading.Lock()
         self.readings: dict[object, tuple[float, object]] = {}
+        self.being_read: set[object] = set()
+
+    def is_mine_to_read(self, key: object) -> bool:
+        """Say whether nobody else reads it anew at this moment; who does so says `has_read`."""
+        with self.guard:
+            is_free = key not in self.being_read
+            self.being_read.add(key)
+        return is_free
+
+    def has_read(self, key: object, began: float, result: object) -> None:
+        """Keep what was read."""
+        with self.guard:
+            if len(self.readings) >= MOST:
+                self.readings.clear()
+            self.readings[key] = (began, result)
 
 
 _memory = _Memory()
@@ -42,7 +57,11 @@ def forget() -> None:
 
 
 def recent(read: Callable[P, T]) -> Callable[P, T]:
-    """Let a reading be used again while it is recent; what it raises is not remembered."""
+    """Let a reading be used again while it is recent; what it raises is not remembered.
+
+    From half of that time on one thread reads it anew, while the others still go by what they have: all of them
+    at once would ask the same.
+    """
 
     @wraps(read)
     def remembered(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -50,14 +69,17 @@ def recent(read: Callable[P, T]) -> Callable[P, T]:
             return read(*args, **kwargs)
         key = (read, args, tuple(sorted(kwargs.items())))
         found = _memory.readings.get(key)
-        if found is not None and time.monotonic() - found[0] < _memory.seconds:
-            return found[1]  # type: ignore[return-value]  # put there below
         began = time.monotonic()
-        result = read(*args, **kwargs)
-        with _memory.guard:
-            if len(_memory.readings) >= MOST:
-                _memory.readings.clear()
-            _memory.readings[key] = (began, result)
+        age = began - found[0] if found is not None else _memory.seconds
+        is_mine = age >= _memory.seconds / 2 and _memory.is_mine_to_read(key)
+        if found is not None and age < _memory.seconds and not is_mine:
+            return found[1]  # type: ignore[return-value]  # put there below
+        try:
+            result = read(*args, **kwargs)
+            _memory.has_read(key, began, result)
+        finally:
+            if is_mine:
+                _memory.being_read.discard(key)
         return result
 
     return remembered

@@ -24,7 +24,7 @@ from tests.benchmarks import durable, instant_venue, place, statements
 from tests.benchmarks.children import together
 from tests.benchmarks.findings import Figure, Findings
 
-LOOK_SECONDS = 0.2  # at how far it is: seldom, it is the measured process that looks
+LOOK_SECONDS = 0.5  # at how far it is: seldom, it is the measured process and its server that look
 MODULE = "tests.benchmarks.in_flight"
 PLAIN = "the same statements alone, psycopg, one step at a time"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -61,3 +62,60 @@ def test_an_error_is_not_remembered() -> None:
         with pytest.raises(LookupError):
             source.read("missing")
     assert source.reads == 2
+
+
+def test_while_one_reads_anew_the_others_go_by_what_they_have() -> None:
+    begins, goes_on, reads = threading.Event(), threading.Event(), []
+
+    @recent.recent
+    def slow() -> int:
+        reads.append(1)
+        if len(reads) > 1:
+            begins.set()
+            assert goes_on.wait(10)
+        return len(reads)
+
+    recent.remember(600)
+    slow()
+    _age_by(400)
+    reader = threading.Thread(target=slow)
+    reader.start()
+    assert begins.wait(10)
+    assert [slow(), slow()] == [1, 1]
+    goes_on.set()
+    reader.join(10)
+    assert slow() == 2
+
+
+def test_what_is_older_than_allowed_is_nobody_s_to_go_by_even_while_one_reads() -> None:
+    source = Source()
+    recent.remember(600)
+    source.read("a")
+    _age_by(700)
+    (key,) = recent._memory.readings
+    recent._memory.being_read.add(key)
+    assert source.read("a") == "a 2"
+
+
+def test_a_reading_that_fails_leaves_the_next_one_to_read_anew() -> None:
+    answers = iter([1, 0, 3])
+
+    @recent.recent
+    def shaky() -> int:
+        answer = next(answers)
+        if not answer:
+            raise LookupError("away")
+        return answer
+
+    recent.remember(600)
+    shaky()
+    _age_by(400)
+    with pytest.raises(LookupError):
+        shaky()
+    assert shaky() == 3
+
+
+def _age_by(seconds: float) -> None:
+    """Let what is remembered be so much older."""
+    memory = recent._memory
+    memory.readings = {key: (at - seconds, told) for key, (at, told) in memory.readings.items()}
