@@ -20,7 +20,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "simulator_http": {"orders": 2000, "rounds": 3},
     "streaming": {"rounds": 100, "repeats": 5},
     "durable": {"cycles": 40, "rounds": 3},
-    "in_flight": {"cycles": 400},
+    "in_flight": {"cycles": 400, "rounds": 3},
     "others": {"cycles": 300, "jobs": 1500, "workflows": 300, "rounds": 3},
     "waking": {"cycles": 60, "idle_seconds": 20},
     "takeover": {"cycles": 500, "workers": 5},

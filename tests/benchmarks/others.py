@@ -81,10 +81,10 @@ SHAPES = (
     Shape(processes=2, at_once=10),
 )
 FLIGHTS = (
-    Flight(processes=1, threads=50, is_within=True),
+    Flight(processes=1, threads=50, is_within=True, times=5),
     Flight(processes=2, threads=1, is_within=True),
-    Flight(processes=2, threads=50, is_within=True),
-    Flight(processes=2, threads=50),
+    Flight(processes=2, threads=50, is_within=True, times=5),
+    Flight(processes=2, threads=50, times=2),
 )
 
 
