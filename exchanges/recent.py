@@ -25,6 +25,7 @@ class _Memory:
         self.guard = threading.Lock()
         self.readings: dict[object, tuple[float, object]] = {}
         self.being_read: set[object] = set()
+        self.forgotten_at = 0.0
 
     def is_mine_to_read(self, key: object) -> bool:
         """Say whether nobody else reads it anew at this moment; who does so says `has_read`."""
@@ -34,8 +35,10 @@ class _Memory:
         return is_free
 
     def has_read(self, key: object, began: float, result: object) -> None:
-        """Keep what was read."""
+        """Keep what was read, unless all was forgotten since."""
         with self.guard:
+            if began < self.forgotten_at:
+                return
             if len(self.readings) >= MOST:
                 self.readings.clear()
             self.readings[key] = (began, result)
@@ -54,6 +57,7 @@ def forget() -> None:
     """Read everything anew: something has changed."""
     with _memory.guard:
         _memory.readings.clear()
+        _memory.forgotten_at = time.monotonic()
 
 
 def recent(read: Callable[P, T]) -> Callable[P, T]:

@@ -55,6 +55,20 @@ def test_what_has_changed_is_read_again_once_somebody_says_so() -> None:
     assert source.read("a") == "a 2"
 
 
+def test_what_was_being_read_when_something_changed_is_not_remembered() -> None:
+    names = iter(["before", "after"])
+
+    @recent.recent
+    def overtaken() -> str:
+        name = next(names)
+        if name == "before":
+            recent.forget()
+        return name
+
+    recent.remember(60)
+    assert [overtaken(), overtaken(), overtaken()] == ["before", "after", "after"]
+
+
 def test_an_error_is_not_remembered() -> None:
     source = Source()
     recent.remember(60)

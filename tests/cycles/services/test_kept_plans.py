@@ -9,7 +9,13 @@ from cycles.models import Cycle, Step
 
 pytestmark = pytest.mark.django_db
 
-EVERY_STEP = ("kimp_standing_v3", "kimp_intend_v1", "kimp_settle_v2", "kimp_release_v1")
+EVERY_STEP = (
+    "kimp_standing_v3",
+    "kimp_intend_v1",
+    "kimp_settle_v2",
+    "kimp_release_v1",
+    "kimp_posting_balances",
+)
 
 
 @pytest.mark.parametrize("name", EVERY_STEP)

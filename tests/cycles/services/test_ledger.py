@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models.functions import Now
 
 from cycles.domain import postings
 from cycles.domain.words import AccountOwner, PostingKind
 from cycles.models import Account, Alert, Cycle, Desk, Entry
 from cycles.services import booking, verifying
 from exchanges import registry
+from tests.benchmarks import copying
 from tests.cycles.services.acts import balance, give_back, set_policy, units_until
 from tests.desk import TestDesk
 
@@ -122,3 +125,29 @@ def test_what_the_venues_hold_beyond_the_desk_can_be_posted_as_capital(desk: Tes
     assert verifying.verify_ledger().matches_venues
     held = registry.venue("binance").balances()["USDT"]
     assert held.free == balance("binance", "USDT")
+
+
+def test_what_a_posting_reads_does_not_grow_with_the_accounts_of_other_cycles(
+    desk: TestDesk,
+) -> None:
+    """Whatever a session's plans were made for: the first purchase makes them, beside a few accounts."""
+    reads = []
+    for others in (0, 40):
+        row = desk.open()
+        if others:
+            copying.copy_whole(row.pk, others)
+            Cycle.objects.exclude(pk=row.pk).update(wake_at=Now() + timedelta(days=1))
+        before = accounts_read()
+        give_back(units_until(desk, row, "WITHDRAW"))
+        reads.append(accounts_read() - before)
+    assert reads[1] <= reads[0] + 10, reads
+
+
+def accounts_read() -> int:
+    """Count the rows of accounts that this transaction has read."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'cycles_account'"
+        )
+        ((rows,),) = cursor.fetchall()
+    return int(rows)
