@@ -25,19 +25,26 @@ class _Memory:
         self.guard = threading.Lock()
         self.readings: dict[object, tuple[float, object]] = {}
         self.being_read: set[object] = set()
-        self.forgotten_at = 0.0
+        self.forgotten_at = -1.0
 
     def is_mine_to_read(self, key: object) -> bool:
-        """Say whether nobody else reads it anew at this moment; who does so says `has_read`."""
+        """Say whether nobody else reads it anew at this moment; who does so says when it `is_read`."""
         with self.guard:
             is_free = key not in self.being_read
-            self.being_read.add(key)
+            if is_free:
+                self.being_read.add(key)
         return is_free
 
-    def has_read(self, key: object, began: float, result: object) -> None:
-        """Keep what was read, unless all was forgotten since."""
+    def is_read(self, key: object) -> None:
+        """Let the next one read it anew."""
         with self.guard:
-            if began < self.forgotten_at:
+            self.being_read.discard(key)
+
+    def keep(self, key: object, began: float, result: object) -> None:
+        """Keep what was read, unless all was forgotten since, or somebody has read it later."""
+        with self.guard:
+            known = self.readings.get(key)
+            if began <= self.forgotten_at or (known is not None and known[0] > began):
                 return
             if len(self.readings) >= MOST:
                 self.readings.clear()
@@ -63,8 +70,8 @@ def forget() -> None:
 def recent(read: Callable[P, T]) -> Callable[P, T]:
     """Let a reading be used again while it is recent; what it raises is not remembered.
 
-    From half of that time on one thread reads it anew, while the others still go by what they have: all of them
-    at once would ask the same.
+    From half of that time on one thread reads it anew, and has what that raises, while the others still go by what
+    they have: all of them at once would ask the same.
     """
 
     @wraps(read)
@@ -80,10 +87,10 @@ def recent(read: Callable[P, T]) -> Callable[P, T]:
             return found[1]  # type: ignore[return-value]  # put there below
         try:
             result = read(*args, **kwargs)
-            _memory.has_read(key, began, result)
+            _memory.keep(key, began, result)
         finally:
             if is_mine:
-                _memory.being_read.discard(key)
+                _memory.is_read(key)
         return result
 
     return remembered

@@ -11,5 +11,8 @@ class Migration(migrations.Migration):
     operations = [
         # The versions before stay: workers of the release before call them while this one's come.
         migrations.RunSQL(read("standing_v3"), "DROP FUNCTION kimp_standing_v3(uuid)"),
-        migrations.RunSQL(read("settle_v2"), "DROP FUNCTION kimp_settle_v2(jsonb, integer, boolean)"),
+        migrations.RunSQL(
+            read("settle_v2"),
+            "DROP FUNCTION kimp_settle_v2(jsonb, integer, boolean); DROP FUNCTION kimp_lines_v2(jsonb)",
+        ),
     ]

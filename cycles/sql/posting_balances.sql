@@ -1,7 +1,7 @@
 -- A posting is one INSERT of all its entries; this checks it as a whole and keeps the balances.
 -- A deferred row trigger would be silent in transactions that roll back, and slower.
 -- Accounts are looked up by their ids: whatever the tables looked like when a session made its plan, a posting never
--- reads those of others. An owner with nothing added to it (|| '') is what no index is searched for.
+-- reads those of others. With || '' no index is searched for an owner.
 CREATE OR REPLACE FUNCTION kimp_posting_balances() RETURNS trigger
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$

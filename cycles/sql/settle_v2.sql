@@ -14,7 +14,7 @@ $$;
 -- Writes what calls brought about: outcome, fills, ledger, step and cycle. Where a row names an owner its lease
 -- must hold, and where it names a version the cycle must be as it was seen. A row that hands its cycle back does so as
 -- kimp_release_v1 does; of one that goes on it is told whose standing to read. Verdicts: DONE, OTHER.
--- A later release changes it by adding the next version; workers of this one call this name.
+-- A later release that changes what it takes, gives or does adds the next version; workers of this one call this name.
 CREATE OR REPLACE FUNCTION kimp_settle_v2(settlements jsonb, lease_seconds integer, is_patient boolean)
 RETURNS TABLE (o_cycle uuid, o_verdict text, o_version integer, o_goes_on uuid)
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan

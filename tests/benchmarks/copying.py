@@ -10,6 +10,7 @@ from django.db import connection
 
 COPIES = "B-"  # how the codes of copied cycles begin
 OWN_ID = {"id": "DEFAULT"}
+AT_ONCE = 1000  # cycles: what checks postings reads them as one group
 
 
 def copy(
@@ -53,6 +54,11 @@ def copied_ids(begun: int) -> dict[str, str]:
 
 def copy_whole(template: UUID, number: int) -> None:
     """Copy a cycle that was just opened with its steps, history and books: the desk pays for each copy."""
+    for done in range(0, number, AT_ONCE):
+        _copy_some(template, min(AT_ONCE, number - done))
+
+
+def _copy_some(template: UUID, number: int) -> None:
     of = f"t.cycle_id = '{template}'"
     begun = count("cycles_cycle")
     copy("cycles_cycle", number, copied_ids(begun), where=f"t.id = '{template}'")

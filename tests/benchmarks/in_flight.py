@@ -25,6 +25,7 @@ from tests.benchmarks.children import together
 from tests.benchmarks.findings import Figure, Findings, median
 
 LOOK_SECONDS = 0.5  # at how far it is: seldom, it is the measured process and its server that look
+STUCK_SECONDS = 60
 MODULE = "tests.benchmarks.in_flight"
 PLAIN = "the same statements alone, psycopg, one step at a time"
 
@@ -79,7 +80,7 @@ def run(*, cycles: int, rounds: int = 1, flights: Sequence[Flight] = FLIGHTS) ->
         for flight in flights:
             flown[flight].append(_fly(flight, cycles * flight.times))
     figures = [figure for flight in flights for figure in _figures(flight, flown[flight])]
-    work = {"cycles": cycles, "rounds": rounds}
+    work = {"cycles": [cycles * flight.times for flight in flights], "rounds": rounds}
     return Findings(name="cycles in flight", figures=tuple(figures), work=work)
 
 
@@ -169,8 +170,9 @@ def _last_noted() -> datetime:
 
 def _until_all_wait(cycles: int) -> int:
     """Wait until that many cycles have sent their coins; gives the most connections seen meanwhile."""
-    most = 0
-    while _sent() < cycles:
+    most, sent, moved_at = 0, 0, time.monotonic()
+    while sent < cycles:
+        assert time.monotonic() - moved_at < STUCK_SECONDS, f"{cycles - sent} cycles do not go on"
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'kimp-initiator' "
@@ -178,6 +180,8 @@ def _until_all_wait(cycles: int) -> int:
             )
             most = max(most, cursor.fetchone()[0])
         time.sleep(LOOK_SECONDS)
+        before, sent = sent, _sent()
+        moved_at = time.monotonic() if sent > before else moved_at
     return most
 
 

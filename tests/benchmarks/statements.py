@@ -40,8 +40,8 @@ def rate(cycles: int, *, clients: int) -> float:
     """Give steps a second of `clients` that each send intent and settlement of new cycles, one at a time."""
     leases = leasing.claim(Role.INITIATOR, "statements", limit=cycles)
     assert len(leases) == cycles, len(leases)
-    steps = _first_steps([lease.cycle_id for lease in leases])
-    rows = [_row(lease, steps[lease.cycle_id]) for lease in leases]
+    rows = rows_of(leases)
+    steps = [lease.cycle_id for lease in leases]
     specs = [
         {"module": MODULE, "url": place.database_url(), "rows": rows[n::clients]}
         for n in range(clients)
@@ -49,11 +49,21 @@ def rate(cycles: int, *, clients: int) -> float:
     found = together("tests.benchmarks.worker", specs, {"DJANGO_SETTINGS_MODULE": "tests.settings"})
     written = ExchangeCall.objects.filter(cycle__in=steps, is_settled=True, noted_at__lte=Now())
     assert written.count() == cycles
-    # No worker is to go on with them: what they bought is at no venue.
-    Cycle.objects.filter(pk__in=steps).update(
+    put_away(leases)
+    return cycles / max(float(one["seconds"]) for one in found)
+
+
+def put_away(leases: Sequence[Lease]) -> None:
+    """Let no worker go on with these cycles: what they bought is at no venue."""
+    Cycle.objects.filter(pk__in=[lease.cycle_id for lease in leases]).update(
         lease_owner="", lease_expires_at=None, wake_at=Now() + AWAY
     )
-    return cycles / max(float(one["seconds"]) for one in found)
+
+
+def rows_of(leases: Sequence[Lease]) -> list[dict[str, Any]]:
+    """Give the parameters of each cycle's first step."""
+    steps = _first_steps([lease.cycle_id for lease in leases])
+    return [_row(lease, steps[lease.cycle_id]) for lease in leases]
 
 
 def _first_steps(cycles: Sequence[UUID]) -> dict[UUID, Step]:

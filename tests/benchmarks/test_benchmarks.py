@@ -20,6 +20,7 @@ from tests.benchmarks import (
     retention,
     simulator_core,
     simulator_http,
+    step_growth,
     streaming,
     whole_cycle,
 )
@@ -125,6 +126,15 @@ def test_claims_and_sweeps_read_hardly_more_pages_in_a_larger_table() -> None:
         assert figure.reference_value is not None
         more = MOST_PAGES_MORE["sweep" if "sweep" in figure.what else "claim"]
         assert figure.value <= figure.reference_value + more, figure
+
+
+@pytest.mark.processes
+@pytest.mark.django_db(transaction=True)
+def test_a_step_reads_hardly_more_pages_beside_the_books_of_many_other_cycles() -> None:
+    found = step_growth.run(**QUICK["step_growth"])
+    values(found)
+    assert len(found.figures) == 2
+    assert all((one.ratio or 9) <= 1.2 for one in found.figures), found.figures
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,17 +1,19 @@
-"""The same fact is posted once, whoever tells it."""
+"""The same fact is posted once, whoever tells it, and two postings do not wait for each other."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from cycles.domain import postings
 from cycles.domain.words import AccountOwner, PostingKind
 from cycles.models import Posting
 from cycles.services import booking
-from tests.concurrency.meeting import together
+from tests.concurrency.meeting import SECONDS, together, until_somebody_waits
 
 pytestmark = [pytest.mark.concurrency, pytest.mark.django_db(transaction=True)]
 
@@ -38,3 +40,39 @@ def test_one_key_is_posted_once() -> None:
 def test_the_negative_control_under_two_keys_it_is_posted_twice() -> None:
     assert together(lambda: post("fact"), lambda: post("the same fact")) == ["posted"] * 2
     assert booking.desk_balance("binance", "USDT") == 20
+
+
+USDT, KRW = ("binance", "USDT"), ("upbit", "KRW")
+
+
+def credit(key: str, places: Iterable[tuple[str, str]]) -> bool:
+    """Post ten of each asset for the desk, in this order, in a transaction of one's own or the caller's."""
+    lines = [
+        line
+        for venue, asset in places
+        for line in postings.moved(
+            venue, asset, Decimal(10), origin=AccountOwner.CAPITAL, target=AccountOwner.DESK
+        )
+    ]
+    with transaction.atomic():
+        return booking.post(key, PostingKind.CAPITAL, lines)
+
+
+def test_two_postings_that_name_their_accounts_in_opposite_orders_end_both() -> None:
+    """Accounts are locked in order of id: the second has nothing that the first needs while it waits."""
+    credit("opened", [USDT, KRW])
+
+    def second() -> bool:
+        try:
+            return credit("second", [KRW, USDT])
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            assert credit("first, half", [USDT])
+            waiting = pool.submit(second)
+            until_somebody_waits("transactionid")
+            assert credit("first, whole", [KRW])
+        assert waiting.result(timeout=SECONDS)
+    assert booking.desk_balance(*USDT) == booking.desk_balance(*KRW) == 30

@@ -107,8 +107,28 @@ def test_what_is_older_than_allowed_is_nobody_s_to_go_by_even_while_one_reads() 
     source.read("a")
     _age_by(700)
     (key,) = recent._memory.readings
-    recent._memory.being_read.add(key)
-    assert source.read("a") == "a 2"
+    assert recent._memory.is_mine_to_read(key)
+    try:
+        assert source.read("a") == "a 2"
+    finally:
+        recent._memory.is_read(key)
+
+
+def test_a_reading_that_took_long_does_not_replace_a_newer_one() -> None:
+    names = iter(["first", "slow", "newer"])
+
+    @recent.recent
+    def name_of() -> str:
+        name = next(names)
+        if name == "slow":
+            _age_by(300)
+            assert name_of() == "newer"
+        return name
+
+    recent.remember(600)
+    name_of()
+    _age_by(400)
+    assert [name_of(), name_of()] == ["slow", "newer"]
 
 
 def test_a_reading_that_fails_leaves_the_next_one_to_read_anew() -> None:

@@ -26,6 +26,14 @@ def test_a_function_of_every_step_keeps_its_plan_and_reads_no_table_whole(name: 
     assert {"plan_cache_mode=force_generic_plan", "enable_seqscan=off"} <= set(settings)
 
 
+@pytest.mark.parametrize("name", ["kimp_intend_v1", "kimp_settle_v2", "kimp_posting_balances"])
+def test_a_function_that_joins_what_it_was_given_looks_rows_up_one_by_one(name: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT proconfig FROM pg_proc WHERE proname = %s", [name])
+        ((settings,),) = cursor.fetchall()
+    assert {"enable_hashjoin=off", "enable_mergejoin=off"} <= set(settings)
+
+
 def test_where_a_cycle_stands_is_read_as_of_now_even_within_the_statement_that_writes_it() -> None:
     """A function that is not volatile would see what stood when the claim began, before it had the row's lock."""
     with connection.cursor() as cursor:

@@ -1,0 +1,70 @@
+"""What a durable step reads beside the steps, calls and accounts of many other cycles, by plans that a small desk made.
+
+One session does it all, as a pooled connection does: its plans are as old as the first steps, and no statistics were
+taken since. Pages, not milliseconds, tell whether it stays flat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection
+
+from cycles import conf
+from cycles.domain.words import Channel, Role
+from cycles.models import ExchangeCall
+from cycles.services import leasing, stepping
+from cycles.services.intervening import Actor
+from cycles.services.locking import MODE_LOCK
+from tests import builders
+from tests.benchmarks import durable, place, statements
+from tests.benchmarks.explaining import explained, unhurried
+from tests.benchmarks.findings import Figure, Findings, median
+
+STEPS = 9  # of which the first make the session's plans
+WARM = 4
+
+
+def run(*, sizes: tuple[int, int]) -> Findings:
+    """Take steps beside few whole cycles, then beside many."""
+    small, large = sizes
+    with place.desk(), unhurried(), _as_a_worker():
+        actor = Actor(user=builders.person("bench", "administrator"), channel=Channel.COMMAND)
+        durable.open_cycles(small, actor)
+        before = _pages()
+        durable.open_cycles(large - small, actor)
+        after = _pages()
+    figures = [
+        Figure(
+            what=f"{what}, {large:,} whole cycles", value=after[what], unit="buffers",
+            reference=f"{small:,} cycles", reference_value=before[what], aim="<= 1.2",
+        )
+        for what in before
+    ]  # fmt: skip
+    return Findings(name="steps beside many cycles", figures=tuple(figures), work={"cycles": sizes})
+
+
+@contextmanager
+def _as_a_worker() -> Iterator[None]:
+    """Plan as workers' sessions do."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET enable_seqscan = off")
+        yield
+        cursor.execute("RESET enable_seqscan")
+
+
+def _pages() -> dict[str, float]:
+    """Take a few steps and give the pages that an intent and a settlement read."""
+    leases = leasing.claim(Role.INITIATOR, "bench", limit=STEPS)
+    intents, settlements = [], []
+    for lease, row in zip(leases, statements.rows_of(leases), strict=True):
+        intent = explained(stepping.INTEND, [MODE_LOCK, row["intent"], True])
+        call = ExchangeCall.objects.get(cycle=lease.cycle_id)
+        settled = row["settled"].replace(str(statements.CALL), str(call.pk))
+        settlement = explained(stepping.SETTLE, [settled, conf.lease_seconds(), True])
+        assert ExchangeCall.objects.get(pk=call.pk).is_settled
+        intents.append(intent.buffers)
+        settlements.append(settlement.buffers)
+    statements.put_away(leases)
+    return {"an intent": median(intents[WARM:]), "a settlement": median(settlements[WARM:])}
