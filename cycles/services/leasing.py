@@ -46,6 +46,7 @@ _marks = {role: _Mark() for role in DUE}
 
 # A statement, and its parameters; LIMIT and MARK among them stand for what each claim gives.
 _Compiled = tuple[str, tuple[Any, ...]]
+_Found = tuple[Lease, datetime | None]
 LIMIT, MARK = object(), object()
 A_MARK = datetime(1, 1, 1, tzinfo=UTC)
 EITHER = "SELECT pk FROM due UNION ALL SELECT pk FROM waiting"
@@ -73,23 +74,30 @@ def claim(role: Role, owner: str, *, limit: int, only: Q | None = None) -> list[
 def _claim_busy(role: Role, owner: str, limit: int) -> list[Lease]:
     """Lease the oldest; while claims come back full, without reading what lies dead before them."""
     mark, now = _marks[role], timedelta(seconds=time.monotonic())
-    above: list[Lease] = []
+    above: list[_Found] = []
     if mark.oldest is not None and now < mark.expires:
-        marked = _statement(role, is_marked=True)
-        above = [lease for lease, _ in _leased(marked, owner, limit, mark.oldest)]
+        above = _leased(_statement(role, is_marked=True), owner, limit, mark.oldest)
         if len(above) == limit:
-            return above
+            mark.oldest = (
+                _just_before(above) or mark.oldest
+            )  # what it has just taken lies dead as well
+            return [lease for lease, _ in above]
     found = _leased(_statement(role, is_marked=False), owner, limit - len(above))
     mark.full_claims = mark.full_claims + 1 if len(above) + len(found) == limit else 0
-    woken = min((at for _, at in found if at), default=None)
-    mark.oldest = woken - SLACK if woken and mark.full_claims >= BUSY else None
+    mark.oldest = _just_before(found) if mark.full_claims >= BUSY else None
     mark.expires = now + MARK_LASTS
-    return above + [lease for lease, _ in found]
+    return [lease for lease, _ in above + found]
+
+
+def _just_before(found: Sequence[_Found]) -> datetime | None:
+    """Give a time a little before the oldest of a claim fell due; None where nothing was found by its time."""
+    oldest = min((at for _, at in found if at), default=None)
+    return oldest - SLACK if oldest else None
 
 
 def _leased(
     compiled: _Compiled, owner: str, limit: int, mark: datetime | None = None
-) -> list[tuple[Lease, datetime | None]]:
+) -> list[_Found]:
     """Write owner, expiry and the next fence on free rows; gives the leases, and when each fell due.
 
     Without a time: it waits for a way home, and was chosen by its age.

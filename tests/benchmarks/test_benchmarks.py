@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
+from cycles.models import ExchangeCall
 from tests.benchmarks import (
     budgets,
     durable,
     feeding,
+    grouping,
     growth,
     in_flight,
     others,
@@ -135,6 +137,16 @@ def test_a_step_reads_hardly_more_pages_beside_the_books_of_many_other_cycles() 
     values(found)
     assert len(found.figures) == 2
     assert all((one.ratio or 9) <= 1.2 for one in found.figures), found.figures
+
+
+@pytest.mark.processes
+@pytest.mark.django_db(transaction=True)
+def test_groups_of_each_size_settle_all_their_cycles() -> None:
+    cycles, sizes = 10, (1, 4)
+    found = grouping.run(cycles=cycles, sizes=sizes)
+    assert len(found.figures) == 2 * len(sizes)
+    settled = ExchangeCall.objects.filter(is_settled=True, outcome="DONE")
+    assert settled.count() == cycles * len(sizes) + grouping.WARM
 
 
 @pytest.mark.django_db(transaction=True)
