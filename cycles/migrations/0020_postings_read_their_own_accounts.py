@@ -1,4 +1,4 @@
-"""A posting looks its accounts up one by one: by a plan of a young desk's it read those of all cycles."""
+"""A posting, and where a cycle stands, look their accounts up: by plans of a young desk's they read those of all cycles."""
 
 from django.db import migrations
 
@@ -12,4 +12,5 @@ class Migration(migrations.Migration):
     operations = [
         migrations.RunSQL(read("posting_balances"), migrations.RunSQL.noop),
         migrations.RunSQL(read("settle_v2"), migrations.RunSQL.noop),
+        migrations.RunSQL(read("standing_v3"), migrations.RunSQL.noop),
     ]

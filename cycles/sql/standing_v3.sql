@@ -2,9 +2,10 @@
 -- passage's next step. Without its policy's columns: those never change, and whoever knows a policy by its id and its
 -- time needs no more. Volatile: within the statement that claims or settles the cycle, it sees what that has written.
 -- A function keeps its plan for the session, whoever pools that; planning costs more than reading.
--- The plan may be older than the tables are large, so it goes by their indexes.
+-- The plan may be older than the tables are large, so it goes by their indexes; with + 0 none is read from end to end
+-- for its order.
 -- A later release that wants to know more adds the next version; workers of this one call this name.
-CREATE FUNCTION kimp_standing_v3(of uuid)
+CREATE OR REPLACE FUNCTION kimp_standing_v3(of uuid)
 RETURNS TABLE (is_loose boolean, held text,
                c_id uuid, c_code varchar, c_kind varchar, c_status varchar, c_version integer, c_session_id varchar,
                c_outbound_asset varchar, c_return_asset varchar, c_global_venue varchar, c_korea_venue varchar,
@@ -30,7 +31,7 @@ BEGIN
                     WHERE k.cycle_id = c.id AND k.outcome IN ('INTENDED', 'UNKNOWN'))
         OR EXISTS (SELECT 1 FROM cycles_exchangecall k WHERE k.cycle_id = c.id AND k.outcome = 'DONE'
                       AND NOT k.is_settled AND k.operation IN ('PLACE_ORDER', 'WITHDRAW')),
-           (SELECT json_agg(json_build_array(a.venue, a.asset, a.owner, a.balance::text) ORDER BY a.id)
+           (SELECT json_agg(json_build_array(a.venue, a.asset, a.owner, a.balance::text) ORDER BY a.id + 0)
               FROM cycles_account a WHERE a.cycle_id = c.id AND a.balance <> 0)::text,
            c.id, c.code, c.kind, c.status, c.version, c.session_id, c.outbound_asset, c.return_asset, c.global_venue,
            c.korea_venue, c.policy_id, c.opening_rule, c.krw_per_usdt_at_open, c.krw_per_usd_at_open, c.notional_usdt,

@@ -127,12 +127,20 @@ def test_what_the_venues_hold_beyond_the_desk_can_be_posted_as_capital(desk: Tes
     assert held.free == balance("binance", "USDT")
 
 
+# A worker's session that plans while statistics hold the table for empty: then every index seems as good as another.
+YOUNG_DESK = """
+    UPDATE pg_class SET reltuples = 0, relpages = 1 WHERE oid = 'cycles_account'::regclass;
+    DISCARD PLANS; SET LOCAL enable_seqscan = off"""
+
+
 def test_what_a_posting_reads_does_not_grow_with_the_accounts_of_other_cycles(
     desk: TestDesk,
 ) -> None:
-    """Whatever a session's plans were made for: the first purchase makes them, beside a few accounts."""
+    """By plans of a worker's session, which the first purchase makes, beside a few accounts that statistics know."""
     reads = []
-    for others in (0, 40):
+    with connection.cursor() as cursor:
+        cursor.execute(YOUNG_DESK)
+    for others in (0, 0, 40):
         row = desk.open()
         if others:
             copying.copy_whole(row.pk, others)
@@ -140,7 +148,7 @@ def test_what_a_posting_reads_does_not_grow_with_the_accounts_of_other_cycles(
         before = accounts_read()
         give_back(units_until(desk, row, "WITHDRAW"))
         reads.append(accounts_read() - before)
-    assert reads[1] <= reads[0] + 10, reads
+    assert reads[2] <= reads[1] + 10, reads  # the first opens the desk's own accounts
 
 
 def accounts_read() -> int:
