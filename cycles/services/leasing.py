@@ -78,9 +78,8 @@ def _claim_busy(role: Role, owner: str, limit: int) -> list[Lease]:
     if mark.oldest is not None and now < mark.expires:
         above = _leased(_statement(role, is_marked=True), owner, limit, mark.oldest)
         if len(above) == limit:
-            mark.oldest = (
-                _just_before(above) or mark.oldest
-            )  # what it has just taken lies dead as well
+            # What it has just taken lies dead as well.
+            mark.oldest = _just_before(above) or mark.oldest
             return [lease for lease, _ in above]
     found = _leased(_statement(role, is_marked=False), owner, limit - len(above))
     mark.full_claims = mark.full_claims + 1 if len(above) + len(found) == limit else 0
