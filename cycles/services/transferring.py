@@ -356,7 +356,7 @@ def _overdue_by(call: ExchangeCall, *, at: datetime | None = None) -> timedelta 
     most = reference.overdue_seconds(sender.asset, sender.venue, sender.to_venue, sender.network)
     if most is None:
         return None
-    age: timedelta = at - call.intended_at if at else getattr(call, "age")  # noqa: B009  annotated
+    age: timedelta = at - call.intended_at if at else vars(call)["age"]  # annotated
     return age if age > conf.scaled(most) else None
 
 

@@ -139,9 +139,8 @@ def run(
             for flight in flights:
                 ours[flight].append(_our_rate(flight, cycles))
         figures = (*_their_figures(rivals), *_our_figures(ours, rivals))
-        work = {"cycles": [cycles * flight.times for flight in flights], "rounds": rounds} | _work(
-            rivals
-        )
+        flown = [cycles * flight.times for flight in flights]
+        work = {"cycles": flown, "rounds": rounds} | _work(rivals)
     return Findings(name=NAME, figures=figures, work=work)
 
 

@@ -121,6 +121,27 @@ def test_a_busy_role_looks_above_its_mark_and_below_it_once_it_comes_up_short(
     assert [lease.cycle_id for lease in below] == [rows[-1].pk]
 
 
+def test_a_mark_moves_on_with_what_full_claims_above_it_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    marks = {role: leasing._Mark() for role in leasing.DUE}
+    monkeypatch.setattr(leasing, "_marks", marks)
+    monkeypatch.setattr(leasing, "MARK_LASTS", timedelta(hours=1))
+    fell_due = desk.database_now() - timedelta(minutes=1)
+    for number in range(leasing.BUSY + 2):
+        at = fell_due + number * timedelta(seconds=1)
+        Cycle.objects.filter(pk=builders.cycle().pk).update(wake_at=at)
+    seen = []
+    for _ in range(leasing.BUSY + 2):
+        leasing.claim(Role.INITIATOR, "tester", limit=1)
+        seen.append(marks[Role.INITIATOR].oldest)
+    last = [
+        fell_due + number * timedelta(seconds=1) - leasing.SLACK
+        for number in range(leasing.BUSY + 2)
+    ]
+    assert seen == [None] * (leasing.BUSY - 1) + last[leasing.BUSY - 1 :]
+
+
 def test_a_mark_that_has_expired_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     marks = {role: leasing._Mark(oldest=desk.database_now()) for role in leasing.DUE}
     monkeypatch.setattr(leasing, "_marks", marks)
