@@ -1,6 +1,7 @@
 """Reads that a busy process asks for again and again, remembered for a second: what changes by the minute.
 
-Off until a process says that it is busy: commands, pages and single tests read anew each time.
+Off until a process says that it is busy: commands, pages and single tests read anew each time. Such a process may
+`refresh` what is asked for, so that no cycle waits for a reading.
 """
 
 from __future__ import annotations
@@ -11,10 +12,19 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar, cast
 
+import structlog
+from django.db import DatabaseError, InterfaceError
+
+log = structlog.get_logger(__name__)
+
 P = ParamSpec("P")
 T = TypeVar("T")
+Question = tuple[Callable[..., object], tuple[object, ...], tuple[tuple[str, object], ...]]
 
 MOST = 10_000  # readings; then all are forgotten
+ASKED_LATELY_SECONDS = 10.0
+# Parts of the time that a reading may be used for: when it is refreshed, and when whoever asks reads it instead.
+REFRESHED_FROM, READ_FROM = 0.25, 0.75
 
 
 class _Memory:
@@ -23,32 +33,72 @@ class _Memory:
     def __init__(self) -> None:
         self.seconds = 0.0
         self.guard = threading.Lock()
-        self.readings: dict[object, tuple[float, object]] = {}
-        self.being_read: set[object] = set()
+        self.readings: dict[Question, tuple[float, object]] = {}
+        self.asked_at: dict[Question, float] = {}
+        self.being_read: set[Question] = set()
         self.forgotten_at = -1.0
 
-    def is_mine_to_read(self, key: object) -> bool:
+    def is_mine_to_read(self, question: Question) -> bool:
         """Say whether nobody else reads it anew at this moment; who does so says when it `is_read`."""
         with self.guard:
-            is_free = key not in self.being_read
+            is_free = question not in self.being_read
             if is_free:
-                self.being_read.add(key)
+                self.being_read.add(question)
         return is_free
 
-    def is_read(self, key: object) -> None:
+    def is_read(self, question: Question) -> None:
         """Let the next one read it anew."""
         with self.guard:
-            self.being_read.discard(key)
+            self.being_read.discard(question)
 
-    def keep(self, key: object, began: float, result: object) -> None:
+    def keep(self, question: Question, began: float, result: object) -> None:
         """Keep what was read, unless all was forgotten since, or somebody has read it later."""
         with self.guard:
-            known = self.readings.get(key)
+            known = self.readings.get(question)
             if began <= self.forgotten_at or (known is not None and known[0] > began):
                 return
             if len(self.readings) >= MOST:
                 self.readings.clear()
-            self.readings[key] = (began, result)
+                self.asked_at.clear()
+            self.readings[question] = (began, result)
+
+    def answer(self, question: Question) -> object:
+        """Give what is known while it is recent, or read it."""
+        now = time.monotonic()
+        found = self.readings.get(question)
+        self.asked_at[question] = now
+        age = now - found[0] if found is not None else self.seconds
+        is_mine = age >= self.seconds * READ_FROM and self.is_mine_to_read(question)
+        if found is not None and age < self.seconds and not is_mine:
+            return found[1]
+        return self.read(question, is_mine=is_mine)
+
+    def read(self, question: Question, *, is_mine: bool) -> object:
+        """Read, and remember unless it raises."""
+        read, args, kwargs = question
+        began = time.monotonic()
+        try:
+            result = read(*args, **dict(kwargs))
+            self.keep(question, began, result)
+        finally:
+            if is_mine:
+                self.is_read(question)
+        return result
+
+    def getting_old(self) -> list[Question]:
+        """Give what somebody asked for lately and that should be read anew; what nobody asks for is forgotten."""
+        now = time.monotonic()
+        with self.guard:
+            for question in [
+                one for one, at in self.asked_at.items() if now - at > ASKED_LATELY_SECONDS
+            ]:
+                del self.asked_at[question]
+                self.readings.pop(question, None)
+            return [
+                one
+                for one, (began, _) in self.readings.items()
+                if now - began >= self.seconds * REFRESHED_FROM
+            ]
 
 
 _memory = _Memory()
@@ -67,10 +117,27 @@ def forget() -> None:
         _memory.forgotten_at = time.monotonic()
 
 
+def refresh() -> None:
+    """Read anew what was asked for in the last seconds and is getting old, before anybody has to wait for it.
+
+    A reading that raises is left as it is, and whoever asks next has what it raises; but trouble with the
+    database is raised here too.
+    """
+    for question in _memory.getting_old():
+        if not _memory.is_mine_to_read(question):
+            continue
+        try:
+            _memory.read(question, is_mine=True)
+        except (DatabaseError, InterfaceError):
+            raise
+        except Exception:  # whoever asks has it; a bug in one reading stops no other
+            log.warning("reading.failed", exc_info=True)
+
+
 def recent(read: Callable[P, T]) -> Callable[P, T]:
     """Let a reading be used again while it is recent; what it raises is not remembered.
 
-    From half of that time on one thread reads it anew, and has what that raises, while the others still go by what
+    Late in that time one thread reads it anew, and has what that raises, while the others still go by what
     they have: all of them at once would ask the same.
     """
 
@@ -78,19 +145,6 @@ def recent(read: Callable[P, T]) -> Callable[P, T]:
     def remembered(*args: P.args, **kwargs: P.kwargs) -> T:
         if not _memory.seconds:
             return read(*args, **kwargs)
-        key = (read, args, tuple(sorted(kwargs.items())))
-        found = _memory.readings.get(key)
-        began = time.monotonic()
-        age = began - found[0] if found is not None else _memory.seconds
-        is_mine = age >= _memory.seconds / 2 and _memory.is_mine_to_read(key)
-        if found is not None and age < _memory.seconds and not is_mine:
-            return cast(T, found[1])
-        try:
-            result = read(*args, **kwargs)
-            _memory.keep(key, began, result)
-        finally:
-            if is_mine:
-                _memory.is_read(key)
-        return result
+        return cast(T, _memory.answer((read, args, tuple(sorted(kwargs.items())))))
 
     return remembered

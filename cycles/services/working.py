@@ -34,6 +34,7 @@ SHORTEST_NAP_SECONDS = 0.02
 DUTY_SECONDS = 1.0
 BEAT_SECONDS = 5.0
 REMEMBER_SECONDS = 1  # rules and samples, of the market's time
+REFRESH_SECONDS = 0.3  # of a second that they may be used for
 STOP_SECONDS = 4.0  # a call may hang for longer; the supervisor kills after 6
 NOW = timedelta(0)
 
@@ -59,11 +60,14 @@ class Worker:
     def run(self) -> None:
         """Work until `stop` is set; then finish the unit under way and hand the leases back."""
         with bound(session_id=conf.session_id()):
-            recent.remember(conf.scaled(REMEMBER_SECONDS).total_seconds())
+            readings_last = conf.scaled(REMEMBER_SECONDS).total_seconds()
+            recent.remember(readings_last)
             registry.before_calls(lend_connection)
             aside = [Aside(self._keep, "keeper", self.stop)]
             if self.duty is not None:
                 aside.append(Aside(partial(self._mind, self.duty), "duty", self.stop))
+            if readings_last > 2 * REFRESH_SECONDS:  # a market that runs faster outruns us
+                aside.append(Aside(self._refresh, "reader", self.stop))
             listener = Listener(self._is_wanted.set, self.stop).start()
             crew = Crew(conf.worker_threads(), self.role.value)
             try:
@@ -203,6 +207,12 @@ class Worker:
                 self._guarded(lambda: beat(self.owner, self.role))
             spare_connection()
             time.sleep(0.2) if self.stop.is_set() else self.stop.wait(0.5)
+
+    def _refresh(self) -> None:
+        """Keep what cycles read again and again at hand, so that none waits for it."""
+        while not self.stop.wait(REFRESH_SECONDS):
+            self._guarded(recent.refresh)
+            spare_connection()
 
     def _ids(self) -> list[UUID]:
         """Give the cycles held now."""

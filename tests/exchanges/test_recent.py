@@ -91,7 +91,7 @@ def test_while_one_reads_anew_the_others_go_by_what_they_have() -> None:
 
     recent.remember(600)
     slow()
-    _age_by(400)
+    _age_by(500)
     reader = threading.Thread(target=slow)
     reader.start()
     assert begins.wait(10)
@@ -127,7 +127,7 @@ def test_a_reading_that_took_long_does_not_replace_a_newer_one() -> None:
 
     recent.remember(600)
     name_of()
-    _age_by(400)
+    _age_by(500)
     assert [name_of(), name_of()] == ["slow", "newer"]
 
 
@@ -143,7 +143,7 @@ def test_a_reading_that_fails_leaves_the_next_one_to_read_anew() -> None:
 
     recent.remember(600)
     shaky()
-    _age_by(400)
+    _age_by(500)
     with pytest.raises(LookupError):
         shaky()
     assert shaky() == 3
