@@ -12,10 +12,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar, cast
 
-import structlog
-from django.db import DatabaseError, InterfaceError
-
-log = structlog.get_logger(__name__)
+from django.db import InterfaceError, OperationalError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -65,8 +62,9 @@ class _Memory:
     def answer(self, question: Question) -> object:
         """Give what is known while it is recent, or read it."""
         now = time.monotonic()
-        found = self.readings.get(question)
-        self.asked_at[question] = now
+        with self.guard:
+            found = self.readings.get(question)
+            self.asked_at[question] = now
         age = now - found[0] if found is not None else self.seconds
         is_mine = age >= self.seconds * READ_FROM and self.is_mine_to_read(question)
         if found is not None and age < self.seconds and not is_mine:
@@ -89,16 +87,18 @@ class _Memory:
         """Give what somebody asked for lately and that should be read anew; what nobody asks for is forgotten."""
         now = time.monotonic()
         with self.guard:
-            for question in [
-                one for one, at in self.asked_at.items() if now - at > ASKED_LATELY_SECONDS
-            ]:
+            idle = [one for one, at in self.asked_at.items() if now - at > ASKED_LATELY_SECONDS]
+            for question in idle:
                 del self.asked_at[question]
                 self.readings.pop(question, None)
-            return [
-                one
-                for one, (began, _) in self.readings.items()
-                if now - began >= self.seconds * REFRESHED_FROM
-            ]
+            oldest = now - self.seconds * REFRESHED_FROM
+            known = self.readings.items()
+            return [one for one, (began, _) in known if began <= oldest and one in self.asked_at]
+
+    def leave(self, question: Question) -> None:
+        """Let nobody read it until somebody asks."""
+        with self.guard:
+            self.asked_at.pop(question, None)
 
 
 _memory = _Memory()
@@ -120,18 +120,18 @@ def forget() -> None:
 def refresh() -> None:
     """Read anew what was asked for in the last seconds and is getting old, before anybody has to wait for it.
 
-    A reading that raises is left as it is, and whoever asks next has what it raises; but trouble with the
-    database is raised here too.
+    Raises what a database raises that is away. Any other error is left for whoever asks next, who has it too: a bug
+    in one reading stops no other.
     """
     for question in _memory.getting_old():
         if not _memory.is_mine_to_read(question):
             continue
         try:
             _memory.read(question, is_mine=True)
-        except (DatabaseError, InterfaceError):
+        except (OperationalError, InterfaceError):
             raise
-        except Exception:  # whoever asks has it; a bug in one reading stops no other
-            log.warning("reading.failed", exc_info=True)
+        except Exception:  # noqa: BLE001  whoever asks has it
+            _memory.leave(question)
 
 
 def recent(read: Callable[P, T]) -> Callable[P, T]:

@@ -66,7 +66,7 @@ class Worker:
             aside = [Aside(self._keep, "keeper", self.stop)]
             if self.duty is not None:
                 aside.append(Aside(partial(self._mind, self.duty), "duty", self.stop))
-            if readings_last > 2 * REFRESH_SECONDS:  # a market that runs faster outruns us
+            if readings_last > 2 * REFRESH_SECONDS:  # in a market that runs faster nothing lasts
                 aside.append(Aside(self._refresh, "reader", self.stop))
             listener = Listener(self._is_wanted.set, self.stop).start()
             crew = Crew(conf.worker_threads(), self.role.value)

@@ -14,6 +14,7 @@ from cycles.models import Cycle
 from cycles.services import locking, notices, working
 from cycles.services.notices import Listener
 from cycles.services.working import Worker
+from exchanges import recent
 from tests import builders
 from tests.desk import eventually
 
@@ -93,6 +94,14 @@ def test_a_sleeping_worker_is_woken(monkeypatch: pytest.MonkeyPatch) -> None:
         row = builders.cycle()
         notices.tell()
         eventually(lambda: Cycle.objects.get(pk=row.pk).fence)
+
+
+def test_what_cycles_ask_for_is_read_ahead_by_their_worker() -> None:
+    reads: list[str] = []
+    rule = recent.recent(reads.append)
+    with working_initiator():
+        rule("XRP")
+        eventually(lambda: len(reads) > 2)
 
 
 def test_a_worker_goes_on_after_somebody_kept_the_whole_table(

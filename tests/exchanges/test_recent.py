@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from django.db import OperationalError
 
 from exchanges import recent
 
@@ -149,7 +150,86 @@ def test_a_reading_that_fails_leaves_the_next_one_to_read_anew() -> None:
     assert shaky() == 3
 
 
+def test_what_was_asked_for_lately_is_refreshed_before_anybody_waits_for_it() -> None:
+    source = Source()
+    recent.remember(600)
+    source.read("a")
+    recent.refresh()
+    assert source.reads == 1  # it is young
+    _age_by(200)
+    recent.refresh()
+    assert source.reads == 2
+    assert source.read("a") == "a 2"
+
+
+def test_what_nobody_asks_for_any_more_is_forgotten_rather_than_refreshed() -> None:
+    source = Source()
+    recent.remember(600)
+    source.read("a")
+    _age_by(200)
+    _ask_ago(recent.ASKED_LATELY_SECONDS + 1)
+    recent.refresh()
+    assert source.reads == 1
+    assert not recent._memory.readings
+
+
+def test_what_somebody_reads_at_this_moment_is_not_refreshed() -> None:
+    source = Source()
+    recent.remember(600)
+    source.read("a")
+    _age_by(200)
+    (question,) = recent._memory.readings
+    assert recent._memory.is_mine_to_read(question)
+    recent.refresh()
+    assert source.reads == 1
+
+
+def test_a_bug_in_one_reading_stops_no_other_and_shows_to_whoever_asks() -> None:
+    source, shaky = Source(), Shaky()
+    recent.remember(600)
+    assert shaky.read() == 1
+    source.read("a")
+    _age_by(200)
+    recent.refresh()
+    recent.refresh()  # nobody has asked since
+    assert (source.reads, shaky.reads) == (2, 2)
+    _age_by(500)
+    with pytest.raises(LookupError):
+        shaky.read()
+
+
+def test_a_database_that_is_away_ends_a_refresh() -> None:
+    shaky = Shaky(OperationalError("away"))
+    recent.remember(600)
+    shaky.read()
+    _age_by(200)
+    with pytest.raises(OperationalError):
+        recent.refresh()
+    assert not recent._memory.being_read
+
+
+class Shaky:
+    """Answers once; then it raises."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.reads = 0
+        self.error = error or LookupError("a bug")
+        self.read = recent.recent(self._read)
+
+    def _read(self) -> int:
+        self.reads += 1
+        if self.reads > 1:
+            raise self.error
+        return self.reads
+
+
 def _age_by(seconds: float) -> None:
     """Let what is remembered be so much older."""
     memory = recent._memory
     memory.readings = {key: (at - seconds, told) for key, (at, told) in memory.readings.items()}
+
+
+def _ask_ago(seconds: float) -> None:
+    """Let what was asked for have been asked so long ago."""
+    memory = recent._memory
+    memory.asked_at = {question: at - seconds for question, at in memory.asked_at.items()}
