@@ -18,6 +18,7 @@ from cycles.domain.words import Channel
 from cycles.models import Cycle
 from cycles.services import opening, rating, watching
 from cycles.services.intervening import Actor
+from exchanges import recent
 from kimp.sockets import free_port
 from tests import builders
 from tests.benchmarks import place
@@ -31,8 +32,11 @@ LONG_SECONDS = 30.0
 LOOK_SECONDS = 0.0005
 
 
-def run(*, cycles: int, idle_seconds: int) -> Findings:
-    """Let all roles idle; then open cycles one by one beside an idle initiator, books read or streamed."""
+def run(*, cycles: int, idle_seconds: int, rested: int) -> Findings:
+    """Let all roles idle; then open cycles one by one beside an idle initiator, books read or streamed.
+
+    The `rested` come after so long a pause that their worker reads nothing ahead any more.
+    """
     with place.desk() as venues:
         environment = place.child_environment(venues)
         figures = _idle(environment, idle_seconds)
@@ -40,18 +44,25 @@ def run(*, cycles: int, idle_seconds: int) -> Findings:
         for how, options in {"books streamed": ["--streams"], "books read": []}.items():
             with role("initiator", environment, *options) as initiator:
                 time.sleep(SETTLE_SECONDS)
-                waits = sorted(_wait(actor) for _ in range(cycles))
+                waits = [_wait(actor) for _ in range(cycles)]
+                late = [_wait(actor, after=recent.ASKED_LATELY_SECONDS + 1) for _ in range(rested)]
                 assert initiator.process.poll() is None
-            figures += _waits(how, waits)
-    return Findings(name="waking and idling", figures=tuple(figures), work={"woken": 2 * cycles})
+            figures += _waits(how, waits, late)
+    woken = 2 * (cycles + rested)
+    return Findings(name="waking and idling", figures=tuple(figures), work={"woken": woken})
 
 
-def _waits(how: str, waits: list[float]) -> list[Figure]:
+def _waits(how: str, waits: list[float], late: list[float]) -> list[Figure]:
     what = f"from a commit elsewhere to the intent committed, {how}"
-    return [
+    p99 = sorted(waits)[int(len(waits) * 0.99)]
+    figures = [
         Figure(what=f"{what}, p50", value=median(waits) * 1000, unit="ms", aim="5"),
-        Figure(what=f"{what}, p99", value=waits[int(len(waits) * 0.99)] * 1000, unit="ms", aim="25"),
-    ]  # fmt: skip
+        Figure(what=f"{what}, p99", value=p99 * 1000, unit="ms", aim="25"),
+    ]
+    if late:
+        told = f"{what}, after {recent.ASKED_LATELY_SECONDS:.0f} s of nothing, p50"
+        figures.append(Figure(what=told, value=median(late) * 1000, unit="ms"))
+    return figures
 
 
 @contextlib.contextmanager
@@ -73,13 +84,13 @@ def role(name: str, environment: dict[str, str], *options: str) -> Iterator[Chil
         yield child
 
 
-def _wait(actor: Actor) -> float:
+def _wait(actor: Actor, *, after: float = 0.0) -> float:
     """Open a cycle and wait for its first intent; seconds from our commit to theirs.
 
     By the server's clock, which is ours: the looks end at the moment that the server sees the intent, not when its
     answer has come back.
     """
-    time.sleep(random.uniform(0.2, 1.2))
+    time.sleep(after + random.uniform(0.2, 1.2))
     watching.tick(rating.Rates())
     row = opening.open_by_hand(
         asset="XRP", notional_usdt=Decimal(100), actor=actor, reason="a benchmark"
