@@ -38,7 +38,7 @@ THROWN_OUT = (
     psycopg.errors.IdleInTransactionSessionTimeout,
     psycopg.errors.TransactionTimeout,
 )
-FREE_ROWS_ONLY = "FOR NO KEY UPDATE SKIP LOCKED"  # as `locked` writes it, within a larger statement
+FREE_ROWS_ONLY = "FOR NO KEY UPDATE OF cycles_cycle SKIP LOCKED"  # as `locked` writes it, within a larger statement
 FACT_SECONDS = 60  # how long a fact that stands nowhere else waits for a database that is away
 PASSING = (
     psycopg.errors.LockNotAvailable,

@@ -8,7 +8,7 @@ on since, is not what was seen and is left alone; so a second run with the same 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,7 +17,7 @@ from uuid import UUID
 
 import structlog
 from django.db import connection
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import BooleanField, Count, Exists, F, Func, OuterRef, Q, QuerySet, Sum, Value
 
 from cycles import metrics, selectors
 from cycles.domain.shown import jsonable
@@ -27,20 +27,23 @@ from cycles.models import Cycle, Intervention
 from cycles.services import desk
 from cycles.services.correlating import correlation
 from cycles.services.intervening import Actor, demand_reason
-from cycles.services.locking import in_transaction, locked
+from cycles.services.locking import FREE_ROWS_ONLY, in_transaction
 
 log = structlog.get_logger(__name__)
 
-BATCH = 500
+BATCH = 250
+A_BATCH = "{}"  # stands for the ids, where a statement is composed
+_Composed = tuple[str, tuple[Any, ...]]
 # Cycles a second that become due: about what a pair of workers drives, so that what falls due meanwhile is not
 # behind all of them. Venues' limits are kept by their budgets, whatever is due.
 RATE = 10
 
+CHOSEN = "SELECT count(*), array_agg(id)::text FROM ({free} {locked}) AS chosen (id)"
 # Audit rows, transitions and cycles of one batch. The plan is what one redrive would leave: a passage that was
 # given up for an unwind is not resumed.
 MOVED = """
 WITH chosen AS MATERIALIZED (
-    SELECT id, version, status FROM cycles_cycle WHERE id = ANY(%(ids)s)
+    SELECT id, version, status FROM cycles_cycle WHERE id = ANY(%(ids)s::uuid[])
 ), acts AS (
     INSERT INTO cycles_intervention (verb, cycle_id, user_id, actor, channel, reason, seen_version, payload, at,
                                      request_id, session_id, trace_id)
@@ -65,7 +68,7 @@ UPDATE cycles_cycle c
                                    AND s.passage <> 'UNWIND' AND s.state IN ('PENDING', 'RUNNING'))
                    THEN 'UNWIND' ELSE 'RESUME' END
   FROM told
- WHERE c.id = told.cycle_id AND c.id = ANY(%(ids)s) AND c.version = told.version - 1
+ WHERE c.id = told.cycle_id AND c.id = ANY(%(ids)s::uuid[]) AND c.version = told.version - 1
 """
 
 
@@ -153,14 +156,14 @@ def redrive_all(
     if len(ids) > seen.count:
         raise StaleSelectionError(f"you saw {seen.count}, now {len(ids)} match: look again")
     facts = _facts(seen, actor, text, rate)
-    done = 0
-    for begin, chunk in _batches(ids):
+    chosen, done = _choosing(rows), 0
+    for begin, batch in _batches(ids):
         spread = {
             "begins_in": timedelta(seconds=begin / rate),
-            "spread": timedelta(seconds=len(chunk) / rate),
+            "spread": timedelta(seconds=len(batch) / rate),
+            "ids": _array(batch),
         }
-        batch = rows.filter(pk__in=chunk)
-        done += in_transaction(lambda batch=batch, spread=spread: _redrive(batch, facts | spread))  # type: ignore[misc]  # bound now
+        done += in_transaction(lambda spread=spread: _redrive(chosen, facts | spread))  # type: ignore[misc]  # bound now
         told(done)
     log.info("dead_letters.redriven", cycles=done, of=len(ids), actor=actor.name)
     return Redriven(count=done, left=len(ids) - done)
@@ -170,6 +173,21 @@ def _batches(ids: list[UUID]) -> Iterator[tuple[int, list[UUID]]]:
     """Cut into batches, each with the number of its first."""
     for begin in range(0, len(ids), BATCH):
         yield begin, ids[begin : begin + BATCH]
+
+
+def _array(ids: Sequence[UUID]) -> str:
+    """Write an array as PostgreSQL reads it: one parameter, where IN has one for each."""
+    return "{" + ",".join(map(str, ids)) + "}"
+
+
+def _choosing(rows: QuerySet[Cycle]) -> _Composed:
+    """Compose the statement that locks those of a batch that are free and still as they were seen; once for all."""
+    is_of_batch = Func(
+        F("pk"), Value(A_BATCH),
+        arg_joiner=" = ANY(", template="%(expressions)s::uuid[])", output_field=BooleanField(),
+    )  # fmt: skip
+    free, parameters = rows.filter(is_of_batch).order_by().values_list("pk").query.sql_with_params()
+    return CHOSEN.format(free=free, locked=FREE_ROWS_ONLY), tuple(parameters)
 
 
 def _facts(seen: Seen, actor: Actor, reason: str, rate: int) -> dict[str, Any]:
@@ -187,16 +205,18 @@ def _facts(seen: Seen, actor: Actor, reason: str, rate: int) -> dict[str, Any]:
     }
 
 
-def _redrive(rows: QuerySet[Cycle], facts: dict[str, Any]) -> int:
+def _redrive(chosen: _Composed, facts: dict[str, Any]) -> int:
     """Lock what is free and still as it was seen, and move it by one statement."""
-    ids = list(locked(rows.order_by(), skip=True).values_list("pk", flat=True))
-    if not ids:
-        return 0
+    text, parameters = chosen
     with connection.cursor() as cursor:
+        cursor.execute(text, [facts["ids"] if one == A_BATCH else one for one in parameters])
+        count, ids = cursor.fetchone() or (0, "")
+        if not count:
+            return 0
         cursor.execute(MOVED, facts | {"ids": ids})
-        if cursor.rowcount != len(ids):
-            raise StaleVersionError(seen=len(ids), found=cursor.rowcount)
+        if cursor.rowcount != count:
+            raise StaleVersionError(seen=count, found=cursor.rowcount)
     metrics.TRANSITIONS.labels(
         to_status=CycleStatus.RETRY_PENDING.value, event=Verb.REDRIVE.value
-    ).inc(len(ids))
-    return len(ids)
+    ).inc(count)
+    return int(count)

@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 from django.db.models import Count
 
 from cycles.domain.words import CycleStatus
@@ -57,14 +57,20 @@ def test_the_negative_control_without_the_lock_both_take_it(
 ) -> None:
     chosen = Meeting()
 
-    def unlocked(rows: Any, *, skip: bool) -> Any:
-        found = list(rows.values_list("pk", flat=True))
-        chosen.wait()
-        return Cycle.objects.filter(pk__in=found)
+    def meet(execute: Any, sql: str, *rest: Any) -> Any:
+        if sql == redriving.MOVED:
+            chosen.wait()
+        return execute(sql, *rest)
 
-    monkeypatch.setattr(redriving, "locked", unlocked)
+    def of_two_who_meet(name: str) -> Redriven | None:
+        with connection.execute_wrapper(meet):
+            return of_two(name)
+
+    monkeypatch.setattr(redriving, "FREE_ROWS_ONLY", "")
     builders.dead_letter()
-    got = together(functools.partial(of_two, "alice"), functools.partial(of_two, "bob"))
+    got = together(
+        functools.partial(of_two_who_meet, "alice"), functools.partial(of_two_who_meet, "bob")
+    )
     refused = [one for one in got if not isinstance(one, Redriven)]
     # Who comes last is refused (by a constraint, or by what the statement found), or redrives once more.
     assert len(refused) == 1 or Intervention.objects.count() == 2
