@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 
 from cycles.domain.words import CallOutcome, Role
 from cycles.models import Cycle, ExchangeCall
-from cycles.services import advancing, leasing, looking, rating, verifying, watching
+from cycles.services import advancing, desk, leasing, looking, rating, verifying, watching
 from tests.crashes.matrix.seams import Seams, watch
 from tests.desk import why
 
@@ -33,19 +33,21 @@ def do(order: dict[str, Any], tell: Callable[[str], object]) -> None:
     looking.QUICKEST = timedelta(0)  # nobody watches the venues but this worker
     verifying.TRIES = 1  # what is open here stays open: nobody else works
     if order["do"] == "drive":
-        _drive(seams, [UUID(one) for one in order["cycles"]])
+        _drive(seams, [UUID(one) for one in order["cycles"]], order["halts_in"])
     else:
         module, _, function = order["do"].rpartition(".")
         seams.context = function
         getattr(importlib.import_module(module), function)(**order.get("with", {}))
 
 
-def _drive(seams: Seams, ids: list[UUID]) -> None:
-    """Claim and drive these cycles as both roles do, until each is final or a person's."""
+def _drive(seams: Seams, ids: list[UUID], halts_in: str) -> None:
+    """Claim and drive these cycles as both roles do, until each is final or a person's; halt the desk in a status."""
 
     def context(cycle_id: UUID) -> bool:
         with seams.unwatched():
             seams.context = Cycle.objects.values_list("status", flat=True).get(pk=cycle_id)
+            if halts_in == seams.context:
+                desk.halt_by_system("a test")
         return True
 
     rates, sampled_at = rating.Rates(), time.monotonic()  # the test sampled a moment ago

@@ -18,8 +18,10 @@ from typing import Any
 from django.conf import settings
 from django.db.models.functions import Now
 
+from cycles.domain.words import Mode
 from cycles.models import Cycle, ExchangeCall, VenueWatch
 from cycles.services import opening
+from cycles.services.desk import current, set_mode
 from cycles.services.intervening import Actor
 from tests.crashes.proof import assert_one_story, tend_dead_letters
 from tests.desk import FRESH_SECONDS, TestDesk, operator, why
@@ -92,10 +94,11 @@ class World:
             asset="XRP", notional_usdt=notional, actor=self.actor, reason="a test"
         )
 
-    def drive(self, *cycles: Cycle, die_at: Point | None = None) -> Ended:
-        """Let one worker drive these cycles to their ends, or die."""
+    def drive(self, *cycles: Cycle, die_at: Point | None = None, halts_in: str = "") -> Ended:
+        """Let one worker drive these cycles to their ends, or die; the desk may be halted once it sees a status."""
         place = None if die_at is None else [die_at.name, die_at.nth]
-        return self._order(do="drive", cycles=[str(cycle.pk) for cycle in cycles], die_at=place)
+        ids = [str(cycle.pk) for cycle in cycles]
+        return self._order(do="drive", cycles=ids, die_at=place, halts_in=halts_in)
 
     def act(
         self, dotted: str, *, die_at: Point | None = None, may_fail: bool = False, **facts: Any
@@ -108,15 +111,18 @@ class World:
     def die(self, point: Point, cycle: Cycle | None = None) -> Cycle:
         """Kill the worker that drives a cycle, a new one if none is given, at a point; nobody goes on yet.
 
-        Looks that wait are not as many each time, and may be none: one that came once more before, and the
-        hand-back that only they write, may be missed now.
+        Looks that wait are not as many each time: one that came once more before may be missed now. A hand-back
+        is written by nothing else, so the desk is halted where one is to come: then its cycle has to wait.
         """
         under_way = Cycle.objects.filter(ended_at=None).exclude(status="DEAD_LETTER")
         under_way.update(wake_at=Now() + timedelta(hours=1))  # this worker has one cycle only
         cycle = cycle or self.open()
-        ended = self.drive(cycle, die_at=point)
+        halts_in = point.name.partition(": ")[0] if HAND_BACK in point.name else ""
+        ended = self.drive(cycle, die_at=point, halts_in=halts_in)
+        if halts_in:
+            self._resume()
         if not ended.was_killed:
-            assert point.nth > 1 or HAND_BACK in point.name, f"{point} was not reached"
+            assert point.nth > 1, f"{point} was not reached"
             self.missed.append(point)
         _let_looks_run_out()
         return cycle
@@ -148,6 +154,11 @@ class World:
     def assert_whole(self) -> None:
         """Hold journal, ledger and venues against each other."""
         assert_one_story(self.desk)
+
+    def _resume(self) -> None:
+        seen = current()
+        if seen.mode == Mode.HALT:
+            set_mode(Mode.RUN, actor=self.actor, reason="a test", seen_version=seen.version)
 
     def _keep_samples_fresh(self) -> None:
         if time.monotonic() - self.desk.sampled_at > FRESH_SECONDS / 2:
