@@ -10,14 +10,17 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from django.db import connection
 from django_q.tasks import async_task
 
 from cycles.models import Heartbeat
 from cycles.services.correlating import bound, carry
 from kimp.sockets import free_port
 from tests.kimp.processes import PROJECT, environ_of, until
+from tests.kimp.relaying import relay
 
 
 def scrape(port: int) -> str:
@@ -29,12 +32,17 @@ def scrape(port: int) -> str:
 
 
 @contextmanager
-def cluster(folder: Path, port: int) -> Iterator[Path]:
+def cluster(folder: Path, port: int, database_port: int | None = None) -> Iterator[Path]:
     """Run the worker role for a block, which must end it well; gives where its log is."""
+    env = environ_of("worker", port, folder)
+    if database_port is not None:
+        url = urlsplit(env["DATABASE_URL"])
+        place = f"{url.netloc.rpartition(':')[0]}:{database_port}"
+        env["DATABASE_URL"] = url._replace(netloc=place).geturl()
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "manage.py", "qcluster"],
-            cwd=PROJECT, env=environ_of("worker", port, folder), stderr=log, stdout=log, start_new_session=True,
+            cwd=PROJECT, env=env, stderr=log, stdout=log, start_new_session=True,
         )  # fmt: skip
         try:
             yield folder / "log"
@@ -69,3 +77,17 @@ def test_a_cluster_that_has_just_begun_gives_a_sign_of_life_without_anything_sch
 ) -> None:
     with cluster(tmp_path, free_port()):
         until(Heartbeat.objects.filter(name__startswith="job:").exists)
+
+
+@pytest.mark.processes
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_goes_away_while_the_cluster_starts_is_waited_for(tmp_path: Path) -> None:
+    port = int(connection.get_connection_params()["port"])
+    with (
+        relay(port, fatal=b'INSERT INTO "django_q_ormq"') as between,
+        cluster(tmp_path, free_port(), database_port=between.port) as log,
+    ):
+        until(lambda: "failed to start" in log.read_text())
+        between.mend()
+        until(Heartbeat.objects.filter(name__startswith="job:").exists)
+    assert '"cluster.starts_anew"' in log.read_text()

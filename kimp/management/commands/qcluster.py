@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.core.management.base import CommandError
 from django.db import connection
@@ -21,7 +24,11 @@ from cycles.services import migrated
 from cycles.services.outage import UNREACHABLE, once_it_answers
 from kimp.sockets import is_free
 
+log = structlog.get_logger(__name__)
+
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+STARTS = 3
+PAUSE_SECONDS = 1.0
 
 
 class Command(QClusterCommand):  # type: ignore[misc]  # django-q2 has no types
@@ -31,13 +38,28 @@ class Command(QClusterCommand):  # type: ignore[misc]  # django-q2 has no types
         """Start the cluster, then serve what its workers count."""
         if FOLDER not in os.environ:
             self._start_again(settings.KIMP_HOME / "metrics" / f"worker-{settings.KIMP_PORT}")
-        self._require_migrated()
         if not is_free(settings.KIMP_PORT):
             raise CommandError(f"port {settings.KIMP_PORT} (worker) is taken: set KIMP_PORT")
-        self._queue_a_sign_of_life()
-        super().handle(*args, **options)
+        self._start(*args, **options)
         # Only now: the processes that the cluster forks must not inherit the socket.
         metrics.serve(settings.KIMP_PORT, settings.KIMP_BIND)
+
+    def _start(self, *args: Any, **options: Any) -> None:
+        """Start the cluster once the database answers; anew where it went away just then, which ends the sentinel."""
+        for left in reversed(range(STARTS)):
+            self._require_migrated()
+            try:
+                self._queue_a_sign_of_life()
+                super().handle(*args, **options)
+                break
+            except (RuntimeError, *UNREACHABLE) as error:
+                if not left:
+                    raise CommandError(f"the cluster did not start: {error}".strip()) from error
+                log.warning("cluster.starts_anew", error=type(error).__name__)
+            # The cluster that did not start would hear them, and do nothing.
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            time.sleep(PAUSE_SECONDS)
 
     def _require_migrated(self) -> None:
         """Start nothing on a database that is older than this code; no process inherits the connection."""
