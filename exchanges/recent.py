@@ -87,10 +87,13 @@ class _Memory:
         """Give what somebody asked for lately and that should be read anew; what nobody asks for is forgotten."""
         now = time.monotonic()
         with self.guard:
-            idle = [one for one, at in self.asked_at.items() if now - at > ASKED_LATELY_SECONDS]
-            for question in idle:
-                del self.asked_at[question]
-                self.readings.pop(question, None)
+            asked_from = now - ASKED_LATELY_SECONDS
+            self.asked_at = {one: at for one, at in self.asked_at.items() if at >= asked_from}
+            self.readings = {
+                one: known
+                for one, known in self.readings.items()
+                if one in self.asked_at or now - known[0] < self.seconds
+            }
             oldest = now - self.seconds * REFRESHED_FROM
             known = self.readings.items()
             return [one for one, (began, _) in known if began <= oldest and one in self.asked_at]
@@ -114,6 +117,7 @@ def forget() -> None:
     """Read everything anew: something has changed."""
     with _memory.guard:
         _memory.readings.clear()
+        _memory.asked_at.clear()
         _memory.forgotten_at = time.monotonic()
 
 

@@ -209,7 +209,7 @@ class Worker:
             time.sleep(0.2) if self.stop.is_set() else self.stop.wait(0.5)
 
     def _refresh(self) -> None:
-        """Keep what cycles read again and again at hand, so that none waits for it."""
+        """Read ahead what cycles ask for again and again: the first one waits for it, the others do not."""
         while not self.stop.wait(REFRESH_SECONDS):
             self._guarded(recent.refresh)
             spare_connection()

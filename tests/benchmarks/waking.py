@@ -30,6 +30,7 @@ SETTLE_SECONDS = 5.0
 START_SECONDS = 15.0  # roles that have just begun are busy with that
 LONG_SECONDS = 30.0
 LOOK_SECONDS = 0.0005
+REST_SECONDS = 3.0  # the cycle before has its coins on the way by then
 
 
 def run(*, cycles: int, idle_seconds: int, rested: int) -> Findings:
@@ -45,7 +46,10 @@ def run(*, cycles: int, idle_seconds: int, rested: int) -> Findings:
             with role("initiator", environment, *options) as initiator:
                 time.sleep(SETTLE_SECONDS)
                 waits = [_wait(actor) for _ in range(cycles)]
-                late = [_wait(actor, after=recent.ASKED_LATELY_SECONDS + 1) for _ in range(rested)]
+                late = [
+                    _wait(actor, after=recent.ASKED_LATELY_SECONDS + REST_SECONDS)
+                    for _ in range(rested)
+                ]
                 assert initiator.process.poll() is None
             figures += _waits(how, waits, late)
     woken = 2 * (cycles + rested)
@@ -85,10 +89,10 @@ def role(name: str, environment: dict[str, str], *options: str) -> Iterator[Chil
 
 
 def _wait(actor: Actor, *, after: float = 0.0) -> float:
-    """Open a cycle and wait for its first intent; seconds from our commit to theirs.
+    """Open a cycle and wait for its first intent; seconds from the answer to our commit until theirs is seen.
 
-    By the server's clock, which is ours: the looks end at the moment that the server sees the intent, not when its
-    answer has come back.
+    It is seen at the moment that the server sees it, by the server's clock, not when its answer has come back; so the
+    server must be on this machine.
     """
     time.sleep(after + random.uniform(0.2, 1.2))
     watching.tick(rating.Rates())

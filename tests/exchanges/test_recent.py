@@ -166,10 +166,22 @@ def test_what_nobody_asks_for_any_more_is_forgotten_rather_than_refreshed() -> N
     source = Source()
     recent.remember(600)
     source.read("a")
-    _age_by(200)
+    _age_by(700)
     _ask_ago(recent.ASKED_LATELY_SECONDS + 1)
     recent.refresh()
     assert source.reads == 1
+    assert not recent._memory.readings
+
+
+def test_what_raised_and_nobody_asks_for_is_forgotten_too() -> None:
+    shaky = Shaky()
+    recent.remember(600)
+    shaky.read()
+    _age_by(200)
+    recent.refresh()
+    assert recent._memory.readings
+    _age_by(500)
+    recent.refresh()
     assert not recent._memory.readings
 
 
@@ -180,8 +192,11 @@ def test_what_somebody_reads_at_this_moment_is_not_refreshed() -> None:
     _age_by(200)
     (question,) = recent._memory.readings
     assert recent._memory.is_mine_to_read(question)
-    recent.refresh()
-    assert source.reads == 1
+    try:
+        recent.refresh()
+        assert source.reads == 1
+    finally:
+        recent._memory.is_read(question)
 
 
 def test_a_bug_in_one_reading_stops_no_other_and_shows_to_whoever_asks() -> None:
