@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -202,6 +203,35 @@ def test_a_batch_takes_as_many_statements_with_many_cycles_as_with_one(alice: Ac
             redriving.redrive_all(seen, actor=alice, reason=WHY)
         counts.append(len(made))
     assert counts[0] == counts[1]
+
+
+# What moves a cycle keeps its plan: that of a session which planned while there were hardly any transitions.
+YOUNG_DESK = "UPDATE pg_class SET reltuples = 0, relpages = 1 WHERE relname = 'cycles_transition'; DISCARD PLANS"
+
+
+def test_what_a_batch_reads_does_not_grow_with_what_was_redriven_before(
+    alice: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redriving, "BATCH", 8)
+    read_until: list[int] = []
+    with connection.cursor() as cursor:
+        cursor.execute(YOUNG_DESK)
+    dead(40)
+    redriving.redrive_all(
+        redriving.look(ALL), actor=alice, reason=WHY, told=lambda _: read_until.append(rows_read())
+    )
+    reads = [after - before for before, after in pairwise(read_until)]
+    assert reads[-1] <= reads[0], reads
+
+
+def rows_read() -> int:
+    """Count the transitions that this transaction has read."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'cycles_transition'"
+        )
+        ((rows,),) = cursor.fetchall()
+    return int(rows)
 
 
 def dying_at(batch: int) -> Any:
