@@ -1,7 +1,7 @@
 """Reads that a busy process asks for again and again, remembered for a second: what changes by the minute.
 
 Off until a process says that it is busy: commands, pages and single tests read anew each time. Such a process may
-`refresh` what is asked for, so that no cycle waits for a reading.
+`refresh` what is asked for, so that only whoever asks first waits for it.
 """
 
 from __future__ import annotations

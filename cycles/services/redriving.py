@@ -32,12 +32,13 @@ from cycles.services.locking import FREE_ROWS_ONLY, in_transaction
 log = structlog.get_logger(__name__)
 
 BATCH = 250
-A_BATCH = "{}"  # stands for the ids, where a statement is composed
-_Composed = tuple[str, tuple[Any, ...]]
 # Cycles a second that become due: about what a pair of workers drives, so that what falls due meanwhile is not
 # behind all of them. Venues' limits are kept by their budgets, whatever is due.
 RATE = 10
 
+# The statement that locks a batch, and its parameters: A_BATCH among them stands for the ids.
+_Composed = tuple[str, tuple[Any, ...]]
+A_BATCH = "{a batch}"
 CHOSEN = "SELECT count(*), array_agg(id)::text FROM ({free} {locked}) AS chosen (id)"
 # Audit rows, transitions and cycles of one batch. The plan is what one redrive would leave: a passage that was
 # given up for an unwind is not resumed.

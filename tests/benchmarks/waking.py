@@ -30,13 +30,15 @@ SETTLE_SECONDS = 5.0
 START_SECONDS = 15.0  # roles that have just begun are busy with that
 LONG_SECONDS = 30.0
 LOOK_SECONDS = 0.0005
-REST_SECONDS = 3.0  # the cycle before has its coins on the way by then
+PAUSE_SECONDS = (
+    recent.ASKED_LATELY_SECONDS + 3.0
+)  # the cycle before has its coins on the way by then
 
 
 def run(*, cycles: int, idle_seconds: int, rested: int) -> Findings:
     """Let all roles idle; then open cycles one by one beside an idle initiator, books read or streamed.
 
-    The `rested` come after so long a pause that their worker reads nothing ahead any more.
+    The `rested` come after a longer pause than what was asked for is read ahead.
     """
     with place.desk() as venues:
         environment = place.child_environment(venues)
@@ -46,10 +48,7 @@ def run(*, cycles: int, idle_seconds: int, rested: int) -> Findings:
             with role("initiator", environment, *options) as initiator:
                 time.sleep(SETTLE_SECONDS)
                 waits = [_wait(actor) for _ in range(cycles)]
-                late = [
-                    _wait(actor, after=recent.ASKED_LATELY_SECONDS + REST_SECONDS)
-                    for _ in range(rested)
-                ]
+                late = [_wait(actor, after=PAUSE_SECONDS) for _ in range(rested)]
                 assert initiator.process.poll() is None
             figures += _waits(how, waits, late)
     woken = 2 * (cycles + rested)
@@ -64,7 +63,7 @@ def _waits(how: str, waits: list[float], late: list[float]) -> list[Figure]:
         Figure(what=f"{what}, p99", value=p99 * 1000, unit="ms", aim="25"),
     ]
     if late:
-        told = f"{what}, after {recent.ASKED_LATELY_SECONDS:.0f} s of nothing, p50"
+        told = f"{what}, after a pause of {PAUSE_SECONDS:.0f} s, p50"
         figures.append(Figure(what=told, value=median(late) * 1000, unit="ms"))
     return figures
 

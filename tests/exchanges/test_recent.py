@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from django.db import OperationalError
@@ -107,12 +108,8 @@ def test_what_is_older_than_allowed_is_nobody_s_to_go_by_even_while_one_reads() 
     recent.remember(600)
     source.read("a")
     _age_by(700)
-    (key,) = recent._memory.readings
-    assert recent._memory.is_mine_to_read(key)
-    try:
+    with _being_read():
         assert source.read("a") == "a 2"
-    finally:
-        recent._memory.is_read(key)
 
 
 def test_a_reading_that_took_long_does_not_replace_a_newer_one() -> None:
@@ -190,13 +187,9 @@ def test_what_somebody_reads_at_this_moment_is_not_refreshed() -> None:
     recent.remember(600)
     source.read("a")
     _age_by(200)
-    (question,) = recent._memory.readings
-    assert recent._memory.is_mine_to_read(question)
-    try:
+    with _being_read():
         recent.refresh()
         assert source.reads == 1
-    finally:
-        recent._memory.is_read(question)
 
 
 def test_a_bug_in_one_reading_stops_no_other_and_shows_to_whoever_asks() -> None:
@@ -236,6 +229,17 @@ class Shaky:
         if self.reads > 1:
             raise self.error
         return self.reads
+
+
+@contextmanager
+def _being_read() -> Iterator[None]:
+    """Let somebody be reading the one thing that is remembered."""
+    (question,) = recent._memory.readings
+    assert recent._memory.is_mine_to_read(question)
+    try:
+        yield
+    finally:
+        recent._memory.is_read(question)
 
 
 def _age_by(seconds: float) -> None:

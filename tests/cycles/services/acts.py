@@ -8,6 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -153,3 +154,14 @@ def outcomes(row: Cycle) -> list[str]:
     """List the outcomes of a cycle's calls, oldest first."""
     calls = ExchangeCall.objects.filter(cycle=row).order_by("pk")
     return [call.outcome for call in calls]
+
+
+def rows_read(table: str) -> int:
+    """Count the rows of a table that this transaction has read."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = %s",
+            [table],
+        )
+        ((rows,),) = cursor.fetchall()
+    return int(rows)

@@ -71,9 +71,8 @@ def test_what_was_seen_a_while_ago_is_not_believed(
 
 
 def test_a_buy_and_a_withdrawal_are_two_statements_each(desk: TestDesk) -> None:
-    advance(
-        claimed(desk.open())
-    )  # the first stamp a venue accepts from a process lifts what may have stopped it
+    # The first stamp that a venue accepts from a process lifts what may have stopped it.
+    advance(claimed(desk.open()))
     lease = claimed(desk.open())
     with CaptureQueriesContext(connection) as made:
         advance(lease)
@@ -81,9 +80,8 @@ def test_a_buy_and_a_withdrawal_are_two_statements_each(desk: TestDesk) -> None:
     steps = ["intend"], ["settle", "standing"]
     assert [one for one in names if one] == [*steps, *steps]
     others = [query["sql"] for query in made.captured_queries if "kimp_" not in query["sql"]]
-    assert all(sql.startswith("SELECT ") for sql in others), (
-        others
-    )  # rules, which a busy worker remembers
+    # Rules, which a busy worker remembers.
+    assert all(sql.startswith("SELECT ") for sql in others), others
 
 
 def test_a_withdrawal_that_was_sent_hands_its_cycle_back_in_the_same_commit(desk: TestDesk) -> None:

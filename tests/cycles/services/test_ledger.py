@@ -15,7 +15,7 @@ from cycles.models import Account, Alert, Cycle, Desk, Entry
 from cycles.services import booking, verifying
 from exchanges import registry
 from tests.benchmarks import copying
-from tests.cycles.services.acts import balance, give_back, set_policy, units_until
+from tests.cycles.services.acts import balance, give_back, rows_read, set_policy, units_until
 from tests.desk import TestDesk
 
 
@@ -145,17 +145,7 @@ def test_what_a_posting_reads_does_not_grow_with_the_accounts_of_other_cycles(
         if others:
             copying.copy_whole(row.pk, others)
             Cycle.objects.exclude(pk=row.pk).update(wake_at=Now() + timedelta(days=1))
-        before = accounts_read()
+        before = rows_read("cycles_account")
         give_back(units_until(desk, row, "WITHDRAW"))
-        reads.append(accounts_read() - before)
+        reads.append(rows_read("cycles_account") - before)
     assert reads[2] <= reads[1] + 10, reads  # the first opens the desk's own accounts
-
-
-def accounts_read() -> int:
-    """Count the rows of accounts that this transaction has read."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'cycles_account'"
-        )
-        ((rows,),) = cursor.fetchall()
-    return int(rows)

@@ -20,6 +20,7 @@ from cycles.services import intervening, redriving
 from cycles.services.intervening import Actor
 from cycles.services.redriving import Filter, Redriven
 from tests import builders
+from tests.cycles.services.acts import rows_read
 from tests.desk import operator
 
 pytestmark = pytest.mark.django_db
@@ -218,20 +219,13 @@ def test_what_a_batch_reads_does_not_grow_with_what_was_redriven_before(
         cursor.execute(YOUNG_DESK)
     dead(40)
     redriving.redrive_all(
-        redriving.look(ALL), actor=alice, reason=WHY, told=lambda _: read_until.append(rows_read())
+        redriving.look(ALL),
+        actor=alice,
+        reason=WHY,
+        told=lambda _: read_until.append(rows_read("cycles_transition")),
     )
     reads = [after - before for before, after in pairwise(read_until)]
     assert reads[-1] <= reads[0], reads
-
-
-def rows_read() -> int:
-    """Count the transitions that this transaction has read."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'cycles_transition'"
-        )
-        ((rows,),) = cursor.fetchall()
-    return int(rows)
 
 
 def dying_at(batch: int) -> Any:
