@@ -15,6 +15,7 @@ _POSTGRES_PORT = 5432
 _LOCK_MILLISECONDS = 3_000
 _CONNECT_SECONDS = 5
 POOLED_ROLES = ("initiator", "finalizer")
+_AT_ONCE = 3  # a worker that has little to do gets by with them
 _UNANSWERED_MILLISECONDS = (
     15_000  # a machine that vanished; keepalives say nothing of what was sent
 )
@@ -67,13 +68,14 @@ def _pool(env: Environment) -> dict[str, Any]:
     """Let the roles that drive many cycles share a few connections; nobody else forks or threads like that.
 
     In a process that forks after opening it a pool loses tasks (kimp.E001). After an outage it tries anew
-    whenever one is asked for, instead of at growing intervals of its own.
+    whenever one is asked for, instead of at growing intervals of its own. Those of the start are made beside it.
     """
     if env.role not in POOLED_ROLES:
         return {}
     most = env.count("KIMP_WORKER_CONNECTIONS", 16)
+    size = {"min_size": min(_AT_ONCE, most), "max_size": most}
     waits = {"timeout": _CONNECT_SECONDS, "reconnect_timeout": _CONNECT_SECONDS}
-    return {"pool": {"min_size": 1, "max_size": most, **waits}}
+    return {"pool": {**size, **waits, "warmed_by": "cycles.services.warming.warm"}}
 
 
 def _session(env: Environment) -> dict[str, Any]:

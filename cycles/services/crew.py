@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 
@@ -12,17 +13,20 @@ from django.db import connection
 from cycles.services.outage import spare_connection
 
 Job = Callable[[], None]
+_Box = SimpleQueue["Job | None"]  # what one thread is handed
 
 
 class Crew:
-    """Runs jobs on `size` daemon threads.
+    """Runs jobs on `size` daemon threads; of those that are free the one that was busy last, whose venues' lines are open.
 
     A pool of the standard library is joined when the interpreter ends, so that one hung call would
     hold the process until the call's own deadline.
     """
 
     def __init__(self, size: int, name: str) -> None:
-        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._guard = threading.Lock()
+        self._free: list[_Box] = []
+        self._waiting: deque[Job | None] = deque()
         self._threads = [
             threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True)
             for number in range(1, size + 1)
@@ -30,24 +34,38 @@ class Crew:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, job: Job) -> None:
-        """Hand a job to the next free thread; it must not raise."""
-        self._jobs.put(job)
+    def submit(self, job: Job | None) -> None:
+        """Hand a job to a free thread, or to the next that is; it must not raise. None ends a thread."""
+        with self._guard:
+            if not self._free:
+                self._waiting.append(job)
+                return
+            box = self._free.pop()
+        box.put(job)
 
     def end(self, *, patience_seconds: float) -> bool:
         """Let each thread finish its job; False when some still hang at the end of the patience."""
         for _ in self._threads:
-            self._jobs.put(None)
+            self.submit(None)
         deadline = time.monotonic() + patience_seconds
         for thread in self._threads:
             thread.join(max(deadline - time.monotonic(), 0))
         return not any(thread.is_alive() for thread in self._threads)
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        box = _Box()
+        while (job := self._next(box)) is not None:
             job()
             spare_connection()
         connection.close()
+
+    def _next(self, box: _Box) -> Job | None:
+        """Take what waits, or wait for what is handed over."""
+        with self._guard:
+            if self._waiting:
+                return self._waiting.popleft()
+            self._free.append(box)
+        return box.get()
 
 
 class Aside:

@@ -37,14 +37,15 @@ def spare_connection() -> None:
 def lend_connection() -> None:
     """Give this thread's connection back for a short wait, unless nobody could lack it.
 
-    While half of the pool is free, taking it again would cost more than giving it back brings.
+    While half of the pool is free, taking it again would cost more than giving it back brings. An only one is
+    always lacking.
     """
     pool: ConnectionPool[Any] | None = getattr(connection, "pool", None)
     if pool is None:
         return
     told = pool.get_stats()
     free = told["pool_max"] - told["pool_size"] + told["pool_available"]
-    if free < told["pool_max"] // 2:
+    if free < max(told["pool_max"] // 2, 1):
         spare_connection()
 
 

@@ -79,6 +79,7 @@ class Worker:
             registry.before_calls(None)
             listener.join(2 * TURN_SECONDS)
             self._guarded(lambda: leave(self.owner))
+            spare_connection()
             log.info("worker.stopped", role=self.role.value)
             for one in aside:
                 one.end(patience_seconds=1.0)
@@ -96,7 +97,7 @@ class Worker:
             except DatabaseBusyError as error:  # somebody keeps the whole table: a migration
                 log.warning("database.busy", error=str(error))
                 nap = LONGEST_NAP_SECONDS
-            spare_connection()
+            lend_connection()
             self.is_napping = nap > SHORTEST_NAP_SECONDS
             self._is_wanted.wait(nap)
             self._is_wanted.clear()

@@ -11,6 +11,7 @@ import psycopg
 from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base as postgresql
 from django.db.utils import DatabaseErrorWrapper, OperationalError
+from django.utils.module_loading import import_string
 from psycopg.errors import (
     IdleInTransactionSessionTimeout,
     ReadOnlySqlTransaction,
@@ -18,6 +19,7 @@ from psycopg.errors import (
 )
 from psycopg_pool import ConnectionPool
 
+WARMED_BY = "warmed_by"  # of a pool's options: what is called with each new connection
 AS_GOOD_AS_AWAY = (ReadOnlySqlTransaction, IdleInTransactionSessionTimeout, TransactionTimeout)
 
 
@@ -78,10 +80,18 @@ class PooledWrapper(postgresql.DatabaseWrapper):
             made: ConnectionPool[Any] = ConnectionPool(
                 kwargs={**self.get_connection_params(), "autocommit": True},
                 open=False,
-                configure=ours._configure_connection,  # noqa: SLF001
+                configure=self._ready,
                 check=look_alive,
-                **options,
+                **{name: value for name, value in options.items() if name != WARMED_BY},
             )
             pools.setdefault(self.alias, made)
         found: ConnectionPool[Any] = pools[self.alias]
         return found
+
+    def _ready(self, connection: psycopg.Connection[Any]) -> None:
+        """Set a new connection up as Django does; then let it be warmed, where the pool's options name by what."""
+        ours: Any = self
+        ours._configure_connection(connection)  # noqa: SLF001  Django makes it so
+        warm = self.settings_dict["OPTIONS"]["pool"].get(WARMED_BY)
+        if warm is not None:
+            import_string(warm)(connection)

@@ -11,8 +11,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from django.db import connection
-from django.db.backends.utils import CursorWrapper
 
 from cycles.domain.words import Channel
 from cycles.models import Cycle
@@ -29,7 +29,9 @@ ROLES = ("initiator", "finalizer", "qcluster", "web")
 SETTLE_SECONDS = 5.0
 START_SECONDS = 15.0  # roles that have just begun are busy with that
 LONG_SECONDS = 30.0
-LOOK_SECONDS = 0.0005
+LOOK_SECONDS = 0.0002
+# The server's clock after its snapshot, which the intent was committed before.
+LOOK = """SELECT extract(epoch FROM clock_timestamp())::float8 FROM cycles_exchangecall WHERE cycle_id = %s LIMIT 1"""
 PAUSE_SECONDS = (
     recent.ASKED_LATELY_SECONDS + 3.0
 )  # the cycle before has its coins on the way by then
@@ -100,22 +102,15 @@ def _wait(actor: Actor, *, after: float = 0.0) -> float:
     )
     began = time.time()
     with connection.cursor() as cursor:
-        while (seen := _intent_seen(cursor, row)) is None:
+        while (seen := _intent_seen(cursor.connection, row)) is None:
             assert time.time() - began < LONG_SECONDS
             time.sleep(LOOK_SECONDS)
     return seen - began
 
 
-def _intent_seen(cursor: CursorWrapper, cycle: Cycle) -> float | None:
-    """Look as cheaply as can be: who looks shares two cores with those that are looked at.
-
-    Gives the server's clock after its snapshot, which the intent was committed before.
-    """
-    cursor.execute(
-        "SELECT extract(epoch FROM clock_timestamp())::float8 FROM cycles_exchangecall WHERE cycle_id = %s LIMIT 1",
-        [cycle.pk],
-    )
-    row: Any = cursor.fetchone()
+def _intent_seen(line: psycopg.Connection[Any], cycle: Cycle) -> float | None:
+    """Look as cheaply as can be: who looks shares two cores with those that are looked at."""
+    row = line.execute(LOOK, [cycle.pk], prepare=True).fetchone()
     return float(row[0]) if row else None
 
 

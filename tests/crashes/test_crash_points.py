@@ -169,12 +169,13 @@ def _lock(table: str, mode: str) -> None:
 
 
 def _waits_for_lock(application: str) -> bool:
-    """Say whether a process of that name waits for a lock in this database."""
+    """Say whether a process of that name waits for a lock in this database; a new connection does so for a moment."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-            "AND application_name = %s AND wait_event_type = 'Lock'",
+            "AND application_name = %s AND wait_event_type = 'Lock' "
+            "AND clock_timestamp() - query_start > interval '0.1 s'",
             [application],
         )
         return bool(cursor.fetchone()[0])

@@ -20,8 +20,8 @@ MOST = 4
 class Threads:
     """Stand-ins for a worker's threads: each with a connection of its own out of one pool."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._monkeypatch = monkeypatch
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+        self._monkeypatch, self._most = monkeypatch, most
         self.all: list[Any] = []
 
     def begin(self) -> Any:
@@ -30,8 +30,8 @@ class Threads:
         wrapper.settings_dict = copy.deepcopy(wrapper.settings_dict)
         wrapper.settings_dict["CONN_MAX_AGE"] = 0
         wrapper.settings_dict["OPTIONS"]["pool"] = {
-            "min_size": MOST,
-            "max_size": MOST,
+            "min_size": self._most,
+            "max_size": self._most,
             "timeout": 5,
         }
         self.all.append(wrapper)
@@ -54,8 +54,14 @@ class Threads:
 
 
 @pytest.fixture
-def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[Threads]:
-    made = Threads(monkeypatch)
+def most() -> int:
+    """Give how many connections there are."""
+    return MOST
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch, most: int) -> Iterator[Threads]:
+    made = Threads(monkeypatch, most)
     yield made
     for wrapper in made.all:
         wrapper.close()
@@ -81,3 +87,8 @@ def test_a_transaction_under_way_keeps_its_connection(threads: Threads) -> None:
     assert not threads.lends(crew[0])
     crew[0].in_atomic_block = False
     assert threads.lends(crew[0])
+
+
+@pytest.mark.parametrize("most", [1])
+def test_the_only_connection_is_kept_by_nobody(threads: Threads) -> None:
+    assert threads.lends(threads.begin())

@@ -1,0 +1,74 @@
+"""The threads of a worker: the one that was busy last goes first, what finds none free waits its turn."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from cycles.services.crew import Crew, Job
+
+SIZE = 8
+
+
+def waiting(event: threading.Event) -> Job:
+    """Give a job that lasts until an event."""
+
+    def job() -> None:
+        event.wait(30)
+
+    return job
+
+
+@pytest.fixture
+def crew() -> Iterator[Crew]:
+    made = Crew(SIZE, "crew")
+    yield made
+    made.end(patience_seconds=10)
+
+
+def test_jobs_one_after_another_are_done_by_the_threads_that_were_busy_last(crew: Crew) -> None:
+    """Each keeps its lines to the venues open: in turn, all of them would lie idle until the venues hang up."""
+    busy: set[int] = set()
+
+    def job() -> None:
+        busy.add(threading.get_ident())
+
+    for _ in range(5 * SIZE):
+        crew.submit(job)
+        time.sleep(0.01)
+    assert len(busy) < SIZE
+
+
+def test_as_many_jobs_as_threads_are_done_at_once(crew: Crew) -> None:
+    together = threading.Barrier(SIZE + 1)
+
+    def job() -> None:
+        together.wait(10)
+
+    for _ in range(SIZE):
+        crew.submit(job)
+    together.wait(10)
+
+
+def test_what_finds_no_thread_free_is_done_in_its_turn(crew: Crew) -> None:
+    go_on = threading.Event()
+    done: list[int] = []
+    for _ in range(SIZE):
+        crew.submit(waiting(go_on))
+    for number in range(3 * SIZE):
+        crew.submit(lambda number=number: done.append(number))  # type: ignore[misc]  # bound now
+    assert done == []
+    go_on.set()
+    assert crew.end(patience_seconds=10)
+    assert sorted(done) == list(range(3 * SIZE))
+
+
+def test_a_job_that_hangs_keeps_no_crew_from_ending() -> None:
+    crew, hangs = Crew(2, "crew"), threading.Event()
+    crew.submit(waiting(hangs))
+    assert not crew.end(patience_seconds=0.1)
+    hangs.set()
+    assert crew.end(patience_seconds=10)
