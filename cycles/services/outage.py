@@ -49,6 +49,20 @@ def lend_connection() -> None:
         spare_connection()
 
 
+def drop_dead_connection() -> None:
+    """Drop the connection that this thread has kept, if the server has hung up on it meanwhile."""
+    look: Callable[[], None] | None = getattr(connection, "close_if_hung_up", None)
+    if look is not None:
+        look()
+
+
+def _drain_pool() -> None:
+    """Throw away what lies in the pool: one by one each would be found dead, and the pool waits longer after each."""
+    pool: ConnectionPool[Any] | None = getattr(connection, "pool", None)
+    if pool is not None:
+        pool.drain()
+
+
 class Outage:
     """What the threads of one process know of their database."""
 
@@ -67,6 +81,7 @@ class Outage:
             self._is_told = self._is_told or is_news
         if is_news:
             log.warning("database.unreachable", error=type(error.__cause__ or error).__name__)
+            _drain_pool()
 
     def longer_pause(self) -> timedelta:
         """Give how long to leave the database alone: twice as long each time, with jitter."""

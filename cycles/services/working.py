@@ -22,7 +22,13 @@ from cycles.services.correlating import bound
 from cycles.services.crew import Aside, Crew
 from cycles.services.moving import Lease
 from cycles.services.notices import TURN_SECONDS, Listener
-from cycles.services.outage import UNREACHABLE, Outage, lend_connection, spare_connection
+from cycles.services.outage import (
+    UNREACHABLE,
+    Outage,
+    drop_dead_connection,
+    lend_connection,
+    spare_connection,
+)
 from cycles.services.presence import beat, leave
 from exchanges import recent, registry
 from exchanges.errors import ModeError, StaleReferenceError, VenueError
@@ -33,6 +39,7 @@ LONGEST_NAP_SECONDS = 1.0
 SHORTEST_NAP_SECONDS = 0.02
 DUTY_SECONDS = 1.0
 BEAT_SECONDS = 5.0
+KEEP_SECONDS = 60.0  # then the pool may replace the connection that claims
 REMEMBER_SECONDS = 1  # rules and samples, of the market's time
 REFRESH_SECONDS = 0.3  # of a second that they may be used for
 STOP_SECONDS = 4.0  # a call may hang for longer; the supervisor kills after 6
@@ -85,9 +92,14 @@ class Worker:
                 one.end(patience_seconds=1.0)
 
     def _loop(self, crew: Crew) -> None:
-        """Claim, hand out, nap; database trouble is said once and waited out."""
+        """Claim, hand out, nap; database trouble is said once and waited out.
+
+        Whoever is woken claims sooner over a connection that is at hand.
+        """
+        kept_since = time.monotonic()
         while not self.stop.is_set():
             try:
+                drop_dead_connection()
                 # What was claimed goes first: when the next is due can be asked in a moment.
                 nap = SHORTEST_NAP_SECONDS if self._claim(crew) else self._nap()
                 self.outage.end()
@@ -97,13 +109,18 @@ class Worker:
             except DatabaseBusyError as error:  # somebody keeps the whole table: a migration
                 log.warning("database.busy", error=str(error))
                 nap = LONGEST_NAP_SECONDS
-            lend_connection()
+            if time.monotonic() - kept_since < KEEP_SECONDS:
+                lend_connection()
+            else:
+                spare_connection()
+                kept_since = time.monotonic()
             self.is_napping = nap > SHORTEST_NAP_SECONDS
             self._is_wanted.wait(nap)
             self._is_wanted.clear()
 
     def _end(self, crew: Crew) -> None:
         """Let the units under way end; what hangs is handed back: the next worker reconciles it."""
+        spare_connection()
         crew.end(patience_seconds=STOP_SECONDS)
         with self._guard:
             hanging = list(self._held.values())

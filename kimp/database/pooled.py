@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+from collections.abc import Callable
 from functools import cached_property
 from types import TracebackType
 from typing import Any
@@ -20,6 +21,7 @@ from psycopg.errors import (
 from psycopg_pool import ConnectionPool
 
 WARMED_BY = "warmed_by"  # of a pool's options: what is called with each new connection
+Warming = Callable[[psycopg.Connection[Any]], None]
 AS_GOOD_AS_AWAY = (ReadOnlySqlTransaction, IdleInTransactionSessionTimeout, TransactionTimeout)
 
 
@@ -77,21 +79,37 @@ class PooledWrapper(postgresql.DatabaseWrapper):
         ours: Any = self  # what Django's stubs do not tell of
         pools = ours._connection_pools  # noqa: SLF001  Django makes it so
         if self.alias not in pools:
+            others = dict(options)
             made: ConnectionPool[Any] = ConnectionPool(
                 kwargs={**self.get_connection_params(), "autocommit": True},
                 open=False,
-                configure=self._ready,
+                configure=self._made_ready(others.pop(WARMED_BY, None)),
                 check=look_alive,
-                **{name: value for name, value in options.items() if name != WARMED_BY},
+                **others,
             )
             pools.setdefault(self.alias, made)
         found: ConnectionPool[Any] = pools[self.alias]
         return found
 
-    def _ready(self, connection: psycopg.Connection[Any]) -> None:
-        """Set a new connection up as Django does; then let it be warmed, where the pool's options name by what."""
+    def _made_ready(self, warmed_by: str | None) -> Warming:
+        """Give what sets a new connection up, as Django does, and then warms it."""
         ours: Any = self
-        ours._configure_connection(connection)  # noqa: SLF001  Django makes it so
-        warm = self.settings_dict["OPTIONS"]["pool"].get(WARMED_BY)
-        if warm is not None:
-            import_string(warm)(connection)
+        configure: Warming = ours._configure_connection  # noqa: SLF001  Django makes it so
+        if warmed_by is None:
+            return configure
+        warm: Warming = import_string(warmed_by)
+
+        def ready(connection: psycopg.Connection[Any]) -> None:
+            configure(connection)
+            warm(connection)
+
+        return ready
+
+    def close_if_hung_up(self) -> None:
+        """Drop a connection that was kept while nobody used it, if the server has hung up on it meanwhile."""
+        if self.connection is None or self.in_atomic_block:
+            return
+        try:
+            look_alive(self.connection)
+        except psycopg.Error:
+            self.close()

@@ -101,16 +101,25 @@ def _wait(actor: Actor, *, after: float = 0.0) -> float:
         asset="XRP", notional_usdt=Decimal(100), actor=actor, reason="a benchmark"
     )
     began = time.time()
-    with connection.cursor() as cursor:
-        while (seen := _intent_seen(cursor.connection, row)) is None:
+    with connection.cursor() as cursor, prepared(cursor.connection) as look:
+        while (seen := _intent_seen(look, row)) is None:
             assert time.time() - began < LONG_SECONDS
             time.sleep(LOOK_SECONDS)
     return seen - began
 
 
-def _intent_seen(line: psycopg.Connection[Any], cycle: Cycle) -> float | None:
+@contextlib.contextmanager
+def prepared(line: psycopg.Connection[Any]) -> Iterator[psycopg.Cursor[Any]]:
     """Look as cheaply as can be: who looks shares two cores with those that are looked at."""
-    row = line.execute(LOOK, [cycle.pk], prepare=True).fetchone()
+    before, line.prepare_threshold = line.prepare_threshold, 1
+    try:
+        yield psycopg.Cursor(line)
+    finally:
+        line.prepare_threshold = before
+
+
+def _intent_seen(look: psycopg.Cursor[Any], cycle: Cycle) -> float | None:
+    row = look.execute(LOOK, [cycle.pk]).fetchone()
     return float(row[0]) if row else None
 
 

@@ -18,6 +18,9 @@ from exchanges import recent
 from tests import builders
 from tests.desk import eventually
 
+# Waits until it is gone.
+CUT = """SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+          WHERE query LIKE %s AND datname = current_database() AND pid <> pg_backend_pid()"""
 pytestmark = [pytest.mark.concurrency, pytest.mark.django_db(transaction=True)]
 
 
@@ -55,10 +58,7 @@ def test_a_notice_of_a_transaction_that_rolls_back_is_never_heard(heard: list[bo
 
 def test_a_listener_that_was_cut_off_listens_again(heard: list[bool]) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE query LIKE 'LISTEN%' AND datname = current_database()"
-        )
+        cursor.execute(CUT, ["LISTEN%"])
     eventually(lambda: heard)  # it hears what may have been said meanwhile
     heard.clear()
     notices.tell()
@@ -94,6 +94,20 @@ def test_a_sleeping_worker_is_woken(monkeypatch: pytest.MonkeyPatch) -> None:
         row = builders.cycle()
         notices.tell()
         eventually(lambda: Cycle.objects.get(pk=row.pk).fence)
+
+
+def test_a_sleeping_worker_whose_connection_was_cut_says_nothing_of_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(working, "LONGEST_NAP_SECONDS", 600.0)
+    with working_initiator():
+        with connection.cursor() as cursor:
+            cursor.execute(CUT, ["%due_in%"])  # what is asked before a nap
+            assert cursor.rowcount == 1
+        row = builders.cycle()
+        notices.tell()
+        eventually(lambda: Cycle.objects.get(pk=row.pk).fence)
+    assert "database.unreachable" not in caplog.text
 
 
 def test_what_cycles_ask_for_is_read_ahead_by_their_worker() -> None:

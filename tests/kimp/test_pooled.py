@@ -72,3 +72,30 @@ def test_a_session_that_takes_no_writes_is_hung_up_on_as_one_that_is_away() -> N
     with connection.cursor() as cursor:
         cursor.execute("SHOW transaction_read_only")
         assert cursor.fetchone() == ("off",)
+
+
+@pytest.fixture
+def kept() -> Iterator[Any]:
+    """Give a connection that its thread keeps."""
+    wrapper: Any = connection.copy("kept")
+    yield wrapper
+    wrapper.close()
+
+
+def held_by(wrapper: Any) -> int:
+    with wrapper.cursor() as cursor:
+        return int(cursor.connection.info.backend_pid)
+
+
+def test_a_connection_that_was_kept_is_dropped_once_the_server_has_hung_up(kept: Any) -> None:
+    pid = held_by(kept)
+    ask("SELECT pg_terminate_backend(%s)", pid)
+    until(lambda: ask("SELECT count(*) FROM pg_stat_activity WHERE pid = %s", pid) == 0)
+    kept.close_if_hung_up()
+    assert held_by(kept) != pid
+
+
+def test_a_connection_that_was_kept_and_is_alive_is_used_on(kept: Any) -> None:
+    pid = held_by(kept)
+    kept.close_if_hung_up()
+    assert held_by(kept) == pid

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 
 from cycles.services import outage
 from tests.kimp.processes import until
@@ -52,6 +52,16 @@ class Threads:
         outage.lend_connection()
         return wrapper.connection is None
 
+    def tell_outage(self, wrapper: Any) -> None:
+        """Let a thread hear that the database is away."""
+        self._monkeypatch.setattr(outage, "connection", wrapper)
+        outage.Outage().tell(OperationalError())
+
+
+def pid_of(wrapper: Any) -> int:
+    with wrapper.cursor() as cursor:
+        return int(cursor.connection.info.backend_pid)
+
 
 @pytest.fixture
 def most() -> int:
@@ -87,6 +97,15 @@ def test_a_transaction_under_way_keeps_its_connection(threads: Threads) -> None:
     assert not threads.lends(crew[0])
     crew[0].in_atomic_block = False
     assert threads.lends(crew[0])
+
+
+def test_what_lay_in_the_pool_is_not_used_after_an_outage(threads: Threads) -> None:
+    crew = [threads.begin() for _ in range(MOST)]
+    before = {pid_of(wrapper) for wrapper in crew}
+    for wrapper in crew[1:]:
+        wrapper.close()
+    threads.tell_outage(crew[0])
+    assert not before & {pid_of(wrapper) for wrapper in crew}
 
 
 @pytest.mark.parametrize("most", [1])

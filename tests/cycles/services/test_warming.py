@@ -17,9 +17,12 @@ from tests.kimp.processes import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+# Of the statements within the functions one each, of a settlement the first and the last.
 PLANNED = """
 SELECT count(*) FROM pg_backend_memory_contexts
- WHERE ident LIKE 'kimp_intend_v1%' OR ident LIKE 'kimp_settle_v2%' OR ident LIKE 'kimp_standing_v3%'"""
+ WHERE name = 'CachedPlan' AND (ident LIKE 'SELECT EXISTS (SELECT 1 FROM cycles_exchangecall k%'
+    OR ident LIKE 'WITH wanted AS%(intents)%' OR ident LIKE 'INSERT INTO cycles_fill%'
+    OR ident LIKE 'WITH touched AS (%retry_count%')"""
 Worker = Callable[..., Any]
 
 
@@ -30,7 +33,7 @@ def worker(tmp_path: Path) -> Iterator[Worker]:
 
     def begin(**pool: object) -> Any:
         env = load(tmp_path, {"KIMP_ENVIRONMENT": "test", "KIMP_ROLE": "initiator"})
-        wrapper: Any = connections["default"].copy("warmed")
+        wrapper: Any = connections["default"].copy(f"warmed-{len(made)}")
         wrapper.settings_dict = copy.deepcopy(wrapper.settings_dict) | {"CONN_MAX_AGE": 0}
         options = databases(env, tmp_path)["default"]["OPTIONS"]["pool"]
         wrapper.settings_dict["OPTIONS"]["pool"] = options | pool
@@ -50,21 +53,23 @@ def asked(wrapper: Any, statement: str) -> Any:
 
 
 def test_a_new_connection_has_run_a_steps_functions(worker: Worker) -> None:
-    assert asked(worker(), PLANNED) == 3
-    assert asked(connection, PLANNED) == 0  # of another role
+    assert asked(worker(), PLANNED) == 4
+    assert asked(worker(warmed_by=None), PLANNED) == 0
 
 
 def test_warming_waits_for_nobody_who_is_about_to_halt_the_desk(worker: Worker) -> None:
     with transaction.atomic():
         own_mode()
-        assert asked(worker(), PLANNED) == 3
+        assert asked(worker(), PLANNED) == 4
 
 
 def test_a_table_that_somebody_keeps_whole_keeps_no_connection_waiting(worker: Worker) -> None:
     with transaction.atomic():
         connection.cursor().execute("LOCK TABLE cycles_fill IN SHARE MODE")
-        wrapper = worker(timeout=2)  # a statement waits for three seconds
-        assert asked(wrapper, "SELECT current_setting('lock_timeout')") == "3s"
+        wrapper = worker()
+        # Any other statement would wait for so long, and a pool for five seconds.
+        wrapper.settings_dict["OPTIONS"]["options"] += " -c lock_timeout=60000"
+        assert asked(wrapper, "SELECT current_setting('lock_timeout')") == "1min"
 
 
 def test_a_database_that_has_no_desk_yet_still_gives_connections(worker: Worker) -> None:
