@@ -11,6 +11,7 @@ from django.db import connection
 from cycles.models import ExchangeCall
 from tests.benchmarks import (
     budgets,
+    connecting,
     durable,
     feeding,
     grouping,
@@ -147,6 +148,16 @@ def test_groups_of_each_size_settle_all_their_cycles() -> None:
     assert len(found.figures) == 2 * len(sizes)
     settled = ExchangeCall.objects.filter(is_settled=True, outcome="DONE")
     assert settled.count() == cycles * len(sizes) + grouping.WARM
+
+
+@pytest.mark.processes
+@pytest.mark.django_db(transaction=True)
+def test_each_new_connection_takes_its_steps_warmed_or_not() -> None:
+    connections = 2
+    found = connecting.run(connections=connections)
+    settled = ExchangeCall.objects.filter(is_settled=True, outcome="DONE")
+    assert settled.count() == found.work["steps"] == 2 * connecting.STEPS * connections
+    assert all(one.value > 0 for one in found.figures)
 
 
 @pytest.mark.django_db(transaction=True)
