@@ -19,7 +19,7 @@ T = TypeVar("T")
 Question = tuple[Callable[..., object], tuple[object, ...], tuple[tuple[str, object], ...]]
 
 MOST = 10_000  # readings; then all are forgotten
-ASKED_LATELY_SECONDS = 10.0
+ASKED_LATELY_SECONDS = 60.0
 # Parts of the time that a reading may be used for: when it is refreshed, and when whoever asks reads it instead.
 REFRESHED_FROM, READ_FROM = 0.25, 0.75
 

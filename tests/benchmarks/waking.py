@@ -18,7 +18,6 @@ from cycles.domain.words import Channel
 from cycles.models import Cycle
 from cycles.services import opening, rating, watching
 from cycles.services.intervening import Actor
-from exchanges import recent
 from kimp.sockets import free_port
 from tests import builders
 from tests.benchmarks import place
@@ -32,15 +31,13 @@ LONG_SECONDS = 30.0
 LOOK_SECONDS = 0.0002
 # The server's clock after its snapshot, which the intent was committed before.
 LOOK = """SELECT extract(epoch FROM clock_timestamp())::float8 FROM cycles_exchangecall WHERE cycle_id = %s LIMIT 1"""
-PAUSE_SECONDS = (
-    recent.ASKED_LATELY_SECONDS + 3.0
-)  # the cycle before has its coins on the way by then
+PAUSE_SECONDS = 13.0  # the cycle before has its coins on the way by then
 
 
 def run(*, cycles: int, idle_seconds: int, rested: int) -> Findings:
     """Let all roles idle; then open cycles one by one beside an idle initiator, books read or streamed.
 
-    The `rested` come after a longer pause than what was asked for is read ahead.
+    The `rested` come after a longer pause.
     """
     with place.desk() as venues:
         environment = place.child_environment(venues)
