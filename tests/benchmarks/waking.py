@@ -7,6 +7,7 @@ import os
 import random
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import psycopg
 from django.db import connection
 
+from cycles import conf
 from cycles.domain.words import Channel
 from cycles.models import Cycle
 from cycles.services import opening, rating, watching
@@ -29,9 +31,22 @@ SETTLE_SECONDS = 5.0
 START_SECONDS = 15.0  # roles that have just begun are busy with that
 LONG_SECONDS = 30.0
 LOOK_SECONDS = 0.0002
+# When the claim that led to a cycle's first intent began, and the intent's statement, by the server's clock.
+STAGES = """
+SELECT extract(epoch FROM c.lease_expires_at - make_interval(secs => %s))::float8, extract(epoch FROM k.intended_at)::float8
+  FROM cycles_cycle c JOIN cycles_exchangecall k ON k.cycle_id = c.id WHERE c.id = %s ORDER BY k.id LIMIT 1"""
 # The server's clock after its snapshot, which the intent was committed before.
 LOOK = """SELECT extract(epoch FROM clock_timestamp())::float8 FROM cycles_exchangecall WHERE cycle_id = %s LIMIT 1"""
 PAUSE_SECONDS = 13.0  # the cycle before has its coins on the way by then
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Milliseconds from the answer to our commit until the claim began, the intent's statement did, and its commit was seen."""
+
+    claimed: float
+    intended: float
+    committed: float
 
 
 def run(*, cycles: int, idle_seconds: int, rested: int) -> Findings:
@@ -54,16 +69,18 @@ def run(*, cycles: int, idle_seconds: int, rested: int) -> Findings:
     return Findings(name="waking and idling", figures=tuple(figures), work={"woken": woken})
 
 
-def _waits(how: str, waits: list[float], late: list[float]) -> list[Figure]:
+def _waits(how: str, waits: list[Wait], late: list[Wait]) -> list[Figure]:
     what = f"from a commit elsewhere to the intent committed, {how}"
-    p99 = sorted(waits)[int(len(waits) * 0.99)]
+    whole = sorted(one.committed for one in waits)
     figures = [
-        Figure(what=f"{what}, p50", value=median(waits) * 1000, unit="ms", aim="5"),
-        Figure(what=f"{what}, p99", value=p99 * 1000, unit="ms", aim="25"),
-    ]
+        Figure(what=f"{what}, p50", value=median(whole), unit="ms", aim="5"),
+        Figure(what=f"{what}, p99", value=whole[int(len(whole) * 0.99)], unit="ms", aim="25"),
+        Figure(what="until the claim begins, p50", value=median(one.claimed for one in waits), unit="ms"),
+        Figure(what="until the intent does, p50", value=median(one.intended for one in waits), unit="ms"),
+    ]  # fmt: skip
     if late:
         told = f"{what}, after a pause of {PAUSE_SECONDS:.0f} s, p50"
-        figures.append(Figure(what=told, value=median(late) * 1000, unit="ms"))
+        figures.append(Figure(what=told, value=median(one.committed for one in late), unit="ms"))
     return figures
 
 
@@ -86,8 +103,8 @@ def role(name: str, environment: dict[str, str], *options: str) -> Iterator[Chil
         yield child
 
 
-def _wait(actor: Actor, *, after: float = 0.0) -> float:
-    """Open a cycle and wait for its first intent; seconds from the answer to our commit until theirs is seen.
+def _wait(actor: Actor, *, after: float = 0.0) -> Wait:
+    """Open a cycle and wait for its first intent, from the answer to our commit until theirs is seen.
 
     It is seen at the moment that the server sees it, by the server's clock, not when its answer has come back; so the
     server must be on this machine.
@@ -102,7 +119,9 @@ def _wait(actor: Actor, *, after: float = 0.0) -> float:
         while (seen := _intent_seen(look, row)) is None:
             assert time.time() - began < LONG_SECONDS
             time.sleep(LOOK_SECONDS)
-    return seen - began
+        stages: Any = look.execute(STAGES, [conf.lease_seconds(), row.pk]).fetchone()
+    claimed, intended, committed = ((at - began) * 1000 for at in (*stages, seen))
+    return Wait(claimed, intended, committed)
 
 
 @contextlib.contextmanager
