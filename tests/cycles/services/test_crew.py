@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
 from cycles.services.crew import Crew, Job
-from tests.kimp.processes import until
 
 SIZE = 8
 
@@ -33,14 +33,16 @@ def crew() -> Iterator[Crew]:
 def test_jobs_one_after_another_are_done_by_the_thread_that_was_busy_last(crew: Crew) -> None:
     """It keeps its lines to the venues open: in turn, those of all would lie idle until the venues hang up."""
     busy: list[int] = []
+    done = threading.Semaphore(0)
 
     def job() -> None:
         busy.append(threading.get_ident())
+        done.release()
 
-    for number in range(1, 5 * SIZE + 1):
+    for _ in range(5 * SIZE):
         crew.submit(job)
-        until(lambda number=number: len(busy) == number)  # type: ignore[misc]  # bound now
-        time.sleep(0.005)
+        assert done.acquire(timeout=10)
+        time.sleep(0.005)  # it has yet to say that it is free
     # One that is late to be free again is passed over.
     assert len(set(busy)) <= SIZE // 2
 
@@ -61,7 +63,7 @@ def test_what_finds_no_thread_free_is_done_in_its_turn() -> None:
     done: list[int] = []
     crew.submit(waiting(go_on))
     for number in range(20):
-        crew.submit(lambda number=number: done.append(number))  # type: ignore[misc]  # bound now
+        crew.submit(partial(done.append, number))
     assert done == []
     go_on.set()
     assert crew.end(patience_seconds=10)
