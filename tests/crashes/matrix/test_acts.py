@@ -20,9 +20,9 @@ BEFORE_SENDING_COINS = Point("STARTED: calling.intend < transferring._request | 
 ACTS = "tests.crashes.matrix.acts"
 
 
-def dead(matrix: World) -> Cycle:
+def dead(matrix: World, at: Point = BEFORE_SENDING_COINS) -> Cycle:
     """Give a dead letter that owns coins and has no open request."""
-    cycle = matrix.die(BEFORE_SENDING_COINS)
+    cycle = matrix.die(at)
     Cycle.objects.filter(pk=cycle.pk).update(lease_expires_at=Now())
     lease = matrix.desk.lease(cycle)
     retrying.fail(lease, FailureClass.POLICY_DENIED, "a test", actor=lease.owner)

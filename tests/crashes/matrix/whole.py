@@ -16,7 +16,7 @@ import pytest
 
 from cycles.models import Cycle
 from cycles.services import intervening
-from tests.crashes.matrix.test_acts import dead
+from tests.crashes.matrix.test_acts import BEFORE_SENDING_COINS, dead
 from tests.crashes.matrix.world import Point, World, share
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(1800)]
@@ -32,6 +32,17 @@ FAULTS: dict[str, dict[str, Any]] = {
     "F7": {},
     "F8": {},
     "F9": {},
+}
+# Where the coins lie that are sold back, and how such a cycle ends.
+UNWINDS = {
+    "abroad": (BEFORE_SENDING_COINS, "FAILED"),
+    "in Korea": (Point("STARTED: calling.intend < trading._send | before the commit", 2), "FAILED"),
+    "on the way home": (
+        Point(
+            "REBALANCING_IN_PROGRESS: calling.intend < transferring._request | before the commit"
+        ),
+        "COMPLETED",
+    ),
 }
 SHARES = 4
 AT_ONCE = 16  # cycles that die before another worker goes on with them
@@ -64,16 +75,20 @@ def test_so_it_is_at_a_venue_that_accepts_orders_before_it_has_read_them(
     _kill_everywhere(matrix, matrix.open, fault=fault, number=number, ends="COMPLETED", name=name)
 
 
+@pytest.mark.parametrize("place", UNWINDS)
 @pytest.mark.parametrize("number", range(SHARES))
-def test_so_it_is_while_a_cycle_unwinds(matrix: World, number: int) -> None:
+def test_so_it_is_while_a_cycle_unwinds(matrix: World, place: str, number: int) -> None:
+    point, ends = UNWINDS[place]
+
     def begin() -> Cycle:
-        cycle = dead(matrix)
+        cycle = dead(matrix, point)
         intervening.unwind(
             cycle.pk, actor=matrix.actor, reason="a test", seen_version=cycle.version
         )
         return cycle
 
-    _kill_everywhere(matrix, begin, fault="none", number=number, ends="FAILED", name="unwinding")
+    name = f"unwinding {place}"
+    _kill_everywhere(matrix, begin, fault="none", number=number, ends=ends, name=name)
 
 
 def _kill_everywhere(
