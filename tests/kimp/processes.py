@@ -6,12 +6,19 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
 from django.db import connection
 
 PROJECT = Path(__file__).resolve().parents[2]
+
+
+def backend_of(wrapper: Any) -> int:
+    """Give the process id of the server's end of a Django connection."""
+    with wrapper.cursor() as cursor:
+        return int(cursor.connection.info.backend_pid)
 
 
 def until(claim: Callable[[], bool], seconds: float = 40) -> None:

@@ -11,7 +11,7 @@ from django.db import OperationalError, connection
 from psycopg_pool import ConnectionPool
 
 from kimp.database.pooled import look_alive
-from tests.kimp.processes import until
+from tests.kimp.processes import backend_of, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -82,20 +82,15 @@ def kept() -> Iterator[Any]:
     wrapper.close()
 
 
-def held_by(wrapper: Any) -> int:
-    with wrapper.cursor() as cursor:
-        return int(cursor.connection.info.backend_pid)
-
-
 def test_a_connection_that_was_kept_is_dropped_once_the_server_has_hung_up(kept: Any) -> None:
-    pid = held_by(kept)
+    pid = backend_of(kept)
     ask("SELECT pg_terminate_backend(%s)", pid)
     until(lambda: ask("SELECT count(*) FROM pg_stat_activity WHERE pid = %s", pid) == 0)
     kept.close_if_hung_up()
-    assert held_by(kept) != pid
+    assert backend_of(kept) != pid
 
 
 def test_a_connection_that_was_kept_and_is_alive_is_used_on(kept: Any) -> None:
-    pid = held_by(kept)
+    pid = backend_of(kept)
     kept.close_if_hung_up()
-    assert held_by(kept) == pid
+    assert backend_of(kept) == pid

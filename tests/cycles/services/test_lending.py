@@ -10,7 +10,7 @@ import pytest
 from django.db import OperationalError, connections
 
 from cycles.services import outage
-from tests.kimp.processes import until
+from tests.kimp.processes import backend_of, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -58,11 +58,6 @@ class Threads:
         outage.Outage().tell(OperationalError())
 
 
-def pid_of(wrapper: Any) -> int:
-    with wrapper.cursor() as cursor:
-        return int(cursor.connection.info.backend_pid)
-
-
 @pytest.fixture
 def most() -> int:
     """Give how many connections there are."""
@@ -101,11 +96,11 @@ def test_a_transaction_under_way_keeps_its_connection(threads: Threads) -> None:
 
 def test_what_lay_in_the_pool_is_not_used_after_an_outage(threads: Threads) -> None:
     crew = [threads.begin() for _ in range(MOST)]
-    before = {pid_of(wrapper) for wrapper in crew}
+    before = {backend_of(wrapper) for wrapper in crew}
     for wrapper in crew[1:]:
         wrapper.close()
     threads.tell_outage(crew[0])
-    assert not before & {pid_of(wrapper) for wrapper in crew}
+    assert not before & {backend_of(wrapper) for wrapper in crew}
 
 
 @pytest.mark.parametrize("most", [1])
