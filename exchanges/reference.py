@@ -82,6 +82,14 @@ def known_markets() -> frozenset[tuple[str, str]]:
     return frozenset(MarketRule.objects.values_list("venue", "market"))
 
 
+def known_assets() -> frozenset[str]:
+    """Give what a venue trades or moves, or a route carries, however long ago that was told."""
+    bases = [Market.parse(code).base for _, code in known_markets()]
+    moved = NetworkRule.objects.values_list("asset", flat=True)
+    carried = TransferRoute.objects.values_list("asset", flat=True)
+    return frozenset(bases).union(moved, carried)
+
+
 def known_networks() -> list[NetworkRules]:
     """Give how every asset moves, as each venue last told, however long ago."""
     return [row.rules() for row in NetworkRule.objects.order_by("venue", "asset", "network")]

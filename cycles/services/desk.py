@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from django.forms.models import model_to_dict
 
 from cycles.domain.decision import Limits
+from cycles.domain.pauses import spelled
 from cycles.domain.words import Channel, DeskKind, Mode, OpeningRule, PauseScope, Verb
 from cycles.errors import (
     InvalidInputError,
@@ -25,6 +26,7 @@ from cycles.models import Desk, Pause, PolicyVersion
 from cycles.services import homing
 from cycles.services.intervening import Actor, intervene
 from cycles.services.locking import in_transaction, own_mode
+from exchanges import reference, registry
 from exchanges.models import TransferRoute
 
 FIXED_COLUMNS = {"id", "number", "created_at", "created_by", "reason"}
@@ -145,9 +147,13 @@ def _write_mode(mode: Mode, by: str, reason: str) -> None:
 
 
 def pause(scope: PauseScope, key: str, *, actor: Actor, reason: str) -> Pause:
-    """Stop new beginnings on a venue, an asset or a route."""
+    """Stop new beginnings on a venue, an asset or a route, in any spelling of its name.
+
+    Raises InvalidInputError where the desk knows no such thing.
+    """
     if not key.strip():
         raise InvalidInputError("say what to pause: a venue, an asset, or ASSET:from>to")
+    key = spelled(scope, key, venues=registry.desk_venues(), assets=_assets())
 
     def work() -> Pause:
         own_mode()
@@ -162,6 +168,12 @@ def pause(scope: PauseScope, key: str, *, actor: Actor, reason: str) -> Pause:
         return made
 
     return in_transaction(work)
+
+
+def _assets() -> frozenset[str]:
+    """Give the assets that may ever travel: those of the policy, and those that a venue or a route names."""
+    newest = PolicyVersion.objects.order_by("-number").first()
+    return reference.known_assets().union(newest.allowed_assets if newest else ())
 
 
 def pause_by_system(scope: PauseScope, key: str, *, reason: str) -> Pause:

@@ -164,7 +164,9 @@ def test_a_change_of_mode_needs_a_reason(reason: str) -> None:
         (PauseScope.ROUTE, "XRP:binance>upbit", {"XRP"}),
         (PauseScope.ROUTE, "XRP:upbit>binance", set()),
         (PauseScope.VENUE, "upbit", {"BTC", "ETH", "SOL", "USDT", "XRP"}),
-        (PauseScope.VENUE, "bithumb", set()),
+        (PauseScope.VENUE, " Upbit ", {"BTC", "ETH", "SOL", "USDT", "XRP"}),
+        (PauseScope.ASSET, "xrp", {"XRP"}),
+        (PauseScope.ROUTE, "xrp: Binance > UPBIT", {"XRP"}),
     ],
 )
 def test_a_pause_stops_new_beginnings_where_it_says(
@@ -174,6 +176,28 @@ def test_a_pause_stops_new_beginnings_where_it_says(
     builders.policy()
     desk_services.pause(scope, key, actor=operator(), reason="r")
     assert desk_services.paused_assets("binance", "upbit") == paused
+
+
+@pytest.mark.parametrize(
+    ("scope", "key", "told"),
+    [
+        (PauseScope.VENUE, "nonsense", "there is no venue 'nonsense' here: binance, upbit"),
+        (PauseScope.VENUE, "XRP", "no venue 'xrp'"),
+        (PauseScope.ASSET, "XRPP", "no asset 'XRPP'"),
+        (PauseScope.ROUTE, "XRP:binance->upbit", "no venue 'binance-'"),
+        (PauseScope.ROUTE, "XRP", "write ASSET:from>to"),
+        (PauseScope.ROUTE, "XRP:upbit>upbit", "from one venue to another"),
+    ],
+)
+def test_a_pause_of_what_the_desk_does_not_know_is_refused_with_what_it_knows(
+    scope: PauseScope, key: str, told: str
+) -> None:
+    builders.desk()
+    builders.policy()
+    with pytest.raises(InvalidInputError, match=told):
+        desk_services.pause(scope, key, actor=operator(), reason="r")
+    assert not Pause.objects.exists()
+    assert not Intervention.objects.filter(verb=Verb.PAUSE).exists()
 
 
 def test_a_paused_asset_is_not_opened_by_hand_and_is_again_once_lifted(desk: TestDesk) -> None:
@@ -194,9 +218,10 @@ def test_the_initiator_passes_a_paused_asset_over(desk: TestDesk) -> None:
 
 def test_a_pause_is_made_and_lifted_once_each() -> None:
     builders.desk()
+    builders.policy()
     pause = desk_services.pause(PauseScope.ASSET, "XRP", actor=operator(), reason="r")
     with pytest.raises(NotAllowedNowError, match="already"):
-        desk_services.pause(PauseScope.ASSET, "XRP", actor=operator(), reason="r")
+        desk_services.pause(PauseScope.ASSET, "xrp", actor=operator(), reason="r")
     desk_services.unpause(pause.pk, actor=operator(), reason="r")
     with pytest.raises(NotFoundError):
         desk_services.unpause(pause.pk, actor=operator(), reason="r")
@@ -206,6 +231,7 @@ def test_a_pause_is_made_and_lifted_once_each() -> None:
 
 def test_who_may_not_halt_may_not_pause() -> None:
     builders.desk()
+    builders.policy()
     with pytest.raises(PermissionDeniedError):
         desk_services.pause(PauseScope.ASSET, "XRP", actor=operator("vera", "viewer"), reason="r")
     assert not Pause.objects.exists()
