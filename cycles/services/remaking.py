@@ -152,8 +152,15 @@ def _take_capital(cycle: Cycle, first: Sequence[Trace]) -> None:
 
 def park(cycle: Cycle, failure: FailureClass, reason: str, actor: Actor) -> None:
     """Leave a cycle to the person who caught up: a dead letter, taken on already."""
+    facts = {
+        "assignee": actor.user,
+        "acknowledged_at": Now(),
+        "failure_class": failure,
+        "failure_reason": reason[:2000],
+    }
     if cycle.status == CycleStatus.DEAD_LETTER:
-        touch(cycle, failure_class=failure, failure_reason=reason[:2000])
+        touch(cycle, **facts)
+        announce(cycle)
         return
     resume_status = cycle.resume_status if cycle.status in PARKED else cycle.status
     move(
@@ -164,11 +171,8 @@ def park(cycle: Cycle, failure: FailureClass, reason: str, actor: Actor) -> None
         reason=reason,
         next_retry_at=None,
         wake_at=None,
-        assignee=actor.user,
-        acknowledged_at=Now(),
-        failure_class=failure,
-        failure_reason=reason[:2000],
         resume_status=resume_status,
         money_at_risk_krw=valuing.money_at_risk_krw(cycle),
+        **facts,
     )
     announce(cycle)

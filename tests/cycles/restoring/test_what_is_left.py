@@ -10,9 +10,11 @@ import pytest
 from django.core.management import CommandError
 
 from cycles.domain.plan import sendable_quantity
+from cycles.domain.words import FailureClass
 from cycles.errors import NotAllowedNowError
-from cycles.models import Cycle, Desk, ExchangeCall, Intervention, Posting, Step
-from cycles.services import catching_up, homing, leasing
+from cycles.models import Alert, Cycle, Desk, ExchangeCall, Intervention, Posting, Step
+from cycles.services import catching_up, dead_letters, homing, leasing, redriving
+from cycles.services.redriving import Filter
 from exchanges import destinations, registry
 from exchanges.values import WithdrawalRequest
 from tests import builders
@@ -24,7 +26,8 @@ from tests.cycles.restoring.acts import (
     resume,
     sent,
 )
-from tests.desk import TestDesk
+from tests.cycles.services.acts import fail
+from tests.desk import TestDesk, operator
 
 
 def facts() -> tuple[Any, ...]:
@@ -92,6 +95,21 @@ def test_a_withdrawal_of_no_cycle_stops_the_cycle_that_may_send_it_again(desk: T
         catch_up("--accept", *WORDS)  # the coins were the cycle's: only its end by hand explains it
     assert refused.value.returncode == 3
     assert not homing.is_at_home()
+
+
+def test_a_dead_letter_that_may_have_sent_meanwhile_is_taken_on_by_whom_caught_up(
+    desk: TestDesk,
+) -> None:
+    cycle = fail(driven_to(desk, desk.open(), 5), FailureClass.BUG, "it died before the backup")
+    by_hand(cycle)
+    assert catch_up(*WORDS)["parked"] == [cycle.code]
+    cycle.refresh_from_db()
+    assert (cycle.status, cycle.failure_class) == ("DEAD_LETTER", "UNKNOWN_WITHDRAWAL")
+    assert cycle.assignee == operator().user
+    assert Alert.objects.filter(cycle=cycle, title__contains="UNKNOWN_WITHDRAWAL").exists()
+    assert dead_letters.process_dead_letters() == 0
+    seen = redriving.look(Filter(), actor=operator("otto"))
+    assert (seen.count, seen.taken_on) == (0, 1)
 
 
 def test_two_withdrawals_that_a_cycle_may_have_sent_are_a_persons_to_tell_apart(
