@@ -158,13 +158,31 @@ def _locking(due: QuerySet[Cycle], most: str) -> _Compiled:
     return text.replace(f"LIMIT {ONE}", f"LIMIT {most} {FREE_ROWS_ONLY}"), (*parameters, LIMIT)
 
 
-def renew(owner: str, cycle_ids: Sequence[UUID]) -> int:
-    """Extend all leases of one owner in one statement; returns how many it still has."""
+def renew(owner: str, cycle_ids: Sequence[UUID]) -> frozenset[UUID]:
+    """Extend leases of one owner in one statement; returns those it extended.
+
+    What somebody else has locked at this moment is passed over: one cycle costs the others no lease.
+    """
     if not cycle_ids:
-        return 0
-    return Cycle.objects.filter(
-        pk__in=cycle_ids, lease_owner=owner, lease_expires_at__gt=Now()
-    ).update(lease_expires_at=Now() + timedelta(seconds=conf.lease_seconds()))
+        return frozenset()
+
+    def work() -> frozenset[UUID]:
+        values: list[Any] = [list(cycle_ids), owner, timedelta(seconds=conf.lease_seconds())]
+        with connection.cursor() as cursor:
+            cursor.execute(RENEW.format(free_only=FREE_ROWS_ONLY), values)
+            return frozenset(row[0] for row in cursor.fetchall())
+
+    return in_one_statement(work)
+
+
+RENEW = """WITH mine AS MATERIALIZED (
+    SELECT id FROM cycles_cycle
+     WHERE id = ANY(%s::uuid[]) AND lease_owner = %s AND lease_expires_at > statement_timestamp()
+     ORDER BY id {free_only})
+UPDATE cycles_cycle SET lease_expires_at = statement_timestamp() + %s
+ WHERE id = ANY(ARRAY(SELECT id FROM mine))
+RETURNING id
+"""
 
 
 def release(lease: Lease, *, wake_in: timedelta | None) -> bool:

@@ -13,6 +13,8 @@ import structlog
 from django.db import InterfaceError, OperationalError, connection
 from psycopg_pool import ConnectionPool
 
+from cycles.services.locking import PASSING
+
 log = structlog.get_logger(__name__)
 
 UNREACHABLE = (OperationalError, InterfaceError)
@@ -73,7 +75,13 @@ class Outage:
         self._pause = timedelta(0)
 
     def tell(self, error: Exception) -> None:
-        """Say it, unless it is known already; drop this thread's connection."""
+        """Say it, unless it is known already; drop this thread's connection.
+
+        A lock that somebody kept for too long is no outage: whoever waited looks again.
+        """
+        if isinstance(error.__cause__, PASSING):
+            log.warning("database.busy", error=type(error.__cause__).__name__)
+            return
         connection.close()
         with self._guard:
             is_echo = time.monotonic() - self._ended_at < ECHO_SECONDS

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from uuid import UUID
 
 import structlog
 from django.db import DatabaseError, InterfaceError, close_old_connections
@@ -20,6 +19,7 @@ from cycles.errors import CycleError, DatabaseBusyError
 from cycles.services import advancing, leasing, retrying
 from cycles.services.correlating import bound
 from cycles.services.crew import Aside, Crew
+from cycles.services.holding import Holdings
 from cycles.services.moving import Lease
 from cycles.services.notices import TURN_SECONDS, Listener
 from cycles.services.outage import (
@@ -56,13 +56,13 @@ class Worker:
     owner: str = ""
     is_napping: bool = False  # nothing was due when it last looked
     outage: Outage = field(default_factory=Outage)  # what this process knows of its database
-    _held: dict[UUID, Lease] = field(default_factory=dict)
-    _guard: threading.Lock = field(default_factory=threading.Lock)
+    _held: Holdings = field(init=False)
     _is_wanted: threading.Event = field(default_factory=threading.Event)  # something may be due
 
     def __post_init__(self) -> None:
         """Name this run: the owner of its leases."""
         self.owner = f"{self.role.value}:{conf.session_id()[:16]}:{os.getpid()}"
+        self._held = Holdings(self.owner)
 
     def run(self) -> None:
         """Work until `stop` is set; then finish the unit under way and hand the leases back."""
@@ -122,10 +122,7 @@ class Worker:
         """Let the units under way end; what hangs is handed back: the next worker reconciles it."""
         spare_connection()
         crew.end(patience_seconds=STOP_SECONDS)
-        with self._guard:
-            hanging = list(self._held.values())
-            self._held.clear()
-        for lease in hanging:
+        for lease in self._held.clear():
             log.warning("worker.leaves_in_flight", cycle_id=str(lease.cycle_id), fence=lease.fence)
             self._hand_back(lease)
 
@@ -159,16 +156,14 @@ class Worker:
             return False
         leases = leasing.claim(self.role, self.owner, limit=free)
         for lease in leases:
-            with self._guard:
-                self._held[lease.cycle_id] = lease
+            self._held.take(lease)
             crew.submit(partial(self._drive, lease))
         metrics.CLAIMS.labels(role=self.role.value).inc(len(leases))
         return 0 < len(leases) < free
 
     def _free(self) -> int:
         """Count the threads that drive nothing."""
-        with self._guard:
-            return conf.worker_threads() - len(self._held)
+        return conf.worker_threads() - len(self._held)
 
     def _drive(self, lease: Lease) -> None:
         """Drive one cycle on a thread of the crew: the boundary of this process."""
@@ -176,7 +171,7 @@ class Worker:
         with bound(session_id=conf.session_id()):
             try:
                 close_old_connections()
-                wait = advancing.advance(lease, may_go_on=lambda: not self.stop.is_set())
+                wait = advancing.advance(lease, may_go_on=partial(self._may_go_on, lease))
             except DatabaseBusyError as error:
                 log.warning("database.busy", cycle_id=str(lease.cycle_id), error=str(error))
                 self._hand_back(lease)
@@ -189,12 +184,14 @@ class Worker:
             finally:
                 self._forget(lease, wait)
 
+    def _may_go_on(self, lease: Lease) -> bool:
+        """Hear that a thread begins a unit; say whether it may."""
+        self._held.note_unit(lease)
+        return not self.stop.is_set()
+
     def _forget(self, lease: Lease, wait: timedelta | None) -> None:
         """A thread is free again; a newer lease of the same cycle stays. What is due soon ends the nap."""
-        with self._guard:
-            had_no_thread = len(self._held) >= conf.worker_threads()
-            if self._held.get(lease.cycle_id) is lease:
-                del self._held[lease.cycle_id]
+        had_no_thread = self._held.drop(lease) >= conf.worker_threads()
         if had_no_thread or (wait is not None and wait.total_seconds() < LONGEST_NAP_SECONDS):
             self._is_wanted.set()
 
@@ -212,14 +209,11 @@ class Worker:
         return min(max(due.total_seconds(), SHORTEST_NAP_SECONDS), LONGEST_NAP_SECONDS)
 
     def _keep(self) -> None:
-        """Renew all leases in one statement, well before they run out, and give signs of life, until all is handed back."""
-        renew_every = conf.lease_seconds() / 3
-        last_beat = last_renewal = -1e9
-        while not (self.stop.is_set() and not self._ids()):
+        """Renew leases well before they run out, and give signs of life, until all is handed back."""
+        last_beat = -1e9
+        while not (self.stop.is_set() and not self._held):
             now = time.monotonic()
-            if now - last_renewal >= renew_every:
-                last_renewal = now
-                self._guarded(lambda: leasing.renew(self.owner, self._ids()))
+            self._guarded(self._held.renew)
             if now - last_beat >= BEAT_SECONDS:
                 last_beat = now
                 self._guarded(lambda: beat(self.owner, self.role))
@@ -231,11 +225,6 @@ class Worker:
         while not self.stop.wait(REFRESH_SECONDS):
             self._guarded(recent.refresh)
             spare_connection()
-
-    def _ids(self) -> list[UUID]:
-        """Give the cycles held now."""
-        with self._guard:
-            return list(self._held)
 
     def _guarded(self, act: Callable[[], object]) -> None:
         """Do something with the database that may wait for the next time."""

@@ -191,7 +191,7 @@ def test_locks_shorter_than_the_work_they_guard() -> None:
     row = builders.cycle()
     claimed(row)
     Cycle.objects.filter(pk=row.pk).update(lease_expires_at=Now() + timedelta(seconds=1))
-    assert leasing.renew("tester", [row.pk]) == 1
+    assert leasing.renew("tester", [row.pk]) == {row.pk}
     row.refresh_from_db()
     assert row.lease_expires_at is not None
     left = row.lease_expires_at - desk_services.database_now()

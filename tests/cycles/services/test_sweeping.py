@@ -52,13 +52,13 @@ def test_a_renewed_lease_lasts_and_only_its_owner_renews_it() -> None:
     claimed(row)
     before = Cycle.objects.get(pk=row.pk).lease_expires_at
     assert before is not None
-    assert leasing.renew("somebody else", [row.pk]) == 0
-    assert leasing.renew("tester", [row.pk]) == 1
+    assert not leasing.renew("somebody else", [row.pk])
+    assert leasing.renew("tester", [row.pk]) == {row.pk}
     after = Cycle.objects.get(pk=row.pk).lease_expires_at
     assert after is not None
     assert after > before
     let_expire(row)
-    assert leasing.renew("tester", [row.pk]) == 0
+    assert not leasing.renew("tester", [row.pk])
 
 
 def test_an_old_lease_hands_nothing_back() -> None:
