@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
@@ -24,20 +25,25 @@ RENEWALS = 3  # within one lease
 HANGS_AFTER_LEASES = 10
 
 
+def _now() -> timedelta:
+    """Give this process's own clock, which nobody sets."""
+    return timedelta(seconds=time.monotonic())
+
+
 @dataclass(slots=True, eq=False)
 class _Held:
-    """One lease, and its thread's instants on this process's own clock, in seconds."""
+    """One lease, and its thread's instants on this process's own clock."""
 
     lease: Lease
-    renewed_at: float
-    moved_at: float
+    renewed_at: timedelta
+    moved_at: timedelta
     hangs: bool = False
 
 
 class Holdings:
     """The leases of one process: one a thread, two of the same cycle where an older thread hangs."""
 
-    def __init__(self, owner: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, owner: str, clock: Callable[[], timedelta] = _now) -> None:
         self._owner, self._clock = owner, clock
         self._held: dict[tuple[UUID, int], _Held] = {}
         self._looked_at = clock()
@@ -80,7 +86,7 @@ class Holdings:
 
         A thread that hangs keeps its cycle no longer: the lease runs out, and whoever claims next reads the journal.
         """
-        now, lasts = self._clock(), conf.lease_seconds()
+        now, lasts = self._clock(), timedelta(seconds=conf.lease_seconds())
         for lease in self._newly_hanging(now, lasts):
             self._tell(lease)
         with self._guard:
@@ -94,7 +100,7 @@ class Holdings:
             if one.lease.cycle_id in renewed:
                 one.renewed_at = now
 
-    def _newly_hanging(self, now: float, lasts: float) -> list[Lease]:
+    def _newly_hanging(self, now: timedelta, lasts: timedelta) -> list[Lease]:
         """Give the leases whose thread has been at one unit for too long, each once."""
         with self._guard:
             slept, self._looked_at = now - self._looked_at > lasts, now

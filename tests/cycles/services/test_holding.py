@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import OperationalError, connection, transaction
@@ -32,8 +32,8 @@ class Clock:
     leases: int = 0
     thirds: int = 0
 
-    def __call__(self) -> float:
-        return conf.lease_seconds() * (self.leases + self.thirds / 3)
+    def __call__(self) -> timedelta:
+        return timedelta(seconds=conf.lease_seconds()) * (self.leases + self.thirds / 3)
 
 
 @dataclass
