@@ -24,7 +24,6 @@ from cycles.errors import (
     LeaseLostError,
     NotFoundError,
     PolicyDeniedError,
-    UncoveredError,
 )
 from cycles.models import Alert, Cycle, Desk, ExchangeCall, Step
 from cycles.services import desk, homing, stepping
@@ -279,32 +278,37 @@ def note(lease: Lease, call: ExchangeCall, noted: Noted, settle: Settle | None =
 
     The outcome is written even when the lease is lost (facts are never fenced); then
     LeaseLostError says that the rest is another worker's. So it is when the ledger cannot take what
-    follows (UncoveredError): the call stays unsettled. LeaseLostError also where a standby has taken
-    over that knows nothing of the call: it is found when the desk catches up.
+    follows (UncoveredError), or the database or our own code refuses it: the call stays unsettled.
+    LeaseLostError also where a standby has taken over that knows nothing of the call: it is found when
+    the desk catches up.
     """
 
-    def work() -> bool:
-        cycle = _locked_if_known(lease.cycle_id)
-        if not write_outcome(call, noted):
-            _tell_if_contradicted(cycle, call, noted)
-        if noted.wait_seconds is not None:
-            _tell_if_kept_waiting(cycle, call)
-        if (cycle.fence, cycle.lease_owner) != (lease.fence, lease.owner):
-            return _was_handed_back(lease, cycle, call)
-        step = call.step
-        call.refresh_from_db()
-        call.step = step  # what it names does not change; its totals are written by expressions
-        if settle is not None and noted.outcome == CallOutcome.DONE:
-            settle(cycle, call)
-        return True
-
     try:
-        is_ours = persistently(work)
-    except UncoveredError:
+        is_ours = persistently(lambda: _note(lease, call, noted, settle))
+    except (LeaseLostError, *UNREACHABLE, DatabaseBusyError):
+        raise
+    except Exception:  # whatever followed from it: what the venue has told stands nowhere else
         persistently(lambda: write_outcome(call, noted))
         raise
     if not is_ours:
         raise LeaseLostError("the lease was lost while the venue answered; the outcome is noted")
+
+
+def _note(lease: Lease, call: ExchangeCall, noted: Noted, settle: Settle | None) -> bool:
+    """Write an outcome, and what follows from it if the lease holds; says whether it does."""
+    cycle = _locked_if_known(lease.cycle_id)
+    if not write_outcome(call, noted):
+        _tell_if_contradicted(cycle, call, noted)
+    if noted.wait_seconds is not None:
+        _tell_if_kept_waiting(cycle, call)
+    if (cycle.fence, cycle.lease_owner) != (lease.fence, lease.owner):
+        return _was_handed_back(lease, cycle, call)
+    step = call.step
+    call.refresh_from_db()
+    call.step = step  # what it names does not change; its totals are written by expressions
+    if settle is not None and noted.outcome == CallOutcome.DONE:
+        settle(cycle, call)
+    return True
 
 
 def _was_handed_back(lease: Lease, cycle: Cycle, call: ExchangeCall) -> bool:
