@@ -198,18 +198,17 @@ def release(lease: Lease, *, wake_in: timedelta | None) -> bool:
     )
 
 
-def _write_releases(rows: Sequence[dict[str, Any]]) -> list[bool | None]:
-    """Hand cycles back by one statement; None of one among others that was not: it may be locked."""
+def _write_releases(rows: Sequence[dict[str, Any]], *, waits: bool) -> list[bool | None]:
+    """Hand cycles back by one statement; None of one that was not, unless it waits: it may be locked."""
     text = msgspec.json.encode(rows).decode()
-    is_alone = len(rows) == 1
 
     def work() -> set[UUID]:
         with connection.cursor() as cursor:
-            cursor.execute(RELEASE, [text, conf.lease_seconds(), is_alone])
+            cursor.execute(RELEASE, [text, conf.lease_seconds(), waits])
             return {row[0] for row in cursor.fetchall()}
 
     released = in_one_statement(work)
-    return [True if row["cycle"] in released else False if is_alone else None for row in rows]
+    return [True if row["cycle"] in released else False if waits else None for row in rows]
 
 
 RELEASE = "SELECT kimp_release_v1(%s::jsonb, %s, %s)"

@@ -85,32 +85,30 @@ class Settled:
     seen: Glimpse | None = None
 
 
-def write_intents(rows: Sequence[Row]) -> list[Intended | None]:
-    """Write intents by one statement; None of one whose cycle somebody else has locked."""
+def write_intents(rows: Sequence[Row], *, waits: bool) -> list[Intended | None]:
+    """Write intents by one statement; None of one whose cycle somebody else has locked, unless it waits for that."""
     text = msgspec.json.encode(rows).decode()
 
     def work() -> list[tuple[Any, ...]]:
-        return _ask(INTEND, [MODE_LOCK, text, len(rows) == 1])
+        return _ask(INTEND, [MODE_LOCK, text, waits])
 
     told = {row[0]: Intended(*row[1:]) for row in in_one_statement(work)}
     found = [told[row["cycle"]] for row in rows]
     return [None if one.verdict == BUSY else one for one in found]
 
 
-def write_settlements(settlements: Sequence[Settlement]) -> list[Settled]:
-    """Settle by one statement."""
-    return in_one_statement(lambda: settle(settlements))
+def write_settlements(settlements: Sequence[Settlement], *, waits: bool) -> list[Settled | None]:
+    """Settle by one statement; None of one that is not as it was seen, or locked, unless it waits for that."""
+    found = in_one_statement(lambda: settle(settlements, waits=waits))
+    return [one if one.version or waits else None for one in found]
 
 
-def settle(settlements: Sequence[Settlement]) -> list[Settled]:
-    """Settle in the caller's transaction.
-
-    One alone waits for whoever has its cycle locked; of several such a one is left unwritten.
-    """
+def settle(settlements: Sequence[Settlement], *, waits: bool = True) -> list[Settled]:
+    """Settle in the caller's transaction; what somebody has locked is left unwritten, unless it `waits` for that."""
     text = msgspec.json.encode([settlement_row(one) for one in settlements]).decode()
     with connection.cursor() as cursor:
         glimpses = Glimpses(after=OWN_COLUMNS)
-        cursor.execute(SETTLE, [text, conf.lease_seconds(), len(settlements) == 1])
+        cursor.execute(SETTLE, [text, conf.lease_seconds(), waits])
         glimpses.told_by(cursor)
         told = {row[0]: Settled(row[1] or 0, glimpses.of(row)) for row in cursor.fetchall()}
     return [told[one.cycle_id] for one in settlements]

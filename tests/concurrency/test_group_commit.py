@@ -41,12 +41,14 @@ class Desk:
 
     def __init__(self, write: Write, of: Callable[[str], object] = lambda row: row) -> None:
         self.writes: list[list[str]] = []
+        self.waited: list[str] = []  # alone, for whoever had them locked
         self.may_go = threading.Event()
         self._write = write
         self.group: Group[str, str] = Group(self._held, of=of)
 
-    def _held(self, rows: Sequence[str]) -> Sequence[str | None]:
+    def _held(self, rows: Sequence[str], *, waits: bool) -> Sequence[str | None]:
         self.writes.append(list(rows))
+        self.waited += list(rows) if waits else []
         if len(self.writes) == 1:
             assert self.may_go.wait(SECONDS)
         return self._write(rows)
@@ -73,8 +75,10 @@ def test_what_comes_while_one_is_written_is_written_together() -> None:
 
 
 def test_who_comes_alone_is_written_at_once_alone() -> None:
-    group: Group[str, str] = Group(list, of=str)
-    assert [group("a"), group("b")] == ["a", "b"]
+    desk = Desk(list)
+    desk.may_go.set()
+    assert [desk.group("a"), desk.group("b")] == ["a", "b"]
+    assert (desk.writes, desk.waited) == ([["a"], ["b"]], [])
 
 
 def test_a_row_that_is_refused_takes_no_other_with_it() -> None:
@@ -94,7 +98,27 @@ def test_a_row_that_is_locked_elsewhere_waits_alone() -> None:
     assert {row: task.result() for row, task in told.items()} == {
         row: row for row in ("a", "b", "locked", "c")
     }
-    assert desk.writes[-1] == ["locked"]
+    assert (desk.writes[-1], desk.waited) == (["locked"], ["locked"])
+
+
+@pytest.mark.parametrize("company", [(), ("b",)])
+def test_nobody_waits_for_the_lock_of_another(company: tuple[str, ...]) -> None:
+    """Whoever leads, alone or among others: its own row keeps nobody's waiting."""
+    is_free = threading.Event()
+
+    def write(rows: Sequence[str], *, waits: bool) -> Sequence[str | None]:
+        if waits:
+            assert is_free.wait(SECONDS)
+        return [row if waits or row != "locked" else None for row in rows]
+
+    group: Group[str, str] = Group(write, of=str)
+    with ThreadPoolExecutor(3) as pool:
+        kept, *_ = [pool.submit(group, row) for row in ("locked", *company)]
+        later = pool.submit(group, "c")
+        assert later.result(SECONDS) == "c"
+        assert not kept.done()
+        is_free.set()
+        assert kept.result(SECONDS) == "locked"
 
 
 def test_two_rows_of_one_kind_are_written_one_after_the_other() -> None:
@@ -104,6 +128,7 @@ def test_two_rows_of_one_kind_are_written_one_after_the_other() -> None:
     together, *alone = desk.writes[1:]
     assert {row[0] for row in together} == {"b", "c"}
     assert sorted(map(len, alone)) == [1, 1]
+    assert sorted(desk.waited) == sorted(row for rows in alone for row in rows)
 
 
 def test_when_the_database_goes_away_in_a_write_every_row_of_it_hears_so() -> None:
@@ -222,7 +247,7 @@ def test_a_group_does_not_wait_for_a_cycle_that_somebody_has_locked() -> None:
 
     def write(ids: Sequence[str]) -> list[str | None]:
         found = stepping.write_intents(
-            [_row(leases[pk]) for pk in (locked, *others) if str(pk) in ids]
+            [_row(leases[pk]) for pk in (locked, *others) if str(pk) in ids], waits=False
         )
         return [one.verdict if one else None for one in found]
 
@@ -246,13 +271,13 @@ def test_settlements_in_one_statement_fare_each_by_its_own_lease() -> None:
     woken = dict(Cycle.objects.values_list("pk", "wake_at"))
 
     def write(_: Sequence[str]) -> list[Any]:
-        return stepping.write_settlements(rows)
+        return stepping.write_settlements(rows, waits=False)
 
     with ThreadPoolExecutor(1) as pool, transaction.atomic():
         lock_cycle(locked.cycle_id)
         told = pool.submit(_closing(write), []).result(SECONDS)
-    assert [bool(one.version) for one in told] == [True, True, False, False]
-    assert [one.seen is not None for one in told] == [True, False, False, False]
+    assert [bool(one and one.version) for one in told] == [True, True, False, False]
+    assert [bool(one and one.seen) for one in told] == [True, False, False, False]
     seen = LastSeen(told[0].seen).take()
     assert seen is not None
     assert (seen.cycle.pk, seen.cycle.version) == (goes_on.cycle_id, told[0].version)

@@ -100,10 +100,14 @@ def test_a_sleeping_worker_whose_connection_was_cut_says_nothing_of_it(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(working, "LONGEST_NAP_SECONDS", 600.0)
-    with working_initiator():
+
+    def is_cut() -> bool:
         with connection.cursor() as cursor:
             cursor.execute(CUT, ["%due_in%"])  # what is asked before a nap
-            assert cursor.rowcount == 1
+            return cursor.rowcount == 1
+
+    with working_initiator():
+        eventually(is_cut)
         row = builders.cycle()
         notices.tell()
         eventually(lambda: Cycle.objects.get(pk=row.pk).fence)
