@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from uuid import UUID
 
@@ -21,7 +21,7 @@ from cycles.services.calling import Noted, write_outcome
 from cycles.services.intervening import Actor, demand_dead_letter, intervene
 from cycles.services.locking import in_transaction
 from cycles.services.moving import lock_for_operator, move, touch
-from exchanges import registry
+from exchanges import reference, registry
 
 
 class ResolutionOutcome(TextChoices):
@@ -55,16 +55,15 @@ def resolve(
     """Write down what happened outside of kimp: a call that never was, or a cycle settled by hand."""
     if not resolution.evidence.strip():
         raise InvalidInputError("name the evidence: an order id, a txid, a ticket of the venue")
-    if any(part.quantity <= 0 for part in resolution.received):
-        raise InvalidInputError("what was received must be above zero")
-    for part in resolution.received:
-        if part.venue not in registry.desk_venues():
-            raise InvalidInputError(
-                f"there is no venue {part.venue!r}: {', '.join(registry.desk_venues())}"
-            )
+    received = tuple(
+        replace(part, venue=part.venue.strip().lower(), asset=part.asset.strip().upper())
+        for part in resolution.received
+    )
+    resolution = replace(resolution, received=received)
 
     def work() -> Intervention:
         cycle = lock_for_operator(cycle_id, seen_version=seen_version)
+        _demand_possible(cycle, received)
         made = intervene(
             Verb.RESOLVE,
             actor=actor,
@@ -82,6 +81,36 @@ def resolve(
         return made
 
     return in_transaction(work)
+
+
+def _demand_possible(cycle: Cycle, received: tuple[Received, ...]) -> None:
+    """Raise InvalidInputError where something cannot be what a venue of the desk has given.
+
+    The books are kept for ever: a name that no venue knows would stand in them, and stop the desk.
+    """
+    places = [(part.venue, part.asset) for part in received]
+    for part in received:
+        name = f"{part.quantity} {part.asset} at {part.venue}"
+        if part.quantity <= 0:
+            raise InvalidInputError(f"what was received must be above zero: {name} is not")
+        if part.venue not in registry.desk_venues():
+            raise InvalidInputError(
+                f"there is no venue {part.venue!r}: {', '.join(registry.desk_venues())}"
+            )
+        known = _assets(cycle, part.venue)
+        if part.asset not in known:
+            raise InvalidInputError(
+                f"{part.venue} has no {part.asset!r} that the desk knows: {', '.join(sorted(known))}"
+            )
+        if places.count((part.venue, part.asset)) > 1:
+            raise InvalidInputError(f"{part.asset} at {part.venue} is named twice: give its sum")
+
+
+def _assets(cycle: Cycle, venue: str) -> frozenset[str]:
+    """Give the assets that a cycle may have got at a venue."""
+    held = {held.asset for held in booking.holdings(cycle)}
+    known = reference.known_assets() | held | {"USDT"}
+    return known | {"KRW"} if venue in registry.korea_venues() else known - {"KRW"}
 
 
 def _payload(resolution: Resolution) -> dict[str, object]:

@@ -104,6 +104,35 @@ def test_what_was_received_is_above_zero(quantity: int, dead: Cycle) -> None:
         resolve(dead, COMPLETED, part)
 
 
+@pytest.mark.parametrize(
+    ("venue", "asset", "told"),
+    [
+        ("kraken", "USDT", "no venue 'kraken'"),
+        ("upbit", "KRWW", "upbit has no 'KRWW' that the desk knows: .*KRW, .*USDT.*XRP"),
+        ("binance", "KRW", "binance has no 'KRW'"),
+    ],
+)
+def test_what_no_venue_can_have_given_never_reaches_the_books(
+    venue: str, asset: str, told: str, dead: Cycle
+) -> None:
+    with pytest.raises(InvalidInputError, match=told):
+        resolve(dead, COMPLETED, Received(venue=venue, asset=asset, quantity=Decimal(7)))
+    assert not Account.objects.filter(asset=asset, venue=venue).exists()
+    assert not Intervention.objects.exists()
+
+
+def test_an_asset_is_known_in_any_spelling(dead: Cycle) -> None:
+    row = resolve(dead, COMPLETED, Received(venue="Upbit", asset="krw", quantity=Decimal(7)))
+    assert row.status == CycleStatus.COMPLETED
+    assert balance("upbit", "KRW") == Decimal(7)
+
+
+def test_the_same_asset_named_twice_is_refused(dead: Cycle) -> None:
+    part = Received(venue="upbit", asset="KRW", quantity=Decimal(7))
+    with pytest.raises(InvalidInputError, match="twice"):
+        resolve(dead, COMPLETED, part, part)
+
+
 def test_a_request_stated_as_never_accepted_is_absent_and_the_cycle_stays(dead: Cycle) -> None:
     builders.order_call(dead, CallOutcome.UNKNOWN)
     row = resolve(dead, ABSENT, evidence="support ticket 99")
