@@ -6,6 +6,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.urls import reverse
 
+from cycles.domain.words import Channel, Mode
+from cycles.models import Cycle, Desk, Intervention, Transition
+from cycles.services import desk as desk_services, identifying, intervening
+from cycles.services.intervening import Actor
+from tests import builders
 from tests.cycles.admin.conftest import Login
 
 pytestmark = pytest.mark.django_db
@@ -53,3 +58,45 @@ def test_a_superuser_makes_superusers(login: Login) -> None:
     other = User.objects.create_user("other", is_staff=True)
     assert client.post(page_of(other), given(other, is_superuser="on")).status_code == 302
     assert User.objects.get(pk=other.pk).is_superuser
+
+
+# -- names
+
+LONG = "n" * 150  # the longest that Django lets a user have
+
+
+def long_named(*groups: str) -> Actor:
+    return Actor(user=builders.person(LONG, *groups), channel=Channel.ADMIN)
+
+
+def test_the_longest_name_halts_the_desk(login: Login) -> None:
+    builders.desk()
+    client = login("operator", name=LONG)
+    given = {"mode": "HALT", "reason": "prices look wrong", "seen_version": 1}
+    assert client.post(reverse("admin:desk_mode", args=["HALT"]), given).status_code == 302
+    desk = Desk.objects.get()
+    assert (desk.mode, desk.mode_changed_by) == (Mode.HALT, LONG)
+    assert Intervention.objects.get().actor == LONG
+
+
+def test_the_longest_name_sends_a_dead_letter_on(dead: Cycle) -> None:
+    actor = long_named("operator")
+    intervening.redrive(dead.pk, actor=actor, reason="again", seen_version=dead.version)
+    assert Transition.objects.filter(cycle=dead).latest("id").actor == LONG
+
+
+def test_the_longest_name_writes_a_policy() -> None:
+    builders.desk()
+    builders.policy()
+    admin = long_named("administrator")
+    made = desk_services.set_policy(
+        {"max_open_cycles": 7}, actor=admin, reason="more", seen_number=1
+    )
+    assert made.created_by == LONG
+
+
+def test_the_longest_name_blocks_an_asset() -> None:
+    row = builders.proven("upbit", "XRP", "XRP")
+    identifying.block(row, actor=long_named("operator"), reason="fork", seen_version=row.version)
+    row.refresh_from_db()
+    assert row.decided_by == LONG
