@@ -20,7 +20,7 @@ from cycles.admin.navigation import tabs
 from cycles.models import Desk
 
 # The queue's own tables can run any function by name; its state is read from the heartbeats.
-OURS = frozenset({"auth", "cycles", "exchanges"})
+OURS = frozenset({"auth", "axes", "cycles", "exchanges"})
 View = Callable[..., HttpResponseBase]
 
 
