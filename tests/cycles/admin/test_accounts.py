@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, Permission, User
 from django.urls import reverse
 
 from cycles.domain.words import Channel, Mode
-from cycles.models import Cycle, Desk, Intervention, Transition
+from cycles.models import Alert, Cycle, Desk, Intervention, Transition
 from cycles.services import desk as desk_services, identifying, intervening
 from cycles.services.intervening import Actor
 from tests import builders
@@ -58,6 +58,130 @@ def test_a_superuser_makes_superusers(login: Login) -> None:
     other = User.objects.create_user("other", is_staff=True)
     assert client.post(page_of(other), given(other, is_superuser="on")).status_code == 302
     assert User.objects.get(pk=other.pk).is_superuser
+
+
+def test_nobody_makes_an_account_seem_older_than_it_is(login: Login) -> None:
+    client = login("administrator", name="adam")
+    User.objects.filter(username="adam").update(is_superuser=True)
+    sock = builders.person("sock")
+    assert client.post(page_of(sock), given(sock)).status_code == 302
+    assert User.objects.get(pk=sock.pk).date_joined == sock.date_joined
+
+
+# -- what is told of accounts
+
+LONG_PASSWORD = {"password1": "a-long-one-indeed", "password2": "a-long-one-indeed"}
+
+
+def told() -> tuple[str, str, str]:
+    """Give the only alert: how urgent, its title, its text."""
+    alert = Alert.objects.get()
+    return alert.severity, alert.title, alert.body
+
+
+def test_a_new_account_is_told_with_who_made_it(login: Login) -> None:
+    client = login("administrator", name="adam")
+    typed = {"username": "sock", "usable_password": "true", **LONG_PASSWORD}
+    assert client.post(reverse("admin:auth_user_add"), typed).status_code == 302
+    severity, title, body = told()
+    assert (severity, title) == ("CRITICAL", "The account sock was made")
+    assert "By: adam" in body
+
+
+def test_rights_that_are_given_are_told(login: Login) -> None:
+    client = login("administrator", name="adam")
+    sock = builders.person("sock")
+    approver = Group.objects.get(name="approver")
+    client.post(page_of(sock), given(sock, groups=[approver.pk]))
+    severity, title, body = told()
+    assert (severity, title) == ("CRITICAL", "The account sock was changed")
+    assert "By: adam" in body
+    assert "+ group approver" in body
+
+
+def test_an_account_that_is_opened_again_is_told(login: Login) -> None:
+    client = login("administrator", name="adam")
+    old = builders.person("old")
+    User.objects.filter(pk=old.pk).update(is_active=False)
+    client.post(page_of(old), given(old))
+    assert told()[0] == "CRITICAL"
+    assert "+ is_active" in told()[2]
+
+
+def test_rights_that_are_taken_away_are_told_less_urgently(login: Login) -> None:
+    client = login("administrator", name="adam")
+    bob = builders.person("bob", "approver")
+    client.post(page_of(bob), given(bob) | {"is_active": ""})
+    severity, _, body = told()
+    assert severity == "WARNING"
+    assert "- group approver" in body
+    assert "- is_active" in body
+
+
+def test_a_change_of_what_gives_no_rights_is_not_told(login: Login) -> None:
+    client = login("administrator", name="adam")
+    bob = builders.person("bob")
+    client.post(page_of(bob), given(bob, first_name="Bob"))
+    assert not Alert.objects.exists()
+
+
+def test_another_name_is_told(login: Login) -> None:
+    client = login("administrator", name="adam")
+    bob = builders.person("bob")
+    client.post(page_of(bob), given(bob, username="alice"))
+    assert "renamed from bob" in told()[2]
+
+
+def test_a_colleagues_password_that_is_set_is_told_and_not_shown(login: Login) -> None:
+    client = login("administrator", name="adam")
+    bob = builders.person("bob")
+    page = reverse("admin:auth_user_password_change", args=[bob.pk])
+    assert client.get(page).status_code == 200
+    assert client.post(page, {"usable_password": "true", **LONG_PASSWORD}).status_code == 302
+    severity, title, body = told()
+    bob.refresh_from_db()
+    assert (severity, title) == ("CRITICAL", "The account bob was changed")
+    assert "By: adam\nanother password" in body
+    assert LONG_PASSWORD["password1"] not in body
+    assert bob.password not in body
+
+
+def test_ones_own_password_is_told_less_urgently(login: Login) -> None:
+    client = login("operator", name="bob")
+    typed = {
+        "old_password": builders.PASSWORD,
+        "new_password1": LONG_PASSWORD["password1"],
+        "new_password2": LONG_PASSWORD["password1"],
+    }
+    own = reverse("admin:password_change")
+    assert client.get(own).status_code == 200
+    assert client.post(own, typed | {"old_password": "wrong"}).status_code == 200
+    assert not Alert.objects.exists()
+    assert client.post(own, typed).status_code == 302
+    assert told()[0] == "WARNING"
+    assert "By: bob" in told()[2]
+
+
+def test_what_a_group_may_do_is_told_when_it_changes(login: Login) -> None:
+    client = login("administrator", name="adam")
+    viewer = Group.objects.get(name="viewer")
+    halt = Permission.objects.get(codename="halt_desk")
+    page = reverse("admin:auth_group_change", args=[viewer.pk])
+    kept = viewer.permissions.values_list("pk", flat=True)
+    client.post(page, {"name": "viewer", "permissions": [*kept, halt.pk]})
+    severity, title, body = told()
+    assert (severity, title) == ("CRITICAL", "The group viewer was changed")
+    assert "By: adam\n+ cycles.halt_desk" in body
+
+
+def test_a_group_that_is_deleted_is_told(login: Login) -> None:
+    client = login("administrator", name="adam")
+    one, two = Group.objects.create(name="night"), Group.objects.create(name="day")
+    client.post(reverse("admin:auth_group_delete", args=[one.pk]), {"post": "yes"})
+    chosen = {"action": "delete_selected", "_selected_action": [two.pk], "post": "yes"}
+    client.post(reverse("admin:auth_group_changelist"), chosen)
+    titles = list(Alert.objects.order_by("id").values_list("title", flat=True))
+    assert titles == ["The group night was deleted", "The group day was deleted"]
 
 
 # -- names
