@@ -1,18 +1,20 @@
 """People's accounts: administrators manage them by groups; only a superuser makes superusers.
 
-Every change is told to all (`services.accounts`).
+Every change is told to all (`services.accounts`), and no account is deleted: its history would go with it.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from cycles.admin.navigation import user_of
 from cycles.services import accounts
@@ -20,6 +22,9 @@ from cycles.services.accounts import Standing
 
 OUT_OF_REACH = ("is_superuser", "user_permissions")
 DATES = ("last_login", "date_joined")  # who was made today cannot be made to seem older
+DEACTIVATE = _(
+    "An account is never deleted: what it did would go with it. Take “active” away from it instead."
+)
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -27,7 +32,16 @@ admin.site.unregister(Group)
 
 @admin.register(User)
 class AccountAdmin(UserAdmin):  # type: ignore[type-arg]  # not generic at run time
-    """Django's own, less what would let an administrator outgrow the group."""
+    """Django's own, less what would let an administrator outgrow the group, or lose the past."""
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Say beside "active" what it is for."""
+        return [
+            (title, {**options, "description": DEACTIVATE})
+            if "is_active" in options["fields"]
+            else (title, options)
+            for title, options in super().get_fieldsets(request, obj)
+        ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         """Keep superuser status and single permissions from all but superusers, and dates from all."""
@@ -39,8 +53,14 @@ class AccountAdmin(UserAdmin):  # type: ignore[type-arg]  # not generic at run t
         return super().has_change_permission(request, obj) and _may_touch(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Keep a superuser's account from all but superusers."""
-        return super().has_delete_permission(request, obj) and _may_touch(request, obj)
+        """Say no to everybody, which takes the bulk action away too: Django would delete its log entries."""
+        return False
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> NoReturn:
+        """Say what to do instead."""
+        raise PermissionDenied(DEACTIVATE)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: FBT001  Django's signature
         """Remember what the account might do before."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission, User
 from django.urls import reverse
 
@@ -66,6 +67,43 @@ def test_nobody_makes_an_account_seem_older_than_it_is(login: Login) -> None:
     sock = builders.person("sock")
     assert client.post(page_of(sock), given(sock)).status_code == 302
     assert User.objects.get(pk=sock.pk).date_joined == sock.date_joined
+
+
+@pytest.mark.parametrize("is_superuser", [False, True])
+def test_no_account_is_deleted_and_the_page_says_what_to_do(
+    login: Login, *, is_superuser: bool
+) -> None:
+    client = login("administrator", name="adam")
+    User.objects.filter(username="adam").update(is_superuser=is_superuser)
+    bob = builders.person("bob")
+    delete = reverse("admin:auth_user_delete", args=[bob.pk])
+    assert delete not in client.get(page_of(bob)).content.decode()
+    assert "An account is never deleted" in client.get(page_of(bob)).content.decode()
+    for reply in (client.get(delete), client.post(delete, {"post": "yes"})):
+        assert reply.status_code == 403
+        assert "Take “active” away from it instead" in reply.content.decode()
+    assert User.objects.filter(pk=bob.pk).exists()
+
+
+@pytest.mark.parametrize("is_superuser", [False, True])
+def test_accounts_are_not_deleted_in_bulk(login: Login, *, is_superuser: bool) -> None:
+    client = login("administrator", name="adam")
+    User.objects.filter(username="adam").update(is_superuser=is_superuser)
+    bob = builders.person("bob")
+    users = reverse("admin:auth_user_changelist")
+    assert "delete_selected" not in client.get(users).content.decode()
+    client.post(users, {"action": "delete_selected", "_selected_action": [bob.pk], "post": "yes"})
+    assert User.objects.filter(pk=bob.pk).exists()
+
+
+def test_what_somebody_did_stays_when_the_account_is_closed(login: Login) -> None:
+    bobs, adams = login("administrator", name="bob"), login("administrator", name="adam")
+    eve, bob = builders.person("eve"), User.objects.get(username="bob")
+    bobs.post(page_of(eve), given(eve, first_name="Eve"))
+    adams.post(reverse("admin:auth_user_delete", args=[bob.pk]), {"post": "yes"})
+    adams.post(page_of(bob), given(bob) | {"is_active": ""})
+    assert not User.objects.get(pk=bob.pk).is_active
+    assert LogEntry.objects.filter(user_id=bob.pk, object_id=str(eve.pk)).exists()
 
 
 # -- what is told of accounts
