@@ -103,6 +103,21 @@ def display_time_zone() -> ZoneInfo:
     return ZoneInfo(str(settings.KIMP_DISPLAY_TIME_ZONE))
 
 
+def log_in_failures() -> int:
+    """Return how many wrong passwords in a row lock a name for an address."""
+    return int(settings.KIMP_LOG_IN_FAILURES)
+
+
+def log_in_lock() -> timedelta:
+    """Return how long a name stays locked after the last wrong password."""
+    return timedelta(minutes=int(settings.KIMP_LOG_IN_LOCK_MINUTES))
+
+
+def trusts_proxy() -> bool:
+    """Say whether the web role stands behind a proxy that says for whom it asks."""
+    return bool(settings.KIMP_TRUST_PROXY)
+
+
 def operator() -> str:
     """Return who acts through commands when they do not say; may be empty."""
     return str(settings.KIMP_OPERATOR)

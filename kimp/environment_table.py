@@ -90,7 +90,9 @@ TABLE: tuple[Setting, ...] = (
         help="host names the web role answers to; loopback outside of production",
     ),
     _row("CSRF_TRUSTED_ORIGINS", Kind.NAMES, "origins (https://host) that may post forms"),
-    _row("KIMP_TRUST_PROXY", Kind.FLAG, "believe X-Forwarded-Proto: the web role stands behind a TLS proxy", "0"),
+    _row("KIMP_TRUST_PROXY", Kind.FLAG, "believe X-Forwarded-Proto, and the last of X-Forwarded-For: the web role stands behind a TLS proxy", "0"),
+    _row("KIMP_LOG_IN_FAILURES", Kind.COUNT, "wrong passwords in a row that lock a user name for the address they came from", "5"),
+    _row("KIMP_LOG_IN_LOCK_MINUTES", Kind.COUNT, "how long it stays locked after the last of them", "15"),
     Setting(
         name="DATABASE_URL", kind=Kind.DATABASE, is_secret=True, need=Need.PRODUCTION, default=None,
         help="the PostgreSQL to use, or several by commas of which one takes writes; without it an embedded one is started under KIMP_HOME",

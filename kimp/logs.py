@@ -33,6 +33,7 @@ QUIET = {
     "django.request": logging.ERROR,  # the middleware writes one line per request
     "django.db.backends": logging.INFO,  # its DEBUG prints parameters
     "django-q": logging.WARNING,  # each task writes its own line; its log has four more
+    "axes": logging.ERROR,  # its lines quote whatever was typed; ours are written beside it
     "urllib3": logging.WARNING,  # its DEBUG prints query strings, signatures among them
     "requests": logging.WARNING,
     "opentelemetry": logging.WARNING,

@@ -30,6 +30,9 @@ KIMP_SESSION_ID = _env.text("KIMP_SESSION_ID") or uuid.uuid4().hex
 KIMP_PORT = _env.count("KIMP_PORT", PORTS[KIMP_ROLE])
 KIMP_BIND = _env.text("KIMP_BIND")
 KIMP_PUBLIC_URL = _env.text("KIMP_PUBLIC_URL") or f"http://127.0.0.1:{PORTS['web']}"
+KIMP_TRUST_PROXY = _env.flag("KIMP_TRUST_PROXY")
+KIMP_LOG_IN_FAILURES = _env.count("KIMP_LOG_IN_FAILURES", 5)
+KIMP_LOG_IN_LOCK_MINUTES = _env.count("KIMP_LOG_IN_LOCK_MINUTES", 15)
 _is_production = KIMP_ENVIRONMENT == "production"
 _is_web = KIMP_ROLE == "web"
 
@@ -67,8 +70,10 @@ if _is_web:
     CONTENT_SECURITY_POLICY = _web.CONTENT_SECURITY_POLICY
     REST_FRAMEWORK = _web.REST_FRAMEWORK
     SPECTACULAR_SETTINGS = _web.SPECTACULAR_SETTINGS
+    AUTHENTICATION_BACKENDS = _web.AUTHENTICATION_BACKENDS
     globals().update(
-        _web.security(is_production=_is_production, trusts_proxy=_env.flag("KIMP_TRUST_PROXY"))
+        _web.security(is_production=_is_production, trusts_proxy=KIMP_TRUST_PROXY),
+        **_web.log_ins(failures=KIMP_LOG_IN_FAILURES, lock_minutes=KIMP_LOG_IN_LOCK_MINUTES),
     )
 
 # Database

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from csp.constants import NONE, SELF
@@ -16,6 +17,7 @@ APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_filters",
+    "cycles.admin.apps.LogInsConfig",
     "csp",
     "django_q",
 ]
@@ -33,6 +35,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
+    "axes.middleware.AxesMiddleware",  # last: it answers in place of a log-in that is locked
 ]
 
 CONTEXT_PROCESSORS = [
@@ -90,6 +93,31 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "Verb": "cycles.domain.words.Verb",
     },
 }
+
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # first: it refuses a name that is locked
+    "django.contrib.auth.backends.ModelBackend",
+]
+
+
+def log_ins(*, failures: int, lock_minutes: int) -> dict[str, Any]:
+    """Return the settings of axes: the brake on guessed passwords, shared through the database."""
+    return {
+        "AXES_HANDLER": "cycles.admin.log_in.Brake",
+        "AXES_FAILURE_LIMIT": failures,
+        "AXES_COOLOFF_TIME": timedelta(minutes=lock_minutes),
+        "AXES_LOCKOUT_PARAMETERS": [["username", "ip_address"]],
+        "AXES_RESET_ON_SUCCESS": True,
+        # Whoever goes on guessing must not keep the right person out for ever.
+        "AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT": False,
+        "AXES_ENABLE_ACCESS_FAILURE_LOG": True,
+        "AXES_DISABLE_ACCESS_LOG": True,
+        "AXES_CLIENT_IP_CALLABLE": "cycles.admin.log_in.client_address",
+        "AXES_LOCKOUT_CALLABLE": "cycles.admin.log_in.locked_out",
+        "AXES_SENSITIVE_PARAMETERS": ["username", "ip_address", "csrfmiddlewaretoken"],
+        "AXES_ENABLE_ADMIN": False,  # we have pages of our own
+        "AXES_VERBOSE": False,
+    }
 
 
 def security(*, is_production: bool, trusts_proxy: bool) -> dict[str, Any]:

@@ -1,10 +1,12 @@
-"""Django's admin with our site as the default one."""
+"""Django's admin with our site as the default one, and the log-ins to it."""
 
 from __future__ import annotations
 
 from importlib import import_module
 
+from axes.apps import AppConfig as AxesConfig
 from django.contrib.admin.apps import AdminConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class DeskAdminConfig(AdminConfig):
@@ -16,3 +18,9 @@ class DeskAdminConfig(AdminConfig):
         """Register the other applications' tables, then ours."""
         super().ready()
         import_module("cycles.admin.tables")
+
+
+class LogInsConfig(AxesConfig):  # type: ignore[misc]  # axes has no types
+    """Stands in place of `axes`, under a name that people understand."""
+
+    verbose_name = _("Log-ins")

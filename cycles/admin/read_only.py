@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 else:  # generic to the type checker only
     BaseAdmin, BaseInline = admin.ModelAdmin, admin.TabularInline
 
+# What filters and the desk's own links ask of a field; `startswith` and its like tell a hidden value apart.
+ASKED = frozenset({"exact", "in", "isnull", "gte", "lt", "year", "month", "day"})
+
 
 class ReadOnlyAdmin(BaseAdmin):
     """A table without add, change or delete; counts and joins kept cheap."""
@@ -56,6 +59,12 @@ class ReadOnlyAdmin(BaseAdmin):
         title = capfirst(self.opts.verbose_name_plural)
         return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Narrow the list by its filters' fields only: by any other, a list tells what it hides."""
+        names = {self.date_hierarchy, *map(_filtered_by, self.list_filter)}
+        field, _separator, asked = lookup.rpartition("__")
+        return lookup in names or (field in names and asked in ASKED)
+
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         """Show every column, numbers and instants the way people read them."""
         hidden = {*(self.exclude or ()), "id"}
@@ -66,6 +75,13 @@ class ReadOnlyAdmin(BaseAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         """Give the same: nothing can be typed."""
         return self.get_fields(request, obj)
+
+
+def _filtered_by(one: Any) -> str | None:
+    """Give the parameter that a filter of a list is known by."""
+    if isinstance(one, type) and issubclass(one, admin.SimpleListFilter):
+        return one.parameter_name
+    return str(one[0] if isinstance(one, tuple | list) else one)
 
 
 def _shown(field: models.Field[Any, Any]) -> Any:

@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.admin import AdminSite, ModelAdmin
+from django.db import transaction
 from django.db.models import Model
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -16,11 +17,11 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from cycles import conf
-from cycles.admin.navigation import tabs
+from cycles.admin.navigation import tabs, user_of
 from cycles.models import Desk
 
 # The queue's own tables can run any function by name; its state is read from the heartbeats.
-OURS = frozenset({"auth", "cycles", "exchanges"})
+OURS = frozenset({"auth", "axes", "cycles", "exchanges"})
 View = Callable[..., HttpResponseBase]
 
 
@@ -89,6 +90,19 @@ class DeskSite(AdminSite):
         pages = [page for module in modules for page in module.PAGES]
         ours = [path(page.route, self.admin_view(page.view), name=page.name) for page in pages]
         return [*ours, *super().get_urls()]
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """Tell that somebody has another password, of their own doing."""
+        from cycles.services import accounts  # noqa: PLC0415  it needs models
+
+        with transaction.atomic():
+            user = user_of(request)
+            before = accounts.standing(user)
+            response = super().password_change(request, extra_context)
+            accounts.tell_changed("account", before, accounts.standing(user), by=user)
+        return response
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -12,6 +12,7 @@ from django.db import models
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 CODE_BITS = 60
+LONGEST_NAME = 150  # of a user, as Django keeps it
 
 
 def uuid7() -> uuid.UUID:

@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from cycles.domain.words import Channel, Role, Verb
-from cycles.models.fields import Correlated
+from cycles.models.fields import LONGEST_NAME, Correlated
 
 
 class Intervention(Correlated):
@@ -32,7 +32,7 @@ class Intervention(Correlated):
         on_delete=models.PROTECT,
         related_name="interventions",
     )
-    actor = models.CharField(_("actor"), max_length=80)
+    actor = models.CharField(_("actor"), max_length=LONGEST_NAME)
     channel = models.CharField(_("channel"), max_length=8, choices=Channel)
     reason = models.TextField(_("reason"))
     seen_version = models.PositiveIntegerField(_("seen version"), null=True)

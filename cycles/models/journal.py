@@ -11,7 +11,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from cycles.domain.words import CallOutcome, CycleStatus, FailureClass, Operation, Plan
-from cycles.models.fields import Correlated, money
+from cycles.models.fields import LONGEST_NAME, Correlated, money
 
 
 class ExchangeCall(Correlated):
@@ -120,7 +120,7 @@ class Transition(Correlated):
     from_status = models.CharField(_("from"), max_length=32, blank=True, choices=CycleStatus)
     to_status = models.CharField(_("to"), max_length=32, choices=CycleStatus)
     event = models.CharField(_("event"), max_length=48)
-    actor = models.CharField(_("actor"), max_length=80)
+    actor = models.CharField(_("actor"), max_length=LONGEST_NAME)
     reason = models.TextField(_("reason"), blank=True, default="")
     at = models.DateTimeField(_("at"))
 

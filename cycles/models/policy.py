@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from cycles.domain.words import DeskKind, Mode, OpeningRule, PauseScope, Sizing
-from cycles.models.fields import bps, money
+from cycles.models.fields import LONGEST_NAME, bps, money
 
 
 def starter_assets() -> list[str]:
@@ -76,7 +76,7 @@ class PolicyVersion(models.Model):
     urgent_cap_seconds = models.PositiveIntegerField(_("urgent ladder: cap, s"), default=60)
     urgent_attempts = models.PositiveIntegerField(_("urgent ladder: attempts"), default=10)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
-    created_by = models.CharField(_("created by"), max_length=80)
+    created_by = models.CharField(_("created by"), max_length=LONGEST_NAME)
     reason = models.TextField(_("reason"))
 
     class Meta:
@@ -120,7 +120,9 @@ class Desk(models.Model):
     kind = models.CharField(_("kind"), max_length=12, choices=DeskKind)
     mode = models.CharField(_("mode"), max_length=16, choices=Mode, default=Mode.RUN)
     mode_reason = models.TextField(_("reason"), blank=True, default="")
-    mode_changed_by = models.CharField(_("changed by"), max_length=80, blank=True, default="")
+    mode_changed_by = models.CharField(
+        _("changed by"), max_length=LONGEST_NAME, blank=True, default=""
+    )
     mode_changed_at = models.DateTimeField(_("changed"), auto_now_add=True)
     version = models.PositiveIntegerField(_("version"), default=1)
     home = models.CharField(

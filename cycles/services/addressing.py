@@ -1,12 +1,14 @@
 """The address book's people: two of them confirm an address, one retires it.
 
 Each confirmation is an intervention of its own, on the version that was seen, by somebody who typed the
-end of the address from the venue's own page. The database checks all of it once more.
+end of the address from the venue's own page. The database checks all of it once more, but for how long a
+person has been known.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.contrib.auth.models import User
 from django.db.models import F
@@ -14,15 +16,16 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from cycles import selectors
-from cycles.domain.words import Verb
+from cycles.domain.words import DeskKind, Verb
 from cycles.errors import InvalidInputError, NotAllowedNowError, NotFoundError, StaleVersionError
-from cycles.models import AddressConfirmation, Intervention
+from cycles.models import AddressConfirmation, Desk, Intervention
 from cycles.services.intervening import PERMISSIONS, Actor, intervene
 from cycles.services.locking import in_transaction, locked
 from exchanges.models import AddressState, RegisteredAddress
 
 NEEDED = 2  # people
 TYPED = 6  # characters of the address's end
+KNOWN_FOR = timedelta(hours=24)  # an account, before its person confirms on a live desk
 STAND_INS = ("simulation-first", "simulation-second")  # the database knows them by these names
 
 
@@ -63,7 +66,7 @@ def confirm(
     """Confirm an address as one of two people; with the second it may be sent to.
 
     Raises StaleVersionError if it changed since it was read, NotAllowedNowError if it waits for nobody or
-    this person has confirmed it already, InvalidInputError if what was typed is not its end.
+    this person has confirmed it already or is too new, InvalidInputError if what was typed is not its end.
     """
 
     def work() -> Intervention:
@@ -168,10 +171,21 @@ def _objection(verb: Verb, row: RegisteredAddress, user: User | None) -> str:
         return ""
     if row.state == AddressState.CONFIRMED:
         return _("%(code)s is confirmed already") % {"code": row.code}
-    if user is not None and AddressConfirmation.objects.filter(address=row, user=user).exists():
+    return _objection_to(row, user) if user is not None else ""
+
+
+def _objection_to(row: RegisteredAddress, user: User) -> str:
+    """Say what speaks against this person as one of the two."""
+    if AddressConfirmation.objects.filter(address=row, user=user).exists():
         return _("you have confirmed %(code)s already: the other one is another person") % {
             "code": row.code
         }
+    is_live = Desk.objects.filter(kind=DeskKind.LIVE).exists()
+    if is_live and User.objects.filter(pk=user.pk, date_joined__gt=Now() - KNOWN_FOR).exists():
+        return _(
+            "your account is less than %(hours)s hours old: on a live desk an address is confirmed by "
+            "people whom the others had time to notice"
+        ) % {"hours": KNOWN_FOR // timedelta(hours=1)}
     return ""
 
 

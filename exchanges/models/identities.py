@@ -47,7 +47,12 @@ class AssetIdentity(models.Model):
     state = models.CharField(
         _("state"), max_length=12, choices=IdentityState, default=IdentityState.UNPROVEN
     )
-    decided_by = models.CharField(_("decided by"), max_length=80, blank=True, default="")
+    decided_by = models.CharField(
+        _("decided by"),
+        max_length=150,  # a user's name, as Django keeps it
+        blank=True,
+        default="",
+    )
     because = models.CharField(_("because"), max_length=400, blank=True, default="")
     decided_at = models.DateTimeField(_("decided"))
     version = models.PositiveIntegerField(_("version"), default=1)

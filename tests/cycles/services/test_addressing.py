@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models.functions import Now
 
-from cycles.domain.words import Channel, CycleStatus, DeskKind, FailureClass
+from cycles.domain.words import Channel, CycleStatus, DeskKind, FailureClass, Verb
 from cycles.errors import (
     InvalidInputError,
     NotAllowedNowError,
@@ -139,6 +140,51 @@ def test_stand_ins_are_for_simulations_and_cannot_log_in() -> None:
         user = User.objects.get(username=name)
         assert not user.is_active
         assert not user.has_usable_password()
+
+
+def known_for(actor: Actor, hours: int) -> Actor:
+    """Let an account be so old, by the database's clock."""
+    joined = Now() - timedelta(hours=hours)
+    User.objects.filter(username=actor.name).update(date_joined=joined)
+    return actor
+
+
+def test_on_a_live_desk_nobody_confirms_under_an_account_made_today() -> None:
+    builders.desk(kind=DeskKind.LIVE)
+    row = builders.proposed_address()
+    confirm(row, known_for(person("alice", "operator"), 25))
+    sock = known_for(person("sock", "operator"), 23)
+    with pytest.raises(NotAllowedNowError, match="less than 24 hours old"):
+        confirm(row, sock)
+    row.refresh_from_db()
+    assert row.state == AddressState.PROPOSED
+    confirm(row, known_for(sock, 25))
+    row.refresh_from_db()
+    assert row.state == AddressState.CONFIRMED
+
+
+def test_the_preview_says_so_before_anything_is_typed() -> None:
+    builders.desk(kind=DeskKind.LIVE)
+    row = builders.proposed_address()
+    seen = addressing.preview(Verb.CONFIRM_ADDRESS, row.code, person("sock", "operator").user)
+    assert "less than 24 hours old" in seen.why_not
+
+
+def test_an_account_made_today_may_end_an_address_on_a_live_desk() -> None:
+    builders.desk(kind=DeskKind.LIVE)
+    row = builders.proposed_address()
+    addressing.retire(row.code, actor=person("new", "operator"), reason="no", seen_version=1)
+    row.refresh_from_db()
+    assert row.state == AddressState.RETIRED
+
+
+def test_on_a_simulated_desk_an_account_made_today_confirms() -> None:
+    builders.desk()
+    row = builders.proposed_address()
+    confirm(row, person("alice", "operator"))
+    confirm(row, person("sock", "operator"))
+    row.refresh_from_db()
+    assert row.state == AddressState.CONFIRMED
 
 
 def test_nobody_stands_in_for_people_on_a_live_desk() -> None:
