@@ -6,9 +6,11 @@ process environment. A secret may stand in a file that NAME_FILE names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -17,6 +19,7 @@ from kimp.environment_parse import ParseError, Value, parse
 from kimp.environment_table import BY_NAME, ENVIRONMENTS, KOREA, ROLES, TABLE, Need, Setting
 
 DEFAULT = "default"
+_URL_PASSWORD = re.compile(r"://[^/:@]*:([^/]+)@")
 # A command that belongs to one role runs in it, whatever KIMP_ROLE says.
 COMMAND_ROLES = {
     "feeder": "feeder",
@@ -50,6 +53,9 @@ class Effective:
     value: Value
     origin: str
 
+    def __repr__(self) -> str:  # error pages and tracebacks show it
+        return f"{self.setting.name}={self.shown!r} ({self.origin})"
+
     @property
     def shown(self) -> str:
         """The value for eyes: a secret only says that it is set."""
@@ -71,6 +77,13 @@ class Environment:
     def __getitem__(self, name: str) -> Value:
         return self.rows[name].value
 
+    def secrets(self) -> Iterator[str]:
+        """Give every secret that is set; of a URL also its password, as it stands there and as it is sent."""
+        for name, row in self.rows.items():
+            if row.setting.is_secret and (text := self.text(name)):
+                yield text
+                yield from _password_in(text)
+
     def text(self, name: str) -> str:
         """Return a setting that is text; empty if it is not set."""
         value = self[name]
@@ -89,6 +102,13 @@ class Environment:
         """Return a setting that is a list."""
         value = self[name]
         return list(value) if isinstance(value, tuple) else list(default)
+
+
+def _password_in(url: str) -> Iterator[str]:
+    """Give the password of a URL, but one like its user, host or scheme: that would blank out ordinary words."""
+    found = _URL_PASSWORD.search(url)
+    if found and found[1] not in url[: found.start(1)] + url[found.end(1) :]:
+        yield from {found[1], unquote(found[1])}
 
 
 def role_of_command(arguments: Sequence[str]) -> str | None:
@@ -182,6 +202,10 @@ def _contradictions(loaded: Environment) -> list[str]:
             )
     if loaded.environment == "production" and loaded.flag("DEBUG"):
         problems.append("DEBUG: is refused in production")
+    elif loaded.flag("KIMP_LIVE") and loaded.flag("DEBUG"):
+        problems.append(
+            "DEBUG: is refused together with KIMP_LIVE: its pages show a live desk's inside"
+        )
     if loaded.environment == "test" and loaded.flag("KIMP_LIVE"):
         problems.append("KIMP_LIVE: is refused in test")
     if loaded.environment == "production" and 0 < len(loaded.text("SECRET_KEY")) < 50:

@@ -84,7 +84,7 @@ TABLE: tuple[Setting, ...] = (
         name="SECRET_KEY", kind=Kind.TEXT, is_secret=True, need=Need.PRODUCTION, default=None,
         help="Django's secret; generated into KIMP_HOME outside of production",
     ),
-    _row("DEBUG", Kind.FLAG, "Django's debug pages; refused in production", "0"),
+    _row("DEBUG", Kind.FLAG, "Django's debug pages; refused in production and when live", "0"),
     Setting(
         name="ALLOWED_HOSTS", kind=Kind.NAMES, need=Need.PRODUCTION, needed_by=("web",), default=None,
         help="host names the web role answers to; loopback outside of production",

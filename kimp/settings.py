@@ -210,8 +210,7 @@ LOGGING = {
     "role": KIMP_ROLE,
     "session_id": KIMP_SESSION_ID,
     "is_production": _is_production,
-    "secrets": [
-        SECRET_KEY,
-        *(str(row.value or "") for row in _env.rows.values() if row.setting.is_secret),
-    ],
+    "secrets": [SECRET_KEY, *_env.secrets()],
 }
+DEFAULT_EXCEPTION_REPORTER = "kimp.error_pages.Reporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "kimp.error_pages.Filter"

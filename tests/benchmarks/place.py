@@ -10,8 +10,9 @@ from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
-from django.core.management import call_command
-from django.db import connection
+from django.core.management.color import no_style
+from django.core.management.sql import emit_post_migrate_signal, sql_flush
+from django.db import connection, transaction
 from django.test import override_settings
 from django.test.utils import setup_databases, teardown_databases
 
@@ -75,8 +76,16 @@ def beside(name: str) -> Iterator[str]:
 
 
 def empty() -> None:
-    """Empty every table; the groups, which a migration made, are made again."""
-    call_command("flush", interactive=False, verbosity=0)
+    """Empty every table, guards notwithstanding; the groups, which a migration made, are made again.
+
+    TRUNCATE, for no benchmark reads through the rows of the one before.
+    """
+    statements = sql_flush(no_style(), connection, reset_sequences=True, allow_cascade=False)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        for statement in statements:
+            cursor.execute(statement)
+    emit_post_migrate_signal(verbosity=0, interactive=False, db=connection.alias)
     builders.make_groups()
 
 

@@ -147,6 +147,32 @@ def test_production_refuses_debug(tmp_path: Path) -> None:
         load(tmp_path, _PRODUCTION | {"DEBUG": "yes"})
 
 
+def test_a_live_desk_refuses_debug(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="DEBUG: is refused together with KIMP_LIVE"):
+        load(tmp_path, {"KIMP_LIVE": "1", "DEBUG": "1"})
+    assert load(tmp_path, {"KIMP_LIVE": "0", "DEBUG": "1"}).flag("DEBUG")
+
+
+@pytest.mark.parametrize("row", [row for row in TABLE if row.is_secret], ids=lambda row: row.name)
+def test_no_secret_is_written_where_its_object_is(tmp_path: Path, row: Setting) -> None:
+    value = f"postgresql://kimp:{_SECRET}@db/kimp" if row.kind is Kind.DATABASE else _SECRET
+    loaded = load(tmp_path, {row.name: value})
+    assert loaded[row.name] == value
+    assert _SECRET not in f"{loaded!r}{loaded}{loaded.rows[row.name]!r}{loaded.rows}"
+    assert f"{row.name}='********' (environment)" in repr(loaded)
+
+
+def test_the_password_of_a_url_is_a_secret_as_written_and_as_sent(tmp_path: Path) -> None:
+    url = "redis://:p%40ss-w0rd@broker/0"
+    found = set(load(tmp_path, {"KIMP_QUEUE_REDIS": url}).secrets())
+    assert {url, "p%40ss-w0rd", "p@ss-w0rd"} <= found
+
+
+def test_a_password_that_is_the_users_name_blanks_out_no_word(tmp_path: Path) -> None:
+    url = "postgresql://postgres:postgres@db/kimp"
+    assert set(load(tmp_path, {"DATABASE_URL": url}).secrets()) == {url}
+
+
 @pytest.mark.parametrize("role", ["initiator", "finalizer", "worker"])
 def test_live_roles_that_trade_need_the_keys_of_both_venues(tmp_path: Path, role: str) -> None:
     process = _PRODUCTION | {"KIMP_LIVE": "1", "KIMP_ROLE": role}

@@ -23,7 +23,8 @@ NEVER_WAITS = (
     postgres.RemoveIndexConcurrently,
     postgres.ValidateConstraint,
 )
-TAKEN_AWAY = re.compile(r"\b(DROP|RENAME|TRUNCATE|SET\s+NOT\s+NULL)\b", re.IGNORECASE)
+# A trigger before TRUNCATE ON a table takes nothing away.
+TAKEN_AWAY = re.compile(r"\b(DROP|RENAME|TRUNCATE(?!\s+ON\b)|SET\s+NOT\s+NULL)\b", re.IGNORECASE)
 VARCHAR = re.compile(r"varchar\((\d+)\)")
 
 

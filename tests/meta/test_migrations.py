@@ -36,6 +36,8 @@ BORNE: dict[str, list[Operation]] = {
     "a constraint made anew":
         [migrations.RemoveConstraint("cycle", CHECK.name), migrations.AddConstraint("cycle", CHECK)],
     "a function": [migrations.RunSQL("CREATE FUNCTION kimp_next_v1() RETURNS int RETURN 1")],
+    "a table guarded against being emptied":
+        [migrations.RunSQL("CREATE TRIGGER kept BEFORE TRUNCATE ON cycles_cycle EXECUTE FUNCTION kimp_kept()")],
     "anything on a table of its own": [
         migrations.CreateModel("Next", [("id", models.BigAutoField(primary_key=True))]),
         migrations.AddField("next", "note", models.TextField(default="")),
@@ -54,6 +56,7 @@ NOT_BORNE: dict[str, list[Operation]] = {
     "an index that writers wait for": [migrations.AddIndex("cycle", INDEX)],
     "a table taken away": [migrations.DeleteModel("Alert")],
     "a function taken away": [migrations.RunSQL("DROP FUNCTION kimp_intend_v1")],
+    "a table emptied": [migrations.RunSQL("TRUNCATE cycles_alert")],
 }  # fmt: skip
 
 

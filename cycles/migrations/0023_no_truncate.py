@@ -1,0 +1,34 @@
+"""Refuse TRUNCATE wherever rows stay for ever: the guards of rows do not see it."""
+
+from django.db import migrations
+
+from cycles.sql import read
+
+UNDO = """
+DROP TRIGGER never_emptied ON cycles_desk;
+DROP TRIGGER never_emptied ON cycles_legal_transition;
+DROP TRIGGER never_emptied ON cycles_policyversion;
+DROP TRIGGER never_emptied ON cycles_intervention;
+DROP TRIGGER never_emptied ON exchanges_rulechange;
+DROP TRIGGER never_emptied ON exchanges_registeredaddress;
+DROP TRIGGER never_emptied ON cycles_addressconfirmation;
+DROP TRIGGER never_emptied ON exchanges_assetidentity;
+DROP TRIGGER never_emptied ON cycles_account;
+DROP TRIGGER never_emptied ON cycles_retry;
+DROP TRIGGER never_emptied ON cycles_cycle;
+DROP TRIGGER never_emptied ON cycles_transition;
+DROP TRIGGER never_emptied ON cycles_exchangecall;
+DROP TRIGGER never_emptied ON cycles_fill;
+DROP TRIGGER never_emptied ON cycles_posting;
+DROP TRIGGER never_emptied ON cycles_entry;
+DROP FUNCTION kimp_never_emptied();
+"""
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("cycles", "0021_moves_by_index"),
+        ("exchanges", "0005_a_call_keeps_its_place"),
+    ]
+
+    operations = [migrations.RunSQL(read("never_emptied"), UNDO)]
