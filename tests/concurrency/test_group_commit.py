@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -24,10 +23,9 @@ from cycles.services.committing import Group
 from cycles.services.intents import Intent
 from cycles.services.locking import MODE_LOCK, lock_cycle, own_mode
 from cycles.services.moving import Lease
-from cycles.services.settling import market_of
 from cycles.services.standing import LastSeen
-from exchanges.values import FillReport, OrderReport, OrderStatus, Side
 from tests import builders
+from tests.concurrency.filling import filled
 from tests.concurrency.meeting import SECONDS, until_somebody_waits
 from tests.desk import eventually
 
@@ -269,17 +267,7 @@ def _settlement(lease: Lease) -> stepping.Settlement:
     """Intend a lease's order; give what it did when it was filled whole."""
     row = Cycle.objects.get(pk=lease.cycle_id)
     call = intend(lease)
-    market = market_of(call.step)
-    fill = FillReport(
-        venue_fill_id="1", price=Decimal(2), quantity=Decimal(10), notional=Decimal(20),
-        fee=Decimal(0), fee_asset=market.quote, at=row.started_at,
-    )  # fmt: skip
-    report = OrderReport(
-        venue=call.venue, market=market, side=Side.BUY, client_order_id=call.client_order_id,
-        venue_order_id="1", status=OrderStatus.FILLED, quantity=Decimal(10),
-        executed_quantity=Decimal(10), fills=(fill,), created_at=None,
-    )  # fmt: skip
-    whole = settling.order_settlement(row, call, report, is_step_done=True)
+    whole = settling.order_settlement(row, call, filled(call), is_step_done=True)
     return replace(whole, owner=lease.owner, fence=lease.fence, is_noted=True)
 
 

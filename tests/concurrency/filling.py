@@ -1,0 +1,23 @@
+"""What a venue says of an order that was filled whole."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from cycles.models import Cycle, ExchangeCall
+from cycles.services.settling import market_of
+from exchanges.values import FillReport, OrderReport, OrderStatus, Side
+
+
+def filled(call: ExchangeCall) -> OrderReport:
+    """Give the report of an order for ten, by one fill."""
+    market = market_of(call.step)
+    fill = FillReport(
+        venue_fill_id="1", price=Decimal(2), quantity=Decimal(10), notional=Decimal(20), fee=Decimal(0),
+        fee_asset=market.quote, at=Cycle.objects.get(pk=call.cycle_id).started_at,
+    )  # fmt: skip
+    return OrderReport(
+        venue=call.venue, market=market, side=Side.BUY, client_order_id=call.client_order_id,
+        venue_order_id="1", status=OrderStatus.FILLED, quantity=Decimal(10),
+        executed_quantity=Decimal(10), fills=(fill,), created_at=None,
+    )  # fmt: skip
