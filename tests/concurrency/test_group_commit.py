@@ -15,18 +15,17 @@ import pytest
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models.functions import Now
 
-from cycles.domain.words import CallOutcome, Operation, Role
+from cycles.domain.words import CallOutcome, Role
 from cycles.errors import DatabaseBusyError, LeaseLostError
 from cycles.models import Cycle, ExchangeCall, Step
-from cycles.services import calling, leasing, settling, stepping
+from cycles.services import leasing, settling, stepping
 from cycles.services.committing import Group
-from cycles.services.intents import Intent
 from cycles.services.locking import MODE_LOCK, lock_cycle, own_mode
 from cycles.services.moving import Lease
 from cycles.services.standing import LastSeen
 from tests import builders
-from tests.concurrency.filling import filled
 from tests.concurrency.meeting import SECONDS, until_somebody_waits
+from tests.concurrency.orders import filled, intend
 from tests.desk import eventually
 
 pytestmark = pytest.mark.concurrency
@@ -124,20 +123,6 @@ def test_whatever_else_stops_a_write_reaches_everybody_in_it(error: Exception) -
 
     told = Desk(write).bring("a", "b", "c")
     assert [told[row].exception() for row in "bc"] == [error, error]
-
-
-def intend(lease: Lease) -> ExchangeCall:
-    """Commit the intent of an order of a lease's cycle."""
-    step = Step.objects.filter(cycle_id=lease.cycle_id)[0]
-    intent = Intent(
-        operation=Operation.PLACE_ORDER,
-        payload={"market": "XRP/USDT"},
-        client_order_id=lease.cycle_id.hex,
-    )
-    try:
-        return calling.intend(lease, step, intent)
-    finally:
-        connection.close()
 
 
 def transactions_of_intents() -> int:

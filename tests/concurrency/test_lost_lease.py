@@ -28,8 +28,8 @@ from cycles.services.intents import Intent
 from cycles.services.moving import Lease
 from cycles.services.stepping import Settlement
 from tests import builders
-from tests.concurrency.filling import filled
 from tests.concurrency.meeting import SECONDS, together
+from tests.concurrency.orders import filled
 from tests.concurrency.unguarded import database_without, take_out
 
 pytestmark = [pytest.mark.concurrency, pytest.mark.django_db(transaction=True)]

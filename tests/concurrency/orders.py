@@ -1,12 +1,32 @@
-"""What a venue says of an order that was filled whole."""
+"""An order's intent, and what a venue says of an order that was filled whole."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
-from cycles.models import Cycle, ExchangeCall
+from django.db import connection
+
+from cycles.domain.words import Operation
+from cycles.models import Cycle, ExchangeCall, Step
+from cycles.services import calling
+from cycles.services.intents import Intent
+from cycles.services.moving import Lease
 from cycles.services.settling import market_of
 from exchanges.values import FillReport, OrderReport, OrderStatus, Side
+
+
+def intend(lease: Lease) -> ExchangeCall:
+    """Commit the intent of an order of a lease's cycle, on a thread of a test."""
+    step = Step.objects.filter(cycle_id=lease.cycle_id)[0]
+    intent = Intent(
+        operation=Operation.PLACE_ORDER,
+        payload={"market": "XRP/USDT"},
+        client_order_id=lease.cycle_id.hex,
+    )
+    try:
+        return calling.intend(lease, step, intent)
+    finally:
+        connection.close()
 
 
 def filled(call: ExchangeCall) -> OrderReport:
