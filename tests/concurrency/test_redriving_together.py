@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError
 from django.db.models import Count
 
 from cycles.domain.words import CycleStatus
@@ -57,13 +57,8 @@ def test_the_negative_control_without_the_lock_both_take_it(
 ) -> None:
     chosen = Meeting()
 
-    def meet(execute: Any, sql: str, *rest: Any) -> Any:
-        if sql == redriving.MOVED:
-            chosen.wait()
-        return execute(sql, *rest)
-
     def of_two_who_meet(name: str) -> Redriven | None:
-        with connection.execute_wrapper(meet):
+        with chosen.before(redriving.MOVED):
             return of_two(name)
 
     monkeypatch.setattr(redriving, "FREE_ROWS_ONLY", "")

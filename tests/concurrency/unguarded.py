@@ -14,12 +14,14 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from tests.conftest import empty_tables
+
 
 def take_out(
     monkeypatch: pytest.MonkeyPatch, function: Callable[..., Any], guard: str, instead: str = ""
 ) -> None:
     """Let a function run without a guard of its text, for whoever has imported it."""
-    text = _without(textwrap.dedent(inspect.getsource(function)), guard, instead)
+    text = without(textwrap.dedent(inspect.getsource(function)), guard, instead)
     found: dict[str, Any] = {}
     exec(f"from __future__ import annotations\n{text}", function.__globals__, found)
     monkeypatch.setattr(function, "__code__", found[function.__name__].__code__)
@@ -31,7 +33,7 @@ def database_without(function: str, guard: str, instead: str = "") -> Iterator[N
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_get_functiondef(%s::regproc)", [function])
         (whole,) = cursor.fetchone()
-        cursor.execute(_without(whole, guard, instead))
+        cursor.execute(without(whole, guard, instead))
     try:
         yield
     finally:
@@ -39,7 +41,25 @@ def database_without(function: str, guard: str, instead: str = "") -> Iterator[N
             cursor.execute(whole)
 
 
-def _without(text: str, guard: str, instead: str) -> str:
+@contextmanager
+def table_without(table: str, constraint: str) -> Iterator[None]:
+    """Let a table do without one of its constraints, for a block; nothing is left in it then."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = %s", [constraint]
+        )
+        (definition,) = cursor.fetchone()
+        cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {constraint}")
+    try:
+        yield
+    finally:
+        empty_tables()
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {table} ADD CONSTRAINT {constraint} {definition}")
+
+
+def without(text: str, guard: str, instead: str = "") -> str:
+    """Give a text without a guard that stands in it once."""
     assert text.count(guard) == 1, (
         "the guard stands elsewhere by now: the control would prove nothing"
     )
