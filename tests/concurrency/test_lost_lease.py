@@ -25,6 +25,7 @@ from cycles.models import Cycle, ExchangeCall, Fill, Step
 from cycles.services import advancing, calling, leasing, moving, retrying, settling, stepping
 from cycles.services.calling import Noted
 from cycles.services.intents import Intent
+from cycles.services.locking import lock_cycle
 from cycles.services.moving import Lease
 from cycles.services.stepping import Settlement
 from tests import builders
@@ -237,6 +238,21 @@ def test_a_worker_that_lost_its_lease_books_nothing(taker: str) -> None:
     assert not Fill.objects.exists()
     call.refresh_from_db()
     assert call.outcome == CallOutcome.INTENDED
+
+
+def test_what_was_decided_on_a_cycle_that_has_changed_since_is_not_booked() -> None:
+    """Its lease holds; whether its step is done was read off what it owned."""
+    row = builders.cycle()
+    lease = claim("worker")
+    call = intended(lease)
+    seen = Cycle.objects.get(pk=row.pk).version
+    whole = settlement(call, version=seen)
+    with transaction.atomic():
+        moving.touch(lock_cycle(row.pk), failure_reason="an operator was here")
+    assert not calling.book(lease, call, accepted(call), whole)
+    assert not Fill.objects.exists()
+    with database_without("kimp_settle_v2", "(w.version IS NULL OR c.version = w.version)", "true"):
+        assert calling.book(lease, call, accepted(call), whole)  # the negative control
 
 
 def settled_by_the_last_release(lease: Lease, call: ExchangeCall) -> str:
