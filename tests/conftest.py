@@ -54,11 +54,11 @@ def _tables_are_emptied_quickly() -> Iterator[None]:
     Django's way truncates all of them, most of which are empty, and makes the rows of those two again.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _test: _empty())
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _test: empty_tables())
         yield
 
 
-def _empty() -> None:
+def empty_tables() -> None:
     """Empty all tables, triggers and foreign keys notwithstanding: in the end nothing is left to refer to."""
     found = connection.introspection.django_table_names(only_existing=True, include_views=False)
     tables = [connection.ops.quote_name(name) for name in sorted({*found} - TOLD_BY_MODELS)]

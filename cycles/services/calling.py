@@ -17,7 +17,7 @@ from django.db import DatabaseError, IntegrityError, InterfaceError
 from django.db.models.functions import Now
 
 from cycles.domain.progress import GO_ON, Progress, failed, unprocessed_for, waiting
-from cycles.domain.words import CallOutcome, FailureClass, Mode, Operation, StepState
+from cycles.domain.words import CallOutcome, FailureClass, Operation, StepState
 from cycles.errors import (
     DatabaseBusyError,
     HaltedError,
@@ -25,11 +25,11 @@ from cycles.errors import (
     NotFoundError,
     PolicyDeniedError,
 )
-from cycles.models import Alert, Cycle, Desk, ExchangeCall, Step
+from cycles.models import Alert, Cycle, ExchangeCall, Step
 from cycles.services import desk, homing, stepping
 from cycles.services.alerting import raise_alert
 from cycles.services.intents import Intent, row_of, unwritten
-from cycles.services.locking import lock_cycle, persistently, share_mode
+from cycles.services.locking import lock_cycle, persistently
 from cycles.services.moving import Lease
 from cycles.services.outage import UNREACHABLE, lend_connection
 from cycles.services.stepping import Report, Settlement, report_columns
@@ -155,14 +155,6 @@ def _disown(lease: Lease, client_order_id: str) -> None:
             outcome=CallOutcome.NOT_SENT, error=error, noted_at=Now()
         )
     )
-
-
-def refuse_if_halted() -> None:
-    """Hold the mode as it is for this transaction; raise HaltedError when it is HALT."""
-    share_mode()
-    row = Desk.objects.filter(pk=1).first()
-    if row is not None and row.mode == Mode.HALT:
-        raise _halted(row.mode_reason)
 
 
 def _halted(reason: str) -> HaltedError:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
 
 from cycles.domain.words import Channel
 from cycles.errors import CycleError
@@ -17,6 +18,10 @@ from tests.desk import eventually
 
 T = TypeVar("T")
 SECONDS = 20.0
+# The server is other tests' as well. Who is connected to which database stands still within a transaction; locks do not.
+WAITING = """SELECT count(*) FROM pg_locks w WHERE NOT w.granted AND w.locktype = %s AND EXISTS (
+    SELECT FROM pg_locks h JOIN pg_database d ON d.oid = h.database
+     WHERE h.pid = w.pid AND d.datname = current_database())"""
 
 
 class Meeting:
@@ -29,23 +34,53 @@ class Meeting:
         """Wait for the others."""
         self.barrier.wait()
 
+    @contextmanager
+    def before(self, statement: str) -> Iterator[None]:
+        """Wait for the others before each statement that begins so, in this thread, for a block."""
+
+        def meet(execute: Callable[..., Any], sql: Any, *rest: Any) -> Any:
+            if str(sql).startswith(statement):
+                self.wait()
+            return execute(sql, *rest)
+
+        with connection.execute_wrapper(meet):
+            yield
+
 
 def together(*acts: Callable[[], T]) -> list[T | CycleError]:
     """Run acts at the same moment, one thread each; a denial counts as a result."""
     start = Meeting(len(acts))
 
     def run(act: Callable[[], T]) -> T | CycleError:
-        try:
-            connection.ensure_connection()
-            start.wait()
-            return act()
-        except CycleError as error:
-            return error
-        finally:
-            connection.close()
+        return told(act, begin=start.wait)
 
     with ThreadPoolExecutor(len(acts)) as pool:
         tasks = [pool.submit(run, act) for act in acts]
+        return [task.result(timeout=SECONDS) for task in tasks]
+
+
+def told(act: Callable[[], T], *, begin: Callable[[], None] = lambda: None) -> T | CycleError:
+    """Act on a thread of a test, which gives its connection back; a denial counts as a result."""
+    try:
+        connection.ensure_connection()
+        begin()
+        return act()
+    except CycleError as error:
+        return error
+    finally:
+        connection.close()
+
+
+def queued(
+    lock: Callable[[], object], one: Callable[[], T], other: Callable[[], T]
+) -> list[T | CycleError]:
+    """Run two acts while a row is locked, and unlock it when both have come as far as to wait for it."""
+    with ThreadPoolExecutor(2) as pool:
+        with transaction.atomic():
+            lock()
+            tasks = [pool.submit(told, act) for act in (one, other)]
+            until_somebody_waits("transactionid")
+            until_somebody_waits("tuple")  # for who waits
         return [task.result(timeout=SECONDS) for task in tasks]
 
 
@@ -60,8 +95,7 @@ def until_somebody_waits(kind: str = "advisory") -> None:
 
     def waits() -> bool:
         with connection.cursor() as cursor:
-            sql = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = %s"
-            cursor.execute(sql, [kind])
+            cursor.execute(WAITING, [kind])
             return bool(cursor.fetchone()[0])
 
     eventually(waits, seconds=SECONDS)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -16,19 +15,17 @@ import pytest
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models.functions import Now
 
-from cycles.domain.words import CallOutcome, Operation, Role
+from cycles.domain.words import CallOutcome, Role
 from cycles.errors import DatabaseBusyError, LeaseLostError
 from cycles.models import Cycle, ExchangeCall, Step
-from cycles.services import calling, leasing, settling, stepping
+from cycles.services import leasing, settling, stepping
 from cycles.services.committing import Group
-from cycles.services.intents import Intent
 from cycles.services.locking import MODE_LOCK, lock_cycle, own_mode
 from cycles.services.moving import Lease
-from cycles.services.settling import market_of
 from cycles.services.standing import LastSeen
-from exchanges.values import FillReport, OrderReport, OrderStatus, Side
 from tests import builders
 from tests.concurrency.meeting import SECONDS, until_somebody_waits
+from tests.concurrency.orders import filled, intend
 from tests.desk import eventually
 
 pytestmark = pytest.mark.concurrency
@@ -151,20 +148,6 @@ def test_whatever_else_stops_a_write_reaches_everybody_in_it(error: Exception) -
 
     told = Desk(write).bring("a", "b", "c")
     assert [told[row].exception() for row in "bc"] == [error, error]
-
-
-def intend(lease: Lease) -> ExchangeCall:
-    """Commit the intent of an order of a lease's cycle."""
-    step = Step.objects.filter(cycle_id=lease.cycle_id)[0]
-    intent = Intent(
-        operation=Operation.PLACE_ORDER,
-        payload={"market": "XRP/USDT"},
-        client_order_id=lease.cycle_id.hex,
-    )
-    try:
-        return calling.intend(lease, step, intent)
-    finally:
-        connection.close()
 
 
 def transactions_of_intents() -> int:
@@ -294,17 +277,7 @@ def _settlement(lease: Lease) -> stepping.Settlement:
     """Intend a lease's order; give what it did when it was filled whole."""
     row = Cycle.objects.get(pk=lease.cycle_id)
     call = intend(lease)
-    market = market_of(call.step)
-    fill = FillReport(
-        venue_fill_id="1", price=Decimal(2), quantity=Decimal(10), notional=Decimal(20),
-        fee=Decimal(0), fee_asset=market.quote, at=row.started_at,
-    )  # fmt: skip
-    report = OrderReport(
-        venue=call.venue, market=market, side=Side.BUY, client_order_id=call.client_order_id,
-        venue_order_id="1", status=OrderStatus.FILLED, quantity=Decimal(10),
-        executed_quantity=Decimal(10), fills=(fill,), created_at=None,
-    )  # fmt: skip
-    whole = settling.order_settlement(row, call, report, is_step_done=True)
+    whole = settling.order_settlement(row, call, filled(call), is_step_done=True)
     return replace(whole, owner=lease.owner, fence=lease.fence, is_noted=True)
 
 

@@ -9,10 +9,13 @@ from django.db import IntegrityError, transaction
 
 from cycles.domain import postings
 from cycles.domain.words import AccountOwner, PostingKind
+from cycles.errors import CycleError
 from cycles.models import Cycle
 from cycles.services import booking, desk as desk_services, opening, verifying
+from cycles.services.locking import lock_desk_account
 from tests import builders
-from tests.concurrency.meeting import Meeting, root, together
+from tests.concurrency.meeting import Meeting, queued, root, together
+from tests.concurrency.unguarded import table_without
 from tests.desk import TestDesk
 
 pytestmark = [pytest.mark.concurrency, pytest.mark.django_db(transaction=True)]
@@ -63,21 +66,37 @@ def test_limits_on_open_cycles_hold_between_initiators(committed_desk: TestDesk)
     assert Cycle.objects.count() == 2
 
 
-def test_the_negative_control_without_the_lock_both_decide_to_open(
-    committed_desk: TestDesk,
+def of_two_who_decided_to_open(desk: TestDesk) -> list[Cycle | CycleError | None]:
+    """Let two initiators decide to open the one cycle that the policy allows, before either has."""
+    one_only(desk)
+    desk_services.set_policy(
+        {"notional_usdt": Decimal(1000), "max_open_cycles": 1},
+        actor=root(), reason="r", seen_number=2,
+    )  # fmt: skip
+    return queued(
+        lambda: lock_desk_account("binance", "USDT"),
+        lambda: open_now("one"),
+        lambda: open_now("other"),
+    )
+
+
+def test_who_waited_for_the_desks_account_decides_again(committed_desk: TestDesk) -> None:
+    got = of_two_who_decided_to_open(committed_desk)
+    assert sum(isinstance(one, Cycle) for one in got) == 1
+    assert Cycle.objects.count() == 1
+
+
+def test_the_negative_control_without_the_lock_both_open_where_one_may(
+    committed_desk: TestDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one_only(committed_desk)
-    decided = Meeting()
-
-    def decide_alone() -> bool:
-        decision = opening.decide()
-        decided.wait()
-        return decision.opens
-
-    assert together(decide_alone, decide_alone) == [True, True]
+    monkeypatch.setattr(opening, "lock_desk_account", lambda _venue, _asset: None)
+    got = of_two_who_decided_to_open(committed_desk)
+    assert all(isinstance(one, Cycle) for one in got)
+    assert Cycle.objects.count() == 2
 
 
-def test_behind_the_lock_the_database_refuses_to_overdraw_the_desk() -> None:
+def of_two_who_spend() -> list[str]:
+    """Let two cycles take 70 of the desk's 100 USDT, each having seen that they suffice."""
     builders.capital("binance", "USDT", 100)
     rows = [builders.cycle(), builders.cycle()]
     checked = Meeting()
@@ -95,6 +114,15 @@ def test_behind_the_lock_the_database_refuses_to_overdraw_the_desk() -> None:
             return "refused" if "account_not_overdrawn" in str(error) else str(error)
         return "spent"
 
-    told = together(lambda: spend(rows[0]), lambda: spend(rows[1]))
-    assert sorted(map(str, told)) == ["refused", "spent"]
+    return sorted(map(str, together(lambda: spend(rows[0]), lambda: spend(rows[1]))))
+
+
+def test_behind_the_lock_the_database_refuses_to_overdraw_the_desk() -> None:
+    assert of_two_who_spend() == ["refused", "spent"]
     assert booking.desk_balance("binance", "USDT") == 30
+
+
+def test_the_negative_control_without_the_constraint_two_cycles_own_the_same_money() -> None:
+    with table_without("cycles_account", "account_not_overdrawn"):
+        assert of_two_who_spend() == ["spent", "spent"]
+        assert booking.desk_balance("binance", "USDT") == -40

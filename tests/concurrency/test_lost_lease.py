@@ -1,28 +1,37 @@
-"""A worker that wakes after its lease is gone: it may note facts, it may not decide."""
+"""A worker that wakes after its lease is gone: it may note facts, it may not decide.
+
+Whoever took the cycle: another process, or its own, whose other thread claimed it anew. Only the fence tells the
+sleeper from that one.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from cycles.domain.words import CallOutcome, CycleStatus, FailureClass, Operation, Role
 from cycles.errors import LeaseLostError
-from cycles.models import Cycle, ExchangeCall, Step
-from cycles.services import advancing, calling, leasing, moving, retrying
+from cycles.models import Cycle, ExchangeCall, Fill, Step
+from cycles.services import advancing, calling, leasing, moving, retrying, settling, stepping
 from cycles.services.calling import Noted
 from cycles.services.intents import Intent
 from cycles.services.locking import lock_cycle
 from cycles.services.moving import Lease
+from cycles.services.stepping import Settlement
 from tests import builders
 from tests.concurrency.meeting import SECONDS, together
+from tests.concurrency.orders import filled
+from tests.concurrency.unguarded import database_without, take_out
 
 pytestmark = [pytest.mark.concurrency, pytest.mark.django_db(transaction=True)]
 
@@ -38,10 +47,22 @@ def claim(owner: str) -> Lease:
     return lease
 
 
-def lose_lease(row: Cycle) -> Lease:
-    """Let the lease run out and another worker take the cycle."""
+@pytest.fixture(params=["other", "sleeper"])
+def taker(request: pytest.FixtureRequest) -> str:
+    """Give who takes the cycle that the sleeper lost."""
+    name: str = request.param
+    return name
+
+
+def lose_lease(row: Cycle, to: str) -> Lease:
+    """Let the lease run out and a worker take the cycle."""
     Cycle.objects.filter(pk=row.pk).update(lease_expires_at=Now() - timedelta(seconds=1))
-    return claim("other")
+    return claim(to)
+
+
+def as_it_stands(row: Cycle) -> Mapping[str, object]:
+    """Give every column of a cycle."""
+    return Cycle.objects.filter(pk=row.pk).values().get()
 
 
 def intended(lease: Lease, *, lease_left: timedelta | None = None) -> ExchangeCall:
@@ -83,10 +104,11 @@ def test_a_request_that_a_promoted_standby_lacked_is_noted_in_no_other_ones_plac
     assert ExchangeCall.objects.get(pk=call.pk).outcome == CallOutcome.REFUSED
 
 
-def test_a_worker_that_wakes_late_notes_the_fact_and_settles_nothing() -> None:
+def test_a_worker_that_wakes_late_notes_the_fact_and_settles_nothing(taker: str) -> None:
     row = builders.cycle()
     lease = claim("sleeper")
     call = intended(lease)
+    noted = accepted(call)
     venue_answers, taken_over = threading.Event(), threading.Event()
     settled: list[ExchangeCall] = []
 
@@ -94,13 +116,12 @@ def test_a_worker_that_wakes_late_notes_the_fact_and_settles_nothing() -> None:
         """Call, sleep past the lease, wake, and write down what the venue said."""
         venue_answers.set()
         assert taken_over.wait(SECONDS)
-        noted = Noted(outcome=CallOutcome.REFUSED, refusal="funds", error="no funds")
         calling.note(lease, call, noted, lambda _cycle, written: settled.append(written))
         return True
 
     def other() -> bool:
         assert venue_answers.wait(SECONDS)
-        lose_lease(row)
+        lose_lease(row, taker)
         taken_over.set()
         return True
 
@@ -108,10 +129,55 @@ def test_a_worker_that_wakes_late_notes_the_fact_and_settles_nothing() -> None:
     assert isinstance(late, LeaseLostError)
     assert quick is True
     call.refresh_from_db()
-    assert call.outcome == CallOutcome.REFUSED  # facts are never fenced
-    assert settled == []
+    assert call.outcome == CallOutcome.DONE  # facts are never fenced
+    assert (call.is_settled, settled) == (False, [])
     row.refresh_from_db()
-    assert (row.status, row.lease_owner) == (CycleStatus.STARTED, "other")
+    assert (row.status, row.lease_owner) == (CycleStatus.STARTED, taker)
+
+
+def accepted(call: ExchangeCall) -> Noted:
+    """Give the outcome of an order that was filled whole."""
+    return Noted(outcome=CallOutcome.DONE, report=filled(call))
+
+
+def settlement(call: ExchangeCall, **facts: Any) -> Settlement:
+    """Give what an order did that was filled whole."""
+    cycle = Cycle.objects.get(pk=call.cycle_id)
+    whole = settling.order_settlement(cycle, call, filled(call), is_step_done=True)
+    return replace(whole, **facts)
+
+
+@pytest.mark.parametrize("noting", ["lost", "newest"])
+def test_what_the_newest_lease_settled_and_handed_back_is_no_other_calls_or_leases_doing(
+    taker: str, noting: str
+) -> None:
+    row = builders.cycle()
+    lost = claim("sleeper")
+    call = intended(lost)
+    newest = lose_lease(row, taker)
+    assert calling.book(newest, call, accepted(call), settlement(call, wake_in=timedelta(hours=1)))
+    with pytest.raises(LeaseLostError):  # the call was the first lease's, the settling the other's
+        calling.note(lost if noting == "lost" else newest, call, accepted(call))
+
+
+def test_an_intent_that_was_cut_off_is_disowned_by_its_own_lease_only(taker: str) -> None:
+    """Both named the attempt alike: the newest one's is about to be sent."""
+    row = builders.cycle()
+    lost = claim("sleeper")
+    call = intended(lose_lease(row, taker))
+    calling._disown(lost, call.client_order_id)
+    call.refresh_from_db()
+    assert call.outcome == CallOutcome.INTENDED
+
+
+def test_who_lost_its_lease_does_not_look_into_what_the_newest_is_about_to_send(taker: str) -> None:
+    row = builders.cycle()
+    lost = claim("sleeper")
+    call = intended(lose_lease(row, taker))
+    with pytest.raises(LeaseLostError):
+        advancing.one_unit(lost)
+    call.refresh_from_db()
+    assert call.outcome == CallOutcome.INTENDED
 
 
 def fail(lease: Lease) -> None:
@@ -119,23 +185,93 @@ def fail(lease: Lease) -> None:
     retrying.fail(lease, FailureClass.BUG, "r", actor="sleeper")
 
 
-def settle(lease: Lease) -> object:
-    """Lock the cycle to settle something."""
+def move(lease: Lease) -> None:
+    """Decide that the cycle has come further."""
     with transaction.atomic():
-        return moving.lock_for_decision(lease)
+        cycle = moving.lock_for_decision(lease)
+        moving.move(cycle, CycleStatus.INITIAL_TRADE_COMPLETED, event="stale", actor="sleeper")
 
 
-@pytest.mark.parametrize("decide", [fail, intended, settle])
-def test_a_worker_that_lost_its_lease_decides_nothing(decide: Callable[[Lease], object]) -> None:
+def settle(lease: Lease) -> None:
+    """Decide that a step has ended."""
+    with transaction.atomic():
+        cycle = moving.lock_for_decision(lease)
+        settling.finish_step(cycle, Step.objects.filter(cycle=cycle)[0])
+
+
+def release(lease: Lease) -> bool:
+    """Hand the cycle back."""
+    return leasing.release(lease, wake_in=timedelta(hours=1))
+
+
+@pytest.mark.parametrize("decide", [fail, intended, move, settle])
+def test_a_worker_that_lost_its_lease_decides_nothing(
+    taker: str, decide: Callable[[Lease], object]
+) -> None:
     row = builders.cycle()
     lost = claim("sleeper")
-    lose_lease(row)
-    before = Cycle.objects.filter(pk=row.pk).values().get()
+    lose_lease(row, taker)
+    before = as_it_stands(row)
     with pytest.raises(LeaseLostError):
         decide(lost)
-    assert not leasing.release(lost, wake_in=timedelta(hours=1))
-    assert Cycle.objects.filter(pk=row.pk).values().get() == before
+    assert as_it_stands(row) == before
     assert not ExchangeCall.objects.exists()
+
+
+def test_a_worker_that_lost_its_lease_hands_nothing_back(taker: str) -> None:
+    row = builders.cycle()
+    lost = claim("sleeper")
+    lose_lease(row, taker)
+    before = as_it_stands(row)
+    assert not release(lost)
+    assert as_it_stands(row) == before
+
+
+def test_a_worker_that_lost_its_lease_books_nothing(taker: str) -> None:
+    row = builders.cycle()
+    lost = claim("sleeper")
+    call = intended(lost)
+    lose_lease(row, taker)
+    before = as_it_stands(row)
+    assert not calling.book(lost, call, accepted(call), settlement(call))
+    assert as_it_stands(row) == before
+    assert not Fill.objects.exists()
+    call.refresh_from_db()
+    assert call.outcome == CallOutcome.INTENDED
+
+
+def test_what_was_decided_on_a_cycle_that_has_changed_since_is_not_booked() -> None:
+    """Its lease holds; whether its step is done was read off what it owned."""
+    row = builders.cycle()
+    lease = claim("worker")
+    call = intended(lease)
+    seen = Cycle.objects.get(pk=row.pk).version
+    whole = settlement(call, version=seen)
+    with transaction.atomic():
+        moving.touch(lock_cycle(row.pk), failure_reason="an operator was here")
+    assert not calling.book(lease, call, accepted(call), whole)
+    assert not Fill.objects.exists()
+    with database_without("kimp_settle_v2", "(w.version IS NULL OR c.version = w.version)", "true"):
+        assert calling.book(lease, call, accepted(call), whole)  # the negative control
+
+
+def settled_by_the_last_release(lease: Lease, call: ExchangeCall) -> str:
+    """Settle as workers of the last release do, which may still run; gives the verdict."""
+    mine = settlement(call, owner=lease.owner, fence=lease.fence, is_noted=True)
+    rows = msgspec.json.encode([stepping.settlement_row(mine)]).decode()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT o_verdict FROM kimp_settle_v1(%s::jsonb, true)", [rows])
+        (verdict,) = cursor.fetchone()
+    return str(verdict)
+
+
+def test_a_worker_of_the_last_release_is_fenced_as_well(taker: str) -> None:
+    row = builders.cycle()
+    lost = claim("sleeper")
+    call = intended(lost)
+    newest = lose_lease(row, taker)
+    assert settled_by_the_last_release(lost, call) == "OTHER"
+    assert settled_by_the_last_release(newest, call) == "DONE"
 
 
 @pytest.mark.parametrize("is_taken_over", [True, False])
@@ -168,35 +304,66 @@ def sleep_past_the_lease(row: Cycle) -> None:
         time.sleep(0.01)
 
 
-def test_a_driver_whose_lease_was_lost_ends_quietly() -> None:
+def test_a_driver_whose_lease_was_lost_ends_quietly(taker: str) -> None:
     row = builders.cycle()
     lost = claim("sleeper")
-    lose_lease(row)
+    lose_lease(row, taker)
     advancing.advance(lost)
     row.refresh_from_db()
-    assert (row.status, row.lease_owner, row.retry_count) == (CycleStatus.STARTED, "other", 0)
+    assert (row.status, row.lease_owner, row.retry_count) == (CycleStatus.STARTED, taker, 0)
 
 
-def test_the_negative_control_without_the_fence_the_late_worker_decides() -> None:
+def test_the_negative_control_without_the_fence_the_late_worker_decides(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     row = builders.cycle()
-    claim("sleeper")
-    lose_lease(row)
-    with transaction.atomic():  # as `lock_for_decision`, but the fence is not compared
-        locked = lock_cycle(row.pk)
-        moving.move(
-            locked, CycleStatus.INITIAL_TRADE_COMPLETED, event="stale", actor="sleeper",
-            wake_at=Now(),
-        )  # fmt: skip
+    lost = claim("sleeper")
+    lose_lease(row, "sleeper")
+    take_out(monkeypatch, moving.lock_for_decision, "cycle.fence != lease.fence or ")
+    move(lost)
     row.refresh_from_db()
     assert row.status == CycleStatus.INITIAL_TRADE_COMPLETED
-    assert row.lease_owner == "other"  # decided over the head of who holds it
+    assert row.lease_owner == "sleeper"  # decided over the head of who holds it
 
 
-def test_the_negative_control_without_the_look_the_late_worker_would_send() -> None:
+def test_the_negative_control_without_the_fence_the_late_worker_writes_an_intent() -> None:
     row = builders.cycle()
-    call = intended(claim("sleeper"))
-    lose_lease(row)
+    lost = claim("sleeper")
+    newest = lose_lease(row, "sleeper")
+    with database_without("kimp_intend_v1", "c.fence = w.fence AND "):
+        assert intended(lost).fence < newest.fence
+
+
+def test_the_negative_control_without_the_fence_the_late_worker_books() -> None:
+    row = builders.cycle()
+    lost = claim("sleeper")
+    call = intended(lost)
+    lose_lease(row, "sleeper")
+    with database_without("kimp_settle_v2", " AND c.fence = w.fence"):
+        assert calling.book(lost, call, accepted(call), settlement(call))
+    assert Fill.objects.exists()
+
+
+def test_the_negative_control_without_the_fence_the_late_worker_hands_back_what_is_anothers() -> (
+    None
+):
+    row = builders.cycle()
+    lost = claim("sleeper")
+    lose_lease(row, "sleeper")
+    with database_without("kimp_release_v1", "c.fence = r.fence AND "):
+        assert release(lost)
+    row.refresh_from_db()
+    assert row.lease_owner == ""
+
+
+def test_the_negative_control_without_the_look_the_late_worker_sends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    row = builders.cycle()
+    call = intended(claim("sleeper"), lease_left=timedelta(milliseconds=50))
+    sleep_past_the_lease(row)
+    claim("other")
+    take_out(monkeypatch, calling.called, "if objection:", "if False:")
     sent: list[bool] = []
-    calling._classified(lambda: sent.append(True))
+    calling.called(call, lambda: sent.append(True))
     assert sent == [True]
-    assert call.outcome == CallOutcome.INTENDED

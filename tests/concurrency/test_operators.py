@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
-from django.db.models.functions import Now
 
 from cycles.domain.words import CycleStatus, Verb
 from cycles.errors import StaleVersionError
 from cycles.models import Cycle, Intervention, Transition
 from cycles.services import intervening, resolving
 from cycles.services.intervening import Actor
+from cycles.services.locking import lock_cycle
+from cycles.services.moving import lock_for_operator
 from tests import builders
-from tests.concurrency.meeting import Meeting, root, together
+from tests.concurrency.meeting import queued, root, together
+from tests.concurrency.unguarded import take_out
 
 pytestmark = [pytest.mark.concurrency, pytest.mark.django_db(transaction=True)]
 
@@ -45,20 +49,29 @@ def test_a_redrive_and_a_write_off_do_not_both_happen() -> None:
     assert row.status == ended[Verb(done[0].verb)]
 
 
-def test_the_negative_control_without_the_seen_version_both_act() -> None:
+def of_two_who_take_it_on(row: Cycle) -> list[object]:
+    """Let two people take on the dead letter that both saw: only its version says that it is another's by now."""
+    actors = [root("alice"), root("bob")]
+
+    def take_on(actor: Actor) -> Intervention:
+        return intervening.acknowledge(row.pk, actor=actor, reason="r", seen_version=row.version)
+
+    return [*queued(lambda: lock_cycle(row.pk), *(partial(take_on, actor) for actor in actors))]
+
+
+def test_of_two_who_take_on_a_dead_letter_one_has_it_and_the_other_is_told() -> None:
     row = builders.dead_letter()
-    read = Meeting()
-    users = [root("alice"), root("bob")]
+    got = of_two_who_take_it_on(row)
+    assert sorted(type(one).__name__ for one in got) == ["Intervention", "StaleVersionError"]
+    (made,) = Intervention.objects.all()
+    row.refresh_from_db()
+    assert row.assignee == made.user
 
-    def act(actor: Actor) -> bool:
-        was_dead = Cycle.objects.get(pk=row.pk).status == CycleStatus.DEAD_LETTER
-        read.wait()
-        if was_dead:
-            Intervention.objects.create(
-                verb=Verb.REDRIVE, cycle=row, user=actor.user, actor=actor.name,
-                channel=actor.channel, reason="r", seen_version=row.version, at=Now(),
-            )  # fmt: skip
-        return was_dead
 
-    assert together(lambda: act(users[0]), lambda: act(users[1])) == [True, True]
-    assert Intervention.objects.count() == 2
+def test_the_negative_control_without_the_seen_version_one_takes_it_from_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    row = builders.dead_letter()
+    take_out(monkeypatch, lock_for_operator, "cycle.version != seen_version", "False")
+    of_two_who_take_it_on(row)
+    assert Intervention.objects.values("user").distinct().count() == 2

@@ -11,9 +11,10 @@ from django.db import IntegrityError, connection, transaction
 
 from cycles.domain import postings
 from cycles.domain.words import AccountOwner, PostingKind
-from cycles.models import Posting
+from cycles.models import Account, Posting
 from cycles.services import booking
-from tests.concurrency.meeting import SECONDS, together, until_somebody_waits
+from tests.concurrency.meeting import SECONDS, Meeting, together, until_somebody_waits
+from tests.concurrency.unguarded import table_without
 
 pytestmark = [pytest.mark.concurrency, pytest.mark.django_db(transaction=True)]
 
@@ -37,9 +38,29 @@ def test_one_key_is_posted_once() -> None:
     assert Posting.objects.count() == 1
 
 
-def test_the_negative_control_under_two_keys_it_is_posted_twice() -> None:
-    assert together(lambda: post("fact"), lambda: post("the same fact")) == ["posted"] * 2
-    assert booking.desk_balance("binance", "USDT") == 20
+def of_two_who_tell_it() -> list[str]:
+    """Let two post a fact, each having seen that it is not posted yet; its accounts are open and empty."""
+    Account.objects.bulk_create(
+        Account(venue="binance", asset="USDT", owner=owner) for owner in ("CAPITAL", "DESK")
+    )
+    looked = Meeting()
+
+    def post_when_both_have_looked() -> str:
+        with looked.before('INSERT INTO "cycles_posting"'):
+            return post("fact")
+
+    return sorted(map(str, together(post_when_both_have_looked, post_when_both_have_looked)))
+
+
+def test_of_two_who_saw_it_missing_one_posts_it() -> None:
+    assert of_two_who_tell_it() == ["known", "posted"]
+    assert booking.desk_balance("binance", "USDT") == 10
+
+
+def test_the_negative_control_where_keys_may_come_twice_it_is_posted_twice() -> None:
+    with table_without("cycles_posting", "cycles_posting_key_key"):
+        assert of_two_who_tell_it() == ["posted", "posted"]
+        assert booking.desk_balance("binance", "USDT") == 20
 
 
 USDT, KRW = ("binance", "USDT"), ("upbit", "KRW")

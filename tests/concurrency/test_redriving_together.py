@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import functools
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, transaction
 from django.db.models import Count
 
 from cycles.domain.words import CycleStatus
 from cycles.errors import StaleVersionError
 from cycles.models import Cycle, Intervention, Transition
 from cycles.services import redriving
+from cycles.services.locking import lock_cycle
 from cycles.services.redriving import Filter, Redriven
 from tests import builders
-from tests.concurrency.meeting import Meeting, root, together
+from tests.concurrency.meeting import SECONDS, Meeting, root, together, told
 
 pytestmark = [pytest.mark.concurrency, pytest.mark.django_db(transaction=True)]
 
@@ -52,18 +54,22 @@ def test_each_goes_on_once_whoever_takes_it(monkeypatch: pytest.MonkeyPatch) -> 
         assert set(rows.values("cycle").annotate(n=Count("pk")).values_list("n", flat=True)) == {1}
 
 
+def test_what_somebody_holds_at_that_moment_is_left_and_not_waited_for() -> None:
+    row, free = builders.dead_letter(), builders.dead_letter()
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        lock_cycle(row.pk)
+        redriven = pool.submit(told, functools.partial(of_two, "alice")).result(SECONDS)
+    assert redriven == Redriven(count=1, left=1)
+    assert Intervention.objects.get().cycle == free
+
+
 def test_the_negative_control_without_the_lock_both_take_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     chosen = Meeting()
 
-    def meet(execute: Any, sql: str, *rest: Any) -> Any:
-        if sql == redriving.MOVED:
-            chosen.wait()
-        return execute(sql, *rest)
-
     def of_two_who_meet(name: str) -> Redriven | None:
-        with connection.execute_wrapper(meet):
+        with chosen.before(redriving.MOVED):
             return of_two(name)
 
     monkeypatch.setattr(redriving, "FREE_ROWS_ONLY", "")

@@ -26,7 +26,6 @@ from cycles.selectors.desk import desk_summary
 from cycles.services import (
     alerting,
     booking,
-    calling,
     desk as desk_services,
     intervening,
     leasing,
@@ -41,6 +40,7 @@ from exchanges.models import NetworkRule
 from kimp.environment import load
 from kimp.schedules import sync
 from tests import builders
+from tests.concurrency.orders import intend
 from tests.cycles.domain.books import Rows, book, market_rules, network_rules
 from tests.cycles.services.acts import (
     accepted,
@@ -329,10 +329,13 @@ def test_real_trading_as_the_default_mode(settings: Any, tmp_path: Path) -> None
 @pytest.mark.django_db(transaction=True)
 def test_a_cache_that_is_stale_in_other_processes() -> None:
     """What decisions rest on is read from the database each time: another's change is seen at once."""
+    builders.right_clocks()
     builders.desk()
     builders.policy(notional_usdt=Decimal(1000))
-    with transaction.atomic():
-        calling.refuse_if_halted()
+    for _ in range(2):
+        builders.cycle()
+    goes_on, is_stopped = leasing.claim(Role.INITIATOR, "w", limit=2)
+    intend(goes_on)
     assert quoting.sample_size_usdt(desk_services.current_policy()) == 1000
     other = connection.copy()
     try:
@@ -346,6 +349,6 @@ def test_a_cache_that_is_stale_in_other_processes() -> None:
     finally:
         other.close()
     assert quoting.sample_size_usdt(desk_services.current_policy()) == 70
-    with pytest.raises(HaltedError), transaction.atomic():
-        calling.refuse_if_halted()
+    with pytest.raises(HaltedError):
+        intend(is_stopped)
     assert Desk.objects.get().mode == Mode.HALT

@@ -8,14 +8,29 @@ from functools import partial
 from uuid import UUID
 
 from cycles import tasks
-from cycles.domain.words import Mode, PauseScope
+from cycles.domain.words import Mode, PauseScope, Verb
 from cycles.models import Cycle, Desk, Pause
-from cycles.services import desk, intervening, opening, redriving, resolving
+from cycles.services import (
+    addressing,
+    catching_up,
+    desk,
+    identifying,
+    intervening,
+    opening,
+    redriving,
+    resolving,
+)
+from cycles.services.addressing import Typed
+from cycles.services.identifying import Coin
 from cycles.services.intervening import Actor
 from cycles.services.resolving import Resolution, ResolutionOutcome
+from exchanges.models import AssetIdentity, RegisteredAddress
+from tests import builders
 from tests.desk import operator
 
 REASON = "a test"
+PLACE = {"venue": "upbit", "asset": "TRX", "network": "TRX"}  # where no cycle sends anything
+COIN = Coin(asset="KMP", network="ETH", contract="0x" + "7" * 40, decimals=6)
 SETTLED = Resolution(outcome=ResolutionOutcome.COMPLETED, evidence="ticket 1")
 
 OnCycle = Callable[[UUID, Actor, int], object]
@@ -48,19 +63,90 @@ def _resume(actor: Actor) -> object:
     return desk.set_mode(Mode.RUN, actor=actor, reason=REASON, seen_version=seen)
 
 
+def _halt(actor: Actor) -> object:
+    return desk.set_mode(Mode.HALT, actor=actor, reason=REASON)
+
+
+def _pause(actor: Actor) -> object:
+    return desk.pause(PauseScope.ASSET, "SOL", actor=actor, reason=REASON)
+
+
 def _unpause(actor: Actor) -> None:
     desk.unpause(Pause.objects.get(key="SOL").pk, actor=actor, reason=REASON)
 
 
+def _open(actor: Actor) -> object:
+    return opening.open_by_hand(asset="XRP", notional_usdt=Decimal(120), actor=actor, reason=REASON)
+
+
+def _set_policy(actor: Actor) -> object:
+    seen = desk.current_policy()
+    changes = {"notional_usdt": seen.notional_usdt + 1}
+    return desk.set_policy(changes, actor=actor, reason=REASON, seen_number=seen.number)
+
+
+def _address() -> RegisteredAddress:
+    return RegisteredAddress.objects.exclude(state="RETIRED").get(**PLACE)
+
+
+def _propose(actor: Actor) -> None:
+    """Let the place have an address that waits for two people; the one before it ends."""
+    if RegisteredAddress.objects.exclude(state="RETIRED").filter(**PLACE).exists():
+        _retire_address(actor)
+    builders.proposed_address(**PLACE)
+
+
+def _confirm_address(actor: Actor) -> object:
+    row = _address()
+    typed = Typed(ends_with=row.address[-8:], memo=row.memo)
+    return addressing.confirm(
+        row.code, actor=actor, reason=REASON, seen_version=row.version, typed=typed
+    )
+
+
+def _retire_address(actor: Actor) -> object:
+    row = _address()
+    return addressing.retire(row.code, actor=actor, reason=REASON, seen_version=row.version)
+
+
+def _identity() -> AssetIdentity:
+    return AssetIdentity.objects.get(venue="upbit", venue_symbol=COIN.asset)
+
+
+def _prove_asset(actor: Actor) -> object:
+    row = _identity()
+    return identifying.prove(row, actor=actor, reason=REASON, seen_version=row.version, coin=COIN)
+
+
+def _block_asset(actor: Actor) -> object:
+    row = _identity()
+    return identifying.block(row, actor=actor, reason=REASON, seen_version=row.version)
+
+
+def _catch_up(actor: Actor) -> object:
+    return catching_up.catch_up(actor=actor, reason=REASON)
+
+
 ON_DESK: dict[str, OnDesk] = {
-    "halt": lambda actor: desk.set_mode(Mode.HALT, actor=actor, reason=REASON),
+    "halt": _halt,
     "resume": _resume,
-    "pause": lambda actor: desk.pause(PauseScope.ASSET, "SOL", actor=actor, reason=REASON),
+    "pause": _pause,
     "unpause": _unpause,
-    "open": lambda actor: opening.open_by_hand(
-        asset="XRP", notional_usdt=Decimal(120), actor=actor, reason=REASON
-    ),
+    "open": _open,
+    "set_policy": _set_policy,
+    "confirm_address": _confirm_address,
+    "retire_address": _retire_address,
+    "prove_asset": _prove_asset,
+    "block_asset": _block_asset,
 }
+IN_PARTS: dict[str, OnDesk] = {"catch_up": _catch_up}  # commits more than once
+
+
+def verb_of(name: str) -> Verb:
+    """Give the verb that an act of this name does."""
+    return Verb(name.partition(",")[0])
+
+
 JOBS = tuple(scheduled.name for scheduled in tasks.SCHEDULES)
 
 
@@ -71,9 +157,19 @@ def on_cycle(verb: str, cycle: str, seen: int) -> None:
     ON_CYCLES[verb](pk, operator(), seen)
 
 
+def name_a_coin() -> None:
+    """Write a name that is proven, and that nobody trades under."""
+    builders.proven("upbit", COIN.asset, COIN.network, contract=COIN.contract)
+
+
+def propose_address() -> None:
+    """Make ready for a person who confirms or retires an address."""
+    _propose(operator())
+
+
 def on_desk(verb: str) -> None:
     """Do an operator's verb on the desk."""
-    ON_DESK[verb](operator())
+    (ON_DESK | IN_PARTS)[verb](operator())
 
 
 def job(name: str) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
 from django.db.models import F
 
-from cycles.errors import CycleError, InvalidInputError
+from cycles.errors import InvalidInputError
 from cycles.models import IdempotencyRecord
 from cycles.services import idempotency
 from cycles.services.idempotency import (
@@ -99,23 +96,3 @@ def test_an_expired_key_may_be_taken_for_another_request(user: User) -> None:
 def test_a_malformed_key_is_refused(user: User, key: str) -> None:
     with pytest.raises(InvalidInputError):
         idempotency.begin(user, key, "a")
-
-
-@pytest.mark.concurrency
-@pytest.mark.django_db(transaction=True)
-def test_of_two_that_take_a_key_at_once_one_acts() -> None:
-    user = User.objects.create_user("alice")
-    barrier = threading.Barrier(2, timeout=10)
-
-    def take() -> object:
-        barrier.wait()
-        try:
-            return type(idempotency.begin(user, "k1", "a"))
-        except CycleError as error:
-            return type(error)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(2) as pool:
-        found = {task.result(timeout=20) for task in [pool.submit(take), pool.submit(take)]}
-    assert found == {Begun, InFlightError}
