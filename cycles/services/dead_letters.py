@@ -12,12 +12,20 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 
 from cycles import conf
-from cycles.domain.recovery import SETTLED_ASSETS, Option, OptionKind, cheapest_safe, options
-from cycles.domain.words import AccountOwner, CycleStatus, Plan
+from cycles.domain.recovery import (
+    A_PERSONS,
+    SETTLED_ASSETS,
+    Option,
+    OptionKind,
+    cheapest_safe,
+    options,
+)
+from cycles.domain.words import AccountOwner, CycleStatus, Mode, Plan
 from cycles.errors import CycleError, DatabaseBusyError
-from cycles.models import Account, Alert, Cycle, PremiumSample, Transition
-from cycles.services import desk, notices, quoting, recovering, rotating, valuing
+from cycles.models import Account, Alert, Cycle, Desk, PremiumSample, Transition
+from cycles.services import desk, homing, notices, quoting, recovering, rotating, valuing
 from cycles.services.alerting import raise_alert
+from cycles.services.calling import refuse_if_halted
 from cycles.services.locking import in_transaction, lock_cycle
 from cycles.services.moving import move
 from cycles.services.recovering import Together
@@ -63,8 +71,11 @@ def process_dead_letters() -> int:
 
     Each has its turn: a run takes a batch of those that own coins, the next goes on behind it. A cycle
     recovers by itself once; one that could not is looked at again in its next turn, since prices move.
-    What a person has taken on is theirs.
+    What a person has taken on, or has to decide, is theirs. Nothing moves while the desk is halted, or was
+    restored and has not caught up.
     """
+    if not _may_act():
+        return 0
     cycles = rotating.batch(SWEEP, _candidates(), BATCH)
     if not cycles:
         return 0
@@ -72,9 +83,15 @@ def process_dead_letters() -> int:
     return rotating.each_in_turn(SWEEP, cycles, lambda cycle: _recover(cycle, read)).done
 
 
+def _may_act() -> bool:
+    """Say whether the desk lets anything begin: it is not halted, and in step with its venues."""
+    return not Desk.objects.filter(mode=Mode.HALT).exists() and homing.is_at_home()
+
+
 def _candidates() -> QuerySet[Cycle]:
-    """Choose the dead letters that own coins, that nobody has taken on, and that did not recover before."""
+    """Choose the dead letters that own coins, are no person's, and did not recover by themselves before."""
     fresh = Cycle.objects.filter(status="DEAD_LETTER", acknowledged_at__isnull=True)
+    fresh = fresh.exclude(failure_class__in=A_PERSONS)
     tried = Transition.objects.filter(cycle=OuterRef("pk"), event=AUTO_RECOVERED)
     coins = Account.objects.filter(cycle=OuterRef("pk"), owner=AccountOwner.CYCLE, balance__gt=0)
     coins = coins.exclude(asset__in=SETTLED_ASSETS)
@@ -98,7 +115,8 @@ class _Read:
         priced = [samples.get(coin.asset) for coin in situation.coins]
         if not all(one and not quoting.staleness(one, cycle.policy, self.now) for one in priced):
             return None, limit  # by an old price no loss can be foreseen
-        return cheapest_safe(options(situation), limit), limit
+        failure = cycle.failure_class
+        return cheapest_safe(options(situation), limit, failure_class=failure), limit
 
 
 def _read(cycles: Sequence[Cycle]) -> _Read:
@@ -129,7 +147,11 @@ def _recover(cycle: Cycle, read: _Read) -> bool:
 
 
 def _sent_on(cycle: Cycle, plan: Plan, reason: str) -> bool:
-    """Let a dead letter go on by a plan, in the caller's transaction; false if it is not as it was seen."""
+    """Let a dead letter go on by a plan, in the caller's transaction; false if it is not as it was seen.
+
+    Raises HaltedError when the desk has been halted meanwhile.
+    """
+    refuse_if_halted()
     locked = lock_cycle(cycle.pk)
     if locked.version != cycle.version or locked.status != CycleStatus.DEAD_LETTER:
         return False  # a person was quicker

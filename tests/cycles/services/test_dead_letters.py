@@ -10,9 +10,9 @@ from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
 from cycles.domain import postings
-from cycles.domain.words import AccountOwner, CycleStatus, FailureClass, Plan, PostingKind
+from cycles.domain.words import AccountOwner, CycleStatus, FailureClass, Mode, Plan, PostingKind
 from cycles.models import Account, Alert, Cycle, Transition
-from cycles.services import booking, dead_letters, intervening, verifying
+from cycles.services import booking, dead_letters, homing, intervening, verifying
 from tests import builders
 from tests.cycles.services.acts import balance, fail, give_back, set_policy, units_until
 from tests.desk import TestDesk, operator
@@ -181,3 +181,23 @@ def test_judging_more_dead_letters_takes_no_more_queries(desk: TestDesk) -> None
             dead_letters.process_dead_letters()
         counts.append(len(seen))
     assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("failure", [FailureClass.UNKNOWN_ORDER, FailureClass.UNKNOWN_WITHDRAWAL])
+def test_what_a_person_has_to_decide_is_not_sold_back(
+    desk: TestDesk, failure: FailureClass
+) -> None:
+    desk.sample()
+    row = dead_owning(1000, failure=failure)
+    assert dead_letters.process_dead_letters() == 0
+    assert status(row) == CycleStatus.DEAD_LETTER
+
+
+@pytest.mark.parametrize("is_restored", [True, False])
+def test_a_halted_or_restored_desk_moves_no_dead_letter(desk: TestDesk, is_restored: bool) -> None:
+    desk.sample()
+    dead_owning(1000)
+    homing.leave() if is_restored else builders.desk(Mode.HALT)
+    assert dead_letters.process_dead_letters() == 0
+    homing.settle() if is_restored else builders.desk(Mode.RUN)
+    assert dead_letters.process_dead_letters() == 1
