@@ -82,7 +82,7 @@ def sweep_expired_leases(correlation: Ids = None) -> object:
 
 
 def process_dead_letters(correlation: Ids = None) -> object:
-    """Announce dead letters once, and try what the policy lets us try alone."""
+    """Let dead letters recover by themselves where the policy lets them, and no person has to decide."""
     return _run(
         "process_dead_letters", _asking_venues(dead_letters.process_dead_letters), correlation
     )

@@ -8,13 +8,15 @@ from decimal import Decimal
 from enum import StrEnum
 
 from cycles.domain.postings import Holding
-from cycles.domain.words import AccountOwner, CycleStatus
+from cycles.domain.words import AccountOwner, CycleStatus, FailureClass
 
 # What selling back at market is assumed to cost beyond the bid: fee and slippage, in bps.
 UNWIND_COST_BPS = Decimal(40)
 SETTLED_ASSETS = frozenset({"USDT", "KRW"})
 # What is worth less is dust: above any venue's minimum, so that what must be sold never counts as it.
 DUST_KRW = Decimal(20_000)
+# While it is said that an outcome is unknown, a person decides what the coins do.
+A_PERSONS = frozenset({FailureClass.UNKNOWN_ORDER, FailureClass.UNKNOWN_WITHDRAWAL})
 
 
 class OptionKind(StrEnum):
@@ -100,12 +102,16 @@ def options(situation: Situation) -> tuple[Option, ...]:
     )
 
 
-def cheapest_safe(choices: Sequence[Option], limit_krw: Decimal) -> Option | None:
+def cheapest_safe(
+    choices: Sequence[Option], limit_krw: Decimal, *, failure_class: str
+) -> Option | None:
     """Give the option to try without a person: selling back where the coins are, inside the limit.
 
     RESUME has just been tried until it died; RETURN_TO_DESK and the rest can wait for a person,
-    since nothing of theirs moves in price.
+    since nothing of theirs moves in price. None where it failed of what a person has to decide.
     """
+    if failure_class in A_PERSONS:
+        return None
     safe = [
         choice
         for choice in choices

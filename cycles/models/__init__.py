@@ -12,6 +12,7 @@ from cycles.models.roll_up import PremiumHour, PremiumMinute, RollUpMark
 from cycles.models.sample import PremiumSample
 from cycles.models.seen import SeenDeposit, SeenOrder, SeenWithdrawal, VenueWatch
 from cycles.models.step import Step
+from cycles.models.sweep import SweepMark
 from cycles.models.vouching import AddressConfirmation, DepositVerification
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "SeenOrder",
     "SeenWithdrawal",
     "Step",
+    "SweepMark",
     "Transition",
     "VenueWatch",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from django.db.models import Q, Sum
@@ -91,7 +91,11 @@ def holdings(cycle: Cycle) -> tuple[Holding, ...]:
     """Give what the cycle owns, by place and asset; nothing that is zero."""
     if cycle.held_when_read is not None:
         return cycle.held_when_read
-    rows = Account.objects.filter(cycle=cycle).exclude(balance=0).order_by("id")
+    return held_in(Account.objects.filter(cycle=cycle).exclude(balance=0).order_by("id"))
+
+
+def held_in(rows: Iterable[Account]) -> tuple[Holding, ...]:
+    """Give what stands in accounts of one cycle."""
     return tuple(
         Holding(
             venue=row.venue, asset=row.asset, owner=AccountOwner(row.owner), quantity=row.balance

@@ -58,7 +58,7 @@ class Feeder:
     recorder: Records | None = None
     rates: Rates = field(default_factory=Rates)
     _usable: dict[str, frozenset[str]] = field(default_factory=dict)  # assets, by Korean venue
-    _back_rates: dict[str, Decimal] = field(default_factory=dict)
+    _back_rates: dict[str, Decimal] = field(default_factory=dict)  # for which all were woken
     _read_at: datetime | None = None
 
     def turn(self) -> int:
@@ -73,14 +73,21 @@ class Feeder:
         return len(samples)
 
     def _wake(self, samples: Sequence[PremiumSample]) -> None:
-        """Wake waiting cycles where the cheapest way back has become cheaper."""
-        before, self._back_rates = self._back_rates, self._cheapest(samples)
-        for venue, rate in self._back_rates.items():
-            last = before.get(venue)
-            if last is None or rate < last:
-                waking.wake_waiting(venue, rate, before=last)
+        """Wake waiting cycles where the cheapest way back has become cheaper.
+
+        A rate counts as known once all it clears for are woken: what fails, or is locked, is woken next turn.
+        """
+        cheapest = self._cheapest(samples)
+        for venue in self._back_rates.keys() - cheapest.keys():
+            del self._back_rates[venue]
+        for venue, rate in cheapest.items():
+            last = self._back_rates.get(venue)
+            is_cheaper = last is None or rate < last
+            if is_cheaper and waking.wake_waiting(venue, rate, before=last).has_left:
+                continue
+            self._back_rates[venue] = rate
         if self.streams is not None and self.lookout is not None:
-            self.streams.call(partial(self.lookout.looked, self._back_rates))
+            self.streams.call(partial(self.lookout.looked, cheapest))
 
     def _cheapest(self, samples: Sequence[PremiumSample]) -> dict[str, Decimal]:
         """Give the cheapest way back of each Korean venue, by an asset that may take it."""

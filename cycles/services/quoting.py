@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from cycles import conf
@@ -52,9 +52,9 @@ def _quote(sample: PremiumSample, policy: PolicyVersion, out: str, back: str) ->
     )
 
 
-def staleness(sample: PremiumSample, policy: PolicyVersion) -> str:
-    """Give why a sample may not be acted on, or nothing."""
-    age = desk.database_now() - sample.at
+def staleness(sample: PremiumSample, policy: PolicyVersion, now: datetime | None = None) -> str:
+    """Give why a sample may not be acted on, or nothing; `now` by the database's clock, read if not given."""
+    age = (now or desk.database_now()) - sample.at
     if abs(age) > timedelta(seconds=policy.max_book_age_seconds):  # the feeder's clock may be ahead
         return f"the newest sample of {sample.asset} is {age.total_seconds():.0f} s old"
     if sample.krw_per_usd is None or sample.rate_quoted_at is None:

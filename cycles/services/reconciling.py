@@ -6,21 +6,22 @@ Waiting alone never decides. What each venue's absence proves stands in its `Out
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
 import structlog
 from django.db import connection
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from cycles.domain.progress import GO_ON, Progress, failed, not_asked, waiting
 from cycles.domain.words import CallOutcome, FailureClass, Operation
 from cycles.models import Cycle, ExchangeCall
-from cycles.services import seeing
+from cycles.services import rotating, seeing
 from cycles.services.calling import SEND_WITHIN, Noted, write_outcome
-from cycles.services.locking import in_transaction, lock_cycle
+from cycles.services.locking import in_transaction, lock_cycle, locked
 from exchanges import registry
 from exchanges.errors import VenueError
 from exchanges.port import Venue
@@ -32,6 +33,7 @@ OPEN = (CallOutcome.INTENDED, CallOutcome.UNKNOWN)
 LOOK_AGAIN = timedelta(seconds=1)
 CLOCK_SLACK = timedelta(minutes=2)  # a venue's stamps against our database's
 BATCH = 200
+SWEEP = "reconcile_open_calls"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +61,16 @@ def reconcile(call: ExchangeCall) -> Progress:
     venue = registry.venue(call.venue)
     if call.noted_at is None:  # what a look shows counts from here on: its worker is gone
         record(call, Noted(outcome=CallOutcome.UNKNOWN, error=call.error))
-    age = _age(call)
+    return _asked(venue, call, _age(call))
+
+
+def _asked(
+    venue: Venue, call: ExchangeCall, age: timedelta, among: _Batch | None = None
+) -> Progress:
+    """Look a call up, alone or among those of a sweep, and write down what that gives."""
     try:
         with registry.settling():
-            evidence = look_up(venue, call, age=age)
+            evidence = look_up(venue, call, age=age, among=among)
     except VenueError as error:
         return not_asked(call.venue, error)
     if evidence.report is not None:
@@ -93,12 +101,15 @@ def _undecided(venue: Venue, call: ExchangeCall, evidence: Evidence, age: timede
     return waiting(LOOK_AGAIN, "an outcome is unknown")
 
 
-def look_up(venue: Venue, call: ExchangeCall, *, age: timedelta) -> Evidence:
+def look_up(
+    venue: Venue, call: ExchangeCall, *, age: timedelta, among: _Batch | None = None
+) -> Evidence:
     """Look for a call at its venue. Raises VenueError when the venue cannot be asked."""
     if call.operation == Operation.WITHDRAW:
         return _look_up_withdrawal(call)
     is_over = age > _window(venue, call)
-    if not (age < seeing.OWN_READS or is_over or seeing.shows_order(call)):
+    is_shown = among.shows if among is not None else seeing.shows_order
+    if not (age < seeing.OWN_READS or is_over or is_shown(call)):
         return Evidence()  # asking for it alone would tell as little
     market = Market.parse(call.request["market"])
     wanted = call.request.get("cancels", call.client_order_id)
@@ -217,36 +228,104 @@ def _age(call: ExchangeCall) -> timedelta:
     return now - noted_at
 
 
+@dataclass(slots=True)
+class _Batch:
+    """The calls of one run of the sweep: how long each has been unknown, and which orders were seen.
+
+    What is read when the batch begins makes a call younger than it is, and so never absent too early.
+    """
+
+    calls: Sequence[ExchangeCall]
+    _shown: dict[str, frozenset[int]] = field(default_factory=dict)  # by venue
+
+    def reconciled(self, call: ExchangeCall) -> bool:
+        """Reconcile one call; says whether its outcome is known now."""
+        venue = registry.venue(call.venue)
+        progress = _asked(venue, call, _age_in(call), self)
+        return _told(call, progress)
+
+    def shows(self, call: ExchangeCall) -> bool:
+        """Say whether an order was seen: asked for all of its venue's at once, when the first needs it."""
+        if call.venue not in self._shown:
+            venue = registry.venue(call.venue)
+            self._shown[call.venue] = seeing.shown_orders(
+                [
+                    one
+                    for one in self.calls
+                    if (one.venue, one.operation == Operation.WITHDRAW) == (call.venue, False)
+                    and _age_in(one) <= _window(venue, one)
+                ]
+            )
+        return call.pk in self._shown[call.venue]
+
+
+def _age_in(call: ExchangeCall) -> timedelta:
+    """Give how long a call of a batch had been known to be unknown when that was read."""
+    age: timedelta | None = getattr(call, "age")  # noqa: B009  annotated
+    return age or timedelta(0)
+
+
 def reconcile_open_calls() -> ReconcileReport:
-    """Ask about every open call that no worker holds: the sweep behind the roles' own claims."""
-    rows = list(
-        ExchangeCall.objects.filter(outcome__in=OPEN)
-        .exclude(cycle__lease_expires_at__gt=Now())
-        .select_related("step", "cycle", "destination")
-        .order_by("pk")[:BATCH]
-    )
-    resolved = sum(_reconciled(call) for call in rows)
+    """Ask about open calls that no worker holds, in turn: the sweep behind the roles' own claims.
+
+    A batch, and for half a minute; the next run goes on behind its last. A call that cannot be asked about
+    stops no other.
+    """
+    calls = _begun(rotating.batch(SWEEP, _with_age(_not_held()), BATCH))
+    tally = rotating.each_in_turn(SWEEP, calls, _Batch(calls).reconciled)
     return ReconcileReport(
-        looked_at=len(rows), resolved=resolved, still_unknown=len(rows) - resolved
+        looked_at=tally.looked_at, resolved=tally.done, still_unknown=tally.looked_at - tally.done
     )
+
+
+def _not_held() -> QuerySet[ExchangeCall]:
+    """Choose the open calls of cycles that no worker has in hand."""
+    return ExchangeCall.objects.filter(outcome__in=OPEN).exclude(cycle__lease_expires_at__gt=Now())
+
+
+def _with_age(calls: QuerySet[ExchangeCall]) -> QuerySet[ExchangeCall]:
+    """Read with each call what it hangs on, and how long it has been known to be unknown."""
+    return calls.select_related("step", "cycle", "destination").annotate(age=Now() - F("noted_at"))
+
+
+def _begun(calls: Sequence[ExchangeCall]) -> list[ExchangeCall]:
+    """Let what a look shows count from here on for all whose worker is gone, at once.
+
+    Left out are those whose cycle somebody has locked or taken, and those that are known by now.
+    """
+    ids = [call.pk for call in calls if call.noted_at is None]
+    if not ids:
+        return list(calls)
+
+    def work() -> list[UUID]:
+        cycles = Cycle.objects.filter(pk__in=[call.cycle_id for call in calls if call.pk in ids])
+        free = locked(cycles.exclude(lease_expires_at__gt=Now()).order_by("pk"), skip=True)
+        mine = list(free.values_list("pk", flat=True))
+        begun = ExchangeCall.objects.filter(pk__in=ids, cycle_id__in=mine, noted_at__isnull=True)
+        begun.filter(outcome__in=OPEN).update(outcome=CallOutcome.UNKNOWN, noted_at=Now())
+        return mine
+
+    in_transaction(work)
+    noted = _with_age(_not_held()).filter(noted_at__isnull=False)
+    found = noted.in_bulk([call.pk for call in calls])
+    return [found[call.pk] for call in calls if call.pk in found]
 
 
 def reconcile_cycle(cycle_id: UUID) -> ReconcileReport:
-    """Ask about the open calls of one cycle, but for one that a worker may be sending now."""
-    rows = list(
+    """Ask about the open call of one cycle, but for one that a worker may be sending now."""
+    rows = (
         ExchangeCall.objects.filter(cycle_id=cycle_id, outcome__in=OPEN)
         .exclude(outcome=CallOutcome.INTENDED, cycle__lease_expires_at__gt=Now())
         .select_related("step", "cycle", "destination")
     )
-    resolved = sum(_reconciled(call) for call in rows)
+    told = [_told(call, reconcile(call)) for call in rows]
     return ReconcileReport(
-        looked_at=len(rows), resolved=resolved, still_unknown=len(rows) - resolved
+        looked_at=len(told), resolved=sum(told), still_unknown=len(told) - sum(told)
     )
 
 
-def _reconciled(call: ExchangeCall) -> bool:
-    """Reconcile one call of a sweep; says whether its outcome is known now."""
-    progress = reconcile(call)
+def _told(call: ExchangeCall, progress: Progress) -> bool:
+    """Log what a look at one call came to; says whether its outcome is known now."""
     log.info(
         "call.reconciled",
         code=call.cycle.code,

@@ -7,6 +7,7 @@ what was not seen counts only as of a look that reached far enough.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -98,14 +99,32 @@ def still_rests(call: ExchangeCall) -> bool:
 
 def shows_order(call: ExchangeCall) -> bool:
     """Say whether an order of unknown outcome was seen: then it is there to be asked for."""
-    _watched(call.venue, WatchKind.ORDERS, call.intended_at)
-    return _orders(call).exists()
+    return call.pk in shown_orders([call])
+
+
+def shown_orders(calls: Sequence[ExchangeCall]) -> frozenset[int]:
+    """Give the calls, all of one venue, whose orders were seen there: one look and one read for all of them."""
+    if not calls:
+        return frozenset()
+    venue = calls[0].venue
+    _watched(venue, WatchKind.ORDERS, min(call.intended_at for call in calls))
+    own_ids = {call.pk: _own_id(call) for call in calls}
+    seen = SeenOrder.objects.filter(
+        venue=venue, client_order_id__in=set(own_ids.values()), is_shown=True
+    )
+    shown = set(seen.values_list("client_order_id", flat=True))
+    return frozenset(pk for pk, own_id in own_ids.items() if own_id in shown)
 
 
 def _orders(call: ExchangeCall) -> QuerySet[SeenOrder]:
     """Give what was seen of the order that a call placed, or was to cancel."""
-    own_id = call.request.get("cancels", call.client_order_id)
-    return SeenOrder.objects.filter(venue=call.venue, client_order_id=own_id, is_shown=True)
+    return SeenOrder.objects.filter(venue=call.venue, client_order_id=_own_id(call), is_shown=True)
+
+
+def _own_id(call: ExchangeCall) -> str:
+    """Give our id of the order that a call placed, or was to cancel."""
+    own_id: str = call.request.get("cancels", call.client_order_id)
+    return own_id
 
 
 def _watched(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -49,7 +49,11 @@ def prices_for(cycle: Cycle) -> Prices:
 
 def newest_prices(global_venue: str, korea_venue: str) -> Prices:
     """Read the newest prices the feeder wrote of two venues."""
-    samples = latest_samples(korea_venue)
+    return prices_of(latest_samples(korea_venue), global_venue)
+
+
+def prices_of(samples: Mapping[str, PremiumSample], global_venue: str) -> Prices:
+    """Give the prices of samples of one Korean venue, by asset."""
     rates = [s.krw_per_usdt_bid for s in samples.values() if s.krw_per_usdt_bid]
     return Prices(
         korea={a: s.korea_bid for a, s in samples.items() if s.korea_bid is not None},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 
 import structlog
@@ -24,7 +25,7 @@ from cycles.domain.money import BPS
 from cycles.domain.words import CycleStatus, Passage, StepKind, StepState
 from cycles.models import Cycle, Step
 from cycles.services import notices
-from cycles.services.locking import locked
+from cycles.services.locking import in_transaction, locked
 
 log = structlog.get_logger(__name__)
 
@@ -45,12 +46,21 @@ def wake(cycles: QuerySet[Cycle]) -> int:
     return woken
 
 
-def wake_waiting(korea_venue: str, back_rate: Decimal, *, before: Decimal | None) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Woken:
+    """How many were woken, and whether some were left that somebody has locked: they are woken next time."""
+
+    count: int
+    has_left: bool
+
+
+def wake_waiting(korea_venue: str, back_rate: Decimal, *, before: Decimal | None) -> Woken:
     """Make due, in one statement, the cycles waiting at a venue that a way back has come to clear for.
 
     `back_rate` is KRW paid per USDT home now, `before` when last looked (None: there was no way).
     Those it cleared for already were woken then and decided. Whoever claims them judges anew, with
-    pauses, wallets and its policy's assets; they are claimed oldest started first.
+    pauses, wallets and its policy's assets; they are claimed oldest started first. What is locked is
+    not waited for: whoever asks again from the same `before` wakes it.
     """
     waiting = Cycle.objects.filter(
         status=CycleStatus.AWAITING_REBALANCE,
@@ -62,11 +72,18 @@ def wake_waiting(korea_venue: str, back_rate: Decimal, *, before: Decimal | None
         due = waiting.filter(_clears(back_rate) | Q(own_rate__isnull=True))
     else:
         due = waiting.filter(_clears(back_rate)).exclude(_clears(before))
-    woken = Cycle.objects.filter(pk__in=due.values("pk")).update(wake_at=Now())
+    free = locked(due.order_by("pk"), skip=True)
+
+    def work() -> int:
+        count = Cycle.objects.filter(pk__in=free.values("pk")).update(wake_at=Now())
+        if count:
+            notices.tell()
+        return count
+
+    woken = in_transaction(work)
     if woken:
-        notices.tell()
         log.info("rebalance.woken", cycles=woken, venue=korea_venue, krw_per_usdt=str(back_rate))
-    return woken
+    return Woken(count=woken, has_left=due.exists())
 
 
 def _clears(back_rate: Decimal) -> Q:

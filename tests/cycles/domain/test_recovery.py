@@ -121,7 +121,7 @@ def test_without_a_price_nothing_is_priced() -> None:
 @pytest.mark.parametrize(("limit", "found"), [(12000, True), (11999, False)])
 def test_the_safe_option_is_selling_back_inside_the_limit(limit: int, found: bool) -> None:
     choices = options(situation(holding("XRP", 1000)))
-    chosen = cheapest_safe(choices, Decimal(limit))
+    chosen = cheapest_safe(choices, Decimal(limit), failure_class="BUG")
     assert (chosen is not None) is found
     if chosen is not None:
         assert chosen.kind is OptionKind.UNWIND
@@ -141,4 +141,11 @@ def test_the_safe_option_is_selling_back_inside_the_limit(limit: int, found: boo
 def test_nothing_is_safe_where_something_is_not_known_or_nothing_moves_in_price(
     given: Situation,
 ) -> None:
-    assert cheapest_safe(options(given), Decimal(10**12)) is None
+    assert cheapest_safe(options(given), Decimal(10**12), failure_class="BUG") is None
+
+
+@pytest.mark.parametrize("failure", ["UNKNOWN_ORDER", "UNKNOWN_WITHDRAWAL"])
+def test_nothing_is_safe_while_the_class_says_that_an_outcome_is_unknown(failure: str) -> None:
+    choices = options(situation(holding("XRP", 1000)))
+    assert cheapest_safe(choices, Decimal(10**12), failure_class="BUG") is not None
+    assert cheapest_safe(choices, Decimal(10**12), failure_class=failure) is None

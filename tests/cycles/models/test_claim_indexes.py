@@ -64,7 +64,7 @@ def test_a_claim_names_statuses_as_literals_so_that_a_generic_plan_keeps_the_ind
 def test_the_dead_letter_queue_is_read_by_its_index() -> None:
     with CaptureQueriesContext(connection) as seen:
         dead_letters.process_dead_letters()
-    assert "'DEAD_LETTER'" in seen.captured_queries[0]["sql"]
+    assert any("'DEAD_LETTER'" in query["sql"] for query in seen.captured_queries)
     assert "cycle_dead_letters" in plans(
         "SELECT id FROM cycles_cycle WHERE status = 'DEAD_LETTER' "
         "ORDER BY money_at_risk_krw DESC, status_since"

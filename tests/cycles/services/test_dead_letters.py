@@ -5,10 +5,15 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from django.db import connection
+from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
 
-from cycles.domain.words import CycleStatus, FailureClass, Plan
+from cycles.domain import postings
+from cycles.domain.words import AccountOwner, CycleStatus, FailureClass, Mode, Plan, PostingKind
 from cycles.models import Account, Alert, Cycle, Transition
-from cycles.services import dead_letters, intervening, verifying
+from cycles.services import booking, dead_letters, homing, intervening, verifying
+from tests import builders
 from tests.cycles.services.acts import balance, fail, give_back, set_policy, units_until
 from tests.desk import TestDesk, operator
 
@@ -121,3 +126,78 @@ def test_coins_bought_for_the_way_back_are_undone_into_krw_and_wait_again(desk: 
     row.refresh_from_db()
     assert row.plan == Plan.RESUME
     assert is_flat(row)
+
+
+def dead_owning(quantity: int, **facts: object) -> Cycle:
+    """Write a dead letter that owns XRP at Binance."""
+    row = builders.dead_letter(**facts)  # type: ignore[arg-type]  # passed through
+    coins = postings.moved(
+        "binance",
+        "XRP",
+        Decimal(quantity),
+        origin=AccountOwner.CAPITAL,
+        target=AccountOwner.CYCLE,
+    )
+    booking.post(f"coins:{row.code}", PostingKind.FILL, coins, cycle=row)
+    return row
+
+
+def status(row: Cycle) -> str:
+    return Cycle.objects.values_list("status", flat=True).get(pk=row.pk)
+
+
+@pytest.mark.parametrize("is_oldest", [True, False])
+def test_one_that_can_recover_has_its_turn_among_those_that_cannot(
+    desk: TestDesk, monkeypatch: pytest.MonkeyPatch, is_oldest: bool
+) -> None:
+    monkeypatch.setattr(dead_letters, "BATCH", 2)
+    desk.sample()
+    good = dead_owning(1000) if is_oldest else None
+    for _ in range(4):
+        dead_owning(10**7)  # the loss is beyond the limit
+    good = good or dead_owning(1000)
+    assert sum(dead_letters.process_dead_letters() for _ in range(3)) == 1
+    assert status(good) == CycleStatus.RETRY_PENDING
+
+
+def test_one_that_cannot_be_written_stops_no_other_and_is_told_once(desk: TestDesk) -> None:
+    desk.sample()
+    odd, good = dead_owning(1000), dead_owning(1000)
+    spoilt = {"version": odd.version + 1, "event": "spoilt", "actor": "test", "at": Now()}
+    Transition.objects.create(cycle=odd, from_status="", to_status="STARTED", **spoilt)
+    for _ in range(2):
+        dead_letters.process_dead_letters()
+    assert (status(odd), status(good)) == ("DEAD_LETTER", "RETRY_PENDING")
+    assert Alert.objects.get(key__startswith="sweep:process_dead_letters").cycle_id == odd.pk
+
+
+def test_judging_more_dead_letters_takes_no_more_queries(desk: TestDesk) -> None:
+    desk.sample()
+    counts = []
+    for wanted in (2, 6):
+        while Cycle.objects.count() < wanted:
+            dead_owning(10**7)
+        with CaptureQueriesContext(connection) as seen:
+            dead_letters.process_dead_letters()
+        counts.append(len(seen))
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("failure", [FailureClass.UNKNOWN_ORDER, FailureClass.UNKNOWN_WITHDRAWAL])
+def test_what_a_person_has_to_decide_is_not_sold_back(
+    desk: TestDesk, failure: FailureClass
+) -> None:
+    desk.sample()
+    row = dead_owning(1000, failure=failure)
+    assert dead_letters.process_dead_letters() == 0
+    assert status(row) == CycleStatus.DEAD_LETTER
+
+
+@pytest.mark.parametrize("is_restored", [True, False])
+def test_a_halted_or_restored_desk_moves_no_dead_letter(desk: TestDesk, is_restored: bool) -> None:
+    desk.sample()
+    dead_owning(1000)
+    homing.leave() if is_restored else builders.desk(Mode.HALT)
+    assert dead_letters.process_dead_letters() == 0
+    homing.settle() if is_restored else builders.desk(Mode.RUN)
+    assert dead_letters.process_dead_letters() == 1
