@@ -40,7 +40,7 @@ MARGIN = timedelta(minutes=10)  # before the last intent that the backup knows
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaughtUp:
-    """What catching up came to: found and written, made again, left to a person.
+    """What catching up came to: found and written, made again, brought to its end, left to a person.
 
     `unsettled`: requests that have not ended; the next run may find them ended. `is_in_step`: the desk may
     resume.
@@ -49,6 +49,7 @@ class CaughtUp:
     since: datetime
     found: list[Found]
     remade: list[str]
+    ended: list[str]
     left: list[str]
     differences: list[VenueLine]
     unsettled: int
@@ -57,10 +58,16 @@ class CaughtUp:
     is_in_step: bool = False
 
     @property
+    def waiting(self) -> list[str]:
+        """Give the cycles that wait for a person as dead letters, or would: each was, or is, made again, or misfits."""
+        made_again = [code for code in self.remade if code not in self.ended]
+        return [*made_again, *(code for code in self.parked if code not in made_again)]
+
+    @property
     def wants_a_person(self) -> bool:
         """Say whether anything is left to a person, the queue of dead letters included."""
         is_open = bool(self.left or self.differences) and not self.is_in_step
-        return is_open or bool(self.parked or self.remade)
+        return is_open or bool(self.waiting)
 
 
 def default_since() -> datetime:
@@ -137,7 +144,7 @@ def _step_out(actor: Actor, reason: str) -> None:
 
 def _caught_up(history: History, actor: Actor, reason: str, *, accept: bool) -> CaughtUp:
     """Write what was shown, in one transaction with the intervention that says so."""
-    retraced = retracing.retrace(history, actor=actor.name)
+    retraced = retracing.retrace(history, actor=actor.name, accepts=accept)
     parked = retracing.park(retraced, actor)
     told = _told(history, retraced)
     accepts = accept and not told.unsettled
@@ -147,6 +154,7 @@ def _caught_up(history: History, actor: Actor, reason: str, *, accept: bool) -> 
         since=told.since,
         found=told.found,
         remade=told.remade,
+        ended=told.ended,
         left=told.left,
         differences=told.differences,
         unsettled=told.unsettled,
@@ -167,6 +175,7 @@ def _told(history: History, done: Retraced) -> CaughtUp:
         since=history.since,
         found=done.found,
         remade=done.remade,
+        ended=done.ended,
         left=done.left,
         differences=done.differences,
         unsettled=verifying.in_flight(),

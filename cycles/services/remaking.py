@@ -1,12 +1,14 @@
 """A cycle that was opened after the backup, made again from what the venues show of it.
 
 Its id stands in its requests, so it keeps its name. What is not shown is not made up: it takes as capital
-what it spent, and a person decides how it goes on.
+what it spent, and a person decides how it goes on unless it came home.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 from uuid import UUID
 
 from django.db.models.functions import Now
@@ -15,6 +17,7 @@ from cycles import conf
 from cycles.domain import plan, postings
 from cycles.domain.money import ZERO
 from cycles.domain.premium import STABLE
+from cycles.domain.shown import plain
 from cycles.domain.words import (
     AccountOwner,
     CycleKind,
@@ -49,10 +52,38 @@ def has_spent(traces: Sequence[Trace]) -> bool:
     )
 
 
-def remade(cycle_id: UUID, traces: Sequence[Trace], *, actor: str) -> Cycle:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lacking:
+    """What a cycle took as capital, and the desk does not have there."""
+
+    venue: str
+    asset: str
+    took: Decimal
+    lacks: Decimal
+
+
+class CapitalLacksError(MisfitError):
+    """The desk does not hold what a cycle began with: who gave it back, or brought it in, is not shown."""
+
+    code = "capital_lacks"
+
+    def __init__(self, lacking: Lacking) -> None:
+        took, lacks = plain(lacking.took), plain(lacking.lacks)
+        super().__init__(
+            f"opened after the backup, it cannot be made again yet: it took {took} {lacking.asset} at "
+            f"{lacking.venue}, and the desk lacks {lacks} of it. Bring earlier cycles that hold it to their end "
+            "(redrive, resolve) and run catch_up again; if it was paid in since the backup, --accept books it"
+        )
+        self.lacking = lacking
+
+
+def remade(
+    cycle_id: UUID, traces: Sequence[Trace], *, actor: str, is_brought_in: bool = False
+) -> Cycle:
     """Write a cycle whose requests are shown, with its capital and its first steps.
 
-    Raises MisfitError when its beginning is not among them.
+    Raises MisfitError when its beginning is not among them, CapitalLacksError when the desk does not hold
+    what it began with; `is_brought_in`: then that came from outside, and is booked so.
     """
     first = min(traces, key=lambda one: (one.name is None, one.name))
     if first.name is None or first.name.position != 1:
@@ -65,7 +96,8 @@ def remade(cycle_id: UUID, traces: Sequence[Trace], *, actor: str) -> Cycle:
         cycle = _outbound(cycle_id, asset, _korea_of(traces))
     else:
         cycle = _homeward(cycle_id, first.venue)
-    _take_capital(cycle, [one for one in traces if one.name and one.name.position == 1])
+    begun_by = [one for one in traces if one.name and one.name.position == 1]
+    _take_capital(cycle, _spent(begun_by), is_brought_in=is_brought_in)
     write_transition(cycle, "", cycle.status, event=EVENT, actor=actor, reason=REASON)
     cycle.refresh_from_db()
     return cycle
@@ -125,8 +157,8 @@ def _korea_of(traces: Sequence[Trace]) -> str:
     return next(iter([*acted, *sent.values_list("venue", flat=True), *registry.korea_venues()]))
 
 
-def _take_capital(cycle: Cycle, first: Sequence[Trace]) -> None:
-    """Post what the first step spent from the desk to the cycle."""
+def _spent(first: Sequence[Trace]) -> Decimal:
+    """Give what the first step spent."""
     spent = ZERO
     came_back = ZERO
     for trace in first:
@@ -138,9 +170,18 @@ def _take_capital(cycle: Cycle, first: Sequence[Trace]) -> None:
             came_back = max(came_back, report.quantity + report.network_fee)
         else:
             spent += report.quantity + report.network_fee
-    capital = max(spent, came_back)
+    return max(spent, came_back)
+
+
+def _take_capital(cycle: Cycle, capital: Decimal, *, is_brought_in: bool) -> None:
+    """Post what a cycle began with from the desk to it."""
     is_homeward = cycle.kind == CycleKind.RETURN_ONLY
     venue, asset = (cycle.korea_venue, "KRW") if is_homeward else (GLOBAL, STABLE)
+    lacks = capital - booking.desk_balance(venue, asset)
+    if lacks > 0:
+        if not is_brought_in:
+            raise CapitalLacksError(Lacking(venue=venue, asset=asset, took=capital, lacks=lacks))
+        _bring_in(cycle, venue, asset, lacks)
     lines = postings.moved(
         venue, asset, capital, origin=AccountOwner.DESK, target=AccountOwner.CYCLE
     )
@@ -148,6 +189,15 @@ def _take_capital(cycle: Cycle, first: Sequence[Trace]) -> None:
     column = "notional_krw" if is_homeward else "notional_usdt"
     Cycle.objects.filter(pk=cycle.pk).update(**{column: capital})
     cycle.refresh_from_db()
+
+
+def _bring_in(cycle: Cycle, venue: str, asset: str, quantity: Decimal) -> None:
+    """Book what came in since the backup, by a person's word, before the cycle that took it."""
+    lines = postings.moved(
+        venue, asset, quantity, origin=AccountOwner.CAPITAL, target=AccountOwner.DESK
+    )
+    memo = f"came in after the backup; {cycle.code} began with it"
+    booking.post(f"capital:caught_up:{cycle.pk}", PostingKind.CAPITAL, lines, memo=memo)
 
 
 def park(cycle: Cycle, failure: FailureClass, reason: str, actor: Actor) -> None:

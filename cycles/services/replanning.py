@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import structlog
+from django.db import IntegrityError
 from django.db.models.functions import Now
 
 from cycles.domain import plan
@@ -14,6 +16,8 @@ from cycles.services.rebalancing import write_steps
 from cycles.services.recalling import Trace
 from exchanges import reference
 from exchanges.values import OrderReport, Side
+
+log = structlog.get_logger(__name__)
 
 EVENT = "caught_up"
 PARKED = {CycleStatus.RETRY_PENDING, CycleStatus.DEAD_LETTER}
@@ -28,6 +32,16 @@ class MisfitError(CycleError):
     """What a venue shows fits nowhere in the cycle that it names: a person decides."""
 
     code = "misfit"
+
+
+def told(error: Exception) -> str:
+    """Say in a person's words why something could not be written; a database's own are for the log."""
+    if not isinstance(error, IntegrityError):
+        return next(iter(str(error).splitlines()), "")
+    log.warning("caught_up.refused", error=str(error))
+    if "account_not_overdrawn" in str(error):
+        return "it gives more than the ledger has there: what brought it there is not shown"
+    return "the database refuses it (the log says which of its rules): it contradicts what stands there"
 
 
 def resume(cycle: Cycle, *, actor: str) -> None:

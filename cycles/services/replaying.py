@@ -65,7 +65,7 @@ def place(cycle: Cycle, trace: Trace, history: History, *, actor: str) -> Found 
             return _placed(cycle, trace, history, actor)
     except (CycleError, IntegrityError, StaleReferenceError) as error:
         cycle.refresh_from_db()
-        told = next(iter(str(error).splitlines()), "")
+        told = replanning.told(error)
         raise MisfitError(f"{trace.venue} {trace.own_id or trace.venue_id}: {told}") from error
 
 
@@ -99,7 +99,7 @@ def _reached(cycle: Cycle, trace: Trace, history: History, actor: str) -> Step:
     is_unwinding = step is None and replanning.is_sale(trace)
     for earlier in unfinished(cycle):
         if earlier.position < trace.name.position:
-            _conclude(cycle, earlier, history, is_unwinding=is_unwinding)
+            conclude(cycle, earlier, history, is_unwinding=is_unwinding)
     if step is None:
         step = replanning.planned(cycle, trace, actor=actor)
     step.refresh_from_db()
@@ -232,8 +232,8 @@ def _with_step(call: ExchangeCall) -> ExchangeCall:
     return ExchangeCall.objects.select_related("step").get(pk=call.pk)
 
 
-def _conclude(cycle: Cycle, step: Step, history: History, *, is_unwinding: bool) -> None:
-    """End a step that a later request proves to have ended."""
+def conclude(cycle: Cycle, step: Step, history: History, *, is_unwinding: bool = False) -> None:
+    """End a step that a later request, or what venues show of it, proves to have ended."""
     if is_unwinding and not _has_left(step):
         Step.objects.filter(pk=step.pk).update(state=StepState.ABANDONED)
         return
@@ -271,9 +271,7 @@ def _conclude_deposit(cycle: Cycle, step: Step, history: History) -> None:
     txid = call.report["txid"] if call else None
     credited = history.credits(step.venue, step.asset, txid) if txid else []
     if call is None or not credited:
-        raise MisfitError(
-            f"step {step.position}: its credit is not shown, and a later step's order is"
-        )
+        raise MisfitError(f"step {step.position}: the credit of what was sent is not shown")
     settle_credit(cycle, step, credited, sent=Decimal(call.report["quantity"]))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
@@ -15,10 +15,20 @@ from cycles.domain.states import FINAL
 from cycles.domain.words import FailureClass, Operation, StepKind
 from cycles.errors import CycleError
 from cycles.models import Cycle, ExchangeCall, Step
-from cycles.services import recovering, remaking, replanning, replaying, settling, verifying
+from cycles.models.fields import public_code
+from cycles.services import (
+    concluding,
+    recovering,
+    remaking,
+    replanning,
+    replaying,
+    settling,
+    verifying,
+)
 from cycles.services.intervening import Actor
 from cycles.services.locking import lock_cycle
 from cycles.services.recalling import History, Trace
+from cycles.services.remaking import CapitalLacksError
 from cycles.services.replanning import MisfitError
 from cycles.services.sighting import txid_key
 from cycles.services.transferring import live_withdrawal
@@ -32,10 +42,16 @@ Candidate = tuple[Cycle, Step]  # a cycle and the withdrawal that it would send 
 
 @dataclass(slots=True, kw_only=True)
 class Retraced:
-    """What was written, and what was not: `left` in words, `to_park` by cycle with why."""
+    """What was written, and what was not: `left` in words, `to_park` by cycle with why.
+
+    `remade`: codes of cycles that the backup does not know; `ended`: of those that came home since; `lacking`:
+    by cycle what it says of capital that is not there.
+    """
 
     found: list[replaying.Found] = field(default_factory=list)
     remade: list[str] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+    lacking: dict[UUID, str] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
     to_park: dict[UUID, tuple[FailureClass, str]] = field(default_factory=dict)
     differences: list[VenueLine] = field(default_factory=list)
@@ -46,22 +62,51 @@ class Retraced:
         self.to_park[cycle.pk] = failure, reason
 
 
-def retrace(history: History, *, actor: str) -> Retraced:
-    """Write all that fits into journal and ledger, then compare; in the caller's transaction."""
+def retrace(history: History, *, actor: str, accepts: bool = False) -> Retraced:
+    """Write all that fits into journal and ledger, then compare; in the caller's transaction.
+
+    Who finds no capital waits until others have come home; `accepts`: what nobody brings home came in from
+    outside, by a person's word.
+    """
     done = Retraced(left=list(history.gaps))
     _fence_off()
+    traces = _by_cycle(history)
+    waiting, is_brought_in = _in_order(traces), False
+    while True:
+        ended = len(done.ended)
+        done.lacking.clear()
+        for cycle_id in waiting:
+            if _is_there(cycle_id, traces[cycle_id], done, actor, is_brought_in=is_brought_in):
+                _retrace_cycle(cycle_id, traces[cycle_id], history, done, actor)
+        _match_unnamed(history, done, actor)
+        waiting = list(done.lacking)
+        if not waiting or (len(done.ended) == ended and is_brought_in == accepts):
+            break
+        is_brought_in = accepts and len(done.ended) == ended
+    done.left += done.lacking.values()
+    done.differences = list(_differences(history))
+    _tell_strangers(history, done)
+    return done
+
+
+def _by_cycle(history: History) -> dict[UUID, list[Trace]]:
+    """Give what bears an id of ours by the cycle that it names."""
     traces: dict[UUID, list[Trace]] = defaultdict(list)
     for trace in history.named():
         if trace.name is not None:
             traces[trace.name.cycle_id].append(trace)
+    return traces
+
+
+def _in_order(traces: Mapping[UUID, Sequence[Trace]]) -> list[UUID]:
+    """Give the cycles to look at in the order in which they were opened: a cycle's id begins with its instant.
+
+    Those that are known come first: what they bring back is what later ones began with.
+    """
     known = set(Cycle.objects.filter(pk__in=list(traces)).values_list("pk", flat=True))
-    # Those that are known come first: what they bring back is what later ones began with.
-    for cycle_id in sorted(traces, key=lambda one: (one not in known, one)):
-        _retrace_cycle(cycle_id, traces[cycle_id], history, done, actor)
-    _match_unnamed(history, done, actor)
-    done.differences = list(_differences(history))
-    _tell_strangers(history, done)
-    return done
+    at_work = Cycle.objects.exclude(status__in=sorted(FINAL | replanning.PARKED))
+    known |= set(at_work.values_list("pk", flat=True))
+    return [*sorted(known), *sorted(traces.keys() - known)]
 
 
 def park(done: Retraced, actor: Actor) -> list[str]:
@@ -84,11 +129,7 @@ def _fence_off() -> None:
 def _retrace_cycle(
     cycle_id: UUID, traces: Sequence[Trace], history: History, done: Retraced, actor: str
 ) -> None:
-    """Write a cycle's requests in their order, up to the first that does not fit."""
-    if not Cycle.objects.filter(pk=cycle_id).exists() and not _is_remade(
-        cycle_id, traces, done, actor
-    ):
-        return
+    """Write a cycle's requests in their order, up to the first that does not fit; it ends if it came home."""
     cycle = lock_cycle(cycle_id)
     for trace in sorted(traces, key=lambda one: (one.name is None, one.name)):
         try:
@@ -101,18 +142,33 @@ def _retrace_cycle(
             return
         if found is not None:
             done.found.append(found)
+    _end(cycle, history, done, actor)
 
 
-def _is_remade(cycle_id: UUID, traces: Sequence[Trace], done: Retraced, actor: str) -> bool:
-    """Write a cycle that the backup does not know; one that moved nothing is left out."""
+def _end(cycle: Cycle, history: History, done: Retraced, actor: str) -> None:
+    """End a cycle that came home: its capital is there for those after it, and nobody need see to it."""
+    if concluding.is_ended(cycle, history, actor=actor):
+        done.ended.append(cycle.code)
+        done.to_park.pop(cycle.pk, None)
+
+
+def _is_there(
+    cycle_id: UUID, traces: Sequence[Trace], done: Retraced, actor: str, *, is_brought_in: bool
+) -> bool:
+    """Say whether a cycle is known; else make it again. One that moved nothing is left out."""
+    if Cycle.objects.filter(pk=cycle_id).exists():
+        return True
     if not remaking.has_spent(traces):
         return False
     try:
         with transaction.atomic():
-            cycle = remaking.remade(cycle_id, traces, actor=actor)
+            cycle = remaking.remade(cycle_id, traces, actor=actor, is_brought_in=is_brought_in)
+    except CapitalLacksError as error:
+        done.lacking[cycle_id] = f"{public_code(cycle_id)}: {error}"
+        return False
     except (CycleError, IntegrityError, StaleReferenceError) as error:
-        told = next(iter(str(error).splitlines()), "")
-        done.left.append(f"a cycle opened after the backup ({traces[0].own_id}): {told}")
+        told = f"opened after the backup, it cannot be made again: {replanning.told(error)}"
+        done.left.append(f"{public_code(cycle_id)}: {told}")
         return False
     done.remade.append(cycle.code)
     done.to_park[cycle_id] = FailureClass.POLICY_DENIED, remaking.REASON
@@ -134,8 +190,10 @@ def _match_unnamed(history: History, done: Retraced, actor: str) -> None:
             if any(claims[row.venue_withdrawal_id] > 1 for row in stand):
                 raise MisfitError(f"a withdrawal at {step.venue} may be another cycle's as well")
             done.found.append(_adopted(cycle, step, replaying.only(stand, step), actor))
+            _end(lock_cycle(cycle.pk), history, done, actor)
         except (CycleError, IntegrityError, StaleReferenceError) as error:
-            done.misfit(lock_cycle(cycle.pk), FailureClass.UNKNOWN_WITHDRAWAL, str(error))
+            told = replanning.told(error)
+            done.misfit(lock_cycle(cycle.pk), FailureClass.UNKNOWN_WITHDRAWAL, told)
 
 
 def _misfits(done: Retraced) -> set[UUID]:

@@ -115,7 +115,7 @@ def _end(lease: Lease) -> None:
             state=StepState.ABANDONED
         )
         on_the_way_back = cycle.status == CycleStatus.REBALANCING_IN_PROGRESS
-        if on_the_way_back and _is_whole_in_krw(cycle):
+        if on_the_way_back and is_whole_in_krw(cycle):
             move(
                 cycle,
                 CycleStatus.AWAITING_REBALANCE,
@@ -133,7 +133,7 @@ def _end(lease: Lease) -> None:
     in_transaction(work)
 
 
-def _is_whole_in_krw(cycle: Cycle) -> bool:
+def is_whole_in_krw(cycle: Cycle) -> bool:
     """Say whether the value is in Korea again, and not come home but for some KRW left over."""
     usdt = booking.held_by_cycle(cycle, cycle.global_venue, "USDT")
     rate = valuing.prices_for(cycle).krw_per_usdt or cycle.krw_per_usdt_at_open

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def of_server() -> Finding:
         state = postgres.status(settings.KIMP_HOME)
     except PostgresError as error:
         return amiss("server", str(error), "see the ways out above, or set DATABASE_URL")
-    told = f"embedded PostgreSQL {programs.major} from {programs.folder}"
+    told = f"embedded PostgreSQL {programs.major} from {shlex.quote(str(programs.folder))}"
     if not state.is_running:
         return amiss("server", f"{told} does not run", "start the desk: make up")
     return well("server", f"{told} runs on port {state.port}")

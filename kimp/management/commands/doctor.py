@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import textwrap
 from argparse import RawDescriptionHelpFormatter
@@ -31,6 +32,8 @@ processes that hold the keys (KIMP_ROLE=worker).
 Redact = Callable[[str], str]
 SUBJECT_WIDTH = 18
 WIDEST = 120
+QUOTED = re.compile(r"(?<!\S)'[^']*'")  # an apostrophe stands within a word
+HELD = "\0"  # in place of a space at which no line may break
 
 
 class Command(BaseCommand):
@@ -83,24 +86,34 @@ class Command(BaseCommand):
         for section in found:
             self.stdout.write(f"\n{section.name}")
             for line in section.findings:
-                self.stdout.write(redact(_shown(line)))
+                self.stdout.write(redact(shown(line)))
             lines += section.findings
         self.stdout.write("")
         return lines
 
 
-def _shown(line: Finding) -> str:
+def shown(line: Finding) -> str:
     """Lay a finding out in columns, what to do below it."""
     head = f"  {line.level:<4}  {line.subject:<{SUBJECT_WIDTH}}  "
-    width = max(min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST), 60)
     blank = " " * len(head)
-    rows = textwrap.wrap(line.detail, width, initial_indent=head, subsequent_indent=blank)
+    rows = _wrapped(line.detail, head, blank)
     if line.remedy:
-        arrow = f"{blank}-> "
-        rows += textwrap.wrap(
-            line.remedy, width, initial_indent=arrow, subsequent_indent=f"{blank}   "
-        )
+        rows += _wrapped(line.remedy, f"{blank}-> ", f"{blank}   ")
     return "\n".join(rows)
+
+
+def _wrapped(text: str, head: str, blank: str) -> list[str]:
+    """Break a text between words alone: what is to be copied, a path that is quoted too, stays whole."""
+    width = max(min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST), 60)
+    rows = textwrap.wrap(
+        QUOTED.sub(lambda found: found[0].replace(" ", HELD), text),
+        width,
+        initial_indent=head,
+        subsequent_indent=blank,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [row.replace(HELD, " ") for row in rows]
 
 
 def _summed(lines: list[Finding]) -> str:

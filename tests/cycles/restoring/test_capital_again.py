@@ -1,0 +1,139 @@
+"""More cycles than the desk has capital for at once were opened after the backup, one after another.
+
+What an earlier one brought home is what a later one began with: it is told in the order in which it happened.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from cycles.domain.words import FailureClass
+from cycles.models import Cycle
+from cycles.services import booking, intervening
+from tests.cycles.restoring.acts import (
+    WORDS,
+    assert_ledger_equals_venues,
+    catch_up,
+    driven_to,
+    redrive,
+    resume,
+    sent,
+    times_placed,
+)
+from tests.cycles.restoring.dumps import Backups
+from tests.cycles.services.acts import fail
+from tests.desk import TestDesk, operator
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CAPITAL = Decimal(5_000)
+NOTIONAL = "2000"
+
+
+@pytest.fixture
+def small_desk(committed_desk: TestDesk) -> TestDesk:
+    """Give a desk whose capital is enough for two cycles at once."""
+    spare = CAPITAL - booking.desk_balance("binance", "USDT")
+    paid_in(committed_desk, spare)
+    assert catch_up("--accept", *WORDS)["is_in_step"]
+    resume()
+    assert booking.desk_balance("binance", "USDT") == CAPITAL
+    return committed_desk
+
+
+def paid_in(desk: TestDesk, usdt: Decimal) -> None:
+    """Let somebody pay in, or take out, outside of kimp."""
+    desk.control("/control/balances", {"venue": "binance", "asset": "USDT", "credit": f"{usdt:f}"})
+
+
+def completed(desk: TestDesk, asset: str = "XRP") -> Cycle:
+    """Open a cycle and bring it home."""
+    return desk.drive_until(desk.open(asset, NOTIONAL), "COMPLETED")
+
+
+def ends_of(cycles: list[Cycle]) -> list[tuple[str, str]]:
+    """Give how cycles ended, by the database of the moment."""
+    rows = Cycle.objects.filter(pk__in=[one.pk for one in cycles]).order_by("pk")
+    return list(rows.values_list("code", "status"))
+
+
+def test_cycles_that_came_home_give_their_capital_back_before_the_next_is_made_again(
+    small_desk: TestDesk, backups: Backups
+) -> None:
+    desk = small_desk
+    known = driven_to(desk, desk.open("XRP", NOTIONAL), 1)
+    dump = backups.dump()
+    desk.drive_until(known, "COMPLETED")
+    ended = [completed(desk, asset) for asset in ("SOL", "XRP", "ETH", "USDT")]
+    under_way = driven_to(desk, desk.open("SOL", NOTIONAL), 1)
+    before = sent(desk)
+
+    backups.restore(dump)
+    shown = catch_up()
+    done = catch_up(*WORDS)
+    assert sent(desk) == before, "nothing may be sent"
+    assert (done["left"], done["differences"], done["is_in_step"]) == ([], [], True)
+    assert set(done["remade"]) == {one.code for one in (*ended, under_way)}
+    assert set(done["ended"]) == {one.code for one in (known, *ended)}
+    assert (shown["ended"], shown["left"]) == (done["ended"], [])
+    assert (done["parked"], done["code"]) == ([under_way.code], 1)
+    assert_ledger_equals_venues()
+
+    resume()
+    redrive(under_way)
+    desk.drive_until(under_way, "COMPLETED")
+    assert times_placed(desk) == 1
+    assert_ledger_equals_venues()
+
+
+def test_a_cycle_that_was_unwound_after_the_backup_gives_back_what_it_has_left(
+    small_desk: TestDesk, backups: Backups
+) -> None:
+    desk = small_desk
+    desk.sample()  # what is too little to trade is told by a price
+    dump = backups.dump()
+    unwound = [sold_back(desk) for _ in range(3)]
+    backups.restore(dump)
+    done = catch_up(*WORDS)
+    assert (done["left"], done["code"], done["is_in_step"]) == ([], 0, True)
+    assert ends_of(unwound) == [(one.code, "FAILED") for one in unwound]
+    assert_ledger_equals_venues()
+
+
+def sold_back(desk: TestDesk) -> Cycle:
+    """Let a cycle die with its coins bought, and sell them where they lie."""
+    cycle = fail(driven_to(desk, desk.open("XRP", NOTIONAL), 1), FailureClass.POLICY_DENIED)
+    intervening.unwind(cycle.pk, actor=operator(), reason="sell", seen_version=cycle.version)
+    return desk.drive_until(cycle, "FAILED")
+
+
+def test_one_whose_capital_is_not_there_is_told_in_words_and_made_again_once_it_is(
+    small_desk: TestDesk, backups: Backups
+) -> None:
+    desk = small_desk
+    dump = backups.dump()
+    paid_in(desk, CAPITAL)
+    assert catch_up("--accept", *WORDS)["is_in_step"]
+    resume()
+    cycles = [driven_to(desk, desk.open(asset, NOTIONAL), 1) for asset in ("XRP", "SOL", "ETH")]
+
+    backups.restore(dump)
+    done = catch_up(*WORDS)
+    assert (done["is_in_step"], set(done["remade"])) == (False, {one.code for one in cycles[:2]})
+    (told,) = done["left"]
+    assert told.startswith(f"{cycles[2].code}: ")
+    assert "USDT at binance" in told
+    assert "--accept" in told
+    assert "constraint" not in told
+
+    accepted = catch_up("--accept", *WORDS)
+    assert (accepted["is_in_step"], accepted["remade"]) == (True, [cycles[2].code])
+    assert_ledger_equals_venues()
+    resume()
+    for cycle in cycles:
+        redrive(cycle)
+        desk.drive_until(cycle, "COMPLETED")
+    assert times_placed(desk) == 1
+    assert_ledger_equals_venues()
