@@ -5,29 +5,62 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 from kimp import postgres
+from kimp.locks import FileLock
 
 _PROJECT = Path(__file__).resolve().parent.parent
 _CACHES = (".pytest_cache", ".mypy_cache", ".ruff_cache", ".import_linter_cache", ".hypothesis")
 
 
+class InUseError(Exception):
+    """Somebody works with what would be removed; nothing was."""
+
+
 def clean(project: Path) -> list[Path]:
-    """Stop the embedded servers of a project and remove its data; return what went."""
+    """Stop the embedded servers of a project and remove its data; return what went.
+
+    Raises InUseError, with everything in its place, while a desk is up.
+    """
     gone = []
-    for home in _homes(project):
-        postgres.stop(home)
-        gone += [path for path in _outside(home) if path.exists()]
-    gone += [path for path in _inside(project) if path.exists()]
-    for path in gone:
-        shutil.rmtree(path)
+    with ExitStack() as ours:
+        for path, why in _locks(project):
+            _take(path, why, ours)
+        for home in _homes(project):
+            postgres.stop(home)
+            gone += [path for path in _outside(home) if path.exists()]
+        gone += [path for path in _inside(project) if path.exists()]
+        for path in gone:
+            shutil.rmtree(path)
     return gone
 
 
+def _locks(project: Path) -> Iterator[tuple[Path, str]]:
+    """Give what desks and users of their servers hold, and what it means if it is held."""
+    for base in _bases(project):
+        for path in base.rglob("desk.lock"):
+            yield path, "This desk is up in another terminal: end it first."
+        for path in base.rglob("postgres/users"):
+            yield path, f"Something uses the database in {path.parent}: end it first."
+
+
+def _take(path: Path, why: str, ours: ExitStack) -> None:
+    """Hold a lock until all is done, so that no desk starts meanwhile."""
+    lock = FileLock(path)
+    ours.callback(lock.close)
+    if not lock.try_exclusive():
+        raise InUseError(f"{why} Nothing was removed.")
+
+
 def _homes(project: Path) -> Iterator[Path]:
-    for base in (project / ".kimp", project / ".demo"):
+    for base in _bases(project):
         yield from (lock.parent.parent for lock in base.rglob("postgres/lock"))
+
+
+def _bases(project: Path) -> tuple[Path, Path]:
+    return (project / ".kimp", project / ".demo")
 
 
 def _outside(home: Path) -> Iterator[Path]:
@@ -44,5 +77,5 @@ if __name__ == "__main__":
     try:
         for removed in clean(_PROJECT):
             sys.stdout.write(f"removed {removed}\n")
-    except postgres.PostgresError as error:
+    except (InUseError, postgres.PostgresError, OSError) as error:
         sys.exit(str(error))

@@ -116,6 +116,12 @@ def role_of_command(arguments: Sequence[str]) -> str | None:
     return COMMAND_ROLES.get(arguments[1]) if len(arguments) > 1 else None
 
 
+def name_in_logs(arguments: Sequence[str], role: str) -> str:
+    """Return whose lines a process writes: the venues' own, or its role's."""
+    is_simulator = list(arguments[1:2]) == ["simulator"]
+    return "simulator" if is_simulator else role
+
+
 def load(folder: Path, process: Mapping[str, str]) -> Environment:
     """Read, parse and check everything; raises SettingsError with every problem found."""
     base = files.read_file(folder / ".env").texts | dict(process)

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from cycles.services.correlating import as_code, bound, is_valid_id, new_id, note_user, user_noted
+from kimp.unavailable import DATABASE_IS_AWAY, unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +54,9 @@ class CorrelationMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """Keep a view's error for the request's line; Django answers it."""
+        """Keep a view's error for the request's line; Django answers it, unless the database is away."""
+        if isinstance(error, DATABASE_IS_AWAY):
+            return unavailable(request, error)
         request.kimp_error = error  # type: ignore[attr-defined]  # ours, read above
         return None
 
@@ -66,8 +69,11 @@ class UserMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer a request under its user's id; a probe asks no database who it is."""
-        if request.path not in PROBES and request.user.is_authenticated:
-            note_user(request.user.pk)
+        try:
+            if request.path not in PROBES and request.user.is_authenticated:
+                note_user(request.user.pk)
+        except DATABASE_IS_AWAY as error:
+            return unavailable(request, error)
         return self.get_response(request)
 
 

@@ -7,9 +7,23 @@ import os
 import secrets
 from pathlib import Path
 
+from kimp.environment import SettingsError
+
 
 def kept(home: Path) -> str:
-    """Return the secret key of this home; every process of the desk gets the same one."""
+    """Return the secret key of this home; every process of the desk gets the same one.
+
+    Raises SettingsError where the home cannot be read and written.
+    """
+    try:
+        return _kept(home)
+    except OSError as error:
+        raise SettingsError(
+            [f"KIMP_HOME: {home} cannot be used ({error.strerror}); name a folder you may write"]
+        ) from error
+
+
+def _kept(home: Path) -> str:
     path = home / "secret_key"
     with contextlib.suppress(FileNotFoundError):
         return path.read_text("ascii")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import uuid
 from decimal import Decimal
 from pathlib import Path
@@ -207,7 +208,7 @@ LOGGING_CONFIG = "kimp.logs.configure"
 LOGGING = {
     "format": KIMP_LOG_FORMAT,
     "level": KIMP_LOG_LEVEL,
-    "role": KIMP_ROLE,
+    "role": environment.name_in_logs(sys.argv, KIMP_ROLE),
     "session_id": KIMP_SESSION_ID,
     "is_production": _is_production,
     "secrets": [SECRET_KEY, *_env.secrets()],

@@ -54,7 +54,7 @@ COMMANDS: tuple[CommandRow, ...] = (
         "redrive",
         "Send dead letters on where they stopped, with a new retry budget.",
         "redrive CYC-0123456789AB",
-        "redrive CYC-0123456789AB --yes --as alice --reason 'the wallet is open again'",
+        "redrive CYC-0123456789AB --version 7 --yes --as alice --reason 'the wallet is open again'",
         "cycles --status DEAD_LETTER --codes | manage.py redrive - --yes --as alice --reason 'up again'",
         "redrive --all-matching --class WALLET_CLOSED --asset XRP",
         "redrive --all-matching --class WALLET_CLOSED --asset XRP --count 1234 "

@@ -10,12 +10,21 @@ from django.core.management.base import CommandParser
 
 from cycles import selectors
 from cycles.domain.words import Verb
-from cycles.errors import InvalidInputError
+from cycles.errors import UnseenVersionError
 from cycles.management.base import WITHOUT_YES, ActCommand
 from cycles.management.printing import cycle_facts, preview_facts, preview_text
 from cycles.services.correlating import bound
 from cycles.services.intervening import Actor
 from cycles.services.previewing import Preview, preview
+
+
+def seen_version(options: dict[str, Any], seen: Preview) -> int:
+    """Give the version that the operator saw; raises when they name none."""
+    if options["version"] is None:
+        raise UnseenVersionError(
+            f"say which version you saw: --version {seen.cycle.version} is the newest"
+        )
+    return int(options["version"])
 
 
 class VerbCommand(ActCommand):
@@ -42,16 +51,8 @@ class VerbCommand(ActCommand):
                 return
             actor, reason = self.actor(options, self.verb), self.reason(options)
             self.say(preview_text(seen))
-            self.do(cycle.pk, actor, reason, self._seen_version(options, seen), options)
+            self.do(cycle.pk, actor, reason, seen_version(options, seen), options)
             self.tell(cycle.code, options)
-
-    def _seen_version(self, options: dict[str, Any], seen: Preview) -> int:
-        """Give the version that the operator saw."""
-        if options["version"] is None:
-            raise InvalidInputError(
-                f"say which version you saw: --version {seen.cycle.version} is the newest"
-            )
-        return int(options["version"])
 
     def tell(self, code: str, options: dict[str, Any]) -> None:
         """Show the cycle after the act."""

@@ -230,3 +230,8 @@ def test_tests_never_go_live(tmp_path: Path) -> None:
 )
 def test_a_command_chooses_its_role(command: str, role: str | None) -> None:
     assert environment.role_of_command(["manage.py", command]) == role
+
+
+def test_the_simulator_writes_its_lines_under_its_own_name() -> None:
+    assert environment.name_in_logs(["manage.py", "simulator", "--seed=1"], "web") == "simulator"
+    assert environment.name_in_logs(["manage.py", "feeder"], "feeder") == "feeder"

@@ -35,6 +35,15 @@ def test_bad_settings_are_listed(tmp_path: Path) -> None:
     ]
 
 
+def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for home in (tmp_path / "file", Path("/proc/kimp")):
+        reply = _run(home, "cycles", SECRET_KEY="", KIMP_ENVIRONMENT="development")
+        assert reply.returncode == 1
+        assert "Traceback" not in reply.stderr
+        assert f"KIMP_HOME: {home} cannot be used" in reply.stderr
+
+
 def test_the_doctor_starts_no_database_to_look_at_it(tmp_path: Path) -> None:
     reply = _run(tmp_path, "doctor")
     assert reply.returncode == 2

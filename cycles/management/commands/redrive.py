@@ -23,6 +23,7 @@ from cycles.management.selecting import (
     seen_text,
     selection,
 )
+from cycles.management.verbs import seen_version
 from cycles.services import intervening, redriving
 from cycles.services.correlating import bound
 from cycles.services.intervening import Actor
@@ -47,7 +48,7 @@ class Command(ActCommand):
         )  # fmt: skip
         parser.add_argument(
             "--version", type=int, metavar="N",
-            help="the version you saw (one cycle only); else the version that is shown",
+            help="the version you saw, as the dry run shows it (one cycle only)",
         )  # fmt: skip
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -66,6 +67,9 @@ class Command(ActCommand):
             self._show(codes, options)
             return
         actor, reason = self.actor(options, Verb.REDRIVE), self.reason(options)
+        if len(codes) == 1 and FROM_INPUT not in options["codes"]:
+            # A list is acted on as it is found; one cycle as it was seen.
+            seen_version(options, preview(Verb.REDRIVE, selectors.cycle_by_code(codes[0]).pk))
         results = [self._redrive(code, actor, reason, options["version"]) for code in codes]
         self._tell(results, options)
 
@@ -98,7 +102,8 @@ class Command(ActCommand):
         seen = [preview(Verb.REDRIVE, selectors.cycle_by_code(code).pk) for code in codes]
         text = "\n".join(preview_text(one) for one in seen)
         self.emit({"previews": [preview_facts(one) for one in seen]}, text, options)
-        self.say(f"{WITHOUT_YES} --reason TEXT")
+        version = f" --version {seen[0].cycle.version}" if len(seen) == 1 else ""
+        self.say(f"{WITHOUT_YES}{version} --reason TEXT")
 
     def _redrive(self, code: str, actor: Actor, reason: str, version: int | None) -> dict[str, Any]:
         """Redrive one cycle; a refusal is a result, not an end."""

@@ -55,7 +55,24 @@ def answer(simulator: Simulator, request: Request) -> Reply:
     except UnavailableError as error:
         return json_reply({"error": str(error)}, 503)
     except (ValueError, TypeError, KeyError, InvalidOperation, re.error) as error:
-        return json_reply({"error": f"{type(error).__name__}: {error}"}, 400)
+        return json_reply({"error": _sentence(error)}, 400)
+
+
+def _sentence(error: Exception) -> str:
+    """Say what is wrong with a request, in words instead of Python's."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"the body is not JSON: {error.msg} at character {error.pos}"
+    if isinstance(error, KeyError):
+        named = error.args[0] if error.args else ""
+        shown = " ".join(map(str, named)) if isinstance(named, tuple) else str(named)
+        return f"{shown}: missing here, or nothing that the simulator knows"
+    if isinstance(error, InvalidOperation):
+        return "a value that must be a number is none"
+    if isinstance(error, re.error):
+        return f"a pattern cannot be read: {error}"
+    if isinstance(error, TypeError):
+        return "a value is of the wrong kind"
+    return str(error).replace("invalid literal for int() with base 10:", "not a whole number:")
 
 
 def _spec(request: Request) -> Spec:

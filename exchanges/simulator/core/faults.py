@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from exchanges.simulator.core import changes, fault_replies
+from exchanges.simulator.core import changes, fault_args, fault_replies
 from exchanges.simulator.core.fault_shapes import FROZEN, stamp_of
 from exchanges.simulator.core.fault_table import TABLE, Row
 from exchanges.simulator.core.streams import rules as stream_rules
-from exchanges.simulator.core.values import Fault, Reply, Request
+from exchanges.simulator.core.values import VENUES, Fault, Reply, Request
 
 # Actions that change how the venue treats the request instead of spoiling it.
 OVERRIDES = changes.ACTIONS | {
@@ -140,6 +140,8 @@ class Faults:
         spec = stream_rules.completed(spec) if fault == stream_rules.FAULT else spec
         row = TABLE.get(fault, Row(does="", wants=""))
         given = spec.get("args", {})
+        if fault and fault not in TABLE:
+            raise ValueError(f"there is no fault {fault!r}")
         rule = Rule(
             number=self.added + 1,
             fault=fault,
@@ -168,8 +170,15 @@ def _demand_sane(rule: Rule, row: Row) -> None:
         raise ValueError("a phase is before, after_accept or reply")
     if rule.action not in _PHASES[rule.phase]:
         raise ValueError("a rule needs an action that this simulator knows for its phase")
+    if rule.venue not in {"", *VENUES}:
+        raise ValueError(f"a venue is one of {', '.join(VENUES)}, not {rule.venue!r}")
+    if rule.times < 0 or rule.nth < 0:
+        raise ValueError("times and nth are 0 or more")
+    if not 0 <= rule.probability <= 1:
+        raise ValueError(f"prob is between 0 and 1, not {rule.probability}")
     re.compile(rule.path_regex)
     re.compile(rule.query_regex)
+    fault_args.demand_usable(rule.action, rule.venue, rule.args)
 
 
 def _read_when(rule: Rule, when: object) -> None:

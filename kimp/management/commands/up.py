@@ -150,9 +150,14 @@ def _speed(text: str) -> int:
 
 
 def _only_one(home: Path) -> locks.FileLock:
-    """Refuse a second desk in the same home."""
-    home.mkdir(parents=True, exist_ok=True)
-    lock = locks.FileLock(home / "desk.lock")
+    """Refuse a second desk in the same home, and a home that cannot be written."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        lock = locks.FileLock(home / "desk.lock")
+    except OSError as error:
+        raise SupervisorError(
+            f"KIMP_HOME: {home} cannot be used ({error.strerror}); name a folder you may write."
+        ) from error
     if not lock.try_exclusive():
         lock.close()
         raise SupervisorError("This desk is up already, in another terminal.")

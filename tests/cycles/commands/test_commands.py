@@ -133,11 +133,18 @@ def test_a_version_belongs_to_one_cycle(alice: User) -> None:
     assert acting("redrive", *codes, "--version", "2").exit == 2
 
 
-@pytest.mark.parametrize("verb", ["unwind", "write_off"])
+@pytest.mark.parametrize("verb", ["redrive", "unwind", "write_off"])
 def test_a_verb_needs_the_version_that_was_seen(alice: User, verb: str) -> None:
     row = builders.dead_letter()
     said = acting(verb, row.code)
     assert (said.exit, f"--version {row.version}" in said.err) == (2, True)
+    assert not Intervention.objects.exists()
+
+
+@pytest.mark.parametrize("verb", ["redrive", "unwind", "write_off"])
+def test_a_dry_run_names_the_version_to_act_on(verb: str) -> None:
+    row = builders.dead_letter()
+    assert f"--yes --version {row.version}" in Said(verb, row.code).err
 
 
 def test_a_write_off_ends_the_cycle(alice: User) -> None:
@@ -184,7 +191,7 @@ def test_an_act_needs_the_permission(db: None) -> None:
 def test_the_operator_may_stand_in_the_environment(alice: User, settings: Any) -> None:
     settings.KIMP_OPERATOR = "alice"
     row = builders.dead_letter()
-    assert Said("redrive", row.code, "--yes", *WHY).exit == 0
+    assert Said("redrive", row.code, "--version", str(row.version), "--yes", *WHY).exit == 0
 
 
 def test_halting_shows_what_is_under_way_and_resuming_leaves_it(alice: User) -> None:

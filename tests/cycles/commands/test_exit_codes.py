@@ -65,7 +65,11 @@ def test_a_script_sees_how_each_run_ended(dead: Cycle) -> None:
         "not permitted": (3, run("redrive", dead.code, *act, "--as", "eve")),
         "stale": (4, run("redrive", dead.code, *act, "--as", "root", "--version", "1")),
         "no database": (75, run("cycles", database_url=NOBODY_LISTENS)),
-        "done": (0, run("redrive", dead.code, *act, "--as", "root")),
+        "unseen": (2, run("redrive", dead.code, *act, "--as", "root")),
+        "done": (
+            0,
+            run("redrive", dead.code, *act, "--as", "root", "--version", str(dead.version)),
+        ),
     }
     assert {name: done.returncode for name, (_, done) in runs.items()} == {
         name: code for name, (code, _) in runs.items()

@@ -252,3 +252,31 @@ def test_f13_an_order_may_rest_although_it_is_immediate_until_it_is_cancelled(
     seen = look_up(pinned, venue).body
     assert seen.get("state") == "wait" or seen["status"] == "PARTIALLY_FILLED"
     assert Decimal(seen.get("executed_volume") or seen["executedQty"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ({"fault": "F19", "args": {"value": "abc"}}, "args.value is a whole number"),
+        ({"fault": "F13", "args": {"value": "7"}}, "between 0 and 1"),
+        ({"fault": "F3", "args": {"status": 9000}}, "args.status is at most 599"),
+        ({"fault": "F9", "args": {"kind": "zip"}}, "args.kind is one of"),
+        ({"fault": "F17", "args": {"code": "x"}}, "args.code is a whole number"),
+        ({"fault": "F18", "args": {"seconds": "soon"}}, "args.seconds is a whole number"),
+        ({"fault": "F21", "args": {"price_step": "x"}}, "args.price_step is a number"),
+        ({"fault": "F27", "args": {"value": "lose"}}, "args.value is one of"),
+        ({"fault": "F36", "args": {"side": "left"}}, "args.side is one of"),
+        ({"fault": "F1", "venue": "kraken"}, "a venue is one of"),
+        ({"fault": "F1", "when": {"prob": 7}}, "prob is between 0 and 1"),
+        ({"fault": "F99", "action": "hang"}, "there is no fault"),
+        ({"fault": "F1", "times": "many"}, "not a whole number"),
+    ],
+)
+def test_a_rule_that_makes_no_sense_is_refused_with_a_sentence(
+    pinned: Speaker, spec: dict[str, Any], told: str
+) -> None:
+    refused = pinned.control("POST", "/control/faults", **spec)
+    assert refused.status == 400
+    assert told in refused.body["error"]
+    assert "Error" not in refused.body["error"]
+    assert pinned.control("GET", "/control/faults").body == []
