@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext as _, gettext_lazy
 
+from cycles.admin.acting import OnceForm
 from cycles.domain.words import Mode, PauseScope
 from cycles.models import Cycle
 from cycles.services.addressing import TYPED
@@ -192,7 +193,7 @@ class RedriveAllForm(ReasonForm):
         return instant
 
 
-class PauseForm(ReasonForm):
+class PauseForm(OnceForm, ReasonForm):
     """Pause a venue, an asset or a route."""
 
     scope = forms.ChoiceField(label=gettext_lazy("scope"), choices=PauseScope.choices)

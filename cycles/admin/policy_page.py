@@ -12,7 +12,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as _, gettext_lazy
 
-from cycles.admin.desk_verbs import acted, shown
+from cycles.admin.acting import acted
+from cycles.admin.desk_verbs import shown
 from cycles.admin.navigation import Page, demand
 from cycles.admin.verbs import actor_of
 from cycles.domain.words import Verb
