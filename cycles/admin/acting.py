@@ -25,10 +25,9 @@ from cycles.services.idempotency import (
 )
 from exchanges.errors import StaleReferenceError
 
-OPEN_ANEW = {
-    "required": gettext_lazy("open the page again"),
-    "invalid": gettext_lazy("open the page again"),
-}
+OPEN_ANEW = dict.fromkeys(
+    ("required", "invalid", "min_value", "max_value"), gettext_lazy("open the page again")
+)
 TOLD = {
     InFlightError: gettext_lazy(
         "This form is being carried out at this moment, by a click before this one. "

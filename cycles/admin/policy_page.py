@@ -13,7 +13,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _, gettext_lazy
 
 from cycles.admin.acting import acted
-from cycles.admin.desk_verbs import shown
+from cycles.admin.desk_verbs import WRONG_INPUT, shown
+from cycles.admin.forms import SeenField
 from cycles.admin.navigation import Page, demand
 from cycles.admin.verbs import actor_of
 from cycles.domain.words import Verb
@@ -100,7 +101,7 @@ class NamesField(forms.Field):
 class PolicyForm(Base):
     """The next version of the policy, filled with the one in force."""
 
-    seen_number = forms.IntegerField(widget=forms.HiddenInput)
+    seen_number = SeenField()
     allowed_assets = NamesField(label=gettext_lazy("allowed assets"))
     allowed_networks = NamesField(
         label=gettext_lazy("allowed networks"),
@@ -150,7 +151,8 @@ def view(request: HttpRequest) -> HttpResponse:
         try:
             status = acted(form, lambda: _set(form, user))
         except StaleVersionError:
-            status, newer = CONFLICT, _take_note(form, request.POST)
+            newer = _take_note(form, request.POST)
+            status = CONFLICT if newer else WRONG_INPUT
         if not status:
             messages.success(request, _("A new version of the policy is in force."))
             return HttpResponseRedirect(reverse("admin:cycles_policyversion_changelist"))
@@ -184,10 +186,16 @@ def _set(form: PolicyForm, user: User) -> PolicyVersion:
 
 
 def _take_note(form: PolicyForm, typed: QueryDict) -> list[PolicyVersion]:
-    """Give the versions that came in between; the form, as typed, has seen them now."""
-    form.add_error(None, _("another version came in between: look at it, then save again"))
+    """Give the versions that came in between; the form, as typed, has seen them now.
+
+    None: the form has seen a version that there is not, and never was shown.
+    """
     newer = PolicyVersion.objects.filter(number__gt=form.cleaned_data["seen_number"])
     found = list(newer.order_by("-number"))
+    if not found:
+        form.add_error(None, _("open the page again"))
+        return []
+    form.add_error(None, _("another version came in between: look at it, then save again"))
     form.data = {**typed.dict(), "seen_number": str(found[0].number)}
     return found
 

@@ -207,6 +207,19 @@ def test_a_version_in_between_is_shown_and_what_was_typed_is_kept(login: Login) 
     assert PolicyVersion.objects.count() == 2
 
 
+@pytest.mark.parametrize("number", ["999", "99999999999999999999", "-1", "x"])
+def test_a_version_of_the_policy_that_there_is_not_was_never_seen(
+    login: Login, number: str
+) -> None:
+    builders.policy()
+    client = login("administrator")
+    given = policy_fields(client) | {"min_open_edge_bps": "33", "reason": WHY}
+    reply = client.post(reverse("admin:desk_policy"), given | {"seen_number": number})
+    assert reply.status_code == 400
+    assert "open the page again" in reply.content.decode()
+    assert PolicyVersion.objects.count() == 1
+
+
 def test_an_approver_may_not_change_the_policy(login: Login) -> None:
     builders.policy()
     assert login("approver").get(reverse("admin:desk_policy")).status_code == 403

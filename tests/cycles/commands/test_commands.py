@@ -159,6 +159,18 @@ def test_a_resolution_replaces_the_holdings(alice: User) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "part",
+    ["upbit:KRW:1e30", "upbit:KRW:1e-30", "upbit:KRW:0", f"upbit:{13 * 'A'}:1", "upbit:KRW:0,5"],
+)
+def test_what_the_ledger_cannot_hold_is_wrong_usage(alice: User, part: str) -> None:
+    row = builders.dead_letter()
+    words = ("--outcome", "COMPLETED", "--evidence", "ticket 7", "--received", part)
+    assert acting("resolve", row.code, "--version", str(row.version), *words).exit in {1, 2}
+    row.refresh_from_db()
+    assert row.status == CycleStatus.DEAD_LETTER
+
+
 def test_an_act_needs_a_person(alice: User) -> None:
     row = builders.dead_letter()
     said = Said("redrive", row.code, "--yes", *WHY)
