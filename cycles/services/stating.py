@@ -65,13 +65,13 @@ def bookable_quantity(quantity: Decimal) -> Decimal:
 
 
 def instant_in(text: str) -> datetime:
-    """Read an instant that names its zone and that there is in every zone."""
+    """Read an instant that names its zone of this century, which every zone and column has."""
     told = "an instant names its zone, as 2026-11-26T03:00+09:00 does"
     try:
         instant = datetime.fromisoformat(text)
         year = instant.astimezone(UTC).year
     except (ValueError, OverflowError):
         raise InvalidInputError(told) from None
-    if instant.tzinfo is None or not 1 < year < 9999:
+    if instant.tzinfo is None or not 2000 <= year < 9999:
         raise InvalidInputError(told)
     return instant
