@@ -10,11 +10,17 @@ from uuid import uuid4
 
 from django import forms
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
 from django.http import QueryDict
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext as _, gettext_lazy
 
-from cycles.errors import CycleError, PermissionDeniedError, StaleDataError, StaleVersionError
+from cycles.errors import (
+    CycleError,
+    InvalidInputError,
+    PermissionDeniedError,
+    StaleDataError,
+    StaleVersionError,
+)
 from cycles.services import idempotency
 from cycles.services.idempotency import (
     AnswerUnknownError,
@@ -84,12 +90,25 @@ def acted(form: forms.BaseForm, act: Callable[[], object]) -> int:
     except PermissionDeniedError as error:
         raise PermissionDenied(str(error)) from error
     except CycleError as error:
-        form.add_error(None, str(error))
+        _tell(form, error)
         return error.http_status
     except StaleReferenceError as error:
         form.add_error(None, str(error))
         return StaleDataError.http_status
     return 0
+
+
+def _tell(form: forms.BaseForm, error: CycleError) -> None:
+    """Tell an error in the form, at the fields that it names where the form has them."""
+    fields = error.fields if isinstance(error, InvalidInputError) else {}
+    if not fields:
+        form.add_error(None, str(error))
+    for name, texts in fields.items():
+        for text in texts:
+            if name in form.fields:
+                form.add_error(name, _(text))
+            else:
+                form.add_error(None, _(text) if name == NON_FIELD_ERRORS else f"{name}: {_(text)}")
 
 
 def acted_once(user: User, form: OnceForm, act: Callable[[], str]) -> Done:

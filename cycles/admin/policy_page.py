@@ -121,8 +121,11 @@ class PolicyForm(Base):
             if isinstance(value, Decimal):  # places that nobody would type are not shown
                 self.initial[name] = _without_idle_zeros(value)
 
-    def validate_constraints(self) -> None:
-        """Leave them to the service, which checks the whole new version."""
+    def _post_clean(self) -> None:
+        """Leave the row to the service, which makes the whole new version and says which field is wrong.
+
+        Django would check the constraints here, of which one stands for many fields and names none.
+        """
 
     @property
     def changes(self) -> dict[str, object]:

@@ -11,6 +11,7 @@ from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 from django.forms.models import model_to_dict
+from django.utils.translation import gettext_noop
 
 from cycles.domain.decision import Limits
 from cycles.domain.words import Channel, DeskKind, Mode, OpeningRule, PauseScope, Verb
@@ -278,7 +279,7 @@ def _next_version(
         new.full_clean()
     except ValidationError as error:
         told = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
-        raise InvalidInputError(told) from error
+        raise InvalidInputError(told, error.message_dict) from error
     return new
 
 
@@ -289,11 +290,13 @@ def _demand_sane(policy: PolicyVersion) -> None:
         value = getattr(policy, field.name)
         may_be_negative = field.name in SIGNED_COLUMNS
         if isinstance(value, Decimal) and value < 0 and not may_be_negative:
-            wrong[field.name] = "must not be below zero"
+            wrong[field.name] = gettext_noop("must not be below zero")
     if not 0 < policy.percentage <= 100:
-        wrong["percentage"] = "must be above 0 and at most 100"
+        wrong["percentage"] = gettext_noop("must be above 0 and at most 100")
     if policy.opening_rule == OpeningRule.BY_HAND:
-        wrong["opening_rule"] = "BY_HAND opens nothing: choose LOCKED_EDGE or PREMIUM_BAND"
+        wrong["opening_rule"] = gettext_noop(
+            "BY_HAND opens nothing: choose LOCKED_EDGE or PREMIUM_BAND"
+        )
     if wrong:
         raise ValidationError({name: [text] for name, text in wrong.items()})
 

@@ -207,6 +207,28 @@ def test_a_version_in_between_is_shown_and_what_was_typed_is_kept(login: Login) 
     assert PolicyVersion.objects.count() == 2
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "told", "in_korean"),
+    [
+        ("percentage", "-5", "must be above 0 and at most 100", "0보다 크고 100 이하여야 합니다"),
+        ("percentage", "101", "must be above 0 and at most 100", "0보다 크고 100 이하여야 합니다"),
+        ("max_slippage_bps", "-1", "must not be below zero", "0보다 작을 수 없습니다"),
+    ],
+)
+def test_a_wrong_field_of_the_policy_says_so_where_it_is(
+    login: Login, field: str, value: str, told: str, in_korean: str
+) -> None:
+    builders.policy()
+    client = login("administrator")
+    given = policy_fields(client) | {field: value, "reason": WHY}
+    reply = client.post(reverse("admin:desk_policy"), given)
+    assert reply.status_code == 400
+    assert reply.context["form"].errors == {field: [told]}
+    korean = client.post(reverse("admin:desk_policy"), given, headers={"Accept-Language": "ko"})
+    assert in_korean in korean.content.decode()
+    assert PolicyVersion.objects.count() == 1
+
+
 @pytest.mark.parametrize("number", ["999", "99999999999999999999", "-1", "x"])
 def test_a_version_of_the_policy_that_there_is_not_was_never_seen(
     login: Login, number: str
