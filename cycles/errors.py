@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 
@@ -92,11 +92,15 @@ class UnresolvedCallError(NotAllowedNowError):
 
 
 class InvalidInputError(CycleError):
-    """A value is missing or malformed; the message names it."""
+    """A value is missing or malformed; the message names it, and `fields` what is wrong with each of several."""
 
     code = "invalid_input"
     http_status = 400
     exit_code = 2
+
+    def __init__(self, told: str, fields: Mapping[str, Sequence[str]] | None = None) -> None:
+        super().__init__(told)
+        self.fields = fields or {}
 
 
 class UnseenVersionError(InvalidInputError):

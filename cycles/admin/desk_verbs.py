@@ -9,18 +9,18 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _, gettext_lazy
 
 from cycles import selectors
+from cycles.admin.acting import OnceForm, acted, acted_once
 from cycles.admin.forms import ModeForm, PauseForm, ReasonForm
-from cycles.admin.navigation import Page, demand
+from cycles.admin.navigation import Page, demand, user_of
 from cycles.admin.verbs import actor_of
 from cycles.domain.words import Mode, PauseScope, Verb
-from cycles.errors import CycleError, NotFoundError, PermissionDeniedError, StaleVersionError
+from cycles.errors import NotFoundError, StaleVersionError
 from cycles.models import Pause
 from cycles.services import desk
 from cycles.services.intervening import PERMISSIONS
@@ -177,28 +177,23 @@ def answered(
     """Show a form with its preview; a POST that is filled in acts and goes to `to`."""
     status = 0
     if request.method == "POST" and form.is_valid():
-        status = acted(form, lambda: act(form.cleaned_data))
+        status = _acted(request, form, lambda: act(form.cleaned_data), to)
         if not status:
             messages.success(request, done)
             return HttpResponseRedirect(reverse(to))
     return shown(request, template, form, facts, status=status)
 
 
-def acted(form: forms.BaseForm, act: Callable[[], object]) -> int:
-    """Run an act: 0 when it is done, else the HTTP status of its error, which the form then tells.
+def _acted(request: HttpRequest, form: forms.BaseForm, act: Callable[[], object], to: str) -> int:
+    """Act, once where the form has a key for that; give the HTTP status of what denied it, or 0."""
+    if not isinstance(form, OnceForm):
+        return acted(form, act)
 
-    A stale version goes on to the caller; a lack of rights becomes Django's PermissionDenied.
-    """
-    try:
+    def led_to() -> str:
         act()
-    except StaleVersionError:
-        raise
-    except PermissionDeniedError as error:
-        raise PermissionDenied(str(error)) from error
-    except CycleError as error:
-        form.add_error(None, str(error))
-        return error.http_status
-    return 0
+        return reverse(to)
+
+    return acted_once(user_of(request), form, led_to).status
 
 
 def shown(

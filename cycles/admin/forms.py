@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext as _, gettext_lazy
 
+from cycles.admin.acting import OPEN_ANEW, OnceForm
 from cycles.domain.words import Mode, PauseScope
+from cycles.errors import InvalidInputError
 from cycles.models import Cycle
+from cycles.services import stating
 from cycles.services.addressing import TYPED
 from cycles.services.intervening import LONGEST_REASON
 from cycles.services.resolving import Received, Resolution, ResolutionOutcome
 from exchanges.identity.known import CHAINS
+
+LARGEST = 2**31 - 1  # of an integer column
+
+
+class SeenField(forms.IntegerField):
+    """A number that the page wrote into its form: what a column can hold, or the page is not ours."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            widget=forms.HiddenInput, min_value=0, max_value=LARGEST, error_messages=OPEN_ANEW
+        )
 
 
 class ReasonForm(forms.Form):
@@ -31,7 +44,7 @@ class ReasonForm(forms.Form):
 class VerbForm(ReasonForm):
     """A verb on one cycle, as it was when the form was opened."""
 
-    seen_version = forms.IntegerField(widget=forms.HiddenInput)
+    seen_version = SeenField()
 
     def __init__(self, *args: Any, cycle: Cycle, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -108,23 +121,22 @@ class ResolveForm(EvidenceForm):
 
 def _received(line: str) -> Received:
     """Read `venue asset quantity`."""
-    parts = line.replace(",", "").split()
-    try:
-        venue, asset, number = parts
-        quantity = Decimal(number)
-    except (ValueError, InvalidOperation):
+    parts = line.split()
+    if len(parts) != 3:
         raise forms.ValidationError(
             _("not a line of venue, asset and quantity: %(line)s") % {"line": line.strip()[:80]}
-        ) from None
-    if not quantity.is_finite() or quantity <= 0:
-        raise forms.ValidationError(_("what was received must be above zero"))
-    return Received(venue=venue.lower(), asset=asset.upper(), quantity=quantity)
+        )
+    venue, asset, number = parts
+    try:
+        return stating.received(venue, asset, stating.quantity_in(number))
+    except InvalidInputError as error:
+        raise forms.ValidationError(f"{line.strip()[:80]}: {_(str(error))}") from None
 
 
 class SeenForm(ReasonForm):
     """An act on something as it was when the form was opened."""
 
-    seen_version = forms.IntegerField(widget=forms.HiddenInput)
+    seen_version = SeenField()
 
 
 class ConfirmAddressForm(SeenForm):
@@ -172,27 +184,24 @@ class ModeForm(ReasonForm):
     mode = forms.ChoiceField(
         label=gettext_lazy("mode"), choices=Mode.choices, widget=forms.HiddenInput
     )
-    seen_version = forms.IntegerField(widget=forms.HiddenInput)
+    seen_version = SeenField()
 
 
 class RedriveAllForm(ReasonForm):
     """Send on all dead letters that were seen."""
 
-    seen_count = forms.IntegerField(widget=forms.HiddenInput)
+    seen_count = SeenField()
     seen_at = forms.CharField(widget=forms.HiddenInput)
 
     def clean_seen_at(self) -> datetime:
         """Read the instant as the page wrote it, to the microsecond."""
         try:
-            instant = datetime.fromisoformat(self.cleaned_data["seen_at"])
-        except ValueError:
-            instant = None
-        if instant is None or instant.tzinfo is None:
-            raise forms.ValidationError(_("open the page again"))
-        return instant
+            return stating.instant_in(self.cleaned_data["seen_at"])
+        except InvalidInputError:
+            raise forms.ValidationError(_("open the page again")) from None
 
 
-class PauseForm(ReasonForm):
+class PauseForm(OnceForm, ReasonForm):
     """Pause a venue, an asset or a route."""
 
     scope = forms.ChoiceField(label=gettext_lazy("scope"), choices=PauseScope.choices)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +12,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as _, gettext_lazy
 
-from cycles.admin.desk_verbs import acted, shown
+from cycles.admin.acting import Done, OnceForm, acted_once
+from cycles.admin.desk_verbs import shown
 from cycles.admin.forms import ReasonForm
 from cycles.admin.navigation import Page, demand
 from cycles.admin.verbs import actor_of
@@ -25,7 +25,7 @@ from cycles.services.intervening import PERMISSIONS, Actor
 from exchanges import registry
 
 
-class OpenForm(ReasonForm):
+class OpenForm(OnceForm, ReasonForm):
     """What to open. The notional is in USDT for a round trip, in KRW for the way back only."""
 
     kind = forms.ChoiceField(label=gettext_lazy("kind"), choices=CycleKind.choices)
@@ -60,40 +60,32 @@ class OpenForm(ReasonForm):
         field.choices = choices
 
 
-@dataclass(slots=True, kw_only=True)
-class Opened:
-    """Where the new cycle is put, once it is there."""
-
-    cycle: Cycle | None = None
-
-    def open(self, given: dict[str, Any], actor: Actor) -> None:
-        """Open what the form says."""
-        facts = {"actor": actor, "reason": given["reason"], "korea_venue": _venue(given)}
-        if given["kind"] == CycleKind.RETURN_ONLY:
-            self.cycle = opening.open_return_only(notional_krw=given["notional"], **facts)
-        else:
-            self.cycle = opening.open_by_hand(
-                asset=given["asset"], notional_usdt=given["notional"], **facts
-            )
+def _open(given: dict[str, Any], actor: Actor) -> Cycle:
+    """Open what the form says."""
+    facts = {"actor": actor, "reason": given["reason"], "korea_venue": _venue(given)}
+    if given["kind"] == CycleKind.RETURN_ONLY:
+        return opening.open_return_only(notional_krw=given["notional"], **facts)
+    return opening.open_by_hand(asset=given["asset"], notional_usdt=given["notional"], **facts)
 
 
 def view(request: HttpRequest) -> HttpResponse:
     """Show the form, or what it would do; a POST without `preview` opens."""
-    actor = actor_of(demand(request, PERMISSIONS[Verb.OPEN]))
+    user = demand(request, PERMISSIONS[Verb.OPEN])
+    actor = actor_of(user)
     try:
         assets = list(desk.current_policy().allowed_assets)
     except NotFoundError as error:
         raise Http404(str(error)) from None
     form = OpenForm(request.POST or None, assets=assets, venues=registry.korea_venues())
-    opened, status, preview = Opened(), 0, None
+    status, preview = 0, None
     if request.method == "POST" and form.is_valid():
         if "preview" in request.POST:
             preview, status = _preview(form.cleaned_data), 200
         else:
-            status = acted(form, lambda: opened.open(form.cleaned_data, actor))
-    if opened.cycle is not None:
-        messages.success(request, _("%(code)s is open.") % {"code": opened.cycle.code})
-        return HttpResponseRedirect(reverse("admin:cycles_cycle_change", args=[opened.cycle.pk]))
+            done = acted_once(user, form, lambda: _page_of(_open(form.cleaned_data, actor)))
+            if not done.status:
+                return _shown(request, done)
+            status = done.status
     facts = {
         "title": _("Open a cycle by hand"),
         "effects": [
@@ -104,6 +96,18 @@ def view(request: HttpRequest) -> HttpResponse:
         "preview": preview,
     }
     return shown(request, "admin/cycles/open.html", form, facts, status=status)
+
+
+def _page_of(cycle: Cycle) -> str:
+    """Give the address of a cycle's page."""
+    return reverse("admin:cycles_cycle_change", args=[cycle.pk])
+
+
+def _shown(request: HttpRequest, done: Done) -> HttpResponse:
+    """Go to the cycle that the form opened, by this click or by one before it."""
+    told = _("This form has opened its cycle already; it is this one.")
+    messages.success(request, told if done.is_again else _("The cycle is open."))
+    return HttpResponseRedirect(done.to)
 
 
 def _preview(given: dict[str, Any]) -> opening.OpeningPreview | None:

@@ -12,7 +12,9 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as _, gettext_lazy
 
-from cycles.admin.desk_verbs import acted, shown
+from cycles.admin.acting import acted
+from cycles.admin.desk_verbs import WRONG_INPUT, shown
+from cycles.admin.forms import SeenField
 from cycles.admin.navigation import Page, demand
 from cycles.admin.verbs import actor_of
 from cycles.domain.words import Verb
@@ -99,7 +101,7 @@ class NamesField(forms.Field):
 class PolicyForm(Base):
     """The next version of the policy, filled with the one in force."""
 
-    seen_number = forms.IntegerField(widget=forms.HiddenInput)
+    seen_number = SeenField()
     allowed_assets = NamesField(label=gettext_lazy("allowed assets"))
     allowed_networks = NamesField(
         label=gettext_lazy("allowed networks"),
@@ -119,8 +121,11 @@ class PolicyForm(Base):
             if isinstance(value, Decimal):  # places that nobody would type are not shown
                 self.initial[name] = _without_idle_zeros(value)
 
-    def validate_constraints(self) -> None:
-        """Leave them to the service, which checks the whole new version."""
+    def _post_clean(self) -> None:
+        """Leave the row to the service, which makes the whole new version and says which field is wrong.
+
+        Django would check the constraints here, of which one stands for many fields and names none.
+        """
 
     @property
     def changes(self) -> dict[str, object]:
@@ -149,7 +154,8 @@ def view(request: HttpRequest) -> HttpResponse:
         try:
             status = acted(form, lambda: _set(form, user))
         except StaleVersionError:
-            status, newer = CONFLICT, _take_note(form, request.POST)
+            newer = _take_note(form, request.POST)
+            status = CONFLICT if newer else WRONG_INPUT
         if not status:
             messages.success(request, _("A new version of the policy is in force."))
             return HttpResponseRedirect(reverse("admin:cycles_policyversion_changelist"))
@@ -183,10 +189,16 @@ def _set(form: PolicyForm, user: User) -> PolicyVersion:
 
 
 def _take_note(form: PolicyForm, typed: QueryDict) -> list[PolicyVersion]:
-    """Give the versions that came in between; the form, as typed, has seen them now."""
-    form.add_error(None, _("another version came in between: look at it, then save again"))
+    """Give the versions that came in between; the form, as typed, has seen them now.
+
+    None: the form has seen a version that there is not, and never was shown.
+    """
     newer = PolicyVersion.objects.filter(number__gt=form.cleaned_data["seen_number"])
     found = list(newer.order_by("-number"))
+    if not found:
+        form.add_error(None, _("open the page again"))
+        return []
+    form.add_error(None, _("another version came in between: look at it, then save again"))
     form.data = {**typed.dict(), "seen_number": str(found[0].number)}
     return found
 

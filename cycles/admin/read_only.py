@@ -52,6 +52,12 @@ class ReadOnlyAdmin(BaseAdmin):
         """Say no."""
         return False
 
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        """Find a row; the admin's own spelling of an id (`_00`) may hold what no text can: a NUL."""
+        return None if "\0" in object_id else super().get_object(request, object_id, from_field)
+
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:

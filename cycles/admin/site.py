@@ -7,9 +7,10 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.admin import AdminSite, ModelAdmin
+from django.core.exceptions import BadRequest
 from django.db import transaction
 from django.db.models import Model
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse, TemplateResponse
 from django.urls import URLPattern, URLResolver, path
@@ -22,6 +23,7 @@ from cycles.models import Desk
 
 # The queue's own tables can run any function by name; its state is read from the heartbeats.
 OURS = frozenset({"auth", "axes", "cycles", "exchanges"})
+NUL = "\0"
 View = Callable[..., HttpResponseBase]
 
 
@@ -59,11 +61,18 @@ class DeskSite(AdminSite):
         view: View,
         cacheable: bool = False,  # noqa: FBT001, FBT002  Django's signature
     ) -> View:
-        """Answer in Seoul's time; rendered here, while that time zone holds."""
+        """Answer in Seoul's time; rendered here, while that time zone holds.
+
+        A NUL, which no text in the database can hold, is refused before anything asks for it.
+        """
         inner = super().admin_view(view, cacheable)
 
         @wraps(inner)
         def in_seoul(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if NUL in request.path_info:
+                raise Http404
+            if any(NUL in text for texts in request.GET.lists() for text in (texts[0], *texts[1])):
+                raise BadRequest("a parameter holds a NUL")
             with timezone.override(conf.display_time_zone()):
                 response = inner(request, *args, **kwargs)
                 if isinstance(response, SimpleTemplateResponse):

@@ -14,7 +14,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _, gettext_lazy
 
 from cycles import selectors
-from cycles.admin.desk_verbs import CONFLICT, acted, shown
+from cycles.admin.acting import acted
+from cycles.admin.desk_verbs import CONFLICT, shown
 from cycles.admin.forms import ConfirmAddressForm, ProveAssetForm, SeenForm
 from cycles.admin.navigation import Page, demand
 from cycles.admin.verbs import actor_of

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import User
+from rest_framework.exceptions import NotFound
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -34,6 +35,12 @@ class Door(APIView):
     def need_of(self, method: str) -> Need | None:
         """Give what a method needs beyond a login."""
         return self.needs.get("GET" if method == "HEAD" else method)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Let those in who may; nothing has a name with a NUL, which the database cannot even be asked for."""
+        super().initial(request, *args, **kwargs)
+        if any("\0" in text for text in kwargs.values()):
+            raise NotFound("nothing has a name with a NUL in it")
 
     def finalize_response(
         self, request: Request, response: Response, *args: Any, **kwargs: Any

@@ -21,8 +21,8 @@ from exchanges.errors import StaleReferenceError
 KEY_HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotency-Replayed"
 KEPT_HEADERS = ("ETag", "Location")
-# Nothing was done and the same request may succeed later: the key is given back.
-PASSING = frozenset({409, 412, 429, 503})
+# Nothing was done and the same request may succeed later, as when a right was given: the key is given back.
+PASSING = frozenset({403, 409, 412, 429, 503})
 
 
 def once(request: Request, act: Callable[[], Response]) -> Response:

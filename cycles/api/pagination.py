@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from rest_framework.pagination import CursorPagination
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from rest_framework.exceptions import NotFound
+from rest_framework.pagination import Cursor, CursorPagination
+from rest_framework.request import Request
+
+from cycles.models import Cycle
 
 
 class NewestFirst(CursorPagination):
@@ -12,6 +19,17 @@ class NewestFirst(CursorPagination):
     page_size_query_param = "page_size"
     max_page_size = 200
     ordering: str | tuple[str, ...] = "-id"
+
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        """Read a cursor; one that names no place in this list was not given by it."""
+        cursor: Cursor | None = super().decode_cursor(request)
+        if cursor is not None and cursor.position is not None:
+            column: Any = Cycle._meta.get_field(self.ordering[0].lstrip("-"))  # noqa: SLF001  documented API
+            try:
+                column.clean(cursor.position, None)
+            except ValidationError:
+                raise NotFound(self.invalid_cursor_message) from None
+        return cursor
 
 
 class MostAtRiskFirst(NewestFirst):

@@ -19,7 +19,7 @@ from django.core.management.base import (
     CommandParser,
     DjangoHelpFormatter,
 )
-from django.db import OperationalError
+from django.db import DataError, OperationalError
 
 from cycles import conf
 from cycles.domain.shown import jsonable
@@ -31,8 +31,35 @@ from cycles.services.correlating import bound, new_id, note_user, user_noted
 from cycles.services.intervening import Actor
 from exchanges.errors import ModeError, StaleReferenceError
 
-TRY_LATER, INTERRUPTED, REFUSED = 75, 130, 3
+WRONG_USAGE, REFUSED, TRY_LATER, INTERRUPTED = 2, 3, 75, 130
+FORESEEN = (
+    CycleError, CommandError, OperationalError, StaleReferenceError, ModeError,
+    DataError, OverflowError, UnicodeError,
+)  # fmt: skip
 WITHOUT_YES = "dry run: nothing was written; to act, add: --yes"
+
+
+def _demand_text(options: dict[str, Any]) -> None:
+    """Raise UnicodeEncodeError for an argument whose bytes are no UTF-8: nothing can be named so."""
+    for given in options.values():
+        for text in given if isinstance(given, list) else [given]:
+            if isinstance(text, str):
+                text.encode()
+
+
+def _told(error: Exception) -> tuple[str, int]:
+    """Give the sentence and the exit code of a foreseen failure."""
+    if isinstance(error, CycleError):
+        return str(error), error.exit_code
+    if isinstance(error, CommandError):
+        return str(error), error.returncode
+    if isinstance(error, OperationalError):
+        return "the database cannot be reached or did not answer in time", TRY_LATER
+    if isinstance(error, StaleReferenceError | ModeError):
+        return str(error), REFUSED if isinstance(error, ModeError) else TRY_LATER
+    said = str(error).strip() or type(error).__name__
+    line = said.splitlines()[0].encode("ascii", "backslashreplace").decode()
+    return f"a value is out of range, or no text: {line}", WRONG_USAGE
 
 
 class _Help(DjangoHelpFormatter, RawDescriptionHelpFormatter):
@@ -72,20 +99,13 @@ class OperatorCommand(BaseCommand):
         if os.environ.get("NO_COLOR"):
             options["no_color"], options["force_color"] = True, False
         try:
+            _demand_text(options)
             with bound(request_id=new_id()), user_noted(), migrated.explained():
                 return super().execute(*args, **options)
-        except CycleError as error:
-            self.fail(str(error), error.exit_code)
-        except StaleReferenceError as error:
-            self.fail(str(error), TRY_LATER)
-        except ModeError as error:
-            self.fail(str(error), REFUSED)
-        except OperationalError:
-            self.fail("the database cannot be reached or did not answer in time", TRY_LATER)
         except KeyboardInterrupt:
             self.fail("interrupted", INTERRUPTED)
-        except CommandError as error:
-            self.fail(str(error), error.returncode)
+        except FORESEEN as error:
+            self.fail(*_told(error))
 
     def fail(self, message: str, code: int) -> NoReturn:
         """End with one sentence on standard error and an exit code."""
@@ -108,6 +128,8 @@ class OperatorCommand(BaseCommand):
             self.stdout.flush()
         except BrokenPipeError:  # the reader (`head`) has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except UnicodeEncodeError as error:
+            raise CommandError(f"the output could not be written in {error.encoding}") from error
         except OSError as error:
             raise CommandError(f"the output could not be written: {error.strerror}") from error
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from django.core.management.base import CommandParser
-from django.utils.dateparse import parse_datetime
 
 from cycles.domain.shown import jsonable
 from cycles.domain.words import CycleStatus, FailureClass
 from cycles.errors import InvalidInputError
+from cycles.management.arguments import instant, sum_of_money, whole
 from cycles.management.printing import won
 from cycles.models.cycle import FINAL_STATUSES
 from cycles.services.redriving import Filter, Seen
@@ -32,7 +33,7 @@ def add_selection(parser: CommandParser) -> None:
     chosen.add_argument("--stopped-in", choices=STOPPED_IN, default="", help="where they go on")
     chosen.add_argument("--max-krw", metavar="KRW", help="no more than this at risk in each")
     chosen.add_argument(
-        "--count", type=int, metavar="N", help="how many you saw; more than those are refused"
+        "--count", type=whole, metavar="N", help="how many you saw; more than those are refused"
     )
     chosen.add_argument(
         "--seen-at",
@@ -54,9 +55,9 @@ def selection(options: Mapping[str, Any]) -> Filter:
 
 def _won(text: str | None) -> Decimal | None:
     try:
-        return None if text is None else Decimal(text)
-    except InvalidOperation:
-        raise InvalidInputError("--max-krw: a sum in won") from None
+        return None if text is None else sum_of_money(text)
+    except ArgumentTypeError as error:
+        raise InvalidInputError(f"--max-krw: {error}") from None
 
 
 def seen_at(options: Mapping[str, Any]) -> datetime | None:
@@ -65,12 +66,11 @@ def seen_at(options: Mapping[str, Any]) -> datetime | None:
     if text is None:
         return None
     try:
-        instant = parse_datetime(text)
-    except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None:
-        raise InvalidInputError("--seen-at: an instant as the dry run prints it, with its zone")
-    return instant
+        return instant(text)
+    except ArgumentTypeError:
+        raise InvalidInputError(
+            "--seen-at: an instant as the dry run prints it, with its zone"
+        ) from None
 
 
 def seen_text(seen: Seen) -> str:

@@ -11,6 +11,7 @@ from django.core.management.base import CommandParser
 from cycles import selectors
 from cycles.domain.words import Verb
 from cycles.errors import UnseenVersionError
+from cycles.management.arguments import whole
 from cycles.management.base import WITHOUT_YES, ActCommand
 from cycles.management.printing import cycle_facts, preview_facts, preview_text
 from cycles.services.correlating import bound
@@ -37,7 +38,10 @@ class VerbCommand(ActCommand):
         super().add_arguments(parser)
         parser.add_argument("code", metavar="CODE", help="the cycle's code: CYC-...")
         parser.add_argument(
-            "--version", type=int, metavar="N", help="the version you saw, as the dry run shows it"
+            "--version",
+            type=whole,
+            metavar="N",
+            help="the version you saw, as the dry run shows it",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

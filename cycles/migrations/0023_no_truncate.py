@@ -27,8 +27,8 @@ DROP FUNCTION kimp_never_emptied();
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("cycles", "0021_moves_by_index"),
-        ("exchanges", "0005_a_call_keeps_its_place"),
+        ("cycles", "0022_long_names"),
+        ("exchanges", "0006_long_names"),
     ]
 
     operations = [migrations.RunSQL(read("never_emptied"), UNDO)]

@@ -25,7 +25,6 @@ from cycles.errors import CycleError, DatabaseBusyError
 from cycles.models import Account, Alert, Cycle, Desk, PremiumSample, Transition
 from cycles.services import desk, homing, notices, quoting, recovering, rotating, valuing
 from cycles.services.alerting import raise_alert
-from cycles.services.calling import refuse_if_halted
 from cycles.services.locking import in_transaction, lock_cycle
 from cycles.services.moving import move
 from cycles.services.recovering import Together
@@ -151,7 +150,7 @@ def _sent_on(cycle: Cycle, plan: Plan, reason: str) -> bool:
 
     Raises HaltedError when the desk has been halted meanwhile.
     """
-    refuse_if_halted()
+    desk.refuse_if_halted()
     locked = lock_cycle(cycle.pk)
     if locked.version != cycle.version or locked.status != CycleStatus.DEAD_LETTER:
         return False  # a person was quicker

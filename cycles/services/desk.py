@@ -11,11 +11,13 @@ from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 from django.forms.models import model_to_dict
+from django.utils.translation import gettext_noop
 
 from cycles.domain.decision import Limits
 from cycles.domain.pauses import spelled
 from cycles.domain.words import Channel, DeskKind, Mode, OpeningRule, PauseScope, Verb
 from cycles.errors import (
+    HaltedError,
     InvalidInputError,
     NotAllowedNowError,
     NotFoundError,
@@ -25,7 +27,7 @@ from cycles.errors import (
 from cycles.models import Desk, Pause, PolicyVersion
 from cycles.services import homing
 from cycles.services.intervening import Actor, intervene
-from cycles.services.locking import in_transaction, own_mode
+from cycles.services.locking import in_transaction, own_mode, share_mode
 from exchanges import reference, registry
 from exchanges.models import TransferRoute
 
@@ -121,6 +123,14 @@ def halt_by_system(reason: str) -> None:
             _write_mode(Mode.HALT, SYSTEM, reason)
 
     in_transaction(work)
+
+
+def refuse_if_halted() -> None:
+    """Hold the mode as it is for the caller's transaction; raise HaltedError when it is HALT."""
+    share_mode()
+    reason = Desk.objects.filter(pk=1, mode=Mode.HALT).values_list("mode_reason", flat=True).first()
+    if reason is not None:
+        raise HaltedError(f"the desk is halted: {reason or 'no reason given'}")
 
 
 def halt_away_from_home() -> None:
@@ -290,7 +300,7 @@ def _next_version(
         new.full_clean()
     except ValidationError as error:
         told = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
-        raise InvalidInputError(told) from error
+        raise InvalidInputError(told, error.message_dict) from error
     return new
 
 
@@ -301,11 +311,13 @@ def _demand_sane(policy: PolicyVersion) -> None:
         value = getattr(policy, field.name)
         may_be_negative = field.name in SIGNED_COLUMNS
         if isinstance(value, Decimal) and value < 0 and not may_be_negative:
-            wrong[field.name] = "must not be below zero"
+            wrong[field.name] = gettext_noop("must not be below zero")
     if not 0 < policy.percentage <= 100:
-        wrong["percentage"] = "must be above 0 and at most 100"
+        wrong["percentage"] = gettext_noop("must be above 0 and at most 100")
     if policy.opening_rule == OpeningRule.BY_HAND:
-        wrong["opening_rule"] = "BY_HAND opens nothing: choose LOCKED_EDGE or PREMIUM_BAND"
+        wrong["opening_rule"] = gettext_noop(
+            "BY_HAND opens nothing: choose LOCKED_EDGE or PREMIUM_BAND"
+        )
     if wrong:
         raise ValidationError({name: [text] for name, text in wrong.items()})
 

@@ -113,7 +113,7 @@ def test_intents_do_not_wait_for_one_another() -> None:
         """Write an intent, with no other in its group."""
         row = builders.intent_row(lease, Step.objects.filter(cycle_id=lease.cycle_id)[0])
         try:
-            return stepping.write_intents([row])[0]
+            return stepping.write_intents([row], waits=True)[0]
         finally:
             connection.close()
 

@@ -104,7 +104,7 @@ def test_a_sleeping_worker_whose_connection_was_cut_says_nothing_of_it(
     def is_cut() -> bool:
         with connection.cursor() as cursor:
             cursor.execute(CUT, ["%due_in%"])  # what is asked before a nap
-            return cursor.rowcount == 1
+            return bool(cursor.rowcount == 1)
 
     with working_initiator():
         eventually(is_cut)

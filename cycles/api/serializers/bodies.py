@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, TypeVar
 
 from rest_framework import serializers
 
 from cycles.api.fields import Body, MoneyField, Row
 from cycles.domain.words import CycleKind, Mode
+from cycles.errors import InvalidInputError
 from cycles.models import PolicyVersion
+from cycles.services import stating
 from cycles.services.intervening import LONGEST_REASON
 from cycles.services.resolving import ResolutionOutcome
 from exchanges import registry
 
 LONGEST_EVIDENCE = 4000
+
+
+T = TypeVar("T")
+
+
+def _stated(read: Callable[[T], T], given: T) -> T:
+    """Read a part of a statement as every door does; what is wrong with it is told at its field."""
+    try:
+        return read(given)
+    except InvalidInputError as error:
+        raise serializers.ValidationError(str(error)) from None
 
 
 class ReasonBody(Body):
@@ -30,6 +45,14 @@ class ReceivedBody(Body):
     venue = serializers.CharField(max_length=16)
     asset = serializers.CharField(max_length=12)
     quantity = MoneyField()
+
+    def validate_asset(self, text: str) -> str:
+        """Read a code."""
+        return _stated(stating.asset_code, text)
+
+    def validate_quantity(self, quantity: Decimal) -> Decimal:
+        """Keep it within what the ledger holds."""
+        return _stated(stating.bookable_quantity, quantity)
 
 
 class ResolveBody(ReasonBody):
@@ -98,6 +121,12 @@ class PolicyChangesBody(Row, Body):
                     child=serializers.CharField(max_length=16), required=False
                 )
         return fields
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a version that would change nothing."""
+        if not attrs:
+            raise serializers.ValidationError("name at least one field to change")
+        return attrs
 
 
 class PolicyBody(ReasonBody):

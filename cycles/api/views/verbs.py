@@ -30,8 +30,8 @@ from cycles.api.views.reads import READ_CYCLES
 from cycles.domain.words import Verb
 from cycles.errors import NotFoundError
 from cycles.models import Cycle, Intervention
-from cycles.services import intervening, previewing, resolving
-from cycles.services.resolving import Received, Resolution, ResolutionOutcome
+from cycles.services import intervening, previewing, resolving, stating
+from cycles.services.resolving import Resolution, ResolutionOutcome
 from cycles.services.tokens import Scope
 
 Post = Callable[..., Response]
@@ -135,7 +135,7 @@ class ResolveView(VerbDoor):
         resolution = Resolution(
             outcome=ResolutionOutcome(data["outcome"]),
             evidence=data["evidence"],
-            received=tuple(Received(**part) for part in data["received"]),
+            received=tuple(stating.received(**part) for part in data["received"]),
         )
         return resolving.resolve(
             cycle.pk,

@@ -11,6 +11,7 @@ from django.core.management.base import CommandParser
 from cycles import selectors
 from cycles.domain.words import Verb
 from cycles.errors import InvalidInputError
+from cycles.management.arguments import whole
 from cycles.management.base import WITHOUT_YES, ActCommand
 from cycles.management.printing import table
 from cycles.services import addressing
@@ -29,7 +30,7 @@ class Command(ActCommand):
         super().add_arguments(parser)
         parser.add_argument("act", choices=["list", *VERBS], help="what to do")
         parser.add_argument("code", nargs="?", metavar="CODE", help="the address: ADR-...")
-        parser.add_argument("--version", type=int, metavar="N", help="the version you saw")
+        parser.add_argument("--version", type=whole, metavar="N", help="the version you saw")
         parser.add_argument(
             "--ends-with", default="", metavar="TEXT",
             help="how the address ends on the venue's own page (confirm)",

@@ -10,6 +10,7 @@ from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from cycles.errors import InvalidInputError, NotFoundError, PermissionDeniedError
+from cycles.management.arguments import days
 from cycles.management.base import WITHOUT_YES, OperatorCommand
 from cycles.management.printing import instant, table
 from cycles.models import ApiToken
@@ -35,7 +36,7 @@ class Command(OperatorCommand):
             help=f"issue: comma-separated, of {', '.join(Scope.values)} (cycles:read)",
         )  # fmt: skip
         parser.add_argument(
-            "--days", type=int, default=DEFAULT_DAYS, metavar="N",
+            "--days", type=days, default=DEFAULT_DAYS, metavar="N",
             help="issue: until it expires (90); 0: never",
         )  # fmt: skip
         parser.add_argument("--yes", action="store_true", help="act; without it nothing is written")

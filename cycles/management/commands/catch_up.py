@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandParser
 
 from cycles.domain.words import Verb
+from cycles.management.arguments import instant
 from cycles.management.base import TRY_LATER, WITHOUT_YES, ActCommand
 from cycles.management.printing import quantity, table
 from cycles.services import catching_up, seeding
@@ -17,17 +16,6 @@ from cycles.services.catching_up import CaughtUp
 
 FOUND = ("cycle", "venue", "client order id", "request", "did")
 DIFFERENCES = ("venue", "asset", "ledger", "venue says", "difference")
-
-
-def instant(text: str) -> datetime:
-    """Read an instant that names its zone."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is no instant, as 2026-11-26T03:00+09:00 is") from None
-    if at.tzinfo is None:
-        raise ArgumentTypeError(f"{text!r} names no zone: add +09:00, or Z")
-    return at
 
 
 class Command(ActCommand):

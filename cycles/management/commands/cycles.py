@@ -8,6 +8,7 @@ from django.core.management.base import CommandParser
 
 from cycles import selectors
 from cycles.domain.words import CycleStatus
+from cycles.management.arguments import whole
 from cycles.management.base import OperatorCommand
 from cycles.management.printing import cycle_facts, instant, quantity, table, won
 from cycles.models import Cycle
@@ -27,7 +28,7 @@ class Command(OperatorCommand):
         )  # fmt: skip
         parser.add_argument("--asset", default="", help="carried out or home")
         parser.add_argument("--search", default="", help="a code, order id or txid")
-        parser.add_argument("--limit", type=int, default=50, metavar="N", help="at most (50)")
+        parser.add_argument("--limit", type=whole, default=50, metavar="N", help="at most (50)")
         parser.add_argument(
             "--codes", action="store_true", help="print codes only, as `redrive -` reads them"
         )
@@ -39,7 +40,7 @@ class Command(OperatorCommand):
         )
         if options["status"] == [CycleStatus.DEAD_LETTER.value]:
             rows = selectors.dead_letters().filter(pk__in=rows.order_by().values("pk"))
-        found = list(rows[: max(options["limit"], 0)])
+        found = list(rows[: options["limit"]])
         self.emit(
             {"cycles": [cycle_facts(row) for row in found]}, self._text(found, options), options
         )

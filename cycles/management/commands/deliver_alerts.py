@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from cycles.management.arguments import whole
 from cycles.services.alerting import deliver_due
 
 
@@ -18,7 +19,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
-        parser.add_argument("--limit", type=int, default=50, help="at most so many (50)")
+        parser.add_argument("--limit", type=whole, default=50, help="at most so many (50)")
         parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -18,6 +18,7 @@ from django.core.management.base import CommandError
 from cycles import conf
 from cycles.domain.words import Role
 from cycles.errors import CycleError
+from cycles.management.arguments import whole
 from cycles.management.role import RoleCommand, load_streams
 from cycles.services.correlating import bound
 from cycles.services.feeding import Feeder
@@ -43,7 +44,7 @@ class Command(RoleCommand):
         """Let the pace and the way of reading be chosen."""
         super().add_arguments(parser)
         parser.add_argument(
-            "--interval-ms", type=int, default=1000, help="milliseconds between samples (1000)"
+            "--interval-ms", type=whole, default=1000, help="milliseconds between samples (1000)"
         )
         parser.add_argument(
             "--no-streams", action="store_true", help="read every book by request, at each sample"

@@ -10,6 +10,7 @@ from django.core.management.base import CommandParser
 from cycles import selectors
 from cycles.domain.words import Verb
 from cycles.errors import InvalidInputError
+from cycles.management.arguments import whole
 from cycles.management.base import WITHOUT_YES, ActCommand
 from cycles.management.printing import table
 from cycles.services import identifying
@@ -36,13 +37,13 @@ class Command(ActCommand):
             metavar="NAME",
             help="the name: VENUE SYMBOL NETWORK, as it has them",
         )
-        parser.add_argument("--version", type=int, metavar="N", help="the version you saw")
+        parser.add_argument("--version", type=whole, metavar="N", help="the version you saw")
         parser.add_argument("--asset", default="", help="our code of what it is (prove)")
         parser.add_argument("--chain", default="", help="our code of the chain (prove)")
         parser.add_argument(
             "--contract", default="", help="its contract; none: the chain's own coin (prove)"
         )
-        parser.add_argument("--decimals", type=int, help="its decimal places (prove)")
+        parser.add_argument("--decimals", type=whole, help="its decimal places (prove)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """List; or show what a verb would do, and with --yes do it."""

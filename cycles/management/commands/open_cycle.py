@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError
 from dataclasses import asdict
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -12,23 +10,13 @@ from django.core.management.base import CommandParser
 from cycles import selectors
 from cycles.domain.words import Verb
 from cycles.errors import InvalidInputError
+from cycles.management.arguments import sum_of_money
 from cycles.management.base import WITHOUT_YES, ActCommand
 from cycles.management.printing import cycle_facts, quantity, won
 from cycles.models import Cycle
 from cycles.services import opening
 from cycles.services.opening import OpeningPreview
 from exchanges import registry
-
-
-def sum_of_money(text: str) -> Decimal:
-    """Read a sum above zero."""
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        value = Decimal("NaN")
-    if not value.is_finite() or value <= 0:
-        raise ArgumentTypeError(f"{text!r} is not a sum above zero")
-    return value
 
 
 class Command(ActCommand):

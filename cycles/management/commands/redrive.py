@@ -13,6 +13,7 @@ from cycles import selectors
 from cycles.domain.shown import jsonable
 from cycles.domain.words import Verb
 from cycles.errors import CycleError, InvalidInputError
+from cycles.management.arguments import whole
 from cycles.management.base import WITHOUT_YES, ActCommand
 from cycles.management.printing import cycle_facts, preview_facts, preview_text
 from cycles.management.selecting import (
@@ -43,11 +44,11 @@ class Command(ActCommand):
         )
         add_selection(parser)
         parser.add_argument(
-            "--rate", type=int, default=redriving.RATE, metavar="N",
+            "--rate", type=whole, default=redriving.RATE, metavar="N",
             help=f"of all that match, how many become due a second ({redriving.RATE})",
         )  # fmt: skip
         parser.add_argument(
-            "--version", type=int, metavar="N",
+            "--version", type=whole, metavar="N",
             help="the version you saw, as the dry run shows it (one cycle only)",
         )  # fmt: skip
 

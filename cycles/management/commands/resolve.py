@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from argparse import ArgumentTypeError
-from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
 
 from django.core.management.base import CommandParser
 
 from cycles.domain.words import Verb
+from cycles.errors import InvalidInputError
 from cycles.management.verbs import VerbCommand
-from cycles.services import resolving
+from cycles.services import resolving, stating
 from cycles.services.intervening import Actor
 from cycles.services.resolving import Received, Resolution, ResolutionOutcome
 
@@ -20,13 +20,12 @@ def received(text: str) -> Received:
     """Read `venue:asset:quantity`."""
     venue, _, rest = text.partition(":")
     asset, _, number = rest.partition(":")
-    try:
-        quantity = Decimal(number)
-    except InvalidOperation:
-        quantity = Decimal("NaN")
-    if not venue or not asset or not quantity.is_finite():
+    if not venue or not asset:
         raise ArgumentTypeError(f"{text!r} is not VENUE:ASSET:QUANTITY, as in binance:USDT:4990.5")
-    return Received(venue=venue.lower(), asset=asset.upper(), quantity=quantity)
+    try:
+        return stating.received(venue, asset, stating.quantity_in(number))
+    except InvalidInputError as error:
+        raise ArgumentTypeError(f"{text!r}: {error}") from None
 
 
 class Command(VerbCommand):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -21,6 +22,11 @@ WHY = "prices of one venue look wrong"
 
 def mode_page(mode: str) -> str:
     return reverse("admin:desk_mode", args=[mode])
+
+
+def key() -> dict[str, str]:
+    """Give what a form that was opened now carries, to be done once."""
+    return {"once": str(uuid4())}
 
 
 def mode_now() -> str:
@@ -108,8 +114,8 @@ def test_a_pause_is_set_once_and_lifted_with_a_reason(login: Login) -> None:
     builders.policy()
     client = login("operator")
     given = {"scope": "ROUTE", "key": "XRP:binance>upbit", "reason": WHY}
-    assert client.post(reverse("admin:desk_pause"), given).status_code == 302
-    assert client.post(reverse("admin:desk_pause"), given).status_code == 409
+    assert client.post(reverse("admin:desk_pause"), given | key()).status_code == 302
+    assert client.post(reverse("admin:desk_pause"), given | key()).status_code == 409
     pause = Pause.objects.get()
     lift = reverse("admin:desk_unpause", args=[pause.pk])
     assert "XRP:binance&gt;upbit" in client.get(lift).content.decode()
@@ -119,6 +125,18 @@ def test_a_pause_is_set_once_and_lifted_with_a_reason(login: Login) -> None:
     assert client.get(lift).status_code == 404
     verbs = list(Intervention.objects.order_by("id").values_list("verb", flat=True))
     assert verbs == ["pause", "unpause"]
+
+
+def test_a_pause_that_was_lifted_does_not_come_back_by_the_old_form(login: Login) -> None:
+    builders.desk()
+    builders.policy()
+    client = login("operator")
+    given = {"scope": "VENUE", "key": "upbit", "reason": WHY} | key()
+    assert client.post(reverse("admin:desk_pause"), given).status_code == 302
+    lift = reverse("admin:desk_unpause", args=[Pause.objects.get().pk])
+    assert client.post(lift, {"reason": "open again"}).status_code == 302
+    assert client.post(reverse("admin:desk_pause"), given).status_code == 302
+    assert not Pause.objects.exists()
 
 
 def test_a_viewer_may_not_pause(login: Login) -> None:
@@ -189,6 +207,41 @@ def test_a_version_in_between_is_shown_and_what_was_typed_is_kept(login: Login) 
     assert PolicyVersion.objects.count() == 2
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "told", "in_korean"),
+    [
+        ("percentage", "-5", "must be above 0 and at most 100", "0보다 크고 100 이하여야 합니다"),
+        ("percentage", "101", "must be above 0 and at most 100", "0보다 크고 100 이하여야 합니다"),
+        ("max_slippage_bps", "-1", "must not be below zero", "0보다 작을 수 없습니다"),
+    ],
+)
+def test_a_wrong_field_of_the_policy_says_so_where_it_is(
+    login: Login, field: str, value: str, told: str, in_korean: str
+) -> None:
+    builders.policy()
+    client = login("administrator")
+    given = policy_fields(client) | {field: value, "reason": WHY}
+    reply = client.post(reverse("admin:desk_policy"), given)
+    assert reply.status_code == 400
+    assert reply.context["form"].errors == {field: [told]}
+    korean = client.post(reverse("admin:desk_policy"), given, headers={"Accept-Language": "ko"})
+    assert in_korean in korean.content.decode()
+    assert PolicyVersion.objects.count() == 1
+
+
+@pytest.mark.parametrize("number", ["999", "99999999999999999999", "-1", "x"])
+def test_a_version_of_the_policy_that_there_is_not_was_never_seen(
+    login: Login, number: str
+) -> None:
+    builders.policy()
+    client = login("administrator")
+    given = policy_fields(client) | {"min_open_edge_bps": "33", "reason": WHY}
+    reply = client.post(reverse("admin:desk_policy"), given | {"seen_number": number})
+    assert reply.status_code == 400
+    assert "open the page again" in reply.content.decode()
+    assert PolicyVersion.objects.count() == 1
+
+
 def test_an_approver_may_not_change_the_policy(login: Login) -> None:
     builders.policy()
     assert login("approver").get(reverse("admin:desk_policy")).status_code == 403
@@ -196,7 +249,7 @@ def test_an_approver_may_not_change_the_policy(login: Login) -> None:
 
 def test_a_token_is_shown_once_and_kept_as_a_hash(login: Login) -> None:
     client = login("administrator")
-    given = {"name": "script", "scopes": ["cycles:read"], "days": "30"}
+    given = {"name": "script", "scopes": ["cycles:read"], "days": "30"} | key()
     text = client.post(reverse("admin:token_issue"), given).content.decode()
     token = ApiToken.objects.get()
     assert f"kimp_{token.prefix}_" in text
@@ -206,9 +259,20 @@ def test_a_token_is_shown_once_and_kept_as_a_hash(login: Login) -> None:
     assert token.digest not in detail
 
 
+def test_a_form_sent_twice_issues_one_token_and_says_that_it_was_shown(login: Login) -> None:
+    client = login("administrator")
+    given = {"name": "script", "scopes": ["cycles:read"], "days": "30"} | key()
+    client.post(reverse("admin:token_issue"), given)
+    again = client.post(reverse("admin:token_issue"), given, follow=True).content.decode()
+    token = ApiToken.objects.get()
+    assert "has issued its token already" in again
+    assert f"kimp_{token.prefix}_" not in again
+
+
 def test_a_token_is_revoked_by_post_only(login: Login) -> None:
     client = login("administrator")
-    client.post(reverse("admin:token_issue"), {"name": "x", "scopes": ["cycles:read"], "days": "7"})
+    given = {"name": "x", "scopes": ["cycles:read"], "days": "7"} | key()
+    client.post(reverse("admin:token_issue"), given)
     token = ApiToken.objects.get()
     revoke = reverse("admin:token_revoke", args=[token.prefix])
     listed = client.get(reverse("admin:cycles_apitoken_changelist")).content.decode()

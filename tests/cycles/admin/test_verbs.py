@@ -125,7 +125,14 @@ def test_what_cannot_be_undone_wants_the_code_typed(login: Login, dead: Cycle, v
     assert written(dead) == []
 
 
-@pytest.mark.parametrize("line", ["upbit KRW", "upbit KRW lots", "upbit KRW -5", "upbit KRW NaN"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "upbit KRW", "upbit KRW lots", "upbit KRW -5", "upbit KRW NaN", "upbit KRW 0",
+        "upbit KRW 1e30", "upbit KRW 1e-30", f"upbit KRW 1{20 * '0'}", f"upbit KRW 0.{18 * '0'}1",
+        f"upbit {40 * 'A'} 1", "upbit K-W 1", "upbit KRW 0,5", "upbit KRW 1,00,000", "upbit KRW 1000,000",
+    ],
+)  # fmt: skip
 def test_a_received_line_that_is_no_quantity_is_told(login: Login, dead: Cycle, line: str) -> None:
     reply = send(
         login("approver"),
@@ -138,6 +145,23 @@ def test_a_received_line_that_is_no_quantity_is_told(login: Login, dead: Cycle, 
     )
     assert reply.status_code == 400
     assert dead.status == CycleStatus.DEAD_LETTER
+
+
+def test_a_quantity_as_fine_and_as_large_as_the_ledger_holds_is_booked(
+    login: Login, dead: Cycle
+) -> None:
+    given = {"outcome": "COMPLETED", "evidence": "ticket", "confirmation": dead.code}
+    line = "upbit KRW 9,999,999.000000000000000001"
+    assert send(login("approver"), "resolve", dead, received=line, **given).status_code == 302
+    books = Account.objects.get(owner="DESK", asset="KRW")
+    assert books.balance == Decimal("9999999.000000000000000001")
+
+
+@pytest.mark.parametrize("version", ["", "x", "-1", "99999999999999999999"])
+def test_a_version_that_no_page_wrote_is_told(login: Login, dead: Cycle, version: str) -> None:
+    reply = send(login("operator"), "redrive", dead, seen_version=version)
+    assert reply.status_code == 400
+    assert "open the page again" in reply.content.decode()
 
 
 @pytest.mark.parametrize("reason", ["", "   \n "])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests import builders
 
 pytestmark = pytest.mark.django_db
 
+NOT_UTF8 = os.fsdecode(b"\xff\xfe")
 WHY = ("--reason", "the venue is back")
 
 
@@ -166,6 +168,18 @@ def test_a_resolution_replaces_the_holdings(alice: User) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "part",
+    ["upbit:KRW:1e30", "upbit:KRW:1e-30", "upbit:KRW:0", f"upbit:{13 * 'A'}:1", "upbit:KRW:0,5"],
+)
+def test_what_the_ledger_cannot_hold_is_wrong_usage(alice: User, part: str) -> None:
+    row = builders.dead_letter()
+    words = ("--outcome", "COMPLETED", "--evidence", "ticket 7", "--received", part)
+    assert acting("resolve", row.code, "--version", str(row.version), *words).exit in {1, 2}
+    row.refresh_from_db()
+    assert row.status == CycleStatus.DEAD_LETTER
+
+
 def test_an_act_needs_a_person(alice: User) -> None:
     row = builders.dead_letter()
     said = Said("redrive", row.code, "--yes", *WHY)
@@ -310,3 +324,40 @@ def test_all_that_match_are_not_more_than_were_seen(
         builders.dead_letter()
     assert acting("redrive", "--all-matching", *words).exit == code
     assert Intervention.objects.count() == (2 if code == 0 else 0)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("cycles", "--search", NOT_UTF8),
+        ("redrive", NOT_UTF8),
+        ("redrive", "--all-matching", "--venue", NOT_UTF8),
+        ("redrive", "--all-matching", "--max-krw", "1e30"),
+        ("open_cycle", "--asset", NOT_UTF8, "--notional", "5000"),
+        ("api_token", "revoke", NOT_UTF8, "--yes"),
+        ("addresses", "retire", NOT_UTF8),
+        ("identities", "block", NOT_UTF8, "XRP", "XRP"),
+        ("halt", "--yes", "--as", "alice", "--reason", NOT_UTF8),
+        ("halt", "--yes", "--as", "alice", "--reason", "a\0b"),
+        ("reconcile", "CYC-\0"),
+    ],
+    ids=repr,
+)
+def test_what_no_column_holds_is_wrong_usage(alice: User, words: tuple[str, ...]) -> None:
+    builders.desk()
+    builders.policy()
+    said = Said(*words)
+    assert (said.exit, said.out) == (2, "")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("cycles", "--limit", "-1"),
+        ("redrive", "CYC-0", "--version", "99999999999999999999"),
+        ("redrive", "--all-matching", "--count", "99999999999999999999"),
+        ("identities", "list", "--decimals", "99999999999999999999"),
+    ],
+)
+def test_a_count_that_no_column_holds_is_refused_where_it_is_parsed(words: tuple[str, ...]) -> None:
+    assert "is not a whole number from 0 to" in Said(*words).err

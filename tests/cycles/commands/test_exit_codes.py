@@ -140,3 +140,30 @@ def test_a_reader_that_has_seen_enough_is_no_error(dead: Cycle) -> None:
         errors = writing.stderr.read()
         assert writing.wait(timeout=60) == 0
     assert "Traceback" not in errors
+
+
+NOT_UTF8 = os.fsdecode(b"\xff\xfe")
+ACT = ("--yes", "--as", "root", "--reason", "test")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("cycle", NOT_UTF8),
+        ("cycles", "--limit", "99999999999999999999"),
+        ("redrive", "--all-matching", "--max-krw", "NaN"),
+        ("redrive", "--all-matching", "--seen-at", "0001-01-01T00:00:00+14:00"),
+        ("catch_up", "--since", "0001-01-01T00:00:00+14:00"),
+        ("open_cycle", "--asset", "XRP", "--notional", "1e30"),
+        ("api_token", "issue", "--user", "root", "--name", "x", "--days", "999999999", *ACT[:3]),
+    ],
+    ids=lambda words: " ".join(words).encode("ascii", "backslashreplace").decode(),
+)
+def test_an_argument_that_nothing_holds_is_one_sentence(words: tuple[str, ...]) -> None:
+    User.objects.create_superuser("root")
+    builders.desk()
+    builders.policy()
+    done = run(*words)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 2
+    assert ": " in told(done)

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("cycles", "0021_moves_by_index")]
+    dependencies = [("cycles", "0023_no_truncate")]
 
     operations = [
         migrations.CreateModel(
