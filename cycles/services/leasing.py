@@ -40,6 +40,7 @@ class _Mark:
     oldest: datetime | None = None
     expires: timedelta = timedelta()  # on this process's own monotonic clock
     full_claims: int = 0
+    was_fair: bool = False  # the last claim below it took one that waits for a way home first
 
 
 _marks = {role: _Mark() for role in DUE}
@@ -64,7 +65,8 @@ OWN_COLUMNS = 5  # before those of where a cycle stands
 def claim(role: Role, owner: str, *, limit: int, only: Q | None = None) -> list[Lease]:
     """Lease up to `limit` due cycles of a role, by one statement; rows others hold are skipped.
 
-    Waiting cycles (AWAITING_REBALANCE) come oldest started first, the rest as they fell due.
+    Waiting cycles (AWAITING_REBALANCE) come oldest started first, the rest as they fell due. What waits
+    takes what the rest leaves; of a role that stays full, it takes a place first now and then.
     """
     if only is not None:
         return [lease for lease, _ in _leased(_compiled(role, only), owner, limit)]
@@ -81,7 +83,11 @@ def _claim_busy(role: Role, owner: str, limit: int) -> list[Lease]:
             # What it has just taken lies dead as well.
             mark.oldest = _just_before(above) or mark.oldest
             return [lease for lease, _ in above]
-    found = _leased(_statement(role, is_marked=False), owner, limit - len(above))
+    # An only place is not given away each time: the others would come to nothing.
+    is_fair = mark.full_claims > 0 and not (limit == 1 and mark.was_fair)
+    statement = _statement(role, is_marked=False, is_fair=is_fair)
+    found = _leased(statement, owner, limit - len(above))
+    mark.was_fair = is_fair
     mark.full_claims = mark.full_claims + 1 if len(above) + len(found) == limit else 0
     mark.oldest = _just_before(found) if mark.full_claims >= BUSY else None
     mark.expires = now + MARK_LASTS
@@ -125,15 +131,16 @@ def _leased(
 
 
 @cache
-def _statement(role: Role, *, is_marked: bool) -> _Compiled:
+def _statement(role: Role, *, is_marked: bool, is_fair: bool = False) -> _Compiled:
     """Give a claim's statement; composing it costs more than sending it."""
-    return _compiled(role, Q(wake_at__gte=A_MARK) if is_marked else None)
+    return _compiled(role, Q(wake_at__gte=A_MARK) if is_marked else None, is_fair=is_fair)
 
 
-def _compiled(role: Role, only: Q | None) -> _Compiled:
+def _compiled(role: Role, only: Q | None, *, is_fair: bool = False) -> _Compiled:
     """Compose a claim of the same conditions as the partial indexes have.
 
-    A finalizer takes cycles that wait for a way home with what is left of its limit, but above no mark.
+    A finalizer takes cycles that wait for a way home with what is left of its limit, but above no mark. A
+    fair claim takes one of them first: that reads all that is due, so only who has been full asks for it.
     """
     due = Cycle.objects.filter(DUE[role], wake_at__lte=Now()).filter(
         Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lte=Now())
@@ -141,21 +148,26 @@ def _compiled(role: Role, only: Q | None) -> _Compiled:
     if only is not None:
         due = due.filter(only)
     others = due.exclude(status="AWAITING_REBALANCE").order_by("wake_at")
+    waiting = due.filter(status="AWAITING_REBALANCE").order_by("started_at")
     text, parameters = _locking(others, "%s")
-    parts, union = [f"due AS MATERIALIZED ({text})"], "SELECT pk FROM due"
-    if role is Role.FINALIZER and A_MARK not in parameters:
-        waiting = due.filter(status="AWAITING_REBALANCE").order_by("started_at")
-        text, more = _locking(waiting, "%s - (SELECT count(*) FROM due)")
-        parts.append(f"waiting AS MATERIALIZED ({text})")
-        union, parameters = EITHER, parameters + more
-    found = tuple(MARK if one == A_MARK else one for one in parameters)
-    return CLAIM.format(parts=", ".join(parts), union=union), found
+    if role is not Role.FINALIZER or A_MARK in parameters:
+        chosen, union = [("due", (text, parameters))], "SELECT pk FROM due"
+    elif is_fair:
+        left = _locking(others, "%s - (SELECT count(*) FROM waiting)")
+        chosen, union = [("waiting", _locking(waiting, "1")), ("due", left)], EITHER
+    else:
+        left = _locking(waiting, "%s - (SELECT count(*) FROM due)")
+        chosen, union = [("due", (text, parameters)), ("waiting", left)], EITHER
+    parts = ", ".join(f"{name} AS MATERIALIZED ({text})" for name, (text, _) in chosen)
+    found = tuple(MARK if one == A_MARK else one for _, (_, values) in chosen for one in values)
+    return CLAIM.format(parts=parts, union=union), found
 
 
 def _locking(due: QuerySet[Cycle], most: str) -> _Compiled:
     """Compose the SELECT that locks the first free rows, as many as `most` says when it is sent."""
     text, parameters = due.values_list("pk")[:ONE].query.sql_with_params()
-    return text.replace(f"LIMIT {ONE}", f"LIMIT {most} {FREE_ROWS_ONLY}"), (*parameters, LIMIT)
+    limit = (LIMIT,) if "%s" in most else ()
+    return text.replace(f"LIMIT {ONE}", f"LIMIT {most} {FREE_ROWS_ONLY}"), (*parameters, *limit)
 
 
 def renew(owner: str, cycle_ids: Sequence[UUID]) -> frozenset[UUID]:

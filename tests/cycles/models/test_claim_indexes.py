@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
-from cycles.domain.words import Role
+from cycles.domain.words import CycleStatus, Role
 from cycles.models import Cycle
 from cycles.services import dead_letters, desk, leasing, opening
 from tests import builders
@@ -150,3 +150,55 @@ def test_a_mark_that_has_expired_hides_nothing(monkeypatch: pytest.MonkeyPatch) 
     builders.cycle()
     (lease,) = leasing.claim(Role.INITIATOR, "tester", limit=1)
     assert lease.cycle_id == old.pk
+
+
+def awaiting(*, hours_old: int) -> Cycle:
+    """Give a cycle that waits for a way home, due for two hours."""
+    row = builders.moved_to(builders.cycle(), CycleStatus.INITIAL_TRADE_COMPLETED)
+    builders.moved_to(row, CycleStatus.AWAITING_REBALANCE)
+    since = Now() - timedelta(hours=hours_old)
+    Cycle.objects.filter(pk=row.pk).update(wake_at=Now() - timedelta(hours=2), started_at=since)
+    return row
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_a_finalizer_that_stays_full_takes_waiting_cycles_oldest_first_among_the_others(
+    monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    monkeypatch.setattr(leasing, "_marks", {role: leasing._Mark() for role in leasing.DUE})
+    monkeypatch.setattr(leasing, "MARK_LASTS", timedelta(0))
+    waiting = [awaiting(hours_old=hours).pk for hours in (2, 3, 1)]
+    busy = [builders.moved_to(builders.cycle(), CycleStatus.INITIAL_TRADE_COMPLETED)]
+    busy += [builders.moved_to(builders.cycle(), CycleStatus.INITIAL_TRADE_COMPLETED)]
+    taken = []
+    for _ in range(7):
+        leases = leasing.claim(Role.FINALIZER, "tester", limit=limit)
+        taken += [lease.cycle_id for lease in leases]
+        assert len(leases) == limit
+        for lease in leases:
+            if lease.cycle_id not in waiting:
+                leasing.release(lease, wake_in=timedelta(0))
+    assert [pk for pk in taken if pk in waiting] == [waiting[1], waiting[0], waiting[2]]
+    assert {row.pk for row in busy} <= set(taken)
+
+
+def test_a_claim_that_takes_a_waiting_cycle_first_walks_the_same_index(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    full = {role: leasing._Mark(full_claims=1) for role in leasing.DUE}
+    monkeypatch.setattr(leasing, "_marks", full)
+    (sql,) = claims(Role.FINALIZER)
+    assert sql.index("waiting AS") < sql.index("due AS")
+    assert "cycle_due_return" in plans_with_sorts(sql)
+
+
+def plans_with_sorts(sql: str) -> str:
+    """Explain a statement under a generic plan; without a scan of the table."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("EXPLAIN (FORMAT JSON) " + sql)
+        found: Any = cursor.fetchone()
+    text = json.dumps(found[0])
+    assert "Seq Scan" not in text
+    return text
