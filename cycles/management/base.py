@@ -7,6 +7,7 @@ standard error. Nothing writes without --yes.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from argparse import RawDescriptionHelpFormatter
@@ -98,6 +99,7 @@ class OperatorCommand(BaseCommand):
         """Run under a request id of its own; turn every foreseen failure into an exit code."""
         if os.environ.get("NO_COLOR"):
             options["no_color"], options["force_color"] = True, False
+        self._hush(options)
         try:
             _demand_text(options)
             with bound(request_id=new_id()), user_noted(), migrated.explained():
@@ -106,6 +108,12 @@ class OperatorCommand(BaseCommand):
             self.fail("interrupted", INTERRUPTED)
         except FORESEEN as error:
             self.fail(*_told(error))
+
+    def _hush(self, options: dict[str, Any]) -> None:
+        """Keep the log's usual lines from between what a person reads; `--verbosity 2` shows them."""
+        root = logging.getLogger()
+        if getattr(self, "_called_from_command_line", False) and options["verbosity"] < 2:
+            root.setLevel(max(root.level, logging.WARNING))
 
     def fail(self, message: str, code: int) -> NoReturn:
         """End with one sentence on standard error and an exit code."""

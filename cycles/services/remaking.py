@@ -62,10 +62,8 @@ class Lacking:
     lacks: Decimal
 
 
-class CapitalLacksError(MisfitError):
+class CapitalLacksError(Exception):
     """The desk does not hold what a cycle began with: who gave it back, or brought it in, is not shown."""
-
-    code = "capital_lacks"
 
     def __init__(self, lacking: Lacking) -> None:
         took, lacks = plain(lacking.took), plain(lacking.lacks)

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from django.db.backends.postgresql.client import DatabaseClient as PostgresClient
 from django.db.utils import OperationalError
 
 from kimp import postgres
 from kimp.database.pooled import PooledWrapper
+from kimp.postgres_binaries import found
 
 _pool_guard = threading.Lock()
 
 
+class DatabaseClient(PostgresClient):
+    """`manage.py dbshell`: the server runs for as long as the shell is open, by the programs of its own."""
+
+    def runshell(self, parameters: Iterable[str]) -> None:
+        """Start the server if need be, find `psql` beside its other programs, run it."""
+        self.connection.get_connection_params()
+        named = self.connection.settings_dict["OPTIONS"].get("embedded_programs")
+        folder = found(named=Path(named) if named else None).folder
+        os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"
+        super().runshell(parameters)
+
+
 class DatabaseWrapper(PooledWrapper):
     """Fill in host, port and password when the first connection of this process is made."""
+
+    client_class = DatabaseClient
 
     def get_connection_params(self) -> dict[str, Any]:
         """Return psycopg's arguments; raises OperationalError when no server can be had."""

@@ -84,13 +84,26 @@ def test_what_the_url_says_of_the_session_stays(tmp_path: Path) -> None:
     assert databases(env, tmp_path)["default"]["OPTIONS"]["target_session_attrs"] == "primary"
 
 
-@pytest.mark.processes
-def test_a_process_starts_a_killed_server_again(reachable_path: Path) -> None:
-    environment = {**os.environ, "KIMP_HOME": str(reachable_path)}
+def run(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run Python over an embedded server of its own."""
+    environment = {**os.environ, "KIMP_HOME": str(home)}
     environment |= {"KIMP_ENVIRONMENT": "test", "DJANGO_SETTINGS_MODULE": "kimp.settings"}
     environment.pop("DATABASE_URL", None)
-    reply = subprocess.run(
-        [sys.executable, "-c", _OUTLIVES_THE_SERVER],
+    return subprocess.run(
+        [sys.executable, *words],
         cwd=_PROJECT, env=environment, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
+
+
+@pytest.mark.processes
+def test_a_shell_of_the_database_starts_the_server_and_finds_its_program(
+    reachable_path: Path,
+) -> None:
+    reply = run(reachable_path, "manage.py", "dbshell", "--", "-Atc", "SELECT current_user")
+    assert (reply.stdout.strip(), reply.returncode) == ("kimp", 0), reply.stderr
+
+
+@pytest.mark.processes
+def test_a_process_starts_a_killed_server_again(reachable_path: Path) -> None:
+    reply = run(reachable_path, "-c", _OUTLIVES_THE_SERVER)
     assert (reply.stdout.strip(), reply.returncode) == ("2", 0), reply.stderr

@@ -121,7 +121,7 @@ def test_every_make_target_is_named() -> None:
 
 @pytest.mark.parametrize("name", _DOCUMENTS)
 def test_every_command_that_is_named_exists(name: str) -> None:
-    djangos = {"migrate", "check", "changepassword", "createsuperuser"}
+    djangos = {"migrate", "check", "changepassword", "createsuperuser", "dbshell"}
     named = set(
         _COMMAND.findall(re.sub(r"<!-- table.*?/table -->", "", _text(name), flags=re.DOTALL))
     )

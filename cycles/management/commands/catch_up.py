@@ -56,7 +56,7 @@ class Command(ActCommand):
         facts = {**asdict(done), "wants_a_person": done.wants_a_person}
         self.emit(facts, _text(done), options)
         if done.wants_a_person:
-            self.fail("something is left to a person: see above", 1)
+            self.fail(_what_is_left(done), 1)
         if done.unsettled:
             self.fail(f"{done.unsettled} requests have not ended: run it again", TRY_LATER)
 
@@ -72,7 +72,12 @@ def _text(done: CaughtUp) -> str:
         table(FOUND, found)
         if found
         else "the venues show no request that the journal had forgotten",
-        *(f"made again, for a person to redrive: {code}" for code in done.remade),
+        *(f"came home, ended: {code}" for code in done.ended),
+        *(
+            f"made again, a dead letter for a person to redrive: {code}"
+            for code in done.waiting
+            if code in done.remade
+        ),
         *(f"left to a person: {told}" for told in done.left),
         *(f"dead letter: {code}" for code in done.parked if code not in done.remade),
         *([table(DIFFERENCES, lines)] if lines else []),
@@ -85,9 +90,20 @@ def _text(done: CaughtUp) -> str:
 def _verdict(done: CaughtUp) -> str:
     """Say where the desk stands now."""
     if done.is_in_step:
-        return "the desk is in step with the venues and halted: manage.py resume"
+        return "the desk is in step with the venues, and halted until: manage.py resume"
     if done.differences:
         return "the ledger does NOT equal the venues: the desk cannot resume"
     if done.left or done.unsettled:
         return "the ledger equals the venues; something is left: the desk cannot resume"
     return "the ledger equals the venues"
+
+
+def _what_is_left(done: CaughtUp) -> str:
+    """Say what a person has to do, and whether the desk may run before they have."""
+    count = len(done.waiting)
+    letters = f"{count} dead letter waits" if count == 1 else f"{count} dead letters wait"
+    if done.is_in_step:
+        return f"the desk may resume; {letters} for a person, before or after: see above"
+    if done.left or done.differences:
+        return "what is left to a person comes first, then run it again: see above"
+    return f"{letters} for a person then: see above"

@@ -5,9 +5,11 @@ What an earlier one brought home is what a later one began with: it is told in t
 
 from __future__ import annotations
 
+import io
 from decimal import Decimal
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from cycles.domain.words import FailureClass
 from cycles.models import Cycle
@@ -86,6 +88,26 @@ def test_cycles_that_came_home_give_their_capital_back_before_the_next_is_made_a
     desk.drive_until(under_way, "COMPLETED")
     assert times_placed(desk) == 1
     assert_ledger_equals_venues()
+
+
+def test_the_last_lines_and_the_exit_status_say_one_thing(
+    small_desk: TestDesk, backups: Backups
+) -> None:
+    desk = small_desk
+    dump = backups.dump()
+    under_way = driven_to(desk, desk.open("SOL", NOTIONAL), 1)
+    backups.restore(dump)
+    said = io.StringIO()
+    with pytest.raises(CommandError) as left:
+        call_command("catch_up", *WORDS, stdout=said, stderr=io.StringIO())
+    assert left.value.returncode == 1
+    assert "the desk may resume; 1 dead letter waits" in str(left.value)
+    *_, made_again, verdict = said.getvalue().splitlines()
+    assert made_again.endswith(f"redrive: {under_way.code}")
+    assert verdict == "the desk is in step with the venues, and halted until: manage.py resume"
+    said = io.StringIO()
+    call_command("catch_up", *WORDS, stdout=said, stderr=io.StringIO())  # exit status 0
+    assert said.getvalue().splitlines()[-1] == verdict
 
 
 def test_a_cycle_that_was_unwound_after_the_backup_gives_back_what_it_has_left(
