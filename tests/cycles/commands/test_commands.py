@@ -96,7 +96,7 @@ def test_an_unknown_cycle_is_a_usage_error_of_one_sentence() -> None:
     assert "\n" not in said.err.strip()
 
 
-@pytest.mark.parametrize("verb", ["redrive", "unwind", "write_off", "resolve"])
+@pytest.mark.parametrize("verb", ["redrive", "write_off", "resolve"])
 def test_without_yes_a_verb_shows_and_writes_nothing(verb: str) -> None:
     row = builders.dead_letter()
     more = ("--outcome", "COMPLETED", "--evidence", "t") if verb == "resolve" else ()
@@ -142,9 +142,40 @@ def test_a_verb_needs_the_version_that_was_seen(alice: User, verb: str) -> None:
 
 
 @pytest.mark.parametrize("verb", ["redrive", "unwind", "write_off"])
+def test_what_cannot_be_done_is_not_invited_to(verb: str) -> None:
+    said = Said(verb, builders.cycle().code)
+    assert (said.exit, "not possible" in said.out, "--yes" in said.err) == (3, True, False)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("--asset", "ZZZ"), 2),
+        (("--venue", "kraken"), 2),
+        (("--rate", "0"), 2),
+        (("--rate", "-1"), 2),
+        (("--class", "BUG"), 3),
+    ],
+)
+def test_a_dry_run_of_many_refuses_what_can_match_nothing(
+    words: tuple[str, ...], code: int
+) -> None:
+    builders.dead_letter()
+    said = Said("redrive", "--all-matching", *words)
+    assert (said.exit, "--yes" in said.err) == (code, False)
+
+
+def test_an_invitation_names_who_acts_unless_that_is_set(settings: Any) -> None:
+    row = builders.dead_letter()
+    assert "--yes --as USER --version" in Said("redrive", row.code).err
+    settings.KIMP_OPERATOR = "alice"
+    assert "--as" not in Said("redrive", row.code).err
+
+
+@pytest.mark.parametrize("verb", ["redrive", "write_off"])
 def test_a_dry_run_names_the_version_to_act_on(verb: str) -> None:
     row = builders.dead_letter()
-    assert f"--yes --version {row.version}" in Said(verb, row.code).err
+    assert f"--version {row.version} --reason" in Said(verb, row.code).err
 
 
 def test_a_write_off_ends_the_cycle(alice: User) -> None:
@@ -212,7 +243,8 @@ def test_opening_is_a_dry_run_and_the_policy_refuses_with_3(alice: User) -> None
     builders.desk()
     builders.policy()
     said = Said("open_cycle", "--asset", "xrp", "--notional", "5000")
-    assert (said.exit, "against it" in said.out) == (0, True)
+    assert (said.exit, "against it" in said.out) == (3, True)
+    assert "--yes" not in said.err
     assert acting("open_cycle", "--asset", "xrp", "--notional", "5000").exit == 3
     assert not Cycle.objects.exists()
 
