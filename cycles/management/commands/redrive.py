@@ -10,7 +10,6 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from cycles import selectors
-from cycles.domain.shown import jsonable
 from cycles.domain.words import Verb
 from cycles.errors import CycleError, InvalidInputError, NotAllowedNowError
 from cycles.management.base import ActCommand
@@ -80,7 +79,7 @@ class Command(ActCommand):
         redriving.demand_rate(options["rate"])
         chosen, at = selection(options), seen_at(options)
         if not options["yes"]:
-            seen = redriving.look(chosen, at=at)
+            seen = redriving.look(chosen, actor=self.named(options), at=at)
             self.emit(seen_facts(seen), seen_text(seen), options)
             if not seen.count:
                 raise NotAllowedNowError("no dead letter matches: there is nothing to redrive")
@@ -88,9 +87,13 @@ class Command(ActCommand):
             return
         if options["count"] is None:
             raise InvalidInputError("say how many you saw: --count N, as the dry run tells")
+        if at is None:
+            raise InvalidInputError(
+                "say when you saw them: --seen-at INSTANT, as the dry run tells"
+            )
         actor, reason = self.actor(options, Verb.REDRIVE), self.reason(options)
         seen = replace(redriving.look(chosen, actor=actor, at=at), count=options["count"])
-        self.say(f"if it is cut short, say the same again with --seen-at {jsonable(seen.at)}")
+        self.say("if it is cut short, say exactly the same again")
         done = redriving.redrive_all(
             seen,
             actor=actor,

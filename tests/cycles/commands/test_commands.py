@@ -11,11 +11,12 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command, load_command_class
 
-from cycles.domain.words import CallOutcome, CycleStatus
+from cycles.domain.words import CallOutcome, Channel, CycleStatus
 from cycles.management.base import OperatorCommand
 from cycles.management.catalogue import COMMANDS, EXIT_CODES
 from cycles.models import ApiToken, Cycle, Desk, Intervention
-from cycles.services import tokens
+from cycles.services import intervening, tokens
+from cycles.services.intervening import Actor
 from tests import builders
 
 pytestmark = pytest.mark.django_db
@@ -323,16 +324,31 @@ def test_all_that_match_go_on_with_what_the_dry_run_told(alice: User) -> None:
     assert other.status == CycleStatus.DEAD_LETTER
 
 
+def test_what_i_have_taken_on_is_mine_in_the_dry_run_too(alice: User) -> None:
+    row = builders.dead_letter()
+    intervening.acknowledge(
+        row.pk,
+        actor=Actor(user=alice, channel=Channel.COMMAND),
+        reason="mine",
+        seen_version=row.version,
+    )
+    look = ("redrive", "--all-matching", "--json")
+    mine, others = Said(*look, "--as", "alice").json, Said(*look).json
+    assert (mine["count"], mine["taken_on"]) == (1, 0)
+    assert (others["count"], others["taken_on"]) == (0, 1)
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [
         ((), 2),  # how many were seen?
-        (("--count", "1"), 4),
+        (("--count", "1", "--seen-at", "2999-01-01T00:00:00Z"), 4),
+        (("--count", "2"), 2),  # and when?
         (("--count", "2", "CYC-0123456789AB"), 2),
         (("--count", "2", "--seen-at", "yesterday"), 2),
         (("--count", "2", "--max-krw", "much"), 2),
         (("--count", "2", "--rate", "0"), 2),
-        (("--count", "2"), 0),
+        (("--count", "2", "--seen-at", "2999-01-01T00:00:00Z"), 0),
     ],
 )
 def test_all_that_match_are_not_more_than_were_seen(
