@@ -91,6 +91,22 @@ def test_a_cycle_is_shown_with_its_timeline() -> None:
     assert facts["notional_usdt"] == "5000"
 
 
+def test_each_option_of_a_dry_run_names_its_command_and_none_ends_empty() -> None:
+    lines = Said("redrive", builders.dead_letter().code).out.splitlines()
+    options = [line.strip() for line in lines if line.strip().startswith("option ")]
+    assert "option RESOLVE: possible" in options
+    assert any(line.startswith("option RESUME (redrive): ") for line in options)
+    assert any("RETURN_TO_DESK (resolve --outcome COMPLETED): " in line for line in options)
+    assert not [line for line in options if line.endswith(("expected", ":"))]
+
+
+def test_an_alert_of_several_lines_is_one_row_of_the_timeline() -> None:
+    row = builders.dead_letter()
+    builders.alert(row, body="Cycle X\nat risk: much\nlook at it")
+    lines = Said("cycle", row.code).out.splitlines()
+    assert len([line for line in lines if "at risk: much look at it" in line]) == 1
+
+
 def test_an_unknown_cycle_is_a_usage_error_of_one_sentence() -> None:
     said = Said("cycle", "CYC-000000000000")
     assert (said.exit, said.out) == (2, "")
@@ -246,6 +262,7 @@ def test_opening_is_a_dry_run_and_the_policy_refuses_with_3(alice: User) -> None
     said = Said("open_cycle", "--asset", "xrp", "--notional", "5000")
     assert (said.exit, "against it" in said.out) == (3, True)
     assert "--yes" not in said.err
+    assert "the desk holds 0 USDT free" in said.out
     assert acting("open_cycle", "--asset", "xrp", "--notional", "5000").exit == 3
     assert not Cycle.objects.exists()
 
