@@ -165,6 +165,15 @@ class ActCommand(OperatorCommand):
         parser.add_argument("--yes", action="store_true", help="act; without it nothing is written")
         parser.add_argument("--reason", default="", help="why; kept with the act, needed to act")
 
+    def named(self, options: dict[str, Any]) -> Actor | None:
+        """Give who would act, where somebody is named: what they have taken on is theirs."""
+        return self.actor(options) if options["as_user"] or conf.operator() else None
+
+    def invite(self, options: dict[str, Any], *words: str) -> None:
+        """Say that nothing was written, and what to add to act; who acts, where nobody is named."""
+        who = () if options["as_user"] or conf.operator() else ("--as USER",)
+        self.say(" ".join((WITHOUT_YES, *who, *words)))
+
     def reason(self, options: dict[str, Any]) -> str:
         """Give the reason; raises when there is none."""
         text = str(options["reason"]).strip()

@@ -9,7 +9,7 @@ from django.core.management.base import CommandParser
 
 from cycles import selectors
 from cycles.domain.words import Mode
-from cycles.management.base import WITHOUT_YES, ActCommand
+from cycles.management.base import ActCommand
 from cycles.management.printing import call_facts, calls_table
 from cycles.models import Desk, ExchangeCall
 from cycles.services import desk
@@ -38,7 +38,7 @@ class ModeCommand(ActCommand):
         if not options["yes"]:
             text = f"{now.mode} would become {mode.value}: {MEANINGS[mode]}"
             self.emit(_facts(now, calls) | {"mode_after": mode}, _with(text, calls), options)
-            self.say(f"{WITHOUT_YES} --reason TEXT")
+            self.invite(options, "--reason TEXT")
             return
         actor, reason = self.actor(options), self.reason(options)
         changed = desk.set_mode(mode, actor=actor, reason=reason, seen_version=now.version)

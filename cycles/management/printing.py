@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from cycles import conf
+from cycles.domain.recovery import Option, OptionKind
 from cycles.domain.shown import plain
 from cycles.models import Cycle, ExchangeCall
 from cycles.selectors import TimelineItem
@@ -22,6 +23,16 @@ CYCLE_COLUMNS = (
     "last_retry_at", "next_retry_at", "failure_class", "failure_reason", "resume_status", "plan",
     "acknowledged_at", "session_id",
 )  # fmt: skip
+
+
+# What does it, by what the planner calls it; WAIT is nobody's act.
+COMMAND_OF = {
+    OptionKind.RESUME: "redrive",
+    OptionKind.UNWIND: "unwind",
+    OptionKind.RESOLVE: "resolve",
+    OptionKind.RETURN_TO_DESK: "resolve --outcome COMPLETED",
+    OptionKind.WRITE_OFF: "write_off",
+}
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -71,10 +82,21 @@ def cycle_facts(cycle: Cycle) -> dict[str, Any]:
 def timeline_table(items: Sequence[TimelineItem]) -> str:
     """Write a timeline, oldest first."""
     rows = [
-        (instant(item.at), item.kind.value, str(item.title), item.status, item.detail[:80])
+        (
+            instant(item.at),
+            item.kind.value,
+            one_line(str(item.title)),
+            item.status,
+            one_line(item.detail)[:80],
+        )
         for item in items
     ]
     return table(("KST", "what", "title", "status", "detail"), rows)
+
+
+def one_line(text: str) -> str:
+    """Write a text of several lines as one, so that the rows of a table stay rows."""
+    return " ".join(text.split())
 
 
 def timeline_facts(items: Sequence[TimelineItem]) -> list[dict[str, Any]]:
@@ -116,13 +138,18 @@ def preview_text(seen: Preview) -> str:
     lines += [f"  open: {c.operation} {c.client_order_id} at {c.venue}" for c in seen.open_calls]
     lines += [f"  + {text}" for text in seen.effects]
     lines += [f"  - {text}" for text in seen.will_not]
-    lines += [
-        f"  option {o.kind.value}: {'expected ' + won(o.expected_krw) if o.is_possible else o.why_not}"
-        for o in seen.options
-    ]
+    lines += [_option_line(option) for option in seen.options]
     if not seen.is_possible:
         lines.append(f"  not possible: {seen.why_not}")
     return "\n".join(lines)
+
+
+def _option_line(option: Option) -> str:
+    """Write one way on: the command that takes it, and what it leaves or what is against it."""
+    command = COMMAND_OF.get(option.kind, "")
+    told = f"expected {won(option.expected_krw)}" if option.expected_krw is not None else "possible"
+    by = f" ({command})" if command and command != option.kind.value.lower() else ""
+    return f"  option {option.kind.value}{by}: {told if option.is_possible else option.why_not}"
 
 
 def preview_facts(seen: Preview) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -10,9 +11,9 @@ from django.core.management.base import CommandParser
 
 from cycles import selectors
 from cycles.domain.words import Verb
-from cycles.errors import UnseenVersionError
+from cycles.errors import NotAllowedNowError, UnseenVersionError
 from cycles.management.arguments import whole
-from cycles.management.base import WITHOUT_YES, ActCommand
+from cycles.management.base import ActCommand
 from cycles.management.printing import cycle_facts, preview_facts, preview_text
 from cycles.services.correlating import bound
 from cycles.services.intervening import Actor
@@ -26,6 +27,12 @@ def seen_version(options: dict[str, Any], seen: Preview) -> int:
             f"say which version you saw: --version {seen.cycle.version} is the newest"
         )
     return int(options["version"])
+
+
+def demand_possible(seen: Sequence[Preview]) -> None:
+    """Raise NotAllowedNowError where none of what was shown can be done."""
+    if seen and not any(one.is_possible for one in seen):
+        raise NotAllowedNowError("; ".join(one.why_not for one in seen))
 
 
 class VerbCommand(ActCommand):
@@ -51,7 +58,8 @@ class VerbCommand(ActCommand):
             seen = preview(self.verb, cycle.pk)
             if not options["yes"]:
                 self.emit(preview_facts(seen), preview_text(seen), options)
-                self.say(f"{WITHOUT_YES} --version {seen.cycle.version} --reason TEXT")
+                demand_possible([seen])
+                self.invite(options, f"--version {seen.cycle.version}", "--reason TEXT")
                 return
             actor, reason = self.actor(options, self.verb), self.reason(options)
             self.say(preview_text(seen))

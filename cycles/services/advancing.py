@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from cycles import metrics
 from cycles.domain.progress import END, GO_ON, Progress, Turn, failed, not_asked, waiting
+from cycles.domain.shown import plain
 from cycles.domain.words import (
     AccountOwner,
     CycleKind,
@@ -216,7 +217,9 @@ def _close(lease: Lease, cycle: Cycle) -> Progress:
         failure = FailureClass.CREDIT_MISMATCH
         if all(held.owner is AccountOwner.CYCLE for held in left):
             failure = FailureClass.BUG
-        told = ", ".join(f"{held.quantity:f} {held.asset} ({held.owner.label})" for held in left)
+        told = ", ".join(
+            f"{plain(held.quantity)} {held.asset} ({held.owner.label})" for held in left
+        )
         return failed(failure, f"the books cannot be closed while it owns {told}")
 
     def work() -> None:

@@ -163,7 +163,7 @@ def pause(scope: PauseScope, key: str, *, actor: Actor, reason: str) -> Pause:
     """
     if not key.strip():
         raise InvalidInputError("say what to pause: a venue, an asset, or ASSET:from>to")
-    key = spelled(scope, key, venues=registry.desk_venues(), assets=_assets())
+    key = spelled(scope, key, venues=registry.desk_venues(), assets=known_assets())
 
     def work() -> Pause:
         own_mode()
@@ -180,7 +180,7 @@ def pause(scope: PauseScope, key: str, *, actor: Actor, reason: str) -> Pause:
     return in_transaction(work)
 
 
-def _assets() -> frozenset[str]:
+def known_assets() -> frozenset[str]:
     """Give the assets that may ever travel: those of the policy, and those that a venue or a route names."""
     newest = PolicyVersion.objects.order_by("-number").first()
     return reference.known_assets().union(newest.allowed_assets if newest else ())

@@ -14,6 +14,7 @@ from cycles.domain import decision, plan, postings
 from cycles.domain.decision import Decision, Exposure
 from cycles.domain.money import ONE, ZERO
 from cycles.domain.premium import STABLE, edge_bps
+from cycles.domain.shown import plain
 from cycles.domain.states import FINAL
 from cycles.domain.words import (
     AccountOwner,
@@ -173,7 +174,7 @@ def _demand_sendable(decided: Decision, network: str) -> None:
     minimum = reference.market_rules(korea, Market(asset, "KRW"), now).minimum_notional
     if arrives * bid < minimum or not arrives or plan.is_lost(arrives, arrival):
         raise PolicyDeniedError(
-            f"{decided.notional_usdt} USDT of {asset} are too little to be sent and sold"
+            f"{plain(decided.notional_usdt)} USDT of {asset} are too little to be sent and sold"
         )
     if plan.is_too_much(decided.notional_usdt / price, rules):
         raise PolicyDeniedError(
@@ -189,7 +190,7 @@ def _born() -> dict[str, Now]:
 def _own(cycle: Cycle, venue: str, asset: str, quantity: Decimal) -> None:
     """Post capital from the desk to the cycle. Raises InsufficientFundsError."""
     if booking.desk_balance(venue, asset) < quantity:
-        raise InsufficientFundsError(f"the desk does not hold {quantity} {asset} at {venue}")
+        raise InsufficientFundsError(f"the desk does not hold {plain(quantity)} {asset} at {venue}")
     lines = postings.moved(
         venue, asset, quantity, origin=AccountOwner.DESK, target=AccountOwner.CYCLE
     )
@@ -252,7 +253,7 @@ def _objections(
         ),
         (quote is None or not quote.is_fresh, f"there is no fresh quote of {asset}"),
         (bool(barred), barred),
-        (out.free_usdt < notional_usdt, f"the desk holds {out.free_usdt} USDT free"),
+        (out.free_usdt < notional_usdt, f"the desk holds {plain(out.free_usdt)} USDT free"),
         (out.open_cycles >= policy.max_open_cycles, f"{out.open_cycles} cycles are open"),
         (
             out.open_by_asset.get(asset, 0) >= policy.max_open_cycles_per_asset,
@@ -260,7 +261,7 @@ def _objections(
         ),
         (
             out.pnl_today_usdt <= -policy.daily_loss_limit_usdt,
-            f"today's loss has reached the limit ({out.pnl_today_usdt} USDT)",
+            f"today's loss has reached the limit ({plain(out.pnl_today_usdt)} USDT)",
         ),
         (out.usdt + notional_usdt > policy.max_exposure_usdt, "the exposure limit is reached"),
         (

@@ -28,6 +28,7 @@ from cycles.services import desk
 from cycles.services.correlating import correlation
 from cycles.services.intervening import Actor, demand_reason
 from cycles.services.locking import FREE_ROWS_ONLY, in_transaction
+from exchanges import registry
 
 log = structlog.get_logger(__name__)
 
@@ -114,7 +115,11 @@ class Redriven:
 
 
 def look(chosen: Filter, *, actor: Actor | None = None, at: datetime | None = None) -> Seen:
-    """Say what would be redriven, as of an instant of the database (now if none is given)."""
+    """Say what would be redriven, as of an instant of the database (now if none is given).
+
+    Raises InvalidInputError where the filter names an asset or a venue that the desk does not know.
+    """
+    _demand_known(chosen)
     at = at or desk.database_now()
     free = _untouched(chosen.rows(), at).order_by()
     found = free.filter(_free_for(actor)).aggregate(
@@ -123,6 +128,23 @@ def look(chosen: Filter, *, actor: Actor | None = None, at: datetime | None = No
     taken_on = free.exclude(_free_for(actor)).count()
     at_risk = found["at_risk"] or Decimal(0)
     return Seen(filter=chosen, at=at, count=found["count"], taken_on=taken_on, at_risk_krw=at_risk)
+
+
+def demand_rate(rate: int) -> None:
+    """Raise unless cycles would become due at all."""
+    if rate < 1:
+        raise InvalidInputError("--rate: at least one cycle a second must go on")
+
+
+def _demand_known(chosen: Filter) -> None:
+    """Raise InvalidInputError for a name that no dead letter could ever have."""
+    if chosen.venue and chosen.venue not in registry.VENUES:
+        known = ", ".join(registry.VENUES)
+        raise InvalidInputError(f"there is no venue {chosen.venue!r}: it is one of {known}")
+    if not chosen.asset or selectors.cycles(asset=chosen.asset).exists():
+        return
+    if chosen.asset not in desk.known_assets():
+        raise InvalidInputError(f"the desk knows no asset {chosen.asset!r}")
 
 
 def _untouched(rows: QuerySet[Cycle], at: datetime) -> QuerySet[Cycle]:
@@ -150,8 +172,7 @@ def redrive_all(
     Raises StaleSelectionError where more match by now than were seen.
     """
     text = demand_reason(Verb.REDRIVE, actor, reason)
-    if rate < 1:
-        raise InvalidInputError("at least one cycle a second must go on")
+    demand_rate(rate)
     rows = _untouched(seen.filter.rows(), seen.at).filter(_free_for(actor))
     ids = list(rows.order_by("-money_at_risk_krw", "status_since").values_list("pk", flat=True))
     if len(ids) > seen.count:

@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 
+from cycles.domain.shown import plain
 from cycles.domain.states import FINAL
 from cycles.domain.words import FailureClass, Operation, StepKind
 from cycles.errors import CycleError
@@ -252,12 +253,12 @@ def _tell_strangers(history: History, done: Retraced) -> None:
         is_stranger = txid_key(deposit.txid) not in credited
         if (deposit.venue, deposit.asset) in differing and is_stranger and _counts(deposit):
             done.left.append(
-                f"{deposit.venue}: a deposit of {deposit.quantity:f} {deposit.asset} is of no cycle's sending"
+                f"{deposit.venue}: a deposit of {plain(deposit.quantity)} {deposit.asset} is of no cycle's sending"
             )
 
 
 def _stop_whoever_may_resend(row: WithdrawalReport, done: Retraced) -> None:
-    told = f"a withdrawal of {row.quantity:f} {row.asset} is of no cycle's sending"
+    told = f"a withdrawal of {plain(row.quantity)} {row.asset} is of no cycle's sending"
     done.left.append(f"{row.venue}: {told}")
     for cycle, step in candidates(exclude=done.to_park):
         if (step.venue, step.asset) == (row.venue, row.asset):

@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 from cycles import conf
 from cycles.domain.plan import client_order_id, is_lost, is_too_much, sendable_quantity
 from cycles.domain.progress import GO_ON, Progress, Turn, failed, not_asked, waiting
+from cycles.domain.shown import plain
 from cycles.domain.words import CallOutcome, FailureClass, Operation, StepKind, WatchKind
 from cycles.models import Alert, Cycle, ExchangeCall, Step
 from cycles.services import booking, calling, looking, reacting, seeing, travel_rule
@@ -154,7 +155,7 @@ def _misfit(quantity: Decimal, rules: NetworkRules, arrival: NetworkRules) -> st
     if is_lost(quantity, arrival):
         return (
             f"{arrival.venue} does not credit less than {arrival.deposit_minimum} {arrival.asset}: "
-            f"{quantity} would be lost"
+            f"{plain(quantity)} would be lost"
         )
     return ""
 
@@ -320,7 +321,7 @@ def _settle(lease: Lease, step: Step, credited: Sequence[DepositReport], sent: D
     if difference:
         return failed(
             FailureClass.CREDIT_MISMATCH,
-            f"{step.venue} credited {difference} {step.asset} less than was sent",
+            f"{step.venue} credited {plain(difference)} {step.asset} less than was sent",
         )
     return GO_ON
 

@@ -14,6 +14,7 @@ from django.db.models import F, Q, Sum
 from django.db.models.functions import Coalesce, Now
 
 from cycles.domain.money import ZERO
+from cycles.domain.shown import plain
 from cycles.domain.words import CallOutcome, Operation, StepState
 from cycles.models import Account, Alert, Entry, ExchangeCall
 from cycles.models.ledger import HOLDING_OWNERS
@@ -96,7 +97,9 @@ def balance_problems() -> tuple[str, ...]:
         .annotate(total=Coalesce(Sum("entries__quantity"), ZERO))
         .exclude(balance=F("total"))
     )
-    problems += [f"account {row}: balance {row.balance}, entries {row.total}" for row in wrong]
+    problems += [
+        f"account {row}: balance {plain(row.balance)}, entries {plain(row.total)}" for row in wrong
+    ]
     return tuple(problems)
 
 

@@ -12,7 +12,7 @@ from cycles import selectors
 from cycles.domain.words import Verb
 from cycles.errors import InvalidInputError
 from cycles.management.arguments import whole
-from cycles.management.base import WITHOUT_YES, ActCommand
+from cycles.management.base import ActCommand
 from cycles.management.printing import table
 from cycles.services import addressing
 from cycles.services.addressing import AddressPreview, Typed
@@ -53,7 +53,7 @@ class Command(ActCommand):
         if not options["yes"] or actor is None:
             whole = bool(actor and actor.user and addressing.may_see(actor.user))
             self.emit(_preview_facts(seen, whole=whole), _preview_text(seen, whole=whole), options)
-            self.say(f"{WITHOUT_YES} --version {seen.address.version} --reason TEXT")
+            self.invite(options, f"--version {seen.address.version}", "--reason TEXT")
             return
         self._act(verb, seen, actor.user, options)
 

@@ -9,7 +9,7 @@ from django.core.management.base import CommandParser
 
 from cycles.domain.words import Verb
 from cycles.management.arguments import instant
-from cycles.management.base import TRY_LATER, WITHOUT_YES, ActCommand
+from cycles.management.base import TRY_LATER, ActCommand
 from cycles.management.printing import quantity, table
 from cycles.services import catching_up, seeding
 from cycles.services.catching_up import CaughtUp
@@ -41,7 +41,7 @@ class Command(ActCommand):
         if not acts:
             self.say("asking the venues")
             done = catching_up.preview(since=options["since"])
-            self.say(f"{WITHOUT_YES} --reason TEXT")
+            self.invite(options, "--reason TEXT")
             self._tell(done, options)
             return
         actor, reason = self.actor(options, Verb.CATCH_UP), self.reason(options)

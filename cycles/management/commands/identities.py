@@ -11,7 +11,7 @@ from cycles import selectors
 from cycles.domain.words import Verb
 from cycles.errors import InvalidInputError
 from cycles.management.arguments import whole
-from cycles.management.base import WITHOUT_YES, ActCommand
+from cycles.management.base import ActCommand
 from cycles.management.printing import table
 from cycles.services import identifying
 from cycles.services.identifying import Coin, IdentityPreview
@@ -57,7 +57,7 @@ class Command(ActCommand):
         seen = identifying.preview(verb, selectors.identity_by_name(*options["words"]))
         if not options["yes"]:
             self.emit(_preview_facts(seen), _preview_text(seen), options)
-            self.say(f"{WITHOUT_YES} --version {seen.identity.version} --reason TEXT")
+            self.invite(options, f"--version {seen.identity.version}", "--reason TEXT")
             return
         self._act(verb, seen, options)
 

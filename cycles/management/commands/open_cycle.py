@@ -9,9 +9,9 @@ from django.core.management.base import CommandParser
 
 from cycles import selectors
 from cycles.domain.words import Verb
-from cycles.errors import InvalidInputError
+from cycles.errors import InvalidInputError, PolicyDeniedError
 from cycles.management.arguments import sum_of_money
-from cycles.management.base import WITHOUT_YES, ActCommand
+from cycles.management.base import ActCommand
 from cycles.management.printing import cycle_facts, quantity, won
 from cycles.models import Cycle
 from cycles.services import opening
@@ -65,7 +65,9 @@ class Command(ActCommand):
                 korea_venue=options["korea_venue"],
             )
             self.emit(asdict(seen), _told(seen), options)
-        self.say(f"{WITHOUT_YES} --reason TEXT")
+            if seen.objections:
+                raise PolicyDeniedError("; ".join(seen.objections))
+        self.invite(options, "--reason TEXT")
 
     def _open(self, options: dict[str, Any]) -> Cycle:
         """Call the service."""

@@ -10,11 +10,10 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from cycles import selectors
-from cycles.domain.shown import jsonable
 from cycles.domain.words import Verb
-from cycles.errors import CycleError, InvalidInputError
+from cycles.errors import CycleError, InvalidInputError, NotAllowedNowError
 from cycles.management.arguments import whole
-from cycles.management.base import WITHOUT_YES, ActCommand
+from cycles.management.base import ActCommand
 from cycles.management.printing import cycle_facts, preview_facts, preview_text
 from cycles.management.selecting import (
     acting_on,
@@ -24,7 +23,7 @@ from cycles.management.selecting import (
     seen_text,
     selection,
 )
-from cycles.management.verbs import seen_version
+from cycles.management.verbs import demand_possible, seen_version
 from cycles.services import intervening, redriving
 from cycles.services.correlating import bound
 from cycles.services.intervening import Actor
@@ -78,17 +77,24 @@ class Command(ActCommand):
         """Show what matches; with --yes redrive what was seen, in batches."""
         if options["codes"]:
             raise InvalidInputError("name cycles, or say --all-matching: not both")
+        redriving.demand_rate(options["rate"])
         chosen, at = selection(options), seen_at(options)
         if not options["yes"]:
-            seen = redriving.look(chosen, at=at)
+            seen = redriving.look(chosen, actor=self.named(options), at=at)
             self.emit(seen_facts(seen), seen_text(seen), options)
-            self.say(f"{WITHOUT_YES} {acting_on(seen)} --reason TEXT")
+            if not seen.count:
+                raise NotAllowedNowError("no dead letter matches: there is nothing to redrive")
+            self.invite(options, acting_on(seen), "--reason TEXT")
             return
         if options["count"] is None:
             raise InvalidInputError("say how many you saw: --count N, as the dry run tells")
+        if at is None:
+            raise InvalidInputError(
+                "say when you saw them: --seen-at INSTANT, as the dry run tells"
+            )
         actor, reason = self.actor(options, Verb.REDRIVE), self.reason(options)
         seen = replace(redriving.look(chosen, actor=actor, at=at), count=options["count"])
-        self.say(f"if it is cut short, say the same again with --seen-at {jsonable(seen.at)}")
+        self.say("if it is cut short, say exactly the same again")
         done = redriving.redrive_all(
             seen,
             actor=actor,
@@ -103,8 +109,9 @@ class Command(ActCommand):
         seen = [preview(Verb.REDRIVE, selectors.cycle_by_code(code).pk) for code in codes]
         text = "\n".join(preview_text(one) for one in seen)
         self.emit({"previews": [preview_facts(one) for one in seen]}, text, options)
-        version = f" --version {seen[0].cycle.version}" if len(seen) == 1 else ""
-        self.say(f"{WITHOUT_YES}{version} --reason TEXT")
+        demand_possible(seen)
+        version = (f"--version {seen[0].cycle.version}",) if len(seen) == 1 else ()
+        self.invite(options, *version, "--reason TEXT")
 
     def _redrive(self, code: str, actor: Actor, reason: str, version: int | None) -> dict[str, Any]:
         """Redrive one cycle; a refusal is a result, not an end."""

@@ -12,11 +12,12 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command, load_command_class
 
-from cycles.domain.words import CallOutcome, CycleStatus
+from cycles.domain.words import CallOutcome, Channel, CycleStatus
 from cycles.management.base import OperatorCommand
 from cycles.management.catalogue import COMMANDS, EXIT_CODES
 from cycles.models import ApiToken, Cycle, Desk, Intervention
-from cycles.services import tokens
+from cycles.services import intervening, tokens
+from cycles.services.intervening import Actor
 from tests import builders
 
 pytestmark = pytest.mark.django_db
@@ -92,13 +93,29 @@ def test_a_cycle_is_shown_with_its_timeline() -> None:
     assert facts["notional_usdt"] == "5000"
 
 
+def test_each_option_of_a_dry_run_names_its_command_and_none_ends_empty() -> None:
+    lines = Said("redrive", builders.dead_letter().code).out.splitlines()
+    options = [line.strip() for line in lines if line.strip().startswith("option ")]
+    assert "option RESOLVE: possible" in options
+    assert any(line.startswith("option RESUME (redrive): ") for line in options)
+    assert any("RETURN_TO_DESK (resolve --outcome COMPLETED): " in line for line in options)
+    assert not [line for line in options if line.endswith(("expected", ":"))]
+
+
+def test_an_alert_of_several_lines_is_one_row_of_the_timeline() -> None:
+    row = builders.dead_letter()
+    builders.alert(row, body="Cycle X\nat risk: much\nlook at it")
+    lines = Said("cycle", row.code).out.splitlines()
+    assert len([line for line in lines if "at risk: much look at it" in line]) == 1
+
+
 def test_an_unknown_cycle_is_a_usage_error_of_one_sentence() -> None:
     said = Said("cycle", "CYC-000000000000")
     assert (said.exit, said.out) == (2, "")
     assert "\n" not in said.err.strip()
 
 
-@pytest.mark.parametrize("verb", ["redrive", "unwind", "write_off", "resolve"])
+@pytest.mark.parametrize("verb", ["redrive", "write_off", "resolve"])
 def test_without_yes_a_verb_shows_and_writes_nothing(verb: str) -> None:
     row = builders.dead_letter()
     more = ("--outcome", "COMPLETED", "--evidence", "t") if verb == "resolve" else ()
@@ -144,9 +161,40 @@ def test_a_verb_needs_the_version_that_was_seen(alice: User, verb: str) -> None:
 
 
 @pytest.mark.parametrize("verb", ["redrive", "unwind", "write_off"])
+def test_what_cannot_be_done_is_not_invited_to(verb: str) -> None:
+    said = Said(verb, builders.cycle().code)
+    assert (said.exit, "not possible" in said.out, "--yes" in said.err) == (3, True, False)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("--asset", "ZZZ"), 2),
+        (("--venue", "kraken"), 2),
+        (("--rate", "0"), 2),
+        (("--rate", "-1"), 2),
+        (("--class", "BUG"), 3),
+    ],
+)
+def test_a_dry_run_of_many_refuses_what_can_match_nothing(
+    words: tuple[str, ...], code: int
+) -> None:
+    builders.dead_letter()
+    said = Said("redrive", "--all-matching", *words)
+    assert (said.exit, "--yes" in said.err) == (code, False)
+
+
+def test_an_invitation_names_who_acts_unless_that_is_set(settings: Any) -> None:
+    row = builders.dead_letter()
+    assert "--yes --as USER --version" in Said("redrive", row.code).err
+    settings.KIMP_OPERATOR = "alice"
+    assert "--as" not in Said("redrive", row.code).err
+
+
+@pytest.mark.parametrize("verb", ["redrive", "write_off"])
 def test_a_dry_run_names_the_version_to_act_on(verb: str) -> None:
     row = builders.dead_letter()
-    assert f"--yes --version {row.version}" in Said(verb, row.code).err
+    assert f"--version {row.version} --reason" in Said(verb, row.code).err
 
 
 def test_a_write_off_ends_the_cycle(alice: User) -> None:
@@ -226,7 +274,9 @@ def test_opening_is_a_dry_run_and_the_policy_refuses_with_3(alice: User) -> None
     builders.desk()
     builders.policy()
     said = Said("open_cycle", "--asset", "xrp", "--notional", "5000")
-    assert (said.exit, "against it" in said.out) == (0, True)
+    assert (said.exit, "against it" in said.out) == (3, True)
+    assert "--yes" not in said.err
+    assert "the desk holds 0 USDT free" in said.out
     assert acting("open_cycle", "--asset", "xrp", "--notional", "5000").exit == 3
     assert not Cycle.objects.exists()
 
@@ -305,16 +355,31 @@ def test_all_that_match_go_on_with_what_the_dry_run_told(alice: User) -> None:
     assert other.status == CycleStatus.DEAD_LETTER
 
 
+def test_what_i_have_taken_on_is_mine_in_the_dry_run_too(alice: User) -> None:
+    row = builders.dead_letter()
+    intervening.acknowledge(
+        row.pk,
+        actor=Actor(user=alice, channel=Channel.COMMAND),
+        reason="mine",
+        seen_version=row.version,
+    )
+    look = ("redrive", "--all-matching", "--json")
+    mine, others = Said(*look, "--as", "alice").json, Said(*look).json
+    assert (mine["count"], mine["taken_on"]) == (1, 0)
+    assert (others["count"], others["taken_on"]) == (0, 1)
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [
         ((), 2),  # how many were seen?
-        (("--count", "1"), 4),
+        (("--count", "1", "--seen-at", "2999-01-01T00:00:00Z"), 4),
+        (("--count", "2"), 2),  # and when?
         (("--count", "2", "CYC-0123456789AB"), 2),
         (("--count", "2", "--seen-at", "yesterday"), 2),
         (("--count", "2", "--max-krw", "much"), 2),
         (("--count", "2", "--rate", "0"), 2),
-        (("--count", "2"), 0),
+        (("--count", "2", "--seen-at", "2999-01-01T00:00:00Z"), 0),
     ],
 )
 def test_all_that_match_are_not_more_than_were_seen(

@@ -224,12 +224,9 @@ def test_it_asks_from_before_the_last_intent_and_from_the_beginning_of_what_is_u
     assert with_calls.status == "STARTED"
 
 
-@pytest.mark.parametrize(
-    ("when", "told"),
-    [("2026-11-26T03:00", "names no zone"), ("yesterday", "no instant")],
-)
-def test_an_instant_names_its_zone(desk: TestDesk, when: str, told: str) -> None:
-    with pytest.raises(CommandError, match=told):
+@pytest.mark.parametrize("when", ["2026-11-26T03:00", "yesterday"])
+def test_an_instant_names_its_zone(desk: TestDesk, when: str) -> None:
+    with pytest.raises(CommandError, match="an instant names its zone, as"):
         catch_up("--since", when)
 
 

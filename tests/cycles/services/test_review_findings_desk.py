@@ -16,16 +16,14 @@ from cycles.domain.progress import Turn
 from cycles.domain.words import (
     AccountOwner,
     CallOutcome,
-    Channel,
     CycleStatus,
     FailureClass,
     Mode,
     PauseScope,
     PostingKind,
 )
-from cycles.errors import InvalidInputError, PolicyDeniedError
+from cycles.errors import PolicyDeniedError
 from cycles.models import Alert, Cycle, ExchangeCall, PremiumSample
-from cycles.models.fields import uuid7
 from cycles.services import (
     booking,
     dead_letters,
@@ -33,13 +31,10 @@ from cycles.services import (
     intervening,
     opening,
     quoting,
-    resolving,
     retrying,
     sweeping,
     verifying,
 )
-from cycles.services.intervening import Actor
-from cycles.services.resolving import Received, Resolution, ResolutionOutcome
 from exchanges.models import NetworkRule, TransferRoute
 from tests import builders
 from tests.cycles.services.acts import balance, fail, make_due, set_policy
@@ -124,16 +119,6 @@ def test_coins_are_not_sold_by_themselves_on_old_prices(desk: TestDesk) -> None:
     assert dead_letters.process_dead_letters() == 0
     desk.sample()
     assert dead_letters.process_dead_letters() == 1
-
-
-def test_what_was_received_is_at_a_venue_that_is_verified() -> None:
-    part = Received(venue="binanse", asset="USDT", quantity=Decimal(1))
-    stated = Resolution(outcome=ResolutionOutcome.COMPLETED, evidence="#7", received=(part,))
-    with pytest.raises(InvalidInputError, match="no venue"):
-        resolving.resolve(
-            uuid7(), actor=Actor(user=None, channel=Channel.SYSTEM), reason="r", seen_version=1,
-            resolution=stated,
-        )  # fmt: skip
 
 
 def test_a_withdrawal_given_back_unseen_does_not_halt_the_desk(desk: TestDesk) -> None:
