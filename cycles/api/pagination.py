@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
 
 
 class NewestFirst(CursorPagination):
@@ -12,6 +14,17 @@ class NewestFirst(CursorPagination):
     page_size_query_param = "page_size"
     max_page_size = 200
     ordering: str | tuple[str, ...] = "-id"
+
+    def get_page_size(self, request: Request) -> int | None:
+        """Give how many rows are asked for; refuse what is no such number, or too many."""
+        asked = request.query_params.get("page_size")
+        if asked is None:
+            return self.page_size
+        is_whole = asked.isascii() and asked.isdigit() and len(asked) < 10
+        if not is_whole or not 1 <= int(asked) <= self.max_page_size:
+            told = f"a whole number from 1 to {self.max_page_size}"
+            raise ValidationError({"page_size": [told]})
+        return int(asked)
 
 
 class MostAtRiskFirst(NewestFirst):
