@@ -16,7 +16,7 @@ from kimp import environment
 from kimp.children import ChildSpec
 from kimp.environment import Environment, SettingsError
 from kimp.environment_table import PORTS, ROLES
-from kimp.sockets import is_free
+from kimp.sockets import is_forbidden, is_free
 
 PROJECT = Path(__file__).resolve().parent.parent
 # Of one role, or of this very process: a child finds its own.
@@ -106,7 +106,8 @@ def _sentence(name: str, port: int) -> str:
         cure = f"set KIMP_PORT in .env.{name}"
     else:
         cure = "set KIMP_SIMULATOR_URL (it takes that port and the next three)"
-    return f"Port {port} ({name}) is taken: end what uses it, {cure}, or name other ports for all: manage.py up --first-port 20000."
+    why = "is not for this user" if is_forbidden(port) else "is taken: end what uses it"
+    return f"Port {port} ({name}) {why}, {cure}, or name other ports for all: manage.py up --first-port 20000."
 
 
 def simulation_of_settings(

@@ -14,13 +14,23 @@ _chance = random.SystemRandom()
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:
     """Tell whether a server could bind the port now."""
+    return _refusal(port, host) is None
+
+
+def is_forbidden(port: int, host: str = LOOPBACK) -> bool:
+    """Tell whether it is not somebody else who keeps us from the port, but a want of rights."""
+    return isinstance(_refusal(port, host), PermissionError)
+
+
+def _refusal(port: int, host: str) -> OSError | None:
+    """Try to bind the port, and let go of it; give what was against it."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            return error
+    return None
 
 
 def free_port() -> int:

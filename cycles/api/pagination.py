@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from rest_framework.exceptions import NotFound
+from django.core.exceptions import ValidationError as NotOfColumnError
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 
@@ -27,9 +27,20 @@ class NewestFirst(CursorPagination):
             column: Any = Cycle._meta.get_field(self.ordering[0].lstrip("-"))  # noqa: SLF001  documented API
             try:
                 column.clean(cursor.position, None)
-            except ValidationError:
+            except NotOfColumnError:
                 raise NotFound(self.invalid_cursor_message) from None
         return cursor
+
+    def get_page_size(self, request: Request) -> int | None:
+        """Give how many rows are asked for; refuse what is no such number, or too many."""
+        asked = request.query_params.get("page_size")
+        if asked is None:
+            return self.page_size
+        is_whole = asked.isascii() and asked.isdigit() and len(asked) < 10
+        if not is_whole or not 1 <= int(asked) <= self.max_page_size:
+            told = f"a whole number from 1 to {self.max_page_size}"
+            raise ValidationError({"page_size": [told]})
+        return int(asked)
 
 
 class MostAtRiskFirst(NewestFirst):

@@ -296,7 +296,7 @@ def _next_version(
     new = PolicyVersion(**values, number=old.number + 1, created_by=by, reason=reason)
     try:
         new.clean_fields()
-        _demand_sane(new)
+        _demand_sane(new, may_allow=reference.known_assets().union(old.allowed_assets))
         new.full_clean()
     except ValidationError as error:
         told = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
@@ -304,7 +304,7 @@ def _next_version(
     return new
 
 
-def _demand_sane(policy: PolicyVersion) -> None:
+def _demand_sane(policy: PolicyVersion, *, may_allow: frozenset[str]) -> None:
     """Name each field that no policy may have, before the database refuses all of them at once."""
     wrong: dict[str, str] = {}
     for field in policy._meta.concrete_fields:  # noqa: SLF001  Django's documented API
@@ -317,6 +317,13 @@ def _demand_sane(policy: PolicyVersion) -> None:
     if policy.opening_rule == OpeningRule.BY_HAND:
         wrong["opening_rule"] = gettext_noop(
             "BY_HAND opens nothing: choose LOCKED_EDGE or PREMIUM_BAND"
+        )
+    strangers = sorted({*policy.allowed_assets} - may_allow)
+    if strangers:
+        wrong["allowed_assets"] = f"the desk knows no {', '.join(strangers)}"
+    if policy.max_book_age_seconds <= 0:
+        wrong["max_book_age_seconds"] = gettext_noop(
+            "must be above zero: no book is of this very instant"
         )
     if wrong:
         raise ValidationError({name: [text] for name, text in wrong.items()})

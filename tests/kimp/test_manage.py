@@ -7,14 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 _PROJECT = Path(__file__).resolve().parents[2]
 
 
-def _run(home: Path, command: str, **extra: str) -> subprocess.CompletedProcess[str]:
+def _run(home: Path, *command: str, **extra: str) -> subprocess.CompletedProcess[str]:
     environment = {name: text for name, text in os.environ.items() if name != "DATABASE_URL"}
     environment |= {"DJANGO_SETTINGS_MODULE": "kimp.settings", "KIMP_HOME": str(home), **extra}
     return subprocess.run(
-        [sys.executable, "manage.py", command],
+        [sys.executable, "manage.py", *command],
         cwd=_PROJECT, env=environment, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
 
@@ -56,4 +58,23 @@ def test_the_doctor_starts_no_database_to_look_at_it(tmp_path: Path) -> None:
 def test_help_and_config_need_no_database(tmp_path: Path) -> None:
     for command in ("help", "config"):
         assert _run(tmp_path, command, KIMP_PG_BIN="/nowhere").returncode == 0
+    assert not (tmp_path / "postgres").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("up", "--first-port", "-5"), "--first-port: must be a port"),
+        (("up", "--stretch", "zzz"), "zzz"),
+        (("up", "--data", "/nowhere"), "--data: there is no folder /nowhere"),
+        (("demo", "--cycles", "0"), "--cycles: at least one"),
+    ],
+)
+def test_what_cannot_be_played_is_refused_before_anything_starts(
+    tmp_path: Path, words: tuple[str, ...], told: str
+) -> None:
+    reply = _run(tmp_path, *words)
+    assert reply.returncode != 0
+    assert "Traceback" not in reply.stderr
+    assert told in reply.stderr
     assert not (tmp_path / "postgres").exists()

@@ -76,6 +76,8 @@ class Command(BaseCommand):
                 return
             # Before anything is made: a wrong name costs nothing.
             load_tape(options["stretch"])
+            if options["cycles"] < 1:
+                raise CommandError("--cycles: at least one")
             if options["scenario"] is not None:
                 scenario(options["scenario"])
             code = self._prepare_and_play(_read(options, role_ports=()))

@@ -16,16 +16,18 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
 from exchanges import official
-from exchanges.simulator.candles import DEFAULT_STRETCH
+from exchanges.simulator.candles import DEFAULT_STRETCH, load_tape
 from exchanges.simulator.core.scenarios.library import (
     CALM,
     SCENARIOS,
     UnknownScenarioError,
     scenario,
 )
+from exchanges.simulator.core.values import VENUES
 from kimp import desk, first_admin, locks, postgres, queue_health
 from kimp.children import Child
 from kimp.desk import RolePlan, Simulation
+from kimp.environment_table import ROLES
 from kimp.sockets import is_free
 from kimp.supervisor import Printer, Supervisor, SupervisorError
 
@@ -46,7 +48,9 @@ class Command(BaseCommand):
         """Declare how the simulated market runs."""
         parser.add_argument("--seed", type=int, default=7, help="of generated books and faults")
         parser.add_argument("--speed", type=_speed, help=f"market seconds per second; {SPEED}")
-        parser.add_argument("--first-port", type=int, help="web there, everything else after it")
+        parser.add_argument(
+            "--first-port", type=_first_port, help="web there, everything else after it"
+        )
         parser.add_argument(
             "--scenario",
             metavar="NAME",
@@ -149,6 +153,13 @@ def _speed(text: str) -> int:
     return int(text)
 
 
+def _first_port(text: str) -> int:
+    last = 65_535 - len(ROLES) - len(VENUES)
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= last):
+        raise ArgumentTypeError(f"must be a port from 1 to {last}: the next ones are taken too")
+    return int(text)
+
+
 def _only_one(home: Path) -> locks.FileLock:
     """Refuse a second desk in the same home, and a home that cannot be written."""
     try:
@@ -169,7 +180,11 @@ def _chosen(options: Mapping[str, Any]) -> dict[str, Any]:
     live = options["live_books"]
     if live is not None and options["speed"] not in {None, 1}:
         raise SupervisorError("Live books come at the market's own pace: no --speed beside them.")
-    stretch = options["stretch"]
+    stretch, data = options["stretch"], options["data"]
+    if data is not None and not data.is_dir():
+        raise SupervisorError(f"--data: there is no folder {data}.")
+    if data is None and stretch is not None:
+        _demand_stretch(stretch)
     return {
         "seed": options["seed"],
         "speed": options["speed"] or (SPEED if live is None else 1),
@@ -179,6 +194,14 @@ def _chosen(options: Mapping[str, Any]) -> dict[str, Any]:
         "data": options["data"],
         "live_books": None if live is None else tuple(live),
     }
+
+
+def _demand_stretch(name: str) -> None:
+    """Refuse a market that nobody recorded before anything starts."""
+    try:
+        load_tape(name)
+    except LookupError as error:
+        raise SupervisorError(str(error.args[0])) from error
 
 
 def _extra(options: Mapping[str, Any], speed: int) -> dict[str, str]:

@@ -183,3 +183,11 @@ def test_the_mode_is_shown(speaks: Speaks) -> None:
     builders.desk()
     shown = speaks("viewer").get("/api/v1/mode/").json()
     assert (shown["kind"], shown["mode"], shown["pauses"]) == ("SIMULATED", "RUN", [])
+
+
+@pytest.mark.parametrize("size", ["abc", "0", "-1", "201", "1000000", ""])
+def test_a_size_of_page_that_is_none_is_refused(speaks: Speaks, size: str) -> None:
+    alice = speaks("viewer")
+    refused = alice.get(f"{CYCLES}?page_size={size}")
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_input")
+    assert "page_size" in refused.json()["detail"]

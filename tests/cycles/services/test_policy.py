@@ -69,10 +69,17 @@ def test_what_is_no_field_of_the_policy_is_refused(field: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"notional_usdt": -1}, {"percentage": 101}, {"opening_rule": "BY_HAND"}]
+    "changes",
+    [
+        {"notional_usdt": -1},
+        {"percentage": 101},
+        {"opening_rule": "BY_HAND"},
+        {"allowed_assets": ["XRP", "ZZZ"]},
+        {"max_book_age_seconds": 0},
+    ],
 )
 def test_what_the_database_would_refuse_is_told_before(changes: dict[str, object]) -> None:
-    with pytest.raises(InvalidInputError):
+    with pytest.raises(InvalidInputError, match=next(iter(changes))):
         change(**changes)
 
 

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from cycles.domain.words import CycleStatus, FailureClass, PauseScope, Role
 from cycles.models import Alert, Cycle, Step, Transition
 from cycles.services import desk as desk_services, leasing, opening, quoting, rebalancing, verifying
+from tests import builders
 from tests.cycles.services.acts import balance, give_back, set_policy
 from tests.desk import TestDesk, operator
 
@@ -82,7 +83,9 @@ def test_a_paused_asset_is_no_way_back(desk: TestDesk) -> None:
 
 def test_stale_quotes_are_no_way_back(desk: TestDesk) -> None:
     row = waiting(desk)
-    at_policy_of(row, min_rebalance_edge_bps=Decimal(-5000), max_book_age_seconds=0)
+    # No door writes such a policy: it makes every quote too old without waiting.
+    strict = builders.policy(min_rebalance_edge_bps=Decimal(-5000), max_book_age_seconds=0)
+    Cycle.objects.filter(pk=row.pk).update(policy=strict)
     assert desk.step(row).status == CycleStatus.AWAITING_REBALANCE
 
 

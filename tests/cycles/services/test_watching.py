@@ -15,6 +15,7 @@ from cycles.services.rating import Rates, refresh_rates
 from exchanges import registry
 from exchanges.models import NetworkRule
 from exchanges.values import RateQuote
+from tests import builders
 from tests.cycles.services.acts import set_policy
 from tests.desk import TestDesk
 
@@ -160,7 +161,7 @@ def test_what_is_too_old_or_disagrees_stops_opening(
     watching.tick(rates)
     PremiumSample.objects.update(rate_disagreement_bps=Decimal(7))
     assert opening.decide().opens
-    set_policy(**change)
+    builders.policy(**change)
     assert word in quoting.staleness(sample(), desk_services.current_policy())
     assert opening.open_if_decided(actor="tester") is None
 
