@@ -172,7 +172,6 @@ def test_what_cannot_be_done_is_not_invited_to(verb: str) -> None:
         (("--asset", "ZZZ"), 2),
         (("--venue", "kraken"), 2),
         (("--rate", "0"), 2),
-        (("--rate", "-1"), 2),
         (("--class", "BUG"), 3),
     ],
 )
