@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cycles import selectors
 from cycles.admin import cycle_page, show, verb_page
+from cycles.admin.fixed_filters import OutboundAssetFilter
 from cycles.admin.read_only import ReadOnlyAdmin, column, since, word
 from cycles.admin.verbs import VERBS
 from cycles.domain.words import CycleStatus
@@ -79,7 +80,7 @@ class CycleAdmin(ReadOnlyAdmin):
         "status",
         OpenFilter,
         "failure_class",
-        "outbound_asset",
+        OutboundAssetFilter,
         "kind",
         "opening_rule",
         ("started_at", admin.DateFieldListFilter),

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from cycles.admin import show
+from cycles.admin.fixed_filters import EventFilter, MarketFilter, SideFilter, VenueFilter
 from cycles.admin.read_only import ReadOnlyAdmin, column, moment, word
 from cycles.models import ExchangeCall, Fill, Retry, Step, Transition
 
@@ -26,7 +27,7 @@ class ExchangeCallAdmin(ReadOnlyAdmin):
         column("duration_ms", _("duration, ms"), lambda ms: show.NOTHING if ms is None else ms),
         moment("intended_at", _("intended")),
     )
-    list_filter = ("outcome", "operation", "venue", "is_settled")
+    list_filter = ("outcome", "operation", VenueFilter, "is_settled")
     search_fields = (
         "=client_order_id",
         "=venue_order_id",
@@ -49,7 +50,7 @@ class TransitionAdmin(ReadOnlyAdmin):
         "actor",
         moment("at", _("at")),
     )
-    list_filter = ("to_status", "event")
+    list_filter = ("to_status", EventFilter)
     search_fields = ("cycle__code", "actor", "=request_id", "=session_id", "=trace_id")
     list_select_related = ("cycle",)
     ordering = ("-id",)
@@ -69,7 +70,7 @@ class FillAdmin(ReadOnlyAdmin):
         "fee_asset",
         moment("at", _("at")),
     )
-    list_filter = ("venue", "side", "market")
+    list_filter = (VenueFilter, SideFilter, MarketFilter)
     search_fields = ("cycle__code", "=venue_fill_id", "=call__client_order_id")
     list_select_related = ("cycle",)
     ordering = ("-id",)
@@ -107,7 +108,7 @@ class StepAdmin(ReadOnlyAdmin):
         column("quantity_out", _("yielded"), show.quantity),
         moment("settled_at", _("settled")),
     )
-    list_filter = ("state", "passage", "kind", "venue")
+    list_filter = ("state", "passage", "kind", VenueFilter)
     search_fields = ("cycle__code",)
     list_select_related = ("cycle",)
     ordering = ("-id",)

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from cycles.admin import show
+from cycles.admin.fixed_filters import AssetFilter, VenueFilter
 from cycles.admin.read_only import BaseInline, ReadOnlyAdmin, column, moment, word
 from cycles.models import Account, Entry, Posting
 
@@ -58,7 +59,7 @@ class AccountAdmin(ReadOnlyAdmin):
         "cycle",
         column("balance", _("balance"), show.quantity),
     )
-    list_filter = ("owner", "venue", "asset")
+    list_filter = ("owner", VenueFilter, AssetFilter)
     search_fields = ("cycle__code", "=asset", "=venue")
     list_select_related = ("cycle",)
-    ordering = ("venue", "asset", "owner", "id")
+    ordering = ("venue", "asset", "owner", "cycle_id")  # as an index has them

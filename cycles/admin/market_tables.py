@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from cycles.admin import show
+from cycles.admin.fixed_filters import RuleFilter, VenueFilter
 from cycles.admin.read_only import ReadOnlyAdmin, column, moment
 from exchanges.models import (
     MarketRule,
@@ -105,6 +106,5 @@ class RuleChangeAdmin(ReadOnlyAdmin):
         "before",
         "after",
     )
-    list_filter = ("venue", "rule")
+    list_filter = (VenueFilter, RuleFilter, ("noticed_at", admin.DateFieldListFilter))
     search_fields = ("subject", "rule")
-    date_hierarchy = "noticed_at"

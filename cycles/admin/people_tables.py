@@ -35,11 +35,10 @@ class InterventionAdmin(ReadOnlyAdmin):
         "channel",
         "seen_version",
     )
-    list_filter = ("verb", "channel")
+    list_filter = ("verb", "channel", ("at", admin.DateFieldListFilter))
     search_fields = ("actor", "reason", "cycle__code", "=request_id")
     list_select_related = ("cycle",)
     ordering = ("-id",)
-    date_hierarchy = "at"
 
 
 @admin.register(Alert)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from cycles.admin import show
@@ -16,18 +14,6 @@ from cycles.admin.read_only import ReadOnlyAdmin, column, moment
 from cycles.models import PremiumHour, PremiumMinute, PremiumSample
 from cycles.models.roll_up import RollUp
 from cycles.selectors.premia import series_of
-
-
-class FirstPages(Paginator):  # type: ignore[type-arg]  # generic to the type checker only
-    """Counts no further than anybody turns pages: filters find the rest."""
-
-    most = 10_000
-
-    @cached_property
-    def count(self) -> int:
-        """Give how many rows there are, at most `most`."""
-        rows: Any = self.object_list
-        return len(rows.order_by().values_list("pk")[: self.most])
 
 
 class SeriesFilter(admin.SimpleListFilter):
@@ -83,7 +69,6 @@ class PremiumSampleAdmin(ReadOnlyAdmin):
         "-id",
     )  # as they came, by the primary key: no index has all series by their instants
     sortable_by = ()
-    paginator = FirstPages
 
 
 @admin.register(PremiumMinute, PremiumHour)
@@ -104,4 +89,3 @@ class RollUpAdmin(ReadOnlyAdmin):
     search_fields = ("=asset",)
     ordering = ("-id",)
     sortable_by = ()
-    paginator = FirstPages

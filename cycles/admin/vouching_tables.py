@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cycles import selectors
 from cycles.admin import show
+from cycles.admin.fixed_filters import VenueFilter
 from cycles.admin.navigation import user_of
 from cycles.admin.read_only import Column, ReadOnlyAdmin, column, moment, since, word
 from cycles.domain.words import Verb
@@ -196,6 +197,6 @@ class DepositVerificationAdmin(ReadOnlyAdmin):
         "attempts",
         "detail",
     )
-    list_filter = ("venue", "outcome")
+    list_filter = (VenueFilter, "outcome")
     search_fields = ("=venue_deposit_id", "step__cycle__code")
     list_select_related = ("step__cycle",)

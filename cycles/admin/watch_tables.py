@@ -6,8 +6,10 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from cycles.admin import show
+from cycles.admin.fixed_filters import VenueFilter, status_of
 from cycles.admin.read_only import ReadOnlyAdmin, column, moment
 from cycles.models import SeenDeposit, SeenOrder, SeenWithdrawal, VenueWatch
+from exchanges.values import DepositStatus, OrderStatus, WithdrawalStatus
 
 
 @admin.register(VenueWatch)
@@ -40,7 +42,7 @@ class SeenOrderAdmin(ReadOnlyAdmin):
         "is_shown",
         moment("changed_at", _("changed")),
     )
-    list_filter = ("venue", "status", "is_shown")
+    list_filter = (VenueFilter, status_of(OrderStatus), "is_shown")
     search_fields = ("=client_order_id", "=venue_order_id")
 
 
@@ -58,14 +60,15 @@ class SeenTransferAdmin(ReadOnlyAdmin):
         moment("created_at", _("created there")),
         moment("changed_at", _("changed")),
     )
-    list_filter = ("venue", "status", "is_shown")
 
 
 @admin.register(SeenWithdrawal)
 class SeenWithdrawalAdmin(SeenTransferAdmin):
+    list_filter = (VenueFilter, status_of(WithdrawalStatus), "is_shown")
     search_fields = ("=asset", "=txid", "=venue_withdrawal_id", "=client_withdrawal_id")
 
 
 @admin.register(SeenDeposit)
 class SeenDepositAdmin(SeenTransferAdmin):
+    list_filter = (VenueFilter, status_of(DepositStatus), "is_shown")
     search_fields = ("=asset", "=txid", "=venue_deposit_id")

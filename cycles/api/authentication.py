@@ -25,6 +25,8 @@ class BearerAuthentication(BaseAuthentication):
         token = token_of(plain.strip())
         if token is None:
             raise AuthenticationFailed("the token is unknown, expired or revoked")
+        if not token.user.is_staff:  # as a session: whoever may not enter the admin enters nowhere
+            raise AuthenticationFailed("the token's user is no member of staff (any more)")
         note_user(token.user_id)
         return token.user, token
 

@@ -26,7 +26,7 @@ class CycleFilters(serializers.Serializer[Any]):
     search = serializers.CharField(
         max_length=100,
         required=False,
-        help_text="a code or part of one, a UUID, a client or venue order id, or a txid",
+        help_text="a code or how it begins, a UUID, a client or venue order id, or a txid",
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

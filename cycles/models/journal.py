@@ -8,10 +8,14 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.fields.json import KT
+from django.db.models.lookups import IsNull
 from django.utils.translation import gettext_lazy as _
 
 from cycles.domain.words import CallOutcome, CycleStatus, FailureClass, Operation, Plan
 from cycles.models.fields import LONGEST_NAME, Correlated, money
+
+TXID_IS_TOLD = Q(IsNull(KT("report__txid"), rhs=False))
 
 
 class ExchangeCall(Correlated):
@@ -101,6 +105,11 @@ class ExchangeCall(Correlated):
             models.Index(
                 F("cycle"), name="call_unsettled", condition=Q(outcome="DONE", is_settled=False)
             ),
+            # What a search looks up; a call has its entry once the venue has told the name, not before.
+            models.Index(
+                F("venue_order_id"), name="call_by_venue_id", condition=~Q(venue_order_id="")
+            ),
+            models.Index(KT("report__txid"), name="call_by_txid", condition=TXID_IS_TOLD),
         )
 
     def __str__(self) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db.models import F, Q, QuerySet
+from django.db.models.fields.json import KT
 
 from cycles.domain.words import CallOutcome, CycleStatus
 from cycles.errors import NotFoundError
@@ -58,16 +59,30 @@ def cycles(  # noqa: PLR0913  one keyword per filter
 
 
 def matching(rows: QuerySet[Cycle], search: str) -> QuerySet[Cycle]:
-    """Narrow to a code (or a part of one), a UUID, a client or venue order id, or a txid."""
+    """Narrow to a code (or how one begins, CYC- or not), a UUID, a client or venue order id, or a txid.
+
+    Asks at once which cycles a name of a call belongs to: each name has its index, and joined to the list
+    the planner takes them for many and walks through all cycles instead.
+    """
     text = search.strip()
     if not text:
         return rows
-    calls = ExchangeCall.objects.filter(
-        Q(client_order_id=text.lower()) | Q(venue_order_id=text) | Q(report__txid=text)
-    )
-    wanted = Q(code__icontains=text) | Q(pk__in=calls.values("cycle_id"))
-    identifier = _as_uuid(text)
-    return rows.filter(wanted | Q(pk=identifier) if identifier else wanted)
+    known = {one for one in (*_named_by_calls(text), _as_uuid(text)) if one}
+    return rows.filter(Q(code__startswith=_code_of(text)) | Q(pk__in=known))
+
+
+def _named_by_calls(text: str) -> list[UUID]:
+    """Give the cycles whose calls have this client or venue order id or txid; with OR no index would serve."""
+    calls = ExchangeCall.objects.order_by().values_list("cycle_id", flat=True)
+    by_client = calls.filter(client_order_id=text.lower())
+    by_venue = calls.filter(venue_order_id=text).exclude(venue_order_id="")
+    by_txid = calls.alias(txid=KT("report__txid")).filter(txid=text)
+    return list(by_client.union(by_venue, by_txid))
+
+
+def _code_of(text: str) -> str:
+    """Write a code, or how one begins, the way it is kept."""
+    return f"CYC-{text.upper().removeprefix('CYC-')}"
 
 
 def cycle_by_code(code_or_uuid: str | UUID) -> Cycle:

@@ -52,9 +52,9 @@ class Command(OperatorCommand):
             raise InvalidInputError("issue needs --user and --name")
         if options["days"] < 0:
             raise InvalidInputError("--days is 0 or more")
-        user = User.objects.filter(username=options["user"], is_active=True).first()
+        user = User.objects.filter(username=options["user"], is_active=True, is_staff=True).first()
         if user is None:
-            raise NotFoundError(f"there is no active user {options['user']!r}")
+            raise NotFoundError(f"there is no active member of staff {options['user']!r}")
         scopes = [scope.strip() for scope in options["scopes"].split(",") if scope.strip()]
         if not options["yes"]:
             told = f"would issue {options['label']!r} to {user.get_username()}: {', '.join(scopes)}"

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from cycles.admin.sample_tables import FirstPages
+from cycles.admin.read_only import FirstPages
 from cycles.models import PremiumSample
 from cycles.services import rolling_up
 from tests import builders

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from cycles.api.throttles import ActThrottle, ReadThrottle
+from cycles.models import Desk
 from cycles.services import tokens
 from cycles.services.tokens import Scope
 from tests import builders
@@ -91,6 +92,22 @@ def test_a_session_of_others_does_not(db: None) -> None:
     assert client.get("/api/v1/cycles/").status_code == 401
 
 
+def test_a_token_opens_nothing_once_its_user_is_no_member_of_staff(speaks: Speaks) -> None:
+    builders.desk()
+    speaker = speaks("administrator")
+    assert speaker.get("/api/v1/cycles/").status_code == 200
+    User.objects.update(is_staff=False)
+    refused = [speaker.get("/api/v1/cycles/"), speaker.get("/api/schema/")]
+    refused.append(speaker.post("/api/v1/mode/", {"mode": "HALT", "reason": "test"}))
+    for reply in refused:
+        told = problem(reply)
+        assert (told["status"], told["code"]) == (401, "authentication_failed")
+        assert "no member of staff" in told["detail"]
+    assert Desk.objects.get().mode != "HALT"
+    User.objects.update(is_staff=True)
+    assert speaker.get("/api/v1/cycles/").status_code == 200
+
+
 def test_a_session_acts_only_with_the_csrf_token(db: None) -> None:
     builders.desk()
     client = Client(enforce_csrf_checks=True)
@@ -137,7 +154,7 @@ def test_a_token_does_no_more_than_its_user(speaks: Speaks) -> None:
 
 
 def test_a_user_without_any_group_reads_nothing(db: None) -> None:
-    _, plain = tokens.issue(User.objects.create_user("bob"), "t", list(Scope), None)
+    _, plain = tokens.issue(User.objects.create_user("bob", is_staff=True), "t", list(Scope), None)
     assert Speaker(plain).get("/api/v1/cycles/").status_code == 403
 
 

@@ -324,6 +324,13 @@ def test_only_an_administrator_issues_tokens(db: None) -> None:
     assert not ApiToken.objects.exists()
 
 
+def test_a_token_that_would_open_nothing_is_not_issued(db: None) -> None:
+    builders.person("outsider", "viewer", is_staff=False)
+    said = Said("api_token", "issue", "--user", "outsider", "--name", "x")
+    assert said.exit == 2
+    assert "no active member of staff 'outsider'" in said.err
+
+
 @pytest.mark.parametrize(
     ("words", "exit_code"),
     [
