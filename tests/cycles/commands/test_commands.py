@@ -3,54 +3,22 @@
 from __future__ import annotations
 
 import io
-import json
-import os
 import sys
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.management import CommandError, call_command, load_command_class
+from django.core.management import load_command_class
 
-from cycles.domain.words import CallOutcome, Channel, CycleStatus
+from cycles.domain.words import CallOutcome, CycleStatus
 from cycles.management.base import OperatorCommand
 from cycles.management.catalogue import COMMANDS, EXIT_CODES
 from cycles.models import ApiToken, Cycle, Desk, Intervention
-from cycles.services import intervening, tokens
-from cycles.services.intervening import Actor
+from cycles.services import tokens
 from tests import builders
+from tests.cycles.commands.saying import WHY, Said, acting
 
 pytestmark = pytest.mark.django_db
-
-NOT_UTF8 = os.fsdecode(b"\xff\xfe")
-WHY = ("--reason", "the venue is back")
-
-
-class Said:
-    """What one run of a command printed and how it ended."""
-
-    def __init__(self, *words: str) -> None:
-        out, err = io.StringIO(), io.StringIO()
-        self.exit = 0
-        try:
-            call_command(*words, stdout=out, stderr=err)
-        except CommandError as error:
-            self.exit = error.returncode
-            err.write(str(error))
-        self.out, self.err = out.getvalue(), err.getvalue()
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def alice(db: None) -> User:
-    return builders.person("alice", "administrator")
-
-
-def acting(*words: str, as_user: str = "alice") -> Said:
-    return Said(*words, "--yes", "--as", as_user, *WHY)
 
 
 @pytest.mark.parametrize("row", COMMANDS, ids=lambda row: row.name)
@@ -342,93 +310,3 @@ def test_a_token_that_would_open_nothing_is_not_issued(db: None) -> None:
 )
 def test_what_a_token_needs_is_named(words: tuple[str, ...], exit_code: int) -> None:
     assert Said(*words).exit == exit_code
-
-
-def test_all_that_match_go_on_with_what_the_dry_run_told(alice: User) -> None:
-    for _ in range(3):
-        builders.dead_letter()
-    other = builders.dead_letter("SOL")
-    shown = Said("redrive", "--all-matching", "--asset", "xrp", "--json")
-    assert (shown.exit, shown.json["count"]) == (0, 3)
-    assert f"--count 3 --seen-at {shown.json['seen_at']}" in shown.err
-    assert not Intervention.objects.exists()
-    words = ("redrive", "--all-matching", "--asset", "XRP", "--count", "3", "--json")
-    done = acting(*words, "--seen-at", shown.json["seen_at"])
-    assert (done.exit, done.json) == (0, {"redriven": 3, "left": 0})
-    again = acting(*words, "--seen-at", shown.json["seen_at"])
-    assert (again.exit, again.json) == (0, {"redriven": 0, "left": 0})
-    other.refresh_from_db()
-    assert other.status == CycleStatus.DEAD_LETTER
-
-
-def test_what_i_have_taken_on_is_mine_in_the_dry_run_too(alice: User) -> None:
-    row = builders.dead_letter()
-    intervening.acknowledge(
-        row.pk,
-        actor=Actor(user=alice, channel=Channel.COMMAND),
-        reason="mine",
-        seen_version=row.version,
-    )
-    look = ("redrive", "--all-matching", "--json")
-    mine, others = Said(*look, "--as", "alice").json, Said(*look).json
-    assert (mine["count"], mine["taken_on"]) == (1, 0)
-    assert (others["count"], others["taken_on"]) == (0, 1)
-
-
-@pytest.mark.parametrize(
-    ("words", "code"),
-    [
-        ((), 2),  # how many were seen?
-        (("--count", "1", "--seen-at", "2999-01-01T00:00:00Z"), 4),
-        (("--count", "2"), 2),  # and when?
-        (("--count", "2", "CYC-0123456789AB"), 2),
-        (("--count", "2", "--seen-at", "yesterday"), 2),
-        (("--count", "2", "--max-krw", "much"), 2),
-        (("--count", "2", "--rate", "0"), 2),
-        (("--count", "2", "--seen-at", "2999-01-01T00:00:00Z"), 0),
-    ],
-)
-def test_all_that_match_are_not_more_than_were_seen(
-    words: tuple[str, ...], code: int, alice: User
-) -> None:
-    for _ in range(2):
-        builders.dead_letter()
-    assert acting("redrive", "--all-matching", *words).exit == code
-    assert Intervention.objects.count() == (2 if code == 0 else 0)
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("cycles", "--search", NOT_UTF8),
-        ("redrive", NOT_UTF8),
-        ("redrive", "--all-matching", "--venue", NOT_UTF8),
-        ("redrive", "--all-matching", "--max-krw", "1e30"),
-        ("open_cycle", "--asset", NOT_UTF8, "--notional", "5000"),
-        ("api_token", "revoke", NOT_UTF8, "--yes"),
-        ("addresses", "retire", NOT_UTF8),
-        ("identities", "block", NOT_UTF8, "XRP", "XRP"),
-        ("halt", "--yes", "--as", "alice", "--reason", NOT_UTF8),
-        ("halt", "--yes", "--as", "alice", "--reason", "a\0b"),
-        ("reconcile", "CYC-\0"),
-    ],
-    ids=repr,
-)
-def test_what_no_column_holds_is_wrong_usage(alice: User, words: tuple[str, ...]) -> None:
-    builders.desk()
-    builders.policy()
-    said = Said(*words)
-    assert (said.exit, said.out) == (2, "")
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("cycles", "--limit", "-1"),
-        ("redrive", "CYC-0", "--version", "99999999999999999999"),
-        ("redrive", "--all-matching", "--count", "99999999999999999999"),
-        ("identities", "list", "--decimals", "99999999999999999999"),
-    ],
-)
-def test_a_count_that_no_column_holds_is_refused_where_it_is_parsed(words: tuple[str, ...]) -> None:
-    assert "is not a whole number from 0 to" in Said(*words).err

@@ -7,7 +7,7 @@ import pytest
 from cycles.models import AddressConfirmation, Intervention
 from exchanges.models import RegisteredAddress
 from tests import builders
-from tests.cycles.commands.test_commands import Said
+from tests.cycles.commands.saying import Said
 
 pytestmark = pytest.mark.django_db
 ADDRESS, MEMO = "rTestAddressOfOurs", "100200300"

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("cycles", "0023_no_truncate")]
+    dependencies = [("cycles", "0024_search_indexes")]
 
     operations = [
         migrations.CreateModel(
