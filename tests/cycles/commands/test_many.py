@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import User
 
+from cycles.domain.words import Channel, CycleStatus
 from cycles.models import Intervention
+from cycles.services import intervening
+from cycles.services.intervening import Actor
 from tests import builders
 from tests.cycles.commands.saying import NOT_UTF8, Said, acting
 
