@@ -36,7 +36,7 @@ EFFECTS: dict[Mode, tuple[Any, ...]] = {
         gettext_lazy("Requests with an unknown outcome are looked up before anything is sent."),
     ),
     Mode.FINALIZE_ONLY: (
-        gettext_lazy("No new cycle opens."),
+        gettext_lazy("No new round trip opens; KRW of the desk may still be carried home by hand."),
         gettext_lazy("Open cycles run to their end."),
     ),
     Mode.HALT: (

@@ -90,9 +90,13 @@ def view(request: HttpRequest) -> HttpResponse:
         "title": _("Open a cycle by hand"),
         "effects": [
             _("The cycle takes its capital from the desk at once and begins its passage."),
-            _("The policy's limits hold; its minimum edge does not."),
+            _("A round trip keeps the policy's limits, but not its minimum edge."),
         ],
-        "will_not": [_("It opens nothing on a desk that is halted, or that only finalizes.")],
+        "will_not": [
+            _(
+                "It opens nothing on a desk that is halted; one that only finalizes carries KRW home, no more."
+            )
+        ],
         "preview": preview,
     }
     return shown(request, "admin/cycles/open.html", form, facts, status=status)
