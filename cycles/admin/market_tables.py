@@ -72,13 +72,18 @@ class RateWindowAdmin(ReadOnlyAdmin):
         "name",
         "scope",
         "most",
-        column("used_now", _("used when last asked"), str),
+        "used_now",
         moment("told_at", _("limit told by the venue at")),
         moment("held_until", _("held until")),
         "held_because",
     )
     list_filter = ("venue", "held_because")
     search_fields = ("name",)
+
+    @admin.display(description=_("used when last asked"))
+    def used_now(self, row: RateWindow) -> int:
+        """Give what of the window is used now; nothing that the database could sort by."""
+        return row.used_now
 
 
 @admin.register(VenueClock)

@@ -108,6 +108,7 @@ def _statements() -> dict[str, str]:
     """Give the SELECTs of claims and sweeps, as they are sent while nothing is due."""
     found: dict[str, str] = {}
     for role in INDEXES:
+        leasing._marks[role] = leasing._Mark()  # nothing was full before
         claims = {"a claim": partial(leasing.claim, role, "bench", limit=LIMIT)} | {
             f"a sweep of {what}": partial(leasing.claim, role, "bench", limit=1, only=only)
             for what, only in SWEEPS.items()

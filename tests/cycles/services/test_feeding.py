@@ -19,6 +19,7 @@ from exchanges import registry, streams
 from exchanges.feeds.states import Lack, NoBook
 from exchanges.port import Venue
 from exchanges.values import Book, Market
+from tests import builders
 from tests.cycles.services.acts import set_policy
 from tests.cycles.services.test_rebalancing import waiting
 from tests.desk import TestDesk, eventually
@@ -111,8 +112,10 @@ def test_a_policy_that_allows_another_asset_streams_it(desk: TestDesk, feeder: F
 
 
 def test_only_markets_that_the_venues_are_known_to_have_are_streamed(desk: TestDesk) -> None:
-    set_policy(allowed_assets=["XRP", "NONESUCH"])
-    markets = feeding.watched(desk_services.current_policy())
+    policy = builders.policy(
+        allowed_assets=["XRP", "NONESUCH"]
+    )  # as one that was written before it was delisted
+    markets = feeding.watched(policy)
     assert markets["binance"] == [Market("XRP", "USDT")]
     assert markets["upbit"] == [Market("USDT", "KRW"), Market("XRP", "KRW")]
 
