@@ -41,11 +41,11 @@ def status(client: Client, table: str, query: str) -> int:
         ("auth_user", "password"),
     ],
 )
-@pytest.mark.parametrize("asked", ["", "__exact", "__startswith", "__gt", "__regex", "__isnull"])
-def test_no_list_answers_by_what_it_hides(login: Login, table: str, field: str, asked: str) -> None:
+def test_no_list_answers_by_what_it_hides(login: Login, table: str, field: str) -> None:
     builders.proposed_address(address="rTestAddressOfOurs", memo="100200300")
     client = login("viewer", "administrator")
-    assert status(client, table, f"?{field}{asked}=r") == 400
+    asked = ("", "__exact", "__startswith", "__gt", "__regex", "__isnull")
+    assert {status(client, table, f"?{field}{one}=r") for one in asked} == {400}
 
 
 def test_a_filter_is_not_asked_for_the_beginning_of_a_value(login: Login) -> None:
