@@ -236,7 +236,7 @@ def test_a_credit_in_parts_is_waited_for_before_it_counts_as_too_little(desk: Te
     assert desk.unit(lease).turn is Turn.WAIT
     no_faults(desk)
     told(desk, "upbit", "/v1/deposits$", arrived(call, whole - 5, Decimal(5)))
-    assert desk.unit(lease).turn is Turn.GO_ON
+    eventually(lambda: desk.unit(lease).turn is Turn.GO_ON)  # the next look is not due at once
     assert balance("upbit", "XRP", "CYCLE", row) == whole
 
 
