@@ -55,7 +55,11 @@ def fail(row: Cycle, failure: FailureClass, reason: str = "it broke", **context:
 
 def holding_coins(quantity: int = 1000) -> Cycle:
     """Open a cycle that owns XRP at Binance instead of USDT."""
-    row = builders.cycle(usdt=0)
+    return with_coins(builders.cycle(usdt=0), quantity)
+
+
+def with_coins(row: Cycle, quantity: int) -> Cycle:
+    """Give a cycle XRP at Binance."""
     lines = postings.moved(
         "binance",
         "XRP",

@@ -9,12 +9,18 @@ from django.db import connection
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
-from cycles.domain import postings
-from cycles.domain.words import AccountOwner, CycleStatus, FailureClass, Mode, Plan, PostingKind
+from cycles.domain.words import CycleStatus, FailureClass, Mode, Plan
 from cycles.models import Account, Alert, Cycle, Transition
-from cycles.services import booking, dead_letters, homing, intervening, verifying
+from cycles.services import dead_letters, homing, intervening, verifying
 from tests import builders
-from tests.cycles.services.acts import balance, fail, give_back, set_policy, units_until
+from tests.cycles.services.acts import (
+    balance,
+    fail,
+    give_back,
+    set_policy,
+    units_until,
+    with_coins,
+)
 from tests.desk import TestDesk, operator
 
 
@@ -131,15 +137,7 @@ def test_coins_bought_for_the_way_back_are_undone_into_krw_and_wait_again(desk: 
 def dead_owning(quantity: int, **facts: object) -> Cycle:
     """Write a dead letter that owns XRP at Binance."""
     row = builders.dead_letter(**facts)  # type: ignore[arg-type]  # passed through
-    coins = postings.moved(
-        "binance",
-        "XRP",
-        Decimal(quantity),
-        origin=AccountOwner.CAPITAL,
-        target=AccountOwner.CYCLE,
-    )
-    booking.post(f"coins:{row.code}", PostingKind.FILL, coins, cycle=row)
-    return row
+    return with_coins(row, quantity)
 
 
 def status(row: Cycle) -> str:
