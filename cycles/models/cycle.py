@@ -180,6 +180,7 @@ class Cycle(models.Model):
         indexes = (
             models.Index(F("wake_at"), name="cycle_due_outbound", condition=DUE_OUTBOUND),
             models.Index(F("wake_at"), name="cycle_due_return", condition=DUE_RETURN),
+            models.Index(F("wake_at"), name="cycle_retries", condition=Q(status="RETRY_PENDING")),
             models.Index(
                 F("money_at_risk_krw").desc(),
                 F("status_since"),

@@ -27,7 +27,7 @@ from cycles.services.standing import Glimpses, LastSeen
 DUE = {Role.INITIATOR: DUE_OUTBOUND, Role.FINALIZER: DUE_RETURN}
 BUSY = 3  # full claims in a row
 MARK_LASTS = timedelta(seconds=2)  # how long claims look above a mark only
-SLACK = timedelta(seconds=0.25)  # longer than most transactions that wake a cycle
+SLACK = timedelta(seconds=0.05)  # longer than most transactions that wake a cycle
 
 
 @dataclass(slots=True)
@@ -50,7 +50,6 @@ _Compiled = tuple[str, tuple[Any, ...]]
 _Found = tuple[Lease, datetime | None]
 LIMIT, MARK = object(), object()
 A_MARK = datetime(1, 1, 1, tzinfo=UTC)
-EITHER = "SELECT pk FROM due UNION ALL SELECT pk FROM waiting"
 ONE = 987654321  # as Django writes a limit, until it is made a parameter
 CLAIM = """WITH {parts}, claimed AS (
     UPDATE cycles_cycle
@@ -66,10 +65,12 @@ def claim(role: Role, owner: str, *, limit: int, only: Q | None = None) -> list[
     """Lease up to `limit` due cycles of a role, by one statement; rows others hold are skipped.
 
     Waiting cycles (AWAITING_REBALANCE) come oldest started first, the rest as they fell due. What waits
-    takes what the rest leaves; of a role that stays full, it takes a place first now and then.
+    takes what the rest leaves; of a role that stays full, it takes a place first now and then. Of `only`
+    some, the longest due come first.
     """
     if only is not None:
-        return [lease for lease, _ in _leased(_compiled(role, only), owner, limit)]
+        oldest = _due(role).filter(only).order_by("wake_at")
+        return [lease for lease, _ in _leased(_composed(due=_locking(oldest, "%s")), owner, limit)]
     return _claim_busy(role, owner, limit)
 
 
@@ -132,35 +133,37 @@ def _leased(
 
 @cache
 def _statement(role: Role, *, is_marked: bool, is_fair: bool = False) -> _Compiled:
-    """Give a claim's statement; composing it costs more than sending it."""
-    return _compiled(role, Q(wake_at__gte=A_MARK) if is_marked else None, is_fair=is_fair)
-
-
-def _compiled(role: Role, only: Q | None, *, is_fair: bool = False) -> _Compiled:
-    """Compose a claim of the same conditions as the partial indexes have.
+    """Compose a claim of the same conditions as the partial indexes have; sending it costs less.
 
     A finalizer takes cycles that wait for a way home with what is left of its limit, but above no mark. A
     fair claim takes one of them first: that reads all that is due, so only who has been full asks for it.
     """
-    due = Cycle.objects.filter(DUE[role], wake_at__lte=Now()).filter(
-        Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lte=Now())
-    )
-    if only is not None:
-        due = due.filter(only)
+    due = _due(role)
     others = due.exclude(status="AWAITING_REBALANCE").order_by("wake_at")
     waiting = due.filter(status="AWAITING_REBALANCE").order_by("started_at")
-    text, parameters = _locking(others, "%s")
-    if role is not Role.FINALIZER or A_MARK in parameters:
-        chosen, union = [("due", (text, parameters))], "SELECT pk FROM due"
-    elif is_fair:
+    if is_marked:
+        return _composed(due=_locking(others.filter(wake_at__gte=A_MARK), "%s"))
+    if role is not Role.FINALIZER:
+        return _composed(due=_locking(others, "%s"))
+    if is_fair:
         left = _locking(others, "%s - (SELECT count(*) FROM waiting)")
-        chosen, union = [("waiting", _locking(waiting, "1")), ("due", left)], EITHER
-    else:
-        left = _locking(waiting, "%s - (SELECT count(*) FROM due)")
-        chosen, union = [("due", (text, parameters)), ("waiting", left)], EITHER
-    parts = ", ".join(f"{name} AS MATERIALIZED ({text})" for name, (text, _) in chosen)
-    found = tuple(MARK if one == A_MARK else one for _, (_, values) in chosen for one in values)
-    return CLAIM.format(parts=parts, union=union), found
+        return _composed(waiting=_locking(waiting, "1"), due=left)
+    left = _locking(waiting, "%s - (SELECT count(*) FROM due)")
+    return _composed(due=_locking(others, "%s"), waiting=left)
+
+
+def _due(role: Role) -> QuerySet[Cycle]:
+    """Give what is due and free."""
+    is_free = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lte=Now())
+    return Cycle.objects.filter(DUE[role], wake_at__lte=Now()).filter(is_free)
+
+
+def _composed(**parts: _Compiled) -> _Compiled:
+    """Compose the claim of what the parts lock, in their order."""
+    text = ", ".join(f"{name} AS MATERIALIZED ({part})" for name, (part, _) in parts.items())
+    union = " UNION ALL ".join(f"SELECT pk FROM {name}" for name in parts)  # noqa: S608  names of ours
+    found = tuple(MARK if one == A_MARK else one for _, values in parts.values() for one in values)
+    return CLAIM.format(parts=text, union=union), found
 
 
 def _locking(due: QuerySet[Cycle], most: str) -> _Compiled:

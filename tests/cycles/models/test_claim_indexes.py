@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
@@ -50,6 +51,18 @@ def test_a_claim_walks_its_partial_index(role: Role, index: str) -> None:
     assert found
     for sql in found:
         assert index in plans(sql)
+
+
+@pytest.mark.parametrize("role", [Role.INITIATOR, Role.FINALIZER])
+def test_the_sweep_of_retries_walks_their_own_index_alone(role: Role) -> None:
+    with CaptureQueriesContext(connection) as seen:
+        leasing.claim(role, "tester", limit=1, only=Q(status="RETRY_PENDING"))
+    (sql,) = (q["sql"] for q in seen.captured_queries if "SKIP LOCKED" in q["sql"])
+    chooses, _, _ = sql.partition(", claimed AS (")
+    found = plans(f"{chooses} SELECT * FROM due")
+    assert "cycle_retries" in found
+    assert "cycle_open" not in found
+    assert "cycle_due" not in found
 
 
 @pytest.mark.parametrize("role", [Role.INITIATOR, Role.FINALIZER])
