@@ -228,6 +228,33 @@ def test_what_a_batch_reads_does_not_grow_with_what_was_redriven_before(
     assert reads[-1] <= reads[0], reads
 
 
+def position(function: str) -> Any:
+    """Give a position in the server's log."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {function}() - '0/0'::pg_lsn")
+        row: Any = cursor.fetchone()
+    return row[0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_batch_waits_for_the_disk_and_all_are_on_it_once_the_run_has_ended(
+    alice: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redriving, "BATCH", 2)
+    dead(5)
+    written: list[int] = []
+    with CaptureQueriesContext(connection) as made:
+        redriving.redrive_all(
+            redriving.look(ALL),
+            actor=alice,
+            reason=WHY,
+            told=lambda _: written.append(position("pg_current_wal_insert_lsn")),
+        )
+        flushed = position("pg_current_wal_flush_lsn")
+    assert len(written) == sum("synchronous_commit" in query["sql"] for query in made) == 3
+    assert flushed >= written[-1]
+
+
 def dying_at(batch: int) -> Any:
     """Let a run be killed in a batch, when its rows are written and not committed."""
     begun = 0
