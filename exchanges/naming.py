@@ -44,6 +44,12 @@ def names(venue: str) -> Names:
         return _reading.names.get(venue) or Names(venue=venue)
 
 
+def refresh() -> None:
+    """Read them again before they are too old for whoever asks next."""
+    with _guard:
+        _read_again()
+
+
 def forget() -> None:
     """Read anew before the next name."""
     with _guard:

@@ -270,14 +270,14 @@ def demand_open(code: str, operation: str) -> None:
         )
 
 
-def clock_state(code: str) -> ClockState:
-    """Give where a venue's clock stands, by a look that is at most a minute old.
+def clock_state(code: str, *, is_early: bool = False) -> ClockState:
+    """Give where a venue's clock stands, by a look that is at most a minute old; `is_early`: half of that.
 
     Raises VenueError if the venue cannot be asked and nothing is known.
     """
     known = _clock(code)
     try:
-        _look_at_clock(code, known)
+        _look_at_clock(code, known, is_early=is_early)
     except VenueError:
         known.look_failed()
         if known.state().ahead_seconds is None:
@@ -287,10 +287,10 @@ def clock_state(code: str) -> ClockState:
     return state
 
 
-def _look_at_clock(code: str, known: VenueClock) -> None:
+def _look_at_clock(code: str, known: VenueClock, *, is_early: bool) -> None:
     """Measure what is old; try a clock that was refused again when that is due."""
     is_on_trial = known.may_probe()
-    if is_on_trial or known.wants_look():
+    if is_on_trial or known.wants_look(is_early=is_early):
         venue(code).server_time()
     if is_on_trial:
         try:

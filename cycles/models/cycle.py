@@ -54,6 +54,7 @@ class Cycle(models.Model):
         verbose_name=_("policy"),
         on_delete=models.PROTECT,
         related_name="cycles",
+        db_index=False,
     )
     opening_rule = models.CharField(_("opening rule"), max_length=16, choices=OpeningRule)
     krw_per_usdt_at_open = money(_("KRW per USDT at opening"), null=True)
@@ -94,6 +95,7 @@ class Cycle(models.Model):
         blank=True,
         on_delete=models.SET_NULL,
         related_name="+",
+        db_index=False,
     )
     acknowledged_at = models.DateTimeField(_("acknowledged"), null=True)
 

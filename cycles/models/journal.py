@@ -29,12 +29,16 @@ class ExchangeCall(Correlated):
         "cycles.Cycle", verbose_name=_("cycle"), on_delete=models.PROTECT, related_name="calls"
     )
     step = models.ForeignKey(
-        "cycles.Step", verbose_name=_("step"), on_delete=models.PROTECT, related_name="calls"
+        "cycles.Step",
+        verbose_name=_("step"),
+        on_delete=models.PROTECT,
+        related_name="calls",
+        db_index=False,  # call_attempt_once begins with it
     )
     operation = models.CharField(_("operation"), max_length=16, choices=Operation)
     venue = models.CharField(_("venue"), max_length=16)
     attempt = models.PositiveSmallIntegerField(_("attempt"))
-    client_order_id = models.CharField(_("client order id"), max_length=32, unique=True)
+    client_order_id = models.CharField(_("client order id"), max_length=32)
     outcome = models.CharField(
         _("outcome"), max_length=12, choices=CallOutcome, default=CallOutcome.INTENDED
     )
@@ -50,6 +54,7 @@ class ExchangeCall(Correlated):
         null=True,
         on_delete=models.PROTECT,
         related_name="+",
+        db_index=False,
     )
     venue_order_id = models.CharField(_("venue order id"), max_length=80, blank=True, default="")
     refusal_reason = models.CharField(_("refusal"), max_length=24, blank=True, default="")
@@ -73,6 +78,10 @@ class ExchangeCall(Correlated):
             ),
             models.CheckConstraint(
                 name="call_outcome_known", condition=Q(outcome__in=CallOutcome.values)
+            ),
+            # Not the field's own, which would keep a second index, of how ids begin.
+            models.UniqueConstraint(
+                fields=("client_order_id",), name="cycles_exchangecall_client_order_id_key"
             ),
             models.UniqueConstraint(
                 fields=("step", "operation", "attempt"), name="call_attempt_once"
@@ -124,6 +133,7 @@ class Transition(Correlated):
         verbose_name=_("cycle"),
         on_delete=models.PROTECT,
         related_name="transitions",
+        db_index=False,  # transition_version_once begins with it
     )
     version = models.PositiveIntegerField(_("version"))
     from_status = models.CharField(_("from"), max_length=32, blank=True, choices=CycleStatus)

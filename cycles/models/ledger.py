@@ -88,6 +88,7 @@ class Posting(Correlated):
         null=True,
         on_delete=models.PROTECT,
         related_name="postings",
+        db_index=False,
     )
     memo = models.CharField(_("memo"), max_length=200, blank=True, default="")
     at = models.DateTimeField(_("at"))

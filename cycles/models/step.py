@@ -20,7 +20,11 @@ class Step(models.Model):
     """One step. `quantity_in` is what it was given, `quantity_out` what it yielded, net of fees."""
 
     cycle = models.ForeignKey(
-        "cycles.Cycle", verbose_name=_("cycle"), on_delete=models.PROTECT, related_name="steps"
+        "cycles.Cycle",
+        verbose_name=_("cycle"),
+        on_delete=models.PROTECT,
+        related_name="steps",
+        db_index=False,  # step_position_once begins with it
     )
     position = models.PositiveSmallIntegerField(_("position"))
     passage = models.CharField(_("passage"), max_length=12, choices=Passage)

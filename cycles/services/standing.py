@@ -127,6 +127,11 @@ def _policy(policy_id: int, created_at: datetime) -> PolicyVersion:
     return PolicyVersion.objects.get(pk=policy_id, created_at=created_at)
 
 
+def know(policy: PolicyVersion) -> None:
+    """Let the first cycle of a policy find it read."""
+    _policy(policy.pk, policy.created_at)
+
+
 def _standing(row: Sequence[Any], layout: Layout) -> Standing:
     is_loose, held = row[:2]
     cycle = layout.cycle.instance(layout.cycle.values(row))

@@ -33,12 +33,22 @@ def demand_right_clock(venue: str) -> None:
     It is measured by the way, so trading goes on by itself when the clock is right again. Raises
     VenueError if the venue cannot be asked for it.
     """
-    state = registry.clock_state(venue)
-    _note_clock(state)
+    state = _measured(venue)
     if state.objection:
         raise VenueClockError(
             f"{state.objection}: nothing is sent to {venue} until it is right again"
         )
+
+
+def measure_clock(venue: str) -> None:
+    """Look at a venue's clock before anybody has to wait for that. Raises VenueError if it cannot be asked."""
+    _measured(venue, is_early=True)
+
+
+def _measured(venue: str, *, is_early: bool = False) -> ClockState:
+    state = registry.clock_state(venue, is_early=is_early)
+    _note_clock(state, is_early=is_early)
+    return state
 
 
 def clock_objections(venues: Sequence[str]) -> tuple[str, ...]:
@@ -60,11 +70,12 @@ def stopped_clocks(venues: Sequence[str]) -> tuple[str, ...]:
     return tuple(rows.order_by("venue", "host").values_list("stopped_because", flat=True))
 
 
-def _note_clock(state: ClockState) -> None:
+def _note_clock(state: ClockState, *, is_early: bool) -> None:
     """Write down that trading stops, or goes on; whoever changes the row tells people."""
     is_stopped, now = bool(state.objection), registry.utc_now()
     last = _written.get(state.venue)
-    if last is not None and last[0] == is_stopped and now - last[1] < REMEMBERED:
+    lasts = REMEMBERED / 2 if is_early else REMEMBERED
+    if last is not None and last[0] == is_stopped and now - last[1] < lasts:
         return
     in_transaction(lambda: _stop(state) if is_stopped else _go_on(state.venue))
     _written[state.venue] = (is_stopped, now)

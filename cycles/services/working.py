@@ -16,7 +16,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections
 from cycles import conf, metrics
 from cycles.domain.words import FailureClass, Role
 from cycles.errors import CycleError, DatabaseBusyError
-from cycles.services import advancing, leasing, retrying
+from cycles.services import advancing, foreseeing, leasing, retrying
 from cycles.services.correlating import bound
 from cycles.services.crew import Aside, Crew
 from cycles.services.holding import Holdings
@@ -42,6 +42,7 @@ BEAT_SECONDS = 5.0
 KEEP_SECONDS = 60.0  # then the pool may replace the connection that claims
 REMEMBER_SECONDS = 1  # rules and samples, of the market's time
 REFRESH_SECONDS = 0.3  # of a second that they may be used for
+FORESEE_SECONDS = 4.0  # of five that names of assets may be
 STOP_SECONDS = 4.0  # a call may hang for longer; the supervisor kills after 6
 NOW = timedelta(0)
 
@@ -75,6 +76,7 @@ class Worker:
                 aside.append(Aside(partial(self._mind, self.duty), "duty", self.stop))
             if readings_last > 2 * REFRESH_SECONDS:  # in a market that runs faster nothing lasts
                 aside.append(Aside(self._refresh, "reader", self.stop))
+                aside.append(Aside(self._foresee, "foreseer", self.stop))
             listener = Listener(self._is_wanted.set, self.stop).start()
             crew = Crew(conf.worker_threads(), self.role.value)
             try:
@@ -225,6 +227,13 @@ class Worker:
         while not self.stop.wait(REFRESH_SECONDS):
             self._guarded(recent.refresh)
             spare_connection()
+
+    def _foresee(self) -> None:
+        """Have at hand what a cycle would have to wait for after a while in which there was none."""
+        while not self.stop.is_set():
+            self._guarded(foreseeing.foresee)
+            spare_connection()
+            self.stop.wait(FORESEE_SECONDS)
 
     def _guarded(self, act: Callable[[], object]) -> None:
         """Do something with the database that may wait for the next time."""

@@ -107,12 +107,14 @@ class VenueClock:
             limit_seconds=self._limit_seconds,
         )
 
-    def wants_look(self) -> bool:
+    def wants_look(self, *, is_early: bool = False) -> bool:
         """Say whether it is time for another look: always, while nothing is known.
 
-        Sooner while nothing is traded on what is known; not at once after one that failed.
+        Sooner while nothing is traded on what is known, and for who looks so that no other has to; not at once
+        after one that failed.
         """
-        every_seconds = STOPPED_SECONDS if self.state().objection else FRESH_SECONDS
+        fresh_seconds = FRESH_SECONDS / 2 if is_early else FRESH_SECONDS
+        every_seconds = STOPPED_SECONDS if self.state().objection else fresh_seconds
         with self._guard:
             now = self._monotonic()
             is_old = now - self._noted_at >= every_seconds
