@@ -1,12 +1,13 @@
 """The statements of a durable step without us: one client after the other sends them, and commits each.
 
-What pgbench would do with identical SQL; a step's settlement names the call that its intent was given.
+What pgbench would do with identical SQL: a claim for every two steps, as a worker sends it, and for each an intent and
+a settlement, which names the call that its intent was given.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -31,19 +32,21 @@ from tests.benchmarks import place
 from tests.benchmarks.children import together
 
 MODULE = "tests.benchmarks.statements"
+OWNER = "statements"
+Line = psycopg.Connection[Any]
 AWAY = timedelta(days=30)
 MARKET = Market("XRP", "USDT")
 CALL = 987654321987654321  # stands for the call's id until the intent has one
 
 
 def rate(cycles: int, *, clients: int) -> float:
-    """Give steps a second of `clients` that each send intent and settlement of new cycles, one at a time."""
-    leases = leasing.claim(Role.INITIATOR, "statements", limit=cycles)
+    """Give steps a second of `clients` that each send the statements of new cycles, one at a time."""
+    leases = leasing.claim(Role.INITIATOR, OWNER, limit=cycles)
     assert len(leases) == cycles, len(leases)
-    rows = rows_of(leases)
+    held, free = rows_of(leases[1::2]), _given_back(leases[::2])
     steps = [lease.cycle_id for lease in leases]
     specs = [
-        {"module": MODULE, "url": place.database_url(), "rows": rows[n::clients]}
+        {"module": MODULE, "url": place.database_url(), "held": held[n::clients], "free": free}
         for n in range(clients)
     ]
     found = together("tests.benchmarks.worker", specs, {"DJANGO_SETTINGS_MODULE": "tests.settings"})
@@ -51,6 +54,14 @@ def rate(cycles: int, *, clients: int) -> float:
     assert written.count() == cycles
     put_away(leases)
     return cycles / max(float(one["seconds"]) for one in found)
+
+
+def _given_back(leases: Sequence[Lease]) -> dict[str, dict[str, Any]]:
+    """Let these be claimed anew; gives what each sends then, by cycle."""
+    ids = [lease.cycle_id for lease in leases]
+    Cycle.objects.filter(pk__in=ids).update(lease_owner="", lease_expires_at=None)
+    again = rows_of([replace(lease, fence=lease.fence + 1) for lease in leases])
+    return {str(pk): row for pk, row in zip(ids, again, strict=True)}
 
 
 def put_away(leases: Sequence[Lease]) -> None:
@@ -104,17 +115,42 @@ def _text(rows: Sequence[dict[str, Any]]) -> str:
 def prepare(spec: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     """Connect as a worker does; sending the statements is the measured part."""
     by_index = "-c enable_seqscan=off"
-    line = psycopg.connect(spec["url"], autocommit=True, prepare_threshold=0, options=by_index)
+    line: Line = psycopg.connect(
+        spec["url"], autocommit=True, prepare_threshold=0, options=by_index
+    )
 
     def work() -> dict[str, Any]:
         began = time.perf_counter()
-        for row in spec["rows"]:
-            found = line.execute(stepping.INTEND, [MODE_LOCK, row["intent"], True]).fetchone()
-            assert found is not None
-            settled = row["settled"].replace(str(CALL), str(found[3]))
-            line.execute(stepping.SETTLE, [settled, conf.lease_seconds(), True])
+        left = list(spec["held"])
+        for row in _claimed(line, spec["free"]):
+            for one in (row, *left[:1]):
+                _step(line, one)
+            left = left[1:]
+        for row in left:
+            _step(line, row)
         seconds = time.perf_counter() - began
         line.close()
         return {"seconds": seconds}
 
     return work
+
+
+def _claimed(line: Line, free: Mapping[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Claim one cycle after the other as a busy worker of one thread does, until none is left."""
+    text, parameters = leasing._statement(Role.INITIATOR, is_marked=True)
+    mark, lasts = datetime(2000, 1, 1, tzinfo=UTC), timedelta(seconds=conf.lease_seconds())
+    while True:
+        known = {leasing.MARK: mark, leasing.LIMIT: 1}
+        values = [known.get(one, one) for one in parameters]
+        found = line.execute(text, [*values, OWNER, lasts]).fetchone()
+        if found is None:
+            return
+        mark = found[2] - leasing.SLACK
+        yield free[str(found[0])]
+
+
+def _step(line: Line, row: Mapping[str, Any]) -> None:
+    found = line.execute(stepping.INTEND, [MODE_LOCK, row["intent"], True]).fetchone()
+    assert found is not None
+    settled = row["settled"].replace(str(CALL), str(found[3]))
+    line.execute(stepping.SETTLE, [settled, conf.lease_seconds(), True])
