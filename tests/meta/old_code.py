@@ -23,6 +23,8 @@ NEVER_WAITS = (
     postgres.RemoveIndexConcurrently,
     postgres.ValidateConstraint,
 )
+# An index that only makes reads slower by going (none that is unique: that is for whoever reads it).
+CONCURRENTLY = re.compile(r"DROP INDEX CONCURRENTLY[^;]*", re.IGNORECASE)
 # A trigger before TRUNCATE ON a table takes nothing away.
 TAKEN_AWAY = re.compile(r"\b(DROP|RENAME|TRUNCATE(?!\s+ON\b)|SET\s+NOT\s+NULL)\b", re.IGNORECASE)
 VARCHAR = re.compile(r"varchar\((\d+)\)")
@@ -50,11 +52,22 @@ def problems(migration: Migration, before: ProjectState) -> list[str]:
 
 def _judged(migration: Migration, seen: Seen) -> Iterator[tuple[Operation, str]]:
     for operation in migration.operations:
-        if not migration.atomic and not isinstance(operation, NEVER_WAITS):
+        if not migration.atomic and not _never_waits(operation):
             yield operation, "no limit holds outside of a transaction: only what makes nobody wait"
         elif str(getattr(operation, "model_name", "")).lower() not in seen.made:
             yield operation, RULES.get(type(operation), _unknown)(operation, seen)
         operation.state_forwards(seen.app, seen.state)
+
+
+def _never_waits(operation: Operation) -> bool:
+    if isinstance(operation, operations.RunSQL):
+        return bool(CONCURRENTLY.fullmatch(str(operation.sql)))
+    return isinstance(operation, NEVER_WAITS) or _is_of_the_state_alone(operation)
+
+
+def _is_of_the_state_alone(operation: Operation) -> bool:
+    is_apart = isinstance(operation, operations.SeparateDatabaseAndState)
+    return is_apart and not operation.database_operations
 
 
 def _unknown(_operation: Operation, _seen: Seen) -> str:
@@ -114,8 +127,12 @@ def _index(_operation: Operation, _seen: Seen) -> str:
 
 
 def _run_sql(operation: operations.RunSQL, seen: Seen) -> str:
-    found = TAKEN_AWAY.search(str(operation.sql))
+    found = None if _never_waits(operation) else TAKEN_AWAY.search(str(operation.sql))
     return f"{found[0]}: {_unknown(operation, seen)}" if found else ""
+
+
+def _apart(operation: operations.SeparateDatabaseAndState, seen: Seen) -> str:
+    return "" if _is_of_the_state_alone(operation) else _unknown(operation, seen)
 
 
 RULES: Mapping[type[Operation], Rule] = {
@@ -129,6 +146,7 @@ RULES: Mapping[type[Operation], Rule] = {
     operations.AddIndex: _index,
     operations.RemoveIndex: _index,
     operations.RunSQL: _run_sql,
+    operations.SeparateDatabaseAndState: _apart,
     operations.RunPython: _harmless,  # it writes rows; which, no rule can tell
     **dict.fromkeys(NEVER_WAITS, _harmless),
 }

@@ -38,6 +38,9 @@ BORNE: dict[str, list[Operation]] = {
     "a function": [migrations.RunSQL("CREATE FUNCTION kimp_next_v1() RETURNS int RETURN 1")],
     "a table guarded against being emptied":
         [migrations.RunSQL("CREATE TRIGGER kept BEFORE TRUNCATE ON cycles_cycle EXECUTE FUNCTION kimp_kept()")],
+    "what changes in the state alone": [
+        migrations.SeparateDatabaseAndState(state_operations=[migrations.AddConstraint("cycle", CHECK)])
+    ],
     "anything on a table of its own": [
         migrations.CreateModel("Next", [("id", models.BigAutoField(primary_key=True))]),
         migrations.AddField("next", "note", models.TextField(default="")),
@@ -56,6 +59,10 @@ NOT_BORNE: dict[str, list[Operation]] = {
     "an index that writers wait for": [migrations.AddIndex("cycle", INDEX)],
     "a table taken away": [migrations.DeleteModel("Alert")],
     "a function taken away": [migrations.RunSQL("DROP FUNCTION kimp_intend_v1")],
+    "a change of the database that the state is not told": [
+        migrations.SeparateDatabaseAndState([migrations.AddConstraint("cycle", CHECK)])
+    ],
+    "an index dropped while everybody waits": [migrations.RunSQL("DROP INDEX cycle_open")],
     "a table emptied": [migrations.RunSQL("TRUNCATE cycles_alert")],
 }  # fmt: skip
 
@@ -89,6 +96,9 @@ def test_old_code_does_not_bear(name: str) -> None:
 def test_what_is_not_atomic_has_no_limits_and_so_may_only_do_what_makes_nobody_wait() -> None:
     column = migrations.AddField(*CYCLE, models.TextField(null=True))
     assert _judge([AddIndexConcurrently("cycle", INDEX)], atomic=False) == []
+    drop = "DROP INDEX CONCURRENTLY cycle_open"
+    assert _judge([migrations.RunSQL(drop)], atomic=False) == []
+    assert len(_judge([migrations.RunSQL(f"{drop}; DROP TABLE cycles_alert")], atomic=False)) == 1
     assert len(_judge([column], atomic=False)) == 1
 
 
