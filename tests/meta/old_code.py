@@ -66,8 +66,10 @@ def _never_waits(operation: Operation) -> bool:
 
 
 def _is_of_the_state_alone(operation: Operation) -> bool:
-    is_apart = isinstance(operation, operations.SeparateDatabaseAndState)
-    return is_apart and not operation.database_operations
+    return (
+        isinstance(operation, operations.SeparateDatabaseAndState)
+        and not operation.database_operations
+    )
 
 
 def _unknown(_operation: Operation, _seen: Seen) -> str:
