@@ -37,7 +37,7 @@ from exchanges.transport.budget import RateBudget
 from exchanges.transport.clock import VenueClock
 from exchanges.transport.limits import is_settling
 from exchanges.transport.wire import Keys
-from exchanges.values import Book, Market
+from exchanges.values import Book, Market, OutcomeRule
 
 GLOBAL_VENUE = "binance"
 
@@ -136,6 +136,12 @@ def venue(code: str) -> Venue:
     if _shared.before_call is not None:
         _shared.before_call()
     return found
+
+
+def outcome_rules(code: str) -> tuple[OutcomeRule, OutcomeRule]:
+    """Give what a venue's "not found" proves of orders and of withdrawals; no venue is asked."""
+    kind = ADAPTERS[code]
+    return kind.order_rule, kind.withdrawal_rule
 
 
 def before_calls(act: Callable[[], None] | None) -> None:

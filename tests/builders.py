@@ -246,6 +246,7 @@ def order_call(
         "request": {"market": f"{step.asset}/USDT", "side": "buy", "quantity": "2000"},
         "venue_order_id": venue_order_id,
         "intended_at": Now(),
+        "noted_at": Now() - HOUR if outcome == CallOutcome.UNKNOWN else None,
     }
     return ExchangeCall.objects.create(**(columns | facts))
 

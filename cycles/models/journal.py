@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from threading import Event
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -67,6 +68,7 @@ class ExchangeCall(Correlated):
     send_until = (
         0.0  # by the monotonic clock of the process that intended it: it sends it until then
     )
+    given_up: Event | None = None  # set: it sends it no more, whatever time is left
 
     class Meta:
         verbose_name = _("exchange call")

@@ -116,6 +116,7 @@ def intend(lease: Lease, step: Step, intent: Intent) -> ExchangeCall:
     step.started_at, step.reference_price = told.started_at, told.reference_price
     call.pk = told.call_id
     call.send_until = began + (told.lease_left or timedelta()).total_seconds()
+    call.given_up = lease.given_up
     del call.intended_at  # the database's; read from there if anyone asks
     return call
 
@@ -182,8 +183,11 @@ def called(call: ExchangeCall, send: Callable[[], Report | None]) -> Noted:
 def _objection(call: ExchangeCall) -> str:
     """Say why a call is not sent any more; nothing while the lease that its intent was written under stands.
 
-    By the time left then: an older lease is nobody else's before that has passed, whatever clocks say.
+    By the time left then: an older lease is nobody else's before that has passed, whatever clocks say. Or before
+    its worker has given it up.
     """
+    if call.given_up is not None and call.given_up.is_set():
+        return "its worker had to stop, and handed the cycle back before it was sent"
     return "" if time.monotonic() < call.send_until else "the lease ran out before it was sent"
 
 

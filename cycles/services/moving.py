@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Any
 from uuid import UUID
 
@@ -24,12 +25,14 @@ class Lease:
     """Temporary ownership of a cycle: decisions count only while `fence` is the newest.
 
     `last_seen`: where the cycle stood when it was claimed, or when a call of it was settled, for its next unit.
+    `given_up`: its worker was told to stop and hands the cycle back, while a thread may be at it still.
     """
 
     cycle_id: UUID
     owner: str
     fence: int
     last_seen: LastSeen = field(default_factory=LastSeen, compare=False, repr=False)
+    given_up: Event = field(default_factory=Event, compare=False, repr=False)
 
 
 def lock_for_decision(lease: Lease) -> Cycle:

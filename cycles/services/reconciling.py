@@ -12,7 +12,6 @@ from decimal import Decimal
 from uuid import UUID
 
 import structlog
-from django.db import connection
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
@@ -21,11 +20,12 @@ from cycles.domain.words import CallOutcome, FailureClass, Operation
 from cycles.models import Cycle, ExchangeCall
 from cycles.services import rotating, seeing
 from cycles.services.calling import SEND_WITHIN, Noted, write_outcome
+from cycles.services.desk import database_now
 from cycles.services.locking import in_transaction, lock_cycle, locked
 from exchanges import registry
 from exchanges.errors import VenueError
 from exchanges.port import Venue
-from exchanges.values import Market, OrderReport, WithdrawalReport
+from exchanges.values import Market, OrderReport, OutcomeRule, WithdrawalReport
 
 log = structlog.get_logger(__name__)
 
@@ -107,7 +107,7 @@ def look_up(
     """Look for a call at its venue. Raises VenueError when the venue cannot be asked."""
     if call.operation == Operation.WITHDRAW:
         return _look_up_withdrawal(call)
-    is_over = age > _window(venue, call)
+    is_over = age > _window(venue.order_rule, call)
     is_shown = among.shows if among is not None else seeing.shows_order
     if not (age < seeing.OWN_READS or is_over or is_shown(call)):
         return Evidence()  # asking for it alone would tell as little
@@ -118,13 +118,21 @@ def look_up(
     return Evidence(report=report, is_absent=report is None and is_over and proves)
 
 
-def _window(venue: Venue, call: ExchangeCall) -> timedelta:
+def _window(rule: OutcomeRule, call: ExchangeCall) -> timedelta:
     """Give how old an unknown order must be for the last word on it: its absence, or a person's."""
-    rule = venue.order_rule
     seconds = rule.absence_proves_after_seconds or rule.lookup_grace_seconds
     # Found without a word of its worker, it may have been sent up to its last moment after that.
     late = timedelta(0) if call.duration_ms else SEND_WITHIN
     return timedelta(seconds=seconds) + late
+
+
+def may_arrive_for(call: ExchangeCall, *, given_up_at: datetime) -> timedelta:
+    """Give how long its venue may still accept a request that was under way at an instant; 0 or less: no more."""
+    order_rule, withdrawal_rule = registry.outcome_rules(call.venue)
+    window = timedelta(seconds=withdrawal_rule.lookup_grace_seconds)
+    if call.operation != Operation.WITHDRAW:
+        window = _window(order_rule, call)
+    return window - (database_now() - (call.noted_at or given_up_at))
 
 
 def _look_up_withdrawal(call: ExchangeCall) -> Evidence:
@@ -220,12 +228,8 @@ def _age(call: ExchangeCall) -> timedelta:
     """
     if call.noted_at is None:
         return timedelta(0)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        row = cursor.fetchone()
-    now: datetime = row[0]
     noted_at: datetime = call.noted_at
-    return now - noted_at
+    return database_now() - noted_at
 
 
 @dataclass(slots=True)
@@ -253,7 +257,7 @@ class _Batch:
                     one
                     for one in self.calls
                     if (one.venue, one.operation == Operation.WITHDRAW) == (call.venue, False)
-                    and _age_in(one) <= _window(venue, one)
+                    and _age_in(one) <= _window(venue.order_rule, one)
                 ]
             )
         return call.pk in self._shown[call.venue]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from cycles.services.calling import Noted, write_outcome
 from cycles.services.intervening import Actor, demand_dead_letter, intervene
 from cycles.services.locking import in_transaction
 from cycles.services.moving import lock_for_operator, move, touch
+from cycles.services.reconciling import may_arrive_for
 from exchanges import reference, registry
 
 
@@ -126,11 +128,17 @@ def _payload(resolution: Resolution) -> dict[str, object]:
 
 
 def _close_calls(cycle: Cycle, evidence: str) -> None:
-    """Close the open call as never accepted, on a person's evidence."""
+    """Close the open call as never accepted, on a person's evidence: nobody sees that before its time."""
     calls = recovering.open_calls(cycle)
     if not calls:
         raise NotAllowedNowError(f"{cycle.code} has no request with an unknown outcome")
     for call in calls:
+        left = may_arrive_for(call, given_up_at=cycle.status_since)
+        if left > timedelta(0):
+            raise NotAllowedNowError(
+                f"{call.venue} may still accept {call.client_order_id}: look at it again, "
+                f"and state it, in {left.total_seconds():.0f} s"
+            )
         write_outcome(
             call, Noted(outcome=CallOutcome.ABSENT, error=f"by an operator: {evidence}"[:2000])
         )

@@ -125,6 +125,7 @@ class Worker:
         spare_connection()
         crew.end(patience_seconds=STOP_SECONDS)
         for lease in self._held.clear():
+            lease.given_up.set()  # first: who takes the cycle over counts on nothing being sent any more
             log.warning("worker.leaves_in_flight", cycle_id=str(lease.cycle_id), fence=lease.fence)
             self._hand_back(lease)
 

@@ -42,6 +42,15 @@ def is_told_its_own(state: State) -> bool:
     return are_own and not state.is_other_misled
 
 
+def is_seen(state: State) -> bool:
+    """No operator decided on a version other than the one before the eyes."""
+    return not state.was_blind
+
+
+def is_heard(state: State) -> bool:
+    return not state.was_deaf
+
+
 CLAIMS = {
     "no second order": is_accepted_once,
     "no contradiction": has_no_contradiction,
@@ -50,6 +59,8 @@ CLAIMS = {
     "posted by a fact": is_settled_by_fact,
     "only the newest fence decides": is_decided_by_the_newest,
     "each is told of its own intent": is_told_its_own,
+    "no act on what was not seen": is_seen,
+    "no intent under a halt": is_heard,
 }
 
 

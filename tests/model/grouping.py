@@ -79,6 +79,9 @@ def _intended(rules: Rules, state: State, number: int) -> tuple[State, int]:
     allowed = decided(rules, state, number)
     if allowed is None or (rules.attempt_once and state.call(attempt) is not None):
         return state, LOST
+    if state.is_halted and rules.heeds_halt:  # it waits: handed back, as one that was told LOST
+        return state.freed(), LOST
+    allowed = replace(allowed, was_deaf=allowed.was_deaf or state.is_halted)
     call = Call(attempt=attempt, by=number)
     return (allowed.with_call(call) if rules.journal else allowed), attempt
 
@@ -141,4 +144,4 @@ def _booked(rules: Rules, state: State, rows: Rows) -> State | None:
     for call in booked.calls:
         if call.attempt in posted:
             booked = booked.with_call(replace(call, settled=call.settled + 1))
-    return replace(booked, is_done=True).freed()
+    return booked.versioned(is_done=True).freed()

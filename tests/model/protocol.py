@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from tests.model.grouping import books, decided, disowns, intends
+from tests.model.people import dies, parks, people_do
 from tests.model.world import (
     ATTEMPTS,
     LEASE,
@@ -35,10 +36,13 @@ def moves(rules: Rules, state: State) -> Iterator[Move]:
     """Give everything that may happen next."""
     yield "a tick passes", aged(state)
     yield from _network(state)
-    for number in THREADS:
+    for number in rules.at_work:
         yield from _works(rules, state, number)
     yield from _renewals(rules, state)
     yield from _deaths(rules, state)
+    if rules.stops:
+        yield from _hand_overs(rules, state)
+    yield from people_do(rules, state)
 
 
 def _renewals(rules: Rules, state: State) -> Iterator[Move]:
@@ -58,6 +62,18 @@ def _deaths(rules: Rules, state: State) -> Iterator[Move]:
             yield f"worker {worker} dies", after
 
 
+def _hand_overs(rules: Rules, state: State) -> Iterator[Move]:
+    """`Worker._end`: told to stop, a worker hands back what it holds; its threads may hang on for a while."""
+    mine = [number for number in THREADS if rules.worker(number) == state.owner]
+    if not any(state.threads[number].is_newest for number in mine):
+        return
+    handed = state.freed()
+    if rules.revokes:
+        for number in mine:
+            handed = handed.thread(number, left=0)
+    yield f"worker {state.owner} is told to stop, and hands the cycle back", handed
+
+
 def _network(state: State) -> Iterator[Move]:
     """A request arrives inside the venue's window, or never; its reply comes or is lost."""
     for place, (attempt, _, sender) in enumerate(state.flying):
@@ -75,13 +91,15 @@ def _works(rules: Rules, state: State, number: int) -> Iterator[Move]:
     pc = state.threads[number].pc
     if pc == "idle":
         yield from _claim(rules, state, number)
-    else:
-        yield from ACTS[pc](rules, state, number)
+        return
+    yield from ACTS[pc](rules, state, number)
+    if rules.has_letters:
+        yield from parks(rules, state, number)
 
 
 def _claim(rules: Rules, state: State, number: int) -> Iterator[Move]:
     """`leasing.claim`: a free or run-out lease is granted with the next fence, whoever had it."""
-    if not state.is_done and (state.owner < 0 or not state.lease_left):
+    if not (state.is_done or state.is_dead) and (state.owner < 0 or not state.lease_left):
         leased = replace(state, owner=rules.worker(number), lease_left=LEASE)
         for other in THREADS:
             leased = leased.thread(other, is_newest=other == number)
@@ -106,7 +124,7 @@ def _look(rules: Rules, state: State, number: int) -> Iterator[Move]:
             f"thread {number} sees {unsettled.attempt} unsettled",
             state.thread(number, pc="to settle", attempt=unsettled.attempt),
         )
-    elif attempt <= ATTEMPTS and not state.is_done:
+    elif attempt <= ATTEMPTS and not (state.is_done or state.is_dead):
         yield (
             f"thread {number} plans {attempt}",
             state.thread(number, pc="planned", attempt=attempt),
@@ -178,7 +196,10 @@ def _look_up(rules: Rules, state: State, number: int, call: Call) -> Iterator[Mo
         yield f"thread {number} sees a newer lease's {call.attempt}", state.idle(number)
         return
     is_there = call.attempt in state.accepted
-    if is_there or not rules.window or (call.outcome == "UNKNOWN" and call.age > WINDOW):
+    is_over = not rules.window or (call.outcome == "UNKNOWN" and call.age > WINDOW)
+    if is_over and not is_there and rules.has_letters:  # as of a withdrawal: absence proves nothing
+        yield from dies(rules, state, number, f"asks a person about {call.attempt}")
+    elif is_there or is_over:
         word = "DONE" if is_there else "ABSENT"
         yield (
             f"thread {number} looks {call.attempt} up: {word}",
@@ -210,7 +231,7 @@ def _settle(rules: Rules, state: State, number: int) -> Iterator[Move]:
         yield f"thread {number} may not settle {call.attempt}", state.idle(number)
         return
     settled = allowed.with_call(replace(call, settled=call.settled + 1))
-    ended = replace(settled, is_done=True).freed()
+    ended = settled.versioned(is_done=True).freed()
     yield f"thread {number} settles {call.attempt}", ended.idle(number)
 
 

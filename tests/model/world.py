@@ -44,6 +44,15 @@ class Rules(Struct, frozen=True, kw_only=True):
     )
     by_cycle: bool = True  # what a statement tells is given out by cycle, not by place
     is_one_worker: bool = False
+    stops: bool = False  # workers may be told to stop, and hand back what they hold
+    revokes: bool = True  # what is handed back is not sent for any more
+    has_letters: bool = False  # cycles become dead letters; absence is stated by people only
+    sees_version: bool = True  # an operator's act counts for the version that was seen
+    redrive_keeps: bool = True  # a redrive leaves open calls to be looked up
+    states_late: bool = True  # absence is stated only once the venue's window is over
+    at_work: tuple[int, ...] = THREADS
+    has_halts: bool = False  # the desk is halted, and let run again, by those who saw its version
+    heeds_halt: bool = True  # no intent commits while the desk is halted
 
     def worker(self, thread: int) -> int:
         """Give the worker (a process) that a thread belongs to: the owner of its leases."""
@@ -51,7 +60,7 @@ class Rules(Struct, frozen=True, kw_only=True):
 
 
 class Call(Struct, frozen=True, gc=False):
-    """A row of the journal; `by` still has the lease that it was intended under, `age` counts while it is UNKNOWN."""
+    """A row of the journal; `by` still has the lease that it was intended under, `age` counts while it is UNKNOWN, or a dead letter's."""
 
     attempt: int
     by: int = NOBODY
@@ -72,6 +81,13 @@ class Thread(Struct, frozen=True, gc=False):
     word: str = ""  # what it heard of a request, or what a look at the venue gave
 
 
+class Form(Struct, frozen=True, gc=False):
+    """What an operator has before the eyes: whether it is the newest, the request that was nowhere to be seen."""
+
+    is_newest: bool = True
+    absent: int = 0
+
+
 class State(Struct, frozen=True, gc=False, cache_hash=True):
     """The whole world. `flying` holds (attempt, age, sender) of requests on the wire."""
 
@@ -84,6 +100,11 @@ class State(Struct, frozen=True, gc=False, cache_hash=True):
     accepted: tuple[int, ...] = ()  # attempts, once for each acceptance
     threads: tuple[Thread, Thread] = (Thread(), Thread())
     is_other_misled: bool = False  # another cycle was told what does not stand
+    is_dead: bool = False  # a dead letter
+    is_halted: bool = False
+    form: Form | None = None  # of an operator, of the cycle or the desk
+    was_blind: bool = False  # an operator decided on what was not seen
+    was_deaf: bool = False  # an intent was committed under a halt
 
     def thread(self, number: int, **changes: object) -> State:
         """Give the state with one thread changed."""
@@ -109,6 +130,11 @@ class State(Struct, frozen=True, gc=False, cache_hash=True):
         others = [one for one in self.calls if one.attempt != call.attempt]
         return replace(self, calls=tuple(sorted((*others, call), key=lambda one: one.attempt)))
 
+    def versioned(self, **changes: object) -> State:
+        """Write what raises the version: a form that is open is an old one now."""
+        form = self.form and replace(self.form, is_newest=False)
+        return replace(self, form=form, **changes)
+
     def freed(self) -> State:
         """Hand the cycle back."""
         return replace(self, owner=NOBODY, lease_left=0)
@@ -122,14 +148,15 @@ def aged(state: State) -> State:
     return replace(
         state,
         lease_left=max(state.lease_left - 1, 0),
-        calls=tuple(_aged_call(call) for call in state.calls),
+        calls=tuple(_aged_call(call, is_dead=state.is_dead) for call in state.calls),
         flying=tuple((n, age + 1, sender) for n, age, sender in state.flying if age < WINDOW),
         threads=tuple(_aged_thread(thread) for thread in state.threads),
     )
 
 
-def _aged_call(call: Call) -> Call:
-    return replace(call, age=min(call.age + 1, OLD)) if call.outcome == "UNKNOWN" else call
+def _aged_call(call: Call, *, is_dead: bool) -> Call:
+    counts = call.outcome == "UNKNOWN" or (is_dead and call.outcome in OPEN)
+    return replace(call, age=min(call.age + 1, OLD)) if counts else call
 
 
 def _aged_thread(thread: Thread) -> Thread:

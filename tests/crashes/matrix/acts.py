@@ -79,6 +79,10 @@ def _open(actor: Actor) -> object:
     return opening.open_by_hand(asset="XRP", notional_usdt=Decimal(120), actor=actor, reason=REASON)
 
 
+def _open_home(actor: Actor) -> object:
+    return opening.open_return_only(notional_krw=Decimal(160_000), actor=actor, reason=REASON)
+
+
 def _set_policy(actor: Actor) -> object:
     seen = desk.current_policy()
     changes = {"notional_usdt": seen.notional_usdt + 1}
@@ -133,6 +137,7 @@ ON_DESK: dict[str, OnDesk] = {
     "pause": _pause,
     "unpause": _unpause,
     "open": _open,
+    "open, to come home only": _open_home,
     "set_policy": _set_policy,
     "confirm_address": _confirm_address,
     "retire_address": _retire_address,

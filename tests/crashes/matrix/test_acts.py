@@ -105,7 +105,7 @@ def test_an_operators_act_on_the_desk_is_done_once_wherever_its_process_dies(
         assert (_desk_rows() != before) is is_done, point
         if not is_done:
             matrix.act(f"{ACTS}.on_desk", verb=verb)
-        assert _desk_rows() - before == Counter({Verb(verb).value: 1}), point
+        assert _desk_rows() - before == Counter({acts.verb_of(verb).value: 1}), point
     matrix.go_on(*Cycle.objects.all())
     matrix.assert_whole()
 

@@ -78,6 +78,11 @@ def test_so_it_is_at_a_venue_that_accepts_orders_before_it_has_read_them(
 @pytest.mark.parametrize("place", UNWINDS)
 @pytest.mark.parametrize("number", range(SHARES))
 def test_so_it_is_while_a_cycle_unwinds(matrix: World, place: str, number: int) -> None:
+    _kill_unwinding(matrix, place, number, name=f"unwinding {place}")
+
+
+def _kill_unwinding(matrix: World, place: str, number: int, *, name: str) -> None:
+    """Kill a worker everywhere while a dead letter of its own sells its coins back."""
     point, ends = UNWINDS[place]
 
     def begin() -> Cycle:
@@ -87,8 +92,20 @@ def test_so_it_is_while_a_cycle_unwinds(matrix: World, place: str, number: int) 
         )
         return cycle
 
-    name = f"unwinding {place}"
     _kill_everywhere(matrix, begin, fault="none", number=number, ends=ends, name=name)
+
+
+@pytest.mark.parametrize("korea", [["bithumb"]])
+@pytest.mark.parametrize("number", range(SHARES))
+def test_so_it_is_while_a_cycle_unwinds_at_bithumb(matrix: World, number: int) -> None:
+    _kill_unwinding(matrix, "in Korea", number, name="unwinding at Bithumb")
+
+
+@pytest.mark.parametrize("number", range(SHARES))
+def test_so_it_is_with_a_cycle_that_only_comes_home(matrix: World, number: int) -> None:
+    _kill_everywhere(
+        matrix, matrix.open_home, fault="none", number=number, ends="COMPLETED", name="home only"
+    )
 
 
 def _kill_everywhere(

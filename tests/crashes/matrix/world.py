@@ -44,6 +44,8 @@ BOOKS = (
 )
 NOTIONAL = Decimal(150)
 APART = Decimal(7)  # two withdrawals alike would be a person's to tell apart
+NOTIONAL_KRW = Decimal(200_000)  # of a cycle that only comes home
+APART_KRW = Decimal(10_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,12 @@ class World:
         return opening.open_by_hand(
             asset="XRP", notional_usdt=notional, actor=self.actor, reason="a test"
         )
+
+    def open_home(self) -> Cycle:
+        """Open a cycle that only comes home, and is like no other."""
+        self._keep_samples_fresh()
+        notional, self.opened = NOTIONAL_KRW + APART_KRW * self.opened, self.opened + 1
+        return opening.open_return_only(notional_krw=notional, actor=self.actor, reason="a test")
 
     def drive(self, *cycles: Cycle, die_at: Point | None = None, halts_in: str = "") -> Ended:
         """Let one worker drive these cycles to their ends, or die; the desk may be halted once it sees a status."""

@@ -100,6 +100,11 @@ def withdrawal(**facts: Any) -> Try:
     return lambda row: builders.withdrawal_call(row, venue_order_id="7", **facts)
 
 
+def sent_as(client_order_id: str, attempt: int) -> Try:
+    """Insert the journal row of an order under an id of the test's own."""
+    return call(client_order_id=client_order_id, attempt=attempt)
+
+
 def twice(one: Try, other: Try) -> Try:
     """Do two things that do not go together."""
 
@@ -198,6 +203,11 @@ def confirmation_by_one(row: Cycle) -> None:
     made = builders.proposed_address()
     for _ in range(2):
         builders.confirmation(made, person(row))
+
+
+def coded(asset: str) -> Try:
+    """Insert an address of an asset under a code of the test's own."""
+    return address(code="ADR-7", asset=asset, network=asset, address=f"r-{asset}")
 
 
 def identity(count: int = 1, **facts: Any) -> Try:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 
 import pytest
+from django.db.models import F
+from django.db.models.functions import Now
 
 from cycles.domain import postings
 from cycles.domain.words import (
@@ -141,6 +144,27 @@ def test_a_request_stated_as_never_accepted_is_absent_and_the_cycle_stays(dead: 
     assert "support ticket 99" in call.error
     assert row.version == dead.version
     assert Intervention.objects.get().payload["outcome"] == "CALL_ABSENT"
+
+
+@pytest.mark.parametrize("operation", ["PLACE_ORDER", "WITHDRAW"])
+@pytest.mark.parametrize("outcome", [CallOutcome.INTENDED, CallOutcome.UNKNOWN])
+def test_nobody_states_absence_while_the_venue_may_still_accept(
+    dead: Cycle, outcome: CallOutcome, operation: str
+) -> None:
+    """As after a bug in the middle of a call: the dead letter is there before the request has arrived."""
+    make = builders.order_call if operation == "PLACE_ORDER" else builders.withdrawal_call
+    noted_at = Now() if outcome == CallOutcome.UNKNOWN else None
+    call = make(dead, outcome=outcome, noted_at=noted_at)
+    for state in (partial(resolve, dead, ABSENT), partial(write_off, dead, "not in its list")):
+        with pytest.raises(NotAllowedNowError, match=r"binance may still accept .* in [0-9]+ s"):
+            state()
+    call.refresh_from_db()
+    assert call.outcome == outcome
+    Cycle.objects.filter(pk=dead.pk).update(status_since=F("status_since") - builders.HOUR)
+    ExchangeCall.objects.filter(pk=call.pk).update(noted_at=F("noted_at") - builders.HOUR)
+    resolve(dead, ABSENT)
+    call.refresh_from_db()
+    assert call.outcome == CallOutcome.ABSENT
 
 
 def test_who_states_something_has_taken_the_cycle_on(dead: Cycle) -> None:
