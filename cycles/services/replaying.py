@@ -21,8 +21,8 @@ from cycles.services import booking, replanning
 from cycles.services.calling import Noted, write_outcome
 from cycles.services.correlating import correlation
 from cycles.services.intents import Intent
+from cycles.services.matching import OPEN
 from cycles.services.recalling import History, Trace
-from cycles.services.reconciling import OPEN
 from cycles.services.replanning import MisfitError
 from cycles.services.settling import (
     finish_step,
