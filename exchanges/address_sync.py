@@ -6,7 +6,7 @@ was (rotated, or tampered with), and people are told. Nothing here confirms anyt
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -21,29 +21,34 @@ LIVE = (AddressState.PROPOSED, AddressState.CONFIRMED)
 CHANGED = "the venue names another address"
 
 
-def keep_address(told: DepositAddress, *, now: datetime, tell: Tell) -> None:
-    """Keep what the owning venue says is our address: as before, or as a new proposal."""
-    live = RegisteredAddress.objects.filter(
-        venue=told.venue, asset=told.asset, network=told.network, state__in=LIVE
-    )
+def keep_addresses(told: Sequence[DepositAddress], *, now: datetime, tell: Tell) -> None:
+    """Keep what an owning venue says are our addresses: as before, or as new proposals."""
+    if not told:
+        return
+    live = RegisteredAddress.objects.filter(venue=told[0].venue, state__in=LIVE)
     with transaction.atomic():
-        row = live.first()
-        if row is not None and row.destination == told:
-            live.filter(pk=row.pk).update(fetched_at=now)
-            return
-        if row is not None:
-            _retire(row, told, now, tell)
-        proposal = RegisteredAddress(
-            venue=told.venue,
-            asset=told.asset,
-            network=told.network,
-            address=told.address,
-            memo=told.memo or "",
-            proposed_at=now,
-            fetched_at=now,
-        )
+        known = {(row.asset, row.network): row for row in live}
+        named = [(known.get((one.asset, one.network)), one) for one in told]
+        same = [row.pk for row, one in named if row is not None and row.destination == one]
+        live.filter(pk__in=same).update(fetched_at=now)
+        for row, one in named:
+            if row is not None and row.pk not in same:
+                _retire(row, one, now, tell)
+        new = [_proposal(one, now) for row, one in named if row is None or row.pk not in same]
         # Whoever fetches at the same moment proposes the same; one row is enough.
-        RegisteredAddress.objects.bulk_create([proposal], ignore_conflicts=True)
+        RegisteredAddress.objects.bulk_create(new, ignore_conflicts=True)
+
+
+def _proposal(told: DepositAddress, now: datetime) -> RegisteredAddress:
+    return RegisteredAddress(
+        venue=told.venue,
+        asset=told.asset,
+        network=told.network,
+        address=told.address,
+        memo=told.memo or "",
+        proposed_at=now,
+        fetched_at=now,
+    )
 
 
 def _retire(row: RegisteredAddress, told: DepositAddress, now: datetime, tell: Tell) -> None:
@@ -75,25 +80,42 @@ def _retire(row: RegisteredAddress, told: DepositAddress, now: datetime, tell: T
 
 
 def keep_allowances(
-    sender: str, asset: str, told: Iterable[DepositAddress], *, now: datetime
+    sender: str, told: Mapping[str, Iterable[DepositAddress]], *, now: datetime
 ) -> None:
-    """Keep which of our live addresses a sending venue lists as allowed; its own are none of them."""
-    listed = {(one.network, one.address, one.memo or "") for one in told}
-    rows = RegisteredAddress.objects.filter(asset=asset, state__in=LIVE).exclude(venue=sender)
+    """Keep which of our live addresses a sending venue lists as allowed, by asset; its own are none of them."""
+    listed = {
+        (asset, one.network, one.address, one.memo or "")
+        for asset, addresses in told.items()
+        for one in addresses
+    }
+    live = RegisteredAddress.objects.filter(asset__in=list(told), state__in=LIVE)
     with transaction.atomic():
-        for row in rows:
-            if (row.network, row.address, row.memo) in listed:
-                AllowedDestination.objects.update_or_create(
-                    address=row, sender=sender, defaults={"fetched_at": now}
-                )
-                continue
-            gone, _ = AllowedDestination.objects.filter(address=row, sender=sender).delete()
-            if gone:
-                RuleChange.objects.create(
-                    venue=sender,
-                    subject=row.code,
-                    rule="allow-list",
-                    before="listed",
-                    after="not listed",
-                    noticed_at=now,
-                )
+        rows = {row.pk: row for row in live.exclude(venue=sender).order_by("pk")}
+        allowed = {
+            pk
+            for pk, row in rows.items()
+            if (row.asset, row.network, row.address, row.memo) in listed
+        }
+        AllowedDestination.objects.bulk_create(
+            [
+                AllowedDestination(address=rows[pk], sender=sender, fetched_at=now)
+                for pk in sorted(allowed)
+            ],
+            update_conflicts=True,
+            unique_fields=["address", "sender"],
+            update_fields=["fetched_at"],
+        )
+        gone = AllowedDestination.objects.filter(sender=sender, address__in=rows.keys() - allowed)
+        ended = list(gone.values_list("address_id", flat=True))
+        gone.filter(address__in=ended).delete()
+        RuleChange.objects.bulk_create(
+            RuleChange(
+                venue=sender,
+                subject=rows[pk].code,
+                rule="allow-list",
+                before="listed",
+                after="not listed",
+                noticed_at=now,
+            )
+            for pk in ended
+        )

@@ -6,7 +6,7 @@ what it says. Only people bring one back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +21,9 @@ from exchanges.notices import Notice, Tell
 from exchanges.values import Listing
 
 SHIPPED, SYSTEM = "shipped facts", "system"
+PROOF = (
+    "asset", "network", "contract", "decimals", "state", "decided_by", "because", "decided_at", "version",
+)  # fmt: skip
 NOT_LISTED = "the venue lists it no more"
 
 
@@ -31,19 +34,22 @@ def keep_listings(
     symbols = {naming.names(venue).symbol(asset) for asset in assets}
     rows = {(row.venue_symbol, row.venue_network): row for row in _rows(venue)}
     symbols |= {symbol for symbol, _network in rows}
-    wanted = [one for one in told if one.symbol in symbols or disguised(one) is not None]
+    wanted = {
+        (one.symbol, one.network): one
+        for one in told
+        if one.symbol in symbols or disguised(one) is not None
+    }
     if not wanted:  # a venue that lists none of them has told nothing
         return 0
-    for listing in wanted:
-        row = rows.pop((listing.symbol, listing.network), None)
-        with transaction.atomic():
-            if row is None:
-                _add(listing, now, tell)
-            else:
-                _compare(row, listing, now, tell)
-    for gone in rows.values():
-        with transaction.atomic():
-            _withdraw(gone, (Standing.UNPROVEN, NOT_LISTED), {}, now=now, tell=tell)
+    new = [listing for name, listing in wanted.items() if name not in rows]
+    with transaction.atomic():
+        if new:
+            _add(new, now)
+            rows = {(row.venue_symbol, row.venue_network): row for row in _rows(venue)}
+            _tell_disguises(new, rows, tell)
+        _compare([(rows[name], listing) for name, listing in wanted.items()], now, tell)
+        for name in sorted(rows.keys() - wanted.keys()):
+            _withdraw(rows[name], (Standing.UNPROVEN, NOT_LISTED), {}, now=now, tell=tell)
     naming.forget()
     return len(wanted)
 
@@ -52,25 +58,35 @@ def _rows(venue: str) -> QuerySet[AssetIdentity]:
     return AssetIdentity.objects.filter(venue=venue)
 
 
-def _add(listing: Listing, now: datetime, tell: Tell) -> None:
-    """Write a name that was not seen before."""
-    made = AssetIdentity(
-        venue=listing.venue,
-        venue_symbol=listing.symbol,
-        venue_network=listing.network,
-        decided_at=now,
-        first_seen_at=now,
-        **_told(listing, now),
+def _add(listings: Iterable[Listing], now: datetime) -> None:
+    """Write names that were not seen before."""
+    made = [
+        AssetIdentity(
+            venue=listing.venue,
+            venue_symbol=listing.symbol,
+            venue_network=listing.network,
+            decided_at=now,
+            first_seen_at=now,
+            **_told(listing, now),
+        )
+        for listing in listings
+    ]
+    AssetIdentity.objects.bulk_create(made, ignore_conflicts=True)
+
+
+def _tell_disguises(
+    listings: Iterable[Listing], rows: Mapping[tuple[str, str], AssetIdentity], tell: Tell
+) -> None:
+    """Tell people of new names for what is known under another."""
+    body = (
+        "Renamed, or one coin under two tickers: nothing is done with it until a person proves it."
     )
-    AssetIdentity.objects.bulk_create([made], ignore_conflicts=True)
-    row = _rows(listing.venue).get(venue_symbol=listing.symbol, venue_network=listing.network)
-    _prove_by_facts(row, judge(listing), now)
-    found = disguised(listing)
-    if found is not None:
-        told = f"{row} has the contract of {found.asset} on {found.network}"
-        key = f"identity:{row.pk}:disguised"
-        body = "Renamed, or one coin under two tickers: nothing is done with it until a person proves it."
-        tell(Notice(key=key, title=told, body=body))
+    for listing in listings:
+        found = disguised(listing)
+        if found is not None:
+            row = rows[listing.symbol, listing.network]
+            told = f"{row} has the contract of {found.asset} on {found.network}"
+            tell(Notice(key=f"identity:{row.pk}:disguised", title=told, body=body))
 
 
 def _told(listing: Listing, now: datetime) -> dict[str, Any]:
@@ -83,42 +99,70 @@ def _told(listing: Listing, now: datetime) -> dict[str, Any]:
     }
 
 
-def _compare(row: AssetIdentity, listing: Listing, now: datetime, tell: Tell) -> None:
-    """Note what a venue says of a name that is known; a proof that it contradicts ends."""
-    change = changed(row.listing, listing)
-    if change is None:
-        _rows(row.venue).filter(pk=row.pk).update(fetched_at=now)
-    elif row.state == IdentityState.PROVEN:
-        _withdraw(row, change, _told(listing, now), now=now, tell=tell)
-    else:
-        _rows(row.venue).filter(pk=row.pk).update(version=F("version") + 1, **_told(listing, now))
-    if row.state == IdentityState.UNPROVEN and not row.decided_by:
-        _prove_by_facts(row, judge(listing), now)
+def _compare(pairs: Sequence[tuple[AssetIdentity, Listing]], now: datetime, tell: Tell) -> None:
+    """Note what a venue says of names that are known; a proof that it contradicts ends."""
+    same, undecided = [], []
+    for row, listing in pairs:
+        change = changed(row.listing, listing)
+        if change is None:
+            same.append(row.pk)
+        elif row.state == IdentityState.PROVEN:
+            _withdraw(row, change, _told(listing, now), now=now, tell=tell)
+        else:
+            told = _told(listing, now)
+            _rows(row.venue).filter(pk=row.pk).update(version=F("version") + 1, **told)
+        if row.state == IdentityState.UNPROVEN and not row.decided_by:
+            undecided.append((row, judge(listing)))
+    AssetIdentity.objects.filter(pk__in=same).update(fetched_at=now)
+    _prove_by_facts(undecided, now)
 
 
-def _prove_by_facts(row: AssetIdentity, judgement: Judgement, now: datetime) -> None:
-    """Prove a name that nobody has decided on, if shipped facts do; else keep why they do not."""
-    undecided = _rows(row.venue).filter(pk=row.pk, decided_by="", state=IdentityState.UNPROVEN)
-    known = judgement.known
-    if known is None:
-        undecided.update(because=judgement.because)
-        return
+def _prove_by_facts(judged: Sequence[tuple[AssetIdentity, Judgement]], now: datetime) -> None:
+    """Prove names that nobody has decided on, where shipped facts do; else keep why they do not."""
+    provable = [(row, judgement) for row, judgement in judged if judgement.known is not None]
+    unproven = {row.pk: told.because for row, told in judged if told.known is None}
     try:
         with transaction.atomic():
-            undecided.update(
-                asset=known.asset,
-                network=known.network,
-                contract=known.contract,
-                decimals=known.decimals,
-                state=IdentityState.PROVEN,
-                decided_by=SHIPPED,
-                because=judgement.because,
-                decided_at=now,
-                version=F("version") + 1,
-            )
-    except IntegrityError:  # another name stands for it, or people proved otherwise
-        because = f"another name is {known.asset} on {known.network} there already"
-        undecided.update(because=because)
+            _prove(provable, now)
+    except IntegrityError:  # another name stands for one of them, or people proved otherwise
+        for row, judgement in provable:
+            _prove_alone(row, judgement, now)
+    _say_why(unproven)
+
+
+def _prove_alone(row: AssetIdentity, judgement: Judgement, now: datetime) -> None:
+    known = judgement.known
+    try:
+        with transaction.atomic():
+            _prove([(row, judgement)], now)
+    except IntegrityError:
+        told = f"another name is {known.asset} on {known.network} there already" if known else ""
+        _say_why({row.pk: told})
+
+
+def _prove(judged: Sequence[tuple[AssetIdentity, Judgement]], now: datetime) -> None:
+    """Prove names in one statement, those that are still undecided."""
+    for row, judgement in judged:
+        known = judgement.known
+        if known is None:
+            continue
+        row.asset, row.network = known.asset, known.network
+        row.contract, row.decimals = known.contract, known.decimals
+        row.state, row.decided_by = IdentityState.PROVEN, SHIPPED
+        row.because, row.decided_at, row.version = judgement.because, now, F("version") + 1
+    _undecided().bulk_update([row for row, _ in judged], PROOF)
+
+
+def _say_why(because: Mapping[int, str]) -> None:
+    """Keep why names are not proven, in one statement, where it is not known yet."""
+    rows = [row for row in _undecided().filter(pk__in=because) if row.because != because[row.pk]]
+    for row in rows:
+        row.because = because[row.pk]
+    _undecided().bulk_update(rows, ["because"])
+
+
+def _undecided() -> QuerySet[AssetIdentity]:
+    return AssetIdentity.objects.filter(decided_by="", state=IdentityState.UNPROVEN)
 
 
 def _withdraw(
@@ -130,6 +174,8 @@ def _withdraw(
     tell: Tell,
 ) -> None:
     """End a proof, at once, and tell people; what was not proven stays as it is."""
+    if row.state != IdentityState.PROVEN:
+        return
     standing, because = change
     ended = (
         _rows(row.venue)

@@ -7,7 +7,7 @@ stale, which callers see) and is named as a problem.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ParamSpec, TypeVar
@@ -15,13 +15,13 @@ from typing import ParamSpec, TypeVar
 from django.db.models import QuerySet
 
 from exchanges import registry
-from exchanges.address_sync import keep_address, keep_allowances
+from exchanges.address_sync import keep_addresses, keep_allowances
 from exchanges.errors import RefusalReason, RefusedError, VenueError
 from exchanges.identity_sync import keep_listings
 from exchanges.models import MarketRule, NetworkRule, TransferRoute
 from exchanges.notices import Tell
 from exchanges.port import Venue
-from exchanges.rule_sync import keep_market, keep_network
+from exchanges.rule_sync import keep_markets, keep_networks
 from exchanges.values import Market
 
 P = ParamSpec("P")
@@ -89,15 +89,15 @@ def refresh(venue_code: str, asset: str, now: datetime, *, is_order: bool) -> Sy
     if is_order:
         _refresh_markets(venue, asset, counts, now)
     elif not _is_fresh(NetworkRule.objects.filter(venue=venue_code, asset=asset), now):
-        _sync_networks(venue, asset, counts, now)
+        _keep_networks(venue, [asset], counts, now)
     return counts
 
 
 def _refresh_markets(venue: Venue, asset: str, counts: SyncCounts, now: datetime) -> None:
-    for market in markets_at(venue.code):
-        rows = MarketRule.objects.filter(venue=venue.code, market=market.code)
-        if market.base == asset and not _is_fresh(rows, now):
-            _sync_market(venue, market, counts, now)
+    mine = [market for market in markets_at(venue.code) if market.base == asset]
+    rows = MarketRule.objects.filter(venue=venue.code, market__in=[one.code for one in mine])
+    if not _is_fresh(rows, now):
+        _keep_markets(venue, mine, counts, now)
 
 
 def _is_fresh(rows: QuerySet[MarketRule] | QuerySet[NetworkRule], now: datetime) -> bool:
@@ -127,64 +127,69 @@ def _sync_identities(venue: Venue, counts: SyncCounts, now: datetime, tell: Tell
 
 
 def _sync_rules(venue: Venue, counts: SyncCounts, now: datetime) -> None:
-    for market in markets_at(venue.code):
-        _sync_market(venue, market, counts, now)
-    for asset in ASSETS:
-        _sync_networks(venue, asset, counts, now)
+    _keep_markets(venue, markets_at(venue.code), counts, now)
+    _keep_networks(venue, ASSETS, counts, now)
 
 
-def _sync_market(venue: Venue, market: Market, counts: SyncCounts, now: datetime) -> None:
-    rules = _ask(counts, venue.market_rules, market)
-    if rules is not None:
-        keep_market(rules, now)
-        counts.markets += 1
+def _keep_markets(
+    venue: Venue, markets: Iterable[Market], counts: SyncCounts, now: datetime
+) -> None:
+    asked = [_ask(counts, venue.market_rules, market) for market in markets]
+    told = [rules for rules in asked if rules is not None]
+    keep_markets(told, now)
+    counts.markets += len(told)
 
 
-def _sync_networks(venue: Venue, asset: str, counts: SyncCounts, now: datetime) -> None:
-    rows = _ask(counts, venue.network_rules, asset) or ()
-    for row in rows:
-        keep_network(row, now)
-    counts.networks += len(rows)
+def _keep_networks(venue: Venue, assets: Iterable[str], counts: SyncCounts, now: datetime) -> None:
+    asked = [_ask(counts, venue.network_rules, asset) or () for asset in assets]
+    told = [row for rows in asked for row in rows]
+    keep_networks(told, now)
+    counts.networks += len(told)
 
 
 def _sync_addresses(venue: Venue, counts: SyncCounts, now: datetime, tell: Tell) -> None:
+    told = []
     for asset, network in NETWORK_OF.items():
         found = _ask(counts, venue.deposit_address, asset, network=network)
         if found is None:
             counts.problems.append(f"no deposit address for {asset} on {network} at {venue.code}")
             continue
-        keep_address(found, now=now, tell=tell)
-        counts.addresses += 1
+        told.append(found)
+    keep_addresses(told, now=now, tell=tell)
+    counts.addresses += len(told)
 
 
 def _sync_allowances(sender: Venue, counts: SyncCounts, now: datetime) -> None:
     """Note which of our addresses elsewhere this venue lets us withdraw to."""
-    for asset in ASSETS:
-        told = _ask(counts, sender.withdrawal_addresses, asset)
-        if told is not None:
-            keep_allowances(sender.code, asset, told, now=now)
+    asked = {asset: _ask(counts, sender.withdrawal_addresses, asset) for asset in ASSETS}
+    told = {asset: rows for asset, rows in asked.items() if rows is not None}
+    keep_allowances(sender.code, told, now=now)
 
 
 def _add_routes(counts: SyncCounts) -> None:
     """Add the usual route of each asset, to each Korean venue and back, where both know the network."""
+    known = set(NetworkRule.objects.values_list("venue", "asset", "network"))
+    routes: list[TransferRoute] = []
     for korea in registry.korea_venues():
         for asset, network in NETWORK_OF.items():
-            _add_both_ways(counts, (registry.GLOBAL_VENUE, korea), asset, network)
+            ends = (registry.GLOBAL_VENUE, korea)
+            if all((venue, asset, network) in known for venue in ends):
+                routes += _both_ways(ends, asset, network)
+                continue
+            told = f"no route for {asset}: {network} is not known at both {' and '.join(ends)}"
+            counts.problems.append(told)
+    TransferRoute.objects.bulk_create(routes, ignore_conflicts=True)
+    counts.routes += len(routes)
 
 
-def _add_both_ways(counts: SyncCounts, venues: tuple[str, str], asset: str, network: str) -> None:
-    known = NetworkRule.objects.filter(asset=asset, network=network, venue__in=venues)
-    if known.count() < len(venues):
-        told = f"no route for {asset}: {network} is not known at both {' and '.join(venues)}"
-        counts.problems.append(told)
-        return
+def _both_ways(ends: tuple[str, str], asset: str, network: str) -> Iterator[TransferRoute]:
     expected, overdue = TRANSFER_SECONDS[network]
-    for from_venue, to_venue in (venues, venues[::-1]):
-        TransferRoute.objects.get_or_create(
+    for from_venue, to_venue in (ends, ends[::-1]):
+        yield TransferRoute(
             asset=asset,
             from_venue=from_venue,
             to_venue=to_venue,
             network=network,
-            defaults={"expected_seconds": expected, "overdue_seconds": overdue},
+            expected_seconds=expected,
+            overdue_seconds=overdue,
         )
-        counts.routes += 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,40 +19,77 @@ from exchanges.values import MarketRules, NetworkRules
 REFUSED_STAYS_CLOSED = timedelta(minutes=10)
 
 
-def keep_market(rules: MarketRules, now: datetime) -> None:
-    """Write how a market is traded."""
-    told = {
-        "price_steps": [[f"{floor:f}", f"{step:f}"] for floor, step in rules.price_steps],
-        "quantity_step": rules.quantity_step,
-        "minimum_notional": rules.minimum_notional,
-        "maximum_notional": rules.maximum_notional,
-        "maximum_quantity": rules.maximum_quantity,
-        "taker_fee_rate": rules.taker_fee_rate,
-        "buy_fee_in_quote": rules.buy_fee_in_quote,
-        "is_open": rules.is_open,
-    }
-    which = {"venue": rules.venue, "market": rules.market.code}
-    _keep(MarketRule, which, told, subject=rules.market.code, now=now)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """A rule as its venue tells it: which one, and its columns."""
+
+    which: Mapping[str, str]
+    subject: str
+    facts: Mapping[str, Any]
+
+    def changes(self, before: Mapping[str, Any] | None, now: datetime) -> Iterator[RuleChange]:
+        """Give what is another than before; nothing of a rule that was not known."""
+        for name, value in self.facts.items() if before is not None else ():
+            was = before[name] if before is not None else None
+            if was != value:
+                yield RuleChange(
+                    venue=self.which["venue"],
+                    subject=self.subject,
+                    rule=name,
+                    before=_shown(was),
+                    after=_shown(value),
+                    noticed_at=now,
+                )
 
 
-def keep_network(rules: NetworkRules, now: datetime) -> None:
-    """Write how an asset moves on a network; a wallet that refused a moment ago is closed."""
-    which = {"venue": rules.venue, "asset": rules.asset, "network": rules.network}
+def keep_markets(rules: Sequence[MarketRules], now: datetime) -> None:
+    """Write how markets of one venue are traded."""
+    told = [
+        _Told(
+            which={"venue": one.venue, "market": one.market.code},
+            subject=one.market.code,
+            facts={
+                "price_steps": [[f"{floor:f}", f"{step:f}"] for floor, step in one.price_steps],
+                "quantity_step": one.quantity_step,
+                "minimum_notional": one.minimum_notional,
+                "maximum_notional": one.maximum_notional,
+                "maximum_quantity": one.maximum_quantity,
+                "taker_fee_rate": one.taker_fee_rate,
+                "buy_fee_in_quote": one.buy_fee_in_quote,
+                "is_open": one.is_open,
+            },
+        )
+        for one in rules
+    ]
+    _keep(MarketRule, told, now)
+
+
+def keep_networks(rules: Sequence[NetworkRules], now: datetime) -> None:
+    """Write how assets of one venue move on networks; a wallet that refused a moment ago is closed."""
     remembered_since = now - conf.market_time(REFUSED_STAYS_CLOSED)
-    refused = NetworkRule.objects.filter(**which, refused_at__gt=remembered_since)
-    told = {
-        "withdraw_is_open": rules.withdraw_is_open and not refused.exists(),
-        "deposit_is_open": rules.deposit_is_open,
-        "withdraw_fee": rules.withdraw_fee,
-        "withdraw_minimum": rules.withdraw_minimum,
-        "withdraw_maximum": rules.withdraw_maximum,
-        "withdraw_step": rules.withdraw_step,
-        "deposit_minimum": rules.deposit_minimum,
-        "memo_is_required": rules.memo_is_required,
-        "confirmations": rules.confirmations,
-        "unlock_confirmations": rules.unlock_confirmations,
-    }
-    _keep(NetworkRule, which, told, subject=f"{rules.asset} on {rules.network}", now=now)
+    refused = NetworkRule.objects.filter(refused_at__gt=remembered_since)
+    closed = set(refused.values_list("venue", "asset", "network")) if rules else set()
+    told = [
+        _Told(
+            which={"venue": one.venue, "asset": one.asset, "network": one.network},
+            subject=f"{one.asset} on {one.network}",
+            facts={
+                "withdraw_is_open": one.withdraw_is_open
+                and (one.venue, one.asset, one.network) not in closed,
+                "deposit_is_open": one.deposit_is_open,
+                "withdraw_fee": one.withdraw_fee,
+                "withdraw_minimum": one.withdraw_minimum,
+                "withdraw_maximum": one.withdraw_maximum,
+                "withdraw_step": one.withdraw_step,
+                "deposit_minimum": one.deposit_minimum,
+                "memo_is_required": one.memo_is_required,
+                "confirmations": one.confirmations,
+                "unlock_confirmations": one.unlock_confirmations,
+            },
+        )
+        for one in rules
+    ]
+    _keep(NetworkRule, told, now)
 
 
 def note_closed(venue: str, asset: str, network: str, now: datetime) -> None:
@@ -70,32 +108,25 @@ def note_closed(venue: str, asset: str, network: str, now: datetime) -> None:
         rows.update(refused_at=now)
 
 
-def _keep(
-    model: type[Model],
-    which: Mapping[str, Any],
-    told: Mapping[str, Any],
-    *,
-    subject: str,
-    now: datetime,
-) -> None:
-    """Write a rule as told, and what of it is another than before."""
-    rows = model._default_manager  # noqa: SLF001  Django's documented API
+def _keep(model: type[Model], told: Sequence[_Told], now: datetime) -> None:
+    """Write rules of one venue as told, and what of them is another than before: three statements for all."""
+    if not told:
+        return
+    rules = model._default_manager  # noqa: SLF001  Django's documented API
+    named, facts = list(told[0].which), list(told[0].facts)
+    by_name = dict(sorted((tuple(one.which.values()), one) for one in told))
     with transaction.atomic():
-        before = rows.filter(**which).values(*told).first()
-        rows.update_or_create(**which, defaults={**told, "fetched_at": now})
-        changes = [
-            RuleChange(
-                venue=which["venue"],
-                subject=subject,
-                rule=name,
-                before=_shown(was),
-                after=_shown(told[name]),
-                noticed_at=now,
-            )
-            for name, was in (before or {}).items()
-            if was != told[name]
-        ]
-        RuleChange.objects.bulk_create(changes)
+        known = rules.filter(venue=told[0].which["venue"]).values(*named, *facts)
+        before = {tuple(row[name] for name in named): row for row in known}
+        rules.bulk_create(
+            [model(**one.which, **one.facts, fetched_at=now) for one in by_name.values()],
+            update_conflicts=True,
+            unique_fields=named,
+            update_fields=[*facts, "fetched_at"],
+        )
+        RuleChange.objects.bulk_create(
+            change for name, one in by_name.items() for change in one.changes(before.get(name), now)
+        )
 
 
 def _shown(value: object) -> str:

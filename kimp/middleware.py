@@ -9,11 +9,12 @@ from collections.abc import Callable
 
 import structlog
 from django.conf import settings
+from django.db import Error
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from cycles.services.correlating import as_code, bound, is_valid_id, new_id, note_user, user_noted
-from kimp.unavailable import DATABASE_IS_AWAY, unavailable
+from kimp.unavailable import answer_to
 
 log = structlog.get_logger(__name__)
 
@@ -54,11 +55,9 @@ class CorrelationMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """Keep a view's error for the request's line; Django answers it, unless the database is away."""
-        if isinstance(error, DATABASE_IS_AWAY):
-            return unavailable(request, error)
+        """Keep a view's error for the request's line; Django answers it, unless the database is away or older."""
         request.kimp_error = error  # type: ignore[attr-defined]  # ours, read above
-        return None
+        return answer_to(request, error)
 
 
 class UserMiddleware:
@@ -72,8 +71,11 @@ class UserMiddleware:
         try:
             if request.path not in PROBES and request.user.is_authenticated:
                 note_user(request.user.pk)
-        except DATABASE_IS_AWAY as error:
-            return unavailable(request, error)
+        except Error as error:
+            reply = answer_to(request, error)
+            if reply is None:
+                raise
+            return reply
         return self.get_response(request)
 
 

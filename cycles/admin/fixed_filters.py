@@ -66,13 +66,13 @@ def status_of(words: type[StrEnum]) -> type[FixedFilter]:
     return one_of("status", _("status"), lambda: [word.value for word in words])
 
 
-def _markets() -> list[str]:
+def known_markets() -> list[str]:
     """Give the markets of the venues' rules, a table of tens."""
     return sorted(set(MarketRule.objects.order_by().values_list("market", flat=True)))
 
 
 def _assets() -> list[str]:
-    return sorted({asset for market in _markets() for asset in market.split("/")})
+    return sorted({asset for market in known_markets() for asset in market.split("/")})
 
 
 def _rules() -> list[str]:
@@ -82,7 +82,7 @@ def _rules() -> list[str]:
 
 VenueFilter = one_of("venue", _("venue"), lambda: registry.VENUES)
 SideFilter = one_of("side", _("side"), lambda: [side.value for side in Side])
-MarketFilter = one_of("market", _("market"), _markets)
+MarketFilter = one_of("market", _("market"), known_markets)
 AssetFilter = one_of("asset", _("asset"), _assets)
 OutboundAssetFilter = one_of("outbound_asset", _("outbound asset"), _assets)
 EventFilter = one_of("event", _("event"), lambda: EVENTS)

@@ -5,18 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from cycles.admin import show
-from cycles.admin.fixed_filters import EventFilter, MarketFilter, SideFilter, VenueFilter
-from cycles.admin.read_only import ReadOnlyAdmin, column, moment, word
+from cycles.admin.fixed_filters import (
+    EventFilter,
+    MarketFilter,
+    SideFilter,
+    VenueFilter,
+    known_markets,
+)
+from cycles.admin.read_only import column, moment, word
+from cycles.admin.searching import SearchedAdmin
 from cycles.models import ExchangeCall, Fill, Retry, Step, Transition
+from exchanges import registry
 
 
 @admin.register(ExchangeCall)
-class ExchangeCallAdmin(ReadOnlyAdmin):
+class ExchangeCallAdmin(SearchedAdmin):
     list_display = (
         "client_order_id",
         "cycle",
@@ -28,19 +36,13 @@ class ExchangeCallAdmin(ReadOnlyAdmin):
         moment("intended_at", _("intended")),
     )
     list_filter = ("outcome", "operation", VenueFilter, "is_settled")
-    search_fields = (
-        "=client_order_id",
-        "=venue_order_id",
-        "cycle__code",
-        "=request_id",
-        "=trace_id",
-    )
+    whole = ("client_order_id", "venue_order_id", "request_id", "trace_id")
     list_select_related = ("cycle",)
     ordering = ("-id",)
 
 
 @admin.register(Transition)
-class TransitionAdmin(ReadOnlyAdmin):
+class TransitionAdmin(SearchedAdmin):
     list_display = (
         "cycle",
         "version",
@@ -51,13 +53,13 @@ class TransitionAdmin(ReadOnlyAdmin):
         moment("at", _("at")),
     )
     list_filter = ("to_status", EventFilter)
-    search_fields = ("cycle__code", "actor", "=request_id", "=session_id", "=trace_id")
+    whole = ("request_id", "trace_id")
     list_select_related = ("cycle",)
     ordering = ("-id",)
 
 
 @admin.register(Fill)
-class FillAdmin(ReadOnlyAdmin):
+class FillAdmin(SearchedAdmin):
     list_display = (
         "cycle",
         "venue",
@@ -71,13 +73,20 @@ class FillAdmin(ReadOnlyAdmin):
         moment("at", _("at")),
     )
     list_filter = (VenueFilter, SideFilter, MarketFilter)
-    search_fields = ("cycle__code", "=venue_fill_id", "=call__client_order_id")
+    whole = ("venue_fill_id", "call")
     list_select_related = ("cycle",)
     ordering = ("-id",)
 
+    def equal(self, name: str, text: str) -> Q:
+        """Ask by the index that begins with venue and market; of a call, look it up first."""
+        if name == "call":
+            calls = ExchangeCall.objects.filter(client_order_id=text.lower())
+            return Q(call__in=list(calls.values_list("pk", flat=True)))
+        return Q(venue_fill_id=text, venue__in=registry.VENUES, market__in=known_markets())
+
 
 @admin.register(Retry)
-class RetryAdmin(ReadOnlyAdmin):
+class RetryAdmin(SearchedAdmin):
     list_display = (
         "cycle",
         "attempt",
@@ -88,13 +97,12 @@ class RetryAdmin(ReadOnlyAdmin):
         moment("at", _("at")),
     )
     list_filter = ("failure_class", "plan")
-    search_fields = ("cycle__code", "error")
     list_select_related = ("cycle",)
     ordering = ("-id",)
 
 
 @admin.register(Step)
-class StepAdmin(ReadOnlyAdmin):
+class StepAdmin(SearchedAdmin):
     list_display = (
         "cycle",
         "position",
@@ -109,7 +117,6 @@ class StepAdmin(ReadOnlyAdmin):
         moment("settled_at", _("settled")),
     )
     list_filter = ("state", "passage", "kind", VenueFilter)
-    search_fields = ("cycle__code",)
     list_select_related = ("cycle",)
     ordering = ("-id",)
 

@@ -10,7 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from cycles.admin import show
 from cycles.admin.fixed_filters import AssetFilter, VenueFilter
-from cycles.admin.read_only import BaseInline, ReadOnlyAdmin, column, moment, word
+from cycles.admin.read_only import BaseInline, column, moment, word
+from cycles.admin.searching import SearchedAdmin
 from cycles.models import Account, Entry, Posting
 
 
@@ -41,17 +42,17 @@ class EntryLines(BaseInline):
 
 
 @admin.register(Posting)
-class PostingAdmin(ReadOnlyAdmin):
+class PostingAdmin(SearchedAdmin):
     list_display = ("key", word("kind", _("kind")), "cycle", "memo", moment("at", _("at")))
     list_filter = ("kind",)
-    search_fields = ("key", "cycle__code", "memo")
+    begun = ("key",)
     list_select_related = ("cycle",)
     ordering = ("-id",)
     inlines = (EntryLines,)
 
 
 @admin.register(Account)
-class AccountAdmin(ReadOnlyAdmin):
+class AccountAdmin(SearchedAdmin):
     list_display = (
         "venue",
         "asset",
@@ -60,6 +61,5 @@ class AccountAdmin(ReadOnlyAdmin):
         column("balance", _("balance"), show.quantity),
     )
     list_filter = ("owner", VenueFilter, AssetFilter)
-    search_fields = ("cycle__code", "=asset", "=venue")
     list_select_related = ("cycle",)
     ordering = ("venue", "asset", "owner", "cycle_id")  # as an index has them

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cycles.admin.navigation import user_of
 from cycles.admin.read_only import ReadOnlyAdmin, moment, since, word
+from cycles.admin.searching import SearchedAdmin
 from cycles.models import Alert, ApiToken, Heartbeat, Intervention
 
 
@@ -25,7 +26,7 @@ def revoke(token: ApiToken) -> str:
 
 
 @admin.register(Intervention)
-class InterventionAdmin(ReadOnlyAdmin):
+class InterventionAdmin(SearchedAdmin):
     list_display = (
         moment("at", _("at")),
         "actor",
@@ -36,13 +37,13 @@ class InterventionAdmin(ReadOnlyAdmin):
         "seen_version",
     )
     list_filter = ("verb", "channel", ("at", admin.DateFieldListFilter))
-    search_fields = ("actor", "reason", "cycle__code", "=request_id")
+    whole = ("actor", "request_id")
     list_select_related = ("cycle",)
     ordering = ("-id",)
 
 
 @admin.register(Alert)
-class AlertAdmin(ReadOnlyAdmin):
+class AlertAdmin(SearchedAdmin):
     list_display = (
         moment("created_at", _("created")),
         word("severity", _("severity")),
@@ -53,7 +54,7 @@ class AlertAdmin(ReadOnlyAdmin):
         "last_error",
     )
     list_filter = ("severity", "state")
-    search_fields = ("title", "body", "key", "cycle__code")
+    begun = ("key",)
     list_select_related = ("cycle",)
     ordering = ("-id",)
 

@@ -73,6 +73,10 @@ GROUPS: tuple[tuple[Any, tuple[str, ...]], ...] = (
     ),
 )
 
+NOT_ENFORCED = gettext_lazy(
+    "Nothing enforces this yet: whatever the sum, one person acts alone, within their group."
+)
+
 if TYPE_CHECKING:
     Base = forms.ModelForm[PolicyVersion]
 else:  # generic to the type checker only
@@ -113,6 +117,7 @@ class PolicyForm(Base):
         model = PolicyVersion
         fields = (*(name for _title, names in GROUPS for name in names), "reason")
         widgets = {"reason": forms.Textarea(attrs={"rows": 3})}
+        help_texts = {"approval_threshold_krw": NOT_ENFORCED}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -10,7 +10,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from cycles.admin import show
-from cycles.admin.read_only import ReadOnlyAdmin, column, moment
+from cycles.admin.read_only import column, moment
+from cycles.admin.searching import SeriesAdmin
 from cycles.models import PremiumHour, PremiumMinute, PremiumSample
 from cycles.models.roll_up import RollUp
 from cycles.selectors.premia import series_of
@@ -49,7 +50,7 @@ def mean(row: RollUp) -> str:
 
 
 @admin.register(PremiumSample)
-class PremiumSampleAdmin(ReadOnlyAdmin):
+class PremiumSampleAdmin(SeriesAdmin):
     list_display = (
         moment("at", _("at")),
         "asset",
@@ -64,7 +65,6 @@ class PremiumSampleAdmin(ReadOnlyAdmin):
         "is_generated",
     )
     list_filter = (AssetFilter, KoreaVenueFilter, "is_generated")
-    search_fields = ("=asset",)
     ordering = (
         "-id",
     )  # as they came, by the primary key: no index has all series by their instants
@@ -72,7 +72,7 @@ class PremiumSampleAdmin(ReadOnlyAdmin):
 
 
 @admin.register(PremiumMinute, PremiumHour)
-class RollUpAdmin(ReadOnlyAdmin):
+class RollUpAdmin(SeriesAdmin):
     list_display = (
         moment("at", _("begins")),
         "asset",
@@ -86,6 +86,5 @@ class RollUpAdmin(ReadOnlyAdmin):
         mean,
     )
     list_filter = (AssetFilter, KoreaVenueFilter, MeasureFilter)
-    search_fields = ("=asset",)
     ordering = ("-id",)
     sortable_by = ()

@@ -12,6 +12,7 @@ from cycles.admin import (
     people_tables,
     policy_tables,
     sample_tables,
+    sweep_tables,
     vouching_tables,
     watch_tables,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "people_tables",
     "policy_tables",
     "sample_tables",
+    "sweep_tables",
     "vouching_tables",
     "watch_tables",
 ]

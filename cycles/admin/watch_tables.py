@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from cycles.admin import show
 from cycles.admin.fixed_filters import VenueFilter, status_of
 from cycles.admin.read_only import ReadOnlyAdmin, column, moment
+from cycles.admin.searching import SeenAdmin
 from cycles.models import SeenDeposit, SeenOrder, SeenWithdrawal, VenueWatch
 from exchanges.values import DepositStatus, OrderStatus, WithdrawalStatus
 
@@ -30,7 +31,7 @@ class VenueWatchAdmin(ReadOnlyAdmin):
 
 
 @admin.register(SeenOrder)
-class SeenOrderAdmin(ReadOnlyAdmin):
+class SeenOrderAdmin(SeenAdmin):
     list_display = (
         "venue",
         "client_order_id",
@@ -43,10 +44,10 @@ class SeenOrderAdmin(ReadOnlyAdmin):
         moment("changed_at", _("changed")),
     )
     list_filter = (VenueFilter, status_of(OrderStatus), "is_shown")
-    search_fields = ("=client_order_id", "=venue_order_id")
+    whole = ("client_order_id",)
 
 
-class SeenTransferAdmin(ReadOnlyAdmin):
+class SeenTransferAdmin(SeenAdmin):
     """What withdrawals and deposits are both shown by."""
 
     list_display = (
@@ -65,10 +66,10 @@ class SeenTransferAdmin(ReadOnlyAdmin):
 @admin.register(SeenWithdrawal)
 class SeenWithdrawalAdmin(SeenTransferAdmin):
     list_filter = (VenueFilter, status_of(WithdrawalStatus), "is_shown")
-    search_fields = ("=asset", "=txid", "=venue_withdrawal_id", "=client_withdrawal_id")
+    whole = ("venue_withdrawal_id",)
 
 
 @admin.register(SeenDeposit)
 class SeenDepositAdmin(SeenTransferAdmin):
     list_filter = (VenueFilter, status_of(DepositStatus), "is_shown")
-    search_fields = ("=asset", "=txid", "=venue_deposit_id")
+    whole = ("venue_deposit_id", "txid_key")

@@ -21,6 +21,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cycles.errors import CycleError, StaleDataError
+from cycles.services import migrated
 from cycles.services.correlating import correlation
 from exchanges.errors import StaleReferenceError
 
@@ -83,8 +84,9 @@ def answer(problem: Problem, request: Request) -> Response:
 
 def problem_of(error: Exception) -> Problem:
     """Say what an exception means to a client."""
-    if isinstance(error, CycleError):
-        return _denied(error)
+    known = error if isinstance(error, CycleError) else migrated.explanation(error)
+    if known is not None:
+        return _denied(known)
     if isinstance(error, exceptions.APIException):
         return _api_problem(error)
     if isinstance(error, StaleReferenceError):

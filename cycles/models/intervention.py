@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from cycles.domain.words import Channel, Role, Verb
-from cycles.models.fields import LONGEST_NAME, Correlated
+from cycles.models.fields import LONGEST_NAME, Correlated, by
 
 
 class Intervention(Correlated):
@@ -55,6 +55,10 @@ class Intervention(Correlated):
                 name="intervention_saw_its_cycle",
                 condition=Q(cycle__isnull=True) | Q(verb="open") | Q(seen_version__isnull=False),
             ),
+        )
+        indexes = (
+            by("request_id", "intervention_by_request"),
+            by("actor", "intervention_by_actor"),
         )
 
     def __str__(self) -> str:

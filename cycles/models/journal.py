@@ -14,7 +14,7 @@ from django.db.models.lookups import IsNull
 from django.utils.translation import gettext_lazy as _
 
 from cycles.domain.words import CallOutcome, CycleStatus, FailureClass, Operation, Plan
-from cycles.models.fields import LONGEST_NAME, Correlated, money
+from cycles.models.fields import LONGEST_NAME, Correlated, by, money
 
 TXID_IS_TOLD = Q(IsNull(KT("report__txid"), rhs=False))
 
@@ -121,6 +121,8 @@ class ExchangeCall(Correlated):
                 F("venue_order_id"), name="call_by_venue_id", condition=~Q(venue_order_id="")
             ),
             models.Index(KT("report__txid"), name="call_by_txid", condition=TXID_IS_TOLD),
+            by("request_id", "call_by_request"),
+            by("trace_id", "call_by_trace"),
         )
 
     def __str__(self) -> str:
@@ -154,6 +156,10 @@ class Transition(Correlated):
             models.CheckConstraint(
                 name="transition_to_known", condition=Q(to_status__in=CycleStatus.values)
             ),
+        )
+        indexes = (
+            by("request_id", "transition_by_request"),
+            by("trace_id", "transition_by_trace"),
         )
 
     def __str__(self) -> str:

@@ -22,6 +22,7 @@ from cycles.models import (
 )
 from cycles.models.cycle import FINAL_STATUSES
 
+MOST_NAMED = 1000
 OPEN_OUTCOMES = (CallOutcome.INTENDED.value, CallOutcome.UNKNOWN.value)
 
 
@@ -69,6 +70,14 @@ def matching(rows: QuerySet[Cycle], search: str) -> QuerySet[Cycle]:
         return rows
     known = {one for one in (*_named_by_calls(text), _as_uuid(text)) if one}
     return rows.filter(Q(code__startswith=_code_of(text)) | Q(pk__in=known))
+
+
+def cycles_named(text: str) -> list[UUID]:
+    """Give the ids of the cycles that a UUID, a code, or how one begins, names; no more than a page needs."""
+    begun = Cycle.objects.filter(code__startswith=_code_of(text)).order_by()
+    ids = list(begun.values_list("pk", flat=True)[:MOST_NAMED])
+    identifier = _as_uuid(text)
+    return [*ids, identifier] if identifier else ids
 
 
 def _named_by_calls(text: str) -> list[UUID]:

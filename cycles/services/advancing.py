@@ -44,8 +44,9 @@ from cycles.services import (
 )
 from cycles.services.correlating import bound
 from cycles.services.locking import in_transaction
+from cycles.services.matching import OPEN
 from cycles.services.moving import Lease, lock_for_decision, move
-from cycles.services.reconciling import OPEN, reconcile
+from cycles.services.reconciling import reconcile
 from cycles.services.standing import Standing
 from cycles.services.tracing import span
 from cycles.services.trading import settle_open_order, trade

@@ -25,13 +25,19 @@ def require_migrated() -> None:
         raise NotMigratedError(missing)
 
 
+def explanation(error: Exception) -> NotMigratedError | None:
+    """Give why a statement failed, if it did because the database is older than this code."""
+    missing = unapplied() if isinstance(error, ProgrammingError) else []
+    return NotMigratedError(missing) if missing else None
+
+
 @contextmanager
 def explained() -> Iterator[None]:
     """Say so where a statement failed because the database is older than this code."""
     try:
         yield
     except ProgrammingError as error:
-        missing = unapplied()
-        if missing:
-            raise NotMigratedError(missing) from error
+        older = explanation(error)
+        if older is not None:
+            raise older from error
         raise

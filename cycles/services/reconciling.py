@@ -5,46 +5,36 @@ Waiting alone never decides. What each venue's absence proves stands in its `Out
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from cycles.domain.progress import GO_ON, Progress, failed, not_asked, waiting
 from cycles.domain.words import CallOutcome, FailureClass, Operation
 from cycles.models import Cycle, ExchangeCall
-from cycles.services import rotating, seeing
+from cycles.services import matching, rotating, seeing
 from cycles.services.calling import SEND_WITHIN, Noted, write_outcome
 from cycles.services.desk import database_now
 from cycles.services.locking import in_transaction, lock_cycle, locked
+from cycles.services.matching import OPEN, Evidence, Traces
 from exchanges import registry
 from exchanges.errors import VenueError
 from exchanges.port import Venue
-from exchanges.values import Market, OrderReport, OutcomeRule, WithdrawalReport
+from exchanges.values import Market, OutcomeRule
 
 log = structlog.get_logger(__name__)
 
-OPEN = (CallOutcome.INTENDED, CallOutcome.UNKNOWN)
+T = TypeVar("T")
+
 LOOK_AGAIN = timedelta(seconds=1)
-CLOCK_SLACK = timedelta(minutes=2)  # a venue's stamps against our database's
 BATCH = 200
 SWEEP = "reconcile_open_calls"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """What looking a call up gave: a report, proven absence, or a reason to ask a person."""
-
-    report: OrderReport | WithdrawalReport | None = None
-    is_absent: bool = False
-    ambiguity: str = ""
-    doubt: str = ""  # why what was found is not adopted yet
-    as_of: datetime | None = None  # when a look began that would have shown a withdrawal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +51,11 @@ def reconcile(call: ExchangeCall) -> Progress:
     venue = registry.venue(call.venue)
     if call.noted_at is None:  # what a look shows counts from here on: its worker is gone
         record(call, Noted(outcome=CallOutcome.UNKNOWN, error=call.error))
-    return _asked(venue, call, _age(call))
+        call.refresh_from_db()
+    progress = _asked(venue, call, _age(call, database_now()))
+    if progress is GO_ON:
+        call.refresh_from_db()
+    return progress
 
 
 def _asked(
@@ -106,7 +100,8 @@ def look_up(
 ) -> Evidence:
     """Look for a call at its venue. Raises VenueError when the venue cannot be asked."""
     if call.operation == Operation.WITHDRAW:
-        return _look_up_withdrawal(call)
+        traces = among.traces(call.venue) if among is not None else matching.read([call])
+        return traces.evidence(call)
     is_over = age > _window(venue.order_rule, call)
     is_shown = among.shows if among is not None else seeing.shows_order
     if not (age < seeing.OWN_READS or is_over or is_shown(call)):
@@ -135,82 +130,20 @@ def may_arrive_for(call: ExchangeCall, *, given_up_at: datetime) -> timedelta:
     return window - (database_now() - (call.noted_at or given_up_at))
 
 
-def _look_up_withdrawal(call: ExchangeCall) -> Evidence:
-    """Match by our id where the venue keeps it, else by fingerprint; exactly one or none."""
-    sight = seeing.withdrawals(call)
-    rows = sight.rows
-    by_id = [row for row in rows if row.client_withdrawal_id == call.client_order_id]
-    if by_id:
-        return Evidence(report=by_id[0])
-    if not _tells(sight.as_of, call):
-        return Evidence()  # its own row may be missing yet, and another's look like it
-    matches = [row for row in rows if row.client_withdrawal_id is None and _matches(call, row)]
-    has_twin = _has_twin(
-        call
-    )  # asked before what is known: a twin that is settled in between is known
-    free = _not_ours_already(call.venue, matches)
-    if len(free) > 1:
-        return Evidence(ambiguity=f"{len(free)} withdrawals look like {call.client_order_id}")
-    if free and has_twin:
-        doubt = f"what {call.venue} shows may be another open request's"
-        return Evidence(doubt=doubt, as_of=sight.as_of)
-    return Evidence(report=free[0] if free else None, as_of=sight.as_of)
-
-
-def _tells(as_of: datetime | None, call: ExchangeCall) -> bool:
-    """Say whether a look began after the call's worker had given it up, so that it shows all there is."""
-    return as_of is not None and call.noted_at is not None and as_of > call.noted_at
-
-
-def _has_twin(call: ExchangeCall) -> bool:
-    """Say whether another open call asks for the very same: a trace may be either's."""
-    alike = ExchangeCall.objects.filter(
-        venue=call.venue,
-        operation=call.operation,
-        outcome__in=OPEN,
-        request__asset=call.request["asset"],
-        request__network=call.request["network"],
-        request__quantity=call.request["quantity"],
-    )
-    return alike.exclude(pk=call.pk).exists()
-
-
-def _matches(call: ExchangeCall, row: WithdrawalReport) -> bool:
-    """Compare asset, network, quantity and time window (addresses are not always reported)."""
-    asked = call.request
-    in_window = row.created_at is None or row.created_at >= call.intended_at - CLOCK_SLACK
-    own_address = call.destination.address if call.destination else None
-    return (
-        row.asset == asked["asset"]
-        and row.network in {"", asked["network"]}  # Bithumb may leave it out
-        and row.quantity == Decimal(asked["quantity"])
-        and in_window
-        and (row.address is None or row.address == own_address)
-    )
-
-
-def _not_ours_already(venue: str, rows: Sequence[WithdrawalReport]) -> list[WithdrawalReport]:
-    """Leave out what another call of the journal stands for."""
-    ids = [row.venue_withdrawal_id for row in rows]
-    known = set(
-        ExchangeCall.objects.filter(
-            venue=venue, operation=Operation.WITHDRAW, venue_order_id__in=ids
-        ).values_list("venue_order_id", flat=True)
-    )
-    return [row for row in rows if row.venue_withdrawal_id not in known]
-
-
 def record(call: ExchangeCall, noted: Noted) -> None:
-    """Write evidence; needs no lease. An UNKNOWN that stays one keeps its time."""
+    """Write evidence; needs no lease. An UNKNOWN that stays one keeps its time.
 
-    def work() -> None:
+    Of the instance only the outcome is brought up to date, and only if it was this evidence that decided.
+    """
+
+    def work() -> bool:
         lock_cycle(call.cycle_id)
         if noted.outcome == CallOutcome.UNKNOWN and call.outcome == CallOutcome.UNKNOWN:
-            return
-        write_outcome(call, noted)
+            return False
+        return write_outcome(call, noted)
 
-    in_transaction(work)
-    call.refresh_from_db()
+    if in_transaction(work):
+        call.outcome = noted.outcome
 
 
 def _unknown_class(call: ExchangeCall) -> FailureClass:
@@ -220,53 +153,69 @@ def _unknown_class(call: ExchangeCall) -> FailureClass:
     return FailureClass.UNKNOWN_ORDER
 
 
-def _age(call: ExchangeCall) -> timedelta:
+def _age(call: ExchangeCall, now: datetime) -> timedelta:
     """Give how long the call has been known to be unknown, by the database's clock.
 
     An intent whose worker is gone counts from our first look at it: it may have been sent at the
     last moment of its lease.
     """
-    if call.noted_at is None:
-        return timedelta(0)
-    noted_at: datetime = call.noted_at
-    return database_now() - noted_at
+    return now - call.noted_at if call.noted_at is not None else timedelta(0)
 
 
 @dataclass(slots=True)
 class _Batch:
-    """The calls of one run of the sweep: how long each has been unknown, and which orders were seen.
+    """The calls of one run of the sweep, and what is read for all of a venue's when the first needs it.
 
-    What is read when the batch begins makes a call younger than it is, and so never absent too early.
+    `now`, read when the batch begins, makes a call younger than it is, and so never absent too early.
+    A venue that could not be asked is not asked again for the rest of its calls.
     """
 
     calls: Sequence[ExchangeCall]
-    _shown: dict[str, frozenset[int]] = field(default_factory=dict)  # by venue
+    now: datetime
+    _shown: dict[str, frozenset[int] | VenueError] = field(default_factory=dict)  # by venue
+    _traces: dict[str, Traces | VenueError] = field(default_factory=dict)
 
     def reconciled(self, call: ExchangeCall) -> bool:
         """Reconcile one call; says whether its outcome is known now."""
-        venue = registry.venue(call.venue)
-        progress = _asked(venue, call, _age_in(call), self)
+        progress = _asked(registry.venue(call.venue), call, _age(call, self.now), self)
         return _told(call, progress)
 
     def shows(self, call: ExchangeCall) -> bool:
-        """Say whether an order was seen: asked for all of its venue's at once, when the first needs it."""
-        if call.venue not in self._shown:
-            venue = registry.venue(call.venue)
-            self._shown[call.venue] = seeing.shown_orders(
-                [
-                    one
-                    for one in self.calls
-                    if (one.venue, one.operation == Operation.WITHDRAW) == (call.venue, False)
-                    and _age_in(one) <= _window(venue.order_rule, one)
-                ]
-            )
-        return call.pk in self._shown[call.venue]
+        """Say whether an order was seen: asked for all of its venue's at once."""
+        return call.pk in _once(self._shown, call.venue, self._read_shown)
+
+    def traces(self, venue: str) -> Traces:
+        """Give what a venue shows of all its withdrawals."""
+        return _once(self._traces, venue, self._read_traces)
+
+    def _read_shown(self, code: str) -> frozenset[int]:
+        venue = registry.venue(code)
+        return seeing.shown_orders(
+            [
+                call
+                for call in self.calls
+                if call.venue == code
+                and call.operation != Operation.WITHDRAW
+                and _age(call, self.now) <= _window(venue.order_rule, call)
+            ]
+        )
+
+    def _read_traces(self, code: str) -> Traces:
+        is_mine = (code, Operation.WITHDRAW)
+        return matching.read([one for one in self.calls if (one.venue, one.operation) == is_mine])
 
 
-def _age_in(call: ExchangeCall) -> timedelta:
-    """Give how long a call of a batch had been known to be unknown when that was read."""
-    age: timedelta | None = getattr(call, "age")  # noqa: B009  annotated
-    return age or timedelta(0)
+def _once(read: dict[str, T | VenueError], venue: str, ask: Callable[[str], T]) -> T:
+    """Ask when the first needs it, and give the others what that came to, a venue's error as well."""
+    if venue not in read:
+        try:
+            read[venue] = ask(venue)
+        except VenueError as error:
+            read[venue] = error
+    told = read[venue]
+    if isinstance(told, VenueError):
+        raise told
+    return told
 
 
 def reconcile_open_calls() -> ReconcileReport:
@@ -275,8 +224,11 @@ def reconcile_open_calls() -> ReconcileReport:
     A batch, and for half a minute; the next run goes on behind its last. A call that cannot be asked about
     stops no other.
     """
-    calls = _begun(rotating.batch(SWEEP, _with_age(_not_held()), BATCH))
-    tally = rotating.each_in_turn(SWEEP, calls, _Batch(calls).reconciled)
+    calls = _begun(rotating.batch(SWEEP, _whole(_not_held()), BATCH))
+    if not calls:
+        return ReconcileReport(looked_at=0, resolved=0, still_unknown=0)
+    read = _Batch(calls, database_now())
+    tally = rotating.each_in_turn(SWEEP, calls, read.reconciled)
     return ReconcileReport(
         looked_at=tally.looked_at, resolved=tally.done, still_unknown=tally.looked_at - tally.done
     )
@@ -287,9 +239,9 @@ def _not_held() -> QuerySet[ExchangeCall]:
     return ExchangeCall.objects.filter(outcome__in=OPEN).exclude(cycle__lease_expires_at__gt=Now())
 
 
-def _with_age(calls: QuerySet[ExchangeCall]) -> QuerySet[ExchangeCall]:
-    """Read with each call what it hangs on, and how long it has been known to be unknown."""
-    return calls.select_related("step", "cycle", "destination").annotate(age=Now() - F("noted_at"))
+def _whole(calls: QuerySet[ExchangeCall]) -> QuerySet[ExchangeCall]:
+    """Read with each call what it hangs on."""
+    return calls.select_related("step", "cycle", "destination")
 
 
 def _begun(calls: Sequence[ExchangeCall]) -> list[ExchangeCall]:
@@ -310,17 +262,16 @@ def _begun(calls: Sequence[ExchangeCall]) -> list[ExchangeCall]:
         return mine
 
     in_transaction(work)
-    noted = _with_age(_not_held()).filter(noted_at__isnull=False)
+    noted = _whole(_not_held()).filter(noted_at__isnull=False)
     found = noted.in_bulk([call.pk for call in calls])
     return [found[call.pk] for call in calls if call.pk in found]
 
 
 def reconcile_cycle(cycle_id: UUID) -> ReconcileReport:
     """Ask about the open call of one cycle, but for one that a worker may be sending now."""
-    rows = (
-        ExchangeCall.objects.filter(cycle_id=cycle_id, outcome__in=OPEN)
-        .exclude(outcome=CallOutcome.INTENDED, cycle__lease_expires_at__gt=Now())
-        .select_related("step", "cycle", "destination")
+    open_calls = ExchangeCall.objects.filter(cycle_id=cycle_id, outcome__in=OPEN)
+    rows = _whole(
+        open_calls.exclude(outcome=CallOutcome.INTENDED, cycle__lease_expires_at__gt=Now())
     )
     told = [_told(call, reconcile(call)) for call in rows]
     return ReconcileReport(

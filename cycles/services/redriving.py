@@ -121,10 +121,11 @@ class Redriven:
 def look(chosen: Filter, *, actor: Actor | None = None, at: datetime | None = None) -> Seen:
     """Say what would be redriven, as of an instant of the database (now if none is given).
 
-    Raises InvalidInputError where the filter names an asset or a venue that the desk does not know.
+    Raises InvalidInputError where the filter names an asset or a venue that the desk does not know, or where
+    the instant is still to come.
     """
     _demand_known(chosen)
-    at = at or desk.database_now()
+    at = _past(at)
     free = _untouched(chosen.rows(), at).order_by()
     found = free.filter(_free_for(actor)).aggregate(
         count=Count("pk"), at_risk=Sum("money_at_risk_krw")
@@ -138,6 +139,16 @@ def demand_rate(rate: int) -> None:
     """Raise unless cycles would become due at all."""
     if rate < 1:
         raise InvalidInputError("--rate: at least one cycle a second must go on")
+
+
+def _past(at: datetime | None) -> datetime:
+    """Give when something was seen, now if that is not said: nobody has seen what is still to come."""
+    now = desk.database_now()
+    if at is not None and at > now:
+        raise InvalidInputError(
+            f"seen at {jsonable(at)}? By the database's clock it is {jsonable(now)}: say when you looked"
+        )
+    return at or now
 
 
 def _demand_known(chosen: Filter) -> None:
@@ -175,10 +186,12 @@ def redrive_all(
 
     All of it is on disk once this returns. Of a run that was cut short, batches of its last second may be undone
     whole, audit rows and all, by a crash of the server: those are dead letters still, and a second run takes them.
-    Raises StaleSelectionError where more match by now than were seen.
+    Raises StaleSelectionError where more match by now than were seen, InvalidInputError where they were seen
+    in the future: what dies until then would go on unseen.
     """
     text = demand_reason(Verb.REDRIVE, actor, reason)
     demand_rate(rate)
+    _past(seen.at)
     rows = _untouched(seen.filter.rows(), seen.at).filter(_free_for(actor))
     ids = list(rows.order_by("-money_at_risk_krw", "status_since").values_list("pk", flat=True))
     if len(ids) > seen.count:

@@ -21,8 +21,8 @@ from cycles.services import booking, replanning
 from cycles.services.calling import Noted, write_outcome
 from cycles.services.correlating import correlation
 from cycles.services.intents import Intent
+from cycles.services.matching import OPEN
 from cycles.services.recalling import History, Trace
-from cycles.services.reconciling import OPEN
 from cycles.services.replanning import MisfitError
 from cycles.services.settling import (
     finish_step,
@@ -277,16 +277,21 @@ def _conclude_deposit(cycle: Cycle, step: Step, history: History) -> None:
 
 def likely(cycle: Cycle, step: Step, history: History) -> list[WithdrawalReport]:
     """Give the withdrawals without an id of ours that are exactly what a step would have sent."""
+    alike = [
+        row
+        for row in history.unnamed_withdrawals(step.venue)
+        if row.asset == step.asset and row.network in {"", step.network}
+    ]
+    if not alike:
+        return []
     rules = {(row.venue, row.asset, row.network): row for row in reference.known_networks()}.get(
         (step.venue, step.asset, step.network)
     )
     held = booking.held_by_cycle(cycle, step.venue, step.asset)
     return [
         row
-        for row in history.unnamed_withdrawals(step.venue)
+        for row in alike
         if rules is not None
-        and row.asset == step.asset
-        and row.network in {"", step.network}
         and row.quantity == sendable_quantity(held, replace(rules, withdraw_fee=row.network_fee))
         and not is_known(row)
     ]

@@ -24,7 +24,7 @@ from cycles.services.desk import database_now
 from cycles.services.looking import CLOCK_SLACK
 from cycles.services.sighting import address_hash, txid_key
 from exchanges import registry
-from exchanges.errors import OutcomeUnknownError
+from exchanges.errors import OutcomeUnknownError, VenueError
 from exchanges.values import (
     DepositReport,
     DepositStatus,
@@ -52,21 +52,88 @@ def withdrawals(call: ExchangeCall) -> Sight[WithdrawalReport]:
     For one whose outcome is unknown a look is sought that began after that was noted. Raises VenueError
     as a venue does.
     """
-    asset, since = call.request["asset"], call.intended_at - CLOCK_SLACK
-    after = None if call.venue_order_id else call.noted_at
-    watch = _watched(call.venue, WatchKind.WITHDRAWALS, call.intended_at, asset, after=after)
-    if _is_cut_off(watch, since):
-        as_of = database_now()
-        found = registry.venue(call.venue).withdrawals(asset, since=since)
-        return Sight(rows=tuple(found), as_of=as_of)
-    seen = SeenWithdrawal.objects.filter(venue=call.venue, is_shown=True)
-    if call.venue_order_id:
-        seen = seen.filter(venue_withdrawal_id=call.venue_order_id)
-    else:
-        seen = seen.filter(_since(since), asset=asset)
+    sight = withdrawals_of([call])[call.pk]
+    if isinstance(sight, VenueError):
+        raise sight
+    return sight
+
+
+def withdrawals_of(
+    calls: Sequence[ExchangeCall],
+) -> dict[int, Sight[WithdrawalReport] | VenueError]:
+    """Give that for calls that are all of one venue, by their keys: one look and one read for all of them.
+
+    What could not be learnt of one is its error. Raises VenueError when the look fails.
+    """
+    venue, unknown = calls[0].venue, [call for call in calls if not call.venue_order_id]
+    since = min(call.intended_at for call in calls)
+    after = max((call.noted_at for call in unknown if call.noted_at), default=None)
+    watch = _looked(venue, WatchKind.WITHDRAWALS, since, after=after)
+    hidden = {call.pk: _hidden(watch, call.request["asset"]) for call in calls}
+    readable = [call for call in calls if hidden[call.pk] is None]
+    cut_off = [call for call in readable if _is_cut_off(watch, _reach(call))]
+    listed = _listed_alone(venue, cut_off)
+    alone = {call.pk: listed[call.request["asset"]] for call in cut_off}
+    seen = _seen_withdrawals([call for call in readable if call.pk not in alone])
+    return {
+        call.pk: hidden[call.pk] or alone.get(call.pk) or _sight(watch, call, seen)
+        for call in calls
+    }
+
+
+def _listed_alone(
+    venue: str, calls: Sequence[ExchangeCall]
+) -> dict[str, Sight[WithdrawalReport] | VenueError]:
+    """Ask a venue for what lies beyond its common list: each asset by itself, as far back as any call needs."""
+    if not calls:
+        return {}
+    listed: dict[str, Sight[WithdrawalReport] | VenueError] = {}
+    as_of = database_now()
+    for asset in sorted({call.request["asset"] for call in calls}):
+        since = min(_reach(call) for call in calls if call.request["asset"] == asset)
+        try:
+            found = registry.venue(venue).withdrawals(asset, since=since)
+        except VenueError as error:
+            listed[asset] = error
+        else:
+            listed[asset] = Sight(rows=tuple(found), as_of=as_of)
+    return listed
+
+
+def _seen_withdrawals(calls: Sequence[ExchangeCall]) -> list[SeenWithdrawal]:
+    """Read what was seen that may be one of these calls', newest first: by its id where that is known."""
+    if not calls:
+        return []
+    named = [call.venue_order_id for call in calls if call.venue_order_id]
+    unknown = [call for call in calls if not call.venue_order_id]
+    wanted = Q(venue_withdrawal_id__in=named) if named else Q()
+    if unknown:
+        assets = sorted({call.request["asset"] for call in unknown})
+        wanted |= Q(_since(min(_reach(call) for call in unknown)), asset__in=assets)
+    seen = SeenWithdrawal.objects.filter(wanted, venue=calls[0].venue, is_shown=True)
+    return list(seen.order_by("-created_at", "-pk"))
+
+
+def _sight(
+    watch: VenueWatch | None, call: ExchangeCall, seen: Sequence[SeenWithdrawal]
+) -> Sight[WithdrawalReport]:
+    """Choose what may be a call's among what was seen."""
     own = call.destination.address if call.destination else None
-    rows = [_withdrawal(row, own) for row in seen.order_by("-created_at", "-pk")]
-    return Sight(rows=tuple(rows), as_of=_as_of(watch, call.intended_at))
+    rows = tuple(_withdrawal(row, own) for row in seen if _may_be(row, call))
+    return Sight(rows=rows, as_of=_as_of(watch, call.intended_at))
+
+
+def _may_be(row: SeenWithdrawal, call: ExchangeCall) -> bool:
+    """Say whether a seen withdrawal may be a call's: it has its id, or is of its asset and no older."""
+    if call.venue_order_id:
+        return row.venue_withdrawal_id == call.venue_order_id
+    is_young = row.created_at is None or row.created_at >= _reach(call)
+    return is_young and row.asset == call.request["asset"]
+
+
+def _reach(call: ExchangeCall) -> datetime:
+    """Give how far back what a call brought about may be stamped."""
+    return call.intended_at - CLOCK_SLACK
 
 
 def deposits(venue: str, call: ExchangeCall) -> Sight[DepositReport]:
@@ -91,7 +158,7 @@ def still_rests(call: ExchangeCall) -> bool:
     """
     if age_of(call) < OWN_READS:
         return False
-    watch = _watched(call.venue, WatchKind.ORDERS, call.intended_at)
+    watch = _looked(call.venue, WatchKind.ORDERS, call.intended_at)
     if watch is None or not _is_current(watch, call.intended_at):
         return False
     return _orders(call).filter(status=OrderStatus.OPEN.value).exists()
@@ -107,7 +174,7 @@ def shown_orders(calls: Sequence[ExchangeCall]) -> frozenset[int]:
     if not calls:
         return frozenset()
     venue = calls[0].venue
-    _watched(venue, WatchKind.ORDERS, min(call.intended_at for call in calls))
+    _looked(venue, WatchKind.ORDERS, min(call.intended_at for call in calls))
     own_ids = {call.pk: _own_id(call) for call in calls}
     seen = SeenOrder.objects.filter(
         venue=venue, client_order_id__in=set(own_ids.values()), is_shown=True
@@ -127,31 +194,41 @@ def _own_id(call: ExchangeCall) -> str:
     return own_id
 
 
-def _watched(
-    venue: str,
-    kind: WatchKind,
-    since: datetime,
-    asset: str = "",
-    *,
-    after: datetime | None = None,
+def _watched(venue: str, kind: WatchKind, since: datetime, asset: str = "") -> VenueWatch | None:
+    """Give how a venue is watched, as `_looked` does; raises OutcomeUnknownError when that hides this asset."""
+    watch = _looked(venue, kind, since)
+    error = _hidden(watch, asset)
+    if error is not None:
+        raise error
+    return watch
+
+
+def _hidden(watch: VenueWatch | None, asset: str) -> VenueError | None:
+    """Give what to raise for an asset of which the last look understood nothing."""
+    if watch is None or asset not in watch.unreadable:
+        return None
+    message = f"{watch.venue} says of {asset} what we do not understand"
+    return OutcomeUnknownError(message, venue=watch.venue, operation=watch.kind.lower())
+
+
+def _looked(
+    venue: str, kind: WatchKind, since: datetime, *, after: datetime | None = None
 ) -> VenueWatch | None:
     """Give how a venue is watched; when the last look is too old, or fell short, take one for all.
 
-    None: nobody has looked yet. Raises VenueError when that look fails, or hides this asset.
+    None: nobody has looked yet. Raises VenueError when that look fails.
     """
     watch = _state(venue, kind)
     is_current = watch is not None and _is_current(watch, since)
-    if not (is_current and _began_after(watch, after)):
-        reach = min([since, *(what.since for what in awaited().values())])
-        apart = looking.hurry() if is_current else looking.longest_gap(kind, watch)
-        look = looking.begin(venue, kind, apart=apart, since=reach)
-        if look is not None:
-            looking.take(look)
-            watch = _state(venue, kind)
-    if watch is not None and asset in watch.unreadable:
-        message = f"{venue} says of {asset} what we do not understand"
-        raise OutcomeUnknownError(message, venue=venue, operation=kind.lower())
-    return watch
+    if is_current and _began_after(watch, after):
+        return watch
+    reach = min([since, *(what.since for what in awaited().values())])
+    apart = looking.hurry() if is_current else looking.longest_gap(kind, watch)
+    look = looking.begin(venue, kind, apart=apart, since=reach)
+    if look is None:
+        return watch
+    looking.take(look)
+    return _state(venue, kind)
 
 
 def _state(venue: str, kind: WatchKind) -> VenueWatch | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
@@ -23,6 +24,17 @@ from exchanges.values import Book, Market
 log = structlog.get_logger(__name__)
 
 DEPTH = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """What one look measures all assets by, read once."""
+
+    policy: PolicyVersion
+    size_usdt: Decimal
+    rules: Rulebook
+    rates: Rates
+    now: datetime
 
 
 class BookSource(Protocol):
@@ -50,11 +62,15 @@ def look(rates: Rates, source: BookSource = requested) -> list[PremiumSample]:
     korea = {code: _books(code, policy, "KRW", source) for code in registry.korea_venues()}
     world = _books(registry.GLOBAL_VENUE, policy, STABLE, source)
     now = registry.utc_now()  # after the books: their age is what it is when they are weighed
-    rules = reference.rulebook()
+    by = _Look(
+        policy=policy,
+        size_usdt=quoting.sample_size_usdt(policy),
+        rules=reference.rulebook(),
+        rates=rates,
+        now=now,
+    )
     written = [
-        sample
-        for code, books in korea.items()
-        for sample in _samples(code, books, world, policy, rules, rates, now)
+        sample for code, books in korea.items() for sample in _samples(code, books, world, by)
     ]
     PremiumSample.objects.bulk_create(written)
     for sample in written:
@@ -63,19 +79,13 @@ def look(rates: Rates, source: BookSource = requested) -> list[PremiumSample]:
 
 
 def _samples(
-    korea_venue: str,
-    korea: dict[str, Book],
-    world: dict[str, Book],
-    policy: PolicyVersion,
-    rules: Rulebook,
-    rates: Rates,
-    now: datetime,
+    korea_venue: str, korea: dict[str, Book], world: dict[str, Book], by: _Look
 ) -> Iterator[PremiumSample]:
     """Measure every asset at one Korean venue, against its own traded rate."""
-    official = rates.first
+    official = by.rates.first
     usd = official.krw_per_usd if official else None
     korea, world = believing.sifted(
-        korea, world, policy, korea_venue=korea_venue, krw_per_usd=usd, now=now
+        korea, world, by.policy, korea_venue=korea_venue, krw_per_usd=usd, now=by.now
     )
     traded = korea.get(STABLE)
     if traded is None:
@@ -83,7 +93,7 @@ def _samples(
     for asset, book in korea.items():
         if asset != STABLE and asset not in world:
             continue
-        sample = _sample(asset, policy, rules, (world.get(asset), book), traded, rates, now)
+        sample = _sample(asset, (world.get(asset), book), traded, by)
         if sample is not None:
             yield sample
 
@@ -130,39 +140,32 @@ def terms_of(asset: str, korea: str, rules: Rulebook, now: datetime) -> Terms | 
 
 
 def _sample(
-    asset: str,
-    policy: PolicyVersion,
-    rules: Rulebook,
-    books: tuple[Book | None, Book],
-    traded: Book | None,
-    rates: Rates,
-    now: datetime,
+    asset: str, books: tuple[Book | None, Book], traded: Book | None, by: _Look
 ) -> PremiumSample | None:
     """Measure one asset; what cannot be measured stays null."""
-    terms = terms_of(asset, books[1].venue, rules, now)
+    terms = terms_of(asset, books[1].venue, by.rules, by.now)
     if terms is None:
         return None
     route = terms.route(books[0], books[1])
-    size = quoting.sample_size_usdt(policy)
     bid, ask = _top(traded)
-    out = way_out(route, size)
-    back = way_back(route, size * ask) if ask is not None else None
+    out = way_out(route, by.size_usdt)
+    back = way_back(route, by.size_usdt * ask) if ask is not None else None
     sample = PremiumSample(
-        at=now,
+        at=by.now,
         asset=asset,
         global_venue=registry.GLOBAL_VENUE,
         korea_venue=books[1].venue,
-        size_usdt=size,
+        size_usdt=by.size_usdt,
         outbound_krw_per_usdt=out.krw_per_usdt if out else None,
         return_krw_per_usdt=back.krw_per_usdt if back else None,
         krw_per_usdt_bid=bid,
         krw_per_usdt_ask=ask,
-        book_age_ms=_age_ms(books, now),
+        book_age_ms=_age_ms(books, by.now),
         is_generated=not registry.is_live(),
     )
     sample.global_bid, sample.global_ask = _top(books[0])
     sample.korea_bid, sample.korea_ask = _top(books[1])
-    official = rates.first
+    official = by.rates.first
     usd = official.krw_per_usd if official else None
     out_rate = out.gross_krw_per_usdt if out else None
     back_rate = back.gross_krw_per_usdt if back else None
@@ -170,7 +173,7 @@ def _sample(
     sample.return_traded_bps = _premium(back_rate, bid)
     sample.outbound_official_bps = _premium(out_rate, usd)
     sample.return_official_bps = _premium(back_rate, usd)
-    _name_rate(sample, rates)
+    _name_rate(sample, by.rates)
     return sample
 
 

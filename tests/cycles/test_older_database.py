@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client
 
 from cycles.errors import NotMigratedError
 from cycles.models import Heartbeat
@@ -43,6 +45,26 @@ def test_a_command_that_needs_what_is_missing_says_so_too(older: str) -> None:
         call_command("halt")
 
 
+@pytest.mark.parametrize(
+    ("path", "table", "column"),
+    [
+        ("/admin/", "cycles_desk", "mode"),
+        ("/admin/", "django_session", "session_data"),  # who asks is not known either
+        ("/api/v1/mode/", "cycles_desk", "mode"),
+        ("/api/v1/mode/", "django_session", "session_data"),
+    ],
+)
+def test_the_web_role_answers_503_and_names_the_command(
+    older: str, path: str, table: str, column: str
+) -> None:
+    client = Client(raise_request_exception=False)
+    client.force_login(User.objects.create_superuser("root"))
+    with _renamed(column, "not_there_yet", table=table):
+        reply = client.get(path)
+    assert reply.status_code == 503
+    assert "manage.py migrate" in reply.content.decode()
+
+
 def test_what_is_missing_is_named_and_what_is_too_new_is_not(db: None) -> None:
     recorder = MigrationRecorder(connection)
     recorder.record_applied("cycles", "9999_of_the_next_release")
@@ -55,9 +77,9 @@ def test_what_is_missing_is_named_and_what_is_too_new_is_not(db: None) -> None:
 
 
 @contextmanager
-def _renamed(column: str, other: str) -> Iterator[None]:
-    """Let the desk's row lack a column meanwhile."""
-    statement = "ALTER TABLE cycles_desk RENAME COLUMN {} TO {}"
+def _renamed(column: str, other: str, *, table: str = "cycles_desk") -> Iterator[None]:
+    """Let the desk's row, or another table, lack a column meanwhile."""
+    statement = f"ALTER TABLE {table} RENAME COLUMN {{}} TO {{}}"
     with connection.cursor() as cursor:
         cursor.execute(statement.format(column, other))
     try:

@@ -10,6 +10,8 @@ from io import StringIO
 
 import pytest
 from django.core.management import call_command
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from exchanges import market_sync, reference, registry
@@ -202,3 +204,23 @@ def test_a_rulebook_says_the_same_in_three_queries(
         rules.transfer_route("XRP", "upbit", "nowhere")
     with pytest.raises(StaleReferenceError, match="never fetched"):
         rules.network_rules("upbit", "XRP", "nowhere", NOW)
+
+
+@pytest.mark.parametrize("is_known", [False, True], ids=["the first time", "again"])
+def test_keeping_five_assets_takes_no_more_statements_than_keeping_one(
+    monkeypatch: pytest.MonkeyPatch, *, is_known: bool
+) -> None:
+    counts = []
+    for assets in (("XRP",), ("XRP",), market_sync.ASSETS):  # the first also fills caches
+        networks = {asset: market_sync.NETWORK_OF[asset] for asset in assets}
+        with monkeypatch.context() as patch, transaction.atomic():
+            patch.setattr(market_sync, "ASSETS", assets)
+            patch.setattr(market_sync, "NETWORK_OF", networks)
+            if is_known:
+                sync_markets(NOW)
+            with CaptureQueriesContext(connection) as made:
+                found = sync_markets(NOW + timedelta(minutes=1))
+            transaction.set_rollback(True)
+        assert found.addresses == 2 * len(assets)
+        counts.append(len(made))
+    assert counts[1] == counts[2]

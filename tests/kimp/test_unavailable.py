@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import OperationalError, connection
+from django.db import OperationalError, ProgrammingError, connection
 from django.test import Client
 
 from tests import builders
@@ -33,6 +33,20 @@ def _asked(path: str, *, after: int = 0) -> tuple[Any, Lines]:
     with captured(logging.INFO) as lines, connection.execute_wrapper(serve):
         reply = client.get(path)
     return reply, lines
+
+
+def test_a_fault_of_our_own_on_a_migrated_database_is_no_503() -> None:
+    client = Client(raise_request_exception=False)
+    client.force_login(builders.person("alice", "operator"))
+
+    def fail(execute: Any, sql: str, *rest: Any) -> Any:
+        if "cycles_desk" in sql:
+            raise ProgrammingError("a table that nobody has made")
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(fail):
+        assert client.get("/admin/").status_code == 500
+        assert client.get("/api/v1/mode/").status_code == 500
 
 
 @pytest.mark.parametrize("after", [0, 2])

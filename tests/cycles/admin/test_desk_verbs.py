@@ -172,6 +172,19 @@ def test_the_policy_form_shows_no_idle_zeros_and_lists_by_commas(login: Login) -
     assert given["allowed_assets"] == "BTC, ETH, SOL, USDT, XRP"
 
 
+@pytest.mark.parametrize(
+    ("language", "told"), [("en", "Nothing enforces this yet"), ("ko", "아직 적용되지 않는 항목")]
+)
+def test_the_policy_form_says_that_nothing_enforces_four_eyes_yet(
+    login: Login, language: str, told: str
+) -> None:
+    builders.desk()
+    builders.policy()
+    headers = {"Accept-Language": language}
+    reply = login("administrator").get(reverse("admin:desk_policy"), headers=headers)
+    assert told in reply.content.decode()
+
+
 def test_a_form_without_a_change_makes_no_version(login: Login) -> None:
     builders.policy()
     client = login("administrator")

@@ -50,6 +50,18 @@ def test_the_desk_shows_counts_money_at_risk_and_mode(login: Login) -> None:
     assert f"{reverse('admin:cycles_cycle_changelist')}?status__exact=STARTED" in text
 
 
+@pytest.mark.parametrize("path", ["/admin/", "/admin/desk/mode/HALT/", "/admin/cycles/cycle/"])
+def test_a_database_without_a_desk_names_the_command_that_sets_it_up(
+    login: Login, path: str
+) -> None:
+    client = login("administrator")
+    without = client.get(path)
+    assert without.status_code == 200
+    assert "manage.py seed_desk" in without.content.decode()
+    builders.desk()
+    assert "manage.py seed_desk" not in client.get(path).content.decode()
+
+
 def test_the_desk_shows_bans_and_clocks_that_stop_trading(login: Login) -> None:
     builders.desk()
     RateWindow.objects.all().delete()  # other tests' calls leave theirs

@@ -58,9 +58,14 @@ def test_what_was_shown_goes_on_and_nothing_that_died_since(
 
 @pytest.mark.parametrize(
     ("changed", "status"),
-    [({"reason": ""}, 400), ({"seen_at": "soon"}, 400), ({"seen_count": "1"}, 409)],
+    [
+        ({"reason": ""}, 400),
+        ({"seen_at": "soon"}, 400),
+        ({"seen_at": "2999-01-01T00:00:00+00:00"}, 400),
+        ({"seen_count": "1"}, 409),
+    ],
 )
-def test_without_a_reason_or_for_more_than_were_shown_nothing_goes_on(
+def test_without_a_reason_or_for_more_than_were_shown_or_seen_yet_nothing_goes_on(
     changed: dict[str, str], status: int, closed: list[Cycle], login: Login
 ) -> None:
     client = login("operator")

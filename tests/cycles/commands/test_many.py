@@ -7,12 +7,13 @@ from django.contrib.auth.models import User
 
 from cycles.domain.words import Channel, CycleStatus
 from cycles.models import Intervention
-from cycles.services import intervening
+from cycles.services import desk, intervening
 from cycles.services.intervening import Actor
 from tests import builders
 from tests.cycles.commands.saying import NOT_UTF8, Said, acting
 
 pytestmark = pytest.mark.django_db
+NOW = "now"  # by the database's clock, when the command runs
 
 
 def test_all_that_match_go_on_with_what_the_dry_run_told(alice: User) -> None:
@@ -50,13 +51,14 @@ def test_what_i_have_taken_on_is_mine_in_the_dry_run_too(alice: User) -> None:
     ("words", "code"),
     [
         ((), 2),  # how many were seen?
-        (("--count", "1", "--seen-at", "2999-01-01T00:00:00Z"), 4),
+        (("--count", "1", "--seen-at", NOW), 4),
         (("--count", "2"), 2),  # and when?
         (("--count", "2", "CYC-0123456789AB"), 2),
         (("--count", "2", "--seen-at", "yesterday"), 2),
         (("--count", "2", "--max-krw", "much"), 2),
         (("--count", "2", "--rate", "0"), 2),
-        (("--count", "2", "--seen-at", "2999-01-01T00:00:00Z"), 0),
+        (("--count", "2", "--seen-at", "2999-01-01T00:00:00Z"), 2),
+        (("--count", "2", "--seen-at", NOW), 0),
     ],
 )
 def test_all_that_match_are_not_more_than_were_seen(
@@ -64,8 +66,17 @@ def test_all_that_match_are_not_more_than_were_seen(
 ) -> None:
     for _ in range(2):
         builders.dead_letter()
-    assert acting("redrive", "--all-matching", *words).exit == code
+    now = desk.database_now().isoformat()
+    said = [now if word == NOW else word for word in words]
+    assert acting("redrive", "--all-matching", *said).exit == code
     assert Intervention.objects.count() == (2 if code == 0 else 0)
+
+
+def test_who_says_to_have_seen_the_future_is_told_what_time_it_is(alice: User) -> None:
+    builders.dead_letter()
+    said = Said("redrive", "--all-matching", "--seen-at", "2999-01-01T00:00:00Z")
+    assert (said.exit, said.out) == (2, "")
+    assert "seen at 2999-01-01T00:00:00Z? By the database's clock it is 2" in said.err
 
 
 @pytest.mark.parametrize(

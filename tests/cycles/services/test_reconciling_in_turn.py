@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.db.models import F
+from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
-from cycles.domain.words import CallOutcome
-from cycles.models import Alert, ExchangeCall
+from cycles.domain.words import CallOutcome, WatchKind
+from cycles.models import Alert, ExchangeCall, SeenWithdrawal, Step, VenueWatch
 from cycles.services import reconciling, rotating
 from tests import builders
 from tests.desk import TestDesk
@@ -97,3 +100,110 @@ def test_asking_about_more_calls_takes_no_more_queries(desk: TestDesk, state: Ca
 def _settle_all() -> None:
     ExchangeCall.objects.filter(outcome=CallOutcome.INTENDED).update(outcome=CallOutcome.UNKNOWN)
     ExchangeCall.objects.filter(outcome=CallOutcome.UNKNOWN).update(outcome=CallOutcome.ABSENT)
+
+
+def unknown_withdrawals(count: int, *, network: str = "XRP") -> None:
+    """Write withdrawals, each of its own quantity, that their venue shows nothing of."""
+    for number in range(count):
+        row = builders.dead_letter()
+        Step.objects.filter(cycle=row, kind="WITHDRAW").update(network=network)
+        address = builders.confirmed_address(network=network, address=f"{network} of ours")
+        request = {
+            "asset": "XRP",
+            "network": network,
+            "quantity": str(1990 + number),
+            "to_venue": "upbit",
+            "destination": address.destination.fingerprint,
+        }
+        builders.withdrawal_call(
+            row,
+            outcome=CallOutcome.UNKNOWN,
+            noted_at=Now(),
+            report=None,
+            request=request,
+            destination=address,
+        )
+
+
+def seen_of(call: ExchangeCall, **facts: Any) -> None:
+    """Let a look have shown a withdrawal that looks like a call's."""
+    columns: dict[str, Any] = {
+        "venue": call.venue,
+        "venue_withdrawal_id": f"W-{call.pk}",
+        "asset": "XRP",
+        "network": "XRP",
+        "quantity": Decimal(call.request["quantity"]),
+        "network_fee": Decimal("0.2"),
+        "status": "pending",
+        "created_at": call.intended_at,
+        "first_seen_at": Now(),
+        "changed_at": Now(),
+        "look": 1,
+    }
+    SeenWithdrawal.objects.create(**(columns | facts))
+
+
+def looked_at_just_now(desk: TestDesk) -> None:
+    """Let the next look at Binance's withdrawals have been taken, and no other be due."""
+    VenueWatch.objects.update_or_create(
+        venue="binance",
+        kind=WatchKind.WITHDRAWALS,
+        defaults={
+            "looked_at": Now() + timedelta(seconds=1),
+            "asked_since": Now() - timedelta(hours=2),
+            "covers_since": Now() - timedelta(hours=2),
+        },
+    )
+
+
+def queries_of_a_run(looked_at: int) -> int:
+    with CaptureQueriesContext(connection) as seen:
+        assert reconciling.reconcile_open_calls().looked_at == looked_at
+    print(*[q["sql"][:300] for q in seen.captured_queries], sep="\n")
+    return len(seen)
+
+
+def test_asking_about_ten_withdrawals_takes_no_more_queries_than_about_one(desk: TestDesk) -> None:
+    unknown_withdrawals(1)
+    queries_of_a_run(1)  # the first also makes the venue's watch
+    looked_at_just_now(desk)
+    alone = queries_of_a_run(1)
+    unknown_withdrawals(9)
+    looked_at_just_now(desk)
+    assert queries_of_a_run(10) == alone
+
+
+def test_a_look_that_fails_is_not_tried_again_for_each_withdrawal(desk: TestDesk) -> None:
+    desk.fault(
+        fault="F9", venue="binance", method="GET", path_regex="withdraw/history", when="always"
+    )
+    counts = []
+    for wanted, more in ((1, 1), (2, 1), (10, 8)):  # the first makes the venue's watch
+        unknown_withdrawals(more)
+        VenueWatch.objects.update(not_before=None, looked_at=None)
+        counts.append(queries_of_a_run(wanted))
+    assert counts[1] == counts[2]
+
+
+def test_a_withdrawal_found_by_likeness_costs_its_own_writes_only(desk: TestDesk) -> None:
+    counts = []
+    for wanted in (1, 4, 7):
+        unknown_withdrawals(wanted)
+        for call in ExchangeCall.objects.filter(outcome=CallOutcome.UNKNOWN):
+            seen_of(call)
+        looked_at_just_now(desk)
+        counts.append(queries_of_a_run(wanted))
+        assert not ExchangeCall.objects.filter(outcome=CallOutcome.UNKNOWN).exists()
+    own_writes = 4  # a transaction's begin and end, the cycle's lock, the outcome
+    assert counts[2] - counts[1] == 3 * own_writes
+
+
+def test_a_trace_without_a_network_is_not_taken_while_a_twin_on_another_is_open(
+    desk: TestDesk,
+) -> None:
+    unknown_withdrawals(1)
+    unknown_withdrawals(1, network="BSC")
+    here = ExchangeCall.objects.get(request__network="XRP")
+    seen_of(here, network="")
+    looked_at_just_now(desk)
+    assert reconciling.reconcile_open_calls().resolved == 0

@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from cycles.domain.money import ratio_bps
 from cycles.models import Alert, PremiumSample
@@ -40,6 +42,18 @@ def test_every_allowed_asset_is_sampled_at_the_size_of_the_policy(
     assert {row.size_usdt for row in rows} == {Decimal(5000)}
     assert len({row.at for row in rows}) == 1
     assert all(row.is_generated for row in rows)
+
+
+def test_a_tick_over_five_assets_takes_no_more_queries_than_over_one(
+    desk: TestDesk, rates: Rates
+) -> None:
+    counts: list[int] = []
+    for assets in (["XRP"], ["XRP"], ["BTC", "ETH", "SOL", "USDT", "XRP"]):
+        set_policy(allowed_assets=assets, min_open_edge_bps=Decimal(len(counts) + 1))
+        with CaptureQueriesContext(connection) as made:
+            watching.tick(rates)
+        counts.append(len(made))
+    assert counts[1] == counts[2]  # the first also reads what is remembered
 
 
 def test_both_premia_stand_on_both_bases_with_source_and_age(desk: TestDesk, rates: Rates) -> None:

@@ -80,7 +80,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("cycles", "0029_retries_due"),
+        ("cycles", "0028_retries_due"),
         ("exchanges", "0006_long_names"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     atomic = False
 
-    dependencies = [("cycles", "0025_sweep_marks")]
+    dependencies = [("cycles", "0027_journal_searches")]
 
     operations = [
         AddIndexConcurrently(
