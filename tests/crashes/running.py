@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from django.db import connection
+from django.db.models import Max
 
 from cycles.errors import PolicyDeniedError
-from cycles.models import Cycle
+from cycles.models import Cycle, PremiumSample
 from cycles.services import opening, seeding
 from exchanges import registry
 from kimp.sockets import free_row, is_free
@@ -190,11 +191,15 @@ class RunningDesk:
             self.control("/control/book", book)
 
     def open(self, asset: str = "XRP", notional: str = "1000") -> Cycle:
-        """Open a cycle by hand, as soon as the feeder's samples let it."""
+        """Open a cycle by hand, as soon as the feeder's samples let it: what one refused, only a newer one lets in."""
         opened: list[Cycle] = []
+        tried: set[int | None] = set()
 
         def is_open() -> bool:
-            opened.extend(self.try_open(asset, notional))
+            newest = PremiumSample.objects.aggregate(newest=Max("pk"))["newest"]
+            if newest not in tried:
+                tried.add(newest)
+                opened.extend(self.try_open(asset, notional))
             return bool(opened)
 
         eventually(is_open)

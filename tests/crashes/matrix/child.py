@@ -21,7 +21,9 @@ from tests.crashes.matrix.seams import Seams, watch
 from tests.desk import why
 
 SAMPLE_SECONDS = 2.0
-END_SECONDS = 60.0
+END_SECONDS = (
+    120.0  # one worker drives forty cycles home, on a machine that may be busy with others
+)
 AGE = timedelta(minutes=3)
 
 

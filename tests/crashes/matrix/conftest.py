@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from exchanges.simulator.server import RunningSimulator
 from tests.builders import make_groups
+from tests.crashes.matrix.drivers import Drivers
 from tests.crashes.matrix.world import World, world
 from tests.crashes.running import POLICY
 from tests.cycles.conftest import korea, running_venues, seed, venues
@@ -25,10 +25,18 @@ ROOMY: dict[str, Any] = POLICY | {
 }
 
 
+@pytest.fixture(scope="session")
+def drivers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drivers]:
+    """Keep what forks the workers of every test."""
+    kept = Drivers(home=tmp_path_factory.mktemp("drivers"))
+    yield kept
+    kept.end()
+
+
 @pytest.fixture
-def matrix(transactional_db: None, venues: RunningSimulator, tmp_path: Path) -> Iterator[World]:
+def matrix(transactional_db: None, venues: RunningSimulator, drivers: Drivers) -> Iterator[World]:
     """Give a world whose workers die to order."""
     make_groups()  # flushed by the test before
     seed(ROOMY)
-    with world(TestDesk(running=venues), tmp_path) as made:
+    with world(TestDesk(running=venues), drivers) as made:
         yield made

@@ -6,6 +6,7 @@ places it reached. Forked from a process of one thread, a worker begins in milli
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -26,6 +27,8 @@ def main() -> None:
     """Obey until standard input ends."""
     django.setup()
     child = importlib.import_module("tests.crashes.matrix.child")  # it needs the models
+    importlib.import_module("tests.crashes.matrix.acts")  # here once, not in every child that acts
+    gc.freeze()  # no child's collector need walk, and so copy, what is here already
     for line in sys.stdin:
         order = json.loads(line)
         print(json.dumps(_obey(order, child.do)), flush=True)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,10 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.db.models.functions import Now
 
 from cycles.domain.words import Mode
@@ -23,14 +18,13 @@ from cycles.models import Cycle, ExchangeCall, VenueWatch
 from cycles.services import opening
 from cycles.services.desk import current, set_mode
 from cycles.services.intervening import Actor
+from tests.crashes.matrix.drivers import Driver, Drivers
 from tests.crashes.proof import assert_one_story, tend_dead_letters
 from tests.desk import FRESH_SECONDS, TestDesk, operator, why
-from tests.kimp.processes import PROJECT, environ_of
 
 KILLED = 9
 HAND_BACK = "leasing._write_releases"
 PASSAGES = {"STARTED", "REBALANCING_IN_PROGRESS"}
-LONG_LEASE_SECONDS = "600"  # nobody takes a dead worker's cycle before the test lets time pass
 # Deep books that stand still: every order fills whole, and no two runs differ.
 BOOKS = (
     ("binance", "XRPUSDT", "2.2"),
@@ -84,7 +78,7 @@ class World:
     """The desk, and the process that forks its workers."""
 
     desk: TestDesk
-    driver: subprocess.Popen[bytes]
+    driver: Driver
     actor: Actor = field(default_factory=operator)
     opened: int = 0
     missed: list[Point] = field(default_factory=list)
@@ -178,11 +172,7 @@ class World:
             self.desk.sample()
 
     def _order(self, *, may_fail: bool = False, **order: Any) -> Ended:
-        assert self.driver.stdin
-        assert self.driver.stdout
-        self.driver.stdin.write(json.dumps(order).encode() + b"\n")
-        self.driver.stdin.flush()
-        told = json.loads(self.driver.stdout.readline())
+        told = self.driver.obey(order)
         status = told["status"]
         assert may_fail or status in {0, KILLED}, (
             f"the worker failed ({status}): see the captured output"
@@ -196,28 +186,12 @@ def _let_looks_run_out() -> None:
 
 
 @contextmanager
-def world(desk: TestDesk, home: Path) -> Iterator[World]:
-    """Pin the books, and start the driver on the test's database."""
+def world(desk: TestDesk, drivers: Drivers) -> Iterator[World]:
+    """Pin the books, and let a driver of these venues fork workers on the test's database."""
     for venue, symbol, mid in BOOKS:
         book = {"venue": venue, "symbol": symbol, "mid": mid, "quantity": "1000000"}
         desk.control("/control/book", book)
-    variables = {
-        **environ_of("initiator", 1, home),
-        "KIMP_SIMULATOR_URL": desk.running.control_url,
-        "KIMP_KOREA_VENUES": ",".join(settings.KIMP_KOREA_VENUES),
-        "KIMP_TIME_SCALE": "1000",
-        "KIMP_LEASE_SECONDS": LONG_LEASE_SECONDS,
-        "KIMP_VENUE_DEADLINE_SECONDS": "2",  # under F24 no reply ever comes
-        "KIMP_LOG_LEVEL": "WARNING",
-    }
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.crashes.matrix.driver"],
-        cwd=PROJECT, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    ) as driver:  # fmt: skip
-        try:
-            yield World(desk=desk, driver=driver)
-        finally:
-            driver.kill()
+    yield World(desk=desk, driver=drivers.at(desk.running.control_url))
 
 
 def share(points: Sequence[Point], number: int, of: int) -> list[Point]:
