@@ -155,7 +155,7 @@ def _contradiction(row: AssetIdentity, coin: Coin, error: IntegrityError) -> Sen
     guard = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") or ""
     told = CONTRADICTIONS.get(guard, gettext_noop("it contradicts another proof"))
     why = Sentence(told, asset=coin.asset, network=coin.network)
-    return Sentence("%(name)s cannot be proven so: %(why)s", name=row, why=why)
+    return Sentence("%(name)s cannot be proven so: %(why)s", name=_named(row), why=why)
 
 
 def block(identity: AssetIdentity, *, actor: Actor, reason: str, seen_version: int) -> Intervention:
@@ -181,12 +181,22 @@ def block(identity: AssetIdentity, *, actor: Actor, reason: str, seen_version: i
     return made
 
 
+def _named(row: AssetIdentity) -> Sentence:
+    """Give what a row is called, for a sentence."""
+    return Sentence(
+        "%(asset)s on %(network)s at %(venue)s",
+        asset=row.venue_symbol,
+        network=row.venue_network,
+        venue=row.venue,
+    )
+
+
 def _objection(verb: Verb, row: AssetIdentity) -> str:
     """Say what speaks against a verb, or nothing."""
     if verb is Verb.PROVE_ASSET and row.state == IdentityState.PROVEN:
-        return Sentence("%(name)s is proven already: block it first", name=row)
+        return Sentence("%(name)s is proven already: block it first", name=_named(row))
     if verb is Verb.BLOCK_ASSET and row.state == IdentityState.BLOCKED:
-        return Sentence("%(name)s is blocked already", name=row)
+        return Sentence("%(name)s is blocked already", name=_named(row))
     return ""
 
 
