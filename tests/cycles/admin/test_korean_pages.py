@@ -357,3 +357,12 @@ def test_a_word_in_a_sentence_is_its_label(words: type[Verb | CycleStatus | Paus
         assert [word(one) for one in words] == [one.label for one in words]
     with translation.override("ko"):
         assert [worded(word(one)) for one in words] == [one.label for one in words]
+
+
+def test_who_paused_is_titled_in_korean(login: Login) -> None:
+    builders.desk()
+    client = login("administrator")
+    korean(client, reverse("admin:desk_pause"), once(scope="VENUE", key="upbit"))
+    _, page = korean(client, reverse("admin:cycles_pause_changelist"))
+    assert "Created by" not in page
+    assert "alice" in page
