@@ -96,9 +96,20 @@ def patterns(tree: ast.AST, names: set[str]) -> Iterator[str]:
         yield from _constants(argument)
 
 
+def _assigned(tree: ast.AST, name: str) -> Iterator[ast.expr]:
+    """Give what is put together, and refused under a name."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Assign) or not isinstance(node.value, PUT_TOGETHER):
+            continue
+        yield from (node.value for target in node.targets if getattr(target, "id", "") == name)
+
+
 def unknowable(tree: ast.AST, names: set[str]) -> Iterator[tuple[int, str]]:
     """Give what is refused in words that are put together: no catalogue has them."""
     for argument in (*_refused(tree, names), *_calls(tree, {"Sentence"})):
+        if isinstance(argument, ast.Name):
+            for value in _assigned(tree, argument.id):
+                yield value.lineno, ast.unparse(value)
         called = getattr(argument, "func", None)
         is_joined = isinstance(called, ast.Attribute) and called.attr in {"join", "format"}
         if is_joined or _is_call_of(argument, {"str"}) or isinstance(argument, PUT_TOGETHER):

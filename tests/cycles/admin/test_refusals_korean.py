@@ -48,6 +48,7 @@ def test_only_what_would_be_found_is_excused() -> None:
         'raise NotFoundError(f"there is no {name}")',
         'raise NotFoundError("there is no " + name)',
         "raise NotFoundError(str(error))",
+        'told = f"there is no {name}"\nraise NotFoundError(told)',
         'raise PolicyDeniedError("; ".join(texts))',
         'def _objection(row):\n    return f"{row} is closed"',
         'told = Sentence(f"{row} is closed")',
