@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from exchanges.sentences import Sentence
+
 
 class CycleError(Exception):
-    """The request was understood and denied; the message says what to do."""
+    """The request was understood and denied; the message says what to do.
+
+    `told` is English, and the pattern of its translation: what varies stands in it as `%(name)s`.
+    """
 
     code: ClassVar[str] = "denied"
     http_status: ClassVar[int] = 409
     exit_code: ClassVar[int] = 3
+
+    def __init__(self, told: str = "", /, **parts: object) -> None:
+        super().__init__(told if isinstance(told, Sentence) else Sentence(told, **parts))
 
 
 class StaleVersionError(CycleError):
@@ -23,8 +31,11 @@ class StaleVersionError(CycleError):
 
     def __init__(self, *, seen: int, found: int | None, what: str = "the cycle") -> None:
         super().__init__(
-            f"{what} has changed: you saw version {seen}, it is now at version {found}; "
-            "look at it again before you act"
+            "%(what)s has changed: you saw version %(seen)s, it is now at version %(found)s; "
+            "look at it again before you act",
+            what=Sentence(what),
+            seen=seen,
+            found=found,
         )
         self.seen = seen
         self.found = found
@@ -98,8 +109,10 @@ class InvalidInputError(CycleError):
     http_status = 400
     exit_code = 2
 
-    def __init__(self, told: str, fields: Mapping[str, Sequence[str]] | None = None) -> None:
-        super().__init__(told)
+    def __init__(
+        self, told: str, /, fields: Mapping[str, Sequence[str]] | None = None, **parts: object
+    ) -> None:
+        super().__init__(told, **parts)
         self.fields = fields or {}
 
 

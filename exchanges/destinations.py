@@ -14,6 +14,7 @@ from exchanges.identity.names import Names
 from exchanges.models import AddressState, AllowedDestination, RegisteredAddress
 from exchanges.recent import recent
 from exchanges.reference import OLDEST, quickest_networks
+from exchanges.sentences import Sentence
 
 
 def confirmed_address(
@@ -28,15 +29,19 @@ def confirmed_address(
     row, allowance = _entry(sender, owner, asset, network)
     ends = _ends()
     objection = _names_objection(ends, (sender, owner), asset, network) or _address_objection(
-        row, allowance, f"{asset} on {network} at {owner}", sender
+        row, allowance, _what(asset, network, owner), sender
     )
     if any(venue not in ends for venue in (sender, owner)):
         raise StaleReferenceError("the assets of a venue were never fetched: run sync_markets")
     if objection or row is None or allowance is None:
         raise UnconfirmedError(objection)
     if now - min(row.fetched_at, allowance.fetched_at) > OLDEST:
-        told = f"our address for {asset} on {network} at {owner} was fetched more than 24 h ago"
-        raise StaleReferenceError(f"{told}: run sync_markets")
+        raise StaleReferenceError(
+            Sentence(
+                "our address for %(what)s was fetched more than 24 h ago: run sync_markets",
+                what=_what(asset, network, owner),
+            )
+        )
     return row
 
 
@@ -64,20 +69,34 @@ def _names_objection(
 
 
 def _address_objection(
-    row: RegisteredAddress | None, allowance: AllowedDestination | None, what: str, sender: str
+    row: RegisteredAddress | None, allowance: AllowedDestination | None, what: Sentence, sender: str
 ) -> str:
     """Say what an address lacks for a withdrawal from `sender`; nothing if it may be sent to."""
     if row is None:
-        return (
-            f"no confirmed address for {what}: fetch one (sync_markets), then two people confirm it"
+        return Sentence(
+            "no confirmed address for %(what)s: fetch one (sync_markets), then two people confirm it",
+            what=what,
         )
     if row.state != AddressState.CONFIRMED:
-        return f"no confirmed address for {what}: {row.code} waits for two people (manage.py addresses)"
+        return Sentence(
+            "no confirmed address for %(what)s: %(code)s waits for two people (manage.py addresses)",
+            what=what,
+            code=row.code,
+        )
     if allowance is None:
-        return (
-            f"{sender} does not list {row.code}, our address for {what}: allow it in its own pages"
+        return Sentence(
+            "%(sender)s does not list %(code)s, our address for %(what)s: allow it in its own pages",
+            sender=sender,
+            code=row.code,
+            what=what,
         )
     return ""
+
+
+def _what(asset: str, network: str, venue: str) -> Sentence:
+    return Sentence(
+        "%(asset)s on %(network)s at %(venue)s", asset=asset, network=network, venue=venue
+    )
 
 
 def barred_ways(from_venue: str, to_venue: str) -> dict[str, str]:
@@ -99,7 +118,7 @@ def barred_ways(from_venue: str, to_venue: str) -> dict[str, str]:
         ) or _address_objection(
             row,
             allowances.get(row.pk) if row else None,
-            f"{asset} on {network} at {to_venue}",
+            _what(asset, network, to_venue),
             from_venue,
         )
         if objection:

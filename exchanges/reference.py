@@ -7,25 +7,34 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from django.utils.translation import gettext_noop
+
 from exchanges.errors import StaleReferenceError
 from exchanges.models import MarketRule, NetworkRule, TransferRoute
 from exchanges.recent import recent
+from exchanges.sentences import Sentence
 from exchanges.values import Market, MarketRules, NetworkRules
 
 OLDEST = timedelta(hours=24)
+NEVER_FETCHED = gettext_noop(
+    "the rules of %(what)s at %(venue)s were never fetched: run sync_markets"
+)
+TOO_OLD = gettext_noop(
+    "the rules of %(what)s at %(venue)s are more than 24 h old: run sync_markets"
+)
 Rule = TypeVar("Rule", MarketRule, NetworkRule)
 
 
 def market_rules(venue: str, market: Market, now: datetime) -> MarketRules:
     """Give how a venue trades a market. Raises StaleReferenceError if unknown or over 24 h old."""
     row = _market_row(venue, market.code)
-    return _fresh(row, f"the rules of {market.code} at {venue}", now).rules()
+    return _fresh(row, now, market.code, venue).rules()
 
 
 def network_rules(venue: str, asset: str, network: str, now: datetime) -> NetworkRules:
     """Give how an asset moves at a venue. Raises StaleReferenceError if unknown or over 24 h old."""
     row = _network_row(venue, asset, network)
-    return _fresh(row, f"the rules of {asset} on {network} at {venue}", now).rules()
+    return _fresh(row, now, f"{asset} ({network})", venue).rules()
 
 
 @recent
@@ -64,12 +73,12 @@ class Rulebook:
     def market_rules(self, venue: str, market: Market, now: datetime) -> MarketRules:
         """Give how a venue trades a market."""
         row = self.markets.get((venue, market.code))
-        return _fresh(row, f"the rules of {market.code} at {venue}", now).rules()
+        return _fresh(row, now, market.code, venue).rules()
 
     def network_rules(self, venue: str, asset: str, network: str, now: datetime) -> NetworkRules:
         """Give how an asset moves at a venue."""
         row = self.networks.get((venue, asset, network))
-        return _fresh(row, f"the rules of {asset} on {network} at {venue}", now).rules()
+        return _fresh(row, now, f"{asset} ({network})", venue).rules()
 
     def transfer_route(self, asset: str, from_venue: str, to_venue: str) -> TransferRoute:
         """Give the quickest allowed way of an asset between venues."""
@@ -142,10 +151,10 @@ def quickest_networks(from_venue: str, to_venue: str) -> dict[str, str]:
     return {route.asset: route.network for route in routes}  # the quickest comes last, and stays
 
 
-def _fresh(row: Rule | None, what: str, now: datetime) -> Rule:
+def _fresh(row: Rule | None, now: datetime, what: str, venue: str) -> Rule:
     if row is None or now - row.fetched_at > OLDEST:
-        age = "were never fetched" if row is None else "are more than 24 h old"
-        raise StaleReferenceError(f"{what} {age}: run sync_markets")
+        pattern = NEVER_FETCHED if row is None else TOO_OLD
+        raise StaleReferenceError(Sentence(pattern, what=what, venue=venue))
     return row
 
 
@@ -153,5 +162,12 @@ def _allowed(
     row: TransferRoute | None, asset: str, from_venue: str, to_venue: str
 ) -> TransferRoute:
     if row is None:
-        raise StaleReferenceError(f"no allowed route for {asset} from {from_venue} to {to_venue}")
+        raise StaleReferenceError(
+            Sentence(
+                "no allowed route for %(asset)s from %(origin)s to %(target)s",
+                asset=asset,
+                origin=from_venue,
+                target=to_venue,
+            )
+        )
     return row

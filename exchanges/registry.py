@@ -32,6 +32,7 @@ from exchanges.errors import (
 from exchanges.identity.named_venue import NamedVenue
 from exchanges.pacing.process import HOST, Pacing
 from exchanges.port import RateSource, Venue
+from exchanges.sentences import Sentence
 from exchanges.simulated_accounts import SimulatedAccounts
 from exchanges.transport.budget import RateBudget
 from exchanges.transport.clock import VenueClock
@@ -323,7 +324,9 @@ def objection(code: str, asset: str, network: str | None = None, *, may_end: boo
     """
     names = naming.names(code)
     if not names.is_known:
-        raise StaleReferenceError(f"the assets of {code} were never fetched: run sync_markets")
+        raise StaleReferenceError(
+            Sentence("the assets of %(venue)s were never fetched: run sync_markets", venue=code)
+        )
     return names.objection(asset, network, may_end=may_end)
 
 

@@ -12,8 +12,9 @@ from django import forms
 from django.contrib.auth.models import User
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
 from django.http import QueryDict
-from django.utils.translation import gettext as _, gettext_lazy
+from django.utils.translation import gettext_lazy
 
+from cycles.admin.wording import refusal, worded
 from cycles.errors import (
     CycleError,
     InvalidInputError,
@@ -88,12 +89,12 @@ def acted(form: forms.BaseForm, act: Callable[[], object]) -> int:
     except StaleVersionError:
         raise
     except PermissionDeniedError as error:
-        raise PermissionDenied(str(error)) from error
+        raise PermissionDenied(refusal(error)) from error
     except CycleError as error:
         _tell(form, error)
         return error.http_status
     except StaleReferenceError as error:
-        form.add_error(None, str(error))
+        form.add_error(None, refusal(error))
         return StaleDataError.http_status
     return 0
 
@@ -102,13 +103,15 @@ def _tell(form: forms.BaseForm, error: CycleError) -> None:
     """Tell an error in the form, at the fields that it names where the form has them."""
     fields = error.fields if isinstance(error, InvalidInputError) else {}
     if not fields:
-        form.add_error(None, str(error))
+        form.add_error(None, refusal(error))
     for name, texts in fields.items():
         for text in texts:
             if name in form.fields:
-                form.add_error(name, _(text))
+                form.add_error(name, worded(text))
             else:
-                form.add_error(None, _(text) if name == NON_FIELD_ERRORS else f"{name}: {_(text)}")
+                form.add_error(
+                    None, worded(text) if name == NON_FIELD_ERRORS else f"{name}: {worded(text)}"
+                )
 
 
 def acted_once(user: User, form: OnceForm, act: Callable[[], str]) -> Done:

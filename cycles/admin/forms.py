@@ -9,6 +9,7 @@ from django import forms
 from django.utils.translation import gettext as _, gettext_lazy
 
 from cycles.admin.acting import OPEN_ANEW, OnceForm
+from cycles.admin.wording import refusal
 from cycles.domain.words import Mode, PauseScope
 from cycles.errors import InvalidInputError
 from cycles.models import Cycle
@@ -130,7 +131,7 @@ def _received(line: str) -> Received:
     try:
         return stating.received(venue, asset, stating.quantity_in(number))
     except InvalidInputError as error:
-        raise forms.ValidationError(f"{line.strip()[:80]}: {_(str(error))}") from None
+        raise forms.ValidationError(f"{line.strip()[:80]}: {refusal(error)}") from None
 
 
 class SeenForm(ReasonForm):

@@ -17,6 +17,7 @@ from cycles.admin.desk_verbs import shown
 from cycles.admin.forms import ReasonForm
 from cycles.admin.navigation import Page, demand
 from cycles.admin.verbs import actor_of
+from cycles.admin.wording import refusal
 from cycles.domain.words import CycleKind, Verb
 from cycles.errors import NotFoundError
 from cycles.models import Cycle
@@ -75,7 +76,7 @@ def view(request: HttpRequest) -> HttpResponse:
     try:
         assets = list(desk.current_policy().allowed_assets)
     except NotFoundError as error:
-        raise Http404(str(error)) from None
+        raise Http404(refusal(error)) from None
     form = OpenForm(request.POST or None, assets=assets, venues=registry.korea_venues())
     status, preview = 0, None
     if request.method == "POST" and form.is_valid():

@@ -17,6 +17,7 @@ from cycles.admin.desk_verbs import WRONG_INPUT, shown
 from cycles.admin.forms import SeenField
 from cycles.admin.navigation import Page, demand
 from cycles.admin.verbs import actor_of
+from cycles.admin.wording import refusal
 from cycles.domain.words import Verb
 from cycles.errors import NotFoundError, StaleVersionError
 from cycles.models import PolicyVersion
@@ -151,7 +152,7 @@ def view(request: HttpRequest) -> HttpResponse:
     try:
         present = desk.current_policy()
     except NotFoundError as error:
-        raise Http404(str(error)) from None
+        raise Http404(refusal(error)) from None
     form = PolicyForm(request.POST or None, instance=present)
     newer: list[PolicyVersion] = []
     status = 0

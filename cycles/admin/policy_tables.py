@@ -30,7 +30,13 @@ class PolicyVersionAdmin(ReadOnlyAdmin):
 
 @admin.register(Pause)
 class PauseAdmin(ReadOnlyAdmin):
-    list_display = ("scope", "key", "reason", "created_by", moment("created_at", _("since")))
+    list_display = (
+        "scope",
+        "key",
+        "reason",
+        column("created_by", _("created by"), lambda user: user or show.NOTHING),
+        moment("created_at", _("since")),
+    )
     list_filter = ("scope",)
     search_fields = ("key", "reason")
     list_select_related = ("created_by",)

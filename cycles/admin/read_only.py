@@ -24,6 +24,7 @@ CORRELATION = {
     "session_id": _("session id"),
     "trace_id": _("trace id"),
 }
+UNTITLED = CORRELATION | {"created_by": _("created by")}  # their models name them in English only
 
 if TYPE_CHECKING:
     BaseAdmin = admin.ModelAdmin[Any]
@@ -108,8 +109,8 @@ def _filtered_by(one: Any) -> str | None:
 
 def _shown(field: models.Field[Any, Any]) -> Any:
     """Give a field's name, or a column that shows its value better than Django would."""
-    if field.name in CORRELATION:
-        return column(field.name, CORRELATION[field.name], lambda text: text or show.NOTHING)
+    if field.name in UNTITLED:
+        return column(field.name, UNTITLED[field.name], lambda text: text or show.NOTHING)
     if isinstance(field, models.DecimalField):
         return column(field.name, field.verbose_name, show.quantity)
     if isinstance(field, models.DateTimeField):

@@ -61,7 +61,8 @@ def _redrive(chosen: Filter, actor: Actor, given: dict[str, Any]) -> Redriven:
     count: int = given["seen_count"]
     if count > MOST:
         raise NotAllowedNowError(
-            f"more than {MOST} at once go by manage.py redrive --all-matching, which goes on if it is cut short"
+            "more than %(most)s at once go by manage.py redrive --all-matching, which goes on if it is cut short",
+            most=MOST,
         )
     at: datetime = given["seen_at"]
     found = redriving.look(chosen, actor=actor, at=at)

@@ -16,6 +16,7 @@ from cycles.admin.forms import VerbForm
 from cycles.admin.navigation import demand
 from cycles.admin.runbook import hint
 from cycles.admin.verbs import VERBS, CycleVerb, actor_of
+from cycles.admin.wording import refusal
 from cycles.domain.words import Verb
 from cycles.errors import CycleError, NotFoundError, PermissionDeniedError, StaleVersionError
 from cycles.models import Cycle
@@ -32,7 +33,7 @@ def view(request: HttpRequest, cycle_id: UUID, name: str) -> HttpResponse:
     try:
         cycle = selectors.cycle_by_code(cycle_id)
     except NotFoundError as error:
-        raise Http404(str(error)) from None
+        raise Http404(refusal(error)) from None
     if request.method != "POST":
         form = chosen.form(cycle=cycle, initial={"seen_version": cycle.version})
         return _page(request, chosen, cycle, form)
@@ -44,9 +45,9 @@ def view(request: HttpRequest, cycle_id: UUID, name: str) -> HttpResponse:
     except StaleVersionError:
         return _conflict(request, chosen, cycle, form)
     except PermissionDeniedError as error:
-        raise PermissionDenied(str(error)) from error
+        raise PermissionDenied(refusal(error)) from error
     except CycleError as error:
-        form.add_error(None, str(error))
+        form.add_error(None, refusal(error))
         return _page(request, chosen, cycle, form, status=error.http_status)
     messages.success(request, chosen.done % {"code": cycle.code})
     return HttpResponseRedirect(reverse("admin:cycles_cycle_change", args=[cycle.pk]))

@@ -19,6 +19,7 @@ from cycles.admin.desk_verbs import CONFLICT, shown
 from cycles.admin.forms import ConfirmAddressForm, ProveAssetForm, SeenForm
 from cycles.admin.navigation import Page, demand
 from cycles.admin.verbs import actor_of
+from cycles.admin.wording import refusal
 from cycles.domain.words import Verb
 from cycles.errors import NotFoundError, StaleVersionError
 from cycles.models import Intervention
@@ -104,7 +105,7 @@ def on_address(request: HttpRequest, code: str, name: str) -> HttpResponse:
     try:
         seen = look()
     except NotFoundError as error:
-        raise Http404(str(error)) from None
+        raise Http404(refusal(error)) from None
     facts = {
         "title": f"{act.verb.label}: {seen.address.code}",
         "is_whole": addressing.may_see(user),

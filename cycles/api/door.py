@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import User
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils import translation
 from rest_framework.exceptions import NotFound
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -35,6 +38,11 @@ class Door(APIView):
     def need_of(self, method: str) -> Need | None:
         """Give what a method needs beyond a login."""
         return self.needs.get("GET" if method == "HEAD" else method)
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer in English whatever the client's languages: its texts are for logs and programs."""
+        with translation.override("en"):
+            return super().dispatch(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Let those in who may; nothing has a name with a NUL, which the database cannot even be asked for."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
+from exchanges.sentences import Sentence
+
 
 class CycleKind(TextChoices):
     """What a cycle is meant to do."""
@@ -217,3 +219,8 @@ class WatchKind(TextChoices):
     DEPOSITS = "DEPOSITS", _("deposits")
     ORDERS = "ORDERS", _("orders")
     STREAM = "STREAM", _("stream")
+
+
+def word(choice: Verb | CycleStatus | PauseScope) -> Sentence:
+    """Give a choice's word for a sentence: English in logs, whatever language the page at hand is in."""
+    return Sentence(choice.value.lower().replace("_", " "))

@@ -98,12 +98,12 @@ def cycle_by_code(code_or_uuid: str | UUID) -> Cycle:
     """Give the cycle of a public code or a UUID; raises NotFoundError."""
     text = str(code_or_uuid).strip()
     if not (text.isascii() and text.isprintable()):  # a NUL cannot even be asked for
-        raise NotFoundError(f"there is no cycle {text[:64]!r}")
+        raise NotFoundError("there is no cycle %(name)r", name=text[:64])
     identifier = _as_uuid(text)
     wanted = Q(pk=identifier) if identifier else Q(code=text.upper())
     cycle = Cycle.objects.filter(wanted).select_related("policy", "assignee").first()
     if cycle is None:
-        raise NotFoundError(f"there is no cycle {text[:64]!r}")
+        raise NotFoundError("there is no cycle %(name)r", name=text[:64])
     return cycle
 
 

@@ -29,7 +29,7 @@ def address_by_code(code: str) -> RegisteredAddress:
     """Find an address. Raises NotFoundError."""
     row = address_book().filter(code=code.upper()).first()
     if row is None:
-        raise NotFoundError(f"there is no address {code}")
+        raise NotFoundError("there is no address %(code)s", code=code)
     return row
 
 
@@ -47,7 +47,12 @@ def identity_by_name(venue: str, symbol: str, network: str) -> AssetIdentity:
     """Find a venue's name. Raises NotFoundError."""
     row = identities().filter(venue=venue, venue_symbol=symbol, venue_network=network).first()
     if row is None:
-        raise NotFoundError(f"{venue} lists no {symbol} on {network} that the registry knows")
+        raise NotFoundError(
+            "%(venue)s lists no %(symbol)s on %(network)s that the registry knows",
+            venue=venue,
+            symbol=symbol,
+            network=network,
+        )
     return row
 
 

@@ -22,6 +22,7 @@ from cycles.models import AddressConfirmation, Desk, Intervention
 from cycles.services.intervening import PERMISSIONS, Actor, intervene
 from cycles.services.locking import in_transaction, locked
 from exchanges.models import AddressState, RegisteredAddress
+from exchanges.sentences import Sentence
 
 NEEDED = 2  # people
 TYPED = 6  # characters of the address's end
@@ -92,7 +93,7 @@ def _lock(code: str, seen_version: int) -> RegisteredAddress:
     """Lock an address and make sure that it is as it was seen."""
     row = locked(RegisteredAddress.objects.filter(code=code.upper())).first()
     if row is None:
-        raise NotFoundError(f"there is no address {code}")
+        raise NotFoundError("there is no address %(code)s", code=code)
     if row.version != seen_version:
         raise StaleVersionError(seen=seen_version, found=row.version, what=row.code)
     return row
@@ -113,11 +114,14 @@ def _demand_typed(row: RegisteredAddress, typed: Typed) -> None:
     """Make sure that the person has compared: a proposal that is not the venue's own must not pass."""
     end, memo = typed.ends_with.strip(), typed.memo.strip()
     if len(end) < TYPED:
-        raise InvalidInputError(f"type the last {TYPED} characters of the address, or more of it")
+        raise InvalidInputError(
+            "type the last %(n)s characters of the address, or more of it", n=TYPED
+        )
     if not row.address.endswith(end) or memo != row.memo:
         raise InvalidInputError(
-            f"{row.code} does not end so, or has another memo: if the venue's own page does, somebody "
-            "has changed the answer on its way; retire it and look into it"
+            "%(code)s does not end so, or has another memo: if the venue's own page does, somebody "
+            "has changed the answer on its way; retire it and look into it",
+            code=row.code,
         )
 
 
@@ -166,26 +170,27 @@ def retire(code: str, *, actor: Actor, reason: str, seen_version: int) -> Interv
 def _objection(verb: Verb, row: RegisteredAddress, user: User | None) -> str:
     """Say what speaks against a verb, or nothing."""
     if row.state == AddressState.RETIRED:
-        return _("%(code)s is retired for ever") % {"code": row.code}
+        return Sentence("%(code)s is retired for ever", code=row.code)
     if verb is Verb.RETIRE_ADDRESS:
         return ""
     if row.state == AddressState.CONFIRMED:
-        return _("%(code)s is confirmed already") % {"code": row.code}
+        return Sentence("%(code)s is confirmed already", code=row.code)
     return _objection_to(row, user) if user is not None else ""
 
 
 def _objection_to(row: RegisteredAddress, user: User) -> str:
     """Say what speaks against this person as one of the two."""
     if AddressConfirmation.objects.filter(address=row, user=user).exists():
-        return _("you have confirmed %(code)s already: the other one is another person") % {
-            "code": row.code
-        }
+        return Sentence(
+            "you have confirmed %(code)s already: the other one is another person", code=row.code
+        )
     is_live = Desk.objects.filter(kind=DeskKind.LIVE).exists()
     if is_live and User.objects.filter(pk=user.pk, date_joined__gt=Now() - KNOWN_FOR).exists():
-        return _(
+        return Sentence(
             "your account is less than %(hours)s hours old: on a live desk an address is confirmed by "
-            "people whom the others had time to notice"
-        ) % {"hours": KNOWN_FOR // timedelta(hours=1)}
+            "people whom the others had time to notice",
+            hours=KNOWN_FOR // timedelta(hours=1),
+        )
     return ""
 
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_noop
 
 from cycles.domain.decision import Limits
 from cycles.domain.pauses import spelled
-from cycles.domain.words import Channel, DeskKind, Mode, OpeningRule, PauseScope, Verb
+from cycles.domain.words import Channel, DeskKind, Mode, OpeningRule, PauseScope, Verb, word
 from cycles.errors import (
     HaltedError,
     InvalidInputError,
@@ -30,6 +30,7 @@ from cycles.services.intervening import Actor, intervene
 from cycles.services.locking import in_transaction, own_mode, share_mode
 from exchanges import reference, registry
 from exchanges.models import TransferRoute
+from exchanges.sentences import Sentence
 
 FIXED_COLUMNS = {"id", "number", "created_at", "created_by", "reason"}
 SIGNED_COLUMNS = {"min_open_edge_bps", "min_rebalance_edge_bps", "band_open_premium_bps"}
@@ -110,7 +111,8 @@ def _demand_at_home() -> None:
     """Make sure that the desk is in step with its venues where it is."""
     if not homing.is_at_home():
         raise NotAllowedNowError(
-            f"{homing.AWAY}: run `manage.py catch_up`, and accept what it leaves"
+            "%(away)s: run `manage.py catch_up`, and accept what it leaves",
+            away=Sentence(homing.AWAY),
         )
 
 
@@ -130,7 +132,9 @@ def refuse_if_halted() -> None:
     share_mode()
     reason = Desk.objects.filter(pk=1, mode=Mode.HALT).values_list("mode_reason", flat=True).first()
     if reason is not None:
-        raise HaltedError(f"the desk is halted: {reason or 'no reason given'}")
+        raise HaltedError(
+            "the desk is halted: %(reason)s", reason=reason or Sentence("no reason given")
+        )
 
 
 def halt_away_from_home() -> None:
@@ -174,7 +178,9 @@ def pause(scope: PauseScope, key: str, *, actor: Actor, reason: str) -> Pause:
             scope=scope, key=key, defaults={"reason": reason, "created_by": actor.user}
         )
         if not new:
-            raise NotAllowedNowError(f"{scope.label} {key} is paused already")
+            raise NotAllowedNowError(
+                "%(scope)s %(key)s is paused already", scope=word(scope), key=key
+            )
         return made
 
     return in_transaction(work)
@@ -291,7 +297,7 @@ def _next_version(
     columns = {field.name for field in fields} - FIXED_COLUMNS
     unknown = sorted(set(changes) - columns)
     if unknown:
-        raise InvalidInputError(f"the policy has no {', '.join(unknown)}")
+        raise InvalidInputError("the policy has no %(names)s", names=", ".join(unknown))
     values = {name: getattr(old, name) for name in columns} | dict(changes)
     new = PolicyVersion(**values, number=old.number + 1, created_by=by, reason=reason)
     try:
@@ -299,14 +305,22 @@ def _next_version(
         _demand_sane(new, may_allow=reference.known_assets().union(old.allowed_assets))
         new.full_clean()
     except ValidationError as error:
-        told = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
-        raise InvalidInputError(told, error.message_dict) from error
+        wrong = {name: [_said(one) for one in ones] for name, ones in error.error_dict.items()}
+        told = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in wrong.items())
+        raise InvalidInputError(told, wrong) from error
     return new
+
+
+def _said(wrong: ValidationError) -> str:
+    """Give one thing that is wrong with a field: a sentence of ours, or Django's own words."""
+    if isinstance(wrong.message, str):
+        return Sentence(wrong.message, **(wrong.params or {}))
+    return " ".join(wrong.messages)
 
 
 def _demand_sane(policy: PolicyVersion, *, may_allow: frozenset[str]) -> None:
     """Name each field that no policy may have, before the database refuses all of them at once."""
-    wrong: dict[str, str] = {}
+    wrong: dict[str, str | ValidationError] = {}
     for field in policy._meta.concrete_fields:  # noqa: SLF001  Django's documented API
         value = getattr(policy, field.name)
         may_be_negative = field.name in SIGNED_COLUMNS
@@ -320,7 +334,9 @@ def _demand_sane(policy: PolicyVersion, *, may_allow: frozenset[str]) -> None:
         )
     strangers = sorted({*policy.allowed_assets} - may_allow)
     if strangers:
-        wrong["allowed_assets"] = f"the desk knows no {', '.join(strangers)}"
+        wrong["allowed_assets"] = ValidationError(
+            gettext_noop("the desk knows no %(names)s"), params={"names": ", ".join(strangers)}
+        )
     if policy.max_book_age_seconds <= 0:
         wrong["max_book_age_seconds"] = gettext_noop(
             "must be above zero: no book is of this very instant"

@@ -6,11 +6,14 @@ The database compares by itself and refuses intents (cycles/sql/home.sql); here 
 from __future__ import annotations
 
 from django.db import connection
+from django.utils.translation import gettext_noop
 
 from cycles.models import Alert, Desk
 from cycles.services.alerting import raise_alert
 
-AWAY = "this database was restored, or is a standby that took over, and has not caught up with the venues"
+AWAY = gettext_noop(
+    "this database was restored, or is a standby that took over, and has not caught up with the venues"
+)
 
 
 def here() -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.db.models.functions import Now
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext as _, gettext_noop
 
 from cycles.domain.words import Verb
 from cycles.errors import InvalidInputError, NotAllowedNowError, StaleVersionError
@@ -22,6 +22,7 @@ from exchanges import naming
 from exchanges.identity.known import CHAINS
 from exchanges.identity.listed import spelled_contract
 from exchanges.models import AssetIdentity, IdentityState
+from exchanges.sentences import Sentence
 
 LONGEST_CODE = 12  # of an asset, as the ledger keeps it
 
@@ -113,9 +114,11 @@ def _stated(coin: Coin) -> dict[str, str]:
 def _write_proof(row: AssetIdentity, coin: Coin, actor: Actor, reason: str) -> None:
     """Write the proof; what contradicts another proof, or the venue, is refused by the database."""
     if not coin.asset.isalnum() or len(coin.asset) > LONGEST_CODE:
-        raise InvalidInputError(f"{coin.asset!r} is no code of an asset")
+        raise InvalidInputError("%(text)r is no code of an asset", text=coin.asset)
     if coin.network not in CHAINS:
-        raise InvalidInputError(f"{coin.network!r} is no chain: {', '.join(CHAINS)}")
+        raise InvalidInputError(
+            "%(text)r is no chain: %(known)s", text=coin.network, known=", ".join(CHAINS)
+        )
     try:
         with transaction.atomic():
             AssetIdentity.objects.filter(pk=row.pk).update(
@@ -134,20 +137,25 @@ def _write_proof(row: AssetIdentity, coin: Coin, actor: Actor, reason: str) -> N
 
 
 CONTRADICTIONS = {
-    "asset_identity_contract_as_told": "the venue itself tells another contract",
-    "asset_identity_one_coin": "{asset} on {network} is another coin elsewhere: one ticker, two coins",
-    "asset_identity_one_asset": "that coin is proven to be another asset elsewhere",
-    "asset_identity_one_meaning": "that symbol is another asset on another network there",
-    "asset_identity_one_symbol": "{asset} has another symbol there",
-    "asset_identity_one_name": "{asset} on {network} has another name there",
+    "asset_identity_contract_as_told": gettext_noop("the venue itself tells another contract"),
+    "asset_identity_one_coin": gettext_noop(
+        "%(asset)s on %(network)s is another coin elsewhere: one ticker, two coins"
+    ),
+    "asset_identity_one_asset": gettext_noop("that coin is proven to be another asset elsewhere"),
+    "asset_identity_one_meaning": gettext_noop(
+        "that symbol is another asset on another network there"
+    ),
+    "asset_identity_one_symbol": gettext_noop("%(asset)s has another symbol there"),
+    "asset_identity_one_name": gettext_noop("%(asset)s on %(network)s has another name there"),
 }
 
 
-def _contradiction(row: AssetIdentity, coin: Coin, error: IntegrityError) -> str:
+def _contradiction(row: AssetIdentity, coin: Coin, error: IntegrityError) -> Sentence:
     """Say in words what the database objects to."""
     guard = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") or ""
-    told = CONTRADICTIONS.get(guard, "it contradicts another proof")
-    return f"{row} cannot be proven so: " + told.format(asset=coin.asset, network=coin.network)
+    told = CONTRADICTIONS.get(guard, gettext_noop("it contradicts another proof"))
+    why = Sentence(told, asset=coin.asset, network=coin.network)
+    return Sentence("%(name)s cannot be proven so: %(why)s", name=_named(row), why=why)
 
 
 def block(identity: AssetIdentity, *, actor: Actor, reason: str, seen_version: int) -> Intervention:
@@ -173,12 +181,22 @@ def block(identity: AssetIdentity, *, actor: Actor, reason: str, seen_version: i
     return made
 
 
+def _named(row: AssetIdentity) -> Sentence:
+    """Give what a row is called, for a sentence."""
+    return Sentence(
+        "%(asset)s on %(network)s at %(venue)s",
+        asset=row.venue_symbol,
+        network=row.venue_network,
+        venue=row.venue,
+    )
+
+
 def _objection(verb: Verb, row: AssetIdentity) -> str:
     """Say what speaks against a verb, or nothing."""
     if verb is Verb.PROVE_ASSET and row.state == IdentityState.PROVEN:
-        return _("%(name)s is proven already: block it first") % {"name": row}
+        return Sentence("%(name)s is proven already: block it first", name=_named(row))
     if verb is Verb.BLOCK_ASSET and row.state == IdentityState.BLOCKED:
-        return _("%(name)s is blocked already") % {"name": row}
+        return Sentence("%(name)s is blocked already", name=_named(row))
     return ""
 
 

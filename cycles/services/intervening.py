@@ -13,7 +13,7 @@ from uuid import UUID
 from django.contrib.auth.models import User
 from django.db.models.functions import Now
 
-from cycles.domain.words import Channel, CycleStatus, Passage, Plan, StepState, Verb
+from cycles.domain.words import Channel, CycleStatus, Passage, Plan, StepState, Verb, word
 from cycles.errors import (
     InvalidInputError,
     NotAllowedNowError,
@@ -25,6 +25,7 @@ from cycles.services import notices, recovering
 from cycles.services.correlating import correlation
 from cycles.services.locking import in_transaction
 from cycles.services.moving import lock_for_operator, move, touch
+from exchanges.sentences import Sentence
 
 LONGEST_REASON = 2000
 
@@ -95,12 +96,14 @@ def intervene(
 def demand_reason(verb: Verb, actor: Actor, reason: str) -> str:
     """Give the reason as it is kept; raises unless this actor may do the verb, and says why."""
     if not actor.may(verb):
-        raise PermissionDeniedError(f"{actor.name} may not {verb.label}: ask an administrator")
+        raise PermissionDeniedError(
+            "%(name)s may not %(verb)s: ask an administrator", name=actor.name, verb=word(verb)
+        )
     text = reason.strip()
     if not text:
         raise InvalidInputError("give a reason: it is kept with what you do")
     if len(text) > LONGEST_REASON:
-        raise InvalidInputError(f"the reason is longer than {LONGEST_REASON} characters")
+        raise InvalidInputError("the reason is longer than %(n)s characters", n=LONGEST_REASON)
     return text
 
 
@@ -158,8 +161,10 @@ def demand_dead_letter(cycle: Cycle, verb: Verb) -> None:
     """Raise NotAllowedNowError unless the cycle waits for a person."""
     if cycle.status != CycleStatus.DEAD_LETTER:
         raise NotAllowedNowError(
-            f"{cycle.code} is {cycle.get_status_display()}, not a dead letter: "
-            f"{verb.label} does not apply"
+            "%(code)s is %(status)s, not a dead letter: %(verb)s does not apply",
+            code=cycle.code,
+            status=word(CycleStatus(cycle.status)),
+            verb=word(verb),
         )
 
 
@@ -167,9 +172,13 @@ def _demand_unwindable(cycle: Cycle) -> None:
     """Raise unless the planner allows selling back."""
     unwinding = next(o for o in recovering.options(cycle) if o.kind.value == Verb.UNWIND.name)
     if recovering.open_calls(cycle):
-        raise UnresolvedCallError(f"{cycle.code}: {unwinding.why_not}")
+        raise UnresolvedCallError(
+            "%(code)s: %(why)s", code=cycle.code, why=Sentence(unwinding.why_not)
+        )
     if not unwinding.is_possible:
-        raise NotAllowedNowError(f"{cycle.code} cannot be unwound: {unwinding.why_not}")
+        raise NotAllowedNowError(
+            "%(code)s cannot be unwound: %(why)s", code=cycle.code, why=Sentence(unwinding.why_not)
+        )
 
 
 def acknowledge(cycle_id: UUID, *, actor: Actor, reason: str, seen_version: int) -> Intervention:

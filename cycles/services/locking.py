@@ -57,7 +57,7 @@ def lock_cycle(cycle_id: uuid.UUID) -> Cycle:
     try:
         return locked(Cycle.objects.filter(pk=cycle_id)).get()
     except Cycle.DoesNotExist:
-        raise NotFoundError(f"there is no cycle {cycle_id}") from None
+        raise NotFoundError("there is no cycle %(id)s", id=cycle_id) from None
 
 
 def lock_desk_account(venue: str, asset: str) -> Account | None:

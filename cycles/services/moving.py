@@ -39,7 +39,9 @@ def lock_for_decision(lease: Lease) -> Cycle:
     """Lock the cycle and make sure that the lease still holds it; else LeaseLostError."""
     cycle = lock_cycle(lease.cycle_id)
     if cycle.fence != lease.fence or cycle.lease_owner != lease.owner:
-        raise LeaseLostError(f"{cycle.code}: the lease {lease.fence} has been taken over")
+        raise LeaseLostError(
+            "%(code)s: the lease %(fence)s has been taken over", code=cycle.code, fence=lease.fence
+        )
     return cycle
 
 
@@ -67,7 +69,12 @@ def move(
     """
     origin = CycleStatus(cycle.status)
     if not is_legal(origin, target):
-        raise IllegalTransitionError(f"{cycle.code}: {origin} cannot become {target}")
+        raise IllegalTransitionError(
+            "%(code)s: %(origin)s cannot become %(target)s",
+            code=cycle.code,
+            origin=origin,
+            target=target,
+        )
     write_transition(cycle, origin, target, event=event, actor=actor, reason=reason)
     if target in FINAL:
         changes |= {"ended_at": Now(), "wake_at": None, "next_retry_at": None}

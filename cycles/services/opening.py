@@ -27,13 +27,14 @@ from cycles.domain.words import (
 )
 from cycles.errors import InsufficientFundsError, InvalidInputError, PolicyDeniedError
 from cycles.models import Cycle, PolicyVersion
-from cycles.services import booking, desk, notices, quoting, valuing, venue_health
+from cycles.services import booking, desk, notices, objecting, quoting, valuing, venue_health
 from cycles.services.intervening import Actor, intervene
 from cycles.services.locking import in_transaction, lock_desk_account, share_mode
 from cycles.services.moving import write_transition
 from cycles.services.rebalancing import write_steps
 from exchanges import destinations, reference, registry
 from exchanges.errors import UnconfirmedError
+from exchanges.sentences import listed, sentence_of
 from exchanges.values import Market
 
 log = structlog.get_logger(__name__)
@@ -155,7 +156,7 @@ def _demand_vouched_for(asset: str, korea: str, network: str) -> None:
     try:
         destinations.confirmed_address(GLOBAL, korea, asset, network, registry.utc_now())
     except UnconfirmedError as error:
-        raise PolicyDeniedError(str(error)) from error
+        raise PolicyDeniedError(sentence_of(error)) from error
 
 
 def _demand_sendable(decided: Decision, network: str) -> None:
@@ -174,11 +175,16 @@ def _demand_sendable(decided: Decision, network: str) -> None:
     minimum = reference.market_rules(korea, Market(asset, "KRW"), now).minimum_notional
     if arrives * bid < minimum or not arrives or plan.is_lost(arrives, arrival):
         raise PolicyDeniedError(
-            f"{plain(decided.notional_usdt)} USDT of {asset} are too little to be sent and sold"
+            "%(notional)s USDT of %(asset)s are too little to be sent and sold",
+            notional=plain(decided.notional_usdt),
+            asset=asset,
         )
     if plan.is_too_much(decided.notional_usdt / price, rules):
         raise PolicyDeniedError(
-            f"{GLOBAL} sends {rules.withdraw_maximum} {asset} at most in one withdrawal"
+            "%(venue)s sends %(quantity)s %(asset)s at most in one withdrawal",
+            venue=GLOBAL,
+            quantity=rules.withdraw_maximum,
+            asset=asset,
         )
 
 
@@ -190,7 +196,12 @@ def _born() -> dict[str, Now]:
 def _own(cycle: Cycle, venue: str, asset: str, quantity: Decimal) -> None:
     """Post capital from the desk to the cycle. Raises InsufficientFundsError."""
     if booking.desk_balance(venue, asset) < quantity:
-        raise InsufficientFundsError(f"the desk does not hold {plain(quantity)} {asset} at {venue}")
+        raise InsufficientFundsError(
+            "the desk does not hold %(quantity)s %(asset)s at %(venue)s",
+            quantity=plain(quantity),
+            asset=asset,
+            venue=venue,
+        )
     lines = postings.moved(
         venue, asset, quantity, origin=AccountOwner.DESK, target=AccountOwner.CYCLE
     )
@@ -225,6 +236,7 @@ def _preview_at(korea: str, asset: str, notional_usdt: Decimal) -> OpeningPrevie
     back = decision.cheapest_back(quotes, limits.allowed_assets)
     out_rate = mine.out_rate if mine else None
     known = out_rate is not None and back is not None and back.back_rate is not None
+    wanted = objecting.Wanted(asset=asset, korea_venue=korea, notional_usdt=notional_usdt)
     return OpeningPreview(
         asset=asset,
         korea_venue=korea,
@@ -232,45 +244,10 @@ def _preview_at(korea: str, asset: str, notional_usdt: Decimal) -> OpeningPrevie
         edge_bps=edge_bps(out_rate, back.back_rate) if known else None,  # type: ignore[arg-type, union-attr]
         expected_krw=(notional_usdt * out_rate).quantize(Decimal(1)) if out_rate else None,
         krw_per_usdt=mine.krw_per_usdt if mine else None,
-        objections=tuple(_objections(korea, asset, notional_usdt, mine)),
+        objections=objecting.objections(
+            wanted, policy, exposure(), is_fresh=mine is not None and mine.is_fresh
+        ),
     )
-
-
-def _objections(
-    korea: str, asset: str, notional_usdt: Decimal, quote: decision.Quote | None
-) -> list[str]:
-    """Give what forbids opening by hand: the policy's edge does not, its limits do."""
-    policy, out = desk.current_policy(), exposure()
-    asset_out = out.usdt_by_asset.get(asset, ZERO)
-    barred = quoting.barred_ways(GLOBAL, korea).get(asset, "")
-    checks = [
-        (notional_usdt <= 0, "the notional must be above zero"),
-        (asset not in policy.allowed_assets, f"the policy does not allow {asset}"),
-        (desk.current().mode != Mode.RUN, f"the desk's mode is {desk.current().mode}"),
-        (
-            asset in desk.paused_assets(GLOBAL, korea),
-            f"{asset} is paused, or its network is not allowed",
-        ),
-        (quote is None or not quote.is_fresh, f"there is no fresh quote of {asset}"),
-        (bool(barred), barred),
-        (out.free_usdt < notional_usdt, f"the desk holds {plain(out.free_usdt)} USDT free"),
-        (out.open_cycles >= policy.max_open_cycles, f"{out.open_cycles} cycles are open"),
-        (
-            out.open_by_asset.get(asset, 0) >= policy.max_open_cycles_per_asset,
-            f"{out.open_by_asset.get(asset, 0)} cycles of {asset} are open",
-        ),
-        (
-            out.pnl_today_usdt <= -policy.daily_loss_limit_usdt,
-            f"today's loss has reached the limit ({plain(out.pnl_today_usdt)} USDT)",
-        ),
-        (out.usdt + notional_usdt > policy.max_exposure_usdt, "the exposure limit is reached"),
-        (
-            asset_out + notional_usdt > policy.max_exposure_per_asset_usdt,
-            f"the exposure limit of {asset} is reached",
-        ),
-    ]
-    stopped = venue_health.stopped_clocks((GLOBAL, korea))
-    return [*(text for applies, text in checks if applies), *stopped]
 
 
 def open_by_hand(
@@ -283,7 +260,7 @@ def open_by_hand(
         lock_desk_account(GLOBAL, "USDT")
         seen = preview_by_hand(asset=asset, notional_usdt=notional_usdt, korea_venue=korea_venue)
         if seen.objections:
-            raise PolicyDeniedError("; ".join(seen.objections))
+            raise PolicyDeniedError(listed(seen.objections))
         decided = Decision(
             opens=True,
             asset=asset,
@@ -327,7 +304,9 @@ def _demand_venue(korea_venue: str) -> str:
     venues = registry.korea_venues()
     found = korea_venue or (venues[0] if len(venues) == 1 else "")
     if found not in venues:
-        raise InvalidInputError(f"name one of the desk's Korean venues: {', '.join(venues)}")
+        raise InvalidInputError(
+            "name one of the desk's Korean venues: %(known)s", known=", ".join(venues)
+        )
     return found
 
 

@@ -14,6 +14,7 @@ from cycles.domain.words import CycleStatus, Verb
 from cycles.errors import NotFoundError
 from cycles.models import Cycle, ExchangeCall
 from cycles.services import booking, recovering
+from exchanges.sentences import Sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,7 @@ def preview(verb: Verb, cycle_id: UUID) -> Preview:
     """Say what a verb would do to a cycle; changes nothing."""
     cycle = Cycle.objects.filter(pk=cycle_id).select_related("policy", "assignee").first()
     if cycle is None:
-        raise NotFoundError(f"there is no cycle {cycle_id}")
+        raise NotFoundError("there is no cycle %(id)s", id=cycle_id)
     options = recovering.options(cycle)
     calls = tuple(recovering.open_calls(cycle))
     why_not = _objection(verb, cycle, options)
@@ -61,7 +62,7 @@ def preview(verb: Verb, cycle_id: UUID) -> Preview:
 def _objection(verb: Verb, cycle: Cycle, options: tuple[Option, ...]) -> str:
     """Give what speaks against the verb, or nothing."""
     if cycle.status != CycleStatus.DEAD_LETTER:
-        return _("%(code)s is not a dead letter") % {"code": cycle.code}
+        return Sentence("%(code)s is not a dead letter", code=cycle.code)
     if verb is Verb.UNWIND:
         return next(o.why_not for o in options if o.kind is OptionKind.UNWIND)
     return ""

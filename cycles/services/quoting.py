@@ -11,6 +11,7 @@ from cycles.domain.premium import STABLE
 from cycles.models import PolicyVersion, PremiumSample
 from cycles.services import booking, desk, valuing
 from exchanges import destinations, reference, registry
+from exchanges.sentences import Sentence
 
 ZERO = Decimal(0)
 
@@ -32,7 +33,10 @@ def latest_quotes(policy: PolicyVersion, korea_venue: str) -> list[Quote]:
 def barred_ways(from_venue: str, to_venue: str) -> dict[str, str]:
     """Give the assets that cannot travel between two venues now, and why."""
     closed = reference.closed_ways(from_venue, to_venue)
-    shut = {asset: f"a wallet or a market of {asset} is closed" for asset in closed}
+    shut = {
+        asset: Sentence("a wallet or a market of %(asset)s is closed", asset=asset)
+        for asset in closed
+    }
     return shut | destinations.barred_ways(from_venue, to_venue)
 
 

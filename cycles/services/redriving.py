@@ -154,12 +154,15 @@ def _past(at: datetime | None) -> datetime:
 def _demand_known(chosen: Filter) -> None:
     """Raise InvalidInputError for a name that no dead letter could ever have."""
     if chosen.venue and chosen.venue not in registry.VENUES:
-        known = ", ".join(registry.VENUES)
-        raise InvalidInputError(f"there is no venue {chosen.venue!r}: it is one of {known}")
+        raise InvalidInputError(
+            "there is no venue %(name)r: it is one of %(known)s",
+            name=chosen.venue,
+            known=", ".join(registry.VENUES),
+        )
     if not chosen.asset or selectors.cycles(asset=chosen.asset).exists():
         return
     if chosen.asset not in desk.known_assets():
-        raise InvalidInputError(f"the desk knows no asset {chosen.asset!r}")
+        raise InvalidInputError("the desk knows no asset %(name)r", name=chosen.asset)
 
 
 def _untouched(rows: QuerySet[Cycle], at: datetime) -> QuerySet[Cycle]:
@@ -195,7 +198,9 @@ def redrive_all(
     rows = _untouched(seen.filter.rows(), seen.at).filter(_free_for(actor))
     ids = list(rows.order_by("-money_at_risk_krw", "status_since").values_list("pk", flat=True))
     if len(ids) > seen.count:
-        raise StaleSelectionError(f"you saw {seen.count}, now {len(ids)} match: look again")
+        raise StaleSelectionError(
+            "you saw %(seen)s, now %(found)s match: look again", seen=seen.count, found=len(ids)
+        )
     facts = _facts(seen, actor, text, rate)
     chosen, done = _choosing(rows), 0
     for begin, batch in _batches(ids):

@@ -94,18 +94,29 @@ def _demand_possible(cycle: Cycle, received: tuple[Received, ...]) -> None:
     for part in received:
         name = f"{part.quantity} {part.asset} at {part.venue}"
         if part.quantity <= 0:
-            raise InvalidInputError(f"what was received must be above zero: {name} is not")
+            raise InvalidInputError(
+                "what was received must be above zero: %(what)s is not", what=name
+            )
         if part.venue not in registry.desk_venues():
             raise InvalidInputError(
-                f"there is no venue {part.venue!r}: {', '.join(registry.desk_venues())}"
+                "there is no venue %(name)r: %(known)s",
+                name=part.venue,
+                known=", ".join(registry.desk_venues()),
             )
         known = _assets(cycle, part.venue)
         if part.asset not in known:
             raise InvalidInputError(
-                f"{part.venue} has no {part.asset!r} that the desk knows: {', '.join(sorted(known))}"
+                "%(venue)s has no %(asset)r that the desk knows: %(known)s",
+                venue=part.venue,
+                asset=part.asset,
+                known=", ".join(sorted(known)),
             )
         if places.count((part.venue, part.asset)) > 1:
-            raise InvalidInputError(f"{part.asset} at {part.venue} is named twice: give its sum")
+            raise InvalidInputError(
+                "%(asset)s at %(venue)s is named twice: give its sum",
+                asset=part.asset,
+                venue=part.venue,
+            )
 
 
 def _assets(cycle: Cycle, venue: str) -> frozenset[str]:
@@ -131,7 +142,7 @@ def _close_calls(cycle: Cycle, evidence: str) -> None:
     """Close the open call as never accepted, on a person's evidence: nobody sees that before its time."""
     calls = recovering.open_calls(cycle)
     if not calls:
-        raise NotAllowedNowError(f"{cycle.code} has no request with an unknown outcome")
+        raise NotAllowedNowError("%(code)s has no request with an unknown outcome", code=cycle.code)
     for call in calls:
         left = may_arrive_for(call, given_up_at=cycle.status_since)
         if left > timedelta(0):
@@ -148,8 +159,9 @@ def _demand_settled(cycle: Cycle) -> None:
     """Raise while something that a venue accepted is missing in the ledger."""
     if recovering.unsettled_calls(cycle):
         raise UnresolvedCallError(
-            f"{cycle.code} has a request that its venue accepted and the ledger does not know yet: "
-            "redrive it, so that it is settled first"
+            "%(code)s has a request that its venue accepted and the ledger does not know yet: "
+            "redrive it, so that it is settled first",
+            code=cycle.code,
         )
 
 
@@ -157,7 +169,8 @@ def _complete(cycle: Cycle, actor: Actor, made: Intervention, resolution: Resolu
     """Book what the holdings became, hand it to the desk, and complete the cycle."""
     if recovering.open_calls(cycle):
         raise UnresolvedCallError(
-            f"{cycle.code} has a request with an unknown outcome: state first whether it was accepted"
+            "%(code)s has a request with an unknown outcome: state first whether it was accepted",
+            code=cycle.code,
         )
     _demand_settled(cycle)
     if resolution.received:
@@ -230,7 +243,8 @@ def write_off(
         if recovering.open_calls(cycle):
             if not evidence.strip():
                 raise UnresolvedCallError(
-                    f"{cycle.code} has a request with an unknown outcome: name the evidence that it is over"
+                    "%(code)s has a request with an unknown outcome: name the evidence that it is over",
+                    code=cycle.code,
                 )
             _close_calls(cycle, evidence)
         _demand_settled(cycle)

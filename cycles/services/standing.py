@@ -50,7 +50,7 @@ def read(cycle_id: UUID) -> Standing:
         row = cursor.fetchone()
         layout = layout_of(cursor)
     if row is None:
-        raise NotFoundError(f"there is no cycle {cycle_id}")
+        raise NotFoundError("there is no cycle %(id)s", id=cycle_id)
     return _standing(row, layout)
 
 

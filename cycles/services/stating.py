@@ -26,6 +26,7 @@ NOT_IN_DIGITS = gettext_noop(
 NOT_ABOVE_ZERO = gettext_noop("what was received must be above zero")
 TOO_FINE = gettext_noop("a quantity has at most 18 decimal places")
 TOO_LARGE = gettext_noop("a quantity has at most 20 digits before the point")
+NO_ZONE = gettext_noop("an instant names its zone, as 2026-11-26T03:00+09:00 does")
 NO_ASSET = gettext_noop("an asset has 1 to 12 letters or digits")
 
 
@@ -66,12 +67,11 @@ def bookable_quantity(quantity: Decimal) -> Decimal:
 
 def instant_in(text: str) -> datetime:
     """Read an instant that names its zone of this century, which every zone and column has."""
-    told = "an instant names its zone, as 2026-11-26T03:00+09:00 does"
     try:
         instant = datetime.fromisoformat(text)
         year = instant.astimezone(UTC).year
     except (ValueError, OverflowError):
-        raise InvalidInputError(told) from None
+        raise InvalidInputError(NO_ZONE) from None
     if instant.tzinfo is None or not 2000 <= year < 9999:
-        raise InvalidInputError(told)
+        raise InvalidInputError(NO_ZONE)
     return instant

@@ -68,8 +68,11 @@ def _checked(scopes: Sequence[str]) -> list[str]:
     unknown = [scope for scope in wanted if scope not in Scope.values]
     if unknown or not wanted:
         raise InvalidInputError(
-            f"scopes: choose from {', '.join(Scope.values)}"
-            + (f"; unknown: {', '.join(unknown)}" if unknown else "")
+            "scopes: choose from %(known)s; unknown: %(unknown)s"
+            if unknown
+            else "scopes: choose from %(known)s",
+            known=", ".join(Scope.values),
+            unknown=", ".join(unknown),
         )
     return wanted
 
@@ -112,7 +115,7 @@ def revoke(prefix: str) -> ApiToken:
     ApiToken.objects.filter(prefix=prefix, revoked_at__isnull=True).update(revoked_at=Now())
     token = ApiToken.objects.filter(prefix=prefix).select_related("user").first()
     if token is None:
-        raise NotFoundError(f"there is no token with the prefix {prefix}")
+        raise NotFoundError("there is no token with the prefix %(prefix)s", prefix=prefix)
     log.info("token.revoked", prefix=prefix, username=token.user.get_username())
     return token
 

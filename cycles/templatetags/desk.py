@@ -9,9 +9,9 @@ from typing import Any
 from django import template
 from django.utils import timezone
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
 
 from cycles.admin import show
+from cycles.admin.wording import worded
 from cycles.domain.words import AccountOwner, CallOutcome, CycleStatus
 
 register = template.Library()
@@ -23,6 +23,7 @@ register.filter("quantity", show.quantity)
 register.filter("amount", show.amount)
 register.filter("instant", show.instant)
 register.filter("pretty", show.pretty)
+register.filter("translated", worded)
 
 LABELS: dict[str, Any] = {
     word: label
@@ -35,12 +36,6 @@ LABELS: dict[str, Any] = {
 def badge(word: str, label: Any = "") -> SafeString:
     """Show a word as a coloured label, in the reader's language where we know it."""
     return show.badge(word, label or LABELS.get(word, word))
-
-
-@register.filter
-def translated(text: str) -> str:
-    """Show one of the planner's sentences, written in English, in the reader's language."""
-    return gettext(text) if text else ""
 
 
 @register.filter

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from exchanges.identity import known
 from exchanges.identity.listed import Standing, Tie
+from exchanges.sentences import Sentence
 from exchanges.values import Market
 
 FOREIGN = "?"
@@ -89,8 +90,15 @@ class Names:
         standing = self.standing(asset, network)
         if standing is Standing.PROVEN or (may_end and standing is Standing.UNPROVEN):
             return ""
-        where = f"{asset} on {network}" if network else asset
-        return f"{where} at {self.venue} is {standing.value.lower()}: see the registry of assets"
+        return Sentence(
+            "%(asset)s on %(network)s at %(venue)s is %(standing)s: see the registry of assets"
+            if network
+            else "%(asset)s at %(venue)s is %(standing)s: see the registry of assets",
+            asset=asset,
+            network=network,
+            venue=self.venue,
+            standing=Sentence(standing.value.lower()),
+        )
 
 
 def _foreign_network(spelling: str) -> str:

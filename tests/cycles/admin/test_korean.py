@@ -64,7 +64,7 @@ def test_every_marked_string_has_its_korean() -> None:
 
 
 def test_placeholders_survive_translation() -> None:
-    holes = re.compile(r"%\(\w+\)[sd]")
+    holes = re.compile(r"%\(\w+\)[sdr]")
     for source, target in written().items():
         assert sorted(holes.findall(source)) == sorted(holes.findall(target)), source
 
