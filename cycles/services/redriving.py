@@ -146,7 +146,9 @@ def _past(at: datetime | None) -> datetime:
     now = desk.database_now()
     if at is not None and at > now:
         raise InvalidInputError(
-            f"seen at {jsonable(at)}? By the database's clock it is {jsonable(now)}: say when you looked"
+            "seen at %(seen)s? By the database's clock it is %(now)s: say when you looked",
+            seen=jsonable(at),
+            now=jsonable(now),
         )
     return at or now
 

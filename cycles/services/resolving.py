@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -147,8 +148,10 @@ def _close_calls(cycle: Cycle, evidence: str) -> None:
         left = may_arrive_for(call, given_up_at=cycle.status_since)
         if left > timedelta(0):
             raise NotAllowedNowError(
-                f"{call.venue} may still accept {call.client_order_id}: look at it again, "
-                f"and state it, in {left.total_seconds():.0f} s"
+                "%(venue)s may still accept %(call)s: look at it again, and state it, in %(seconds)s s",
+                venue=call.venue,
+                call=call.client_order_id,
+                seconds=math.ceil(left.total_seconds()),
             )
         write_outcome(
             call, Noted(outcome=CallOutcome.ABSENT, error=f"by an operator: {evidence}"[:2000])
