@@ -27,7 +27,7 @@ demo: $(READY) ## run a bounded desk that proves itself, in a database and on po
 	@exec $(MANAGE) demo $(ARGS)
 
 test: $(READY) $(ORACLE) ## run the whole test suite
-	@exec env PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -q -n 3 --maxschedchunk 1
+	@exec env PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -q -n 4 --maxschedchunk 1
 
 oracle: $(READY) $(ORACLE) ## run ccxt and the venues' own SDKs against the simulator
 	@exec $(PY) -m pytest -q tests/oracle $(ARGS)

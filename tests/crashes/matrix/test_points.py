@@ -5,40 +5,48 @@ At each once: `make crash-matrix` kills it each time that a place is reached, un
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from cycles.models import Cycle
-from tests.crashes.matrix.world import World, share
+from tests.crashes.matrix.world import Point, World, share
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 
 SHARES = 3
 FEWEST = 100  # places of a whole cycle: fewer would say that somebody looks away
-FEWEST_HOME = 50
 
 
 @pytest.mark.parametrize("number", range(SHARES))
 def test_a_worker_killed_at_any_place_changes_nothing_of_how_its_cycle_ends(
     matrix: World, number: int
 ) -> None:
-    _kill_once_at_each(matrix, matrix.open, number, fewest=FEWEST)
+    undisturbed = matrix.open()
+    points = _places(matrix, undisturbed)
+    assert len(points) >= FEWEST
+    _kill_at_each(matrix, share(points, number, SHARES), matrix.open, undisturbed)
 
 
-@pytest.mark.parametrize("number", range(SHARES))
-def test_so_it_is_with_a_cycle_that_only_comes_home(matrix: World, number: int) -> None:
-    _kill_once_at_each(matrix, matrix.open_home, number, fewest=FEWEST_HOME)
+def test_so_it_is_where_only_a_cycle_that_comes_home_alone_passes(matrix: World) -> None:
+    """The rest of its way is that of a round trip."""
+    shared = {point.name for point in matrix.drive(matrix.open()).points()}
+    undisturbed = matrix.open_home()
+    own = [point for point in _places(matrix, undisturbed) if point.name not in shared]
+    assert own
+    _kill_at_each(matrix, own, matrix.open_home, undisturbed)
 
 
-def _kill_once_at_each(
-    matrix: World, begin: Callable[[], Cycle], number: int, *, fewest: int
+def _places(matrix: World, undisturbed: Cycle) -> list[Point]:
+    """Drive a cycle whole, and give each place that it reaches once."""
+    return [point for point in matrix.drive(undisturbed).points() if point.nth == 1]
+
+
+def _kill_at_each(
+    matrix: World, points: Sequence[Point], begin: Callable[[], Cycle], undisturbed: Cycle
 ) -> None:
-    """Kill a worker once at each of a share of the places; hold the ends against an undisturbed one's."""
-    undisturbed = begin()
-    points = [point for point in matrix.drive(undisturbed).points() if point.nth == 1]
-    assert len(points) >= fewest
-    dead = {point: matrix.die(point, begin()) for point in share(points, number, SHARES)}
+    """Kill a worker at each of these places; hold the ends against an undisturbed one's."""
+    dead = {point: matrix.die(point, begin()) for point in points}
     matrix.go_on(*dead.values())
     wanted = matrix.shape(undisturbed)
     assert wanted["status"] == "COMPLETED"
