@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
@@ -14,7 +15,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from exchanges import market_sync, reference, registry
+from exchanges import market_sync, reference, registry, rule_sync
 from exchanges.errors import StaleReferenceError
 from exchanges.models import (
     AllowedDestination,
@@ -224,3 +225,13 @@ def test_keeping_five_assets_takes_no_more_statements_than_keeping_one(
         assert found.addresses == 2 * len(assets)
         counts.append(len(made))
     assert counts[1] == counts[2]
+
+
+def test_what_a_venue_tells_twice_counts_as_it_was_told_last() -> None:
+    (rules,) = registry.venue("binance").network_rules("XRP")
+    twice = [replace(rules, withdraw_fee=Decimal(fee)) for fee in (1, 2)]
+    rule_sync.keep_networks(twice, NOW)
+    assert NetworkRule.objects.get().withdraw_fee == 2
+    market = registry.venue("upbit").market_rules(Market("XRP", "KRW"))
+    rule_sync.keep_markets([market, replace(market, is_open=False)], NOW)
+    assert not MarketRule.objects.get().is_open
