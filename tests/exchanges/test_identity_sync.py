@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.db import DataError
 from django.db.models import F
 from pytest_django import DjangoAssertNumQueries, Settings
 
@@ -95,6 +96,22 @@ def test_a_contract_that_changes_blocks_at_once_and_people_are_told(
     assert registry.objection("binance", "USDT", may_end=True)
     change = RuleChange.objects.get(rule="identity")
     assert (change.subject, change.before) == ("USDT on TRX", "PROVEN")
+
+
+def test_a_proof_ends_whatever_becomes_of_the_rest_of_what_a_venue_lists(
+    running: RunningSimulator,
+) -> None:
+    """One name that no column takes ends the sync: it must not bring back what is not what it was."""
+    keep("binance", listed("binance"))
+    relist(running, **USDT_AT_BINANCE, contract="TMigratedContract")
+    told = listed("binance")
+    odd = replace(told[0], symbol="XRP", network="NEW", network_title="N" * 81)
+    notices: list[Notice] = []
+    with pytest.raises(DataError):
+        keep_listings("binance", [*told, odd], ASSETS, now=NOW, tell=notices.append)
+    assert row("binance", "USDT", "TRX").state == "BLOCKED"
+    assert [one.is_critical for one in notices] == [True]
+    assert registry.objection("binance", "USDT")
 
 
 def test_a_block_stays_when_the_venue_comes_back_to_what_it_said(running: RunningSimulator) -> None:
