@@ -11,13 +11,14 @@ from io import StringIO
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import DataError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from exchanges import market_sync, reference, registry, rule_sync
+from exchanges import address_sync, market_sync, reference, registry, rule_sync
 from exchanges.errors import StaleReferenceError
 from exchanges.models import (
+    AddressState,
     AllowedDestination,
     MarketRule,
     NetworkRule,
@@ -27,7 +28,7 @@ from exchanges.models import (
 from exchanges.notices import Notice
 from exchanges.simulator.server import RunningSimulator, start_in_thread
 from exchanges.transport.plain import post_json
-from exchanges.values import Market
+from exchanges.values import DepositAddress, Market
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 20, 7, tzinfo=UTC)
@@ -235,3 +236,17 @@ def test_what_a_venue_tells_twice_counts_as_it_was_told_last() -> None:
     market = registry.venue("upbit").market_rules(Market("XRP", "KRW"))
     rule_sync.keep_markets([market, replace(market, is_open=False)], NOW)
     assert not MarketRule.objects.get().is_open
+
+
+def test_an_address_that_was_changed_is_retired_whatever_else_its_venue_tells() -> None:
+    """One that no column takes ends the sync: what is rotated, or tampered with, must not live on for it."""
+    place = DepositAddress(venue="upbit", asset="XRP", network="XRP", address="rOurs", memo="1")
+    address_sync.keep_addresses([place], now=NOW, tell=lambda _: None)
+    other = replace(place, asset="SOL", network="SOL", address="S" * 129, memo=None)
+    notices: list[Notice] = []
+    with pytest.raises(DataError):
+        address_sync.keep_addresses(
+            [replace(place, address="rTheirs"), other], now=NOW, tell=notices.append
+        )
+    assert RegisteredAddress.objects.get(address="rOurs").state == AddressState.RETIRED
+    assert len(notices) == 1
