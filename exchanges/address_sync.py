@@ -22,19 +22,27 @@ CHANGED = "the venue names another address"
 
 
 def keep_addresses(told: Sequence[DepositAddress], *, now: datetime, tell: Tell) -> None:
-    """Keep what an owning venue says are our addresses: as before, or as new proposals."""
+    """Keep what an owning venue says are our addresses: as before, or as new proposals.
+
+    What it names no more ends first, each by itself: that counts whatever the rest comes to.
+    """
     if not told:
         return
     live = RegisteredAddress.objects.filter(venue=told[0].venue, state__in=LIVE)
-    with transaction.atomic():
-        known = {(row.asset, row.network): row for row in live}
-        named = [(known.get((one.asset, one.network)), one) for one in told]
-        same = [row.pk for row, one in named if row is not None and row.destination == one]
-        live.filter(pk__in=same).update(fetched_at=now)
-        for row, one in named:
-            if row is not None and row.pk not in same:
+    known = {(row.asset, row.network): row for row in live}
+    same: list[int] = []
+    new: list[RegisteredAddress] = []
+    for one in told:
+        row = known.get((one.asset, one.network))
+        if row is not None and row.destination == one:
+            same.append(row.pk)
+            continue
+        new.append(_proposal(one, now))
+        if row is not None:
+            with transaction.atomic():
                 _retire(row, one, now, tell)
-        new = [_proposal(one, now) for row, one in named if row is None or row.pk not in same]
+    with transaction.atomic():
+        live.filter(pk__in=same).update(fetched_at=now)
         # Whoever fetches at the same moment proposes the same; one row is enough.
         RegisteredAddress.objects.bulk_create(new, ignore_conflicts=True)
 

@@ -41,17 +41,30 @@ def keep_listings(
     }
     if not wanted:  # a venue that lists none of them has told nothing
         return 0
+    _end_contradicted(((rows[name], wanted[name]) for name in wanted if name in rows), now, tell)
     new = [listing for name, listing in wanted.items() if name not in rows]
     with transaction.atomic():
         if new:
             _add(new, now)
             rows = {(row.venue_symbol, row.venue_network): row for row in _rows(venue)}
             _tell_disguises(new, rows, tell)
-        _compare([(rows[name], listing) for name, listing in wanted.items()], now, tell)
+        _compare([(rows[name], listing) for name, listing in wanted.items()], now)
         for name in sorted(rows.keys() - wanted.keys()):
             _withdraw(rows[name], (Standing.UNPROVEN, NOT_LISTED), {}, now=now, tell=tell)
     naming.forget()
     return len(wanted)
+
+
+def _end_contradicted(
+    pairs: Iterable[tuple[AssetIdentity, Listing]], now: datetime, tell: Tell
+) -> None:
+    """End each proof that the venue contradicts, by itself and first: it counts whatever the rest comes to."""
+    for row, listing in pairs:
+        change = changed(row.listing, listing)
+        if change is not None and row.state == IdentityState.PROVEN:
+            with transaction.atomic():
+                _withdraw(row, change, _told(listing, now), now=now, tell=tell)
+            naming.forget()
 
 
 def _rows(venue: str) -> QuerySet[AssetIdentity]:
@@ -99,16 +112,13 @@ def _told(listing: Listing, now: datetime) -> dict[str, Any]:
     }
 
 
-def _compare(pairs: Sequence[tuple[AssetIdentity, Listing]], now: datetime, tell: Tell) -> None:
-    """Note what a venue says of names that are known; a proof that it contradicts ends."""
+def _compare(pairs: Sequence[tuple[AssetIdentity, Listing]], now: datetime) -> None:
+    """Note what a venue says of names that are known; what is proven and contradicted has ended by now."""
     same, undecided = [], []
     for row, listing in pairs:
-        change = changed(row.listing, listing)
-        if change is None:
+        if changed(row.listing, listing) is None:
             same.append(row.pk)
-        elif row.state == IdentityState.PROVEN:
-            _withdraw(row, change, _told(listing, now), now=now, tell=tell)
-        else:
+        elif row.state != IdentityState.PROVEN:
             told = _told(listing, now)
             _rows(row.venue).filter(pk=row.pk).update(version=F("version") + 1, **told)
         if row.state == IdentityState.UNPROVEN and not row.decided_by:

@@ -25,10 +25,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class _Reading:
-    """What was read, and when."""
+    """What was read, and when; when it was last said to be of no use any more."""
 
     names: dict[str, Names] = field(default_factory=dict)
     read_at: float | None = None
+    forgotten_at: float = -1.0
 
 
 _reading = _Reading()
@@ -40,29 +41,35 @@ def names(venue: str) -> Names:
     with _guard:
         age = None if _reading.read_at is None else time.monotonic() - _reading.read_at
         if age is None or age > FRESH_SECONDS:
-            _read_again()
+            found = _found()
+            if found is not None:
+                _reading.names, _reading.read_at = found, time.monotonic()
         return _reading.names.get(venue) or Names(venue=venue)
 
 
 def refresh() -> None:
-    """Read them again before they are too old for whoever asks next."""
+    """Read them again before they are too old for whoever asks next; who asks meanwhile does not wait for it."""
+    began = time.monotonic()
+    found = _found()
+    if found is None:
+        return
     with _guard:
-        _read_again()
+        if began > max(_reading.forgotten_at, _reading.read_at or -1.0):
+            _reading.names, _reading.read_at = found, began
 
 
 def forget() -> None:
     """Read anew before the next name."""
     with _guard:
-        _reading.read_at = None
+        _reading.read_at, _reading.forgotten_at = None, time.monotonic()
 
 
-def _read_again() -> None:
+def _found() -> dict[str, Names] | None:
     try:
-        found = read()
+        return read()
     except Error as error:
         log.warning("names.not_read", error=type(error).__name__)
-        return
-    _reading.names, _reading.read_at = found, time.monotonic()
+        return None
 
 
 def read() -> dict[str, Names]:

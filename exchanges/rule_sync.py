@@ -114,7 +114,8 @@ def _keep(model: type[Model], told: Sequence[_Told], now: datetime) -> None:
         return
     rules = model._default_manager  # noqa: SLF001  Django's documented API
     named, facts = list(told[0].which), list(told[0].facts)
-    by_name = dict(sorted((tuple(one.which.values()), one) for one in told))
+    last = {tuple(one.which.values()): one for one in told}  # no statement may write a row twice
+    by_name = {name: last[name] for name in sorted(last)}
     with transaction.atomic():
         known = rules.filter(venue=told[0].which["venue"]).values(*named, *facts)
         before = {tuple(row[name] for name in named): row for row in known}

@@ -42,7 +42,11 @@ class Door(APIView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer in English whatever the client's languages: its texts are for logs and programs."""
         with translation.override("en"):
-            return super().dispatch(request, *args, **kwargs)
+            response = super().dispatch(request, *args, **kwargs)
+        response.headers.setdefault(
+            "Content-Language", "en"
+        )  # the middleware would name the client's
+        return response
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Let those in who may; nothing has a name with a NUL, which the database cannot even be asked for."""

@@ -73,8 +73,8 @@ def matching(rows: QuerySet[Cycle], search: str) -> QuerySet[Cycle]:
 
 
 def cycles_named(text: str) -> list[UUID]:
-    """Give the ids of the cycles that a UUID, a code, or how one begins, names; no more than a page needs."""
-    begun = Cycle.objects.filter(code__startswith=_code_of(text)).order_by()
+    """Give the ids of the cycles that a UUID, a code, or how one begins, names; the newest, if those are too many."""
+    begun = Cycle.objects.filter(code__startswith=_code_of(text)).order_by("-pk")
     ids = list(begun.values_list("pk", flat=True)[:MOST_NAMED])
     identifier = _as_uuid(text)
     return [*ids, identifier] if identifier else ids

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cycles.errors import NotFoundError
 from cycles.services import desk, standing, venue_health
 from exchanges import naming, registry
-from exchanges.errors import VenueError
+from exchanges.errors import ModeError, VenueError
 
 
 def foresee() -> None:
@@ -21,5 +21,5 @@ def foresee() -> None:
     for venue in registry.desk_venues():
         try:
             venue_health.measure_clock(venue)
-        except VenueError:
+        except (VenueError, ModeError):
             continue

@@ -35,12 +35,12 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
-    """What an open request asked for; `quantity` as it was written."""
+    """What an open request asked for."""
 
     key: int
     asset: str
     network: str
-    quantity: str
+    quantity: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ class Traces:
 
     def _has_twin(self, call: ExchangeCall, row: WithdrawalReport) -> bool:
         """Say whether another open call asks for the very same: the trace may be either's."""
-        wanted = (call.request["asset"], call.request["quantity"])
+        wanted = (call.request["asset"], Decimal(call.request["quantity"]))
         return any(
             one.key != call.pk
             and (one.asset, one.quantity) == wanted
@@ -128,7 +128,7 @@ def _asked(venue: str) -> tuple[_Asked, ...]:
             key=key,
             asset=request["asset"],
             network=request["network"],
-            quantity=request["quantity"],
+            quantity=Decimal(request["quantity"]),
         )
         for key, request in rows
     )

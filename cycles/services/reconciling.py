@@ -122,12 +122,21 @@ def _window(rule: OutcomeRule, call: ExchangeCall) -> timedelta:
 
 
 def may_arrive_for(call: ExchangeCall, *, given_up_at: datetime) -> timedelta:
-    """Give how long its venue may still accept a request that was under way at an instant; 0 or less: no more."""
-    order_rule, withdrawal_rule = registry.outcome_rules(call.venue)
-    window = timedelta(seconds=withdrawal_rule.lookup_grace_seconds)
-    if call.operation != Operation.WITHDRAW:
-        window = _window(order_rule, call)
+    """Give how long its venue may still accept a request that was under way at an instant; 0 or less: no more.
+
+    Of a venue that this release knows no more, the longest of all counts.
+    """
+    venues = [call.venue] if call.venue in registry.VENUES else registry.VENUES
+    window = max(_acceptance(venue, call) for venue in venues)
     return window - (database_now() - (call.noted_at or given_up_at))
+
+
+def _acceptance(venue: str, call: ExchangeCall) -> timedelta:
+    """Give how long after it was given up a venue may accept a request."""
+    order_rule, withdrawal_rule = registry.outcome_rules(venue)
+    if call.operation != Operation.WITHDRAW:
+        return _window(order_rule, call)
+    return timedelta(seconds=withdrawal_rule.lookup_grace_seconds)
 
 
 def record(call: ExchangeCall, noted: Noted) -> None:

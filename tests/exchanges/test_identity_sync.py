@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.db import DataError
+from django.db.models import F
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from exchanges import market_sync, naming, registry
+from exchanges.identity.names import Names
 from exchanges.identity_sync import keep_listings
 from exchanges.models import AssetIdentity, RuleChange
 from exchanges.notices import Notice
@@ -92,6 +96,22 @@ def test_a_contract_that_changes_blocks_at_once_and_people_are_told(
     assert registry.objection("binance", "USDT", may_end=True)
     change = RuleChange.objects.get(rule="identity")
     assert (change.subject, change.before) == ("USDT on TRX", "PROVEN")
+
+
+def test_a_proof_ends_whatever_becomes_of_the_rest_of_what_a_venue_lists(
+    running: RunningSimulator,
+) -> None:
+    """One name that no column takes ends the sync: it must not bring back what is not what it was."""
+    keep("binance", listed("binance"))
+    relist(running, **USDT_AT_BINANCE, contract="TMigratedContract")
+    told = listed("binance")
+    odd = replace(told[0], symbol="XRP", network="NEW", network_title="N" * 81)
+    notices: list[Notice] = []
+    with pytest.raises(DataError):
+        keep_listings("binance", [*told, odd], ASSETS, now=NOW, tell=notices.append)
+    assert row("binance", "USDT", "TRX").state == "BLOCKED"
+    assert [one.is_critical for one in notices] == [True]
+    assert registry.objection("binance", "USDT")
 
 
 def test_a_block_stays_when_the_venue_comes_back_to_what_it_said(running: RunningSimulator) -> None:
@@ -198,3 +218,48 @@ def test_names_are_read_once_for_many_calls(
             assert registry.objection("upbit", "XRP") == ""
             assert registry.objection("binance", "XRP", "XRP") == ""
             assert naming.names("upbit").symbol("XRP") == "XRP"
+
+
+def refreshed_in_vain(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], object]) -> None:
+    """Let a refresh be under way, with what the database said before, while something else is done."""
+    asked, may_answer = threading.Event(), threading.Event()
+    said = naming.read()
+
+    def read() -> dict[str, Names]:
+        asked.set()
+        assert may_answer.wait(10)
+        return said
+
+    with monkeypatch.context() as patch:
+        patch.setattr(naming, "read", read)
+        refreshing = threading.Thread(target=naming.refresh, daemon=True)
+        refreshing.start()
+        assert asked.wait(10)
+        patch.undo()
+        other = threading.Thread(target=meanwhile, daemon=True)
+        other.start()
+        other.join(3)
+        has_waited = other.is_alive()
+        may_answer.set()
+        refreshing.join(10)
+        other.join(10)
+    assert not has_waited
+
+
+def test_names_that_are_at_hand_wait_for_no_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that hangs would keep every thread of a worker, whose names are a second old."""
+    keep("upbit", listed("upbit"))
+    naming.names("upbit")
+    refreshed_in_vain(monkeypatch, lambda: naming.names("upbit"))
+
+
+def test_a_refresh_that_began_before_a_change_does_not_bring_back_what_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keep("upbit", listed("upbit"))
+    assert registry.objection("upbit", "XRP") == ""
+    refreshed_in_vain(monkeypatch, naming.forget)
+    AssetIdentity.objects.filter(venue="upbit", venue_symbol="XRP").update(
+        state="BLOCKED", version=F("version") + 1
+    )
+    assert registry.objection("upbit", "XRP") != ""

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import DataError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from exchanges import market_sync, reference, registry
+from exchanges import address_sync, market_sync, reference, registry, rule_sync
 from exchanges.errors import StaleReferenceError
 from exchanges.models import (
+    AddressState,
     AllowedDestination,
     MarketRule,
     NetworkRule,
@@ -26,7 +28,7 @@ from exchanges.models import (
 from exchanges.notices import Notice
 from exchanges.simulator.server import RunningSimulator, start_in_thread
 from exchanges.transport.plain import post_json
-from exchanges.values import Market
+from exchanges.values import DepositAddress, Market
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 20, 7, tzinfo=UTC)
@@ -224,3 +226,27 @@ def test_keeping_five_assets_takes_no_more_statements_than_keeping_one(
         assert found.addresses == 2 * len(assets)
         counts.append(len(made))
     assert counts[1] == counts[2]
+
+
+def test_what_a_venue_tells_twice_counts_as_it_was_told_last() -> None:
+    (rules,) = registry.venue("binance").network_rules("XRP")
+    twice = [replace(rules, withdraw_fee=Decimal(fee)) for fee in (1, 2)]
+    rule_sync.keep_networks(twice, NOW)
+    assert NetworkRule.objects.get().withdraw_fee == 2
+    market = registry.venue("upbit").market_rules(Market("XRP", "KRW"))
+    rule_sync.keep_markets([market, replace(market, is_open=False)], NOW)
+    assert not MarketRule.objects.get().is_open
+
+
+def test_an_address_that_was_changed_is_retired_whatever_else_its_venue_tells() -> None:
+    """One that no column takes ends the sync: what is rotated, or tampered with, must not live on for it."""
+    place = DepositAddress(venue="upbit", asset="XRP", network="XRP", address="rOurs", memo="1")
+    address_sync.keep_addresses([place], now=NOW, tell=lambda _: None)
+    other = replace(place, asset="SOL", network="SOL", address="S" * 129, memo=None)
+    notices: list[Notice] = []
+    with pytest.raises(DataError):
+        address_sync.keep_addresses(
+            [replace(place, address="rTheirs"), other], now=NOW, tell=notices.append
+        )
+    assert RegisteredAddress.objects.get(address="rOurs").state == AddressState.RETIRED
+    assert len(notices) == 1

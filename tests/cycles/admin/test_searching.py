@@ -14,9 +14,11 @@ from django.db.models.functions import Now
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
+from cycles import selectors
 from cycles.admin.searching import SearchedAdmin
 from cycles.domain.words import CallOutcome
 from cycles.models import Fill
+from cycles.selectors import rows
 from cycles.services.correlating import bound
 from exchanges.models import MarketRule
 from tests import builders
@@ -36,8 +38,8 @@ SEARCHED = [one for one in admin.site._registry.values() if isinstance(one, Sear
 
 def _plan(searched: SearchedAdmin, text: str) -> str:
     """Explain a search with sequential scans aside (the tables are small)."""
-    rows: models.QuerySet[Any] = searched.model._default_manager.order_by()
-    found, _ = searched.get_search_results(RequestFactory().get("/"), rows, text)
+    table: models.QuerySet[Any] = searched.model._default_manager.order_by()
+    found, _ = searched.get_search_results(RequestFactory().get("/"), table, text)
     try:
         sql, parameters = found.query.sql_with_params()
     except EmptyResultSet:  # no cycle is named so: nothing is asked
@@ -86,6 +88,15 @@ def test_rows_of_a_cycle_are_found_by_its_uuid_and_by_how_its_code_begins(login:
     client = login("viewer")
     for text in (str(row.pk), row.code, row.code[:10], row.code[4:10].lower()):
         assert _found(client, "transition", text) == 2
+
+
+def test_where_more_cycles_begin_so_than_are_looked_up_the_newest_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The page begins with their rows."""
+    monkeypatch.setattr(rows, "MOST_NAMED", 2)
+    made = [builders.cycle(code=f"CYC-A{number}").pk for number in range(4)]
+    assert set(selectors.cycles_named("CYC-A")) == set(made[-2:])
 
 
 @pytest.mark.parametrize("column", ["request_id", "trace_id"])

@@ -222,3 +222,11 @@ def test_a_problem_carries_the_request_id_that_the_headers_return(speaks: Speaks
     reply = speaks().get("/api/v1/nothing/", X_Request_ID="trace-me-7")
     assert problem(reply)["request_id"] == "trace-me-7"
     assert reply.headers["X-Request-ID"] == "trace-me-7"
+
+
+@pytest.mark.parametrize("address", ["cycles/", "cycles/nope/", "nowhere/"])
+def test_an_answer_is_english_and_says_so_whatever_is_asked_for(
+    speaks: Speaks, address: str
+) -> None:
+    reply = speaks().get(f"/api/v1/{address}", Accept_Language="ko")
+    assert reply.headers["Content-Language"] == "en"

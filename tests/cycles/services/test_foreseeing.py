@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from cycles.services import foreseeing, standing, venue_health
 from exchanges import naming, registry
@@ -20,6 +21,7 @@ def _nothing_is_known(monkeypatch: pytest.MonkeyPatch, desk: TestDesk) -> Iterat
     standing._policy.cache_clear()
     registry.forget()
     yield
+    registry.configure(database_is_live=False)
     desk.control("/control/faults", method="DELETE")
 
 
@@ -60,3 +62,12 @@ def test_a_venue_that_is_away_keeps_no_other_from_being_foreseen(desk: TestDesk)
     with pytest.raises(VenueError):
         registry.clock_state("binance")
     assert registry.clock_state("upbit").ahead_seconds is not None
+
+
+def test_a_database_at_odds_with_its_process_about_live_ends_no_worker(
+    desk: TestDesk, settings: Settings
+) -> None:
+    """Cycles and duties are denied with a sentence then: what reads ahead has none to deny."""
+    settings.KIMP_LIVE = False
+    registry.configure(database_is_live=True)
+    foreseeing.foresee()

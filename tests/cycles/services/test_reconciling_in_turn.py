@@ -102,7 +102,7 @@ def _settle_all() -> None:
     ExchangeCall.objects.filter(outcome=CallOutcome.UNKNOWN).update(outcome=CallOutcome.ABSENT)
 
 
-def unknown_withdrawals(count: int, *, network: str = "XRP") -> None:
+def unknown_withdrawals(count: int, *, network: str = "XRP", written: str = "{}") -> None:
     """Write withdrawals, each of its own quantity, that their venue shows nothing of."""
     for number in range(count):
         row = builders.dead_letter()
@@ -111,7 +111,7 @@ def unknown_withdrawals(count: int, *, network: str = "XRP") -> None:
         request = {
             "asset": "XRP",
             "network": network,
-            "quantity": str(1990 + number),
+            "quantity": written.format(1990 + number),
             "to_venue": "upbit",
             "destination": address.destination.fingerprint,
         }
@@ -205,5 +205,16 @@ def test_a_trace_without_a_network_is_not_taken_while_a_twin_on_another_is_open(
     unknown_withdrawals(1, network="BSC")
     here = ExchangeCall.objects.get(request__network="XRP")
     seen_of(here, network="")
+    looked_at_just_now(desk)
+    assert reconciling.reconcile_open_calls().resolved == 0
+
+
+def test_a_trace_is_not_taken_while_a_twin_is_open_whose_quantity_is_written_otherwise(
+    desk: TestDesk,
+) -> None:
+    """What is known is read once for all of a run: the second would take what the first had just taken."""
+    unknown_withdrawals(1)
+    unknown_withdrawals(1, written="{}.0")
+    seen_of(ExchangeCall.objects.get(request__quantity="1990"))
     looked_at_just_now(desk)
     assert reconciling.reconcile_open_calls().resolved == 0

@@ -146,6 +146,18 @@ def test_a_request_stated_as_never_accepted_is_absent_and_the_cycle_stays(dead: 
     assert Intervention.objects.get().payload["outcome"] == "CALL_ABSENT"
 
 
+def test_absence_at_a_venue_that_this_release_knows_no_more_is_stated_after_the_longest_window(
+    dead: Cycle,
+) -> None:
+    call = builders.order_call(dead, CallOutcome.UNKNOWN, noted_at=Now(), venue="gone")
+    with pytest.raises(NotAllowedNowError, match="gone may still accept"):
+        resolve(dead, ABSENT)
+    ExchangeCall.objects.filter(pk=call.pk).update(noted_at=F("noted_at") - builders.HOUR)
+    resolve(dead, ABSENT)
+    call.refresh_from_db()
+    assert call.outcome == CallOutcome.ABSENT
+
+
 @pytest.mark.parametrize("operation", ["PLACE_ORDER", "WITHDRAW"])
 @pytest.mark.parametrize("outcome", [CallOutcome.INTENDED, CallOutcome.UNKNOWN])
 def test_nobody_states_absence_while_the_venue_may_still_accept(
