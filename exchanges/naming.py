@@ -48,11 +48,11 @@ def names(venue: str) -> Names:
 
 
 def refresh() -> None:
-    """Read them again before they are too old for whoever asks next; who asks meanwhile does not wait for it."""
-    began = time.monotonic()
-    found = _found()
-    if found is None:
-        return
+    """Read them again before they are too old for whoever asks next; who asks meanwhile does not wait for it.
+
+    Raises what a database raises that is away: an outage is told once, by who refreshes.
+    """
+    began, found = time.monotonic(), read()
     with _guard:
         if began > max(_reading.forgotten_at, _reading.read_at or -1.0):
             _reading.names, _reading.read_at = found, began
