@@ -16,10 +16,14 @@ from django.db import DatabaseError, InterfaceError, close_old_connections
 from cycles import conf, metrics
 from cycles.domain.words import FailureClass, Role
 from cycles.errors import CycleError, DatabaseBusyError
+from cycles.models import Alert, Cycle
+from cycles.models.fields import public_code
 from cycles.services import advancing, foreseeing, leasing, retrying
+from cycles.services.alerting import raise_alert
 from cycles.services.correlating import bound
 from cycles.services.crew import Aside, Crew
 from cycles.services.holding import Holdings
+from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease
 from cycles.services.notices import TURN_SECONDS, Listener
 from cycles.services.outage import (
@@ -267,3 +271,24 @@ def park(lease: Lease, error: Exception) -> None:
             retrying.fail(lease, FailureClass.BUG, reason, actor=lease.owner)
         except (CycleError, DatabaseError, InterfaceError) as second:
             log.warning("cycle.bug_not_noted", error=str(second))
+        except Exception as second:  # often the same bug: it cannot be valued to be parked either
+            log.exception("cycle.bug_not_noted")
+            _tell_not_parked(lease, second)
+
+
+def _tell_not_parked(lease: Lease, error: Exception) -> None:
+    """Tell people once of a cycle that can be neither driven nor parked: it is tried again after each lease."""
+
+    def tell() -> None:
+        raise_alert(
+            key=f"not-parked:{lease.cycle_id}",
+            severity=Alert.Severity.CRITICAL,
+            title=f"A bug stops {public_code(lease.cycle_id)}, and its dead letter as well",
+            body=f"{type(error).__name__}; the log has it. It is tried again each time a lease runs out.",
+            cycle=Cycle.objects.filter(pk=lease.cycle_id).first(),
+        )
+
+    try:
+        in_transaction(tell)
+    except (CycleError, DatabaseError, InterfaceError) as third:
+        log.warning("cycle.bug_not_told", error=str(third))
