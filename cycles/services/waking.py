@@ -32,26 +32,29 @@ log = structlog.get_logger(__name__)
 RATE = DecimalField(max_digits=60, decimal_places=30)
 
 
-def wake(cycles: QuerySet[Cycle]) -> int:
-    """Make due now, in one statement, those that wait for longer; in the caller's transaction.
-
-    One that a worker has in hand is woken too: it may have looked just before. Its worker hands it back
-    with that wake-up (`leasing.release`, or the settlement that hands it back).
-    """
-    waits = Q(wake_at__gt=Now()) | (Q(wake_at__isnull=False) & ~Q(lease_owner=""))
-    picked = locked(cycles.filter(waits).order_by("pk"))
-    woken = Cycle.objects.filter(pk__in=picked.values("pk")).update(wake_at=Now())
-    if woken:
-        notices.tell()
-    return woken
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Woken:
     """How many were woken, and whether some were left that somebody has locked: they are woken next time."""
 
     count: int
     has_left: bool
+
+
+def wake(cycles: QuerySet[Cycle]) -> Woken:
+    """Make due now, together, those that wait for longer; in the caller's transaction.
+
+    One that a worker has in hand is woken too: it may have looked just before. Its worker hands it back
+    with that wake-up (`leasing.release`, or the settlement that hands it back). What is locked is not
+    waited for: it would hold up all that the caller has to write.
+    """
+    waits = Q(wake_at__gt=Now()) | (Q(wake_at__isnull=False) & ~Q(lease_owner=""))
+    waiting = cycles.filter(waits)
+    wanted = waiting.count()
+    picked = locked(waiting.order_by("pk"), skip=True)
+    woken = Cycle.objects.filter(pk__in=picked.values("pk")).update(wake_at=Now())
+    if woken:
+        notices.tell()
+    return Woken(count=woken, has_left=woken < wanted)
 
 
 def wake_waiting(korea_venue: str, back_rate: Decimal, *, before: Decimal | None) -> Woken:
