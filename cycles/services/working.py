@@ -121,17 +121,25 @@ class Worker:
                 spare_connection()
                 kept_since = time.monotonic()
             self.is_napping = nap > SHORTEST_NAP_SECONDS
-            self._is_wanted.wait(nap)
-            self._is_wanted.clear()
+            self._rest(nap)
+
+    def _rest(self, nap: float) -> None:
+        """Sleep until something may be due, or the worker is to stop: in an outage a nap outlasts a supervisor."""
+        ends_at = time.monotonic() + nap
+        while not self.stop.is_set() and (left := ends_at - time.monotonic()) > 0:
+            if self._is_wanted.wait(min(left, LONGEST_NAP_SECONDS)):
+                break
+        self._is_wanted.clear()
 
     def _end(self, crew: Crew) -> None:
         """Let the units under way end; what hangs is handed back: the next worker reconciles it."""
         spare_connection()
         crew.end(patience_seconds=STOP_SECONDS)
-        for lease in self._held.clear():
+        leases = self._held.clear()
+        for lease in leases:
             lease.given_up.set()  # first: who takes the cycle over counts on nothing being sent any more
             log.warning("worker.leaves_in_flight", cycle_id=str(lease.cycle_id), fence=lease.fence)
-            self._hand_back(lease)
+        self._guarded(partial(leasing.hand_back, leases))
 
     def _hand_back(self, lease: Lease) -> None:
         """Let anyone have the cycle at once; if the database is away, the lease runs out by itself."""
