@@ -77,16 +77,18 @@ def wake_waiting(korea_venue: str, back_rate: Decimal, *, before: Decimal | None
         due = waiting.filter(_clears(back_rate)).exclude(_clears(before))
     free = locked(due.order_by("pk"), skip=True)
 
-    def work() -> int:
+    def work() -> Woken:
         count = Cycle.objects.filter(pk__in=free.values("pk")).update(wake_at=Now())
         if count:
             notices.tell()
-        return count
+        # Before anybody can judge one of the woken and let it wait again: that would count as left for ever.
+        return Woken(count=count, has_left=due.exists())
 
     woken = in_transaction(work)
-    if woken:
-        log.info("rebalance.woken", cycles=woken, venue=korea_venue, krw_per_usdt=str(back_rate))
-    return Woken(count=woken, has_left=due.exists())
+    if woken.count:
+        facts = {"venue": korea_venue, "krw_per_usdt": str(back_rate)}
+        log.info("rebalance.woken", cycles=woken.count, **facts)
+    return woken
 
 
 def _clears(back_rate: Decimal) -> Q:
