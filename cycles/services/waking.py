@@ -71,17 +71,14 @@ def wake_waiting(korea_venue: str, back_rate: Decimal, *, before: Decimal | None
         lease_owner="",
         wake_at__gt=Now(),
     ).annotate(own_rate=_own_out_rate())
-    if before is None:  # also those that carry the desk's KRW home, whatever the rate
-        due = waiting.filter(_clears(back_rate) | Q(own_rate__isnull=True))
-    else:
-        due = waiting.filter(_clears(back_rate)).exclude(_clears(before))
+    due = waiting.filter(_comes_to_clear(back_rate, before))
     free = locked(due.order_by("pk"), skip=True)
 
     def work() -> Woken:
         count = Cycle.objects.filter(pk__in=free.values("pk")).update(wake_at=Now())
         if count:
             notices.tell()
-        # Before anybody can judge one of the woken and let it wait again: that would count as left for ever.
+        # Before anybody can judge one of the woken and let it wait again.
         return Woken(count=count, has_left=due.exists())
 
     woken = in_transaction(work)
@@ -89,6 +86,13 @@ def wake_waiting(korea_venue: str, back_rate: Decimal, *, before: Decimal | None
         facts = {"venue": korea_venue, "krw_per_usdt": str(back_rate)}
         log.info("rebalance.woken", cycles=woken.count, **facts)
     return woken
+
+
+def _comes_to_clear(back_rate: Decimal, before: Decimal | None) -> Q:
+    """Say that a way back clears for a cycle, and did not before."""
+    if before is None:  # also those that carry the desk's KRW home, whatever the rate
+        return _clears(back_rate) | Q(own_rate__isnull=True)
+    return _clears(back_rate) & ~_clears(before)
 
 
 def _clears(back_rate: Decimal) -> Q:
