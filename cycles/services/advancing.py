@@ -81,7 +81,8 @@ def advance(lease: Lease, *, may_go_on: Callable[[], bool] = lambda: True) -> ti
             log.warning("lease.lost", fence=lease.fence, error=str(error))
             return None
         wake_in = last.wait if last.turn is Turn.WAIT else None  # None: as it stands
-        if not last.is_handed_back:
+        # What ended or failed has given its lease up with that: a look for it would come twice, the second patient.
+        if last.turn is Turn.WAIT and not last.is_handed_back:
             leasing.release(lease, wake_in=wake_in)
         return wake_in
 

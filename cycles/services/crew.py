@@ -8,9 +8,12 @@ from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 
+import structlog
 from django.db import connection
 
 from cycles.services.outage import spare_connection
+
+log = structlog.get_logger(__name__)
 
 Job = Callable[[], None]
 _Box = SimpleQueue["Job | None"]  # what one thread is handed
@@ -35,7 +38,7 @@ class Crew:
             thread.start()
 
     def submit(self, job: Job | None) -> None:
-        """Hand a job to a free thread, or to the next that is; it must not raise. None ends a thread."""
+        """Hand a job to a free thread, or to the next that is. None ends a thread."""
         with self._guard:
             if not self._free:
                 self._waiting.append(job)
@@ -55,9 +58,16 @@ class Crew:
     def _work(self) -> None:
         box = _Box()
         while (job := self._next(box)) is not None:
+            self._do(job)
+        connection.close()
+
+    def _do(self, job: Job) -> None:
+        """Do a job: whatever it raises, the thread is there for the next, for nobody would replace it."""
+        try:
             job()
             spare_connection()
-        connection.close()
+        except Exception:
+            log.exception("crew.job_raised")
 
     def _next(self, box: _Box) -> Job | None:
         """Take what waits, or wait for what is handed over."""

@@ -38,6 +38,7 @@ class _Held:
     renewed_at: timedelta
     moved_at: timedelta
     hangs: bool = False
+    is_told: bool = False  # that it hangs
 
 
 class Holdings:
@@ -87,8 +88,7 @@ class Holdings:
         A thread that hangs keeps its cycle no longer: the lease runs out, and whoever claims next reads the journal.
         """
         now, lasts = self._clock(), timedelta(seconds=conf.lease_seconds())
-        for lease in self._newly_hanging(now, lasts):
-            self._tell(lease)
+        self._find_hanging(now, lasts)
         with self._guard:
             due = [
                 one
@@ -99,19 +99,25 @@ class Holdings:
         for one in due:
             if one.lease.cycle_id in renewed:
                 one.renewed_at = now
+        # Last, and until it is written: what stops an alert stops no renewal, nor the next try.
+        for one in self._untold():
+            self._tell(one.lease)
+            one.is_told = True
 
-    def _newly_hanging(self, now: timedelta, lasts: timedelta) -> list[Lease]:
-        """Give the leases whose thread has been at one unit for too long, each once."""
+    def _find_hanging(self, now: timedelta, lasts: timedelta) -> None:
+        """Mark the leases whose thread has been at one unit for too long."""
         with self._guard:
             slept, self._looked_at = now - self._looked_at > lasts, now
-            found = []
             for one in self._held.values():
                 if slept:  # the whole process stood still: no thread of it hangs by that
                     one.moved_at = now
                 elif not one.hangs and one.moved_at <= now - HANGS_AFTER_LEASES * lasts:
                     one.hangs = True
-                    found.append(one.lease)
-        return found
+
+    def _untold(self) -> list[_Held]:
+        """Give what hangs, and nobody has been told of."""
+        with self._guard:
+            return [one for one in self._held.values() if one.hangs and not one.is_told]
 
     def _tell(self, lease: Lease) -> None:
         """Tell people of a thread that hangs."""

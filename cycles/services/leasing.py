@@ -26,6 +26,7 @@ from cycles.services.standing import Glimpses, LastSeen
 
 DUE = {Role.INITIATOR: DUE_OUTBOUND, Role.FINALIZER: DUE_RETURN}
 BUSY = 3  # full claims in a row
+HAND_BACK_TRIES = 3  # a row may be locked by a commit of its own thread
 MARK_LASTS = timedelta(seconds=2)  # how long claims look above a mark only
 SLACK = timedelta(seconds=0.05)  # longer than most transactions that wake a cycle
 
@@ -207,10 +208,28 @@ def release(lease: Lease, *, wake_in: timedelta | None) -> bool:
     (`waking.wake`) stays due: a claimed cycle was due before its lease began. Where the lease was renewed
     since, its own wake-up finds what it was woken for.
     """
+    return _release_together(_release_row(lease, wake_in))
+
+
+def hand_back(leases: Sequence[Lease]) -> None:
+    """Hand cycles back, due now, for a process that ends: by one statement, and waiting for nobody's lock.
+
+    What somebody keeps locked is another's once its lease has run out.
+    """
+    newest = {lease.cycle_id: lease for lease in sorted(leases, key=lambda one: one.fence)}
+    rows = [_release_row(lease, timedelta(0)) for lease in newest.values()]
+    for _ in range(HAND_BACK_TRIES):
+        if not rows:
+            return
+        told = _write_releases(rows, waits=False)
+        rows = [row for row, was in zip(rows, told, strict=True) if not was]
+        time.sleep(SLACK.total_seconds() if rows else 0)
+
+
+def _release_row(lease: Lease, wake_in: timedelta | None) -> dict[str, Any]:
+    """Give a hand-back as the statement reads it."""
     row = {"cycle": lease.cycle_id, "owner": lease.owner, "fence": lease.fence}
-    return _release_together(
-        row | {"wake_in": None if wake_in is None else wake_in.total_seconds()}
-    )
+    return row | {"wake_in": None if wake_in is None else wake_in.total_seconds()}
 
 
 def _write_releases(rows: Sequence[dict[str, Any]], *, waits: bool) -> list[bool | None]:

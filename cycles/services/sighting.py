@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +35,7 @@ from cycles.sql import read
 from exchanges.values import DepositReport, Listed, OrderReport, WithdrawalReport
 
 Row = Mapping[str, Any]
+AGAIN_SECONDS = (0.05, 0.2)  # longer than most transactions keep a row
 WAITING = ("STARTED", "REBALANCING_IN_PROGRESS")
 OPEN = (CallOutcome.INTENDED, CallOutcome.UNKNOWN)
 KEYS = {
@@ -154,19 +156,43 @@ def _sighting(
 
 
 def record(look: Look, sighting: Sighting) -> Recorded:
-    """Write what a look showed and wake the cycles it concerns; needs no lease."""
+    """Write what a look showed and wake the cycles it concerns; needs no lease.
+
+    A cycle that somebody keeps locked holds up neither: after a moment it is left to its own wake-up.
+    """
+    changed: list[str] = []
+    has_left = False
 
     def work() -> Recorded:
+        nonlocal changed, has_left
         watch = locked(VenueWatch.objects.filter(venue=look.venue, kind=look.kind)).get()
         if watch.done_number > look.number:
             return Recorded(is_overtaken=True)
         changed = _upsert(look, sighting)
         _hide(look, sighting)
         _complete(watch, look, sighting)
-        woken = waking.wake(_concerned(look, changed)) if changed else 0
-        return Recorded(changed=len(changed), woken=woken)
+        if not changed:
+            return Recorded()
+        woken = waking.wake(_concerned(look, changed))
+        has_left = woken.has_left
+        return Recorded(changed=len(changed), woken=woken.count)
 
-    return in_transaction(work)
+    recorded = in_transaction(work)
+    if not has_left:
+        return recorded
+    return replace(recorded, woken=recorded.woken + _wake_the_rest(look, changed))
+
+
+def _wake_the_rest(look: Look, keys: list[str]) -> int:
+    """Wake those whose rows somebody had locked, as a worker has within a commit."""
+    count = 0
+    for pause in AGAIN_SECONDS:
+        time.sleep(pause)
+        woken = in_transaction(lambda: waking.wake(_concerned(look, keys)))
+        count += woken.count
+        if not woken.has_left:
+            break
+    return count
 
 
 def _upsert(look: Look, sighting: Sighting) -> list[str]:

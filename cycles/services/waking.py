@@ -32,26 +32,29 @@ log = structlog.get_logger(__name__)
 RATE = DecimalField(max_digits=60, decimal_places=30)
 
 
-def wake(cycles: QuerySet[Cycle]) -> int:
-    """Make due now, in one statement, those that wait for longer; in the caller's transaction.
-
-    One that a worker has in hand is woken too: it may have looked just before. Its worker hands it back
-    with that wake-up (`leasing.release`, or the settlement that hands it back).
-    """
-    waits = Q(wake_at__gt=Now()) | (Q(wake_at__isnull=False) & ~Q(lease_owner=""))
-    picked = locked(cycles.filter(waits).order_by("pk"))
-    woken = Cycle.objects.filter(pk__in=picked.values("pk")).update(wake_at=Now())
-    if woken:
-        notices.tell()
-    return woken
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Woken:
     """How many were woken, and whether some were left that somebody has locked: they are woken next time."""
 
     count: int
     has_left: bool
+
+
+def wake(cycles: QuerySet[Cycle]) -> Woken:
+    """Make due now, together, those that wait for longer; in the caller's transaction.
+
+    One that a worker has in hand is woken too: it may have looked just before. Its worker hands it back
+    with that wake-up (`leasing.release`, or the settlement that hands it back). What is locked is not
+    waited for: it would hold up all that the caller has to write.
+    """
+    waits = Q(wake_at__gt=Now()) | (Q(wake_at__isnull=False) & ~Q(lease_owner=""))
+    waiting = cycles.filter(waits)
+    wanted = waiting.count()
+    picked = locked(waiting.order_by("pk"), skip=True)
+    woken = Cycle.objects.filter(pk__in=picked.values("pk")).update(wake_at=Now())
+    if woken:
+        notices.tell()
+    return Woken(count=woken, has_left=woken < wanted)
 
 
 def wake_waiting(korea_venue: str, back_rate: Decimal, *, before: Decimal | None) -> Woken:
@@ -68,22 +71,28 @@ def wake_waiting(korea_venue: str, back_rate: Decimal, *, before: Decimal | None
         lease_owner="",
         wake_at__gt=Now(),
     ).annotate(own_rate=_own_out_rate())
-    if before is None:  # also those that carry the desk's KRW home, whatever the rate
-        due = waiting.filter(_clears(back_rate) | Q(own_rate__isnull=True))
-    else:
-        due = waiting.filter(_clears(back_rate)).exclude(_clears(before))
+    due = waiting.filter(_comes_to_clear(back_rate, before))
     free = locked(due.order_by("pk"), skip=True)
 
-    def work() -> int:
+    def work() -> Woken:
         count = Cycle.objects.filter(pk__in=free.values("pk")).update(wake_at=Now())
         if count:
             notices.tell()
-        return count
+        # Before anybody can judge one of the woken and let it wait again.
+        return Woken(count=count, has_left=due.exists())
 
     woken = in_transaction(work)
-    if woken:
-        log.info("rebalance.woken", cycles=woken, venue=korea_venue, krw_per_usdt=str(back_rate))
-    return Woken(count=woken, has_left=due.exists())
+    if woken.count:
+        facts = {"venue": korea_venue, "krw_per_usdt": str(back_rate)}
+        log.info("rebalance.woken", cycles=woken.count, **facts)
+    return woken
+
+
+def _comes_to_clear(back_rate: Decimal, before: Decimal | None) -> Q:
+    """Say that a way back clears for a cycle, and did not before."""
+    if before is None:  # also those that carry the desk's KRW home, whatever the rate
+        return _clears(back_rate) | Q(own_rate__isnull=True)
+    return _clears(back_rate) & ~_clears(before)
 
 
 def _clears(back_rate: Decimal) -> Q:

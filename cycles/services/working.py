@@ -16,10 +16,14 @@ from django.db import DatabaseError, InterfaceError, close_old_connections
 from cycles import conf, metrics
 from cycles.domain.words import FailureClass, Role
 from cycles.errors import CycleError, DatabaseBusyError
+from cycles.models import Alert, Cycle
+from cycles.models.fields import public_code
 from cycles.services import advancing, foreseeing, leasing, retrying
+from cycles.services.alerting import raise_alert
 from cycles.services.correlating import bound
 from cycles.services.crew import Aside, Crew
 from cycles.services.holding import Holdings
+from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease
 from cycles.services.notices import TURN_SECONDS, Listener
 from cycles.services.outage import (
@@ -117,17 +121,25 @@ class Worker:
                 spare_connection()
                 kept_since = time.monotonic()
             self.is_napping = nap > SHORTEST_NAP_SECONDS
-            self._is_wanted.wait(nap)
-            self._is_wanted.clear()
+            self._rest(nap)
+
+    def _rest(self, nap: float) -> None:
+        """Sleep until something may be due, or the worker is to stop: in an outage a nap outlasts a supervisor."""
+        ends_at = time.monotonic() + nap
+        while not self.stop.is_set() and (left := ends_at - time.monotonic()) > 0:
+            if self._is_wanted.wait(min(left, LONGEST_NAP_SECONDS)):
+                break
+        self._is_wanted.clear()
 
     def _end(self, crew: Crew) -> None:
         """Let the units under way end; what hangs is handed back: the next worker reconciles it."""
         spare_connection()
         crew.end(patience_seconds=STOP_SECONDS)
-        for lease in self._held.clear():
+        leases = self._held.clear()
+        for lease in leases:
             lease.given_up.set()  # first: who takes the cycle over counts on nothing being sent any more
             log.warning("worker.leaves_in_flight", cycle_id=str(lease.cycle_id), fence=lease.fence)
-            self._hand_back(lease)
+        self._guarded(partial(leasing.hand_back, leases))
 
     def _hand_back(self, lease: Lease) -> None:
         """Let anyone have the cycle at once; if the database is away, the lease runs out by itself."""
@@ -267,3 +279,24 @@ def park(lease: Lease, error: Exception) -> None:
             retrying.fail(lease, FailureClass.BUG, reason, actor=lease.owner)
         except (CycleError, DatabaseError, InterfaceError) as second:
             log.warning("cycle.bug_not_noted", error=str(second))
+        except Exception as second:  # often the same bug: it cannot be valued to be parked either
+            log.exception("cycle.bug_not_noted")
+            _tell_not_parked(lease, second)
+
+
+def _tell_not_parked(lease: Lease, error: Exception) -> None:
+    """Tell people once of a cycle that can be neither driven nor parked: it is tried again after each lease."""
+
+    def tell() -> None:
+        raise_alert(
+            key=f"not-parked:{lease.cycle_id}",
+            severity=Alert.Severity.CRITICAL,
+            title=f"A bug stops {public_code(lease.cycle_id)}, and its dead letter as well",
+            body=f"{type(error).__name__}; the log has it. It is tried again each time a lease runs out.",
+            cycle=Cycle.objects.filter(pk=lease.cycle_id).first(),
+        )
+
+    try:
+        in_transaction(tell)
+    except (CycleError, DatabaseError, InterfaceError) as third:
+        log.warning("cycle.bug_not_told", error=str(third))

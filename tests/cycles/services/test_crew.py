@@ -75,3 +75,16 @@ def test_a_job_that_hangs_keeps_no_crew_from_ending() -> None:
     assert not crew.end(patience_seconds=0.1)
     hangs.set()
     assert crew.end(patience_seconds=10)
+
+
+def test_a_job_that_raises_costs_no_thread() -> None:
+    """Not its end: nobody would replace it, and what is handed to the crew would wait for ever."""
+    crew, is_done = Crew(1, "crew"), threading.Event()
+
+    def raising() -> None:
+        raise KeyError("nobody foresaw this")
+
+    crew.submit(raising)
+    crew.submit(is_done.set)
+    assert is_done.wait(5)
+    assert crew.end(patience_seconds=5)

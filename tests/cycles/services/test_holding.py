@@ -165,3 +165,25 @@ def test_a_lock_that_somebody_kept_too_long_is_no_outage(
     Outage().tell(kept.value)
     assert "database.busy" in caplog.text
     assert "database.unreachable" not in caplog.text
+
+
+def test_of_a_thread_that_hangs_people_are_told_once_the_database_takes_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And until then the other leases are renewed all the same."""
+    holder = Holder()
+    hanging, *others = holder.leases
+    holder.live(holding.HANGS_AFTER_LEASES - 1, but=hanging)
+    before = [holder.expiry(lease) for lease in others]
+    with monkeypatch.context() as patched:
+        patched.setattr(holding, "raise_alert", _away)
+        with pytest.raises(OperationalError):
+            holder.live(1, but=hanging)
+    assert all(holder.expiry(one) > then for one, then in zip(others, before, strict=True))
+    holder.live(1, but=hanging)
+    holder.live(1, but=hanging)
+    assert Alert.objects.get().cycle_id == hanging.cycle_id
+
+
+def _away(**_: object) -> bool:
+    raise OperationalError("the connection was lost")

@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
 
+from cycles.domain.progress import failed
 from cycles.domain.words import CycleStatus, FailureClass, Role
 from cycles.models import Cycle, ExchangeCall
-from cycles.services import leasing, sweeping, verifying, working
+from cycles.services import advancing, leasing, sweeping, verifying, working
 from cycles.services.moving import Lease
 from tests import builders
 from tests.cycles.services.acts import (
@@ -161,3 +164,16 @@ def test_a_lease_raises_its_fence_by_one_and_no_version() -> None:
     after = Cycle.objects.get(pk=row.pk)
     assert (after.fence, after.version) == (row.fence + 1, row.version)
     assert ExchangeCall.objects.count() == 0
+
+
+@pytest.mark.parametrize("failure", [FailureClass.TRANSIENT, FailureClass.POLICY_DENIED])
+def test_a_cycle_that_fails_gives_its_lease_up_by_that_and_by_no_statement_more(
+    monkeypatch: pytest.MonkeyPatch, failure: FailureClass
+) -> None:
+    builders.cycle()
+    (lease,) = leasing.claim(Role.INITIATOR, "tester", limit=1)
+    monkeypatch.setattr(advancing, "one_unit", lambda *_: failed(failure, "of a test"))
+    with CaptureQueriesContext(connection) as made:
+        advancing.advance(lease)
+    assert Cycle.objects.get().lease_owner == ""
+    assert not [one for one in made.captured_queries if "kimp_release" in one["sql"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from cycles.domain.words import CycleKind, CycleStatus, Role
 from cycles.models import Cycle, Step
 from cycles.services import leasing, waking
+from cycles.services.locking import in_transaction
 from tests import builders
 
 EDGE = Decimal(50)  # bps that the policy wants
@@ -85,6 +87,23 @@ def test_without_a_way_back_before_every_cycle_it_clears_for_is_woken() -> None:
     row = waiting(1500)
     assert wake_waiting(Decimal(1440), before=None) == 1
     assert is_due(row)
+
+
+def test_one_that_a_worker_has_judged_meanwhile_and_lets_wait_again_was_not_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else all would be woken at each of the feeder's turns, for as long as a pause keeps them here, say."""
+    waiting(1500)
+    commit = in_transaction
+
+    def judged(work: Callable[[], waking.Woken]) -> waking.Woken:
+        done = commit(work)
+        Cycle.objects.update(wake_at=Now() + HOUR)
+        return done
+
+    monkeypatch.setattr(waking, "in_transaction", judged)
+    woken = waking.wake_waiting("upbit", Decimal(1400), before=None)
+    assert woken == waking.Woken(count=1, has_left=False)
 
 
 def test_a_cycle_without_a_way_out_of_its_own_is_woken_when_there_is_a_way_at_all() -> None:

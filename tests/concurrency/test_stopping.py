@@ -1,0 +1,68 @@
+"""A worker that is told to stop ends soon, whatever others keep locked and wherever its database is."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError
+
+from cycles.domain.words import Role
+from cycles.models import Cycle
+from cycles.services import leasing, working
+from cycles.services.crew import Crew
+from cycles.services.outage import Outage
+from cycles.services.working import Worker
+from tests import builders
+from tests.cycles.services.test_holding import locked_elsewhere
+
+pytestmark = [pytest.mark.concurrency, pytest.mark.django_db(transaction=True)]
+
+SOON = 4.0  # seconds: a lock is waited for five times as long as three
+
+
+def test_what_hangs_is_handed_back_around_a_row_that_somebody_keeps_locked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for _ in range(3):
+        builders.cycle()
+    monkeypatch.setattr(working, "STOP_SECONDS", 0.0)
+    worker = Worker(Role.INITIATOR)
+    leases = leasing.claim(Role.INITIATOR, worker.owner, limit=3)
+    for lease in leases:
+        worker._held.take(lease)
+    began = time.monotonic()
+    with locked_elsewhere(leases[0]):
+        worker._end(Crew(1, "hanging"))
+        assert time.monotonic() - began < SOON
+        free = Cycle.objects.filter(lease_owner="").values_list("pk", flat=True)
+        assert set(free) == {lease.cycle_id for lease in leases[1:]}
+    assert all(lease.given_up.is_set() for lease in leases)
+
+
+def test_two_leases_of_one_cycle_are_handed_back_by_the_newer() -> None:
+    builders.cycle()
+    (old,) = leasing.claim(Role.INITIATOR, "tester", limit=1)
+    Cycle.objects.update(lease_owner="", lease_expires_at=None)
+    (new,) = leasing.claim(Role.INITIATOR, "tester", limit=1)
+    leasing.hand_back([new, old])
+    assert Cycle.objects.get().lease_owner == ""
+
+
+def test_a_worker_whose_database_is_away_hears_that_it_is_to_stop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise OperationalError("the server is gone")
+
+    monkeypatch.setattr(leasing, "claim", away)
+    monkeypatch.setattr(Outage, "longer_pause", lambda _: timedelta(seconds=10))
+    worker = Worker(Role.INITIATOR)
+    loop = threading.Thread(target=worker._loop, args=(Crew(1, "crew"),), daemon=True)
+    loop.start()
+    time.sleep(0.5)
+    worker.stop.set()
+    loop.join(SOON)
+    assert not loop.is_alive()
