@@ -102,7 +102,7 @@ def intend(lease: Lease, step: Step, intent: Intent) -> ExchangeCall:
     call = unwritten(lease, step, intent)
     began = time.monotonic()
     try:
-        told = stepping.intend_together(row_of(lease, call, intent))
+        told = stepping.intend(row_of(lease, call, intent))
     except UNREACHABLE:
         _disown(lease, intent.client_order_id)
         raise

@@ -116,6 +116,18 @@ def settle(settlements: Sequence[Settlement], *, waits: bool = True) -> list[Set
 
 intend_together: Group[Row, Intended] = Group(write_intents, of=lambda row: row["cycle"])
 settle_together: Group[Settlement, Settled] = Group(write_settlements, of=lambda one: one.cycle_id)
+_sent_to: dict[int, Group[Row, Intended]] = {}  # by the address that they go to
+
+
+def intend(row: Row) -> Intended:
+    """Write an intent, with others that come meanwhile; a withdrawal's with those to its own address only.
+
+    It holds the rows that vouch for that address, and waits where somebody has locked one: no order waits with it.
+    """
+    to = row.get("destination")
+    if to is None:
+        return intend_together(row)
+    return _sent_to.setdefault(to, Group(write_intents, of=lambda one: one["cycle"]))(row)
 
 
 def _ask(statement: str, parameters: list[Any]) -> list[tuple[Any, ...]]:

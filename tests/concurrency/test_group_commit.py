@@ -23,6 +23,7 @@ from cycles.services.committing import Group
 from cycles.services.locking import MODE_LOCK, lock_cycle, own_mode
 from cycles.services.moving import Lease
 from cycles.services.standing import LastSeen
+from exchanges.models import RegisteredAddress
 from tests import builders
 from tests.concurrency.meeting import SECONDS, until_somebody_waits
 from tests.concurrency.orders import filled, intend
@@ -238,6 +239,38 @@ def test_a_group_does_not_wait_for_a_cycle_that_somebody_has_locked() -> None:
         lock_cycle(locked)
         told = pool.submit(_closing(write), [str(row.pk) for row in rows]).result(SECONDS)
     assert told == [None, "DONE", "DONE"]
+
+
+def intend_withdrawal(lease: Lease, address: RegisteredAddress) -> stepping.Intended:
+    """Write the intent of a withdrawal of a lease's cycle, on a thread of a test."""
+    step = Step.objects.get(cycle_id=lease.cycle_id, kind="WITHDRAW")
+    asked = {
+        "asset": step.asset, "network": step.network, "quantity": "1", "to_venue": step.to_venue,
+        "destination": address.destination.fingerprint,
+    }  # fmt: skip
+    to = {"operation": "WITHDRAW", "request": asked, "destination": address.pk}
+    try:
+        return stepping.intend(builders.intent_row(lease, step, **to))
+    finally:
+        connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_order_waits_for_an_address_that_somebody_has_locked() -> None:
+    builders.right_clocks()
+    builders.desk()
+    address = builders.confirmed_address()
+    for _ in range(2):
+        builders.cycle()
+    sends, trades = leasing.claim(Role.INITIATOR, "w", limit=2)
+    with ThreadPoolExecutor(2) as pool:
+        with transaction.atomic():
+            RegisteredAddress.objects.filter(pk=address.pk).update(fetched_at=Now())
+            sent = pool.submit(intend_withdrawal, sends, address)
+            until_somebody_waits("transactionid")
+            assert pool.submit(intend, trades).result(1).outcome == CallOutcome.INTENDED
+            assert not sent.done()
+        assert sent.result(SECONDS).verdict == stepping.DONE
 
 
 @pytest.mark.django_db(transaction=True)
