@@ -25,51 +25,63 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class _Reading:
-    """What was read, and when; when it was last said to be of no use any more."""
+    """What was read, when that began, and when all was forgotten."""
 
     names: dict[str, Names] = field(default_factory=dict)
-    read_at: float | None = None
+    began_at: float | None = None
     forgotten_at: float = -1.0
+
+    def age(self) -> float | None:
+        """Give how old it is; None: nothing was read, or what was is forgotten."""
+        if self.began_at is None or self.began_at <= self.forgotten_at:
+            return None
+        return time.monotonic() - self.began_at
 
 
 _reading = _Reading()
+# Never held while the database is asked: whoever reads may wait for the connection of who wants a name.
 _guard = threading.Lock()
+_turn = threading.Lock()  # of who reads anew what the others still use
 
 
 def names(venue: str) -> Names:
-    """Give a venue's names, a few seconds old at most; with the database away, those read last."""
+    """Give a venue's names, a few seconds old at most; those read last while somebody reads, or the database is away."""
     with _guard:
-        age = None if _reading.read_at is None else time.monotonic() - _reading.read_at
-        if age is None or age > FRESH_SECONDS:
-            found = _found()
-            if found is not None:
-                _reading.names, _reading.read_at = found, time.monotonic()
+        age = _reading.age()
+    try:
+        if age is None:
+            _read_again()
+        elif age > FRESH_SECONDS:
+            refresh()
+    except Error as error:
+        log.warning("names.not_read", error=type(error).__name__)
+    with _guard:
         return _reading.names.get(venue) or Names(venue=venue)
 
 
 def refresh() -> None:
-    """Read them again before they are too old for whoever asks next; who asks meanwhile does not wait for it.
+    """Read them again before they are too old for whoever asks next, unless somebody does.
 
-    Raises what a database raises that is away: an outage is told once, by who refreshes.
+    Raises what a database raises that is away: whoever refreshes tells an outage once.
     """
-    began, found = time.monotonic(), read()
-    with _guard:
-        if began > max(_reading.forgotten_at, _reading.read_at or -1.0):
-            _reading.names, _reading.read_at = found, began
+    if _turn.acquire(blocking=False):
+        try:
+            _read_again()
+        finally:
+            _turn.release()
 
 
 def forget() -> None:
     """Read anew before the next name."""
     with _guard:
-        _reading.read_at, _reading.forgotten_at = None, time.monotonic()
+        _reading.forgotten_at = time.monotonic()
 
 
-def _found() -> dict[str, Names] | None:
-    try:
-        return read()
-    except Error as error:
-        log.warning("names.not_read", error=type(error).__name__)
-        return None
+def _read_again() -> None:
+    began_at, found = time.monotonic(), read()
+    with _guard:
+        if _reading.began_at is None or began_at >= _reading.began_at:
+            _reading.names, _reading.began_at = found, began_at
 
 
 def read() -> dict[str, Names]:
