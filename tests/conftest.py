@@ -6,6 +6,7 @@ import gc
 import re
 import signal
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,9 +104,19 @@ def _interrupts_are_heard() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what waits for processes: others fill both cores meanwhile, and nobody waits at the end.
 
-    Transactional tests stay the last, as pytest-django has them: they leave no rows of migrations.
+    Transactional tests stay the last, as pytest-django has them: they leave no rows of migrations. Of those the
+    files with processes take turns, so that some compute while some wait.
     """
-    items.sort(key=lambda item: (_is_transactional(item), not item.get_closest_marker("processes")))
+    several = Counter(item.path for item in items)
+    seen: Counter[Path] = Counter()
+
+    def place(item: pytest.Item) -> tuple[bool, bool, float]:
+        is_late, has_processes = _is_transactional(item), bool(item.get_closest_marker("processes"))
+        seen[item.path] += 1
+        turn = (seen[item.path] - 0.5) / several[item.path] if is_late and has_processes else 0.0
+        return is_late, not has_processes, turn
+
+    items.sort(key=place)
 
 
 def _is_transactional(item: pytest.Item) -> bool:
