@@ -58,11 +58,17 @@ def test_a_worker_whose_database_is_away_hears_that_it_is_to_stop(
         raise OperationalError("the server is gone")
 
     monkeypatch.setattr(leasing, "claim", away)
-    monkeypatch.setattr(Outage, "longer_pause", lambda _: timedelta(seconds=10))
+    naps = threading.Event()
+
+    def long_pause(_: Outage) -> timedelta:
+        naps.set()
+        return timedelta(seconds=10)
+
+    monkeypatch.setattr(Outage, "longer_pause", long_pause)
     worker = Worker(Role.INITIATOR)
     loop = threading.Thread(target=worker._loop, args=(Crew(1, "crew"),), daemon=True)
     loop.start()
-    time.sleep(0.5)
+    assert naps.wait(10)
     worker.stop.set()
     loop.join(SOON)
     assert not loop.is_alive()
