@@ -56,7 +56,7 @@ CLAIM = """WITH {parts}, claimed AS (
     UPDATE cycles_cycle
        SET lease_owner = %s, lease_expires_at = statement_timestamp() + %s, fence = fence + 1
      WHERE id = ANY(ARRAY({union}))
-    RETURNING id, fence, wake_at, started_at, status = 'AWAITING_REBALANCE')
+    RETURNING id, fence, wake_at, started_at, status = 'AWAITING_REBALANCE' AS waits)
 SELECT claimed.*, seen.* FROM claimed LEFT JOIN LATERAL kimp_standing_v3(claimed.id) seen ON true
 """
 OWN_COLUMNS = 5  # before those of where a cycle stands
