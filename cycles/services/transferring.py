@@ -17,7 +17,7 @@ from cycles.domain.progress import GO_ON, Progress, Turn, failed, not_asked, wai
 from cycles.domain.shown import plain
 from cycles.domain.words import CallOutcome, FailureClass, Operation, StepKind, WatchKind
 from cycles.models import Alert, Cycle, ExchangeCall, Step
-from cycles.services import booking, calling, looking, reacting, seeing, travel_rule
+from cycles.services import booking, calling, looking, reacting, seeing, sharing, travel_rule
 from cycles.services.alerting import raise_alert
 from cycles.services.calling import Noted
 from cycles.services.intents import withdrawal_intent
@@ -272,7 +272,7 @@ def deposit(lease: Lease, cycle: Cycle, step: Step) -> Progress:
             sight = seeing.deposits(step.venue, call)
     except VenueError as error:
         return not_asked(step.venue, error)
-    mine = sight.rows
+    mine = sharing.own_part(call, sight.rows)
     credited = [row for row in mine if row.status is DepositStatus.CREDITED]
     sent = Decimal(call.report["quantity"])
     total = sum((row.quantity for row in credited), Decimal(0))
@@ -282,6 +282,11 @@ def deposit(lease: Lease, cycle: Cycle, step: Step) -> Progress:
     is_all = len(credited) == len(mine) and is_late
     if credited and (total >= sent or is_all):
         return _settle(lease, step, credited, sent)
+    if sight.rows and not mine and is_late:
+        return failed(
+            FailureClass.CREDIT_MISMATCH,
+            f"{step.venue} credited other quantities than were sent in one transaction: whose they are it does not tell",
+        )
     return _not_yet(cycle, step, call, mine)
 
 

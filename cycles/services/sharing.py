@@ -1,0 +1,39 @@
+"""Venues send several withdrawals in one transaction: which of its credits is whose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from cycles.models import ExchangeCall
+from cycles.services import seeing
+from exchanges.values import DepositReport
+
+
+def own_part(call: ExchangeCall, rows: Sequence[DepositReport]) -> tuple[DepositReport, ...]:
+    """Give the credits of a transaction that are a withdrawal's own: all, where nothing else went along.
+
+    Else each has the one that is as large as itself; alike ones go by their ids, so that two cycles never take the
+    same. Once the others have theirs the rest is its own, in parts or short. None where that does not tell.
+    """
+    others = seeing.sent_along(call) if rows else ()
+    if not others:
+        return tuple(rows)
+    sent = Decimal(call.report["quantity"])
+    mine = (call.venue_order_id, sent)
+    left, unmatched = list(rows), []
+    for withdrawal in sorted([*others, mine]):
+        found = next((row for row in left if row.quantity == withdrawal[1]), None)
+        if found is None:
+            unmatched.append(withdrawal)
+            continue
+        if withdrawal == mine:
+            return (found,)
+        left.remove(found)
+    if unmatched == [mine]:
+        return tuple(left)
+    whole = sent + sum((quantity for _, quantity in others), Decimal(0))
+    if len(rows) == 1 and rows[0].quantity == whole:  # credited as one
+        return (replace(rows[0], quantity=sent),)
+    return ()
