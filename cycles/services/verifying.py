@@ -168,7 +168,7 @@ def venue_lines(code: str, held: Mapping[str, Balance]) -> list[VenueLine]:
             ledger[row["asset"]] = ledger.get(row["asset"], ZERO) + row["balance"]
         elif row["owner"] == "IN_FLIGHT" and row["balance"]:
             arriving.setdefault(row["asset"], []).append(row["balance"])
-    maybes = [_may_come_back(code), _written_off(code), _may_have_left(code)]
+    maybes = [_may_come_back(code), _written_off(code), _may_have_left(code), _lacking(code)]
     lines = []
     for asset in sorted({*ledger, *held}):
         balance = held.get(asset)
@@ -230,6 +230,15 @@ def _written_off(code: str) -> dict[str, list[Decimal]]:
     found: dict[str, list[Decimal]] = {}
     entries = Entry.objects.filter(account__owner="WRITTEN_OFF", account__venue=code)
     for asset, quantity in entries.values_list("account__asset", "quantity"):
+        found.setdefault(asset, []).append(quantity)
+    return found
+
+
+def _lacking(code: str) -> dict[str, list[Decimal]]:
+    """Give what credits at a venue lacked when they were settled: the rest may have been credited since."""
+    found: dict[str, list[Decimal]] = {}
+    rows = Account.objects.filter(venue=code, owner="SUSPENSE", balance__gt=0)
+    for asset, quantity in rows.values_list("asset", "balance"):
         found.setdefault(asset, []).append(quantity)
     return found
 
