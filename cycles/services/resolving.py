@@ -211,17 +211,18 @@ def _replaced(cycle: Cycle, received: tuple[Received, ...]) -> list[Line]:
 
 
 def _leave_flight(cycle: Cycle, made: Intervention) -> None:
-    """Count what is in flight or in suspense as arrived: the operator says that all is settled."""
+    """Count what is in flight or in suspense as arrived: the operator says that all is settled.
+
+    What was credited beyond what was sent stands in suspense below zero: it is there, and is earned with that.
+    """
     lines: list[Line] = []
     for held in booking.holdings(cycle):
-        if held.owner is not AccountOwner.CYCLE:
-            lines += postings.moved(
-                held.venue,
-                held.asset,
-                held.quantity,
-                origin=held.owner,
-                target=AccountOwner.CYCLE,
-            )
+        if held.owner is AccountOwner.CYCLE:
+            continue
+        target = AccountOwner.CYCLE if held.quantity > 0 else AccountOwner.CONVERSION
+        lines += postings.moved(
+            held.venue, held.asset, held.quantity, origin=held.owner, target=target
+        )
     booking.post(
         f"arrived:{cycle.pk}:{made.pk}", PostingKind.RESOLVED, postings.summed(lines), cycle=cycle
     )

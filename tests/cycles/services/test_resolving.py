@@ -94,6 +94,21 @@ def test_what_was_under_way_counts_as_arrived(owner: str, dead: Cycle) -> None:
     assert balance("binance", "XRP") == Decimal(1000)
 
 
+def test_what_was_credited_beyond_what_was_sent_is_earned_once_all_is_said_to_be_settled(
+    dead: Cycle,
+) -> None:
+    lines = postings.credited_lines("upbit", "XRP", sent=Decimal(0), credited=Decimal(10))
+    booking.post("twice", PostingKind.CREDITED, lines, cycle=dead)
+    sold = postings.moved(
+        "upbit", "XRP", Decimal(10), origin=AccountOwner.CYCLE, target=AccountOwner.CONVERSION
+    )
+    booking.post("sold", PostingKind.FILL, sold, cycle=dead)
+    row = resolve(dead, COMPLETED)
+    assert row.status == CycleStatus.COMPLETED
+    assert owns_nothing(row)
+    assert balance("upbit", "XRP") == 0
+
+
 @pytest.mark.parametrize("outcome", [ABSENT, COMPLETED])
 def test_evidence_is_asked_for(outcome: ResolutionOutcome, dead: Cycle) -> None:
     with pytest.raises(InvalidInputError, match="evidence"):
