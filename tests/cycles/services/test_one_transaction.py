@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from cycles.domain.progress import Turn
 from cycles.domain.words import FailureClass
-from cycles.models import Cycle, ExchangeCall
+from cycles.models import Cycle, ExchangeCall, Step
+from cycles.services import replaying, transferring
 from cycles.services.moving import Lease
+from cycles.services.recalling import History, Trace
+from exchanges import registry
 from exchanges.models import TransferRoute
+from exchanges.values import DepositReport, DepositStatus
 from tests.cycles.services.acts import balance, set_policy
 from tests.cycles.services.review import (
     WITHDRAWALS,
@@ -97,3 +102,30 @@ def test_parts_that_fit_nobody_are_a_persons_to_divide(desk: TestDesk) -> None:
     told(desk, "upbit", "/v1/deposits$", arrived(call, OTHERS, OTHERS))
     assert desk.unit(lease).failure is FailureClass.CREDIT_MISMATCH
     assert balance("upbit", "XRP", "IN_FLIGHT", row) == quantity(call)
+
+
+def test_catching_up_credits_a_cycle_with_its_own_part_of_a_transaction_only(
+    desk: TestDesk,
+) -> None:
+    sent = sent_together(desk, "2000", "3000")
+    traces = [
+        Trace(venue="binance", report=transferring._stored_report(call), name=None)
+        for _, _, call in sent
+    ]
+    deposits = [
+        replace(deposit(call), venue_deposit_id=f"d{number}")
+        for number, (_, _, call) in enumerate(sent)
+    ]
+    history = History(since=registry.utc_now(), traces=traces, deposits=deposits)
+    for row, _, call in sent:
+        row.refresh_from_db()
+        replaying.conclude(row, Step.objects.get(cycle=row, kind="DEPOSIT"), history)
+        assert balance("upbit", "XRP", "CYCLE", row) == quantity(call)
+
+
+def deposit(call: ExchangeCall) -> DepositReport:
+    """Give a withdrawal's credit as its venue shows it."""
+    return DepositReport(
+        venue="upbit", venue_deposit_id="d", asset="XRP", network="XRP", quantity=quantity(call),
+        status=DepositStatus.CREDITED, txid=call.report["txid"], detail="", created_at=None,
+    )  # fmt: skip
