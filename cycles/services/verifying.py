@@ -32,7 +32,8 @@ PAUSE_SECONDS = 0.25
 BLIND_AFTER = timedelta(minutes=10)
 # A withdrawal whose outcome only a person can tell rests: nothing moves while it waits.
 RESTING = Q(operation=Operation.WITHDRAW, outcome=CallOutcome.UNKNOWN, cycle__status="DEAD_LETTER")
-MOST_IN_FLIGHT = 12  # subsets of more are not searched: then it is a difference
+# Of so many any number may make up a difference; of more a few at once, or all but a few.
+FEW_ENOUGH, MANY = 12, 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,13 +249,19 @@ def _is_explained(difference: Decimal, arriving: Iterable[Decimal]) -> bool:
     quantities = list(arriving)
     if not difference:
         return True
-    if len(quantities) > MOST_IN_FLIGHT:
-        return False
+    wanted = {difference, sum(quantities, ZERO) - difference}
     return any(
-        sum(subset, ZERO) == difference
-        for count in range(1, len(quantities) + 1)
+        sum(subset, ZERO) in wanted
+        for count in range(_most_at_once(len(quantities)) + 1)
         for subset in combinations(quantities, count)
     )
+
+
+def _most_at_once(count: int) -> int:
+    """Say how large the groups are that are searched among so many: a search must end."""
+    if count <= FEW_ENOUGH:
+        return count
+    return 3 if count <= MANY else 2
 
 
 def _tell_if_blind() -> None:
