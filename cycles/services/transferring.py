@@ -12,14 +12,13 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from cycles.domain.plan import client_order_id, is_lost, is_too_much, sendable_quantity
-from cycles.domain.progress import GO_ON, Progress, Turn, failed, not_asked, waiting
+from cycles.domain.progress import GO_ON, Progress, Turn, failed, waiting
 from cycles.domain.shown import plain
-from cycles.domain.words import CallOutcome, FailureClass, Operation, StepKind, StepState, WatchKind
+from cycles.domain.words import CallOutcome, FailureClass, Operation, StepKind, StepState
 from cycles.models import Cycle, ExchangeCall, Step
 from cycles.services import (
     booking,
     calling,
-    looking,
     overdue,
     reacting,
     seeing,
@@ -54,11 +53,6 @@ from exchanges.values import (
 )
 
 log = structlog.get_logger(__name__)
-
-
-def poll_delay() -> timedelta:
-    """Give how long a transfer is left alone, unless its cycle is woken: it reads what was seen."""
-    return looking.pace(WatchKind.DEPOSITS)
 
 
 def live_withdrawal(step: Step) -> ExchangeCall | None:
@@ -189,7 +183,7 @@ def _request(
     request = replace(request, send_before=calling.send_before(call))
     noted = calling.called(call, lambda: registry.venue(step.venue).withdraw(request))
 
-    pace = poll_delay()
+    pace = overdue.poll_delay()
     is_back = _note_sent(lease, cycle, call, noted, wake_in=pace)
     if isinstance(noted.report, WithdrawalReport) and (
         noted.report.status is WithdrawalStatus.FAILED
@@ -227,13 +221,13 @@ def _follow(lease: Lease, step: Step, call: ExchangeCall) -> Progress:
     try:
         row = _seen(call)
     except VenueError as error:
-        return not_asked(step.venue, error)
+        return overdue.untold(step, call, error)
     if row is None or row.status is WithdrawalStatus.PENDING:
-        return _waiting_for(step, call, "the withdrawal has not left yet")
+        return overdue.waiting_for(step, call, "the withdrawal has not left yet")
     if row.status is WithdrawalStatus.FAILED:
         return _given_back(lease, call, row)
     if not row.txid:  # the credit is found by it, and nothing else
-        return _waiting_for(step, call, "the withdrawal has no transaction id yet")
+        return overdue.waiting_for(step, call, "the withdrawal has no transaction id yet")
 
     quoted = Decimal(call.request["network_fee"])
 
@@ -282,7 +276,7 @@ def deposit(lease: Lease, cycle: Cycle, step: Step) -> Progress:
             call = _with_newest_txid(lease, call, sender_says)
             sight = seeing.deposits(step.venue, call)
     except VenueError as error:
-        return not_asked(step.venue, error)
+        return overdue.untold(step, call, error)
     return _credited(lease, cycle, step, call, sight)
 
 
@@ -379,18 +373,10 @@ def _not_yet(
     if held and held[0].wants_sender:
         progress = travel_rule.release(cycle, step, held[0], sender=call.venue)
         is_waiting = progress.turn is Turn.WAIT
-        return _waiting_for(step, call, progress.reason) if is_waiting else progress
+        return overdue.waiting_for(step, call, progress.reason) if is_waiting else progress
     if held:
         return failed(
             FailureClass.TRAVEL_RULE_HOLD,
             f"{step.venue} holds the deposit ({held[0].detail}): it wants a person",
         )
-    return _waiting_for(step, call, "the deposit is not credited yet")
-
-
-def _waiting_for(step: Step, call: ExchangeCall, reason: str) -> Progress:
-    """Wait; beyond the route's measured time alert, and assume nothing."""
-    age = overdue.overdue_by(call)
-    if age is not None:
-        overdue.tell(step, call, age)
-    return waiting(poll_delay(), reason)
+    return overdue.waiting_for(step, call, "the deposit is not credited yet")
