@@ -322,7 +322,7 @@ def _came_back_late(lease: Lease, call: ExchangeCall, row: WithdrawalReport) -> 
     return failed(
         FailureClass.UNKNOWN_WITHDRAWAL,
         f"{call.venue} gave the withdrawal {call.client_order_id} back after it had told its transaction: "
-        "see that it does not arrive after all",
+        "see that it does not arrive after all, then redrive",
     )
 
 
