@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -238,6 +239,15 @@ def test_an_asset_with_a_row_nobody_understands_is_not_read_from_what_was_seen(
     sighting.record(look_at(), blind)
     with pytest.raises(OutcomeUnknownError):
         seeing.deposits("upbit", call)
+
+
+def test_what_no_text_of_the_database_may_hold_keeps_no_other_row_from_being_written(
+    slow: TestDesk,
+) -> None:
+    call = ExchangeCall.objects.get(cycle=on_its_way(1), operation="WITHDRAW")
+    odd = replace(arrived(2), detail="\0", txid="\0\\u0000")
+    sighting.record(look_at(), shown(odd, arrived(1)))
+    assert len(seeing.deposits("upbit", call).rows) == 1
 
 
 def test_absence_counts_only_as_of_a_look_that_reached_far_enough(slow: TestDesk) -> None:
