@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import structlog
@@ -18,6 +18,7 @@ from cycles.services.correlating import carry, resume
 from cycles.services.outage import UNREACHABLE
 from exchanges import registry
 from exchanges.errors import VenueError
+from exchanges.trouble import Trouble
 from exchanges.values import RateQuote
 
 log = structlog.get_logger(__name__)
@@ -77,13 +78,13 @@ def _tell_failed_source(code: str, error: str, now: datetime) -> None:
 
 def keep_refreshed(rates: Rates, stop: threading.Event) -> None:
     """Refresh rates in a thread of its own until `stop` is set: a source that hangs delays no sample."""
-    ids = carry()
+    ids, trouble = carry(), Trouble("rates")
 
     def work() -> None:
         try:
             with resume(ids):
                 while not stop.wait(LOOK_SECONDS):
-                    _refresh_quietly(rates)
+                    stop.wait(_refresh_quietly(rates, trouble).total_seconds())
         finally:
             registry.release()
             connection.close()
@@ -91,9 +92,16 @@ def keep_refreshed(rates: Rates, stop: threading.Event) -> None:
     threading.Thread(target=work, name="rates", daemon=True).start()
 
 
-def _refresh_quietly(rates: Rates) -> None:
+def _refresh_quietly(rates: Rates, trouble: Trouble) -> timedelta:
+    """Refresh, whatever comes of it: the boundary of a thread. Gives the pause that it needs."""
     try:
         refresh_rates(rates, registry.utc_now())
     except UNREACHABLE as error:  # an alert could not be written; the next one will be
         log.warning("rate.not_told", error=type(error).__name__)
         connection.close()
+    except Exception as error:  # noqa: BLE001  told there
+        connection.close()
+        return trouble.tell(error)
+    else:
+        trouble.over()
+    return timedelta(0)
