@@ -36,8 +36,8 @@ class _Said:
 class Trouble:
     """What one thread has met; any thread may ask for it."""
 
-    def __init__(self, thread: str) -> None:
-        self.thread, self.in_a_row = thread, 0
+    def __init__(self, thread: str, *, event: str = "thread.broken") -> None:
+        self.thread, self.in_a_row, self._event = thread, 0, event
         self._said: dict[Kind, _Said] = {}
         self._guard = threading.Lock()
         with _guard:
@@ -52,7 +52,7 @@ class Trouble:
             self.in_a_row += 1
             unsaid = self._unsaid(_kind(error))
         if unsaid is not None:
-            log.error("thread.broken", thread=self.thread, met_unsaid=unsaid, exc_info=error)
+            log.error(self._event, thread=self.thread, met_unsaid=unsaid, exc_info=error)
         return pause
 
     def over(self) -> None:
@@ -87,7 +87,9 @@ def lasting() -> list[str]:
 
 
 def _kind(error: Exception) -> Kind:
-    """Say what was raised, and where: two bugs of one type are two kinds."""
+    """Say what was raised, and where: two bugs of one type are two kinds. A group is of its first one's kind."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
         place = place.tb_next

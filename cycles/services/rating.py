@@ -18,12 +18,17 @@ from cycles.services.correlating import carry, resume
 from cycles.services.outage import UNREACHABLE
 from exchanges import registry
 from exchanges.errors import VenueError
+from exchanges.port import RateSource
 from exchanges.trouble import Trouble
 from exchanges.values import RateQuote
 
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 1.0
+
+
+class OverdueError(VenueError):
+    """A source has not given the rate that it should have by now: the desk does without it."""
 
 
 @dataclass(slots=True)
@@ -51,18 +56,32 @@ def refresh_rates(rates: Rates, now: datetime) -> None:
         return
     rates.read_at = now
     found: dict[str, RateQuote] = {}
+    failed: dict[str, str] = {}
     for source in registry.rate_sources():
         try:
-            quote = source.usd_krw()
+            found[source.code] = _read(source, now)
         except VenueError as error:
-            _tell_failed_source(source.code, str(error), now)
-            continue
-        if quote.good_until is not None and now > quote.good_until:
-            told = f"the newest rate is of {quote.quoted_at:%Y-%m-%d %H:%M} UTC: a newer is overdue"
-            _tell_failed_source(source.code, told, now)
-            continue
-        found[source.code] = quote
-    rates.quotes = found  # at once: others may be reading
+            failed[source.code] = str(error)
+        except (
+            Exception
+        ) as error:  # else the others would not be read, and this one would keep its place
+            log.exception("rate.source_broken", source=source.code)
+            failed[source.code] = type(error).__name__
+    rates.quotes = found  # at once: others may be reading; first, for an alert may fail
+    for code, told in failed.items():
+        _tell_failed_source(code, told, now)
+
+
+def _read(source: RateSource, now: datetime) -> RateQuote:
+    """Read one source's rate. Raises VenueError, also where a newer rate is overdue."""
+    quote = source.usd_krw()
+    if quote.good_until is not None and now > quote.good_until:
+        raise OverdueError(
+            f"the newest rate is of {quote.quoted_at:%Y-%m-%d %H:%M} UTC: a newer is overdue",
+            venue=source.code,
+            operation="usd_krw",
+        )
+    return quote
 
 
 def _tell_failed_source(code: str, error: str, now: datetime) -> None:
