@@ -34,10 +34,13 @@ class _Said:
 
 
 class Trouble:
-    """What one thread has met; any thread may ask for it."""
+    """What one thread has met; any thread may ask for it. The desk is well without one that is not `is_needed`."""
 
-    def __init__(self, thread: str, *, event: str = "thread.broken") -> None:
-        self.thread, self.in_a_row, self._event = thread, 0, event
+    def __init__(
+        self, thread: str, *, event: str = "thread.broken", is_needed: bool = True
+    ) -> None:
+        self.thread, self.in_a_row, self.is_needed = thread, 0, is_needed
+        self._event = event
         self._said: dict[Kind, _Said] = {}
         self._guard = threading.Lock()
         with _guard:
@@ -81,9 +84,9 @@ _guard = threading.Lock()
 
 
 def lasting() -> list[str]:
-    """Name the threads of this process that do not get on."""
+    """Name the threads of this process that do not get on, and are needed."""
     with _guard:
-        return sorted({one.thread for one in _all if one.in_a_row >= LASTING})
+        return sorted({one.thread for one in _all if one.is_needed and one.in_a_row >= LASTING})
 
 
 def _kind(error: Exception) -> Kind:

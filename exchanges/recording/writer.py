@@ -98,7 +98,7 @@ class Recorder:
         self._segment: Segment | None = None
         self._known: dict[Hashable, Seen] = {}
         self._lags = False
-        self._trouble = Trouble("recorder", event="recording.failed")
+        self._trouble = Trouble("recorder", event="recording.failed", is_needed=False)
         self._rates: dict[str, RateQuote] = {}
         self._wallets: dict[tuple[str, str, str], NetworkRules] = {}
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)

@@ -69,3 +69,11 @@ def test_a_thread_that_does_not_get_on_is_named_until_a_turn_goes_well() -> None
     assert lasting() == ["tester"]
     mine.over()
     assert lasting() == []
+
+
+def test_a_thread_that_the_desk_can_do_without_is_not_named() -> None:
+    """A full disk ends a recording, and nothing else."""
+    mine = Trouble("recorder", is_needed=False)
+    for _ in range(trouble.LASTING + 1):
+        mine.tell(bug())
+    assert lasting() == []
