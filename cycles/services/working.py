@@ -11,7 +11,7 @@ from datetime import timedelta
 from functools import partial
 
 import structlog
-from django.db import DatabaseError, InterfaceError, close_old_connections
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
 from cycles import conf, metrics
 from cycles.domain.words import FailureClass, Role
@@ -36,6 +36,7 @@ from cycles.services.outage import (
 from cycles.services.presence import beat, leave
 from exchanges import recent, registry
 from exchanges.errors import ModeError, StaleReferenceError, VenueError
+from exchanges.trouble import Trouble, lasting
 
 log = structlog.get_logger(__name__)
 
@@ -147,10 +148,10 @@ class Worker:
 
     def _mind(self, duty: Callable[[], None]) -> None:
         """See to the role's own duty once a second."""
+        trouble = Trouble("duty")
         while not self.stop.is_set():
             began = time.monotonic()
-            self._guarded(partial(self._see_to, duty))
-            spare_connection()
+            self._turn(partial(self._see_to, duty), trouble)
             self.stop.wait(max(DUTY_SECONDS - (time.monotonic() - began), SHORTEST_NAP_SECONDS))
 
     def _see_to(self, duty: Callable[[], None]) -> None:
@@ -231,22 +232,37 @@ class Worker:
             self._guarded(self._held.renew)
             if now - last_beat >= BEAT_SECONDS:
                 last_beat = now
-                self._guarded(lambda: beat(self.owner, self.role))
+                self._guarded(self._beat)
             spare_connection()
             time.sleep(0.2) if self.stop.is_set() else self.stop.wait(0.5)
 
+    def _beat(self) -> None:
+        """Give a sign of life, which names the threads that do not get on."""
+        beat(self.owner, self.role, broken=lasting())
+
     def _refresh(self) -> None:
         """Read ahead what cycles ask for again and again: the first one waits for it, the others do not."""
+        trouble = Trouble("reader")
         while not self.stop.wait(REFRESH_SECONDS):
-            self._guarded(recent.refresh)
-            spare_connection()
+            self._turn(recent.refresh, trouble)
 
     def _foresee(self) -> None:
         """Have at hand what a cycle would have to wait for after a while in which there was none."""
+        trouble = Trouble("foreseer")
         while not self.stop.is_set():
-            self._guarded(foreseeing.foresee)
-            spare_connection()
+            self._turn(foreseeing.foresee, trouble)
             self.stop.wait(FORESEE_SECONDS)
+
+    def _turn(self, act: Callable[[], object], trouble: Trouble) -> None:
+        """Take a turn of a thread that no cycle depends on; what nobody foresaw is told and waited out."""
+        try:
+            self._guarded(act)
+            spare_connection()
+        except Exception as error:  # noqa: BLE001  told there
+            connection.close()
+            self.stop.wait(trouble.tell(error).total_seconds())
+        else:
+            trouble.over()
 
     def _guarded(self, act: Callable[[], object]) -> None:
         """Do something with the database that may wait for the next time."""

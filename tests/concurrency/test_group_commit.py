@@ -12,13 +12,13 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.db.models.functions import Now
 
 from cycles.domain.words import CallOutcome, Role
 from cycles.errors import DatabaseBusyError, LeaseLostError
 from cycles.models import Cycle, ExchangeCall, Step
-from cycles.services import leasing, settling, stepping
+from cycles.services import committing, leasing, settling, stepping
 from cycles.services.committing import Group
 from cycles.services.locking import MODE_LOCK, lock_cycle, own_mode
 from cycles.services.moving import Lease
@@ -70,6 +70,30 @@ def test_what_comes_while_one_is_written_is_written_together() -> None:
     assert {row: task.result() for row, task in told.items()} == {
         row: f"{row} stands" for row in "abcd"
     }
+
+
+def test_who_meets_trouble_while_it_waits_leaves_nobody_behind_it_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is the next to lead."""
+    desk, has_raised = Desk(list), threading.Event()
+
+    def lend() -> None:
+        if not has_raised.is_set():
+            has_raised.set()
+            raise InterfaceError("its connection cannot be given back")
+
+    monkeypatch.setattr(committing, "lend_connection", lend)
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(desk.group, "a")
+        eventually(lambda: desk.writes == [["a"]])
+        second = pool.submit(desk.group, "b")
+        assert has_raised.wait(SECONDS)
+        third = pool.submit(desk.group, "c")
+        eventually(lambda: len(desk.group.waiting) == 2)
+        desk.may_go.set()
+        assert (first.result(SECONDS), third.result(SECONDS)) == ("a", "c")
+        assert isinstance(second.exception(SECONDS), InterfaceError)
 
 
 def test_who_comes_alone_is_written_at_once_alone() -> None:

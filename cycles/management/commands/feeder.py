@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 from django.core.management.base import CommandError
+from django.db import connection
 
 from cycles import conf
 from cycles.domain.words import Role
@@ -28,6 +29,7 @@ from cycles.services.presence import beat, leave
 from cycles.services.rating import keep_refreshed, refresh_rates
 from exchanges import registry
 from exchanges.feeds.states import State
+from exchanges.trouble import Trouble, lasting
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +63,7 @@ class Command(RoleCommand):
         if options["record"] and options["no_streams"]:
             raise CommandError("what is recorded is what streams: --record needs them")
         self.folder = options["record"]
-        self.outage = Outage()
+        self.outage, self.trouble = Outage(), Trouble("feeder")
         self.interval_seconds = max(int(options["interval_ms"]), 100) / 1000
         self.streams = not options["no_streams"]
         super().handle(*args, **options)
@@ -125,8 +127,9 @@ class Command(RoleCommand):
         try:
             refresh_rates(feeder.rates, registry.utc_now())
             feeder.read()
-        except (CycleError, *UNREACHABLE):
-            return  # the first turn tells
+        except Exception:  # noqa: BLE001  the first turn tells
+            connection.close()
+            return
         while self.streams and not feeder.has_books and time.monotonic() < ends_at:
             if stop.wait(NAP_SECONDS):
                 return
@@ -146,11 +149,15 @@ class Command(RoleCommand):
         """Sample once; what fails is told and tried again. Gives the seconds to pause at least."""
         try:
             feeder.turn()
-            beat(name, self.role)
+            beat(name, self.role, broken=lasting())
             self.outage.end()
+            self.trouble.over()
         except CycleError as error:
             log.warning("feeder.denied", code=error.code, error=str(error))
         except UNREACHABLE as error:
             self.outage.tell(error)
             return self.outage.longer_pause().total_seconds()
+        except Exception as error:  # noqa: BLE001  told there; ending would cost the streams
+            connection.close()
+            return self.trouble.tell(error).total_seconds()
         return 0.0

@@ -288,6 +288,25 @@ def test_a_venue_that_cannot_be_asked_is_left_alone_for_longer_each_time(slow: T
     assert (watch.owner, watch.done_number) == ("", 0)
 
 
+def test_a_venue_whose_answer_meets_a_bug_is_left_alone_for_longer_each_time(
+    slow: TestDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would be told by the row, and each look would meet it again once its lease has run out."""
+    on_its_way(1)
+
+    def bug(*_: object) -> object:
+        raise KeyError("nobody foresaw this")
+
+    monkeypatch.setattr(sighting, "of_deposits", bug)
+    (what,) = [one for one in awaited().values() if one.kind == DEPOSITS]
+    with pytest.raises(KeyError):
+        VenueWatcher().look(what, apart=PACE)
+    watch = VenueWatch.objects.get(kind=DEPOSITS)
+    assert (watch.owner, watch.failures) == ("", 1)
+    assert watch.not_before is not None
+    assert watch.error.startswith("KeyError")
+
+
 def test_nothing_is_asked_where_nothing_is_waited_for(slow: TestDesk) -> None:
     before = polls(slow)
     builders.cycle()
