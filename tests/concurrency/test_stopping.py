@@ -51,6 +51,18 @@ def test_two_leases_of_one_cycle_are_handed_back_by_the_newer() -> None:
     assert Cycle.objects.get().lease_owner == ""
 
 
+def test_after_its_last_try_to_hand_back_a_worker_pauses_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    builders.cycle()
+    (lease,) = leasing.claim(Role.INITIATOR, "tester", limit=1)
+    pauses: list[float] = []
+    monkeypatch.setattr("cycles.services.leasing.time.sleep", pauses.append)
+    with locked_elsewhere(lease):
+        leasing.hand_back([lease])
+    assert len(pauses) == leasing.HAND_BACK_TRIES - 1
+
+
 def test_a_worker_whose_database_is_away_hears_that_it_is_to_stop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
