@@ -32,7 +32,7 @@ def keep_listings(
 ) -> int:
     """Keep what a venue lists of the desk's assets; returns how many names that are."""
     symbols = {naming.names(venue).symbol(asset) for asset in assets}
-    rows = {(row.venue_symbol, row.venue_network): row for row in _rows(venue)}
+    rows = _by_name(_rows(venue))
     symbols |= {symbol for symbol, _network in rows}
     wanted = {
         (one.symbol, one.network): one
@@ -42,12 +42,12 @@ def keep_listings(
     if not wanted:  # a venue that lists none of them has told nothing
         return 0
     _end_contradicted(((rows[name], wanted[name]) for name in wanted if name in rows), now, tell)
-    new = [listing for name, listing in wanted.items() if name not in rows]
+    new = [wanted[name] for name in sorted(wanted.keys() - rows.keys())]
     with transaction.atomic():
-        if new:
-            _add(new, now)
-            rows = {(row.venue_symbol, row.venue_network): row for row in _rows(venue)}
-            _tell_disguises(new, rows, tell)
+        _add(new, now)
+        # Before any is written, in one order: whoever keeps the same names at this moment waits here.
+        rows = _by_name(_rows(venue).select_for_update(no_key=True).order_by("pk"))
+        _tell_disguises(new, rows, tell)
         _compare([(rows[name], listing) for name, listing in wanted.items()], now)
         for name in sorted(rows.keys() - wanted.keys()):
             _withdraw(rows[name], (Standing.UNPROVEN, NOT_LISTED), {}, now=now, tell=tell)
@@ -69,6 +69,10 @@ def _end_contradicted(
 
 def _rows(venue: str) -> QuerySet[AssetIdentity]:
     return AssetIdentity.objects.filter(venue=venue)
+
+
+def _by_name(rows: Iterable[AssetIdentity]) -> dict[tuple[str, str], AssetIdentity]:
+    return {(row.venue_symbol, row.venue_network): row for row in rows}
 
 
 def _add(listings: Iterable[Listing], now: datetime) -> None:
