@@ -8,6 +8,7 @@ import threading
 import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from cycles.errors import CycleError
 from cycles.management.arguments import whole
 from cycles.management.role import RoleCommand, load_streams
 from cycles.services.correlating import bound
+from cycles.services.crew import Aside, Patience
 from cycles.services.feeding import Feeder
 from cycles.services.lookout import Lookout
 from cycles.services.outage import UNREACHABLE, Outage
@@ -33,6 +35,8 @@ log = structlog.get_logger(__name__)
 
 NAP_SECONDS = 0.02
 EARLIEST_SECONDS = 0.1  # between two turns, however much is worth a look
+END_SECONDS = 4.0  # for a turn that is under way when it is told to stop
+PART_SECONDS = 1.0  # to take its sign of life down, if the database answers
 FIRST_BOOKS_SECONDS = 3.0  # for the streams to begin before the first sample
 
 
@@ -67,18 +71,28 @@ class Command(RoleCommand):
         super().handle(*args, **options)
 
     def work(self, stop: threading.Event) -> None:
-        """Sample, beat, nap; come early when the lookout calls."""
+        """Sample until told to stop; a database that is away then is not waited for."""
         name = f"{self.role.value}:{conf.session_id()[:16]}:{os.getpid()}"
         early = threading.Event()
         with bound(session_id=conf.session_id()), self._feeder(early) as feeder:
+            sampler = Aside(partial(self._sample, feeder, name, early, stop), "sampler", stop)
+            stop.wait()
+            patience = Patience(END_SECONDS)
+            sampler.end(patience_seconds=patience.left())
+            parting = Aside(partial(_part, name), "parting", stop)
+            parting.end(patience_seconds=max(patience.left(), PART_SECONDS))
+
+    def _sample(
+        self, feeder: Feeder, name: str, early: threading.Event, stop: threading.Event
+    ) -> None:
+        """Sample, beat, nap; come early when the lookout calls."""
+        with bound(session_id=conf.session_id()):
             self._begin(feeder, stop)
             while not stop.is_set():
                 began = time.monotonic()
                 early.clear()
                 pause = self._turn(feeder, name)
                 self._nap(stop, early, began, pause)
-            with contextlib.suppress(*UNREACHABLE):
-                leave(name)
 
     @contextlib.contextmanager
     def _feeder(self, early: threading.Event) -> Iterator[Feeder]:
@@ -154,3 +168,9 @@ class Command(RoleCommand):
             self.outage.tell(error)
             return self.outage.longer_pause().total_seconds()
         return 0.0
+
+
+def _part(name: str) -> None:
+    """Take the sign of life down; without a database it grows old."""
+    with contextlib.suppress(*UNREACHABLE):
+        leave(name)
