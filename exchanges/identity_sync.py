@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F, QuerySet
 
 from exchanges import naming
@@ -42,11 +42,11 @@ def keep_listings(
     if not wanted:  # a venue that lists none of them has told nothing
         return 0
     _end_contradicted(((rows[name], wanted[name]) for name in wanted if name in rows), now, tell)
-    new = [wanted[name] for name in sorted(wanted.keys() - rows.keys())]
+    new = [listing for name, listing in wanted.items() if name not in rows]
     with transaction.atomic():
+        _take_turn(venue)
         _add(new, now)
-        # Before any is written, in one order: whoever keeps the same names at this moment waits here.
-        rows = _by_name(_rows(venue).select_for_update(no_key=True).order_by("pk"))
+        rows = _by_name(_rows(venue))
         _tell_disguises(new, rows, tell)
         _compare([(rows[name], listing) for name, listing in wanted.items()], now)
         for name in sorted(rows.keys() - wanted.keys()):
@@ -69,6 +69,12 @@ def _end_contradicted(
 
 def _rows(venue: str) -> QuerySet[AssetIdentity]:
     return AssetIdentity.objects.filter(venue=venue)
+
+
+def _take_turn(venue: str) -> None:
+    """Wait for whoever keeps this venue's names at this moment: two would lock its rows in two orders."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"kimp.listings.{venue}"])
 
 
 def _by_name(rows: Iterable[AssetIdentity]) -> dict[tuple[str, str], AssetIdentity]:

@@ -78,20 +78,6 @@ class Crew:
         return box.get()
 
 
-class Patience:
-    """How long a process that is told to stop takes in all, from the first time that it is asked about."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds, self._began_at = seconds, -1.0
-
-    def left(self, until: float | None = None) -> float:
-        """Give the seconds that are left of it, or of so many from its beginning."""
-        if self._began_at < 0:
-            self._began_at = time.monotonic()
-        lasts = self._seconds if until is None else min(until, self._seconds)
-        return max(self._began_at + lasts - time.monotonic(), 0.0)
-
-
 class Aside:
     """Work beside the crew's, on a thread of its own; its process cannot do without it, so its end sets `stop`."""
 

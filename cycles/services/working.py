@@ -21,7 +21,7 @@ from cycles.models.fields import public_code
 from cycles.services import advancing, foreseeing, leasing, retrying
 from cycles.services.alerting import raise_alert
 from cycles.services.correlating import bound
-from cycles.services.crew import Aside, Crew, Patience
+from cycles.services.crew import Aside, Crew
 from cycles.services.holding import Holdings
 from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease
@@ -52,6 +52,20 @@ STOP_SECONDS = 4.0  # units under way have ended; a call may hang for longer
 PARTED_SECONDS = 5.0  # what hangs is handed back, if the database answers
 END_SECONDS = 5.5  # all has ended; the supervisor kills after 6
 NOW = timedelta(0)
+
+
+class Patience:
+    """How long a process that is told to stop takes in all, from the first time that it is asked about."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._began_at = seconds, -1.0
+
+    def left(self, until: float | None = None) -> float:
+        """Give the seconds that are left of it, or of so many from its beginning."""
+        if self._began_at < 0:
+            self._began_at = time.monotonic()
+        lasts = self._seconds if until is None else min(until, self._seconds)
+        return max(self._began_at + lasts - time.monotonic(), 0.0)
 
 
 @dataclass(slots=True)

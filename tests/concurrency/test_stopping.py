@@ -14,9 +14,9 @@ from django.db import OperationalError, connection, transaction
 from cycles.domain.words import Role
 from cycles.models import Cycle
 from cycles.services import leasing, working
-from cycles.services.crew import Crew, Patience
+from cycles.services.crew import Crew
 from cycles.services.outage import Outage
-from cycles.services.working import Worker
+from cycles.services.working import Patience, Worker
 from tests import builders
 from tests.concurrency.meeting import SECONDS, until_somebody_waits
 from tests.cycles.services.test_holding import locked_elsewhere

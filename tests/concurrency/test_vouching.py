@@ -136,7 +136,7 @@ def test_two_that_keep_a_venues_names_at_once_wait_for_each_other_in_one_order()
         told = execute(sql, *rest)
         if sql.startswith('UPDATE "exchanges_assetidentity"') and not is_ahead.is_set():
             is_ahead.set()
-            until_somebody_waits("transactionid")
+            until_somebody_waits("transactionid", "advisory")
         return told
 
     def first() -> bool:

@@ -22,12 +22,13 @@ from cycles.errors import CycleError
 from cycles.management.arguments import whole
 from cycles.management.role import RoleCommand, load_streams
 from cycles.services.correlating import bound
-from cycles.services.crew import Aside, Patience
+from cycles.services.crew import Aside
 from cycles.services.feeding import Feeder
 from cycles.services.lookout import Lookout
 from cycles.services.outage import UNREACHABLE, Outage
 from cycles.services.presence import beat, leave
 from cycles.services.rating import keep_refreshed, refresh_rates
+from cycles.services.working import Patience
 from exchanges import registry
 from exchanges.feeds.states import State
 
