@@ -99,9 +99,8 @@ class Worker:
             claimer = Aside(partial(self._loop, crew), "claimer", self.stop)
             self.stop.wait()
             self._is_wanted.set()
-            claimer.wait(
-                self.patience.left(STOP_SECONDS)
-            )  # before the crew: it may just have claimed
+            # Before the crew, which drives what it has just claimed.
+            claimer.wait(self.patience.left(STOP_SECONDS))
             self._end(crew)
             recent.remember(0)
             registry.before_calls(None)
