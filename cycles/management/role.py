@@ -26,7 +26,9 @@ from cycles.services.outage import UNREACHABLE, once_it_answers
 from cycles.services.venue_watcher import VenueWatcher
 from cycles.services.working import Worker
 
-WATCHER_SECONDS = 4.0  # to end its looks and streams
+WATCHER_SECONDS = (
+    0.5  # to end its looks and streams, beyond what the worker has left of its patience
+)
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +107,7 @@ class DrivingCommand(RoleCommand):
             yield
         finally:
             worker.stop.set()
-            aside.end(patience_seconds=WATCHER_SECONDS)
+            aside.end(patience_seconds=max(worker.patience.left(), WATCHER_SECONDS))
 
     def _ears(self) -> Ears | None:
         """Give what listens to private streams, where the settings and the libraries let it."""

@@ -21,7 +21,9 @@ from cycles.domain.words import (
 from cycles.errors import InvalidInputError, NotAllowedNowError, UnresolvedCallError
 from cycles.models import Account, Cycle, ExchangeCall, Intervention
 from cycles.services import booking, dead_letters, resolving, verifying
+from cycles.services.calling import SEND_WITHIN
 from cycles.services.resolving import Received, Resolution, ResolutionOutcome
+from exchanges import registry
 from tests import builders
 from tests.cycles.services.acts import balance, fail, holding_coins
 from tests.desk import operator
@@ -190,6 +192,20 @@ def test_nobody_states_absence_while_the_venue_may_still_accept(
     assert call.outcome == outcome
     Cycle.objects.filter(pk=dead.pk).update(status_since=F("status_since") - builders.HOUR)
     ExchangeCall.objects.filter(pk=call.pk).update(noted_at=F("noted_at") - builders.HOUR)
+    resolve(dead, ABSENT)
+    call.refresh_from_db()
+    assert call.outcome == CallOutcome.ABSENT
+
+
+def test_a_withdrawal_that_its_worker_left_no_word_of_may_have_been_sent_a_little_later(
+    dead: Cycle,
+) -> None:
+    _, rule = registry.outcome_rules("binance")
+    age = timedelta(seconds=rule.lookup_grace_seconds) + SEND_WITHIN / 2
+    call = builders.withdrawal_call(dead, outcome=CallOutcome.UNKNOWN, noted_at=Now() - age)
+    with pytest.raises(NotAllowedNowError, match="binance may still accept"):
+        resolve(dead, ABSENT)
+    ExchangeCall.objects.filter(pk=call.pk).update(duration_ms=5)
     resolve(dead, ABSENT)
     call.refresh_from_db()
     assert call.outcome == CallOutcome.ABSENT
