@@ -27,7 +27,7 @@ from tests.benchmarks import (
     streaming,
     whole_cycle,
 )
-from tests.benchmarks.__main__ import QUICK
+from tests.benchmarks.__main__ import QUICK, SIZES, asked, grown
 from tests.benchmarks.findings import Figure, Findings, document, median, table, write
 from tests.benchmarks.frames import made
 
@@ -219,3 +219,9 @@ def test_findings_are_shown_with_their_ratio_and_kept_as_json(tmp_path: Path) ->
 @pytest.mark.parametrize(("given", "middle"), [([3, 1, 2], 2), ([4, 1, 2, 3], 2.5), ([7], 7)])
 def test_a_median_is_the_middle(given: list[float], middle: float) -> None:
     assert median(given) == middle
+
+
+def test_tables_are_as_large_as_was_asked_for() -> None:
+    sizes = grown(SIZES, asked(["retention", "--small-rows", "250000", "--rows", "2500000"]))
+    assert sizes["retention"]["sizes"] == (250_000, 2_500_000)
+    assert SIZES["retention"]["sizes"] == (30_000, 300_000)
