@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from exchanges import registry
+from exchanges.transport import shares
 from exchanges.transport.limits import Priority, Scope, Window
 from exchanges.transport.windows import Ask, MemoryStore
 from kimp.documents import venue_limits
@@ -22,18 +23,18 @@ def test_a_stream_without_a_pause_gets_the_share_that_is_told() -> None:
     for tenth in range(10 * SECONDS):
         now[0] = tenth / 10
         got += sum(grant.tokens for grant in store.take("upbit", [ask]))
-    told = WINDOW.limit * venue_limits.STEADY * SECONDS / WINDOW.span_seconds
+    told = WINDOW.limit * shares.STEADY * SECONDS / WINDOW.span_seconds
     assert told <= got <= told + WINDOW.limit
 
 
 def test_look_ups_leave_what_is_kept_for_money() -> None:
     window = Window(group="default", scope=Scope.ACCOUNT, limit=30, reserve=6)
-    assert venue_limits._steady(window, ["place_order"]) == 30 * 60 * venue_limits.STEADY
-    assert venue_limits._steady(window, ["place_order", "order"]) == 27 * 60 * venue_limits.STEADY
+    assert shares.units_a_minute(window, ["place_order"]) == 30 * 60 * shares.STEADY
+    assert shares.units_a_minute(window, ["place_order", "order"]) == 27 * 60 * shares.STEADY
 
 
 @pytest.mark.parametrize("venue", registry.VENUES)
 def test_every_venue_has_a_window_that_binds_it(venue: str) -> None:
     bound = venue_limits.least(venue)
-    assert bound.cycles_a_minute > 0
+    assert bound.times_a_minute > 0
     assert bound.window.limit > 0
