@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -37,6 +37,7 @@ from exchanges.simulated_accounts import SimulatedAccounts
 from exchanges.transport.budget import RateBudget
 from exchanges.transport.clock import VenueClock
 from exchanges.transport.limits import is_settling
+from exchanges.transport.shares import Share, shares as shares_of
 from exchanges.transport.wire import Keys
 from exchanges.values import Book, Market, OutcomeRule
 
@@ -54,6 +55,7 @@ LIVE_ACCOUNTS: dict[str, Callable[[], conf.AccountSettings]] = {
 }
 VENUES = tuple(ADAPTERS)
 KOREAN_VENUES = VENUES[1:]
+VenueShare = Share  # by this name for all who may not know the transport
 
 
 class StreamedBooks(Protocol):
@@ -143,6 +145,11 @@ def outcome_rules(code: str) -> tuple[OutcomeRule, OutcomeRule]:
     """Give what a venue's "not found" proves of orders and of withdrawals; no venue is asked."""
     kind = ADAPTERS[code]
     return kind.order_rule, kind.withdrawal_rule
+
+
+def shares(code: str, calls: Mapping[str, int]) -> list[VenueShare]:
+    """Give what a steady stream gets of a venue's windows, and calls draw from them; no venue is asked."""
+    return list(shares_of(ADAPTERS[code].limits, calls))
 
 
 def before_calls(act: Callable[[], None] | None) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning as CheckWarning, register
+from django.db import DatabaseError
 
 
 @register(Tags.database)
@@ -33,8 +34,8 @@ def queue_timeouts_in_order(
     app_configs: Sequence[AppConfig] | None, **kwargs: Any
 ) -> list[CheckMessage]:
     """Refuse a queue that hands a task out again while it may still run."""
-    queue = settings.Q_CLUSTER
-    if queue["timeout"] is None or queue["timeout"] >= queue["retry"]:
+    timeout, retry = (settings.Q_CLUSTER.get(name) for name in ("timeout", "retry"))
+    if not timeout or not retry or timeout >= retry:  # none, or 0, waits for ever
         return [Error("Q_CLUSTER: timeout must be shorter than retry.", id="kimp.E002")]
     return []
 
@@ -48,7 +49,9 @@ QUEUE_TRAPS: tuple[tuple[str, Any, str], ...] = (
     ("ack_failures", True, "a task that failed would be handed out for ever"),
     ("catch_up", False, "after an outage every missed run would be started at once"),
     ("bulk", 1, "a worker that dies would take the other tasks it has fetched with it"),
+    ("sync", False, "a task would run in the process that asks for it, and hold up its request"),
 )
+SAVE_LIMIT = range(1, 101)  # 0 saves all, without a setting 250 are: each costs more than its task
 
 
 @register()
@@ -56,10 +59,40 @@ def queue_traps_avoided(
     app_configs: Sequence[AppConfig] | None, **kwargs: Any
 ) -> list[CheckMessage]:
     """Refuse what django-q2 allows and this desk cannot bear."""
-    return [
+    found: list[CheckMessage] = [
         Error(f"Q_CLUSTER: {name} must be {wanted!r}: {why}.", id="kimp.E003")
         for name, wanted, why in QUEUE_TRAPS
         if settings.Q_CLUSTER.get(name) != wanted
+    ]
+    if settings.Q_CLUSTER.get("save_limit") not in SAVE_LIMIT:
+        lowest, highest = SAVE_LIMIT[0], SAVE_LIMIT[-1]
+        told = f"Q_CLUSTER: save_limit must be from {lowest} to {highest}"
+        found.append(
+            Error(f"{told}: results would pile up, or none be left to read.", id="kimp.E003")
+        )
+    return found
+
+
+@register(Tags.database)
+def schedules_are_of_this_code(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Warn of scheduled names that this code does not have: the queue fails at each, and nothing else says so."""
+    if not kwargs.get("databases") or not apps.is_installed("django_q"):
+        return []
+    from kimp import schedules  # noqa: PLC0415  its models load only where the queue is installed
+
+    try:
+        gone = schedules.gone()
+    except DatabaseError:  # not migrated yet
+        return []
+    return [
+        CheckWarning(
+            f"{name} is scheduled as {function}, which this code does not have.",
+            hint="Run manage.py sync_schedules once the new release alone is at work.",
+            id="kimp.W002",
+        )
+        for name, function in gone
     ]
 
 

@@ -50,6 +50,13 @@ def sync(wanted: Iterable[Scheduled] = SCHEDULES, *, dry_run: bool = False) -> D
     )
 
 
+def gone(wanted: Iterable[Scheduled] = SCHEDULES) -> list[tuple[str, str]]:
+    """List our rows, name and function, whose dotted name is no task of this code: nothing can run them."""
+    rows = Schedule.objects.filter(name__startswith=PREFIX).order_by("name")
+    rows = rows.exclude(func__in=[one.function for one in wanted])
+    return [(str(name), str(function)) for name, function in rows.values_list("name", "func")]
+
+
 def _sorted_out(plan: dict[str, Scheduled]) -> tuple[dict[str, Schedule], list[Schedule]]:
     """Split our rows into those to keep and those to delete: unknown ones and second copies."""
     kept: dict[str, Schedule] = {}

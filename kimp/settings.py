@@ -131,6 +131,7 @@ Q_CLUSTER: dict[str, Any] = {
     "catch_up": False,
     "save_limit": 20,  # each saved result costs more than the task
     "bulk": 1,
+    "sync": False,
     "poll": 0.5,
     "queue_limit": 20,
     "recycle": 500,

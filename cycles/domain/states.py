@@ -1,6 +1,6 @@
 """The table of statuses: which edges exist, who drives each status, which ladder each failure takes.
 
-The same table is written into the database (a trigger reads it), drawn in the README and tested.
+The same table is written into the database (a trigger reads it), drawn in docs/cycle.md and tested.
 """
 
 from __future__ import annotations

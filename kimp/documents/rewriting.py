@@ -19,6 +19,7 @@ NAMES = (
     "docs/watching.md",
     "docs/reliability.md",
     "docs/scaling.md",
+    "docs/performance.md",
 )
 
 _PLACE = re.compile(

@@ -23,7 +23,7 @@ from exchanges.simulator.candles import stretches
 from exchanges.simulator.core.fault_table import TABLE as TABLE_OF_FAULTS
 from exchanges.simulator.core.streams import rules
 from kimp import metrics, settings_listing
-from kimp.documents import examples, scenarios, texts
+from kimp.documents import examples, scenarios, texts, venue_limits
 
 APPS = ("kimp", "cycles", "exchanges")
 GROUPS = ("viewer", "operator", "approver", "administrator")
@@ -280,6 +280,16 @@ def scenario_table() -> str:
     return grid(scenarios.HEADINGS, scenarios.rows())
 
 
+def venue_limit_table() -> str:
+    """Say what venues allow, and how many cycles a minute come of it."""
+    return grid(venue_limits.HEADINGS, venue_limits.rows())
+
+
+def venue_pair_table() -> str:
+    """Say which limit binds a pair of venues."""
+    return grid(venue_limits.HEADINGS_OF_PAIRS, venue_limits.pairs())
+
+
 def stream_fault_table() -> str:
     """List what can go wrong on the simulator's WebSockets."""
     rows = ((code(name), kind.does, code(kind.when)) for name, kind in rules.KINDS.items())
@@ -301,6 +311,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "schedule": schedule,
     "gauges": gauges,
     "market": market,
+    "venue-limits": venue_limit_table,
+    "venue-pairs": venue_pair_table,
     "scenarios": scenario_table,
     "faults": fault_table,
     "stream-faults": stream_fault_table,

@@ -63,6 +63,22 @@ WITHOUT_DATABASE = {"simulator_core", "simulator_http", "streaming"}
 
 def main(arguments: Sequence[str]) -> None:
     """Run what was asked for; JSON goes to `.kimp/bench.json` unless a path is given."""
+    options = asked(arguments)
+    # Ended from outside, its children and its database go too.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+    os.environ.setdefault("KIMP_LOG_LEVEL", "WARNING")
+    django.setup()
+    sizes = grown(QUICK if options.quick else SIZES, options)
+    sizes["retention"]["is_ours_only"] = options.ours
+    found, server = _run([name for name in sizes if name in (options.names or sizes)], sizes)
+    print(table(found))
+    write(options.json, document(found, server=server, is_quick=options.quick))
+    print(f"\nwritten to {options.json}", file=sys.stderr)
+
+
+def asked(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the command line; what it does not know ends the program."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", help=f"of {', '.join(SIZES)}; all of them if none")
     parser.add_argument("--json", type=Path, default=PROJECT / ".kimp" / "bench.json")
@@ -72,6 +88,10 @@ def main(arguments: Sequence[str]) -> None:
         help="how large the large tables of growth and retention are, how many dead letters go on",
     )  # fmt: skip
     parser.add_argument(
+        "--small-rows", type=int, metavar="N",
+        help="how large the small ones of growth and retention are, which the large are held against",
+    )  # fmt: skip
+    parser.add_argument(
         "--ours", action="store_true", help="of retention only the product's own way"
     )
     parser.add_argument("--seconds", type=int, help="how long growth holds an old snapshot")
@@ -79,30 +99,24 @@ def main(arguments: Sequence[str]) -> None:
     unknown = set(options.names) - set(SIZES)
     if unknown:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
-    # Ended from outside, its children and its database go too.
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
-    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
-    os.environ.setdefault("KIMP_LOG_LEVEL", "WARNING")
-    django.setup()
-    sizes = _grown(QUICK if options.quick else SIZES, options.rows, options.seconds)
-    sizes["retention"]["is_ours_only"] = options.ours
-    found, server = _run([name for name in sizes if name in (options.names or sizes)], sizes)
-    print(table(found))
-    write(options.json, document(found, server=server, is_quick=options.quick))
-    print(f"\nwritten to {options.json}", file=sys.stderr)
+    return options
 
 
-def _grown(
-    sizes: dict[str, dict[str, Any]], rows: int | None, seconds: int | None
+def grown(
+    sizes: dict[str, dict[str, Any]], options: argparse.Namespace
 ) -> dict[str, dict[str, Any]]:
-    """Make the large tables as large, and the snapshot as old, as was asked for."""
+    """Make the tables as large, and the snapshot as old, as was asked for."""
     found = {name: dict(facts) for name, facts in sizes.items()}
+    rows, small = options.rows, options.small_rows
     if rows is not None:
         found["growth"]["sizes"] = (*found["growth"]["sizes"][:-1], rows)
         found["retention"]["sizes"] = (max(found["retention"]["sizes"][0], rows // 100), rows)
         found["redriving"]["dead"] = rows
-    if seconds is not None:
-        found["growth"]["seconds"] = seconds
+    if small is not None:
+        for name in ("growth", "retention"):
+            found[name]["sizes"] = (small, *found[name]["sizes"][1:])
+    if options.seconds is not None:
+        found["growth"]["seconds"] = options.seconds
     return found
 
 

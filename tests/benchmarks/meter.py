@@ -76,6 +76,16 @@ def metered() -> Iterator[Meter]:
         del wrapper._commit
 
 
+def venue_calls() -> Counter[str]:
+    """Give this process's venue calls so far by venue and operation."""
+    found: Counter[str] = Counter()
+    for family in VENUE_CALL_SECONDS.collect():
+        for sample in family.samples:
+            if sample.name.endswith("_count"):
+                found[f"{sample.labels['venue']} {sample.labels['operation']}"] += int(sample.value)
+    return found
+
+
 def venue_totals() -> tuple[int, float]:
     """Give this process's venue calls so far, and the seconds they took."""
     calls, seconds = 0.0, 0.0

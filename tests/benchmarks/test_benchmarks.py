@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from django.db import connection
 
 from cycles.models import ExchangeCall
+from kimp.documents.venue_limits import CALLS_OF_A_CYCLE
 from tests.benchmarks import (
     budgets,
     connecting,
@@ -30,7 +32,7 @@ from tests.benchmarks import (
     whole_cycle,
     worked,
 )
-from tests.benchmarks.__main__ import QUICK
+from tests.benchmarks.__main__ import QUICK, SIZES, asked, grown
 from tests.benchmarks.findings import Figure, Findings, document, median, table, write
 from tests.benchmarks.frames import made
 from tests.desk import operator
@@ -42,6 +44,9 @@ MOST_QUERIES_A_STEP = 5.5  # of a worker's first two cycles; many take 2.7
 CONNECTIONS_OF_A_WORKER = 18  # 16 pooled, one that listens, one for the rate budget
 MOST_QUERIES_A_TICK = 7
 MOST_STATEMENTS_A_READ = 0.5  # tokens are bought in batches, the more the busier
+CALLS_OF_AN_ORDER = {"book", "place_order", "order"}
+CALLS_FOR_ALL_CYCLES = {"deposits", "withdrawals", "questionnaire", "server_time"}
+MOST_BOOKS_MORE = 1  # a price that moved on before its order was made
 MOST_PAGES_MORE = {"claim": 1, "sweep": 4}  # a deeper index, the other partial one: never the table
 
 
@@ -207,6 +212,20 @@ def test_a_whole_cycle_takes_a_counted_number_of_statements() -> None:
     # A price that moves away leaves a rest for another order.
     most = MOST_QUERIES_A_CYCLE + MOST_QUERIES_AN_ORDER * max(orders - ORDERS_A_CYCLE, 0)
     assert values(found)["a cycle's queries"] <= most
+    for calls in found.work["calls"]:
+        assert_calls_are_as_told(Counter(calls))
+
+
+def assert_calls_are_as_told(counted: Counter[str]) -> None:
+    """Hold a cycle's calls to docs/scaling.md; a rest of an order, or a shorter way home, is an order more or less."""
+    for venue, told in CALLS_OF_A_CYCLE.items():
+        more = counted[f"{venue} place_order"] - told["place_order"]
+        for operation, count in told.items():
+            expected = count + (more if operation in CALLS_OF_AN_ORDER else 0)
+            spare = MOST_BOOKS_MORE if operation == "book" else 0
+            assert expected <= counted[f"{venue} {operation}"] <= expected + spare, (venue, operation)  # fmt: skip
+        others = {kind.split()[1] for kind in counted if kind.startswith(f"{venue} ")} - told.keys()
+        assert others <= CALLS_FOR_ALL_CYCLES
 
 
 @pytest.mark.django_db(transaction=True)
@@ -241,3 +260,9 @@ def test_findings_are_shown_with_their_ratio_and_kept_as_json(tmp_path: Path) ->
 @pytest.mark.parametrize(("given", "middle"), [([3, 1, 2], 2), ([4, 1, 2, 3], 2.5), ([7], 7)])
 def test_a_median_is_the_middle(given: list[float], middle: float) -> None:
     assert median(given) == middle
+
+
+def test_tables_are_as_large_as_was_asked_for() -> None:
+    sizes = grown(SIZES, asked(["retention", "--small-rows", "250000", "--rows", "2500000"]))
+    assert sizes["retention"]["sizes"] == (250_000, 2_500_000)
+    assert SIZES["retention"]["sizes"] == (30_000, 300_000)

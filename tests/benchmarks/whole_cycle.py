@@ -13,14 +13,16 @@ from cycles.selectors.awaited import awaited
 from cycles.services import verifying
 from cycles.services.advancing import advance
 from cycles.services.venue_watcher import VenueWatcher
+from exchanges import registry
 from exchanges.simulator.server import RunningSimulator
 from tests.benchmarks import place
 from tests.benchmarks.findings import Figure, Findings, median
-from tests.benchmarks.meter import Meter, metered, venue_totals
+from tests.benchmarks.meter import Meter, metered, venue_calls, venue_totals
 from tests.benchmarks.venues import Venues
 from tests.desk import TestDesk
 
 SPEED = 1000  # of the markets and the chain: the waits in between are not what is counted
+VENUES = tuple(f"{venue} " for venue in registry.VENUES)
 COUNTS = ("queries", "commits", "venue calls", "looks")
 
 
@@ -44,7 +46,11 @@ def run(*, cycles: int) -> Findings:
         for name in ("seconds in SQL", "seconds at venues")
     ]  # fmt: skip
     most = {name: count // cycles for name, count in shapes.most_common(12)}
-    return Findings(name="one whole cycle", figures=tuple(figures), work=work | {"most": most})
+    calls = [
+        {kind: int(row[kind]) for kind in sorted(row) if kind.startswith(VENUES)} for row in rows
+    ]
+    work |= {"most": most, "calls": calls}
+    return Findings(name="one whole cycle", figures=tuple(figures), work=work)
 
 
 def _one(desk: TestDesk, shapes: Counter[str]) -> dict[str, float]:
@@ -64,6 +70,7 @@ def _look(desk: TestDesk, cycle: Cycle, totals: dict[str, float], shapes: Counte
     desk.sample()
     _watch()
     calls, at_venues = venue_totals()
+    kinds = venue_calls()
     looks = _looks_taken()
     with metered() as meter:
         began = time.perf_counter()
@@ -76,6 +83,8 @@ def _look(desk: TestDesk, cycle: Cycle, totals: dict[str, float], shapes: Counte
     calls_after, at_venues_after = venue_totals()
     shapes.update(meter.by_statement)
     totals["looks"] += _looks_taken() - looks
+    for kind, count in (venue_calls() - kinds).items():
+        totals[kind] = totals.get(kind, 0) + count
     _add(totals, meter, calls_after - calls, seconds, at_venues_after - at_venues)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -14,12 +15,14 @@ from django.core.management import get_commands
 from cycles.domain.words import CycleStatus, FailureClass
 from kimp.documents import rewriting, tables
 from kimp.environment_table import TABLE
+from tests.benchmarks.__main__ import asked
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _DOCUMENTS = (*rewriting.NAMES, "CHANGELOG.md")
 _TOUR = re.compile(r"`([\w/]+\.py):(\w+)`")
 _LINK = re.compile(r"\]\((?!https?://)([^)\s#]*)(?:#([^)\s]+))?\)")
 _TARGET = re.compile(r"`(?:\$ )?make ([a-z-]+)|^\$ make ([a-z-]+)", re.MULTILINE)
+_BENCH = re.compile(r"make bench\s+ARGS=(\"[^\"]+\"|[\w-]+)")
 _COMMAND = re.compile(r"manage\.py (?!COMMAND)([a-z_]+)")
 
 
@@ -111,6 +114,18 @@ def test_every_make_target_that_is_named_exists(name: str) -> None:
     made = set(re.findall(r"^([a-z-]+):", _text("Makefile"), re.MULTILINE))
     named = {one or other for one, other in _TARGET.findall(_text(name))}
     assert named <= made
+
+
+@pytest.mark.parametrize("name", _DOCUMENTS)
+def test_every_benchmark_that_is_named_can_be_run_as_it_stands(name: str) -> None:
+    for arguments in _BENCH.findall(_text(name)):
+        asked(shlex.split(arguments.strip('"')))  # it ends the program where it knows one not
+
+
+def test_a_benchmark_that_there_is_not_is_found() -> None:
+    (arguments,) = _BENCH.findall('`make bench ARGS="waking --naps"`')
+    with pytest.raises(SystemExit):
+        asked(shlex.split(arguments.strip('"')))
 
 
 def test_every_make_target_is_named() -> None:

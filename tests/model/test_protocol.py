@@ -13,6 +13,8 @@ from tests.model.world import OPEN, Rules, State
 
 MUTANTS = {
     "no fence": (Rules(guard="nothing"), "only the newest fence decides"),
+    # True by definition above; at the venue it shows by what a late intent does.
+    "no fence, seen at the venue": (Rules(guard="nothing"), "no second order"),
     "the status compared instead of the fence": (
         Rules(guard="status"),
         "only the newest fence decides",
