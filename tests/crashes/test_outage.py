@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -10,12 +11,11 @@ from typing import LiteralString
 import psycopg
 import pytest
 from django.db import connection, transaction
-from django.db.models.functions import Now
 from psycopg import sql
 
 from cycles.models import Cycle
 from tests.builders import person
-from tests.crashes.proof import all_end, assert_one_story
+from tests.crashes.proof import END_SECONDS, all_end, assert_one_story, tend_dead_letters
 from tests.crashes.running import RunningDesk, cut_connections
 from tests.desk import eventually
 from tests.kimp.processes import database_url
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
 
 DRIVERS = ("initiator-1", "finalizer-1")
 ROLES = ("feeder-1", *DRIVERS)
-ANSWERS_AFTER_MS = 1_000
+IN_TIME = 10  # seconds: what Ctrl-C promises
 HELD_SECONDS = 4.0  # several attempts of each role
 TROUBLES: dict[str, tuple[LiteralString, LiteralString]] = {
     "away": ("ALLOW_CONNECTIONS false", "ALLOW_CONNECTIONS true"),
@@ -62,7 +62,7 @@ def test_a_trouble_of_the_database_is_said_once_and_waited_out(
 ) -> None:
     person("alice", "administrator")
     desk.start(*ROLES)
-    cycles = [desk.open(asset) for asset in ("XRP", "SOL", "USDT")]
+    cycles = [desk.open(asset) for asset in ("XRP", "USDT")]
     eventually(lambda: Cycle.objects.filter(calls__isnull=False).exists())
 
     with _altered(*TROUBLES[trouble]):
@@ -81,11 +81,16 @@ def test_a_trouble_of_the_database_is_said_once_and_waited_out(
     assert_one_story(desk)
 
 
-def test_a_role_that_starts_before_its_database_waits_for_it(desk: RunningDesk) -> None:
+def test_a_role_that_starts_before_its_database_waits_for_it_or_ends_when_told_to(
+    desk: RunningDesk,
+) -> None:
     person("alice", "administrator")
     with _nobody_connects():
-        desk.start(*ROLES)
-        eventually(lambda: all(_times(desk, name, "database.unreachable") for name in ROLES))
+        starting = (*ROLES, "initiator-2")
+        desk.start(*starting)
+        eventually(lambda: all(_times(desk, name, "database.unreachable") for name in starting))
+        desk.signal("initiator-2", signal.SIGTERM)
+        assert desk.children["initiator-2"].wait(timeout=IN_TIME) == 0, desk.tail("initiator-2")
     all_end(desk.open("XRP"))
     assert {name: _times(desk, name, "database.answers_again") for name in ROLES} == dict.fromkeys(
         ROLES, 1
@@ -93,42 +98,39 @@ def test_a_role_that_starts_before_its_database_waits_for_it(desk: RunningDesk) 
     assert_one_story(desk)
 
 
-def test_a_server_that_stands_still_for_longer_than_leases_last_costs_time_only(
+def test_a_server_that_is_slow_and_then_stands_still_costs_time_only(
     desk: RunningDesk, between: Relay
 ) -> None:
-    person("alice", "administrator")
-    desk.start(*ROLES)
-    cycles = [desk.open(asset) for asset in ("XRP", "SOL", "USDT")]
-    slow = desk.fault(
-        venue="binance", method="POST", action="delay_ms", args={"value": ANSWERS_AFTER_MS}
-    )
-    eventually(lambda: desk.fired(slow))
-    with between.held():
-        time.sleep(HELD_SECONDS)  # leases run out, and whoever wants one connection more gives up
-        assert Cycle.objects.filter(ended_at=None, lease_expires_at__lt=Now()).exists()
-        desk.control("/control/faults", method="DELETE")
-    all_end(*cycles)
-    assert all(child.poll() is None for child in desk.children.values())
-    assert_one_story(desk)
+    """Statements wait for a table until `statement_timeout` ends them; then nothing gets through, and leases run out.
 
-
-def test_statements_that_the_server_gives_up_for_their_length_are_said_once_and_tried_again(
-    desk: RunningDesk,
-) -> None:
-    """They wait for a table, which `statement_timeout` ends sooner than `lock_timeout`."""
+    Who is told to stop meanwhile ends in time, as if killed.
+    """
     person("alice", "administrator")
     desk.variables["KIMP_STATEMENT_SECONDS"] = "1"
-    desk.start(*ROLES)
-    cycles = [desk.open(asset) for asset in ("XRP", "SOL", "USDT")]
+    desk.start(*ROLES, "initiator-2")
+    cycles = [desk.open(asset) for asset in ("XRP", "USDT")]
     eventually(lambda: Cycle.objects.filter(calls__isnull=False).exists())
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = '20s'")
         cursor.execute("LOCK TABLE cycles_cycle IN SHARE MODE")
         eventually(lambda: all(_given_up(desk, name) for name in DRIVERS))
-        told = [_given_up(desk, name) for name in DRIVERS]
-    assert told == [1, 1]
-    all_end(*cycles)
-    assert all(child.poll() is None for child in desk.children.values())
+        assert [_given_up(desk, name) for name in DRIVERS] == [1, 1]
+    eventually(lambda: all(_times(desk, name, "database.answers_again") for name in DRIVERS))
+
+    with between.held():
+        eventually(lambda: between.held_up >= len(ROLES))
+        desk.signal("initiator-2", signal.SIGTERM)
+        assert desk.children["initiator-2"].wait(timeout=IN_TIME) == 1, desk.tail("initiator-2")
+        assert _times(desk, "initiator-2", "role.cut_short") == 1
+        assert Cycle.objects.filter(ended_at=None).exists()
+
+    def all_ended() -> bool:
+        tend_dead_letters(desk)  # who is cut short as it intends to send coins leaves one
+        return not Cycle.objects.exclude(status="COMPLETED").exists()
+
+    eventually(all_ended, seconds=END_SECONDS)
+    assert Cycle.objects.count() == len(cycles)
+    assert all(desk.children[name].poll() is None for name in ROLES)
     assert_one_story(desk)
 
 

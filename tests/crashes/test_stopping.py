@@ -17,11 +17,9 @@ from tests.crashes.proof import all_end, assert_one_story
 from tests.crashes.running import RunningDesk
 from tests.desk import eventually
 from tests.kimp.processes import PROJECT, environ_of
-from tests.kimp.relaying import Relay
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
 
-ROLES = ("feeder-1", "initiator-1", "finalizer-1")
 IN_TIME = 10  # seconds: what Ctrl-C promises
 HELD_LOCK = """
 import django, os, signal
@@ -67,34 +65,6 @@ def test_sigterm_ends_a_role_while_a_venue_hangs_and_the_next_one_finishes(
         desk.signal(name, signal.SIGTERM)
         assert desk.children[name].wait(timeout=IN_TIME) == 0, desk.tail(name)
     assert not Heartbeat.objects.filter(role__in=["finalizer", "feeder"]).exists()
-
-
-def test_sigterm_ends_roles_whose_database_stands_still_and_the_next_ones_go_on(
-    desk: RunningDesk, between: Relay
-) -> None:
-    person("alice", "administrator")
-    desk.start(*ROLES)
-    cycle = desk.open()
-    eventually(lambda: all(_said(desk, name, "role.started") for name in ROLES))
-    eventually(cycle.calls.exists)
-
-    with between.held():
-        desk.start("initiator-2")
-        eventually(lambda: _said(desk, "initiator-2", "database.unreachable"))
-        assert between.held_up >= len(ROLES)
-        for name in (*ROLES, "initiator-2"):
-            desk.signal(name, signal.SIGTERM)
-        ends = [desk.children[name].wait(timeout=IN_TIME) for name in (*ROLES, "initiator-2")]
-        assert ends == [1, 1, 1, 0]  # who has not begun has nothing to hand back
-        assert all(_said(desk, name, "role.cut_short") for name in ROLES)
-
-    desk.start("initiator-3", "finalizer-3", "feeder-3")
-    all_end(cycle)
-    assert_one_story(desk)
-
-
-def _said(desk: RunningDesk, name: str, event: str) -> bool:
-    return any(line.get("event") == event for line in desk.lines(name))
 
 
 def test_a_signal_that_meets_the_main_thread_inside_the_events_lock_still_stops_it(
