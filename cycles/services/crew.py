@@ -87,6 +87,10 @@ class Aside:
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
+    def wait(self, *, patience_seconds: float) -> None:
+        """Wait for its end for a while."""
+        self._thread.join(patience_seconds)
+
     def end(self, *, patience_seconds: float) -> None:
         """Wait for its end, which `stop` brings about; what hangs is left to the process's. Raises what ended it."""
         self._thread.join(patience_seconds)

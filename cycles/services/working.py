@@ -91,6 +91,9 @@ class Worker:
             recent.remember(0)
             registry.before_calls(None)
             listener.join(2 * TURN_SECONDS)
+            aside[0].wait(
+                patience_seconds=1.0
+            )  # a sign of life under way would outlast its being taken down
             self._guarded(lambda: leave(self.owner))
             spare_connection()
             log.info("worker.stopped", role=self.role.value)

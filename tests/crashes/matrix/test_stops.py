@@ -15,7 +15,7 @@ from tests.desk import why
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
 
-MOVES_MONEY = r"^(calling|leasing|trading|advancing\._close)\b|(place_order|withdraw) \|"
+MOVES_MONEY = r"^(calling|leasing|trading|presence|advancing\._close)\b|(place_order|withdraw) \|"
 KINDS = 6  # of places at least that one cycle is stopped at
 
 
