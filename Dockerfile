@@ -21,5 +21,5 @@ RUN SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(50))')"
 USER kimp
 EXPOSE 8000
 CMD ["python", "-m", "gunicorn", "kimp.wsgi:application", "--bind=0.0.0.0:8000", \
-     "--workers=2", "--threads=8", "--no-control-socket", \
+     "--workers=2", "--threads=8", "--graceful-timeout=8", "--no-control-socket", \
      "--logger-class=kimp.gunicorn_logger.Logger"]

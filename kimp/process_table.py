@@ -93,6 +93,22 @@ def kill_session(leader: Process) -> None:
         time.sleep(0.01)
 
 
+def kill_descendants(pid: int) -> None:
+    """Kill all whom a process has started, and all whom they have; who starts others goes first."""
+    parents = {one: _parent_of(one) for one in _pids()}
+    generation = {pid}
+    while generation := {one for one, parent in parents.items() if parent in generation}:
+        for one in generation:
+            _signal(one, signal.SIGKILL)
+
+
+def _parent_of(pid: int) -> int:
+    with contextlib.suppress(OSError):
+        stat = (_PROC / str(pid) / "stat").read_text("utf-8", "replace")
+        return int(stat.rpartition(")")[2].split()[1])
+    return 0
+
+
 def _signal(pid: int, sign: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, sign)

@@ -29,6 +29,7 @@ from cycles.services.working import Worker
 WATCHER_SECONDS = (
     0.5  # to end its looks and streams, beyond what the worker has left of its patience
 )
+LAST_SECONDS = 9.0  # whoever told it to stop counts on ten
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +37,17 @@ log = structlog.get_logger(__name__)
 def _set_up() -> None:
     migrated.require_migrated()
     seeding.configure()
+
+
+def _end_in_time(stop: threading.Event, is_over: threading.Event) -> None:
+    """End this process although something hangs, as a database that stands still lets a statement: it is as if killed.
+
+    What it leased runs out by itself.
+    """
+    stop.wait()
+    if not is_over.wait(LAST_SECONDS):
+        log.error("role.cut_short", seconds=LAST_SECONDS)
+        os._exit(1)
 
 
 class RoleCommand(BaseCommand):
@@ -52,8 +64,16 @@ class RoleCommand(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Set up, work until told to stop, take down."""
-        stop = stop_on_signals()
+        """Set up, work until told to stop, take down; whatever hangs then, the process ends in time."""
+        stop, is_over = stop_on_signals(), threading.Event()
+        ending = threading.Thread(target=_end_in_time, args=(stop, is_over), daemon=True)
+        ending.start()
+        try:
+            self._run(stop, options)
+        finally:
+            is_over.set()
+
+    def _run(self, stop: threading.Event, options: dict[str, Any]) -> None:
         try:
             if not once_it_answers(_set_up, stop):
                 return

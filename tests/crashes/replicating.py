@@ -47,15 +47,15 @@ class Pair:
     def replicate(self, *, is_synchronous: bool) -> None:
         """Let commits at the primary wait until the standby has them, or not; it streams from here on."""
         names = STANDBY if is_synchronous else ""
-        with _session(self.primary) as session:
-            session.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{names}'")
-            session.execute("SELECT pg_reload_conf()")
+        with session(self.primary) as opened:
+            opened.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{names}'")
+            opened.execute("SELECT pg_reload_conf()")
         eventually(lambda: self.streams_as() == ("sync" if is_synchronous else "async"))
 
     def streams_as(self) -> str:
         """Say how the primary's commits reach the standby: sync, async, or not at all."""
-        with _session(self.primary) as session:
-            row = session.execute(
+        with session(self.primary) as opened:
+            row = opened.execute(
                 "SELECT sync_state FROM pg_stat_replication WHERE application_name = %s "
                 "AND state = 'streaming'",
                 [STANDBY],
@@ -64,26 +64,31 @@ class Pair:
 
     def cut_off(self) -> None:
         """Let nothing of the primary reach the standby any more."""
-        with _session(self.standby) as session:
-            session.execute("ALTER SYSTEM SET primary_conninfo = ''")
-            session.execute("SELECT pg_reload_conf()")
+        with session(self.standby) as opened:
+            opened.execute("ALTER SYSTEM SET primary_conninfo = ''")
+            opened.execute("SELECT pg_reload_conf()")
         eventually(lambda: self.streams_as() == "")
 
     def lose_primary(self) -> None:
         """Kill every process of the primary, as the loss of its machine would."""
-        data = chosen(_base(self.folder, "primary")).data
-        pid = postgres_process.postmaster_pid(data)
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
-        for backend in postgres_process.survivors(data):
-            _kill(backend)
-        eventually(lambda: not postgres.status(self.folder / "primary").is_running)
+        kill_server(self.folder / "primary")
 
     def promote(self) -> None:
         """Make the standby the primary, as who watches over the two would."""
-        with _session(self.standby) as session:
-            row = session.execute("SELECT pg_promote(wait => true)").fetchone()
+        with session(self.standby) as opened:
+            row = opened.execute("SELECT pg_promote(wait => true)").fetchone()
         assert row == (True,)
+
+
+def kill_server(home: Path) -> None:
+    """Kill every process of a server at once."""
+    data = chosen(home / "postgres").data
+    pid = postgres_process.postmaster_pid(data)
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    for backend in postgres_process.survivors(data):
+        _kill(backend)
+    eventually(lambda: not postgres.status(home).is_running)
 
 
 def _kill(pid: int) -> None:
@@ -93,12 +98,20 @@ def _kill(pid: int) -> None:
         return
 
 
-def _session(info: ConnectionInfo) -> psycopg.Connection:
+def session(info: ConnectionInfo) -> psycopg.Connection:
     return psycopg.connect(info.url, autocommit=True)
 
 
-def _base(folder: Path, name: str) -> Path:
-    return folder / name / "postgres"
+@contextmanager
+def running_alone(home: Path) -> Iterator[ConnectionInfo]:
+    """Run one with the schema of the test's database; this process works on it."""
+    info = postgres.ensure_running(home)
+    try:
+        _copy_schema(info)
+        with working_on(info.url):
+            yield info
+    finally:
+        postgres.release(home)
 
 
 @contextmanager
@@ -108,7 +121,7 @@ def running_pair(folder: Path) -> Iterator[Pair]:
     try:
         _copy_schema(primary)
         pair = Pair(folder=folder, primary=primary, standby=_start_standby(folder, primary))
-        with _working_on(pair.url):
+        with working_on(pair.url):
             yield pair
     finally:
         for name in ("primary", "standby"):
@@ -161,7 +174,7 @@ def _start_standby(folder: Path, primary: ConnectionInfo) -> ConnectionInfo:
 
 
 @contextmanager
-def _working_on(url: str) -> Iterator[None]:
+def working_on(url: str) -> Iterator[None]:
     """Let this process reach the database as a role with this URL would."""
     own = connections.settings[DEFAULT_DB_ALIAS]
     env = load(Path("/nowhere"), {"KIMP_ENVIRONMENT": "test", "DATABASE_URL": url})

@@ -67,6 +67,7 @@ class RunningDesk:
     variables: dict[str, str]
     children: dict[str, Child] = field(default_factory=dict)
     sleepers: dict[str, str] = field(default_factory=dict)
+    own: dict[str, dict[str, str]] = field(default_factory=dict)  # variables of one child alone
 
     @property
     def control_url(self) -> str:
@@ -77,10 +78,11 @@ class RunningDesk:
         """Start children; their lines go to files under home."""
         for name in names:
             role = name.partition("-")[0]
+            variables = self.environment(role) | self.own.get(name, {})
             with self.log(name).open("ab") as log:
                 self.children[name] = subprocess.Popen(
                     self.command(name),
-                    cwd=self.code(name), env=self.environment(role), stdin=subprocess.DEVNULL,
+                    cwd=self.code(name), env=variables, stdin=subprocess.DEVNULL,
                     stdout=log, stderr=log, start_new_session=True,
                 )  # fmt: skip
 

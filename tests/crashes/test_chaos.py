@@ -50,9 +50,21 @@ def harmed(
     transactional_db: None, settings: Any, tmp_path: Path, channel: Channel
 ) -> Iterator[HarmedDesk]:
     """Give a seeded desk whose processes are started as an operator starts them."""
-    variables = channel.variables | {"KIMP_WORKER_THREADS": "8"}
-    with running_desk(tmp_path, settings, HarmedDesk, **variables) as desk:
+    with running_desk(tmp_path, settings, HarmedDesk, **channel.variables) as desk:
+        desk.own = {name: _own(tmp_path, number) for number, name in enumerate(ROLES)}
         yield desk
+
+
+def _own(folder: Path, number: int) -> dict[str, str]:
+    """Give one worker a configuration that no other has, as on a host of its own: they share the database alone."""
+    home = folder / f"host-{number}"
+    home.mkdir()
+    return {
+        "KIMP_HOME": str(home),
+        "KIMP_WORKER_THREADS": str(4 + number),
+        "KIMP_WORKER_CONNECTIONS": str(3 + number),
+        "KIMP_LEASE_SECONDS": str(2 + number % 2),
+    }
 
 
 def test_no_crash_sends_twice_strands_a_cycle_or_bends_the_ledger(

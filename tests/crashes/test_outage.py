@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -9,32 +10,67 @@ from typing import LiteralString
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from psycopg import sql
 
 from cycles.models import Cycle
 from tests.builders import person
-from tests.crashes.proof import all_end, assert_one_story
+from tests.crashes.proof import END_SECONDS, all_end, assert_one_story, tend_dead_letters
 from tests.crashes.running import RunningDesk, cut_connections
 from tests.desk import eventually
+from tests.kimp.processes import database_url
+from tests.kimp.relaying import Relay
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
 
-ROLES = ("feeder-1", "initiator-1", "finalizer-1")
+DRIVERS = ("initiator-1", "finalizer-1")
+ROLES = ("feeder-1", *DRIVERS)
+IN_TIME = 10  # seconds: what Ctrl-C promises
 HELD_SECONDS = 4.0  # several attempts of each role
+TROUBLES: dict[str, tuple[LiteralString, LiteralString]] = {
+    "away": ("ALLOW_CONNECTIONS false", "ALLOW_CONNECTIONS true"),
+    "out of connections": ("CONNECTION LIMIT 0", "CONNECTION LIMIT -1"),
+    "read-only": (
+        "SET default_transaction_read_only = on",
+        "RESET default_transaction_read_only",
+    ),
+}
 
 
-def test_an_outage_of_the_database_is_said_once_and_waited_out(desk: RunningDesk) -> None:
+@pytest.fixture
+def as_a_plain_user(desk: RunningDesk) -> Iterator[None]:
+    """Let roles connect as somebody whom limits hold for: the tests' own user has none."""
+    params = connection.get_connection_params()
+    name = f"{params['dbname']}_plain"
+    plain, own = sql.Identifier(name), sql.Identifier(params["user"])
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(plain))
+        cursor.execute(
+            sql.SQL("CREATE ROLE {} LOGIN PASSWORD {} IN ROLE {}").format(
+                plain, sql.Literal(params["password"]), own
+            )
+        )
+        desk.variables["DATABASE_URL"] = database_url(user=name)
+        yield
+        desk.end_all()
+        cursor.execute(sql.SQL("DROP ROLE {}").format(plain))
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_a_trouble_of_the_database_is_said_once_and_waited_out(
+    desk: RunningDesk, as_a_plain_user: None, trouble: str
+) -> None:
     person("alice", "administrator")
     desk.start(*ROLES)
-    cycles = [desk.open(asset) for asset in ("XRP", "SOL", "USDT")]
+    cycles = [desk.open(asset) for asset in ("XRP", "USDT")]
     eventually(lambda: Cycle.objects.filter(calls__isnull=False).exists())
 
-    with _nobody_connects():
+    with _altered(*TROUBLES[trouble]):
         cut_connections()
         eventually(lambda: all(_times(desk, name, "database.unreachable") for name in ROLES))
         time.sleep(HELD_SECONDS)
         told = {name: _times(desk, name, "database.unreachable") for name in ROLES}
+        assert Cycle.objects.filter(ended_at=None).exists()
 
     assert told == dict.fromkeys(ROLES, 1)
     assert all(child.poll() is None for child in desk.children.values())
@@ -45,11 +81,16 @@ def test_an_outage_of_the_database_is_said_once_and_waited_out(desk: RunningDesk
     assert_one_story(desk)
 
 
-def test_a_role_that_starts_before_its_database_waits_for_it(desk: RunningDesk) -> None:
+def test_a_role_that_starts_before_its_database_waits_for_it_or_ends_when_told_to(
+    desk: RunningDesk,
+) -> None:
     person("alice", "administrator")
     with _nobody_connects():
-        desk.start(*ROLES)
-        eventually(lambda: all(_times(desk, name, "database.unreachable") for name in ROLES))
+        starting = (*ROLES, "initiator-2")
+        desk.start(*starting)
+        eventually(lambda: all(_times(desk, name, "database.unreachable") for name in starting))
+        desk.signal("initiator-2", signal.SIGTERM)
+        assert desk.children["initiator-2"].wait(timeout=IN_TIME) == 0, desk.tail("initiator-2")
     all_end(desk.open("XRP"))
     assert {name: _times(desk, name, "database.answers_again") for name in ROLES} == dict.fromkeys(
         ROLES, 1
@@ -57,36 +98,61 @@ def test_a_role_that_starts_before_its_database_waits_for_it(desk: RunningDesk) 
     assert_one_story(desk)
 
 
-def test_a_database_that_takes_no_writes_is_waited_for_as_one_that_is_away(
-    desk: RunningDesk,
+def test_a_server_that_is_slow_and_then_stands_still_costs_time_only(
+    desk: RunningDesk, between: Relay
 ) -> None:
-    desk.start(*ROLES)
-    eventually(lambda: all(_times(desk, name, "role.started") for name in ROLES))
-    with _nobody_writes():
-        cut_connections()
-        eventually(lambda: all(_times(desk, name, "database.unreachable") for name in ROLES))
-    eventually(lambda: all(_times(desk, name, "database.answers_again") for name in ROLES))
-    assert [_times(desk, name, "database.unreachable") for name in ROLES] == [1, 1, 1]
-    assert all(child.poll() is None for child in desk.children.values())
+    """Statements wait for a table until `statement_timeout` ends them; then nothing gets through, and leases run out.
+
+    Who is told to stop meanwhile ends in time, as if killed.
+    """
+    person("alice", "administrator")
+    desk.variables["KIMP_STATEMENT_SECONDS"] = "1"
+    desk.start(*ROLES, "initiator-2")
+    cycles = [desk.open(asset) for asset in ("XRP", "USDT")]
+    eventually(lambda: Cycle.objects.filter(calls__isnull=False).exists())
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '20s'")
+        cursor.execute("LOCK TABLE cycles_cycle IN SHARE MODE")
+        eventually(lambda: all(_given_up(desk, name) for name in DRIVERS))
+        assert [_given_up(desk, name) for name in DRIVERS] == [1, 1]
+    eventually(lambda: all(_times(desk, name, "database.answers_again") for name in DRIVERS))
+
+    with between.held():
+        eventually(lambda: between.held_up >= len(ROLES))
+        desk.signal("initiator-2", signal.SIGTERM)
+        assert desk.children["initiator-2"].wait(timeout=IN_TIME) == 1, desk.tail("initiator-2")
+        assert _times(desk, "initiator-2", "role.cut_short") == 1
+        assert Cycle.objects.filter(ended_at=None).exists()
+
+    def all_ended() -> bool:
+        tend_dead_letters(desk)  # who is cut short as it intends to send coins leaves one
+        return not Cycle.objects.exclude(status="COMPLETED").exists()
+
+    eventually(all_ended, seconds=END_SECONDS)
+    assert Cycle.objects.count() == len(cycles)
+    assert all(desk.children[name].poll() is None for name in ROLES)
+    assert_one_story(desk)
 
 
-def _times(desk: RunningDesk, name: str, event: str) -> int:
-    return sum(line.get("event") == event for line in desk.lines(name))
+def _given_up(desk: RunningDesk, name: str) -> int:
+    """Count what was said; the transaction that is open here is not left idle meanwhile."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return _times(desk, name, "database.unreachable", error="QueryCanceled")
+
+
+def _times(desk: RunningDesk, name: str, event: str, **facts: str) -> int:
+    told = {"event": event, **facts}
+    return sum(told.items() <= line.items() for line in desk.lines(name))
 
 
 def _nobody_connects() -> AbstractContextManager[None]:
     """Let the server turn away whoever connects to the test's database anew."""
-    return _altered("ALLOW_CONNECTIONS false", back="ALLOW_CONNECTIONS true")
-
-
-def _nobody_writes() -> AbstractContextManager[None]:
-    """Let the server keep every session read-only that begins now."""
-    word = "default_transaction_read_only"
-    return _altered(f"SET {word} = on", back=f"RESET {word}")
+    return _altered(*TROUBLES["away"])
 
 
 @contextmanager
-def _altered(how: LiteralString, *, back: LiteralString) -> Iterator[None]:
+def _altered(how: LiteralString, back: LiteralString) -> Iterator[None]:
     """Alter the test's database for a while."""
     params = connection.get_connection_params()
     name = sql.Identifier(params["dbname"])

@@ -35,7 +35,7 @@ def environ_of(role: str, port: int, home: Path) -> dict[str, str]:
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "kimp.settings",
         "SECRET_KEY": settings.SECRET_KEY,  # the queue's packages are signed
-        "DATABASE_URL": _database_url(),
+        "DATABASE_URL": database_url(),
         "KIMP_HOME": str(home),
         "KIMP_ROLE": role,
         "KIMP_PORT": str(port),
@@ -43,9 +43,9 @@ def environ_of(role: str, port: int, home: Path) -> dict[str, str]:
     }
 
 
-def _database_url() -> str:
+def database_url(*, port: int | None = None, user: str | None = None) -> str:
+    """Name the test's database: behind another port than its server's own, or as another user with the same password."""
     found = connection.get_connection_params()
     password = quote(found["password"], safe="")
-    return (
-        f"postgresql://{found['user']}:{password}@{found['host']}:{found['port']}/{found['dbname']}"
-    )
+    who, place = user or found["user"], f"{found['host']}:{port or found['port']}"
+    return f"postgresql://{who}:{password}@{place}/{found['dbname']}"

@@ -10,7 +10,6 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from django.db import connection
@@ -18,9 +17,12 @@ from django_q.tasks import async_task
 
 from cycles.models import Heartbeat
 from cycles.services.correlating import bound, carry
+from kimp.process_table import _pids, look_up
 from kimp.sockets import free_port
-from tests.kimp.processes import PROJECT, environ_of, until
+from tests.kimp.processes import PROJECT, database_url, environ_of, until
 from tests.kimp.relaying import relay
+
+IN_TIME = 12  # seconds: ten are promised
 
 
 def scrape(port: int) -> str:
@@ -32,13 +34,13 @@ def scrape(port: int) -> str:
 
 
 @contextmanager
-def cluster(folder: Path, port: int, database_port: int | None = None) -> Iterator[Path]:
-    """Run the worker role for a block, which must end it well; gives where its log is."""
+def cluster(
+    folder: Path, port: int, database_port: int | None = None, *, ends_with: int = 0
+) -> Iterator[Path]:
+    """Run the worker role for a block, and end it; gives where its log is."""
     env = environ_of("worker", port, folder)
     if database_port is not None:
-        url = urlsplit(env["DATABASE_URL"])
-        place = f"{url.netloc.rpartition(':')[0]}:{database_port}"
-        env["DATABASE_URL"] = url._replace(netloc=place).geturl()
+        env["DATABASE_URL"] = database_url(port=database_port)
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "manage.py", "qcluster"],
@@ -48,8 +50,9 @@ def cluster(folder: Path, port: int, database_port: int | None = None) -> Iterat
             yield folder / "log"
         finally:
             process.send_signal(signal.SIGTERM)
-            status = process.wait(20)
-    assert status == 0, (folder / "log").read_text()
+            status = process.wait(20 if not ends_with else IN_TIME)
+    assert status == ends_with, (folder / "log").read_text()
+    assert not [one for one in _pids() if (found := look_up(one)) and found.session == process.pid]
 
 
 @pytest.mark.processes
@@ -91,3 +94,14 @@ def test_a_database_that_goes_away_while_the_cluster_starts_is_waited_for(tmp_pa
         between.mend()
         until(Heartbeat.objects.filter(name__startswith="job:").exists)
     assert '"cluster.starts_anew"' in log.read_text()
+
+
+@pytest.mark.processes
+@pytest.mark.django_db(transaction=True)
+def test_a_cluster_told_to_stop_while_a_task_hangs_ends_in_time_and_leaves_no_process(
+    tmp_path: Path,
+) -> None:
+    async_task("time.sleep", 90)
+    with cluster(tmp_path, free_port(), ends_with=1) as log:
+        until(Heartbeat.objects.filter(name="job:tell_of_bans").exists)  # queued after it
+    assert '"cluster.cut_short"' in log.read_text()

@@ -22,6 +22,7 @@ from cycles import metrics
 from cycles.errors import NotMigratedError
 from cycles.services import migrated
 from cycles.services.outage import UNREACHABLE, once_it_answers
+from kimp.process_table import kill_descendants
 from kimp.sockets import is_free
 
 log = structlog.get_logger(__name__)
@@ -29,6 +30,26 @@ log = structlog.get_logger(__name__)
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 STARTS = 3
 PAUSE_SECONDS = 1.0
+LAST_SECONDS = 9.0  # whoever told it to stop counts on ten
+
+
+def _end_in_time() -> None:
+    """Once told to stop, end in time whatever a task is at: the cluster would wait for it without end.
+
+    It is as if killed: each task is a sweep that begins anew.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+
+    def wait() -> None:
+        os.read(reader, 1)
+        time.sleep(LAST_SECONDS)
+        log.error("cluster.cut_short", seconds=LAST_SECONDS)
+        kill_descendants(os.getpid())
+        os._exit(1)
+
+    threading.Thread(target=wait, name="ending", daemon=True).start()
 
 
 class Command(QClusterCommand):  # type: ignore[misc]  # django-q2 has no types
@@ -41,6 +62,7 @@ class Command(QClusterCommand):  # type: ignore[misc]  # django-q2 has no types
         if not is_free(settings.KIMP_PORT):
             raise CommandError(f"port {settings.KIMP_PORT} (worker) is taken: set KIMP_PORT")
         self._start(*args, **options)
+        _end_in_time()
         # Only now: the processes that the cluster forks must not inherit the socket.
         metrics.serve(settings.KIMP_PORT, settings.KIMP_BIND)
 

@@ -31,7 +31,7 @@ def main() -> int:
         lines.touch()
         code = subprocess.call(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-n", PROCESSES, *sys.argv[1:],
-             "tests/crashes/matrix/whole.py", "tests/crashes/matrix/test_jobs.py"],
+             "tests/crashes/matrix/whole.py", "tests/crashes/matrix/stops.py", "tests/crashes/matrix/test_jobs.py"],
             cwd=PROJECT, env={**os.environ, "CRASH_MATRIX_FILE": str(lines)},
         )  # fmt: skip
         rows = [json.loads(line) for line in lines.read_text("utf-8").splitlines()]

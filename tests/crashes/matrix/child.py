@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
+import signal
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,12 +14,15 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+from django.core.management import call_command
+from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 
 from cycles.domain.words import CallOutcome, Role
 from cycles.models import Cycle, ExchangeCall
 from cycles.services import advancing, desk, leasing, looking, rating, verifying, watching
+from cycles.services.leasing import DUE
 from tests.crashes.matrix.seams import Seams, watch
 from tests.desk import why
 
@@ -25,21 +31,42 @@ END_SECONDS = (
     120.0  # one worker drives forty cycles home, on a machine that may be busy with others
 )
 AGE = timedelta(minutes=3)
+TURN_SECONDS = 4.0  # then samples are taken anew
 
 
 def do(order: dict[str, Any], tell: Callable[[str], object]) -> None:
     """Do one order; `tell` hears of each place as it is reached."""
     name, nth = order["die_at"] or ("", 1)
     seams = Seams(tell=tell, name=name, nth=nth)
+    if "role" in order:
+        seams.sign, seams.known = signal.SIGTERM, frozenset(order["known"])
+        seams.may = re.compile(order["may"])
     watch(seams)
     looking.QUICKEST = timedelta(0)  # nobody watches the venues but this worker
     verifying.TRIES = 1  # what is open here stays open: nobody else works
-    if order["do"] == "drive":
+    if "role" in order:
+        _work(order["role"], UUID(order["cycle"]))
+    elif order["do"] == "drive":
         _drive(seams, [UUID(one) for one in order["cycles"]], order["halts_in"])
     else:
         module, _, function = order["do"].rpartition(".")
         seams.context = function
         getattr(importlib.import_module(module), function)(**order.get("with", {}))
+
+
+def _work(role: str, cycle_id: UUID) -> None:
+    """Be a role's process until it is told to stop: at a new place, or once there is nothing more to do for it."""
+
+    def stop_once_done() -> None:
+        ends_at = time.monotonic() + TURN_SECONDS
+        mine = Cycle.objects.filter(DUE[Role(role)], pk=cycle_id)
+        while time.monotonic() < ends_at and mine.exists():
+            time.sleep(0.02)
+        connection.close()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=stop_once_done, daemon=True).start()
+    call_command(role, "--no-metrics")
 
 
 def _drive(seams: Seams, ids: list[UUID], halts_in: str) -> None:

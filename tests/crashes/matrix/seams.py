@@ -42,7 +42,8 @@ FRAMES = 2  # that name a place: who commits, and for whom
 class Seams:
     """Tells every place as it is reached, and dies at one: the `nth` time that `name` is reached.
 
-    Or falls asleep there, by another signal.
+    Or falls asleep there, or is told to stop, by another signal. Where `known` are given: at the first of those it `may`
+    choose that is not known.
     """
 
     tell: Callable[[str], object]
@@ -50,6 +51,8 @@ class Seams:
     nth: int = 1
     context: str = ""
     sign: signal.Signals = signal.SIGKILL
+    known: frozenset[str] | None = None
+    may: re.Pattern[str] = re.compile("")
     _seen: Counter[str] = field(default_factory=Counter)
     _is_watching: bool = True
 
@@ -60,11 +63,17 @@ class Seams:
         name = f"{self.context}: {place}" if self.context else place
         self._seen[name] += 1
         self.tell(name)
-        if name == self.name and self._seen[name] == self.nth:
+        if self._is_chosen(name):
+            self.known = None
             os.kill(os.getpid(), self.sign)
             time.sleep(
                 60 if self.sign is signal.SIGKILL else 0.1
             )  # it arrives at once, or a moment later
+
+    def _is_chosen(self, name: str) -> bool:
+        if self.known is not None:
+            return name not in self.known and bool(self.may.search(name))
+        return name == self.name and self._seen[name] == self.nth
 
     @contextmanager
     def unwatched(self) -> Iterator[None]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -110,6 +111,18 @@ class World:
         self._keep_samples_fresh()
         place = None if die_at is None else [die_at.name, die_at.nth]
         return self._order(may_fail=may_fail, do=dotted, die_at=place, **{"with": facts})
+
+    def work(self, role: str, cycle: Cycle, *, known: Collection[str], may: str) -> str:
+        """Let a role's process work on a cycle until it is told to stop: at the first new place that it `may` be.
+
+        Gives that place, if it came to one.
+        """
+        self._keep_samples_fresh()
+        order = {"role": role, "cycle": str(cycle.pk), "known": [*known], "may": may}
+        ended = self._order(do="work", die_at=None, **order)  # type: ignore[arg-type]
+        assert ended.signal == 0, "it was not told to stop, or did not end well"
+        found = (one for one in ended.reached if one not in known and re.search(may, one))
+        return next(found, "")
 
     def die(self, point: Point, cycle: Cycle | None = None) -> Cycle:
         """Kill the worker that drives a cycle, a new one if none is given, at a point; nobody goes on yet.

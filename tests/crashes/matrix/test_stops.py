@@ -1,0 +1,48 @@
+"""A role is told to stop where money moves: it ends well, and leaves no lease."""
+
+from __future__ import annotations
+
+import pytest
+from django.db.models.functions import Now
+
+from cycles.domain.states import DRIVEN_BY
+from cycles.domain.words import CycleStatus, Mode
+from cycles.models import Cycle, Heartbeat
+from cycles.services.desk import current, set_mode
+from tests.crashes.matrix.world import World
+from tests.crashes.proof import FINAL
+from tests.desk import why
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
+
+MOVES_MONEY = r"^(calling|leasing|trading|presence|advancing\._close)\b|(place_order|withdraw) \|"
+KINDS = 6  # of places at least that one cycle is stopped at
+
+
+def stopped_at(matrix: World, known: set[str], *, may: str) -> set[str]:
+    """Bring a cycle home by roles each of which is told to stop at a place that is not known; give those places."""
+    _change_mode(matrix, Mode.RUN)
+    cycle = matrix.open()
+    _change_mode(matrix, Mode.FINALIZE_ONLY)  # the initiator opens no other
+    new: set[str] = set()
+    while cycle.status not in FINAL:
+        Cycle.objects.filter(pk=cycle.pk).update(wake_at=Now())
+        role = DRIVEN_BY[CycleStatus(cycle.resume_status or cycle.status)].value
+        new.add(matrix.work(role, cycle, known=known | new, may=may))
+        cycle.refresh_from_db()
+        assert cycle.lease_owner == "", why(cycle)
+        assert not Heartbeat.objects.filter(role=role).exists()
+    assert cycle.status == "COMPLETED", why(cycle)
+    return new - {""}
+
+
+def _change_mode(matrix: World, mode: Mode) -> None:
+    seen = current()
+    if seen.mode != mode:
+        set_mode(mode, actor=matrix.actor, reason="a test", seen_version=seen.version)
+
+
+def test_a_role_told_to_stop_where_money_moves_ends_well_and_leaves_no_lease(matrix: World) -> None:
+    new = stopped_at(matrix, set(), may=MOVES_MONEY)
+    assert len(new) >= KINDS
+    matrix.assert_whole()
