@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -172,10 +173,13 @@ def dead_letter(
     *,
     failure: FailureClass = FailureClass.REFUSED_RULES,
     at_risk_krw: Decimal | int = 7_000_000,
+    after: Sequence[CycleStatus] = (),
     **facts: Any,
 ) -> Cycle:
-    """Open a cycle and let it die while it buys, with one entry in its retry history."""
+    """Open a cycle and let it die while it buys, or `after` it came on, with one entry in its retry history."""
     row = cycle(asset, **facts)
+    for status in after:
+        moved_to(row, status)
     Retry.objects.create(
         cycle=row,
         attempt=1,
@@ -189,7 +193,7 @@ def dead_letter(
         CycleStatus.DEAD_LETTER,
         failure_class=failure,
         failure_reason="below the minimum",
-        resume_status=CycleStatus.STARTED,
+        resume_status=row.status,
         wake_at=None,
         retry_count=3,
         money_at_risk_krw=Decimal(at_risk_krw),

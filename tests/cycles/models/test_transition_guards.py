@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from cycles.domain.states import FINAL, TRANSITIONS
+from cycles.domain.states import FINAL, RUNNING, TRANSITIONS
 from cycles.domain.words import CallOutcome, CycleStatus
 from cycles.models import Cycle, Transition
 from cycles.services import moving
@@ -22,29 +22,32 @@ pytestmark = pytest.mark.django_db
 
 ILLEGAL = [(a, b) for a, b in product(CycleStatus, repeat=2) if a != b and b not in TRANSITIONS[a]]
 LEGAL = [(a, b) for a, leaves in TRANSITIONS.items() for b in sorted(leaves)]
+PARKED = {CycleStatus.RETRY_PENDING, CycleStatus.DEAD_LETTER}
+ELSEWHERE = [(a, b) for a, b in product(sorted(RUNNING), repeat=2) if a != b]
 
 
-def facts(status: CycleStatus) -> dict[str, Any]:
+def facts(status: CycleStatus, stored: str = "STARTED") -> dict[str, Any]:
     """Give the columns that a status demands."""
     columns: dict[str, Any] = {"status": status, "return_asset": "XRP"}
     if status in FINAL:
         columns |= {"ended_at": Now(), "wake_at": None}
     if status is CycleStatus.RETRY_PENDING:
-        columns |= {"next_retry_at": Now(), "resume_status": "STARTED"}
+        columns |= {"next_retry_at": Now(), "resume_status": stored}
     if status is CycleStatus.DEAD_LETTER:
-        columns |= {"wake_at": None, "failure_class": "BUG", "resume_status": "STARTED"}
+        columns |= {"wake_at": None, "failure_class": "BUG", "resume_status": stored}
     return columns
 
 
-def standing(status: CycleStatus) -> Cycle:
+def standing(status: CycleStatus, stored: str = "STARTED") -> Cycle:
     """Insert a cycle in a status, owning nothing."""
     opening = builders._opening("XRP", Decimal(0))
-    return Cycle.objects.create(**(opening | facts(status)))
+    return Cycle.objects.create(**(opening | facts(status, stored)))
 
 
 def update(row: Cycle, target: CycleStatus, **changes: Any) -> int:
-    """Write a status past `moving`."""
-    columns = {"wake_at": Now(), "ended_at": None} | facts(target)
+    """Write a status past `moving`; what is stored is where it stopped."""
+    stored = row.resume_status if row.status in PARKED else row.status
+    columns = {"wake_at": Now(), "ended_at": None} | facts(target, stored)
     changed = {"version": F("version") + 1} | changes
     return Cycle.objects.filter(pk=row.pk).update(**(columns | changed))
 
@@ -59,7 +62,7 @@ def note(row: Cycle, origin: str, target: str, version: int | None = None) -> No
 
 @pytest.mark.parametrize(("origin", "target"), LEGAL)
 def test_every_edge_of_the_table_can_be_gone(origin: CycleStatus, target: CycleStatus) -> None:
-    row = standing(origin)
+    row = standing(origin, target if target in RUNNING else "STARTED")
     note(row, origin, target)
     assert update(row, target) == 1
 
@@ -72,6 +75,37 @@ def test_no_other_edge_can_be_gone_even_with_its_row(
     note(row, origin, target)
     with refused("cycle_moves_legally"):
         update(row, target)
+
+
+@pytest.mark.parametrize(("stored", "target"), ELSEWHERE)
+def test_a_retry_goes_on_nowhere_but_where_it_stopped(stored: str, target: CycleStatus) -> None:
+    row = standing(CycleStatus.RETRY_PENDING, stored)
+    note(row, "RETRY_PENDING", target)
+    with refused("cycle_resumes_where_it_stopped"):
+        update(row, target, resume_status=target)
+
+
+@pytest.mark.parametrize("target", sorted(PARKED))
+def test_where_it_stopped_is_stored_as_it_was(target: CycleStatus) -> None:
+    row = standing(CycleStatus.STARTED)
+    note(row, "STARTED", target)
+    with refused("cycle_stores_where_it_stopped"):
+        update(row, target, resume_status="AWAITING_REBALANCE")
+    assert update(row, target) == 1
+
+
+def test_a_redrive_takes_along_where_it_stopped() -> None:
+    row = standing(CycleStatus.DEAD_LETTER, "AWAITING_REBALANCE")
+    note(row, "DEAD_LETTER", "RETRY_PENDING")
+    with refused("cycle_stores_where_it_stopped"):
+        update(row, CycleStatus.RETRY_PENDING, resume_status="STARTED")
+
+
+@pytest.mark.parametrize("parked", sorted(PARKED))
+def test_where_it_stopped_is_not_written_anew(parked: CycleStatus) -> None:
+    row = standing(parked)
+    with refused("cycle_stores_where_it_stopped"):
+        Cycle.objects.filter(pk=row.pk).update(resume_status="AWAITING_REBALANCE")
 
 
 def test_a_change_of_status_without_its_transition_row_is_refused() -> None:

@@ -95,9 +95,9 @@ def test_the_audit_row_says_what_the_operator_saw(alice: Actor) -> None:
 def test_a_filter_leaves_the_others_where_they_are(chosen: Filter, alice: Actor) -> None:
     dead(2)
     wanted = builders.dead_letter(
-        "SOL", failure=FailureClass.WALLET_CLOSED, korea_venue="bithumb", at_risk_krw=1000
-    )
-    Cycle.objects.filter(pk=wanted.pk).update(resume_status="AWAITING_REBALANCE")
+        "SOL", failure=FailureClass.WALLET_CLOSED, korea_venue="bithumb", at_risk_krw=1000,
+        after=[CycleStatus.INITIAL_TRADE_COMPLETED, CycleStatus.AWAITING_REBALANCE],
+    )  # fmt: skip
     redriving.redrive_all(redriving.look(chosen), actor=alice, reason=WHY)
     assert Cycle.objects.get(status=CycleStatus.RETRY_PENDING) == wanted
 

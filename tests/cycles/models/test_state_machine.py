@@ -1,0 +1,97 @@
+"""Whatever workers, operators and stray hands do, in whatever order: no cycle leaves the edges of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import Any
+
+import pytest
+from django.db import connection
+from hypothesis import HealthCheck, Phase, seed, settings as hypothesis_settings
+from hypothesis.stateful import get_state_machine_test
+
+from cycles.domain.states import TRANSITIONS
+from cycles.domain.words import CycleStatus as S
+from cycles.services import moving
+from tests import builders
+from tests.concurrency.unguarded import take_out
+from tests.cycles.models import state_machine
+from tests.cycles.models.state_machine import Cycles
+from tests.desk import operator
+
+EXAMPLES_AN_EDGE, STEPS = 2, 6
+EDGES = [(a, b) for a, leaves in TRANSITIONS.items() for b in sorted(leaves)]
+# Each refuses somebody, so that none is left unasked.
+GUARDS = {
+    "LeaseLostError", "IllegalTransitionError", "StaleVersionError", "NotAllowedNowError", "UnresolvedCallError",
+    "cycle_moves_legally", "cycle_transition_is_written", "cycle_resumes_where_it_stopped",
+    "cycle_final_owns_nothing", "cycle_final_has_no_open_call",
+}  # fmt: skip
+
+
+def run(edges: Sequence[tuple[S, S]], gone: set[tuple[S, S]], **changes: Any) -> None:
+    """Let a cycle go along each edge, and then whoever comes act; the same each time."""
+    builders.right_clocks()
+    builders.desk()
+    actor = operator()
+    settings: dict[str, Any] = {
+        "max_examples": EXAMPLES_AN_EDGE,
+        "stateful_step_count": STEPS,
+        "deadline": None,
+        "database": None,
+        "suppress_health_check": list(HealthCheck),
+    }
+    chosen = hypothesis_settings(**(settings | changes))
+    for number, edge in enumerate(edges):
+        machine: Any = partial(Cycles, actor, edge, gone)
+        seed(number)(get_state_machine_test(machine, settings=chosen))()
+
+
+@pytest.mark.django_db
+def test_whatever_happens_no_cycle_leaves_the_edges_of_the_table() -> None:
+    gone: set[tuple[S, S]] = set()
+    state_machine.met.clear()
+    run(EDGES, gone)
+    assert gone == {*EDGES}
+    assert GUARDS - state_machine.met == set()
+
+
+@contextmanager
+def no_trigger() -> Iterator[None]:
+    """Let the database take any status, for a block."""
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE cycles_cycle DISABLE TRIGGER moves_legally")
+        yield
+        cursor.execute("ALTER TABLE cycles_cycle ENABLE TRIGGER moves_legally")
+
+
+@contextmanager
+def code_without(function: Callable[..., Any], guard: str) -> Iterator[None]:
+    """Let our own code do without one of its guards, for a block."""
+    with pytest.MonkeyPatch.context() as patch:
+        take_out(patch, function, guard, "False")
+        yield
+
+
+HARMS: dict[str, Callable[[], AbstractContextManager[None]]] = {
+    "any status goes": no_trigger,
+    "no fence": partial(code_without, moving.lock_for_decision, "cycle.fence != lease.fence"),
+    "no seen version": partial(
+        code_without, moving.lock_for_operator, "cycle.version != seen_version"
+    ),
+}
+
+
+# Retries and dead letters first: there most is seen.
+LATE_FIRST = sorted(
+    EDGES, key=lambda edge: (edge[0] is not S.RETRY_PENDING, edge[0] is not S.DEAD_LETTER)
+)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("harm", HARMS)
+def test_the_negative_control_it_is_seen_when(harm: str) -> None:
+    with HARMS[harm](), pytest.raises(AssertionError):
+        run(LATE_FIRST, set(), phases=[Phase.generate], report_multiple_bugs=False)
