@@ -5,17 +5,24 @@ At each once: `make crash-matrix` kills it each time that a place is reached, un
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import pytest
 
 from cycles.models import Cycle
+from cycles.services import verifying
+from tests.crashes.matrix.journeys import JOURNEYS, OPENING, OUT_AND_HOME, Journey
+from tests.crashes.matrix.sites import reached
 from tests.crashes.matrix.world import Point, World, share
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 
 SHARES = 3
 FEWEST = 100  # places of a whole cycle: fewer would say that somebody looks away
+OTHERS = [name for name in JOURNEYS if name != OUT_AND_HOME]
+OPEN = "cycles.services.opening.open_if_decided"
+# What this process has killed at, or seen a journey pass that is killed everywhere; whatever the status was.
+_passed: set[str] = set()
 
 
 @pytest.mark.parametrize("number", range(SHARES))
@@ -25,6 +32,7 @@ def test_a_worker_killed_at_any_place_changes_nothing_of_how_its_cycle_ends(
     undisturbed = matrix.open()
     points = _places(matrix, undisturbed)
     assert len(points) >= FEWEST
+    assert reached(point.name for point in points) >= JOURNEYS[OUT_AND_HOME].seams
     _kill_at_each(matrix, share(points, number, SHARES), matrix.open, undisturbed)
 
 
@@ -35,6 +43,64 @@ def test_so_it_is_where_only_a_cycle_that_comes_home_alone_passes(matrix: World)
     own = [point for point in _places(matrix, undisturbed) if point.name not in shared]
     assert own
     _kill_at_each(matrix, own, matrix.open_home, undisturbed)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_so_it_is_where_only_a_cycle_that_meets_trouble_passes(matrix: World, name: str) -> None:
+    """Trouble comes once, before or after the death; a place that another way passes is killed there."""
+    journey = JOURNEYS[name]
+    _passed.update(_without_status(matrix.drive(matrix.open()).reached))
+    undisturbed, points = _go(matrix, journey)
+    assert reached(point.name for point in points) >= journey.seams
+    wanted = matrix.shape(undisturbed)
+    assert wanted["status"] == journey.ends, wanted
+    own = [point for point in points if _passed.isdisjoint(_without_status([point.name]))]
+    for point in own:
+        cycle, _ = _go(matrix, journey, point)
+        found = matrix.shape(cycle)
+        assert (found["status"], found["accepted"]) == (wanted["status"], wanted["accepted"]), (
+            point, found,
+        )  # fmt: skip
+    assert own
+    _passed.update(_without_status(point.name for point in own))
+    matrix.assert_whole()
+
+
+def test_the_initiator_that_dies_while_it_opens_has_opened_whole_or_not_at_all(
+    matrix: World,
+) -> None:
+    """A cycle owns its capital from the commit on that writes it."""
+    told = matrix.act(OPEN, actor="initiator")
+    assert reached(told.reached) >= OPENING
+    points = list(told.points())
+    for point in points:
+        before = Cycle.objects.count()
+        assert matrix.act(OPEN, die_at=point, actor="initiator").was_killed, point
+        assert Cycle.objects.count() - before == (point == points[-1]), point
+        assert verifying.verify_ledger().is_balanced
+    matrix.go_on(*Cycle.objects.all())
+    assert set(Cycle.objects.values_list("status", flat=True)) == {"COMPLETED"}
+    matrix.assert_whole()
+
+
+def _go(matrix: World, journey: Journey, die_at: Point | None = None) -> tuple[Cycle, list[Point]]:
+    """Let a worker go a journey, or die on it, and another go on; gives where the first has been, each place once."""
+    cycle, points = journey.begin(matrix), []
+    for fault in journey.faults:
+        matrix.desk.fault(**fault)
+    if die_at is None:
+        points = [point for point in matrix.drive(cycle).points() if point.nth == 1]
+    else:
+        matrix.die(die_at, cycle)
+    journey.mend(matrix)
+    matrix.go_on(cycle)
+    matrix.desk.control("/control/faults", method="DELETE")
+    return cycle, points
+
+
+def _without_status(names: Iterable[str]) -> set[str]:
+    """Name places by where they lie only."""
+    return {name.rpartition(": ")[2] for name in names}
 
 
 def _places(matrix: World, undisturbed: Cycle) -> list[Point]:
