@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,11 @@ from cycles.models import Cycle
 from cycles.services import intervening
 from exchanges.models import NetworkRule
 from tests.crashes.matrix.test_acts import dead
-from tests.crashes.matrix.world import World
+from tests.crashes.matrix.world import Point, World
 
 ORDER = {"venue": "binance", "method": "POST", "path_regex": "/order$", "when": "once"}
 SALE = {"venue": "upbit", "method": "POST", "path_regex": "/orders$", "when": "once"}
+MOVING = ("place_order", "cancel_order", "withdraw")  # calls that do more than ask
 SENDING = {"venue": "binance", "method": "POST", "path_regex": "/withdraw/apply$", "when": "once"}
 
 
@@ -86,4 +87,44 @@ JOURNEYS: dict[str, Journey] = {
         ends="FAILED",
     ),
 }  # fmt: skip
+OTHERS = [name for name in JOURNEYS if name != OUT_AND_HOME]
 OPENING = frozenset({"opening.open_if_decided"})  # the initiator's own
+
+
+def go(matrix: World, journey: Journey, die_at: Point | None = None) -> tuple[Cycle, list[Point]]:
+    """Let a worker go a journey, or die on it, and another go on; gives where the first has been, each place once."""
+    cycle, points = journey.begin(matrix), []
+    for fault in journey.faults:
+        matrix.desk.fault(**fault)
+    if die_at is None:
+        points = [point for point in matrix.drive(cycle).points() if point.nth == 1]
+    else:
+        matrix.die(die_at, cycle)
+    journey.mend(matrix)
+    matrix.go_on(cycle)
+    matrix.desk.control("/control/faults", method="DELETE")
+    return cycle, points
+
+
+def kill_on(matrix: World, journey: Journey, points: Sequence[Point], undisturbed: Cycle) -> None:
+    """Kill a worker at each of these places of a journey; hold the ends against an undisturbed one's."""
+    wanted = matrix.shape(undisturbed)
+    assert wanted["status"] == journey.ends, wanted
+    assert points
+    for point in points:
+        found = matrix.shape(go(matrix, journey, point)[0])
+        assert (found["status"], found["accepted"]) == (wanted["status"], wanted["accepted"]), (
+            point, found,
+        )  # fmt: skip
+    matrix.assert_whole()
+
+
+def without_status(names: Iterable[str]) -> set[str]:
+    """Name places by where they lie only."""
+    return {name.rpartition(": ")[2] for name in names}
+
+
+def is_beside_a_look(point: Point) -> bool:
+    """Say that a place lies right before or after a call that only asks: to die within it is much the same."""
+    stands, _, kind = point.name.rpartition(" | ")
+    return kind in {"before the call", "after the call"} and not stands.endswith(MOVING)

@@ -16,6 +16,7 @@ import pytest
 
 from cycles.models import Cycle
 from cycles.services import intervening
+from tests.crashes.matrix.journeys import JOURNEYS, OTHERS, go, kill_on, without_status
 from tests.crashes.matrix.test_acts import BEFORE_SENDING_COINS, dead
 from tests.crashes.matrix.world import Point, World, share
 
@@ -107,6 +108,15 @@ def test_so_it_is_with_a_cycle_that_only_comes_home(matrix: World, number: int) 
     _kill_everywhere(
         matrix, matrix.open_home, fault="none", number=number, ends="COMPLETED", name="home only"
     )
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_so_it_is_where_only_a_cycle_that_meets_trouble_passes(matrix: World, name: str) -> None:
+    shared = without_status(matrix.drive(matrix.open()).reached)
+    undisturbed, points = go(matrix, JOURNEYS[name])
+    own = [point for point in points if shared.isdisjoint(without_status([point.name]))]
+    kill_on(matrix, JOURNEYS[name], own, undisturbed)
+    _write("trouble", own, (), 0)
 
 
 def _kill_everywhere(
