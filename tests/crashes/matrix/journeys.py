@@ -99,7 +99,7 @@ def go(matrix: World, journey: Journey, die_at: Point | None = None) -> tuple[Cy
     if die_at is None:
         points = [point for point in matrix.drive(cycle).points() if point.nth == 1]
     else:
-        matrix.die(die_at, cycle)
+        matrix.die(die_at, cycle, may_miss=only_asks(die_at))  # who rests is not always looked at
     journey.mend(matrix)
     matrix.go_on(cycle)
     matrix.desk.control("/control/faults", method="DELETE")
@@ -124,7 +124,7 @@ def without_status(names: Iterable[str]) -> set[str]:
     return {name.rpartition(": ")[2] for name in names}
 
 
-def is_beside_a_look(point: Point) -> bool:
-    """Say that a place lies right before or after a call that only asks: to die within it is much the same."""
+def only_asks(point: Point) -> bool:
+    """Say that a place lies at a call that only asks: whoever dies there has changed nothing."""
     stands, _, kind = point.name.rpartition(" | ")
-    return kind in {"before the call", "after the call"} and not stands.endswith(MOVING)
+    return not kind.endswith("the commit") and not stands.endswith(MOVING)

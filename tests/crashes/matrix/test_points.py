@@ -17,8 +17,8 @@ from tests.crashes.matrix.journeys import (
     OTHERS,
     OUT_AND_HOME,
     go,
-    is_beside_a_look,
     kill_on,
+    only_asks,
     without_status,
 )
 from tests.crashes.matrix.sites import reached
@@ -55,7 +55,10 @@ def test_so_it_is_where_only_a_cycle_that_comes_home_alone_passes(matrix: World)
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_so_it_is_where_only_a_cycle_that_meets_trouble_passes(matrix: World, name: str) -> None:
-    """Trouble comes once, before the death or after it. A place that another way passes is killed there."""
+    """Trouble comes once, before the death or after it. A place that another way passes is killed there.
+
+    At its calls that only ask: `make crash-matrix`.
+    """
     if not _passed:
         _passed.update(without_status(matrix.drive(matrix.open()).reached))
     journey = JOURNEYS[name]
@@ -63,7 +66,7 @@ def test_so_it_is_where_only_a_cycle_that_meets_trouble_passes(matrix: World, na
     assert reached(point.name for point in points) >= journey.seams
     own = [point for point in points if _passed.isdisjoint(without_status([point.name]))]
     _passed.update(without_status(point.name for point in own))
-    kill_on(matrix, journey, [one for one in own if not is_beside_a_look(one)], undisturbed)
+    kill_on(matrix, journey, [one for one in own if not only_asks(one)], undisturbed)
 
 
 def test_the_initiator_that_dies_while_it_opens_has_opened_whole_or_not_at_all(
