@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F, QuerySet
 
 from exchanges import naming
@@ -32,7 +32,7 @@ def keep_listings(
 ) -> int:
     """Keep what a venue lists of the desk's assets; returns how many names that are."""
     symbols = {naming.names(venue).symbol(asset) for asset in assets}
-    rows = {(row.venue_symbol, row.venue_network): row for row in _rows(venue)}
+    rows = _by_name(_rows(venue))
     symbols |= {symbol for symbol, _network in rows}
     wanted = {
         (one.symbol, one.network): one
@@ -44,10 +44,10 @@ def keep_listings(
     _end_contradicted(((rows[name], wanted[name]) for name in wanted if name in rows), now, tell)
     new = [listing for name, listing in wanted.items() if name not in rows]
     with transaction.atomic():
-        if new:
-            _add(new, now)
-            rows = {(row.venue_symbol, row.venue_network): row for row in _rows(venue)}
-            _tell_disguises(new, rows, tell)
+        _take_turn(venue)
+        _add(new, now)
+        rows = _by_name(_rows(venue))
+        _tell_disguises(new, rows, tell)
         _compare([(rows[name], listing) for name, listing in wanted.items()], now)
         for name in sorted(rows.keys() - wanted.keys()):
             _withdraw(rows[name], (Standing.UNPROVEN, NOT_LISTED), {}, now=now, tell=tell)
@@ -69,6 +69,16 @@ def _end_contradicted(
 
 def _rows(venue: str) -> QuerySet[AssetIdentity]:
     return AssetIdentity.objects.filter(venue=venue)
+
+
+def _take_turn(venue: str) -> None:
+    """Wait for whoever keeps this venue's names at this moment: two would lock its rows in two orders."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"kimp.listings.{venue}"])
+
+
+def _by_name(rows: Iterable[AssetIdentity]) -> dict[tuple[str, str], AssetIdentity]:
+    return {(row.venue_symbol, row.venue_network): row for row in rows}
 
 
 def _add(listings: Iterable[Listing], now: datetime) -> None:

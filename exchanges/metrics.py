@@ -49,6 +49,11 @@ BOOK_AGE_SECONDS = Gauge(
     "Age of the newest book of a market; infinite where there is none.",
     ["venue", "market"],
 )
+THREAD_FAULTS = Counter(
+    "kimp_thread_faults_total",
+    "Turns of threads that ended by what nobody foresaw; the thread pauses and goes on.",
+    ["thread"],
+)
 RECORDED = Counter("kimp_recorded_total", "Lines written to a recording, by kind.", ["kind"])
 
 WAIT_SECONDS = Histogram(

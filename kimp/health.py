@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from cycles.domain.words import Role
 from cycles.models import Heartbeat
 from cycles.services import migrated
+from cycles.services.presence import BROKEN
 
 ROLE_IS_STALE = timedelta(seconds=30)
 JOB_IS_STALE = timedelta(seconds=150)  # each minute, the scheduler's tick, and one missed
@@ -100,7 +101,11 @@ def _seen_applied() -> bool:
 
 def _role(role: Role) -> str:
     alive = Heartbeat.objects.filter(role=role, beat_at__gte=Now() - ROLE_IS_STALE)
-    return "" if alive.exists() else f"no sign of life in {ROLE_IS_STALE.seconds} s"
+    details = list(alive.values_list("detail", flat=True))
+    if not details:
+        return f"no sign of life in {ROLE_IS_STALE.seconds} s"
+    broken = sorted({name for detail in details for name in detail.get(BROKEN, ())})
+    return f"threads that do not get on: {', '.join(broken)}" if broken else ""
 
 
 def _jobs() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import string
 import uuid
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,7 +17,11 @@ from exchanges.values import Book, Market, MarketRules, NetworkRules, OrderReque
 
 # A limit a little beyond the walked price, so that a book that ticks meanwhile still fills.
 CUSHION_BPS = Decimal(5)
-OWN_ID = re.compile(r"k([a-z2-7]{26})(\d{2})(\d{3})")
+OWN_ID = re.compile(r"k([a-z2-7]{26})(\d{2})(\d{3}|[a-z][0-9a-z]{2})")
+# From the thousandth attempt on it begins with a letter: base 36 less what three digits say.
+PLAIN_ATTEMPTS, LETTERED_FROM = 1000, 10 * 36 * 36
+MOST_ATTEMPTS = 26 * 36 * 36 + PLAIN_ATTEMPTS
+DIGITS = string.digits + string.ascii_lowercase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +80,23 @@ def _carry(
 
 def client_order_id(cycle_id: uuid.UUID, *, position: int, attempt: int, prefix: str = "k") -> str:
     """Give our id of a request: prefix, the cycle's UUID in base32, step, attempt; 32 characters."""
-    if not (0 <= position < 100 and 0 <= attempt < 1000):
+    if not (0 <= position < 100 and 0 <= attempt < MOST_ATTEMPTS):
         raise ValueError(f"step {position} attempt {attempt} does not fit a client order id")
     digits = base64.b32encode(cycle_id.bytes).decode().rstrip("=").lower()
-    return f"{prefix}{digits}{position:02d}{attempt:03d}"
+    return f"{prefix}{digits}{position:02d}{_attempt_text(attempt)}"
+
+
+def _attempt_text(attempt: int) -> str:
+    """Write an attempt by three characters: who is turned away again and again has thousands."""
+    if attempt < PLAIN_ATTEMPTS:
+        return f"{attempt:03d}"
+    number = attempt - PLAIN_ATTEMPTS + LETTERED_FROM
+    return DIGITS[number // 36**2] + DIGITS[number // 36 % 36] + DIGITS[number % 36]
+
+
+def _attempt_of(text: str) -> int:
+    """Read an attempt back."""
+    return int(text) if text.isdecimal() else int(text, 36) - LETTERED_FROM + PLAIN_ATTEMPTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -98,7 +116,7 @@ def request_named(order_id: str) -> RequestName | None:
     digits, position, attempt = found.groups()
     padded = digits.upper() + "=" * (-len(digits) % 8)
     cycle_id = uuid.UUID(bytes=base64.b32decode(padded))
-    name = RequestName(cycle_id=cycle_id, position=int(position), attempt=int(attempt))
+    name = RequestName(cycle_id=cycle_id, position=int(position), attempt=_attempt_of(attempt))
     # Of the last digit of base32 two bits are spare: what they say must be nothing.
     own = client_order_id(cycle_id, position=name.position, attempt=name.attempt)
     return name if own == order_id else None

@@ -20,12 +20,15 @@ from cycles import conf, metrics
 from cycles.domain.words import Role
 from cycles.errors import CycleError
 from cycles.services import desk, feeding, migrated, seeding
+from cycles.services.crew import Aside
 from cycles.services.hearing import Ears
 from cycles.services.outage import UNREACHABLE, once_it_answers
 from cycles.services.venue_watcher import VenueWatcher
 from cycles.services.working import Worker
 
-WATCHER_SECONDS = 4.0  # to end its looks and streams
+WATCHER_SECONDS = (
+    0.5  # to end its looks and streams, beyond what the worker has left of its patience
+)
 
 log = structlog.get_logger(__name__)
 
@@ -99,13 +102,12 @@ class DrivingCommand(RoleCommand):
     def watching(self, worker: Worker) -> Iterator[None]:
         """Look at the venues for all cycles meanwhile, prompted by their private streams."""
         watcher = VenueWatcher(ears=self._ears(), stop=worker.stop, outage=worker.outage)
-        thread = threading.Thread(target=watcher.run, name="watcher", daemon=True)
-        thread.start()
+        aside = Aside(watcher.run, "watcher", worker.stop)
         try:
             yield
         finally:
             worker.stop.set()
-            thread.join(WATCHER_SECONDS)
+            aside.end(patience_seconds=max(worker.patience.left(), WATCHER_SECONDS))
 
     def _ears(self) -> Ears | None:
         """Give what listens to private streams, where the settings and the libraries let it."""

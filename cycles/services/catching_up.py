@@ -6,6 +6,7 @@ accepts what is left. Venues are asked outside of any transaction; all that foll
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
@@ -29,6 +30,7 @@ from cycles.services import booking, desk, homing, recalling, reconciling, retra
 from cycles.services.intervening import Actor, intervene
 from cycles.services.locking import in_transaction, own_mode
 from cycles.services.recalling import History
+from cycles.services.reconciling import ReconcileReport
 from cycles.services.replaying import CAUGHT_UP, Found
 from cycles.services.retracing import Retraced
 from cycles.services.verifying import VenueLine
@@ -42,8 +44,8 @@ MARGIN = timedelta(minutes=10)  # before the last intent that the backup knows
 class CaughtUp:
     """What catching up came to: found and written, made again, brought to its end, left to a person.
 
-    `unsettled`: requests that have not ended; the next run may find them ended. `is_in_step`: the desk may
-    resume.
+    `unsettled`: requests that have not ended; the next run may find them ended. `passed_over`: cycles that
+    somebody was at when a preview came to them. `is_in_step`: the desk may resume.
     """
 
     since: datetime
@@ -53,6 +55,7 @@ class CaughtUp:
     left: list[str]
     differences: list[VenueLine]
     unsettled: int
+    passed_over: list[str] = field(default_factory=list)
     parked: list[str] = field(default_factory=list)
     accepted: list[str] = field(default_factory=list)
     is_in_step: bool = False
@@ -96,11 +99,11 @@ def _since(named: datetime | None) -> datetime:
 
 
 def preview(*, since: datetime | None = None) -> CaughtUp:
-    """Show what catching up would find; writes nothing."""
+    """Show what catching up would find; writes nothing, and passes over the cycles that somebody is at."""
     history = recalling.recall(_since(since))
 
     def work() -> CaughtUp:
-        told = _told(history, retracing.retrace(history, actor="preview"))
+        told = _told(history, retracing.preview(history))
         transaction.set_rollback(True)
         return told
 
@@ -108,17 +111,24 @@ def preview(*, since: datetime | None = None) -> CaughtUp:
 
 
 def catch_up(
-    *, actor: Actor, reason: str, since: datetime | None = None, accept: bool = False
+    *,
+    actor: Actor,
+    reason: str,
+    since: datetime | None = None,
+    accept: bool = False,
+    tell: Callable[[ReconcileReport], None] = lambda report: None,
 ) -> CaughtUp:
     """Halt, ask, write, compare. The desk stays halted; it may resume once it is in step.
 
-    `accept`: what still differs came or went outside of kimp, and is booked as the desk's capital.
+    `accept`: what still differs came or went outside of kimp, and is booked as the desk's capital. `tell` hears
+    of each batch of open requests that was asked about.
     """
     if not actor.may(Verb.CATCH_UP):
         raise PermissionDeniedError(f"{actor.name} may not catch up: ask an administrator")
     asked_since = _since(since)
     _step_out(actor, reason)
-    reconciling.reconcile_open_calls()
+    for report in reconciling.reconcile_all_open_calls():
+        tell(report)
     history = recalling.recall(asked_since)
     done = in_transaction(lambda: _caught_up(history, actor, reason, accept=accept))
     log.info("desk.caught_up", found=len(done.found), left=done.left, in_step=done.is_in_step)
@@ -179,6 +189,7 @@ def _told(history: History, done: Retraced) -> CaughtUp:
         left=done.left,
         differences=done.differences,
         unsettled=verifying.in_flight(),
+        passed_over=done.passed_over,
     )
 
 

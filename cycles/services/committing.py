@@ -63,10 +63,12 @@ class Group(Generic[Row, Told]):
         if leads:
             self._lead()
         else:
-            lend_connection()  # whoever writes for us may need it
-            mine.is_done.wait()
-            if not mine.is_over:
-                self._lead()  # the one who led has done its own: the next in line goes on
+            try:
+                lend_connection()  # whoever writes for us may need it
+            finally:
+                mine.is_done.wait()
+                if not mine.is_over:  # the one who led has done its own: the next in line goes on,
+                    self._lead()  # whatever it met, for all behind it wait for it
         if mine.error is not None:
             raise mine.error
         return self._alone(row) if mine.told is None else mine.told

@@ -87,9 +87,13 @@ class Aside:
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
+    def wait(self, seconds: float) -> None:
+        """Wait for its end, which `stop` brings about; what hangs is left to the process's."""
+        self._thread.join(seconds)
+
     def end(self, *, patience_seconds: float) -> None:
-        """Wait for its end, which `stop` brings about; what hangs is left to the process's. Raises what ended it."""
-        self._thread.join(patience_seconds)
+        """Wait for its end, and raise what ended it."""
+        self.wait(patience_seconds)
         if self._error is not None:
             raise self._error
 

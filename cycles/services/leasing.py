@@ -56,7 +56,7 @@ CLAIM = """WITH {parts}, claimed AS (
     UPDATE cycles_cycle
        SET lease_owner = %s, lease_expires_at = statement_timestamp() + %s, fence = fence + 1
      WHERE id = ANY(ARRAY({union}))
-    RETURNING id, fence, wake_at, started_at, status = 'AWAITING_REBALANCE')
+    RETURNING id, fence, wake_at, started_at, status = 'AWAITING_REBALANCE' AS waits)
 SELECT claimed.*, seen.* FROM claimed LEFT JOIN LATERAL kimp_standing_v3(claimed.id) seen ON true
 """
 OWN_COLUMNS = 5  # before those of where a cycle stands
@@ -218,12 +218,13 @@ def hand_back(leases: Sequence[Lease]) -> None:
     """
     newest = {lease.cycle_id: lease for lease in sorted(leases, key=lambda one: one.fence)}
     rows = [_release_row(lease, timedelta(0)) for lease in newest.values()]
-    for _ in range(HAND_BACK_TRIES):
+    for tries_left in reversed(range(HAND_BACK_TRIES)):
         if not rows:
             return
         told = _write_releases(rows, waits=False)
         rows = [row for row, was in zip(rows, told, strict=True) if not was]
-        time.sleep(SLACK.total_seconds() if rows else 0)
+        if rows and tries_left:
+            time.sleep(SLACK.total_seconds())
 
 
 def _release_row(lease: Lease, wake_in: timedelta | None) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def in_transaction(work: Callable[[], T]) -> T:
     return _again_while_busy(work, lambda: transaction.atomic(durable=True))
 
 
-def in_one_statement(work: Callable[[], T]) -> T:
+def in_one_statement(work: Callable[[], T], *, attempts: int = ATTEMPTS) -> T:
     """Run `work`, which sends one statement: it commits by itself, and runs again as `in_transaction` does.
 
     BEGIN and COMMIT would be two more round trips. In somebody's transaction it is refused likewise.
@@ -99,11 +99,13 @@ def in_one_statement(work: Callable[[], T]) -> T:
     def nothing_around() -> AbstractContextManager[object]:
         return transaction.atomic(durable=True) if connection.in_atomic_block else nullcontext()
 
-    return _again_while_busy(work, nothing_around)
+    return _again_while_busy(work, nothing_around, attempts)
 
 
-def _again_while_busy(work: Callable[[], T], around: Callable[[], Any]) -> T:
-    for attempt in range(1, ATTEMPTS + 1):
+def _again_while_busy(
+    work: Callable[[], T], around: Callable[[], Any], attempts: int = ATTEMPTS
+) -> T:
+    for attempt in range(1, attempts + 1):
         try:
             with around():
                 return work()
@@ -112,7 +114,7 @@ def _again_while_busy(work: Callable[[], T], around: Callable[[], Any]) -> T:
                 connection.close()
             elif not isinstance(error.__cause__, PASSING):
                 raise
-            if attempt == ATTEMPTS:
+            if attempt == attempts:
                 raise DatabaseBusyError(
                     "the database kept a row locked by others; try again shortly"
                 ) from error

@@ -15,19 +15,19 @@ from decimal import Decimal
 from typing import Any
 
 import structlog
-from django.db import connection
+from django.db import Error, connection
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from cycles import conf, metrics
 from cycles.domain.words import WatchKind
+from cycles.errors import CycleError
 from cycles.models import VenueWatch
 from cycles.selectors.awaited import awaited_orders
 from cycles.services import sighting
 from cycles.services.locking import in_transaction
 from cycles.services.sighting import Look, Recorded, Sighting
 from exchanges import registry
-from exchanges.errors import VenueError
 
 log = structlog.get_logger(__name__)
 
@@ -101,12 +101,14 @@ def begin(venue: str, kind: WatchKind, *, apart: timedelta, since: datetime) -> 
 def take(look: Look) -> Recorded:
     """Ask the venue once for all cycles, write down what it shows, and wake whom it concerns.
 
-    Raises VenueError when it cannot be asked: then it is left alone for a while, longer each time.
+    Raises VenueError when it cannot be asked, or what a bug on its answer raises: then it is left alone for a while, longer each time.
     """
     facts = {"venue": look.venue, "kind": look.kind.lower()}
     try:
         shown = ASK[look.kind](look.venue, look.since - CLOCK_SLACK)
-    except VenueError as error:
+    except (Error, CycleError):  # nothing of the venue's
+        raise
+    except Exception as error:  # a bug on what it answers, too: it would be met at each look
         _give_up(look, error)
         metrics.LOOKS.labels(**facts, outcome="failed").inc()
         raise
@@ -125,7 +127,7 @@ def _named(recorded: Recorded) -> str:
     return "news" if recorded.changed else "quiet"
 
 
-def _give_up(look: Look, error: VenueError) -> None:
+def _give_up(look: Look, error: Exception) -> None:
     """Note that a look failed; the next one is due after a pause that doubles each time."""
     mine = VenueWatch.objects.filter(venue=look.venue, kind=look.kind, number=look.number)
     failures = mine.values_list("failures", flat=True).first() or 0

@@ -13,6 +13,7 @@ import structlog
 from django.db import Error, connection
 
 from exchanges.own_connection import own_connection, shares_its_session
+from exchanges.trouble import Trouble
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +46,7 @@ class Listener:
         return thread
 
     def _run(self) -> None:
-        may_hear = True
+        may_hear, trouble = True, Trouble("listener")
         while may_hear and not self._stop.is_set():
             try:
                 may_hear = self._listen()
@@ -54,6 +55,8 @@ class Listener:
                 log.debug("notices.not_heard", error=type(error).__name__)
                 self._stop.wait(self._pause * random.uniform(0.5, 1.0))  # noqa: S311  jitter
                 self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
+            except Exception as error:  # noqa: BLE001  this thread's boundary, told there
+                self._stop.wait(trouble.tell(error).total_seconds())
 
     def _listen(self) -> bool:
         """Hear notices on one connection until it breaks; false if there is none to be heard."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from django.db.models.functions import Now
 
@@ -13,11 +13,21 @@ from cycles.domain.words import Role
 from cycles.models import Heartbeat
 from cycles.services.correlating import correlation
 
+BROKEN = "broken"  # of the detail: the threads that do not get on
 FIELDS = ("role", "session_id", "host", "pid", "beat_at", "detail")
 
 
-def beat(name: str, role: Role, detail: Mapping[str, object] | None = None) -> None:
-    """Write the newest sign of life of `name` (at most 96 characters), in one statement."""
+def beat(
+    name: str,
+    role: Role,
+    detail: Mapping[str, object] | None = None,
+    *,
+    broken: Sequence[str] = (),
+) -> None:
+    """Write the newest sign of life of `name` (at most 96 characters), in one statement.
+
+    `broken` are its threads that do not get on: the desk is not ready while there is one.
+    """
     row = Heartbeat(
         name=name,
         role=role,
@@ -25,7 +35,7 @@ def beat(name: str, role: Role, detail: Mapping[str, object] | None = None) -> N
         host=socket.gethostname()[:80],
         pid=os.getpid(),
         beat_at=Now(),
-        detail=dict(detail or {}),
+        detail={**(detail or {}), **({BROKEN: list(broken)} if broken else {})},
     )
     Heartbeat.objects.bulk_create(
         [row], update_conflicts=True, unique_fields=["name"], update_fields=FIELDS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import structlog
@@ -18,11 +18,17 @@ from cycles.services.correlating import carry, resume
 from cycles.services.outage import UNREACHABLE
 from exchanges import registry
 from exchanges.errors import VenueError
+from exchanges.port import RateSource
+from exchanges.trouble import Trouble
 from exchanges.values import RateQuote
 
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 1.0
+
+
+class OverdueError(VenueError):
+    """A source has not given the rate that it should have by now: the desk does without it."""
 
 
 @dataclass(slots=True)
@@ -50,18 +56,32 @@ def refresh_rates(rates: Rates, now: datetime) -> None:
         return
     rates.read_at = now
     found: dict[str, RateQuote] = {}
+    failed: dict[str, str] = {}
     for source in registry.rate_sources():
         try:
-            quote = source.usd_krw()
+            found[source.code] = _read(source, now)
         except VenueError as error:
-            _tell_failed_source(source.code, str(error), now)
-            continue
-        if quote.good_until is not None and now > quote.good_until:
-            told = f"the newest rate is of {quote.quoted_at:%Y-%m-%d %H:%M} UTC: a newer is overdue"
-            _tell_failed_source(source.code, told, now)
-            continue
-        found[source.code] = quote
-    rates.quotes = found  # at once: others may be reading
+            failed[source.code] = str(error)
+        except (
+            Exception
+        ) as error:  # else the others would not be read, and this one would keep its place
+            log.exception("rate.source_broken", source=source.code)
+            failed[source.code] = type(error).__name__
+    rates.quotes = found  # at once: others may be reading; first, for an alert may fail
+    for code, told in failed.items():
+        _tell_failed_source(code, told, now)
+
+
+def _read(source: RateSource, now: datetime) -> RateQuote:
+    """Read one source's rate. Raises VenueError, also where a newer rate is overdue."""
+    quote = source.usd_krw()
+    if quote.good_until is not None and now > quote.good_until:
+        raise OverdueError(
+            f"the newest rate is of {quote.quoted_at:%Y-%m-%d %H:%M} UTC: a newer is overdue",
+            venue=source.code,
+            operation="usd_krw",
+        )
+    return quote
 
 
 def _tell_failed_source(code: str, error: str, now: datetime) -> None:
@@ -77,13 +97,13 @@ def _tell_failed_source(code: str, error: str, now: datetime) -> None:
 
 def keep_refreshed(rates: Rates, stop: threading.Event) -> None:
     """Refresh rates in a thread of its own until `stop` is set: a source that hangs delays no sample."""
-    ids = carry()
+    ids, trouble = carry(), Trouble("rates")
 
     def work() -> None:
         try:
             with resume(ids):
                 while not stop.wait(LOOK_SECONDS):
-                    _refresh_quietly(rates)
+                    stop.wait(_refresh_quietly(rates, trouble).total_seconds())
         finally:
             registry.release()
             connection.close()
@@ -91,9 +111,16 @@ def keep_refreshed(rates: Rates, stop: threading.Event) -> None:
     threading.Thread(target=work, name="rates", daemon=True).start()
 
 
-def _refresh_quietly(rates: Rates) -> None:
+def _refresh_quietly(rates: Rates, trouble: Trouble) -> timedelta:
+    """Refresh, whatever comes of it: the boundary of a thread. Gives the pause that it needs."""
     try:
         refresh_rates(rates, registry.utc_now())
     except UNREACHABLE as error:  # an alert could not be written; the next one will be
         log.warning("rate.not_told", error=type(error).__name__)
         connection.close()
+    except Exception as error:  # noqa: BLE001  told there
+        connection.close()
+        return trouble.tell(error)
+    else:
+        trouble.over()
+    return timedelta(0)

@@ -90,6 +90,17 @@ class History:
             and txid_key(one.txid) == txid_key(txid)
         ]
 
+    def sent_in(self, venue: str, asset: str, txid: str) -> list[WithdrawalReport]:
+        """Give what left a venue in a transaction."""
+        reports = [one.report for one in self.traces if one.venue == venue]
+        return [
+            one
+            for one in reports
+            if isinstance(one, WithdrawalReport)
+            and one.asset == asset
+            and txid_key(one.txid) == txid_key(txid)
+        ]
+
 
 def recall(since: datetime) -> History:
     """Ask every venue in use for all that happened there since an instant.

@@ -5,7 +5,7 @@ Waiting alone never decides. What each venue's absence proves stands in its `Out
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -84,9 +84,7 @@ def _undecided(venue: Venue, call: ExchangeCall, evidence: Evidence, age: timede
     if call.operation == Operation.WITHDRAW:  # what was not seen counts as of the look
         rule = venue.withdrawal_rule
         age = evidence.as_of - call.noted_at if evidence.as_of and call.noted_at else timedelta(0)
-    if rule.absence_proves_after_seconds is None and age > timedelta(
-        seconds=rule.lookup_grace_seconds
-    ):
+    if rule.absence_proves_after_seconds is None and age > _window(rule, call):
         return failed(
             _unknown_class(call),
             evidence.doubt
@@ -114,7 +112,7 @@ def look_up(
 
 
 def _window(rule: OutcomeRule, call: ExchangeCall) -> timedelta:
-    """Give how old an unknown order must be for the last word on it: its absence, or a person's."""
+    """Give how old an unknown request must be for the last word on it: its absence, or a person's."""
     seconds = rule.absence_proves_after_seconds or rule.lookup_grace_seconds
     # Found without a word of its worker, it may have been sent up to its last moment after that.
     late = timedelta(0) if call.duration_ms else SEND_WITHIN
@@ -134,9 +132,7 @@ def may_arrive_for(call: ExchangeCall, *, given_up_at: datetime) -> timedelta:
 def _acceptance(venue: str, call: ExchangeCall) -> timedelta:
     """Give how long after it was given up a venue may accept a request."""
     order_rule, withdrawal_rule = registry.outcome_rules(venue)
-    if call.operation != Operation.WITHDRAW:
-        return _window(order_rule, call)
-    return timedelta(seconds=withdrawal_rule.lookup_grace_seconds)
+    return _window(withdrawal_rule if call.operation == Operation.WITHDRAW else order_rule, call)
 
 
 def record(call: ExchangeCall, noted: Noted) -> None:
@@ -233,13 +229,32 @@ def reconcile_open_calls() -> ReconcileReport:
     A batch, and for half a minute; the next run goes on behind its last. A call that cannot be asked about
     stops no other.
     """
-    calls = _begun(rotating.batch(SWEEP, _whole(_not_held()), BATCH))
-    if not calls:
-        return ReconcileReport(looked_at=0, resolved=0, still_unknown=0)
+    batch = rotating.batch(SWEEP, _whole(_not_held()), BATCH)
+    if not batch:
+        return _report(0, 0)
+    calls = _begun(batch)
     read = _Batch(calls, database_now())
-    tally = rotating.each_in_turn(SWEEP, calls, read.reconciled)
+    tally = rotating.each_in_turn(SWEEP, calls, read.reconciled, up_to=batch[-1])
+    return _report(tally.looked_at, tally.done)
+
+
+def reconcile_all_open_calls() -> Iterator[ReconcileReport]:
+    """Ask about each open call that no worker holds, once: a batch at each step, each call written by itself.
+
+    It may end between any two, and begin anew: what is known by then is open no more.
+    """
+    last = 0
+    while batch := list(_whole(_not_held().filter(pk__gt=last)).order_by("pk")[:BATCH]):
+        last = batch[-1].pk
+        calls = _begun(batch)
+        read = _Batch(calls, database_now())
+        done = sum(rotating.acted(SWEEP, call, read.reconciled) for call in calls)
+        yield _report(len(calls), done)
+
+
+def _report(looked_at: int, resolved: int) -> ReconcileReport:
     return ReconcileReport(
-        looked_at=tally.looked_at, resolved=tally.done, still_unknown=tally.looked_at - tally.done
+        looked_at=looked_at, resolved=resolved, still_unknown=looked_at - resolved
     )
 
 
@@ -283,9 +298,7 @@ def reconcile_cycle(cycle_id: UUID) -> ReconcileReport:
         open_calls.exclude(outcome=CallOutcome.INTENDED, cycle__lease_expires_at__gt=Now())
     )
     told = [_told(call, reconcile(call)) for call in rows]
-    return ReconcileReport(
-        looked_at=len(told), resolved=sum(told), still_unknown=len(told) - sum(told)
-    )
+    return _report(len(told), sum(told))
 
 
 def _told(call: ExchangeCall, progress: Progress) -> bool:

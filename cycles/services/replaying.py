@@ -17,7 +17,7 @@ from cycles.domain.plan import client_order_id, sendable_quantity
 from cycles.domain.words import CallOutcome, Operation, StepKind, StepState
 from cycles.errors import CycleError
 from cycles.models import Cycle, ExchangeCall, Step
-from cycles.services import booking, replanning
+from cycles.services import booking, replanning, sharing
 from cycles.services.calling import Noted, write_outcome
 from cycles.services.correlating import correlation
 from cycles.services.intents import Intent
@@ -37,7 +37,7 @@ from cycles.services.transferring import live_withdrawal
 from exchanges import reference
 from exchanges.errors import StaleReferenceError
 from exchanges.models import AddressState, RegisteredAddress
-from exchanges.values import OrderReport, WithdrawalReport, WithdrawalStatus
+from exchanges.values import DepositReport, OrderReport, WithdrawalReport, WithdrawalStatus
 
 Report = OrderReport | WithdrawalReport
 CAUGHT_UP = "caught_up"  # marks a request that was written after the fact
@@ -268,11 +268,19 @@ def _conclude_withdrawal(cycle: Cycle, step: Step, history: History) -> None:
 def _conclude_deposit(cycle: Cycle, step: Step, history: History) -> None:
     sender = Step.objects.get(cycle=cycle, position=step.position - 1)
     call = live_withdrawal(sender)
-    txid = call.report["txid"] if call else None
-    credited = history.credits(step.venue, step.asset, txid) if txid else []
+    credited = _own_credits(step, call, history) if call and call.report["txid"] else ()
     if call is None or not credited:
         raise MisfitError(f"step {step.position}: the credit of what was sent is not shown")
     settle_credit(cycle, step, credited, sent=Decimal(call.report["quantity"]))
+
+
+def _own_credits(step: Step, call: ExchangeCall, history: History) -> Sequence[DepositReport]:
+    """Give a withdrawal's part of what its transaction was credited as."""
+    txid, mine = call.report["txid"], sharing.sent_by(call)
+    along = history.sent_in(call.venue, step.asset, txid)
+    others = [(row.venue_withdrawal_id, row.quantity) for row in along]
+    rows = history.credits(step.venue, step.asset, txid)
+    return sharing.divided(rows, mine, [one for one in others if one[0] != mine[0]])
 
 
 def likely(cycle: Cycle, step: Step, history: History) -> list[WithdrawalReport]:

@@ -15,9 +15,16 @@ from django.utils.translation import gettext_lazy as _
 from cycles.domain import postings
 from cycles.domain.money import ZERO
 from cycles.domain.postings import Line
-from cycles.domain.words import AccountOwner, CallOutcome, CycleStatus, PostingKind, Verb
+from cycles.domain.words import (
+    AccountOwner,
+    CallOutcome,
+    CycleStatus,
+    Operation,
+    PostingKind,
+    Verb,
+)
 from cycles.errors import InvalidInputError, NotAllowedNowError, UnresolvedCallError
-from cycles.models import Cycle, Intervention
+from cycles.models import Cycle, ExchangeCall, Intervention
 from cycles.services import booking, closing, recovering
 from cycles.services.calling import Noted, write_outcome
 from cycles.services.intervening import Actor, demand_dead_letter, intervene
@@ -25,6 +32,7 @@ from cycles.services.locking import in_transaction
 from cycles.services.moving import lock_for_operator, move, touch
 from cycles.services.reconciling import may_arrive_for
 from exchanges import reference, registry
+from exchanges.values import OrderStatus
 
 
 class ResolutionOutcome(TextChoices):
@@ -140,21 +148,46 @@ def _payload(resolution: Resolution) -> dict[str, object]:
 
 
 def _close_calls(cycle: Cycle, evidence: str) -> None:
-    """Close the open call as never accepted, on a person's evidence: nobody sees that before its time."""
-    calls = recovering.open_calls(cycle)
-    if not calls:
+    """Close what has no known outcome, on a person's evidence: nobody sees that before its time.
+
+    An open call was never accepted; of an order that was, and that its venue never showed, nothing came.
+    """
+    calls, lost = recovering.open_calls(cycle), _lost_orders(cycle)
+    if not calls and not lost:
         raise NotAllowedNowError("%(code)s has no request with an unknown outcome", code=cycle.code)
+    for call in (*calls, *lost):
+        _demand_over(cycle, call)
+    told = f"by an operator: {evidence}"[:2000]
     for call in calls:
-        left = may_arrive_for(call, given_up_at=cycle.status_since)
-        if left > timedelta(0):
-            raise NotAllowedNowError(
-                "%(venue)s may still accept %(call)s: look at it again, and state it, in %(seconds)s s",
-                venue=call.venue,
-                call=call.client_order_id,
-                seconds=math.ceil(left.total_seconds()),
-            )
-        write_outcome(
-            call, Noted(outcome=CallOutcome.ABSENT, error=f"by an operator: {evidence}"[:2000])
+        write_outcome(call, Noted(outcome=CallOutcome.ABSENT, error=told))
+    for call in lost:
+        ExchangeCall.objects.filter(pk=call.pk).update(is_settled=True, error=told)
+
+
+def _lost_orders(cycle: Cycle) -> list[ExchangeCall]:
+    """Give the orders that a venue accepted, as far as is known without a fill, and has not shown since."""
+    orders = [
+        call
+        for call in recovering.unsettled_calls(cycle)
+        if call.operation == Operation.PLACE_ORDER
+    ]
+    return [
+        call
+        for call in orders
+        if call.report["status"] == OrderStatus.OPEN.value
+        and not Decimal(call.report["executed_quantity"])
+    ]
+
+
+def _demand_over(cycle: Cycle, call: ExchangeCall) -> None:
+    """Raise while a venue may still accept, or show, a request."""
+    left = may_arrive_for(call, given_up_at=cycle.status_since)
+    if left > timedelta(0):
+        raise NotAllowedNowError(
+            "%(venue)s may still accept %(call)s: look at it again, and state it, in %(seconds)s s",
+            venue=call.venue,
+            call=call.client_order_id,
+            seconds=math.ceil(left.total_seconds()),
         )
 
 
@@ -211,17 +244,18 @@ def _replaced(cycle: Cycle, received: tuple[Received, ...]) -> list[Line]:
 
 
 def _leave_flight(cycle: Cycle, made: Intervention) -> None:
-    """Count what is in flight or in suspense as arrived: the operator says that all is settled."""
+    """Count what is in flight or in suspense as arrived: the operator says that all is settled.
+
+    What was credited beyond what was sent stands in suspense below zero: it is there, and is earned with that.
+    """
     lines: list[Line] = []
     for held in booking.holdings(cycle):
-        if held.owner is not AccountOwner.CYCLE:
-            lines += postings.moved(
-                held.venue,
-                held.asset,
-                held.quantity,
-                origin=held.owner,
-                target=AccountOwner.CYCLE,
-            )
+        if held.owner is AccountOwner.CYCLE:
+            continue
+        target = AccountOwner.CYCLE if held.quantity > 0 else AccountOwner.CONVERSION
+        lines += postings.moved(
+            held.venue, held.asset, held.quantity, origin=held.owner, target=target
+        )
     booking.post(
         f"arrived:{cycle.pk}:{made.pk}", PostingKind.RESOLVED, postings.summed(lines), cycle=cycle
     )

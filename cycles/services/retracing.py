@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
+from django.db.models.functions import Now
 
 from cycles.domain.shown import plain
 from cycles.domain.states import FINAL
@@ -26,7 +28,7 @@ from cycles.services import (
     verifying,
 )
 from cycles.services.intervening import Actor
-from cycles.services.locking import lock_cycle
+from cycles.services.locking import lock_cycle, locked
 from cycles.services.matching import OPEN
 from cycles.services.recalling import History, Trace
 from cycles.services.remaking import CapitalLacksError
@@ -45,7 +47,7 @@ class Retraced:
     """What was written, and what was not: `left` in words, `to_park` by cycle with why.
 
     `remade`: codes of cycles that the backup does not know; `ended`: of those that came home since; `lacking`:
-    by cycle what it says of capital that is not there.
+    by cycle what it says of capital that is not there; `passed_over`: codes of those that somebody was at.
     """
 
     found: list[replaying.Found] = field(default_factory=list)
@@ -55,6 +57,32 @@ class Retraced:
     left: list[str] = field(default_factory=list)
     to_park: dict[UUID, tuple[FailureClass, str]] = field(default_factory=dict)
     differences: list[VenueLine] = field(default_factory=list)
+    is_preview: bool = False
+    busy: set[UUID] = field(default_factory=set)
+
+    @property
+    def passed_over(self) -> list[str]:
+        """Give the codes of the cycles that somebody was at."""
+        return [public_code(cycle_id) for cycle_id in sorted(self.busy)]
+
+    def hold(self, cycle_id: UUID) -> Cycle | None:
+        """Lock a cycle; a preview passes over one that a worker holds or somebody has locked, once and for all."""
+        if not self.is_preview:
+            return lock_cycle(cycle_id)
+        free = Cycle.objects.filter(pk=cycle_id).exclude(lease_expires_at__gt=Now())
+        cycle = None if cycle_id in self.busy else locked(free, skip=True).first()
+        if cycle is None:
+            self.busy.add(cycle_id)
+        return cycle
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Keep what a block locks, but in a preview only where something was written."""
+        before = len(self.found), len(self.ended)
+        with transaction.atomic():
+            yield
+            if self.is_preview and before == (len(self.found), len(self.ended)):
+                transaction.set_rollback(True)
 
     def misfit(self, cycle: Cycle, failure: FailureClass, reason: str) -> None:
         """Leave a cycle to a person."""
@@ -68,8 +96,21 @@ def retrace(history: History, *, actor: str, accepts: bool = False) -> Retraced:
     Who finds no capital waits until others have come home; `accepts`: what nobody brings home came in from
     outside, by a person's word.
     """
-    done = Retraced(left=list(history.gaps))
     _fence_off()
+    done = Retraced(left=list(history.gaps))
+    return _retraced(history, done, actor=actor, accepts=accepts)
+
+
+def preview(history: History) -> Retraced:
+    """Do the same for a transaction that is rolled back, beside workers at work: it waits for no cycle.
+
+    A cycle of which nothing is to be written is locked for a moment only.
+    """
+    done = Retraced(left=list(history.gaps), is_preview=True)
+    return _retraced(history, done, actor="preview", accepts=False)
+
+
+def _retraced(history: History, done: Retraced, *, actor: str, accepts: bool) -> Retraced:
     traces = _by_cycle(history)
     waiting, is_brought_in = _in_order(traces), False
     while True:
@@ -130,7 +171,16 @@ def _retrace_cycle(
     cycle_id: UUID, traces: Sequence[Trace], history: History, done: Retraced, actor: str
 ) -> None:
     """Write a cycle's requests in their order, up to the first that does not fit; it ends if it came home."""
-    cycle = lock_cycle(cycle_id)
+    with done.keeping():
+        cycle = done.hold(cycle_id)
+        if cycle is not None and _is_written(cycle, traces, history, done, actor):
+            _end(cycle, history, done, actor)
+
+
+def _is_written(
+    cycle: Cycle, traces: Sequence[Trace], history: History, done: Retraced, actor: str
+) -> bool:
+    """Write a cycle's requests; false where one does not fit."""
     for trace in sorted(traces, key=lambda one: (one.name is None, one.name)):
         try:
             found = replaying.place(cycle, trace, history, actor=actor)
@@ -139,10 +189,10 @@ def _retrace_cycle(
             if isinstance(trace.report, WithdrawalReport):
                 failure = FailureClass.UNKNOWN_WITHDRAWAL
             done.misfit(cycle, failure, str(error))
-            return
+            return False
         if found is not None:
             done.found.append(found)
-    _end(cycle, history, done, actor)
+    return True
 
 
 def _end(cycle: Cycle, history: History, done: Retraced, actor: str) -> None:
@@ -179,13 +229,15 @@ def _match_unnamed(history: History, done: Retraced, actor: str) -> None:
     """Give withdrawals without an id of ours to the cycles that would have sent exactly those."""
     pairs = [
         (candidate, replaying.likely(*candidate, history))
-        for candidate in candidates(exclude=_misfits(done))
+        for candidate in candidates(exclude=_misfits(done) | done.busy)
     ]
     claims = Counter(row.venue_withdrawal_id for _, rows in pairs for row in rows)
     for (cycle, step), rows in pairs:
         stand = [row for row in rows if row.status is not WithdrawalStatus.FAILED]
         if not stand:
             continue  # none, or all of it came back: nothing is missing
+        if done.hold(cycle.pk) is None:
+            continue
         try:
             if any(claims[row.venue_withdrawal_id] > 1 for row in stand):
                 raise MisfitError(f"a withdrawal at {step.venue} may be another cycle's as well")
@@ -205,12 +257,12 @@ def _misfits(done: Retraced) -> set[UUID]:
 def _adopted(cycle: Cycle, step: Step, row: WithdrawalReport, actor: str) -> replaying.Found:
     """Write a withdrawal as a cycle's own; the purchase before it had ended."""
     with transaction.atomic():
-        locked = lock_cycle(cycle.pk)
-        replanning.resume(locked, actor=actor)
-        for earlier in replaying.unfinished(locked):
+        cycle = lock_cycle(cycle.pk)
+        replanning.resume(cycle, actor=actor)
+        for earlier in replaying.unfinished(cycle):
             if earlier.position < step.position:
-                settling.finish_step(locked, earlier)
-        return replaying.adopt(locked, step, row)
+                settling.finish_step(cycle, earlier)
+        return replaying.adopt(cycle, step, row)
 
 
 def candidates(*, exclude: Iterable[UUID] = ()) -> list[Candidate]:

@@ -46,27 +46,33 @@ def batch(sweep: str, rows: QuerySet[M], most: int) -> list[M]:
     return list(rows.order_by(is_behind, "pk")[:most])
 
 
-def each_in_turn(sweep: str, rows: Sequence[Row], act: Callable[[Row], bool]) -> Tally:
+def each_in_turn(
+    sweep: str, rows: Sequence[Row], act: Callable[[Row], bool], *, up_to: Row | None = None
+) -> Tally:
     """Act on each row while there is time, and remember how far that came, whatever ends it.
 
     What one raises stops no other: a row that others keep locked is left to its next turn, what nobody
-    foresaw is told. A database that is away ends the run.
+    foresaw is told. A database that is away ends the run. `up_to` is the last of the batch that `rows` are
+    left of: who was left out has had its turn as well.
     """
     ends_at = time.monotonic() + RUN_SECONDS
     looked_at = done = 0
+    reached = None
     try:
         for row in rows:
-            looked_at += 1
-            done += _acted(sweep, row, act)
+            looked_at, reached = looked_at + 1, row
+            done += acted(sweep, row, act)
             if time.monotonic() >= ends_at:
                 break
+        else:
+            reached = up_to or reached
     finally:
-        if looked_at:
-            _remember(sweep, rows[looked_at - 1])
+        if reached is not None:
+            _remember(sweep, reached)
     return Tally(looked_at=looked_at, done=done)
 
 
-def _acted(sweep: str, row: Row, act: Callable[[Row], bool]) -> bool:
+def acted(sweep: str, row: Row, act: Callable[[Row], bool]) -> bool:
     """Act on one row: the boundary of a sweep."""
     try:
         return act(row)

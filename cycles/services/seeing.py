@@ -35,6 +35,7 @@ from exchanges.values import (
 )
 
 OWN_READS = timedelta(seconds=1)  # a young order is its worker's own to read; then it is watched
+TOGETHER = timedelta(days=1)  # what a venue sends in one transaction was asked for about then
 ELSEWHERE = "elsewhere"  # an address that is not the one asked about
 
 
@@ -149,6 +150,21 @@ def deposits(venue: str, call: ExchangeCall) -> Sight[DepositReport]:
     mine = SeenDeposit.objects.filter(venue=venue, txid_key=key, asset=asset, is_shown=True)
     seen = mine.order_by("pk") if key else ()
     return Sight(rows=tuple(_deposit(row) for row in seen), as_of=_as_of(watch, call.intended_at))
+
+
+def sent_along(call: ExchangeCall) -> tuple[tuple[str, Decimal], ...]:
+    """Give what else was seen to leave for the same account in a withdrawal's transaction: ids and quantities."""
+    hidden = Q(status=WithdrawalStatus.FAILED.value) | Q(client_withdrawal_id=call.client_order_id)
+    own = address_hash(call.destination.address if call.destination else None)
+    seen = SeenWithdrawal.objects.filter(
+        _since(call.intended_at - TOGETHER), venue=call.venue, asset=call.request["asset"],
+        txid=call.report["txid"], address_hash__in={"", own}, is_shown=True,
+    )  # fmt: skip
+    rows = seen.exclude(hidden | Q(venue_withdrawal_id=call.venue_order_id))
+    return tuple(
+        (own_id, _told(quantity))
+        for own_id, quantity in rows.values_list("venue_withdrawal_id", "quantity")
+    )
 
 
 def still_rests(call: ExchangeCall) -> bool:

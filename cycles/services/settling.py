@@ -212,9 +212,9 @@ def settle_left(cycle: Cycle, call: ExchangeCall, report: WithdrawalReport) -> N
             ]
         )
         lines = list(_covered(cycle, call, lines))
-        booking.post(
-            f"left:{call.client_order_id}", PostingKind.SENT, lines, cycle=cycle, step=call.step
-        )
+        # One that was dropped may leave again on other terms: each time is a fact of its own.
+        key = f"left:{call.client_order_id}:{report.txid or ''}"[:160]
+        booking.post(key, PostingKind.SENT, lines, cycle=cycle, step=call.step)
         Step.objects.filter(pk=call.step_id).update(
             quantity_in=report.quantity + report.network_fee, quantity_out=report.quantity
         )

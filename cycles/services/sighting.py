@@ -201,10 +201,18 @@ def _upsert(look: Look, sighting: Sighting) -> list[str]:
     rows = {row[key]: row for row in sighting.rows}  # pages may repeat a row
     if not rows:
         return []
-    told = json.dumps(list(rows.values()), cls=DjangoJSONEncoder)
+    told = json.dumps([_writable(row) for row in rows.values()], cls=DjangoJSONEncoder)
     with connection.cursor() as cursor:
         cursor.execute(UPSERTS[look.kind], {"venue": look.venue, "look": look.number, "rows": told})
         return [own_key for (own_key,) in cursor.fetchall()]
+
+
+def _writable(row: Row) -> Row:
+    """Leave out what no text of the database may hold: one odd row must not keep the others from being written."""
+    return {
+        name: told.replace("\0", "") if isinstance(told, str) else told
+        for name, told in row.items()
+    }
 
 
 def _hide(look: Look, sighting: Sighting) -> None:

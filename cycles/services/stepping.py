@@ -19,9 +19,10 @@ from django.db import connection
 from cycles import conf
 from cycles.domain.postings import Line
 from cycles.domain.words import PostingKind
+from cycles.errors import DatabaseBusyError
 from cycles.services.committing import Group
 from cycles.services.correlating import correlation
-from cycles.services.locking import MODE_LOCK, in_one_statement
+from cycles.services.locking import ATTEMPTS, MODE_LOCK, in_one_statement
 from cycles.services.standing import Glimpse, Glimpses
 from exchanges.values import OrderReport, WithdrawalReport
 
@@ -30,8 +31,10 @@ Row = dict[str, Any]
 
 DONE, HALTED, LOST, BUSY = "DONE", "HALTED", "LOST", "BUSY"  # a row's verdicts
 INTEND = "SELECT * FROM kimp_intend_v1(%s, %s::jsonb, %s)"
+# Who does not wait for a cycle waits for other rows a moment only: longer than most commits keep one.
 SETTLE = """SELECT o.o_cycle, o.o_version, s.*
-  FROM kimp_settle_v2(%s::jsonb, %s, %s) o LEFT JOIN LATERAL kimp_standing_v3(o.o_goes_on) s ON true"""
+  FROM kimp_settle_v2(%s::jsonb, %s, %s OR set_config('lock_timeout', '300ms', true) IS NULL) o
+  LEFT JOIN LATERAL kimp_standing_v3(o.o_goes_on) s ON true"""
 OWN_COLUMNS = 2  # before those of where the cycle stands
 
 
@@ -98,13 +101,23 @@ def write_intents(rows: Sequence[Row], *, waits: bool) -> list[Intended | None]:
 
 
 def write_settlements(settlements: Sequence[Settlement], *, waits: bool) -> list[Settled | None]:
-    """Settle by one statement; None of one that is not as it was seen, or locked, unless it waits for that."""
-    found = in_one_statement(lambda: settle(settlements, waits=waits))
+    """Settle by one statement; None of one that is not as it was seen, or locked, unless it waits for that.
+
+    Where somebody keeps an account's row, which are reached only once all else is written, none of them stands: each
+    is told None then, and of those that were together only who needs that row waits for it.
+    """
+    attempts = ATTEMPTS if waits else 1
+    try:
+        found = in_one_statement(lambda: settle(settlements, waits=waits), attempts=attempts)
+    except DatabaseBusyError:
+        if waits:
+            raise
+        return [None] * len(settlements)
     return [one if one.version or waits else None for one in found]
 
 
 def settle(settlements: Sequence[Settlement], *, waits: bool = True) -> list[Settled]:
-    """Settle in the caller's transaction; what somebody has locked is left unwritten, unless it `waits` for that."""
+    """Settle in the caller's transaction; a cycle that somebody has locked is left unwritten, unless it `waits` for that."""
     text = msgspec.json.encode([settlement_row(one) for one in settlements]).decode()
     with connection.cursor() as cursor:
         glimpses = Glimpses(after=OWN_COLUMNS)

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import structlog
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
-from cycles import conf
 from cycles.domain.plan import client_order_id, is_lost, is_too_much, sendable_quantity
-from cycles.domain.progress import GO_ON, Progress, Turn, failed, not_asked, waiting
+from cycles.domain.progress import GO_ON, Progress, Turn, failed, waiting
 from cycles.domain.shown import plain
-from cycles.domain.words import CallOutcome, FailureClass, Operation, StepKind, WatchKind
-from cycles.models import Alert, Cycle, ExchangeCall, Step
-from cycles.services import booking, calling, looking, reacting, seeing, travel_rule
-from cycles.services.alerting import raise_alert
+from cycles.domain.words import CallOutcome, FailureClass, Operation, StepKind, StepState
+from cycles.models import Cycle, ExchangeCall, Step
+from cycles.services import (
+    booking,
+    calling,
+    overdue,
+    reacting,
+    seeing,
+    sharing,
+    travel_rule,
+)
 from cycles.services.calling import Noted
 from cycles.services.intents import withdrawal_intent
 from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease, lock_for_decision
+from cycles.services.seeing import Sight
 from cycles.services.settling import (
     finish_step,
     is_covered,
@@ -46,11 +53,6 @@ from exchanges.values import (
 )
 
 log = structlog.get_logger(__name__)
-
-
-def poll_delay() -> timedelta:
-    """Give how long a transfer is left alone, unless its cycle is woken: it reads what was seen."""
-    return looking.pace(WatchKind.DEPOSITS)
 
 
 def live_withdrawal(step: Step) -> ExchangeCall | None:
@@ -181,7 +183,7 @@ def _request(
     request = replace(request, send_before=calling.send_before(call))
     noted = calling.called(call, lambda: registry.venue(step.venue).withdraw(request))
 
-    pace = poll_delay()
+    pace = overdue.poll_delay()
     is_back = _note_sent(lease, cycle, call, noted, wake_in=pace)
     if isinstance(noted.report, WithdrawalReport) and (
         noted.report.status is WithdrawalStatus.FAILED
@@ -219,13 +221,13 @@ def _follow(lease: Lease, step: Step, call: ExchangeCall) -> Progress:
     try:
         row = _seen(call)
     except VenueError as error:
-        return not_asked(step.venue, error)
+        return overdue.untold(step, call, error)
     if row is None or row.status is WithdrawalStatus.PENDING:
-        return _waiting_for(step, call, "the withdrawal has not left yet")
+        return overdue.waiting_for(step, call, "the withdrawal has not left yet")
     if row.status is WithdrawalStatus.FAILED:
         return _given_back(lease, call, row)
     if not row.txid:  # the credit is found by it, and nothing else
-        return _waiting_for(step, call, "the withdrawal has no transaction id yet")
+        return overdue.waiting_for(step, call, "the withdrawal has no transaction id yet")
 
     quoted = Decimal(call.request["network_fee"])
 
@@ -267,30 +269,67 @@ def deposit(lease: Lease, cycle: Cycle, step: Step) -> Progress:
         return failed(FailureClass.BUG, "a DEPOSIT step without an accepted withdrawal")
     try:
         sight = seeing.deposits(step.venue, call)
-        if _overdue_by(call) is not None and not sight.rows:
-            call = _with_newest_txid(lease, call)
+        if overdue.overdue_by(call) is not None and not sight.rows:
+            sender_says = _asked_again(call)
+            if sender_says is not None and sender_says.status is WithdrawalStatus.FAILED:
+                return _came_back_late(lease, call, sender_says)
+            call = _with_newest_txid(lease, call, sender_says)
             sight = seeing.deposits(step.venue, call)
     except VenueError as error:
-        return not_asked(step.venue, error)
-    mine = sight.rows
+        return overdue.untold(step, call, error)
+    return _credited(lease, cycle, step, call, sight)
+
+
+def _credited(
+    lease: Lease, cycle: Cycle, step: Step, call: ExchangeCall, sight: Sight[DepositReport]
+) -> Progress:
+    """Settle what was credited of a withdrawal, once that is all, or wait."""
+    mine = sharing.own_part(call, sight.rows)
     credited = [row for row in mine if row.status is DepositStatus.CREDITED]
     sent = Decimal(call.report["quantity"])
     total = sum((row.quantity for row in credited), Decimal(0))
     # Less than was sent may be the first of several parts: it is settled once nothing more can come,
     # and a look that began after that has shown no more.
-    is_late = sight.as_of is not None and _overdue_by(call, at=sight.as_of) is not None
+    is_late = sight.as_of is not None and overdue.overdue_by(call, at=sight.as_of) is not None
     is_all = len(credited) == len(mine) and is_late
     if credited and (total >= sent or is_all):
         return _settle(lease, step, credited, sent)
+    if sight.rows and not mine and is_late:
+        return failed(
+            FailureClass.CREDIT_MISMATCH,
+            f"{step.venue} credited other quantities than were sent in one transaction: whose they are it does not tell",
+        )
     return _not_yet(cycle, step, call, mine)
 
 
-def _with_newest_txid(lease: Lease, call: ExchangeCall) -> ExchangeCall:
-    """Ask the sender for the transaction once more: one that was dropped goes out under another id."""
+def _asked_again(call: ExchangeCall) -> WithdrawalReport | None:
+    """Give what the sender says of a withdrawal that has left and does not arrive."""
     try:
-        row = _seen(call)
+        return _seen(call)
     except VenueError:
-        return call  # the next look asks again
+        return None  # the next look asks again
+
+
+def _came_back_late(lease: Lease, call: ExchangeCall, row: WithdrawalReport) -> Progress:
+    """Undo a withdrawal that its venue gave back after it had left: a person looks before it is sent again."""
+
+    def work() -> None:
+        cycle = lock_for_decision(lease)
+        settle_returned(cycle, ExchangeCall.objects.select_related("step").get(pk=call.pk), row)
+        Step.objects.filter(pk=call.step_id).update(state=StepState.RUNNING, settled_at=None)
+
+    in_transaction(work)
+    return failed(
+        FailureClass.UNKNOWN_WITHDRAWAL,
+        f"{call.venue} gave the withdrawal {call.client_order_id} back after it had told its transaction: "
+        "see that it does not arrive after all, then redrive",
+    )
+
+
+def _with_newest_txid(
+    lease: Lease, call: ExchangeCall, row: WithdrawalReport | None
+) -> ExchangeCall:
+    """Take the transaction that the sender names now: one that was dropped goes out under another id."""
     if row is None or not row.txid or _same_txid(row.txid, call.report["txid"]):
         return call
 
@@ -334,43 +373,10 @@ def _not_yet(
     if held and held[0].wants_sender:
         progress = travel_rule.release(cycle, step, held[0], sender=call.venue)
         is_waiting = progress.turn is Turn.WAIT
-        return _waiting_for(step, call, progress.reason) if is_waiting else progress
+        return overdue.waiting_for(step, call, progress.reason) if is_waiting else progress
     if held:
         return failed(
             FailureClass.TRAVEL_RULE_HOLD,
             f"{step.venue} holds the deposit ({held[0].detail}): it wants a person",
         )
-    return _waiting_for(step, call, "the deposit is not credited yet")
-
-
-def _waiting_for(step: Step, call: ExchangeCall, reason: str) -> Progress:
-    """Wait; beyond the route's measured time alert, and assume nothing."""
-    age = _overdue_by(call)
-    if age is not None:
-        _alert_overdue(step, call, age)
-    return waiting(poll_delay(), reason)
-
-
-def _overdue_by(call: ExchangeCall, *, at: datetime | None = None) -> timedelta | None:
-    """Give a withdrawal's age, now or at an instant, once it is beyond its route's measured time."""
-    sender = call.step
-    most = reference.overdue_seconds(sender.asset, sender.venue, sender.to_venue, sender.network)
-    if most is None:
-        return None
-    age: timedelta = at - call.intended_at if at else vars(call)["age"]  # annotated
-    return age if age > conf.scaled(most) else None
-
-
-def _alert_overdue(step: Step, call: ExchangeCall, age: timedelta) -> None:
-    """Tell people once that a transfer takes longer than its network ever should."""
-    raise_alert(
-        key=f"overdue:{call.client_order_id}",
-        severity=Alert.Severity.CRITICAL,
-        title=f"{call.cycle.code}: transfer of {step.asset} is overdue",
-        body=(
-            f"Class: {FailureClass.TRANSFER_OVERDUE.value}\n"
-            f"{call.venue} > {call.step.to_venue} on {call.step.network}, sent {age} ago. "
-            "Nothing is assumed: the cycle keeps waiting for the credit."
-        ),
-        cycle=call.cycle,
-    )
+    return overdue.waiting_for(step, call, "the deposit is not credited yet")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -28,6 +27,7 @@ from cycles.services.hearing import Ears, Hints
 from cycles.services.outage import UNREACHABLE, Outage, spare_connection
 from exchanges import registry
 from exchanges.errors import ModeError, VenueError
+from exchanges.trouble import Trouble
 
 log = structlog.get_logger(__name__)
 
@@ -46,8 +46,10 @@ class VenueWatcher:
     ears: Ears | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     outage: Outage = field(default_factory=Outage)
+    trouble: Trouble = field(default_factory=partial(Trouble, "watcher"))
     hints: Hints = field(default_factory=Hints)
     _busy: set[str] = field(default_factory=set)
+    _troubles: dict[str, Trouble] = field(default_factory=dict)  # of the looks, by venue
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self) -> None:
@@ -56,32 +58,48 @@ class VenueWatcher:
             crew = Crew(len(registry.desk_venues()), "watcher")
             try:
                 while not self.stop.is_set():
-                    pause = self._turned(crew).total_seconds()
-                    spare_connection()
-                    self.hints.wait(pause)
+                    self._take_turn(crew)
             finally:
-                with suppress(*UNREACHABLE):
-                    self._close_ears()
+                self._close_ears()
                 crew.end(patience_seconds=STOP_SECONDS)
                 connection.close()
 
-    def _turned(self, crew: Crew) -> timedelta:
-        """Take a turn; gives the pause until the next. Database trouble is said once and waited out."""
+    def _take_turn(self, crew: Crew) -> None:
+        """Take a turn and rest, whatever it ends in: the boundary of a thread. A hint ends no rest after trouble."""
         try:
-            wanted = awaited()
-            if self.ears is not None:
-                self.ears.keep(self.hints)
-            self.turn(wanted, crew.submit)
-            is_hinted = self.hints.are_about(wanted.values())
+            pause = self._turned(crew)
+            spare_connection()
         except UNREACHABLE as error:  # the worker, which is told of it too, says when it is over
             self.outage.tell(error)
-            return OUTAGE_PAUSE
-        return HURRIED_TURN if is_hinted else TURN
+            self.stop.wait(OUTAGE_PAUSE.total_seconds())
+        except DatabaseBusyError as error:
+            log.warning("database.busy", error=str(error))
+            self.stop.wait(OUTAGE_PAUSE.total_seconds())
+        except Exception as error:  # noqa: BLE001  told there
+            connection.close()
+            self.stop.wait(self.trouble.tell(error).total_seconds())
+        else:
+            self.trouble.over()
+            self.hints.wait(pause.total_seconds())
+
+    def _turned(self, crew: Crew) -> timedelta:
+        """Hand out what is due; gives the pause until the next turn."""
+        wanted = awaited()
+        if self.ears is not None:
+            self.ears.keep(self.hints)
+        self.turn(wanted, crew.submit)
+        return HURRIED_TURN if self.hints.are_about(wanted.values()) else TURN
 
     def _close_ears(self) -> None:
-        """Let others listen."""
-        if self.ears is not None:
+        """Let others listen; if that cannot be written, the lease runs out by itself."""
+        if self.ears is None:
+            return
+        try:
             self.ears.close()
+        except UNREACHABLE as error:
+            self.outage.tell(error)
+        except Exception as error:  # noqa: BLE001  told there
+            self.trouble.tell(error)
 
     def turn(
         self, wanted: dict[Key, Awaited], submit: Callable[[Callable[[], None]], None]
@@ -126,17 +144,20 @@ class VenueWatcher:
 
     def _look(self, venue: str, due: Sequence[Due]) -> None:
         """Take what is due at a venue: the boundary of a thread."""
+        trouble = self._troubles.setdefault(venue, Trouble(f"watcher:{venue}"))
         with bound(session_id=conf.session_id()):
             try:
                 close_old_connections()
                 for what, apart in due:
                     self.look(what, apart=apart)
+                trouble.over()
             except UNREACHABLE as error:
                 self.outage.tell(error)
             except DatabaseBusyError as error:
                 log.warning("database.busy", venue=venue, error=str(error))
-            except Exception:
-                log.exception("watcher.bug", venue=venue)
+            except Exception as error:  # noqa: BLE001  told there
+                connection.close()
+                self.stop.wait(trouble.tell(error).total_seconds())  # nobody looks there meanwhile
             finally:
                 with self._guard:
                     self._busy.discard(venue)

@@ -32,7 +32,8 @@ PAUSE_SECONDS = 0.25
 BLIND_AFTER = timedelta(minutes=10)
 # A withdrawal whose outcome only a person can tell rests: nothing moves while it waits.
 RESTING = Q(operation=Operation.WITHDRAW, outcome=CallOutcome.UNKNOWN, cycle__status="DEAD_LETTER")
-MOST_IN_FLIGHT = 12  # subsets of more are not searched: then it is a difference
+# Of so many any number may make up a difference; of more a few at once, or all but a few.
+FEW_ENOUGH, MANY = 12, 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +169,7 @@ def venue_lines(code: str, held: Mapping[str, Balance]) -> list[VenueLine]:
             ledger[row["asset"]] = ledger.get(row["asset"], ZERO) + row["balance"]
         elif row["owner"] == "IN_FLIGHT" and row["balance"]:
             arriving.setdefault(row["asset"], []).append(row["balance"])
-    maybes = [_may_come_back(code), _written_off(code), _may_have_left(code)]
+    maybes = [_may_come_back(code), _written_off(code), _may_have_left(code), _lacking(code)]
     lines = []
     for asset in sorted({*ledger, *held}):
         balance = held.get(asset)
@@ -234,18 +235,33 @@ def _written_off(code: str) -> dict[str, list[Decimal]]:
     return found
 
 
+def _lacking(code: str) -> dict[str, list[Decimal]]:
+    """Give what credits at a venue lacked when they were settled: the rest may have been credited since."""
+    found: dict[str, list[Decimal]] = {}
+    rows = Account.objects.filter(venue=code, owner="SUSPENSE", balance__gt=0)
+    for asset, quantity in rows.values_list("asset", "balance"):
+        found.setdefault(asset, []).append(quantity)
+    return found
+
+
 def _is_explained(difference: Decimal, arriving: Iterable[Decimal]) -> bool:
     """Say whether credits that arrived and are not settled yet make up the difference, exactly."""
     quantities = list(arriving)
     if not difference:
         return True
-    if len(quantities) > MOST_IN_FLIGHT:
-        return False
+    wanted = {difference, sum(quantities, ZERO) - difference}
     return any(
-        sum(subset, ZERO) == difference
-        for count in range(1, len(quantities) + 1)
+        sum(subset, ZERO) in wanted
+        for count in range(_most_at_once(len(quantities)) + 1)
         for subset in combinations(quantities, count)
     )
+
+
+def _most_at_once(count: int) -> int:
+    """Say how large the groups are that are searched among so many: a search must end."""
+    if count <= FEW_ENOUGH:
+        return count
+    return 3 if count <= MANY else 2
 
 
 def _tell_if_blind() -> None:

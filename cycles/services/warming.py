@@ -37,7 +37,7 @@ def warm(line: psycopg.Connection[Any]) -> None:
             line.execute(PATIENCE)
             line.execute(standing.STATEMENT, [NO_CYCLE])
             line.execute(stepping.INTEND, [NO_LOCK, NO_ROWS, False])
-            line.execute(stepping.SETTLE, [NO_ROWS, conf.lease_seconds(), False])
+            line.execute(stepping.SETTLE, [NO_ROWS, conf.lease_seconds(), True])
     except PASSING as error:
         log.debug("connection.not_warmed", error=type(error).__name__)
     except psycopg.DatabaseError as error:

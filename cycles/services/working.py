@@ -11,7 +11,7 @@ from datetime import timedelta
 from functools import partial
 
 import structlog
-from django.db import DatabaseError, InterfaceError, close_old_connections
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
 from cycles import conf, metrics
 from cycles.domain.words import FailureClass, Role
@@ -25,7 +25,7 @@ from cycles.services.crew import Aside, Crew
 from cycles.services.holding import Holdings
 from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease
-from cycles.services.notices import TURN_SECONDS, Listener
+from cycles.services.notices import Listener
 from cycles.services.outage import (
     UNREACHABLE,
     Outage,
@@ -36,6 +36,7 @@ from cycles.services.outage import (
 from cycles.services.presence import beat, leave
 from exchanges import recent, registry
 from exchanges.errors import ModeError, StaleReferenceError, VenueError
+from exchanges.trouble import Trouble, lasting
 
 log = structlog.get_logger(__name__)
 
@@ -47,8 +48,25 @@ KEEP_SECONDS = 60.0  # then the pool may replace the connection that claims
 REMEMBER_SECONDS = 1  # rules and samples, of the market's time
 REFRESH_SECONDS = 0.3  # of a second that they may be used for
 FORESEE_SECONDS = 4.0  # of five that names of assets may be
-STOP_SECONDS = 4.0  # a call may hang for longer; the supervisor kills after 6
+# From the moment in which a worker is told to stop, whatever hangs then: a venue, or a database that is away.
+STOP_SECONDS = 4.0  # units under way have ended; a call may hang for longer
+PARTED_SECONDS = 5.0  # what hangs is handed back, if the database answers
+END_SECONDS = 5.5  # all has ended; the supervisor kills after 6
 NOW = timedelta(0)
+
+
+class Patience:
+    """How long a process that is told to stop takes in all, from the first time that it is asked about."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._began_at = seconds, -1.0
+
+    def left(self, until: float | None = None) -> float:
+        """Give the seconds that are left of it, or of so many from its beginning."""
+        if self._began_at < 0:
+            self._began_at = time.monotonic()
+        lasts = self._seconds if until is None else min(until, self._seconds)
+        return max(self._began_at + lasts - time.monotonic(), 0.0)
 
 
 @dataclass(slots=True)
@@ -61,6 +79,7 @@ class Worker:
     owner: str = ""
     is_napping: bool = False  # nothing was due when it last looked
     outage: Outage = field(default_factory=Outage)  # what this process knows of its database
+    patience: Patience = field(default_factory=lambda: Patience(END_SECONDS))
     _held: Holdings = field(init=False)
     _is_wanted: threading.Event = field(default_factory=threading.Event)  # something may be due
 
@@ -75,46 +94,43 @@ class Worker:
             readings_last = conf.scaled(REMEMBER_SECONDS).total_seconds()
             recent.remember(readings_last)
             registry.before_calls(lend_connection)
-            aside = [Aside(self._keep, "keeper", self.stop)]
-            if self.duty is not None:
-                aside.append(Aside(partial(self._mind, self.duty), "duty", self.stop))
-            if readings_last > 2 * REFRESH_SECONDS:  # in a market that runs faster nothing lasts
-                aside.append(Aside(self._refresh, "reader", self.stop))
-                aside.append(Aside(self._foresee, "foreseer", self.stop))
+            keeper, *others = self._beside(readings_last)
             listener = Listener(self._is_wanted.set, self.stop).start()
             crew = Crew(conf.worker_threads(), self.role.value)
-            try:
-                self._loop(crew)
-            finally:
-                self.stop.set()
-                self._end(crew)
+            claimer = Aside(partial(self._loop, crew), "claimer", self.stop)
+            self.stop.wait()
+            self._is_wanted.set()
+            # Before the crew, which drives what it has just claimed.
+            claimer.wait(self.patience.left(STOP_SECONDS))
+            self._end(crew)
             recent.remember(0)
             registry.before_calls(None)
-            listener.join(2 * TURN_SECONDS)
-            self._guarded(lambda: leave(self.owner))
-            spare_connection()
+            listener.join(self.patience.left(PARTED_SECONDS))
+            keeper.wait(self.patience.left(PARTED_SECONDS))  # it beats no more
+            self._part(partial(leave, self.owner), within=END_SECONDS)
             log.info("worker.stopped", role=self.role.value)
-            for one in aside:
-                one.end(patience_seconds=1.0)
+            for one in (claimer, keeper, *others):
+                one.end(patience_seconds=min(self.patience.left(), 1.0))
+
+    def _beside(self, readings_last: float) -> list[Aside]:
+        """Begin what runs beside the crew; what keeps the leases first."""
+        begun = [Aside(self._keep, "keeper", self.stop)]
+        if self.duty is not None:
+            begun.append(Aside(partial(self._mind, self.duty), "duty", self.stop))
+        if readings_last > 2 * REFRESH_SECONDS:  # in a market that runs faster nothing lasts
+            begun.append(Aside(self._refresh, "reader", self.stop))
+            begun.append(Aside(self._foresee, "foreseer", self.stop))
+        return begun
 
     def _loop(self, crew: Crew) -> None:
-        """Claim, hand out, nap; database trouble is said once and waited out.
+        """Claim, hand out, nap, until `stop` is set.
 
         Whoever is woken claims sooner over a connection that is at hand.
         """
         kept_since = time.monotonic()
         while not self.stop.is_set():
-            try:
-                drop_dead_connection()
-                # What was claimed goes first: when the next is due can be asked in a moment.
-                nap = SHORTEST_NAP_SECONDS if self._claim(crew) else self._nap()
-                self.outage.end()
-            except UNREACHABLE as error:
-                self.outage.tell(error)
-                nap = self.outage.longer_pause().total_seconds()
-            except DatabaseBusyError as error:  # somebody keeps the whole table: a migration
-                log.warning("database.busy", error=str(error))
-                nap = LONGEST_NAP_SECONDS
+            with bound(session_id=conf.session_id()):
+                nap = self._claimed(crew)
             if time.monotonic() - kept_since < KEEP_SECONDS:
                 lend_connection()
             else:
@@ -122,6 +138,21 @@ class Worker:
                 kept_since = time.monotonic()
             self.is_napping = nap > SHORTEST_NAP_SECONDS
             self._rest(nap)
+
+    def _claimed(self, crew: Crew) -> float:
+        """Claim, and give how long to nap then; database trouble is said once and waited out."""
+        try:
+            drop_dead_connection()
+            # What was claimed goes first: when the next is due can be asked in a moment.
+            nap = SHORTEST_NAP_SECONDS if self._claim(crew) else self._nap()
+            self.outage.end()
+        except UNREACHABLE as error:
+            self.outage.tell(error)
+            return self.outage.longer_pause().total_seconds()
+        except DatabaseBusyError as error:  # somebody keeps the whole table: a migration
+            log.warning("database.busy", error=str(error))
+            return LONGEST_NAP_SECONDS
+        return nap
 
     def _rest(self, nap: float) -> None:
         """Sleep until something may be due, or the worker is to stop: in an outage a nap outlasts a supervisor."""
@@ -133,13 +164,18 @@ class Worker:
 
     def _end(self, crew: Crew) -> None:
         """Let the units under way end; what hangs is handed back: the next worker reconciles it."""
-        spare_connection()
-        crew.end(patience_seconds=STOP_SECONDS)
+        crew.end(patience_seconds=self.patience.left(STOP_SECONDS))
         leases = self._held.clear()
         for lease in leases:
             lease.given_up.set()  # first: who takes the cycle over counts on nothing being sent any more
             log.warning("worker.leaves_in_flight", cycle_id=str(lease.cycle_id), fence=lease.fence)
-        self._guarded(partial(leasing.hand_back, leases))
+        if leases:
+            self._part(partial(leasing.hand_back, leases), within=PARTED_SECONDS)
+
+    def _part(self, act: Callable[[], object], *, within: float) -> None:
+        """Let the database know of the end, if it answers in time: else leases run out, and beats grow old."""
+        parting = Aside(partial(self._guarded, act), "parting", self.stop)
+        parting.end(patience_seconds=self.patience.left(within))
 
     def _hand_back(self, lease: Lease) -> None:
         """Let anyone have the cycle at once; if the database is away, the lease runs out by itself."""
@@ -147,10 +183,10 @@ class Worker:
 
     def _mind(self, duty: Callable[[], None]) -> None:
         """See to the role's own duty once a second."""
+        trouble = Trouble("duty")
         while not self.stop.is_set():
             began = time.monotonic()
-            self._guarded(partial(self._see_to, duty))
-            spare_connection()
+            self._turn(partial(self._see_to, duty), trouble)
             self.stop.wait(max(DUTY_SECONDS - (time.monotonic() - began), SHORTEST_NAP_SECONDS))
 
     def _see_to(self, duty: Callable[[], None]) -> None:
@@ -170,6 +206,9 @@ class Worker:
         if free <= 0:
             return False
         leases = leasing.claim(self.role, self.owner, limit=free)
+        if self.stop.is_set():  # who would drive them may be gone
+            leasing.hand_back(leases)
+            return False
         for lease in leases:
             self._held.take(lease)
             crew.submit(partial(self._drive, lease))
@@ -231,22 +270,37 @@ class Worker:
             self._guarded(self._held.renew)
             if now - last_beat >= BEAT_SECONDS:
                 last_beat = now
-                self._guarded(lambda: beat(self.owner, self.role))
+                self._guarded(self._beat)
             spare_connection()
             time.sleep(0.2) if self.stop.is_set() else self.stop.wait(0.5)
 
+    def _beat(self) -> None:
+        """Give a sign of life, which names the threads that do not get on."""
+        beat(self.owner, self.role, broken=lasting())
+
     def _refresh(self) -> None:
         """Read ahead what cycles ask for again and again: the first one waits for it, the others do not."""
+        trouble = Trouble("reader")
         while not self.stop.wait(REFRESH_SECONDS):
-            self._guarded(recent.refresh)
-            spare_connection()
+            self._turn(recent.refresh, trouble)
 
     def _foresee(self) -> None:
         """Have at hand what a cycle would have to wait for after a while in which there was none."""
+        trouble = Trouble("foreseer")
         while not self.stop.is_set():
-            self._guarded(foreseeing.foresee)
-            spare_connection()
+            self._turn(foreseeing.foresee, trouble)
             self.stop.wait(FORESEE_SECONDS)
+
+    def _turn(self, act: Callable[[], object], trouble: Trouble) -> None:
+        """Take a turn of a thread that no cycle depends on; what nobody foresaw is told and waited out."""
+        try:
+            self._guarded(act)
+            spare_connection()
+        except Exception as error:  # noqa: BLE001  told there
+            connection.close()
+            self.stop.wait(trouble.tell(error).total_seconds())
+        else:
+            trouble.over()
 
     def _guarded(self, act: Callable[[], object]) -> None:
         """Do something with the database that may wait for the next time."""

@@ -16,11 +16,13 @@ from exchanges.feeds.reader import ReadBook, Reader
 from exchanges.feeds.states import Lack, NoBook, State
 from exchanges.feeds.venue_feed import VenueFeed
 from exchanges.feeds.venues import VenueBooks
+from exchanges.trouble import Trouble
 from exchanges.values import Book, Market
 
 DEPTH = 30
 STOP_SECONDS = 5.0
 BROKEN_PAUSE_SECONDS = 5.0
+GOOD_AFTER_SECONDS = 60.0  # a feed that ran as long gets on
 CLOSING_SECONDS = 0.02  # sockets that were let go are closed by the loop
 NEVER = datetime.min.replace(tzinfo=UTC)
 SPOKEN: Mapping[str, type[VenueBooks]] = {
@@ -170,14 +172,26 @@ class Feeds:
             put=put,
             clock=self._clock,
         )
+        trouble = Trouble(f"feed:{source.venue}", event="stream.broken")
         try:
             while True:
+                pause = await self._one_life(feed, trouble)
                 try:
-                    await feed.run()
-                except* Exception:
-                    log.exception("stream.broken", venue=source.venue)
-                for state in books.lose(books.keepers, Lack.DISCONNECTED, self._clock()):
-                    put(state)
-                await asyncio.sleep(BROKEN_PAUSE_SECONDS)
+                    for state in books.lose(books.keepers, Lack.DISCONNECTED, self._clock()):
+                        put(state)
+                except Exception as error:  # noqa: BLE001  told there; they age by themselves
+                    trouble.tell(error)
+                await asyncio.sleep(max(pause.total_seconds(), BROKEN_PAUSE_SECONDS))
         finally:
             reader.close()
+
+    async def _one_life(self, feed: VenueFeed, trouble: Trouble) -> timedelta:
+        """Run a feed until it breaks; gives the pause that it needs then."""
+        well, pause = self._loop.call_later(GOOD_AFTER_SECONDS, trouble.over), timedelta(0)
+        try:
+            await feed.run()
+        except* Exception as errors:  # noqa: BLE001  told there
+            pause = trouble.tell(errors)
+        finally:
+            well.cancel()
+        return pause

@@ -46,7 +46,7 @@ class Reader:
             try:
                 book = self._read_book(market, depth)
             except Exception as error:  # noqa: BLE001  handed to whoever asked
-                self._answer(future.set_exception, future, error)
+                self._answer(future.set_exception, future, _bearable(error))
             else:
                 self._answer(future.set_result, future, book)
 
@@ -61,3 +61,12 @@ class Reader:
             self._loop.call_soon_threadsafe(tell)
         except RuntimeError:  # the loop has ended: nobody waits any more
             self.close()
+
+
+def _bearable(error: Exception) -> Exception:
+    """Give what a future takes: whoever waits for one that refused a StopIteration would wait for ever."""
+    if not isinstance(error, StopIteration):
+        return error
+    wrapped = RuntimeError("a read ended in a StopIteration")
+    wrapped.__cause__ = error
+    return wrapped

@@ -81,8 +81,10 @@ class Channel:
     def _put(self, work: Work) -> _Job:
         job = _Job(work, time.monotonic())
         with self._guard:
-            # A child process has its parent's queue and connection, but not its thread.
-            if self._thread is None or self._pid != os.getpid():
+            # A child process has its parent's queue and connection, but not its thread. One that has ended
+            # answers nobody.
+            is_here = self._thread is not None and self._thread.is_alive()
+            if not is_here or self._pid != os.getpid():
                 self._pid, self._jobs, self._late = os.getpid(), SimpleQueue(), None
                 self._thread = threading.Thread(
                     target=self._run, args=(self._jobs,), name="pacing", daemon=True
@@ -94,24 +96,31 @@ class Channel:
     def _run(self, jobs: SimpleQueue[_Job | None]) -> None:
         """Do one job after the other until told to end."""
         connection = own_connection()
-        while True:
-            try:
-                job = jobs.get(timeout=IDLE_SECONDS)
-            except Empty:
-                connection.close()
-                continue
-            if job is None:
-                connection.close()
-                return
-            self._late = job
-            try:
-                with connection.cursor() as cursor:
-                    job.result = job.work(cursor)
-                self._note_answer()
-            except Exception as error:  # noqa: BLE001  this thread's boundary: it is away, whatever it is
-                job.has_failed = True
-                connection.close()
-                self._note_failure(error)
+        try:
+            while True:
+                try:
+                    job = jobs.get(timeout=IDLE_SECONDS)
+                except Empty:
+                    connection.close()
+                    continue
+                if job is None:
+                    return
+                self._do(job, connection)
+        finally:
+            connection.close()
+
+    def _do(self, job: _Job, connection: Any) -> None:
+        """Do a job, and let go who waits for it, whatever it ends in."""
+        self._late, job.has_failed = job, True
+        try:
+            with connection.cursor() as cursor:
+                job.result = job.work(cursor)
+            job.has_failed = False
+            self._note_answer()
+        except Exception as error:  # noqa: BLE001  this thread's boundary: it is away, whatever it is
+            self._note_failure(error)
+            connection.close()
+        finally:
             self._late = None
             job.done.set()
 

@@ -40,6 +40,10 @@ class Writing:
     def __init__(self) -> None:
         self._last: dict[tuple[str, Market], Sides] = {}
 
+    def forget(self, state: State) -> None:
+        """Write a market whole the next time: what was made of it last was not written."""
+        self._last.pop((state.venue, state.market), None)
+
     def state(self, state: State) -> Line:
         """Write a market's new state."""
         key, code = (state.venue, state.market), state.market.code

@@ -25,6 +25,7 @@ from exchanges.recording.folder import GZIP
 from exchanges.recording.lines import Head, Line, Rate, RateLost, Wallet, encode
 from exchanges.recording.moments import Writing, of_rate, of_wallet
 from exchanges.transport.decoding import to_milliseconds
+from exchanges.trouble import Trouble
 from exchanges.values import Book, NetworkRules, RateQuote
 
 FLUSH_SECONDS = 1.0
@@ -54,9 +55,15 @@ class Segment:
         self.write(Head(t=to_milliseconds(at)))
 
     def write(self, seen: Seen) -> None:
-        """Take something that was seen."""
-        line = seen if isinstance(seen, Line) else self._writing.state(seen)
-        self._put(self._squeeze.compress(encode(line)))
+        """Take something that was seen. Raises whatever making a line of it raises: nothing of it is written."""
+        try:
+            line = seen if isinstance(seen, Line) else self._writing.state(seen)
+            text = encode(line)
+        except Exception:
+            if not isinstance(seen, Line):
+                self._writing.forget(seen)
+            raise
+        self._put(self._squeeze.compress(text))
         RECORDED.labels(kind=type(line).__name__.lower()).inc()
 
     def flush(self) -> None:
@@ -91,6 +98,7 @@ class Recorder:
         self._segment: Segment | None = None
         self._known: dict[Hashable, Seen] = {}
         self._lags = False
+        self._trouble = Trouble("recorder", event="recording.failed", is_needed=False)
         self._rates: dict[str, RateQuote] = {}
         self._wallets: dict[tuple[str, str, str], NetworkRules] = {}
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
@@ -137,8 +145,9 @@ class Recorder:
         while goes_on:
             try:
                 goes_on = self._take_in()
-            except OSError:  # a full disk is no reason to stop feeding
-                log.exception("recording.failed", folder=str(self._folder))
+                self._trouble.over()
+            except Exception as error:  # noqa: BLE001  told there; a full disk is no reason to stop feeding
+                self._trouble.tell(error)
                 self._abandon()
                 time.sleep(FAILED_PAUSE_SECONDS)
 
@@ -176,9 +185,20 @@ class Recorder:
                 return True
             if seen is None:
                 return False
-            self._known[_key(seen)] = seen
-            segment.write(seen)
+            self._write(segment, seen)
         return True
+
+    def _write(self, segment: Segment, seen: Seen) -> None:
+        """Write one thing; what no line can be made of is left out, and told: each file would break on it anew."""
+        try:
+            segment.write(seen)
+        except OSError:
+            self._known[_key(seen)] = seen  # the next file begins with it
+            raise
+        except Exception as error:  # noqa: BLE001  told there
+            self._trouble.tell(error)
+        else:
+            self._known[_key(seen)] = seen
 
 
 def _key(seen: Seen) -> Hashable:

@@ -10,7 +10,10 @@ from typing import TypeVar
 
 K = TypeVar("K")
 T = TypeVar("T")
-LARGEST_EXPONENT = 30
+LARGEST_EXPONENT = (
+    19  # a column has 20 digits before the point: one that is larger would stop a whole look
+)
+SMALLEST_EXPONENT = -30
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -22,7 +25,7 @@ def required(value: Decimal | None, name: str) -> Decimal:
     """Give a number that must be there, finite and of a sane size ("NaN" decodes as a Decimal)."""
     if value is None:
         raise UnreadableError(f"{name} is missing")
-    if not value.is_finite() or abs(value.adjusted()) > LARGEST_EXPONENT:
+    if not value.is_finite() or not SMALLEST_EXPONENT <= value.adjusted() <= LARGEST_EXPONENT:
         raise UnreadableError(f"{name} is not a usable number")
     return value
 

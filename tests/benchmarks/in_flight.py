@@ -20,7 +20,7 @@ from cycles.services.desk import database_now
 from cycles.services.intervening import Actor
 from cycles.services.working import Worker
 from tests import builders
-from tests.benchmarks import durable, instant_venue, paces, place, statements
+from tests.benchmarks import durable, instant_venue, paces, place, statements, worked
 from tests.benchmarks.children import together
 from tests.benchmarks.findings import Figure, Findings, median
 
@@ -28,7 +28,7 @@ LOOK_SECONDS = 0.5  # at how far it is: seldom, it is the measured process and i
 STUCK_SECONDS = 60
 MODULE = "tests.benchmarks.in_flight"
 WHOLE = "from the start of the workers to the last step"
-PLAIN = "the same statements alone, psycopg, one step at a time"
+PLAIN = f"the same statements alone, {statements.CLIENT}, one step at a time"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +76,7 @@ class Flown:
     server_ms: float
     megabytes: float
     connections: float
+    done: dict[str, Any]
 
 
 def run(*, cycles: int, rounds: int = 1, flights: Sequence[Flight] = FLIGHTS) -> Findings:
@@ -85,7 +86,8 @@ def run(*, cycles: int, rounds: int = 1, flights: Sequence[Flight] = FLIGHTS) ->
         for flight in flights:
             flown[flight].append(_fly(flight, cycles * flight.times))
     figures = [figure for flight in flights for figure in _figures(flight, flown[flight])]
-    work = {"cycles": [cycles * flight.times for flight in flights], "rounds": rounds}
+    done = {str(flight): [one.done for one in flown[flight]] for flight in flights}
+    work = {"cycles": [cycles * flight.times for flight in flights], "rounds": rounds, "done": done}
     return Findings(name="cycles in flight", figures=tuple(figures), work=work)
 
 
@@ -100,7 +102,7 @@ def _fly(flight: Flight, cycles: int) -> Flown:
             reference = statements.rate(cycles, clients=flight.processes)
         venues.tell("/control/clock", {"freeze": True})
         durable.open_cycles(cycles, actor)
-        before = paces.steps()
+        before, newest = paces.steps(), worked.newest_call()
         if flight.answer_ms:
             rule = {"action": "delay_ms", "args": {"value": flight.answer_ms}, "method": "POST"}
             venues.tell("/control/faults", rule | {"times": 0})
@@ -112,6 +114,7 @@ def _fly(flight: Flight, cycles: int) -> Flown:
         server = place.server_cpu_seconds() - server
         steps = paces.steps() - before
         rate = paces.middle(last=steps)
+        done = worked.since(newest, None if flight.is_within else venues)
     assert steps == cycles * durable.STEPS_A_CYCLE, steps
     return Flown(
         rate=rate,
@@ -121,6 +124,7 @@ def _fly(flight: Flight, cycles: int) -> Flown:
         server_ms=server * 1000 / steps,
         megabytes=max(one["megabytes"] for one in found),
         connections=max(one["connections"] for one in found),
+        done=done,
     )
 
 

@@ -5,19 +5,14 @@ Run as a module it is one psycopg client.
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import psycopg
 from django.db import connection
 
-from kimp.postgres_binaries import PostgresError, found
+from tests.benchmarks import pgbench
 from tests.benchmarks.children import answer, together
 
 MODULE = "tests.benchmarks.references"
@@ -59,33 +54,9 @@ def client(spec: dict[str, Any]) -> Callable[[], dict[str, Any]]:
 
 def pgbench_rate(*, clients: int, transactions: int) -> float | None:
     """Give pgbench's commits a second of the same transaction; None where there is no pgbench."""
-    program = _pgbench()
-    if program is None:
+    if pgbench.program() is None:
         return None
-    parameters = connection.get_connection_params()
-    with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
-        script.write(STATEMENT + ":client_id;\n")
-        script.flush()
-        reply = subprocess.run(
-            [
-                program, "-n", "-M", "prepared", "-c", str(clients), "-j", str(clients),
-                "-t", str(transactions // clients), "-f", script.name,
-                "-h", str(parameters["host"]), "-p", str(parameters["port"]),
-                "-U", str(parameters["user"]), str(parameters["dbname"]),
-            ],
-            env={**os.environ, "PGPASSWORD": str(parameters["password"])},
-            capture_output=True, text=True, check=True, timeout=300,
-        )  # fmt: skip
-    told = re.search(r"tps = ([0-9.]+)", reply.stdout)
-    return float(told[1]) if told else None
-
-
-def _pgbench() -> Path | None:
-    try:
-        program = found().folder / "pgbench"
-    except PostgresError:
-        return None
-    return program if program.exists() else None
+    return pgbench.run(f"{STATEMENT}:client_id;\n", clients=clients, each=transactions // clients)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The statements of a durable step without us: one client after the other sends them, and commits each.
 
-What pgbench would do with identical SQL: a claim for every two steps, as a worker sends it, and for each an intent and
+pgbench with identical SQL (psycopg, where the server brings no pgbench): a claim for every two steps, as a worker sends it, and for each an intent and
 a settlement, which names the call that its intent was given.
 """
 
@@ -15,6 +15,7 @@ from uuid import UUID
 
 import msgspec
 import psycopg
+from django.db import connection
 from django.db.models.functions import Now
 
 from cycles import conf
@@ -27,14 +28,21 @@ from cycles.services.moving import Lease
 from cycles.services.settling import order_settlement
 from exchanges.values import FillReport, Market, OrderReport, OrderStatus, Side
 from tests import builders
-from tests.benchmarks import paces, place
+from tests.benchmarks import paces, pgbench, place
 from tests.benchmarks.children import together
 
 MODULE = "tests.benchmarks.statements"
+CLIENT = "pgbench" if pgbench.program() else "psycopg"
 OWNER = "statements"
 Line = psycopg.Connection[Any]
+Row = dict[str, Any]
 AWAY = timedelta(days=30)
 MARKET = Market("XRP", "USDT")
+BY_INDEX = "-c enable_seqscan=off"  # as a worker goes
+FIRST_MARK = datetime(2000, 1, 1, tzinfo=UTC)
+TABLES = """DROP TABLE IF EXISTS bench_free, bench_held;
+CREATE TABLE bench_free (cycle uuid PRIMARY KEY, intent text, settled text);
+CREATE TABLE bench_held (client int, n int, intent text, settled text, PRIMARY KEY (client, n))"""
 CALL = 987654321987654321  # stands for the call's id until the intent has one
 
 
@@ -44,15 +52,67 @@ def rate(cycles: int, *, clients: int) -> float:
     assert len(leases) == cycles, len(leases)
     held, free = rows_of(leases[1::2]), _given_back(leases[::2])
     steps = [lease.cycle_id for lease in leases]
+    send = _by_pgbench if CLIENT == "pgbench" else _by_psycopg
+    send(held, free, clients)
+    written = ExchangeCall.objects.filter(cycle__in=steps, is_settled=True, noted_at__lte=Now())
+    assert written.count() == cycles
+    put_away(leases)
+    return paces.middle(last=cycles)
+
+
+def _by_psycopg(held: Sequence[Row], free: Mapping[str, Row], clients: int) -> None:
     specs = [
         {"module": MODULE, "url": place.database_url(), "held": held[n::clients], "free": free}
         for n in range(clients)
     ]
     together("tests.benchmarks.worker", specs, {"DJANGO_SETTINGS_MODULE": "tests.settings"})
-    written = ExchangeCall.objects.filter(cycle__in=steps, is_settled=True, noted_at__lte=Now())
-    assert written.count() == cycles
-    put_away(leases)
-    return paces.middle(last=cycles)
+
+
+def _by_pgbench(held: Sequence[Row], free: Mapping[str, Row], clients: int) -> None:
+    """Put what is sent into tables, where each statement finds its own by a key; all clients send equally much."""
+    each = len(held) // clients
+    assert len(held) == len(free) == each * clients, (
+        "each client flies as many cycles, an even number of them"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(TABLES)
+        cursor.executemany(
+            "INSERT INTO bench_free VALUES (%s, %s, %s)",
+            [(pk, row["intent"], row["settled"]) for pk, row in free.items()],
+        )
+        cursor.executemany(
+            "INSERT INTO bench_held VALUES (%s, %s, %s, %s)",
+            [
+                (n % clients, n // clients + 1, row["intent"], row["settled"])
+                for n, row in enumerate(held)
+            ],
+        )
+        cursor.execute("ANALYZE bench_free, bench_held")
+    known = ("-D", "n=0", "-D", f"claimed_wake_at={FIRST_MARK:%Y-%m-%d}")
+    pgbench.run(_script(), clients=clients, each=each, words=known, options=BY_INDEX)
+
+
+def _script() -> str:
+    """Write what a client sends for two cycles: a claim and the claimed one's step, then one that it holds already."""
+    claim, parameters = leasing._statement(Role.INITIATOR, is_marked=True)
+    slack, lasts = leasing.SLACK.total_seconds(), conf.lease_seconds()
+    known: dict[object, str] = {
+        leasing.MARK: f"(:claimed_wake_at::timestamptz - make_interval(secs => {slack}))",
+        leasing.LIMIT: "1",
+    }
+    values = [known.get(one, f"'{one}'") for one in parameters]
+    values += [f"'{OWNER}'", f"make_interval(secs => {lasts})"]
+    free = "FROM bench_free WHERE cycle = :claimed_id::uuid"
+    held = "FROM bench_held WHERE client = :client_id::int AND n = :n::int"
+    lines = ["\\set n :n + 1", claim.strip() % tuple(values) + " \\gset claimed_"]
+    for known_by in (free, held):
+        intent = f"(SELECT intent {known_by})"
+        settled = f"(SELECT replace(settled, '{CALL}', :told_o_call::text) {known_by})"
+        lines += [
+            stepping.INTEND % (MODE_LOCK, intent, "true") + " \\gset told_",
+            stepping.SETTLE % (settled, lasts, "true") + ";",
+        ]
+    return "\n".join(lines) + "\n"
 
 
 def _given_back(leases: Sequence[Lease]) -> dict[str, dict[str, Any]]:
@@ -113,9 +173,8 @@ def _text(rows: Sequence[dict[str, Any]]) -> str:
 
 def prepare(spec: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     """Connect as a worker does; sending the statements is the measured part."""
-    by_index = "-c enable_seqscan=off"
     line: Line = psycopg.connect(
-        spec["url"], autocommit=True, prepare_threshold=0, options=by_index
+        spec["url"], autocommit=True, prepare_threshold=0, options=BY_INDEX
     )
 
     def work() -> dict[str, Any]:
@@ -135,7 +194,7 @@ def prepare(spec: dict[str, Any]) -> Callable[[], dict[str, Any]]:
 def _claimed(line: Line, free: Mapping[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Claim one cycle after the other as a busy worker of one thread does, until none is left."""
     text, parameters = leasing._statement(Role.INITIATOR, is_marked=True)
-    mark, lasts = datetime(2000, 1, 1, tzinfo=UTC), timedelta(seconds=conf.lease_seconds())
+    mark, lasts = FIRST_MARK, timedelta(seconds=conf.lease_seconds())
     while True:
         known = {leasing.MARK: mark, leasing.LIMIT: 1}
         values = [known.get(one, one) for one in parameters]

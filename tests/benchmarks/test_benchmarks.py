@@ -18,25 +18,29 @@ from tests.benchmarks import (
     growth,
     in_flight,
     others,
+    pgbench,
     place,
     redriving,
     retention,
     simulator_core,
     simulator_http,
+    statements,
     step_growth,
     streaming,
     whole_cycle,
+    worked,
 )
 from tests.benchmarks.__main__ import QUICK
 from tests.benchmarks.findings import Figure, Findings, document, median, table, write
 from tests.benchmarks.frames import made
+from tests.desk import operator
 
 ORDERS_A_CYCLE = 4
 MOST_QUERIES_A_CYCLE = 252  # of so many orders
 MOST_QUERIES_AN_ORDER = 20
-MOST_QUERIES_A_STEP = 12
+MOST_QUERIES_A_STEP = 5.5  # of a worker's first two cycles; many take 2.7
 CONNECTIONS_OF_A_WORKER = 18  # 16 pooled, one that listens, one for the rate budget
-MOST_QUERIES_A_TICK = 11
+MOST_QUERIES_A_TICK = 7
 MOST_STATEMENTS_A_READ = 0.5  # tokens are bought in batches, the more the busier
 MOST_PAGES_MORE = {"claim": 1, "sweep": 4}  # a deeper index, the other partial one: never the table
 
@@ -80,8 +84,26 @@ def test_a_durable_step_takes_a_counted_number_of_statements() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_drives_more_cycles_than_it_has_connections() -> None:
     flight = in_flight.Flight(processes=1, threads=24, answer_ms=200)
-    found = values(in_flight.run(cycles=24, flights=(flight,)))
-    assert found["connections of them all"] <= CONNECTIONS_OF_A_WORKER < flight.threads
+    flown = in_flight.run(cycles=24, flights=(flight,))
+    assert values(flown)["connections of them all"] <= CONNECTIONS_OF_A_WORKER < flight.threads
+    (done,) = flown.work["done"][str(flight)]
+    assert done["calls"] == {"PLACE_ORDER DONE": 24, "WITHDRAW DONE": 24}
+    assert done["orders at venues"] == 24
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("client", ["pgbench", "psycopg"])
+@pytest.mark.django_db(transaction=True)
+def test_the_statements_alone_do_the_steps_of_all_cycles(
+    client: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if client == "pgbench" and pgbench.program() is None:
+        pytest.skip("this server brings no pgbench")
+    monkeypatch.setattr(statements, "CLIENT", client)
+    with place.desk():
+        durable.open_cycles(12, operator())
+        assert statements.rate(12, clients=2) > 0
+        assert worked.since(0)["calls"] == {"PLACE_ORDER DONE": 12}
 
 
 @pytest.mark.processes

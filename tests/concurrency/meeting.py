@@ -19,7 +19,7 @@ from tests.desk import eventually
 T = TypeVar("T")
 SECONDS = 20.0
 # The server is other tests' as well. Who is connected to which database stands still within a transaction; locks do not.
-WAITING = """SELECT count(*) FROM pg_locks w WHERE NOT w.granted AND w.locktype = %s AND EXISTS (
+WAITING = """SELECT count(*) FROM pg_locks w WHERE NOT w.granted AND w.locktype = ANY(%s) AND EXISTS (
     SELECT FROM pg_locks h JOIN pg_database d ON d.oid = h.database
      WHERE h.pid = w.pid AND d.datname = current_database())"""
 
@@ -90,12 +90,12 @@ def root(name: str = "root") -> Actor:
     return Actor(user=user, channel=Channel.COMMAND)
 
 
-def until_somebody_waits(kind: str = "advisory") -> None:
-    """Wait until a transaction stands before a lock that another holds."""
+def until_somebody_waits(*kinds: str) -> None:
+    """Wait until a transaction stands before a lock that another holds, an advisory one unless other kinds are named."""
 
     def waits() -> bool:
         with connection.cursor() as cursor:
-            cursor.execute(WAITING, [kind])
+            cursor.execute(WAITING, [list(kinds or ("advisory",))])
             return bool(cursor.fetchone()[0])
 
     eventually(waits, seconds=SECONDS)

@@ -12,13 +12,13 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.db.models.functions import Now
 
 from cycles.domain.words import CallOutcome, Role
 from cycles.errors import DatabaseBusyError, LeaseLostError
-from cycles.models import Cycle, ExchangeCall, Step
-from cycles.services import leasing, settling, stepping
+from cycles.models import Account, Cycle, ExchangeCall, Step
+from cycles.services import committing, leasing, settling, stepping
 from cycles.services.committing import Group
 from cycles.services.locking import MODE_LOCK, lock_cycle, own_mode
 from cycles.services.moving import Lease
@@ -70,6 +70,30 @@ def test_what_comes_while_one_is_written_is_written_together() -> None:
     assert {row: task.result() for row, task in told.items()} == {
         row: f"{row} stands" for row in "abcd"
     }
+
+
+def test_who_meets_trouble_while_it_waits_leaves_nobody_behind_it_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is the next to lead."""
+    desk, has_raised = Desk(list), threading.Event()
+
+    def lend() -> None:
+        if not has_raised.is_set():
+            has_raised.set()
+            raise InterfaceError("its connection cannot be given back")
+
+    monkeypatch.setattr(committing, "lend_connection", lend)
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(desk.group, "a")
+        eventually(lambda: desk.writes == [["a"]])
+        second = pool.submit(desk.group, "b")
+        assert has_raised.wait(SECONDS)
+        third = pool.submit(desk.group, "c")
+        eventually(lambda: len(desk.group.waiting) == 2)
+        desk.may_go.set()
+        assert (first.result(SECONDS), third.result(SECONDS)) == ("a", "c")
+        assert isinstance(second.exception(SECONDS), InterfaceError)
 
 
 def test_who_comes_alone_is_written_at_once_alone() -> None:
@@ -304,6 +328,34 @@ def test_settlements_in_one_statement_fare_each_by_its_own_lease() -> None:
     assert later == {goes_back.cycle_id}
     outcomes = dict(ExchangeCall.objects.values_list("cycle_id", "outcome"))
     assert [outcomes[lease.cycle_id] for lease in leases] == ["DONE"] * 2 + ["INTENDED"] * 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_waits_for_an_account_that_only_another_settlement_needs() -> None:
+    builders.right_clocks()
+    builders.desk()
+    rows = [builders.cycle(usdt=100) for _ in range(3)]
+    leases = {one.cycle_id: one for one in leasing.claim(Role.INITIATOR, "w", limit=3)}
+    kept, together, later = (_settlement(leases[row.pk]) for row in rows)
+
+    def write(_: Sequence[str]) -> list[Any]:
+        return stepping.write_settlements([kept, together], waits=False)
+
+    def settle(one: stepping.Settlement) -> Callable[..., list[Any]]:
+        return _closing(lambda _: [stepping.settle_together(one)])
+
+    with ThreadPoolExecutor(3) as pool:
+        with transaction.atomic():
+            accounts = Account.objects.filter(cycle_id=kept.cycle_id)
+            assert list(accounts.select_for_update())
+            assert pool.submit(_closing(write), []).result(SECONDS) == [None, None]
+            waits = pool.submit(settle(kept), [])
+            until_somebody_waits("transactionid")
+            told = [pool.submit(settle(one), []).result(SECONDS) for one in (together, later)]
+            assert all(settled.version for (settled,) in told)
+            assert not waits.done()
+        (settled,) = waits.result(SECONDS)
+    assert settled.version
 
 
 def _settlement(lease: Lease) -> stepping.Settlement:

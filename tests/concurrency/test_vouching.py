@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -12,7 +15,9 @@ from cycles.models import AddressConfirmation, Cycle, ExchangeCall, Intervention
 from cycles.services import addressing
 from cycles.services.addressing import Typed
 from cycles.services.intervening import Actor
+from exchanges.identity_sync import keep_listings
 from exchanges.models import AddressState, RegisteredAddress
+from exchanges.values import Listing
 from tests import builders
 from tests.concurrency.meeting import SECONDS, root, together, until_somebody_waits
 
@@ -101,3 +106,45 @@ def test_of_two_confirmations_at_once_one_is_told_that_it_saw_an_older_version()
     assert sum(isinstance(one, StaleVersionError) for one in got) == 1
     assert AddressConfirmation.objects.count() == 1
     assert state_of(address) == AddressState.PROPOSED
+
+
+def listings(*symbols: str, network_title: str) -> list[Listing]:
+    """Give what a venue lists, of coins that no shipped fact proves."""
+    return [
+        Listing(
+            venue="binance", symbol=symbol, network="XRP", title=symbol, network_title=network_title,
+            contract=None,
+        )
+        for symbol in symbols
+    ]  # fmt: skip
+
+
+def keep(told: list[Listing]) -> bool:
+    """Keep what a venue lists, on a thread of a test."""
+    now = datetime(2026, 11, 28, tzinfo=UTC)
+    kept = keep_listings("binance", told, ["AAA", "BBB"], now=now, tell=lambda _: None)
+    return kept == len(told)
+
+
+def test_two_that_keep_a_venues_names_at_once_wait_for_each_other_in_one_order() -> None:
+    """One read them just before the venue renamed both, the other just after: in another order."""
+    old = listings("AAA", "BBB", network_title="Ripple")
+    keep(old)
+    is_ahead, changed = threading.Event(), listings("BBB", "AAA", network_title="XRP Ledger")
+
+    def rename(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        told = execute(sql, *rest)
+        if sql.startswith('UPDATE "exchanges_assetidentity"') and not is_ahead.is_set():
+            is_ahead.set()
+            until_somebody_waits("transactionid", "advisory")
+        return told
+
+    def first() -> bool:
+        with connection.execute_wrapper(rename):
+            return keep(changed)
+
+    def second() -> bool:
+        assert is_ahead.wait(SECONDS)
+        return keep(old)
+
+    assert together(first, second) == [True, True]

@@ -15,10 +15,14 @@ from django.db import connection
 from django.db.models import F
 
 from cycles.domain.words import Channel, CycleStatus, FailureClass, Role
+from cycles.management.commands import feeder
 from cycles.models import Cycle, Heartbeat, Step, Transition
 from cycles.services import desk as desk_services, opening, verifying
 from cycles.services.intervening import Actor
+from cycles.services.outage import Outage
 from cycles.services.working import Worker
+from tests.concurrency.meeting import until_somebody_waits
+from tests.concurrency.test_stopping import unanswered
 from tests.cycles.services.acts import accepted
 from tests.desk import TestDesk, eventually
 from tests.kimp.processes import PROJECT, environ_of
@@ -155,3 +159,21 @@ def test_a_role_says_in_one_sentence_that_there_is_no_desk_yet(
     assert ran.returncode == 1
     assert "seed_desk" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_a_feeder_whose_statements_are_not_answered_ends_all_the_same(
+    committed_desk: TestDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A turn and the farewell wait for the database one after the other, each as long as it lets them."""
+    monkeypatch.setattr(feeder, "END_SECONDS", 0.2, raising=False)
+    monkeypatch.setattr(feeder, "PART_SECONDS", 0.2, raising=False)
+    command, stop = feeder.Command(), threading.Event()
+    command.streams, command.interval_seconds, command.outage = False, 0.1, Outage()
+    with unanswered("cycles_policyversion", "cycles_premiumsample", "cycles_heartbeat"):
+        run = threading.Thread(target=command.work, args=(stop,), daemon=True)
+        run.start()
+        until_somebody_waits("relation")
+        stop.set()
+        run.join(2)
+        assert not run.is_alive()
+    eventually(lambda: not {one.name for one in threading.enumerate()} & {"sampler", "parting"})

@@ -117,3 +117,17 @@ def test_a_database_out_of_reach_is_an_answer_not_an_error(
         response = client.get("/readyz")
         connection.close()
     assert (response.status_code, response.json()) == (503, {"status": "unavailable"})
+
+
+@pytest.mark.parametrize("name", ["initiator@here", "initiator@there"])
+def test_a_process_one_of_whose_threads_does_not_get_on_makes_the_desk_unready(
+    client: Client, desk: None, name: str
+) -> None:
+    """Even where another of its role is well: nobody else would tell of it."""
+    beat(name, Role.INITIATOR, broken=["watcher"])
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    found = {check.name: check.detail for check in health.readiness()}
+    assert found["initiator"] == "threads that do not get on: watcher"
+    beat(name, Role.INITIATOR)
+    assert client.get("/readyz").status_code == 200

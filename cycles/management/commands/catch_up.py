@@ -13,6 +13,7 @@ from cycles.management.base import TRY_LATER, ActCommand
 from cycles.management.printing import quantity, table
 from cycles.services import catching_up, seeding
 from cycles.services.catching_up import CaughtUp
+from cycles.services.reconciling import ReconcileReport
 
 FOUND = ("cycle", "venue", "client order id", "request", "did")
 DIFFERENCES = ("venue", "asset", "ledger", "venue says", "difference")
@@ -47,9 +48,17 @@ class Command(ActCommand):
         actor, reason = self.actor(options, Verb.CATCH_UP), self.reason(options)
         self.say("halting the desk, then asking the venues")
         done = catching_up.catch_up(
-            actor=actor, reason=reason, since=options["since"], accept=options["accept"]
+            actor=actor,
+            reason=reason,
+            since=options["since"],
+            accept=options["accept"],
+            tell=self._tell_batch,
         )
         self._tell(done, options)
+
+    def _tell_batch(self, report: ReconcileReport) -> None:
+        """Say how far it has come."""
+        self.say(f"asked about {report.looked_at} open requests: {report.resolved} are known now")
 
     def _tell(self, done: CaughtUp, options: dict[str, Any]) -> None:
         """Print what was found; the exit code says whether anything is left."""
@@ -59,6 +68,8 @@ class Command(ActCommand):
             self.fail(_what_is_left(done), 1)
         if done.unsettled:
             self.fail(f"{done.unsettled} requests have not ended: run it again", TRY_LATER)
+        if done.passed_over:
+            self.fail(f"{len(done.passed_over)} cycles are at work: run it again", TRY_LATER)
 
 
 def _text(done: CaughtUp) -> str:
@@ -78,6 +89,7 @@ def _text(done: CaughtUp) -> str:
             for code in done.waiting
             if code in done.remade
         ),
+        *(f"not looked into, somebody is at it: {code}" for code in done.passed_over),
         *(f"left to a person: {told}" for told in done.left),
         *(f"dead letter: {code}" for code in done.parked if code not in done.remade),
         *([table(DIFFERENCES, lines)] if lines else []),

@@ -8,12 +8,14 @@ import threading
 import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import structlog
 from django.core.management.base import CommandError
+from django.db import connection
 
 from cycles import conf
 from cycles.domain.words import Role
@@ -21,18 +23,23 @@ from cycles.errors import CycleError
 from cycles.management.arguments import whole
 from cycles.management.role import RoleCommand, load_streams
 from cycles.services.correlating import bound
+from cycles.services.crew import Aside
 from cycles.services.feeding import Feeder
 from cycles.services.lookout import Lookout
 from cycles.services.outage import UNREACHABLE, Outage
 from cycles.services.presence import beat, leave
 from cycles.services.rating import keep_refreshed, refresh_rates
+from cycles.services.working import Patience
 from exchanges import registry
 from exchanges.feeds.states import State
+from exchanges.trouble import Trouble, lasting
 
 log = structlog.get_logger(__name__)
 
 NAP_SECONDS = 0.02
 EARLIEST_SECONDS = 0.1  # between two turns, however much is worth a look
+END_SECONDS = 4.0  # for a turn that is under way when it is told to stop
+PART_SECONDS = 1.0  # to take its sign of life down, if the database answers
 FIRST_BOOKS_SECONDS = 3.0  # for the streams to begin before the first sample
 
 
@@ -61,24 +68,34 @@ class Command(RoleCommand):
         if options["record"] and options["no_streams"]:
             raise CommandError("what is recorded is what streams: --record needs them")
         self.folder = options["record"]
-        self.outage = Outage()
+        self.outage, self.trouble = Outage(), Trouble("feeder")
         self.interval_seconds = max(int(options["interval_ms"]), 100) / 1000
         self.streams = not options["no_streams"]
         super().handle(*args, **options)
 
     def work(self, stop: threading.Event) -> None:
-        """Sample, beat, nap; come early when the lookout calls."""
+        """Sample until told to stop; a database that is away then is not waited for."""
         name = f"{self.role.value}:{conf.session_id()[:16]}:{os.getpid()}"
         early = threading.Event()
         with bound(session_id=conf.session_id()), self._feeder(early) as feeder:
+            sampler = Aside(partial(self._sample, feeder, name, early, stop), "sampler", stop)
+            stop.wait()
+            patience = Patience(END_SECONDS)
+            sampler.end(patience_seconds=patience.left())
+            parting = Aside(partial(_part, name), "parting", stop)
+            parting.end(patience_seconds=max(patience.left(), PART_SECONDS))
+
+    def _sample(
+        self, feeder: Feeder, name: str, early: threading.Event, stop: threading.Event
+    ) -> None:
+        """Sample, beat, nap; come early when the lookout calls."""
+        with bound(session_id=conf.session_id()):
             self._begin(feeder, stop)
             while not stop.is_set():
                 began = time.monotonic()
                 early.clear()
                 pause = self._turn(feeder, name)
                 self._nap(stop, early, began, pause)
-            with contextlib.suppress(*UNREACHABLE):
-                leave(name)
 
     @contextlib.contextmanager
     def _feeder(self, early: threading.Event) -> Iterator[Feeder]:
@@ -125,8 +142,9 @@ class Command(RoleCommand):
         try:
             refresh_rates(feeder.rates, registry.utc_now())
             feeder.read()
-        except (CycleError, *UNREACHABLE):
-            return  # the first turn tells
+        except Exception:  # noqa: BLE001  the first turn tells
+            connection.close()
+            return
         while self.streams and not feeder.has_books and time.monotonic() < ends_at:
             if stop.wait(NAP_SECONDS):
                 return
@@ -146,11 +164,21 @@ class Command(RoleCommand):
         """Sample once; what fails is told and tried again. Gives the seconds to pause at least."""
         try:
             feeder.turn()
-            beat(name, self.role)
+            beat(name, self.role, broken=lasting())
             self.outage.end()
+            self.trouble.over()
         except CycleError as error:
             log.warning("feeder.denied", code=error.code, error=str(error))
         except UNREACHABLE as error:
             self.outage.tell(error)
             return self.outage.longer_pause().total_seconds()
+        except Exception as error:  # noqa: BLE001  told there; ending would cost the streams
+            connection.close()
+            return self.trouble.tell(error).total_seconds()
         return 0.0
+
+
+def _part(name: str) -> None:
+    """Take the sign of life down; without a database it grows old."""
+    with contextlib.suppress(*UNREACHABLE):
+        leave(name)

@@ -59,9 +59,11 @@ def orders_from(market: Market, first_id: int) -> Request:
     return read("orders", "/api/v3/allOrders", symbol=code, orderId=str(first_id), limit=str(PAGE))
 
 
-def trades(market: Market, venue_order_id: str) -> Request:
-    """Ask for an order's executions with their commissions."""
-    return read("trades", "/api/v3/myTrades", symbol=market_code(market), orderId=venue_order_id)
+def trades(market: Market, venue_order_id: str, *, first_id: int | None = None) -> Request:
+    """Ask for an order's executions with their commissions, oldest first: a page of them."""
+    paging = {"limit": str(PAGE)} | ({} if first_id is None else {"fromId": str(first_id)})
+    code = market_code(market)
+    return read("trades", "/api/v3/myTrades", symbol=code, orderId=venue_order_id, **paging)
 
 
 def place_order(request: OrderRequest) -> Request:

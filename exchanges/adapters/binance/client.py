@@ -189,17 +189,21 @@ class BinanceVenue:
             if refusal.code == ORDER_NOT_FOUND:
                 return None
             raise
-        if not report.executed_quantity:
-            return report
-        return self._transport.call(
-            build.trades(market, str(found.order_id)),
-            lambda reply: payloads.found_order(
-                found,
-                decode(reply.body, list[payloads.Trade]),
-                market,
-                client_order_id=client_order_id,
-            ),
-        )
+        return self._filled(found, market, client_order_id) if report.executed_quantity else report
+
+    def _filled(self, found: payloads.Order, market: Market, client_order_id: str) -> OrderReport:
+        """Put an order and its executions together: page by page, as one order may have thousands."""
+        trades: list[payloads.Trade] = []
+        first_id: int | None = None
+        while True:
+            page, last, report = self._transport.call(
+                build.trades(market, str(found.order_id), first_id=first_id),
+                partial(_trade_page, found, tuple(trades), market, client_order_id),
+            )
+            trades += page
+            if len(page) < build.PAGE:
+                return report
+            first_id = last + 1
 
     def orders(self, keys: Sequence[OrderKey], *, since: datetime) -> Sequence[OrderReport]:
         """Look several orders up by our ids, a market a call (a day back at most); without their fills."""
@@ -341,3 +345,15 @@ class BinanceVenue:
 
 def _wanted_orders(market: Market, wanted: Collection[str], reply: Reply) -> list[OrderReport]:
     return payloads.listed_orders(reply.body, market, wanted)
+
+
+def _trade_page(
+    found: payloads.Order,
+    before: Sequence[payloads.Trade],
+    market: Market,
+    client_order_id: str,
+    reply: Reply,
+) -> tuple[list[payloads.Trade], int, OrderReport]:
+    page, last = payloads.trade_page(reply.body)
+    so_far = [*before, *page]
+    return page, last, payloads.found_order(found, so_far, market, client_order_id=client_order_id)

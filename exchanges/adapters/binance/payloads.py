@@ -177,6 +177,15 @@ def order_page(body: bytes, market: Market) -> tuple[list[OrderReport], int, int
     return ours, len(rows), max(numbers, default=0)
 
 
+def trade_page(body: bytes) -> tuple[list[Trade], int]:
+    """Read a page of executions, and the last one's number."""
+    rows = decode(body, list[Trade])
+    numbers = [int(row.id) for row in rows if str(row.id).isdecimal()]
+    if len(numbers) != len(rows):
+        raise UnreadableError("an execution without a number")
+    return rows, max(numbers, default=0)
+
+
 def _fill(fill: Fill, at: datetime | None) -> FillReport | None:
     """Give a fill, or None if the reply leaves out what the ledger needs."""
     asset, number = fill.commission_asset, fill.trade_id

@@ -85,6 +85,8 @@ def deposits(body: bytes, words: Words) -> list[DepositReport]:
 
 
 def _deposit(row: _Transfer, words: Words) -> DepositReport:
+    if not row.uuid:  # two of them would count as one
+        raise UnreadableError("a deposit without an id")
     return DepositReport(
         venue=words.venue,
         venue_deposit_id=str(row.uuid),

@@ -14,8 +14,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from cycles.domain.words import CallOutcome, CycleStatus, FailureClass, Mode
+from cycles.domain.words import CallOutcome, CycleStatus, FailureClass, Mode, Role
 from cycles.models import Cycle
+from cycles.services.presence import beat
 from exchanges.models import RateWindow, VenueClock
 from tests import builders
 
@@ -60,6 +61,15 @@ def test_a_database_without_a_desk_names_the_command_that_sets_it_up(
     assert "manage.py seed_desk" in without.content.decode()
     builders.desk()
     assert "manage.py seed_desk" not in client.get(path).content.decode()
+
+
+def test_the_desk_names_the_threads_that_do_not_get_on(login: Login) -> None:
+    builders.desk()
+    client = login("viewer")
+    beat("initiator@here", Role.INITIATOR)
+    assert "watcher:upbit" not in page(client, "index")
+    beat("initiator@here", Role.INITIATOR, broken=["duty", "watcher:upbit"])
+    assert '<span class="loss">duty, watcher:upbit</span>' in page(client, "index")
 
 
 def test_the_desk_shows_bans_and_clocks_that_stop_trading(login: Login) -> None:

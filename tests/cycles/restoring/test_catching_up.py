@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
 from decimal import Decimal
 
 import pytest
+from django.core.management import CommandError, call_command
 
-from cycles.domain.words import FailureClass
+from cycles.domain.words import CallOutcome, FailureClass
 from cycles.errors import NotAllowedNowError
 from cycles.models import Alert, Desk, ExchangeCall
-from cycles.services import homing, intervening, leasing, opening, verifying
+from cycles.services import homing, intervening, leasing, opening, reconciling, verifying
+from tests import builders
 from tests.cycles.restoring.acts import (
     WORDS,
     assert_ledger_equals_venues,
@@ -161,3 +166,16 @@ def test_cycles_of_every_kind_are_made_again_by_what_they_sent(
         desk.drive_until(cycle, "COMPLETED")
     assert times_placed(desk) == 1
     assert_ledger_equals_venues()
+
+
+def test_what_is_open_is_asked_about_to_its_end_in_one_run_which_says_how_far_it_is(
+    committed_desk: TestDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciling, "BATCH", 1)
+    calls = [builders.order_call(builders.dead_letter(), CallOutcome.UNKNOWN) for _ in range(3)]
+    operator()
+    said, told = io.StringIO(), io.StringIO()
+    with contextlib.suppress(CommandError):  # the venues know nothing of what these cycles own
+        call_command("catch_up", "--json", *WORDS, stdout=said, stderr=told)
+    assert json.loads(said.getvalue())["unsettled"] == 0
+    assert told.getvalue().count("asked about 1 open requests: 1 are known now") == len(calls)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.core.management import CommandError
+from django.db import connection, transaction
 
 from cycles.domain.plan import sendable_quantity
 from cycles.domain.words import FailureClass
 from cycles.errors import NotAllowedNowError
+from cycles.management.base import TRY_LATER
 from cycles.models import Alert, Cycle, Desk, ExchangeCall, Intervention, Posting, Step
-from cycles.services import catching_up, dead_letters, homing, leasing, redriving
+from cycles.services import catching_up, dead_letters, homing, leasing, redriving, verifying
+from cycles.services.locking import locked
+from cycles.services.moving import Lease
 from cycles.services.redriving import Filter
 from exchanges import destinations, registry
 from exchanges.values import WithdrawalRequest
@@ -27,6 +32,7 @@ from tests.cycles.restoring.acts import (
     sent,
 )
 from tests.cycles.services.acts import fail
+from tests.cycles.services.test_holding import locked_elsewhere
 from tests.desk import TestDesk, operator
 
 
@@ -59,6 +65,43 @@ def test_without_yes_and_with_dry_run_nothing_is_written_or_halted(desk: TestDes
     for words in ((), (*WORDS, "--dry-run")):
         assert catch_up(*words)["differences"] != []
         assert facts() == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_dry_run_passes_over_what_somebody_is_at_and_locks_no_other_cycle(
+    committed_desk: TestDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = committed_desk
+    at_work, kept, free = (driven_to(desk, desk.open(), 2) for _ in range(3))
+    desk.lease(at_work)
+    compared = verifying.venue_lines
+    free_to_lock: list[bool] = []
+
+    def look(*args: Any) -> Any:
+        free_to_lock.append(claimable(at_work) and claimable(free))
+        return compared(*args)
+
+    monkeypatch.setattr(verifying, "venue_lines", look)
+    with locked_elsewhere(Lease(cycle_id=kept.pk, owner="", fence=0)):
+        done = catch_up()
+    assert set(done["passed_over"]) == {at_work.code, kept.code}
+    assert done["code"] == TRY_LATER
+    assert free_to_lock
+    assert all(free_to_lock)
+
+
+def claimable(cycle: Cycle) -> bool:
+    """Say whether somebody else could lock a cycle's row at this moment."""
+
+    def lock() -> bool:
+        try:
+            with transaction.atomic():
+                return locked(Cycle.objects.filter(pk=cycle.pk), skip=True).exists()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lock).result(20)
 
 
 def test_capital_from_outside_keeps_the_desk_halted_until_a_person_accepts_it(

@@ -6,12 +6,21 @@ from decimal import Decimal
 
 import pytest
 
-from cycles.domain.words import CallOutcome, FailureClass, Operation, StepKind, StepState
+from cycles.domain import postings
+from cycles.domain.words import (
+    CallOutcome,
+    FailureClass,
+    Operation,
+    PostingKind,
+    StepKind,
+    StepState,
+)
 from cycles.models import Cycle, ExchangeCall, Step
 from cycles.services import booking, resolving, sweeping, verifying
 from cycles.services.intervening import Actor
+from exchanges.values import Balance
 from tests import builders
-from tests.cycles.services.acts import fail, make_due
+from tests.cycles.services.acts import fail, make_due, with_coins
 from tests.desk import TestDesk, eventually, operator
 
 pytestmark = pytest.mark.django_db
@@ -78,6 +87,30 @@ def test_more_than_was_written_off_is_one(desk: TestDesk) -> None:
     written_off(desk, operator())
     desk.control("/control/balances", {"venue": "binance", "asset": "USDT", "credit": "1"})
     assert not verifying.verify_ledger().matches_venues
+
+
+@pytest.mark.parametrize(("arrived", "is_explained"), [("107", True), ("215", True), ("1", False)])
+def test_a_credit_among_many_transfers_under_way_is_no_riddle(
+    arrived: str, is_explained: bool
+) -> None:
+    for quantity in range(101, 121):
+        lines = postings.sent_lines(
+            "binance", "upbit", "XRP", quantity=Decimal(quantity), network_fee=Decimal(0)
+        )
+        holding = with_coins(builders.cycle(usdt=0), quantity)
+        booking.post(f"sent:{quantity}", PostingKind.SENT, lines, cycle=holding)
+    held = Balance(asset="XRP", free=Decimal(arrived), locked=Decimal(0))
+    (line,) = verifying.venue_lines("upbit", {"XRP": held})
+    assert line.is_explained == is_explained
+
+
+def test_all_that_was_ever_written_off_may_lie_at_its_venue_still() -> None:
+    for quantity in range(101, 121):
+        row = fail(with_coins(builders.cycle(usdt=0), quantity), FailureClass.BUG)
+        resolving.write_off(row.pk, actor=operator(), reason="r", seen_version=row.version)
+    held = Balance(asset="XRP", free=Decimal(sum(range(101, 121))), locked=Decimal(0))
+    (line,) = verifying.venue_lines("binance", {"XRP": held})
+    assert line.is_explained
 
 
 def test_a_cycle_with_a_bug_stops_no_other_of_its_sweep(desk: TestDesk) -> None:

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from cycles.domain.progress import Turn
 from cycles.models import Cycle, Posting
-from cycles.services import booking, desk, standing, transferring
+from cycles.services import booking, desk, overdue, standing
 from cycles.services.advancing import advance
 from cycles.services.standing import Standing
 from tests.cycles.services.acts import claimed, units_until
@@ -92,7 +92,7 @@ def test_a_withdrawal_that_was_sent_hands_its_cycle_back_in_the_same_commit(desk
     row.refresh_from_db()
     assert (progress.turn, progress.is_handed_back) == (Turn.WAIT, True)
     assert (row.lease_owner, row.lease_expires_at, row.fence) == ("", None, lease.fence)
-    assert wake_up(row) > due_at + transferring.poll_delay()
+    assert wake_up(row) > due_at + overdue.poll_delay()
 
 
 def test_one_that_is_to_be_looked_at_at_once_is_handed_back_due(
@@ -100,7 +100,7 @@ def test_one_that_is_to_be_looked_at_at_once_is_handed_back_due(
 ) -> None:
     row = desk.open()
     lease = units_until(desk, row, "BUY")
-    monkeypatch.setattr(transferring, "poll_delay", lambda: timedelta(0))
+    monkeypatch.setattr(overdue, "poll_delay", lambda: timedelta(0))
     assert desk.unit(lease).is_handed_back
     assert wake_up(row) <= now()
 
@@ -131,7 +131,7 @@ def test_one_whose_reply_is_lost_as_it_is_handed_back_waits_and_is_settled_once(
         advance(lease)
     row.refresh_from_db()
     assert (row.lease_owner, row.fence, row.failure_reason) == ("", lease.fence, "")
-    assert wake_up(row) > due_at + transferring.poll_delay()
+    assert wake_up(row) > due_at + overdue.poll_delay()
     assert Posting.objects.filter(cycle=row, kind="SENT").count() == 1
     assert "lease.lost" not in caplog.text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -240,6 +241,15 @@ def test_an_asset_with_a_row_nobody_understands_is_not_read_from_what_was_seen(
         seeing.deposits("upbit", call)
 
 
+def test_what_no_text_of_the_database_may_hold_keeps_no_other_row_from_being_written(
+    slow: TestDesk,
+) -> None:
+    call = ExchangeCall.objects.get(cycle=on_its_way(1), operation="WITHDRAW")
+    odd = replace(arrived(2), detail="\0", txid="\0\\u0000")
+    sighting.record(look_at(), shown(odd, arrived(1)))
+    assert len(seeing.deposits("upbit", call).rows) == 1
+
+
 def test_absence_counts_only_as_of_a_look_that_reached_far_enough(slow: TestDesk) -> None:
     call = ExchangeCall.objects.get(cycle=on_its_way(1), operation="WITHDRAW")
     sight = seeing.deposits("upbit", call)  # nobody has looked: this one does
@@ -276,6 +286,25 @@ def test_a_venue_that_cannot_be_asked_is_left_alone_for_longer_each_time(slow: T
     assert watch.failures == 3
     assert pauses[0] < pauses[1]
     assert (watch.owner, watch.done_number) == ("", 0)
+
+
+def test_a_venue_whose_answer_meets_a_bug_is_left_alone_for_longer_each_time(
+    slow: TestDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would be told by the row, and each look would meet it again once its lease has run out."""
+    on_its_way(1)
+
+    def bug(*_: object) -> object:
+        raise KeyError("nobody foresaw this")
+
+    monkeypatch.setattr(sighting, "of_deposits", bug)
+    (what,) = [one for one in awaited().values() if one.kind == DEPOSITS]
+    with pytest.raises(KeyError):
+        VenueWatcher().look(what, apart=PACE)
+    watch = VenueWatch.objects.get(kind=DEPOSITS)
+    assert (watch.owner, watch.failures) == ("", 1)
+    assert watch.not_before is not None
+    assert watch.error.startswith("KeyError")
 
 
 def test_nothing_is_asked_where_nothing_is_waited_for(slow: TestDesk) -> None:

@@ -12,10 +12,14 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
+from cycles.domain.progress import Turn
 from cycles.domain.words import CallOutcome, WatchKind
 from cycles.models import Alert, ExchangeCall, SeenWithdrawal, Step, VenueWatch
 from cycles.services import reconciling, rotating
+from cycles.services.calling import SEND_WITHIN
+from cycles.services.moving import Lease
 from tests import builders
+from tests.cycles.services.test_holding import locked_elsewhere
 from tests.desk import TestDesk
 
 pytestmark = pytest.mark.django_db
@@ -218,3 +222,40 @@ def test_a_trace_is_not_taken_while_a_twin_is_open_whose_quantity_is_written_oth
     seen_of(ExchangeCall.objects.get(request__quantity="1990"))
     looked_at_just_now(desk)
     assert reconciling.reconcile_open_calls().resolved == 0
+
+
+def test_a_person_is_asked_of_a_withdrawal_without_a_word_once_its_last_moment_is_over_as_well(
+    desk: TestDesk,
+) -> None:
+    unknown_withdrawals(1)
+    calls = ExchangeCall.objects.filter(outcome=CallOutcome.UNKNOWN)
+    calls.update(noted_at=Now() - timedelta(seconds=60) - SEND_WITHIN / 2)
+    looked_at_just_now(desk)
+    assert reconciling.reconcile(calls.get()).turn is Turn.WAIT
+    calls.update(duration_ms=5)
+    assert reconciling.reconcile(calls.get()).turn is Turn.FAIL
+
+
+def test_all_open_calls_are_asked_about_batch_by_batch_each_once(
+    desk: TestDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciling, "BATCH", 2)
+    calls = unknown_calls(5, age_seconds=3600)
+    ExchangeCall.objects.filter(pk=calls[0].pk).update(noted_at=F("intended_at"))  # stays unknown
+    reports = list(reconciling.reconcile_all_open_calls())
+    assert [(one.looked_at, one.resolved) for one in reports] == [(2, 1), (2, 2), (1, 1)]
+    assert [outcome(call) for call in calls] == ["UNKNOWN"] + ["ABSENT"] * 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_calls_whose_cycles_are_all_locked_leave_the_next_run_to_those_behind_them(
+    committed_desk: TestDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciling, "BATCH", 1)
+    locked, free = (
+        builders.order_call(builders.dead_letter(), CallOutcome.INTENDED) for _ in range(2)
+    )
+    with locked_elsewhere(Lease(cycle_id=locked.cycle_id, owner="", fence=0)):
+        looked_at = [reconciling.reconcile_open_calls().looked_at for _ in range(2)]
+    assert looked_at == [0, 1]
+    assert (outcome(locked), outcome(free)) == ("INTENDED", "UNKNOWN")

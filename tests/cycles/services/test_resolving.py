@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 
@@ -20,7 +21,9 @@ from cycles.domain.words import (
 from cycles.errors import InvalidInputError, NotAllowedNowError, UnresolvedCallError
 from cycles.models import Account, Cycle, ExchangeCall, Intervention
 from cycles.services import booking, dead_letters, resolving, verifying
+from cycles.services.calling import SEND_WITHIN
 from cycles.services.resolving import Received, Resolution, ResolutionOutcome
+from exchanges import registry
 from tests import builders
 from tests.cycles.services.acts import balance, fail, holding_coins
 from tests.desk import operator
@@ -92,6 +95,21 @@ def test_what_was_under_way_counts_as_arrived(owner: str, dead: Cycle) -> None:
     row = resolve(dead, COMPLETED)
     assert owns_nothing(row)
     assert balance("binance", "XRP") == Decimal(1000)
+
+
+def test_what_was_credited_beyond_what_was_sent_is_earned_once_all_is_said_to_be_settled(
+    dead: Cycle,
+) -> None:
+    lines = postings.credited_lines("upbit", "XRP", sent=Decimal(0), credited=Decimal(10))
+    booking.post("twice", PostingKind.CREDITED, lines, cycle=dead)
+    sold = postings.moved(
+        "upbit", "XRP", Decimal(10), origin=AccountOwner.CYCLE, target=AccountOwner.CONVERSION
+    )
+    booking.post("sold", PostingKind.FILL, sold, cycle=dead)
+    row = resolve(dead, COMPLETED)
+    assert row.status == CycleStatus.COMPLETED
+    assert owns_nothing(row)
+    assert balance("upbit", "XRP") == 0
 
 
 @pytest.mark.parametrize("outcome", [ABSENT, COMPLETED])
@@ -179,6 +197,20 @@ def test_nobody_states_absence_while_the_venue_may_still_accept(
     assert call.outcome == CallOutcome.ABSENT
 
 
+def test_a_withdrawal_that_its_worker_left_no_word_of_may_have_been_sent_a_little_later(
+    dead: Cycle,
+) -> None:
+    _, rule = registry.outcome_rules("binance")
+    age = timedelta(seconds=rule.lookup_grace_seconds) + SEND_WITHIN / 2
+    call = builders.withdrawal_call(dead, outcome=CallOutcome.UNKNOWN, noted_at=Now() - age)
+    with pytest.raises(NotAllowedNowError, match="binance may still accept"):
+        resolve(dead, ABSENT)
+    ExchangeCall.objects.filter(pk=call.pk).update(duration_ms=5)
+    resolve(dead, ABSENT)
+    call.refresh_from_db()
+    assert call.outcome == CallOutcome.ABSENT
+
+
 def test_who_states_something_has_taken_the_cycle_on(dead: Cycle) -> None:
     builders.order_call(dead, CallOutcome.UNKNOWN)
     row = resolve(dead, ABSENT)
@@ -190,6 +222,42 @@ def test_who_states_something_has_taken_the_cycle_on(dead: Cycle) -> None:
 
 def test_no_request_can_be_stated_absent_where_none_is_unknown(dead: Cycle) -> None:
     with pytest.raises(NotAllowedNowError, match="no request"):
+        resolve(dead, ABSENT)
+
+
+def accepted_order(row: Cycle, **facts: object) -> ExchangeCall:
+    """Write an order that its venue accepted an hour ago and has not shown since."""
+    report = {"status": "open", "executed_quantity": "0"} | facts
+    call = builders.order_call(row, venue_order_id="7", report=report)
+    ExchangeCall.objects.filter(pk=call.pk).update(noted_at=Now() - timedelta(hours=1))
+    return call
+
+
+def test_an_accepted_order_that_its_venue_never_shows_holds_no_cycle_for_ever(dead: Cycle) -> None:
+    call = accepted_order(dead)
+    with pytest.raises(UnresolvedCallError):
+        resolve(dead, COMPLETED)
+    resolve(dead, ABSENT)
+    call.refresh_from_db()
+    assert (call.outcome, call.is_settled) == (CallOutcome.DONE, True)
+    assert "#7" in call.error
+    assert balance("binance", "XRP", "CYCLE", dead) == 1000
+    assert resolve(dead, COMPLETED).status == CycleStatus.COMPLETED
+
+
+@pytest.mark.parametrize("facts", [{"executed_quantity": "1"}, {"status": "filled"}])
+def test_of_an_order_that_executed_nobody_states_that_nothing_came(
+    facts: dict[str, str], dead: Cycle
+) -> None:
+    accepted_order(dead, **facts)
+    with pytest.raises(NotAllowedNowError):
+        resolve(dead, ABSENT)
+
+
+def test_nobody_states_it_while_the_venue_may_still_show_the_order(dead: Cycle) -> None:
+    call = accepted_order(dead)
+    ExchangeCall.objects.filter(pk=call.pk).update(noted_at=Now())
+    with pytest.raises(NotAllowedNowError, match="may still accept"):
         resolve(dead, ABSENT)
 
 

@@ -240,6 +240,21 @@ def test_a_credit_in_parts_is_waited_for_before_it_counts_as_too_little(desk: Te
     assert balance("upbit", "XRP", "CYCLE", row) == whole
 
 
+def test_a_rest_that_comes_after_the_credit_was_settled_as_short_halts_no_desk(
+    desk: TestDesk,
+) -> None:
+    desk.fault(fault="F29", venue="binance", args={"value": "partial"}, when="once")
+    row = desk.open()
+    TransferRoute.objects.update(expected_seconds=0, overdue_seconds=0)
+    desk.drive_until(row, "DEAD_LETTER")
+    assert row.failure_class == FailureClass.CREDIT_MISMATCH
+    rest = balance("upbit", "XRP", "SUSPENSE", row)
+    assert rest > 0
+    desk.control("/control/balances", {"venue": "upbit", "asset": "XRP", "credit": str(rest)})
+    assert verifying.verify_ledger_job()
+    assert desk_services.current().mode == Mode.RUN
+
+
 def test_a_route_that_is_closed_to_new_cycles_kills_none_that_is_on_it(desk: TestDesk) -> None:
     row = desk.open()
     desk.fault(fault="F28", venue="binance", when="once")

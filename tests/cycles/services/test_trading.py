@@ -234,3 +234,12 @@ def test_too_small_a_remainder_is_dust_and_posted_as_such(desk: TestDesk) -> Non
     dust = [balance(venue, asset, "DUST") for venue in ("binance", "upbit") for asset in ("XRP",)]
     assert all(quantity * 5000 < 20_000 for quantity in dust)
     assert verifying.verify_ledger().matches_venues
+
+
+def test_who_has_been_turned_away_a_thousand_times_still_goes_on(desk: TestDesk) -> None:
+    row = desk.open()
+    lease = desk.lease(row)
+    Step.objects.filter(cycle=row, kind="BUY").update(attempt=999)
+    assert desk.unit(lease).turn is Turn.GO_ON
+    assert Step.objects.get(cycle=row, kind="BUY").state == "DONE"
+    assert ExchangeCall.objects.get(cycle=row).attempt == 1000

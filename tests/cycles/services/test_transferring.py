@@ -11,7 +11,7 @@ from django.db import transaction
 from cycles.domain import postings
 from cycles.domain.progress import Turn
 from cycles.domain.words import CallOutcome, CycleStatus, FailureClass, PostingKind
-from cycles.models import Alert, Cycle, ExchangeCall, Step
+from cycles.models import Alert, Cycle, ExchangeCall, Retry, Step, VenueWatch
 from cycles.services import booking, moving, refreshing, settling, verifying
 from cycles.services.locking import lock_cycle
 from exchanges import registry
@@ -69,6 +69,33 @@ def test_what_is_under_way_counts_as_in_flight_not_as_lost(desk: TestDesk) -> No
     assert balance("upbit", "XRP", "IN_FLIGHT", row) == Decimal(call.report["quantity"])
     assert desk.posts("binance", SENDING) == 1
     assert verifying.verify_ledger().matches_venues
+
+
+@pytest.mark.parametrize(
+    ("under_way", "venue", "reads"),
+    [
+        ("BUY", "binance", "/sapi/v1/capital/withdraw/history"),
+        ("WITHDRAW", "upbit", "/v1/deposits"),
+    ],
+)
+def test_a_venue_that_tells_nothing_for_long_kills_no_cycle_whose_coins_are_under_way(
+    desk: TestDesk, under_way: str, venue: str, reads: str
+) -> None:
+    row = desk.open()
+    lease = units_until(desk, row, under_way)
+    if under_way == "BUY":
+        desk.unit(lease)  # it is sent
+    give_back(lease)
+    desk.fault(
+        venue=venue, method="GET", path_regex=reads, phase="before", action="status",
+        args={"status": 503},
+    )  # fmt: skip
+    failures = VenueWatch.objects.filter(venue=venue, failures__gte=2)
+    eventually(lambda: desk.step(row).status != CycleStatus.STARTED or failures.exists())
+    assert (row.status, row.retry_count) == (CycleStatus.STARTED, 0)
+    assert not Retry.objects.exists()
+    desk.control("/control/faults", method="DELETE")
+    desk.drive_until(row, "INITIAL_TRADE_COMPLETED")
 
 
 def test_a_stuck_withdrawal_is_told_once_and_nothing_is_assumed(desk: TestDesk) -> None:

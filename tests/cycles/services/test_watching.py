@@ -7,12 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
 from cycles.domain.money import ratio_bps
 from cycles.models import Alert, PremiumSample
-from cycles.services import desk as desk_services, opening, quoting, watching
+from cycles.services import desk as desk_services, opening, quoting, rating, watching
 from cycles.services.rating import Rates, refresh_rates
 from exchanges import registry
 from exchanges.models import NetworkRule
@@ -237,3 +237,37 @@ def test_readers_never_see_half_of_a_refresh(
     rates.read_at = None
     refresh_rates(rates, registry.utc_now())
     assert seen == [before, before]
+
+
+def test_a_source_whose_reading_meets_a_bug_loses_its_place_and_costs_no_other(
+    desk: TestDesk, rates: Rates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refresh_rates(rates, registry.utc_now())
+    first, second = rates.quotes
+    (source,) = [one for one in registry.rate_sources() if one.code == first]
+
+    def bug() -> RateQuote:
+        raise KeyError("nobody foresaw this")
+
+    monkeypatch.setattr(source, "usd_krw", bug)
+    rates.read_at = None
+    refresh_rates(rates, registry.utc_now())
+    assert list(rates.quotes) == [second]
+    assert Alert.objects.filter(key__startswith=f"rate:{first}:").exists()
+
+
+def test_a_source_that_failed_loses_its_place_although_nobody_could_be_told(
+    desk: TestDesk, rates: Rates, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refresh_rates(rates, registry.utc_now())
+    _, second = rates.quotes
+    settings.KIMP_FX_FRANKFURTER_URL = "http://127.0.0.1:9/a"
+
+    def away(**_: object) -> bool:
+        raise OperationalError("the server is gone")
+
+    monkeypatch.setattr(rating, "raise_alert", away)
+    rates.read_at = None
+    with pytest.raises(OperationalError):
+        refresh_rates(rates, registry.utc_now())
+    assert list(rates.quotes) == [second]

@@ -56,6 +56,32 @@ def test_binance_is_asked_by_days_up_to_the_first_order_and_by_its_number_from_t
     assert b"orderId=10&" in asked[3]
 
 
+def executed(number: int) -> dict[str, Any]:
+    return {
+        "symbol": "XRPUSDT", "id": number, "orderId": 7, "price": "2", "qty": "1", "quoteQty": "2",
+        "commission": "0", "commissionAsset": "XRP", "time": NOW_MS,
+    }  # fmt: skip
+
+
+def test_an_order_of_more_executions_than_a_page_shows_is_read_to_its_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By default Binance shows 500, and such an order would never be known to have ended."""
+    monkeypatch.setattr(binance_build, "PAGE", 2)
+    order = abroad(7, NOW_MS, origQty="3", executedQty="3")
+    found = [reply(json.dumps(order).encode())]
+    with raw_server(*found, *answers([executed(4), executed(9)], [executed(11)])) as server:
+        venue = global_venue(server)
+        report = venue.order(XRP_USDT, client_order_id="k7")
+        venue.close()
+        asked = [request.split(b" ")[1] for request in server.requests]
+    assert report is not None
+    assert report.is_final
+    assert [fill.venue_fill_id for fill in report.fills] == ["4", "9", "11"]
+    assert b"fromId" not in asked[1]
+    assert b"orderId=7&limit=2&fromId=10&" in asked[2]
+
+
 def test_upbit_is_asked_for_open_orders_then_for_closed_ones_a_week_at_a_time() -> None:
     since = NOW - 10 * DAY
     pages = answers(

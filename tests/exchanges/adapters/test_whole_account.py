@@ -64,6 +64,34 @@ def test_a_row_in_words_we_do_not_know_hides_its_own_asset_and_no_other(kind: st
     assert listed.unreadable == {"ODD"}
 
 
+@pytest.mark.parametrize("quantity", ["100000000000000000000", "1e25"])
+@pytest.mark.parametrize("kind", ROWS)
+def test_a_quantity_that_no_column_holds_hides_its_own_asset_and_no_other(
+    kind: str, quantity: str
+) -> None:
+    """Written down with the others it would keep them all from being written, for as long as it is listed."""
+    make, method, row, asset = ROWS[kind]
+    odd = {**row, asset: "SPAM", "amount": quantity}
+    rows = json.dumps([odd, {**row, asset: "XRP"}]).encode()
+    with raw_server(reply(rows), NO_QUESTIONNAIRE) as server:
+        venue = make(server)
+        listed = getattr(venue, method)(since=LONG_AGO)
+        venue.close()
+    assert listed.unreadable == {"SPAM"}
+    assert [one.asset for one in listed.rows] == ["XRP"]
+
+
+@pytest.mark.parametrize("kind", ["upbit deposits", "bithumb deposits"])
+def test_deposits_without_an_id_are_not_taken_for_one(kind: str) -> None:
+    make, method, row, asset = ROWS[kind]
+    rows = json.dumps([{**row, "uuid": ""}, {**row, "uuid": "", "amount": "1"}]).encode()
+    with raw_server(reply(rows)) as server:
+        venue = make(server)
+        listed = getattr(venue, method)(since=LONG_AGO)
+        venue.close()
+    assert listed.unreadable == {row[asset]}
+
+
 @pytest.mark.parametrize("kind", ROWS)
 def test_a_row_that_does_not_name_its_asset_makes_the_whole_list_unknown(kind: str) -> None:
     make, method, row, asset = ROWS[kind]

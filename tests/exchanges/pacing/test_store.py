@@ -174,3 +174,25 @@ def test_a_child_process_has_a_connection_of_its_own() -> None:
     assert theirs != ours
     assert made.ask(backend, patience_seconds=5) == ours
     made.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_channel_whose_thread_has_ended_begins_another() -> None:
+    channel = Channel()
+
+    def ends(_: CursorWrapper) -> None:
+        raise SystemExit
+
+    try:
+        with pytest.raises(StoreAwayError):
+            channel.ask(ends, patience_seconds=0.5)
+
+        def answers() -> bool:
+            try:
+                return bool(channel.ask(lambda cursor: True, patience_seconds=5))
+            except StoreAwayError:
+                return False
+
+        eventually(answers)
+    finally:
+        channel.close()

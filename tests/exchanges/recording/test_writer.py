@@ -187,3 +187,58 @@ def test_files_are_read_in_the_order_they_were_begun(tmp_path: Path) -> None:
         segment.write(book(number))
         segment.close()
     assert list(recorded(tmp_path)) == [Moment(book(n).received_at, book(n)) for n in (1, 2, 3)]
+
+
+def unwritable() -> Book:
+    """Give what no line can be made of."""
+    return Book(
+        venue="upbit",
+        market=Market("BAD", "KRW"),
+        bids=(object(),),  # type: ignore[arg-type]  # rubbish
+        asks=(),
+        venue_at=None,
+        received_at=NOW,
+    )
+
+
+def test_what_cannot_be_written_is_left_out_and_said_once_and_the_rest_is_recorded(
+    tmp_path: Path,
+    recorder: Recorder,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for number in range(1, 4):
+        recorder.heard(book(number))
+        recorder.heard(unwritable())
+    eventually(lambda: seen_in(tmp_path) == [book(1), book(2), book(3)])
+    monkeypatch.setattr(
+        writer, "LONGEST_FILE", timedelta(0)
+    )  # each file begins with all that is known
+    eventually(lambda: len(files_of(tmp_path)) > 2)
+    recorder.heard(book(4))
+    eventually(lambda: book(4) in seen_in(tmp_path))
+    assert caplog.text.count("recording.failed") == 1
+
+
+def test_a_disk_that_stays_full_is_said_once(
+    tmp_path: Path,
+    recorder: Recorder,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tries = threading.Semaphore(0)
+
+    class Full(Segment):
+        def __init__(self, folder: Path, at: datetime) -> None:
+            tries.release()
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writer, "FAILED_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(writer, "LONGEST_FILE", timedelta(0))
+    monkeypatch.setattr(writer, "Segment", Full)
+    for _ in range(5):
+        assert tries.acquire(timeout=20)
+    monkeypatch.setattr(writer, "Segment", Segment)
+    recorder.heard(book(1))
+    eventually(lambda: book(1) in seen_in(tmp_path))
+    assert caplog.text.count("recording.failed") == 1
