@@ -62,7 +62,7 @@ ELSEWHERE = (
     Elsewhere(
         "within catching up: no commit of its own",
         f"{RESTORING}/test_catching_up.py:test_cycles_of_every_kind_are_made_again_by_what_they_sent",
-        ("concluding.is_ended", "replaying.place", "retracing._adopted", "retracing._is_there"),
+        ("concluding.is_ended", "replaying.place", "retracing._adopted", "retracing._is_there", "retracing.Retraced.keeping"),
     ),
     Elsewhere(
         "a job of the queue",
@@ -128,6 +128,11 @@ ELSEWHERE = (
         "a withdrawal that went out anew, once overdue: settled again as it was the first time",
         f"{SERVICES}/test_fault_transfers.py:test_f28_a_withdrawal_broadcast_anew_is_found_under_its_new_transaction",
         ("transferring._with_newest_txid",),
+    ),
+    Elsewhere(
+        "a withdrawal given back after it had left: a person's, whom the journal tells the same after a death",
+        f"{SERVICES}/test_given_back_late.py:test_what_a_venue_gives_back_after_it_had_left_is_the_cycles_again_and_a_persons_to_send",
+        ("transferring._came_back_late",),
     ),
     Elsewhere(
         "a page of the admin: accounts, no money",
