@@ -47,10 +47,12 @@ def _table(rows: list[dict[str, object]]) -> str:
     )
     kills: Counter[tuple[str, str]] = Counter()
     tended: Counter[str] = Counter()
+    missed: Counter[str] = Counter()
     places = set()
     for row in rows:
         fault = str(row["fault"])
         tended[fault] += int(str(row["tended"]))
+        missed[fault] += int(str(row.get("missed", 0)))
         for name in row["points"]:  # type: ignore[attr-defined]
             places.add(name)
             kills[name.rpartition(" | ")[2], fault] += 1
@@ -60,6 +62,9 @@ def _table(rows: list[dict[str, object]]) -> str:
     ]
     lines.append(
         f"| of these left to a person | {' | '.join(str(tended[fault]) for fault in faults)} |"
+    )
+    lines.append(
+        f"| tried twice and not reached | {' | '.join(str(missed[fault]) for fault in faults)} |"
     )
     return "\n".join(lines) + f"\n\n{kills.total()} kills at {len(places)} places"
 

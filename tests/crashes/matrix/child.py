@@ -32,6 +32,8 @@ END_SECONDS = (
 )
 AGE = timedelta(minutes=3)
 TURN_SECONDS = 4.0  # then samples are taken anew
+RESTS = timedelta(seconds=11)  # longer than an order may rest, and no longer than one is waited for
+AT_ONCE = timedelta(seconds=0.5)  # what has not rested for that long may be filled any moment
 
 
 def do(order: dict[str, Any], tell: Callable[[str], object]) -> None:
@@ -108,7 +110,13 @@ def _is_travelling(cycle_id: UUID) -> bool:
 
 
 def _let_time_pass(ids: list[UUID]) -> None:
-    """Make what is unknown older than any venue's window: a worker would wait for that."""
+    """Make what is unknown older than any venue's window, and what rests due for a cancel: a worker would wait."""
     unknown = ExchangeCall.objects.filter(cycle__in=ids, outcome=CallOutcome.UNKNOWN)
     unknown.filter(noted_at__gt=Now() - AGE).update(noted_at=F("noted_at") - AGE)
+    resting = ExchangeCall.objects.filter(
+        cycle__in=ids, operation="PLACE_ORDER", outcome=CallOutcome.DONE, is_settled=False
+    )
+    resting.filter(noted_at__range=(Now() - RESTS, Now() - AT_ONCE)).update(
+        noted_at=F("noted_at") - RESTS
+    )
     Cycle.objects.filter(pk__in=ids, wake_at__gt=Now()).update(wake_at=Now())

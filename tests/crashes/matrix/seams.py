@@ -1,7 +1,7 @@
 """The places where a process can die, found by watching its commits and its calls, not by a list.
 
-Runs inside the process that is to die. A place is named by where it lies in our code, so that code which
-commits or calls in a new place has a new name, and is killed there from then on.
+Runs inside the process that is to die. A place is named by where it lies in our code, with the line within each
+function: code which commits or calls in a new place has a new name, and is killed there from then on.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ import re
 import signal
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -36,14 +35,20 @@ WRITES = re.compile(
 )  # where it stands is read only
 PROJECT = str(Path(__file__).resolve().parents[3])
 FRAMES = 2  # that name a place: who commits, and for whom
+LINE = re.compile(r":\d+")  # within its function, behind the function's name
+
+
+def without_lines(place: str) -> str:
+    """Name a place by its functions only: whoever writes a name down means every line of them."""
+    return LINE.sub("", place)
 
 
 @dataclass
 class Seams:
     """Tells every place as it is reached, and dies at one: the `nth` time that `name` is reached.
 
-    Or falls asleep there, or is told to stop, by another signal. Where `known` are given: at the first of those it `may`
-    choose that is not known.
+    A name without lines is reached with each of its lines. Or it falls asleep there, or is told to stop, by another
+    signal. Where `known` are given: at the first of those it `may` choose that is not known.
     """
 
     tell: Callable[[str], object]
@@ -53,7 +58,7 @@ class Seams:
     sign: signal.Signals = signal.SIGKILL
     known: frozenset[str] | None = None
     may: re.Pattern[str] = re.compile("")
-    _seen: Counter[str] = field(default_factory=Counter)
+    _seen: int = 0
     _is_watching: bool = True
 
     def reach(self, place: str) -> None:
@@ -61,7 +66,6 @@ class Seams:
         if not self._is_watching:
             return
         name = f"{self.context}: {place}" if self.context else place
-        self._seen[name] += 1
         self.tell(name)
         if self._is_chosen(name):
             self.known = None
@@ -73,7 +77,10 @@ class Seams:
     def _is_chosen(self, name: str) -> bool:
         if self.known is not None:
             return name not in self.known and bool(self.may.search(name))
-        return name == self.name and self._seen[name] == self.nth
+        if self.name not in {name, without_lines(name)}:
+            return False
+        self._seen += 1
+        return self._seen == self.nth
 
     @contextmanager
     def unwatched(self) -> Iterator[None]:
@@ -154,14 +161,14 @@ def _watch_calls(seams: Seams) -> None:
 
 def _here() -> str:
     """Name the place by the innermost functions of ours that stand there."""
-    names: list[str] = []
+    lines: dict[str, int] = {}
     frame: FrameType | None = sys._getframe(2)
-    while frame is not None and len(names) < FRAMES:
+    while frame is not None and len(lines) < FRAMES:
         name = _named(frame)
-        if name and name not in names:
-            names.append(name)
+        if name:
+            lines.setdefault(name, frame.f_lineno - frame.f_code.co_firstlineno)
         frame = frame.f_back
-    return " < ".join(names) or "elsewhere"
+    return " < ".join(f"{name}:{line}" for name, line in lines.items()) or "elsewhere"
 
 
 def _named(frame: FrameType) -> str:

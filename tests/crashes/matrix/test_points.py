@@ -10,12 +10,27 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from cycles.models import Cycle
+from cycles.services import verifying
+from tests.crashes.matrix.journeys import (
+    JOURNEYS,
+    OPENING,
+    OTHERS,
+    OUT_AND_HOME,
+    go,
+    kill_on,
+    only_asks,
+    without_status,
+)
+from tests.crashes.matrix.sites import reached
 from tests.crashes.matrix.world import Point, World, share
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 
 SHARES = 3
 FEWEST = 100  # places of a whole cycle: fewer would say that somebody looks away
+OPEN = "cycles.services.opening.open_if_decided"
+# Where a round trip passes, and where this process has killed on another way; whatever the status was.
+_passed: set[str] = set()
 
 
 @pytest.mark.parametrize("number", range(SHARES))
@@ -25,6 +40,7 @@ def test_a_worker_killed_at_any_place_changes_nothing_of_how_its_cycle_ends(
     undisturbed = matrix.open()
     points = _places(matrix, undisturbed)
     assert len(points) >= FEWEST
+    assert reached(point.name for point in points) >= JOURNEYS[OUT_AND_HOME].seams
     _kill_at_each(matrix, share(points, number, SHARES), matrix.open, undisturbed)
 
 
@@ -35,6 +51,39 @@ def test_so_it_is_where_only_a_cycle_that_comes_home_alone_passes(matrix: World)
     own = [point for point in _places(matrix, undisturbed) if point.name not in shared]
     assert own
     _kill_at_each(matrix, own, matrix.open_home, undisturbed)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_so_it_is_where_only_a_cycle_that_meets_trouble_passes(matrix: World, name: str) -> None:
+    """Trouble comes once, before the death or after it. A place that another way passes is killed there.
+
+    At its calls that only ask: `make crash-matrix`.
+    """
+    if not _passed:
+        _passed.update(without_status(matrix.drive(matrix.open()).reached))
+    journey = JOURNEYS[name]
+    undisturbed, points = go(matrix, journey)
+    assert reached(point.name for point in points) >= journey.seams
+    own = [point for point in points if _passed.isdisjoint(without_status([point.name]))]
+    _passed.update(without_status(point.name for point in own))
+    kill_on(matrix, journey, [one for one in own if not only_asks(one)], undisturbed)
+
+
+def test_the_initiator_that_dies_while_it_opens_has_opened_whole_or_not_at_all(
+    matrix: World,
+) -> None:
+    """A cycle owns its capital from the commit on that writes it."""
+    told = matrix.act(OPEN, actor="initiator")
+    assert reached(told.reached) >= OPENING
+    points = list(told.points())
+    for point in points:
+        before = Cycle.objects.count()
+        assert matrix.act(OPEN, die_at=point, actor="initiator").was_killed, point
+        assert Cycle.objects.count() - before == (point == points[-1]), point
+        assert verifying.verify_ledger().is_balanced
+    matrix.go_on(*Cycle.objects.all())
+    assert set(Cycle.objects.values_list("status", flat=True)) == {"COMPLETED"}
+    matrix.assert_whole()
 
 
 def _places(matrix: World, undisturbed: Cycle) -> list[Point]:

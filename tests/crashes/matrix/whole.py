@@ -16,6 +16,7 @@ import pytest
 
 from cycles.models import Cycle
 from cycles.services import intervening
+from tests.crashes.matrix.journeys import JOURNEYS, OTHERS, go, kill_on, without_status
 from tests.crashes.matrix.test_acts import BEFORE_SENDING_COINS, dead
 from tests.crashes.matrix.world import Point, World, share
 
@@ -46,6 +47,7 @@ UNWINDS = {
 }
 SHARES = 4
 AT_ONCE = 16  # cycles that die before another worker goes on with them
+ONE_IN = 20  # places may be missed: one that comes later does not come as often each time
 
 
 @contextmanager
@@ -108,6 +110,16 @@ def test_so_it_is_with_a_cycle_that_only_comes_home(matrix: World, number: int) 
     )
 
 
+@pytest.mark.parametrize("name", OTHERS)
+def test_so_it_is_where_only_a_cycle_that_meets_trouble_passes(matrix: World, name: str) -> None:
+    shared = without_status(matrix.drive(matrix.open()).reached)
+    undisturbed, points = go(matrix, JOURNEYS[name])
+    own = [point for point in points if shared.isdisjoint(without_status([point.name]))]
+    kill_on(matrix, JOURNEYS[name], own, undisturbed)
+    missed = matrix.missed
+    _write("trouble", [point for point in own if point not in missed], missed, 0)
+
+
 def _kill_everywhere(
     matrix: World, begin: Callable[[], Cycle], *, fault: str, number: int, ends: str, name: str = ""
 ) -> None:
@@ -118,24 +130,39 @@ def _kill_everywhere(
     wanted = matrix.shape(undisturbed)
     assert wanted["status"] == ends, wanted
     mine = share(points, number, SHARES)
+    missed: list[Point] = []
     for some in (mine[at : at + AT_ONCE] for at in range(0, len(mine), AT_ONCE)):
-        killed = {point: begin() for point in some}
-        with losing(matrix, fault):
-            for point, cycle in killed.items():
-                matrix.die(point, cycle)
-        tended = matrix.go_on(*killed.values())
-        for point, cycle in killed.items():
+        killed, spared = _kill(matrix, some, begin, fault)
+        again, never = _kill(matrix, spared, begin, fault)
+        tended = matrix.go_on(*killed.values(), *again.values())
+        for point, cycle in (*killed.items(), *again.items()):
             found = matrix.shape(cycle)
             assert (found["status"], found["accepted"]) == (wanted["status"], wanted["accepted"]), (
                 point, found,
             )  # fmt: skip
-        _write(name or fault, [point for point in some if point not in matrix.missed], len(tended))
-    assert len(matrix.missed) < len(mine) / 2
+        _write(name or fault, [point for point in some if point not in never], never, len(tended))
+        missed += never
+    assert len(missed) <= max(1, len(mine) // ONE_IN), missed
     matrix.assert_whole()
 
 
-def _write(fault: str, points: Sequence[Point], tended: int) -> None:
-    """Keep what was killed, for the table."""
-    line = {"fault": fault, "points": [point.name for point in points], "tended": tended}
+def _kill(
+    matrix: World, points: Sequence[Point], begin: Callable[[], Cycle], fault: str
+) -> tuple[dict[Point, Cycle], list[Point]]:
+    """Kill a worker at each place, with a cycle of its own; gives these, and the places that were not reached."""
+    before = len(matrix.missed)
+    killed = {point: begin() for point in points}
+    with losing(matrix, fault):
+        for point, cycle in killed.items():
+            matrix.die(point, cycle)
+    return killed, matrix.missed[before:]
+
+
+def _write(fault: str, killed: Sequence[Point], missed: Sequence[Point], tended: int) -> None:
+    """Keep what was killed, and what was not, for the table."""
+    line = {
+        "fault": fault, "points": [point.name for point in killed], "missed": len(missed),
+        "tended": tended,
+    }  # fmt: skip
     with Path(os.environ["CRASH_MATRIX_FILE"]).open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")

@@ -1,0 +1,130 @@
+"""The ways that a worker is killed on: what leads there, and the seams that each must have reached.
+
+`tests/meta/test_seams.py` holds these seams against our code: one that no journey reaches is never killed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cycles.models import Cycle
+from cycles.services import intervening
+from exchanges.models import NetworkRule
+from tests.crashes.matrix.test_acts import dead
+from tests.crashes.matrix.world import Point, World
+
+ORDER = {"venue": "binance", "method": "POST", "path_regex": "/order$", "when": "once"}
+SALE = {"venue": "upbit", "method": "POST", "path_regex": "/orders$", "when": "once"}
+MOVING = ("place_order", "cancel_order", "withdraw")  # calls that do more than ask
+SENDING = {"venue": "binance", "method": "POST", "path_regex": "/withdraw/apply$", "when": "once"}
+
+
+def _leave_as_it_is(_matrix: World) -> None:
+    """Mend nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Journey:
+    """One way: how it begins, what harms it once, what people mend, how it ends, and where it must have been."""
+
+    seams: frozenset[str]
+    begin: Callable[[World], Cycle] = World.open
+    faults: tuple[dict[str, Any], ...] = ()
+    mend: Callable[[World], None] = _leave_as_it_is
+    ends: str = "COMPLETED"
+
+
+def _unwinding(matrix: World) -> Cycle:
+    """Give a cycle that is to sell its coins where they lie."""
+    cycle = dead(matrix)
+    intervening.unwind(cycle.pk, actor=matrix.actor, reason="a test", seen_version=cycle.version)
+    return cycle
+
+
+def _open_wallet(matrix: World) -> None:
+    """Open a wallet that has closed, and let the desk know."""
+    way = {"venue": "binance", "asset": "XRP", "network": "XRP"}
+    matrix.desk.control("/control/wallet", {**way, "withdraw": True})
+    NetworkRule.objects.filter(**way).update(withdraw_is_open=True, refused_at=None)
+
+
+OUT_AND_HOME = "out and home"
+JOURNEYS: dict[str, Journey] = {
+    OUT_AND_HOME: Journey(
+        seams=frozenset({
+            "advancing._close", "advancing._move", "calling.book", "calling.intend", "calling.note",
+            "leasing._leased", "leasing._write_releases", "looking.begin", "looking.begin#2",
+            "rebalancing._start", "sighting.record", "trading._end", "trading._send",
+            "trading.settle_open_order", "transferring._follow", "transferring._request",
+            "transferring._settle", "venue_health._note_clock",
+        }),
+    ),
+    "an order is refused, and tried again": Journey(
+        seams=frozenset({"retrying.fail", "rule_sync._keep"}),
+        faults=({"fault": "F22", **ORDER},),
+    ),
+    "an order rests with a part of it, and is cancelled": Journey(
+        seams=frozenset({"trading._cancel"}),
+        faults=({"fault": "F13", "action": "rests", "args": {"value": "0.3"}, **ORDER},),
+    ),
+    "replies are lost, of what was accepted and of what was not": Journey(
+        seams=frozenset({"reconciling.record", "transferring.settle_accepted"}),
+        faults=({"fault": "F4", **ORDER}, {"fault": "F4", **SENDING}, {"fault": "F3", **SALE}),
+    ),
+    "a withdrawal is given back": Journey(
+        seams=frozenset({"transferring._given_back"}), faults=({"fault": "F27", **SENDING},)
+    ),
+    "a wallet has closed": Journey(
+        seams=frozenset({"rule_sync.note_closed"}),
+        faults=({"fault": "F31", **SENDING},),
+        mend=_open_wallet,
+    ),
+    "coins are sold where they lie": Journey(
+        seams=frozenset({"unwinding._plan_sales", "unwinding._end"}),
+        begin=_unwinding,
+        ends="FAILED",
+    ),
+}  # fmt: skip
+OTHERS = [name for name in JOURNEYS if name != OUT_AND_HOME]
+OPENING = frozenset({"opening.open_if_decided"})  # the initiator's own
+
+
+def go(matrix: World, journey: Journey, die_at: Point | None = None) -> tuple[Cycle, list[Point]]:
+    """Let a worker go a journey, or die on it, and another go on; gives where the first has been, each place once."""
+    cycle, points = journey.begin(matrix), []
+    for fault in journey.faults:
+        matrix.desk.fault(**fault)
+    if die_at is None:
+        points = [point for point in matrix.drive(cycle).points() if point.nth == 1]
+    else:
+        matrix.die(die_at, cycle, may_miss=only_asks(die_at))  # who rests is not always looked at
+    journey.mend(matrix)
+    matrix.go_on(cycle)
+    matrix.desk.control("/control/faults", method="DELETE")
+    return cycle, points
+
+
+def kill_on(matrix: World, journey: Journey, points: Sequence[Point], undisturbed: Cycle) -> None:
+    """Kill a worker at each of these places of a journey; hold the ends against an undisturbed one's."""
+    wanted = matrix.shape(undisturbed)
+    assert wanted["status"] == journey.ends, wanted
+    assert points
+    for point in points:
+        found = matrix.shape(go(matrix, journey, point)[0])
+        assert (found["status"], found["accepted"]) == (wanted["status"], wanted["accepted"]), (
+            point, found,
+        )  # fmt: skip
+    matrix.assert_whole()
+
+
+def without_status(names: Iterable[str]) -> set[str]:
+    """Name places by where they lie only."""
+    return {name.rpartition(": ")[2] for name in names}
+
+
+def only_asks(point: Point) -> bool:
+    """Say that a place lies at a call that only asks: whoever dies there has changed nothing."""
+    stands, _, kind = point.name.rpartition(" | ")
+    return not kind.endswith("the commit") and not stands.endswith(MOVING)

@@ -1,0 +1,106 @@
+"""Every site in our code that commits, or sends what moves money: found by reading the code, not by running it.
+
+What commits by itself, one statement outside of a transaction, is not found so: only `seams` sees that.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from tests.crashes.matrix.seams import CARRIERS, CARRYING_MODULES, PROJECT, ROOMS
+
+# `settle_together` and `stepping.intend` write for a group; `calling.called` sends.
+COMMITTING = {"in_transaction", "in_one_statement", "persistently", "atomic", "settle_together"}
+COMMITTING_BY_MODULE = {"stepping.intend"}
+SENDING = {"calling.called"}
+NOT_OURS = {"migrations", "simulator"}  # the venues' side, and what runs before any worker does
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A line within a function, as `seams` counts it; None: any line, since a call's place is its intent's too."""
+
+    function: str
+    line: int | None
+
+
+def read(text: str, module: str) -> dict[str, Site]:
+    """Give the sites of a module's text by name: `module.function`, with `#2` for a second one in it."""
+    found: dict[str, Site] = {}
+    for names, function, call in _calls(ast.parse(text), (), None):
+        word = _word(call)
+        is_sent = word in SENDING
+        is_committed = word in COMMITTING_BY_MODULE or word.rpartition(".")[2] in COMMITTING
+        if function is None or not (is_sent or is_committed):
+            continue
+        first = min([function.lineno, *(one.lineno for one in function.decorator_list)])
+        site = Site(".".join((module, *names)), None if is_sent else call.lineno - first)
+        number = 1 + sum(one.function == site.function for one in found.values())
+        found[site.function if number == 1 else f"{site.function}#{number}"] = site
+    return found
+
+
+@cache
+def sites() -> dict[str, Site]:
+    """Give every site of ours but for those that only run other people's work."""
+    found: dict[str, Site] = {}
+    for room in ROOMS:
+        for path in sorted(Path(PROJECT, room).rglob("*.py")):
+            if NOT_OURS.isdisjoint(path.parts) and path.stem not in CARRYING_MODULES:
+                found |= read(path.read_text("utf-8"), path.stem)
+    return {name: one for name, one in found.items() if not _carries(one)}
+
+
+def reached(places: Iterable[str]) -> set[str]:
+    """Give the sites that these places stand at."""
+    frames = {frame for place in places for frame in _frames(place)}
+    functions = {frame.rpartition(":")[0] for frame in frames}
+    return {
+        name
+        for name, site in sites().items()
+        if (site.function in functions if site.line is None else _frame(site) in frames)
+    }
+
+
+def _frame(site: Site) -> str:
+    return f"{site.function}:{site.line}"
+
+
+def _frames(place: str) -> list[str]:
+    """Give the functions, with their lines, that name a place."""
+    stands = place.partition(" | ")[0]
+    return stands.rpartition(": ")[2].split(" < ")
+
+
+def _carries(site: Site) -> bool:
+    return not CARRIERS.isdisjoint(site.function.split("."))
+
+
+def _word(call: ast.Call) -> str:
+    """Give what is called, with the name before its dot if it has one."""
+    named = call.func
+    if isinstance(named, ast.Attribute):
+        before = named.value.id if isinstance(named.value, ast.Name) else ""
+        return f"{before}.{named.attr}"
+    return named.id if isinstance(named, ast.Name) else ""
+
+
+def _calls(
+    node: ast.AST, names: tuple[str, ...], function: Function | None
+) -> Iterator[tuple[tuple[str, ...], Function | None, ast.Call]]:
+    """Give every call in a tree with the function that it stands in."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, Function):
+            yield from _calls(child, (*names, child.name), child)
+        elif isinstance(child, ast.ClassDef):
+            yield from _calls(child, (*names, child.name), function)
+        else:
+            if isinstance(child, ast.Call):
+                yield names, function, child
+            yield from _calls(child, names, function)

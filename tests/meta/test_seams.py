@@ -1,0 +1,95 @@
+"""Every seam of ours is one that some worker is killed at, or says which test goes there; each seam has its name."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.crashes.matrix import seams, sites
+from tests.crashes.matrix.journeys import JOURNEYS, OPENING
+from tests.meta.seam_proofs import ELSEWHERE, Elsewhere
+
+PROJECT = Path(__file__).resolve().parents[2]
+KILLED_AT = OPENING.union(*(journey.seams for journey in JOURNEYS.values()))
+TWICE = """
+def act(reach):
+    reach()
+    reach()
+"""
+
+
+def test_every_seam_is_a_journeys_or_says_where_it_is_tested() -> None:
+    """A new commit or call fails here until some journey reaches it, or a test is named."""
+    told = Counter(seam for row in ELSEWHERE for seam in row.seams) + Counter(KILLED_AT)
+    assert sorted(told) == sorted(sites.sites())
+    assert [seam for seam, times in told.items() if times > 1] == []
+
+
+@pytest.mark.parametrize("row", ELSEWHERE, ids=lambda row: row.seams[0])
+def test_what_goes_there_instead_exists(row: Elsewhere) -> None:
+    module, _, function = row.test.partition(":")
+    tree = ast.parse((PROJECT / module).read_text("utf-8"))
+    assert function in {one.name for one in ast.walk(tree) if isinstance(one, ast.FunctionDef)}
+    assert row.why
+
+
+def test_a_new_commit_or_call_is_found_by_reading() -> None:
+    text = """
+class Desk:
+    @wrapped
+    def act(self):
+        with transaction.atomic():
+            pass
+        return in_transaction(
+            work
+        )
+
+def send():
+    note = [calling.called(call, send) for call in calls]
+    stepping.intend(row)
+    settle()
+"""
+    assert sites.read(text, "new") == {
+        "new.Desk.act": sites.Site("new.Desk.act", 2),
+        "new.Desk.act#2": sites.Site("new.Desk.act", 4),
+        "new.send": sites.Site("new.send", None),
+        "new.send#2": sites.Site("new.send", 2),
+    }
+
+
+def test_a_site_counts_as_reached_by_its_own_line_only() -> None:
+    first, second = (sites.sites()[name] for name in ("rolling_up.roll_up", "rolling_up.roll_up#2"))
+    place = f"job: rolling_up.roll_up:{first.line} < tasks.roll_up_samples:3 | before the commit"
+    assert sites.reached([place]) == {"rolling_up.roll_up"}
+    assert first.line != second.line
+
+
+def _placed(text: str) -> Callable[..., Any]:
+    """Give a function as if it stood in a module of ours."""
+    made: dict[str, Any] = {}
+    exec(compile(text, f"{PROJECT}/cycles/services/new.py", "exec"), made)
+    return made["act"]  # type: ignore[no-any-return]
+
+
+def test_two_commits_in_one_function_are_two_places() -> None:
+    found: list[str] = []
+    _placed(TWICE)(lambda: found.append(seams._here()))
+    assert found == ["new.act:1", "new.act:2"]
+
+
+@pytest.mark.parametrize(("name", "at"), [("new.act", 1), ("new.act:2", 2)])
+def test_a_place_is_found_by_its_line_and_without_one_at_any(
+    monkeypatch: pytest.MonkeyPatch, name: str, at: int
+) -> None:
+    killed: list[int] = []
+    told: list[str] = []
+    monkeypatch.setattr("os.kill", lambda _pid, _sign: killed.append(len(told)))
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    watching = seams.Seams(tell=told.append, name=name)
+    _placed(TWICE)(lambda: watching.reach(seams._here()))
+    assert killed == [at]
