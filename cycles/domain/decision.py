@@ -96,8 +96,13 @@ def sized_notional(limits: Limits, free_usdt: Decimal) -> Decimal:
 
 def cheapest_back(quotes: Sequence[Quote], allowed: frozenset[str]) -> Quote | None:
     """Give the asset with the lowest KRW per USDT home, USDT itself included."""
+    return next(iter(ways_back(quotes, allowed)), None)
+
+
+def ways_back(quotes: Sequence[Quote], allowed: frozenset[str]) -> list[Quote]:
+    """Give the assets that may come home, the one with the lowest KRW per USDT first."""
     usable = [q for q in quotes if q.is_fresh and q.back_rate is not None and q.asset in allowed]
-    return min(usable, key=lambda quote: quote.back_rate or Decimal(0), default=None)
+    return sorted(usable, key=lambda quote: quote.back_rate or Decimal(0))
 
 
 def opening_decision(

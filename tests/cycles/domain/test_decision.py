@@ -193,7 +193,9 @@ def at_both(bithumb: list[Quote], limits: Limits = LIMITS) -> Decision:
     return best_decision(
         {
             "upbit": opening_decision(QUOTES, limits, NOTHING_OUT, paused=NONE, paused_back=NONE),
-            "bithumb": opening_decision(bithumb, limits, NOTHING_OUT, paused=NONE, paused_back=NONE),
+            "bithumb": opening_decision(
+                bithumb, limits, NOTHING_OUT, paused=NONE, paused_back=NONE
+            ),
         }
     )
 

@@ -81,6 +81,40 @@ def test_a_paused_asset_is_no_way_back(desk: TestDesk) -> None:
     assert desk.step(row).status == CycleStatus.AWAITING_REBALANCE
 
 
+def thin(desk: TestDesk, *, cheaper: str = "1") -> None:
+    """Let Upbit sell 100 XRP at about their price, and more at a fifth more only."""
+    markets = desk.control("/control/markets")["markets"]
+    price = next(Decimal(one["price"]) for one in markets if one["symbol"] == "KRW-XRP")
+    best = (price * Decimal(cheaper)).quantize(Decimal(1))
+    book = {
+        "bids": [[str(best - 1), "1000000"]],
+        "asks": [[str(best), "100"], [str((best * 6 / 5).quantize(Decimal(1))), "1000000"]],
+    }
+    desk.control("/control/book", {"venue": "upbit", "symbol": "KRW-XRP"} | book)
+
+
+def test_a_way_back_that_clears_for_less_than_the_cycle_carries_does_not_clear(
+    desk: TestDesk,
+) -> None:
+    row = waiting(desk, allowed_assets=["XRP"])
+    thin(desk)
+    at_policy_of(row, min_rebalance_edge_bps=Decimal(-500), notional_usdt=Decimal(50))
+    desk.sample()
+    assert desk.step(row).status == CycleStatus.AWAITING_REBALANCE
+    assert row.failure_class == ""
+
+
+def test_a_dearer_way_back_is_taken_where_the_cheapest_is_too_thin_for_the_cycle(
+    desk: TestDesk,
+) -> None:
+    row = waiting(desk, allowed_assets=["XRP", "SOL"])
+    thin(desk, cheaper="0.98")
+    at_policy_of(row, min_rebalance_edge_bps=Decimal(-1000), notional_usdt=Decimal(50))
+    desk.sample()
+    desk.step(row)
+    assert row.return_asset == "SOL"
+
+
 def test_stale_quotes_are_no_way_back(desk: TestDesk) -> None:
     row = waiting(desk)
     # No door writes such a policy: it makes every quote too old without waiting.
