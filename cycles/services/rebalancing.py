@@ -14,6 +14,7 @@ from cycles.domain.decision import Limits, Quote
 from cycles.domain.money import ZERO
 from cycles.domain.plan import StepPlan
 from cycles.domain.progress import GO_ON, Progress, failed, waiting
+from cycles.domain.shown import plain
 from cycles.domain.words import CycleKind, CycleStatus, FailureClass, Passage, StepKind, StepState
 from cycles.models import Cycle, Step, Transition
 from cycles.services import booking, desk, own_size, quoting
@@ -57,7 +58,12 @@ def rebalance(lease: Lease, cycle: Cycle) -> Progress:
     if not ways:
         return waiting(look_delay(), "no fresh way back")
     own = own_out_rate(cycle)
-    asset = ways[0].asset if own is None else _clearing(cycle, own, ways, limits)
+    asset = _carrying(cycle, ways) if own is None else _clearing(cycle, own, ways, limits)
+    if asset is None and own is None:
+        return failed(
+            FailureClass.REFUSED_RULES,
+            f"no asset carries {plain(krw_in_hand(cycle))} KRW home: too little, or more than is sent at once",
+        )
     if asset is None:
         return waiting(look_delay(), f"the way back by {ways[0].asset} does not clear")
     if not _start(lease, asset):
@@ -71,10 +77,18 @@ def _clearing(cycle: Cycle, own: Decimal, ways: Sequence[Quote], limits: Limits)
     for way in ways:
         if not decision.rebalance_clears(own, way.back_rate or ZERO, limits):
             return None  # those after it are dearer still
+        if not own_size.carries(cycle, way.asset, krw):
+            continue
         rate = own_size.back_rate(cycle, way, krw)
         if rate is not None and decision.rebalance_clears(own, rate, limits):
             return way.asset
     return None
+
+
+def _carrying(cycle: Cycle, ways: Sequence[Quote]) -> str | None:
+    """Give the cheapest asset that can bring home all that the cycle carries, whatever it costs."""
+    krw = krw_in_hand(cycle)
+    return next((way.asset for way in ways if own_size.carries(cycle, way.asset, krw)), None)
 
 
 def _paused(cycle: Cycle) -> frozenset[str]:

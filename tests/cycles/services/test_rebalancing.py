@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from cycles.domain.words import CycleStatus, FailureClass, PauseScope, Role
 from cycles.models import Alert, Cycle, Step, Transition
 from cycles.services import desk as desk_services, leasing, opening, quoting, rebalancing, verifying
+from exchanges.models import NetworkRule
 from tests import builders
 from tests.cycles.services.acts import balance, give_back, set_policy
 from tests.desk import TestDesk, operator
@@ -113,6 +114,30 @@ def test_a_dearer_way_back_is_taken_where_the_cheapest_is_too_thin_for_the_cycle
     desk.sample()
     desk.step(row)
     assert row.return_asset == "SOL"
+
+
+def test_coins_that_could_not_leave_at_once_are_not_bought_to_come_home_by(desk: TestDesk) -> None:
+    row = waiting(desk)
+    quotes = {q.asset: q.back_rate for q in quoting.latest_quotes(row.policy, "upbit")}
+    cheapest = min((rate, name) for name, rate in quotes.items() if rate is not None)[1]
+    NetworkRule.objects.filter(venue="upbit", asset=cheapest).update(
+        withdraw_maximum=Decimal("0.0001")
+    )
+    at_policy_of(row, min_rebalance_edge_bps=Decimal(-5000))
+    desk.step(row)
+    assert row.return_asset not in {"", cheapest}
+
+
+def test_krw_too_little_to_be_sent_buys_nothing(desk: TestDesk) -> None:
+    set_policy(allowed_assets=["XRP"])
+    desk.sample()
+    NetworkRule.objects.filter(venue="upbit", asset="XRP").update(withdraw_minimum=100)
+    row = opening.open_return_only(
+        notional_krw=Decimal(6000), actor=operator(), reason="bring it home"
+    )
+    desk.step(row)
+    assert row.failure_class == FailureClass.REFUSED_RULES
+    assert balance("upbit", "KRW", "CYCLE", row) == 6000
 
 
 def test_stale_quotes_are_no_way_back(desk: TestDesk) -> None:
