@@ -86,9 +86,16 @@ def _clearing(cycle: Cycle, own: Decimal, ways: Sequence[Quote], limits: Limits)
 
 
 def _carrying(cycle: Cycle, ways: Sequence[Quote]) -> str | None:
-    """Give the cheapest asset that can bring home all that the cycle carries, whatever it costs."""
+    """Give the asset that brings home all that the cycle carries for the least, however much that is."""
     krw = krw_in_hand(cycle)
-    return next((way.asset for way in ways if own_size.carries(cycle, way.asset, krw)), None)
+    fitting = [way.asset for way in ways if own_size.carries(cycle, way.asset, krw)]
+    rates = {way.asset: own_size.back_rate(cycle, way, krw) for way in ways if way.asset in fitting}
+    # Where no book is deep enough all at once it goes in several orders, by the cheapest of a smaller size.
+    return min(
+        fitting,
+        key=lambda asset: (rates[asset] is None, rates[asset] or ZERO),
+        default=None,
+    )
 
 
 def _paused(cycle: Cycle) -> frozenset[str]:

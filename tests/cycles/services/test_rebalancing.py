@@ -140,6 +140,17 @@ def test_krw_too_little_to_be_sent_buys_nothing(desk: TestDesk) -> None:
     assert balance("upbit", "KRW", "CYCLE", row) == 6000
 
 
+def test_much_krw_comes_home_by_what_is_cheapest_for_so_much(desk: TestDesk) -> None:
+    set_policy(allowed_assets=["XRP", "SOL"], notional_usdt=Decimal(50))
+    thin(desk, cheaper="0.98")
+    desk.sample()
+    row = opening.open_return_only(
+        notional_krw=Decimal(2_300_000), actor=operator(), reason="bring it home"
+    )
+    desk.step(row)
+    assert row.return_asset == "SOL"
+
+
 def test_stale_quotes_are_no_way_back(desk: TestDesk) -> None:
     row = waiting(desk)
     # No door writes such a policy: it makes every quote too old without waiting.
