@@ -130,8 +130,14 @@ def opening_decision(
     if not candidates:
         told = "no asset is fresh, allowed and inside its limits"
         return hold(told, *_bars(quotes, limits, lambda one: one.out_is_barred))
-    best = max(candidates, key=lambda quote: quote.out_rate or Decimal(0))
-    edge = edge_bps(best.out_rate or Decimal(0), back.back_rate)
+    return _weighed(
+        max(candidates, key=lambda one: one.out_rate or Decimal(0)), back, notional, limits
+    )
+
+
+def _weighed(best: Quote, back: Quote, notional: Decimal, limits: Limits) -> Decision:
+    """Decide on the dearest way out against the cheapest way back."""
+    edge = edge_bps(best.out_rate or Decimal(0), back.back_rate or Decimal(0))
     objection = _rule_objection(best, edge, limits)
     if objection:
         return Decision(
