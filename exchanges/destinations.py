@@ -11,7 +11,7 @@ from datetime import datetime
 from exchanges import naming
 from exchanges.errors import StaleReferenceError, UnconfirmedError
 from exchanges.identity.names import Names
-from exchanges.models import AddressState, AllowedDestination, RegisteredAddress
+from exchanges.models import AddressState, AllowedDestination, NetworkRule, RegisteredAddress
 from exchanges.recent import recent
 from exchanges.reference import OLDEST, quickest_networks
 from exchanges.sentences import Sentence
@@ -99,16 +99,23 @@ def _what(asset: str, network: str, venue: str) -> Sentence:
     )
 
 
+def _no_memo(what: Sentence) -> str:
+    """Say that what is bought could not be sent there: it would be credited to nobody."""
+    return Sentence("our address for %(what)s has no memo, and that network wants one", what=what)
+
+
 def barred_ways(from_venue: str, to_venue: str) -> dict[str, str]:
     """Give the assets that may not travel between two venues now, on their quickest route, and why.
 
-    By the registry of assets and the address book; in four queries, however many assets there are.
+    By the registry of assets and the address book; in five queries, however many assets there are.
     """
     quickest = quickest_networks(from_venue, to_venue)
     live = RegisteredAddress.objects.filter(venue=to_venue).exclude(state=AddressState.RETIRED)
     addresses = {(row.asset, row.network): row for row in live}
     allowed = AllowedDestination.objects.filter(sender=from_venue, address__in=live)
     allowances = {row.address_id: row for row in allowed}
+    memos = NetworkRule.objects.filter(venue=to_venue, memo_is_required=True)
+    wants_memo = set(memos.values_list("asset", "network"))
     ends = naming.read()
     barred = {}
     for asset, network in quickest.items():
@@ -121,6 +128,8 @@ def barred_ways(from_venue: str, to_venue: str) -> dict[str, str]:
             _what(asset, network, to_venue),
             from_venue,
         )
+        if not objection and row and not row.memo and (asset, network) in wants_memo:
+            objection = _no_memo(_what(asset, network, to_venue))
         if objection:
             barred[asset] = objection
     return barred

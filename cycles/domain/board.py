@@ -82,6 +82,7 @@ class Board:
             krw_per_usdt=traded.bids[0].price,
             krw_per_usd=usd,
             is_fresh=usd is not None,
+            size_usdt=self._size_usdt,
         )
 
     def quotes(self, now: datetime) -> list[Quote]:

@@ -17,8 +17,8 @@ USDT_STEP = Decimal("0.01")
 class Quote:
     """One asset at one Korean venue as the feeder last saw it.
 
-    Rates in KRW per USDT after costs, premium official. What bars a way (a shut wallet, an address that
-    nobody has confirmed) is said in words.
+    Rates in KRW per USDT after costs, premium official, all of them for `size_usdt`. What bars a way (a shut
+    wallet, an address that nobody has confirmed) is said in words.
     """
 
     asset: str
@@ -29,6 +29,7 @@ class Quote:
     krw_per_usdt: Decimal | None
     krw_per_usd: Decimal | None
     is_fresh: bool
+    size_usdt: Decimal
     out_is_barred: str = ""
     back_is_barred: str = ""
 
@@ -95,30 +96,48 @@ def sized_notional(limits: Limits, free_usdt: Decimal) -> Decimal:
 
 def cheapest_back(quotes: Sequence[Quote], allowed: frozenset[str]) -> Quote | None:
     """Give the asset with the lowest KRW per USDT home, USDT itself included."""
+    return next(iter(ways_back(quotes, allowed)), None)
+
+
+def ways_back(quotes: Sequence[Quote], allowed: frozenset[str]) -> list[Quote]:
+    """Give the assets that may come home, the one with the lowest KRW per USDT first."""
     usable = [q for q in quotes if q.is_fresh and q.back_rate is not None and q.asset in allowed]
-    return min(usable, key=lambda quote: quote.back_rate or Decimal(0), default=None)
+    return sorted(usable, key=lambda quote: quote.back_rate or Decimal(0))
 
 
 def opening_decision(
-    quotes: Sequence[Quote], limits: Limits, exposure: Exposure, *, paused: frozenset[str]
+    quotes: Sequence[Quote],
+    limits: Limits,
+    exposure: Exposure,
+    *,
+    paused: frozenset[str],
+    paused_back: frozenset[str],
 ) -> Decision:
     """Decide on a new cycle from the fresh quotes of one Korean venue, the policy and what is out already.
 
-    Out and back are weighed at the same venue: what a cycle sells for lies there.
+    Out and back are weighed at the same venue: what a cycle sells for lies there. What may not begin to travel
+    is `paused` on the way out, `paused_back` on the way home.
     """
     notional = sized_notional(limits, exposure.free_usdt)
     general = _general_objections(limits, exposure, notional)
     if general:
         return hold(*general)
-    back = cheapest_back(quotes, limits.allowed_assets - paused)
+    measured = [q for q in quotes if q.size_usdt >= notional]  # a smaller size slips less
+    back = cheapest_back(measured, limits.allowed_assets - paused_back)
     if back is None or back.back_rate is None:
         return hold("no fresh way back", *_bars(quotes, limits, lambda one: one.back_is_barred))
-    candidates = [q for q in quotes if _may_carry(q, limits, exposure, notional, paused)]
+    candidates = [q for q in measured if _may_carry(q, limits, exposure, notional, paused)]
     if not candidates:
         told = "no asset is fresh, allowed and inside its limits"
         return hold(told, *_bars(quotes, limits, lambda one: one.out_is_barred))
-    best = max(candidates, key=lambda quote: quote.out_rate or Decimal(0))
-    edge = edge_bps(best.out_rate or Decimal(0), back.back_rate)
+    return _weighed(
+        max(candidates, key=lambda one: one.out_rate or Decimal(0)), back, notional, limits
+    )
+
+
+def _weighed(best: Quote, back: Quote, notional: Decimal, limits: Limits) -> Decision:
+    """Decide on the dearest way out against the cheapest way back."""
+    edge = edge_bps(best.out_rate or Decimal(0), back.back_rate or Decimal(0))
     objection = _rule_objection(best, edge, limits)
     if objection:
         return Decision(

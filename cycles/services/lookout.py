@@ -42,8 +42,10 @@ class Outlook:
             free_usdt=self.size_usdt,
             pnl_today_usdt=ZERO,
         )
-        paused = self.paused[venue]
-        return opening_decision(quotes, self.limits, nothing_out, paused=paused).opens
+        shut = self.paused[venue]
+        return opening_decision(
+            quotes, self.limits, nothing_out, paused=shut, paused_back=shut
+        ).opens
 
     def back_rate(self, venue: str, quotes: Sequence[Quote]) -> Decimal | None:
         """Give the cheapest way back from a venue, KRW per USDT."""

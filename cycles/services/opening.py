@@ -86,6 +86,7 @@ def decide() -> Decision:
                 limits,
                 out,
                 paused=desk.paused_assets(GLOBAL, venue),
+                paused_back=desk.paused_assets(venue, GLOBAL),
             )
             for venue in registry.korea_venues()
         }
@@ -233,7 +234,8 @@ def _preview_at(korea: str, asset: str, notional_usdt: Decimal) -> OpeningPrevie
     limits = desk.limits(policy)
     quotes = quoting.latest_quotes(policy, korea)
     mine = next((quote for quote in quotes if quote.asset == asset), None)
-    back = decision.cheapest_back(quotes, limits.allowed_assets)
+    allowed = limits.allowed_assets - desk.paused_assets(korea, GLOBAL)
+    back = decision.cheapest_back(quotes, allowed)
     out_rate = mine.out_rate if mine else None
     known = out_rate is not None and back is not None and back.back_rate is not None
     wanted = objecting.Wanted(asset=asset, korea_venue=korea, notional_usdt=notional_usdt)

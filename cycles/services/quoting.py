@@ -53,6 +53,7 @@ def _quote(sample: PremiumSample, policy: PolicyVersion, out: str, back: str) ->
         krw_per_usdt=sample.krw_per_usdt_bid,
         krw_per_usd=sample.krw_per_usd,
         is_fresh=not staleness(sample, policy),
+        size_usdt=sample.size_usdt,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 
@@ -10,12 +10,14 @@ from django.db.models import Max, Min, Sum
 
 from cycles import conf
 from cycles.domain import decision, plan
+from cycles.domain.decision import Limits, Quote
+from cycles.domain.money import ZERO
 from cycles.domain.plan import StepPlan
-from cycles.domain.premium import edge_bps
 from cycles.domain.progress import GO_ON, Progress, failed, waiting
+from cycles.domain.shown import plain
 from cycles.domain.words import CycleKind, CycleStatus, FailureClass, Passage, StepKind, StepState
 from cycles.models import Cycle, Step, Transition
-from cycles.services import booking, desk, quoting
+from cycles.services import booking, desk, own_size, quoting
 from cycles.services.locking import in_transaction, share_mode
 from cycles.services.moving import Lease, lock_for_decision, move
 from exchanges import reference
@@ -52,16 +54,48 @@ def rebalance(lease: Lease, cycle: Cycle) -> Progress:
     limits = desk.limits(cycle.policy)
     allowed = limits.allowed_assets - _paused(cycle)
     quotes = quoting.latest_quotes(cycle.policy, cycle.korea_venue)
-    back = decision.cheapest_back(quotes, allowed)
-    if back is None or back.back_rate is None:
+    ways = decision.ways_back(quotes, allowed)
+    if not ways:
         return waiting(look_delay(), "no fresh way back")
     own = own_out_rate(cycle)
-    if own is not None and not decision.rebalance_clears(own, back.back_rate, limits):
-        edge = edge_bps(own, back.back_rate)
-        return waiting(look_delay(), f"the way back by {back.asset} gives {edge} bps")
-    if not _start(lease, back.asset):
-        return waiting(look_delay(), f"{back.asset} has just been paused")
+    asset = _carrying(cycle, ways) if own is None else _clearing(cycle, own, ways, limits)
+    if asset is None and own is None:
+        return failed(
+            FailureClass.REFUSED_RULES,
+            f"no asset carries {plain(krw_in_hand(cycle))} KRW home: too little, or more than is sent at once",
+        )
+    if asset is None:
+        return waiting(look_delay(), f"the way back by {ways[0].asset} does not clear")
+    if not _start(lease, asset):
+        return waiting(look_delay(), f"{asset} has just been paused")
     return GO_ON
+
+
+def _clearing(cycle: Cycle, own: Decimal, ways: Sequence[Quote], limits: Limits) -> str | None:
+    """Give the asset that brings home all that the cycle carries, at its own way out, by what the policy wants."""
+    krw = krw_in_hand(cycle)
+    for way in ways:
+        if not decision.rebalance_clears(own, way.back_rate or ZERO, limits):
+            return None  # those after it are dearer still
+        if not own_size.carries(cycle, way.asset, krw):
+            continue
+        rate = own_size.back_rate(cycle, way, krw)
+        if rate is not None and decision.rebalance_clears(own, rate, limits):
+            return way.asset
+    return None
+
+
+def _carrying(cycle: Cycle, ways: Sequence[Quote]) -> str | None:
+    """Give the asset that brings home all that the cycle carries for the least, however much that is."""
+    krw = krw_in_hand(cycle)
+    fitting = [way.asset for way in ways if own_size.carries(cycle, way.asset, krw)]
+    rates = {way.asset: own_size.back_rate(cycle, way, krw) for way in ways if way.asset in fitting}
+    # Where no book is deep enough all at once it goes in several orders, by the cheapest of a smaller size.
+    return min(
+        fitting,
+        key=lambda asset: (rates[asset] is None, rates[asset] or ZERO),
+        default=None,
+    )
 
 
 def _paused(cycle: Cycle) -> frozenset[str]:

@@ -167,6 +167,12 @@ def sent_along(call: ExchangeCall) -> tuple[tuple[str, Decimal], ...]:
     )
 
 
+def sender_shows_since(call: ExchangeCall, instant: datetime | None) -> bool:
+    """Say whether a look at a withdrawal's venue began after an instant; takes one if it may. Raises VenueError."""
+    watch = _looked(call.venue, WatchKind.WITHDRAWALS, call.intended_at, after=instant)
+    return _began_after(watch, instant)
+
+
 def still_rests(call: ExchangeCall) -> bool:
     """Say whether an accepted order is known to be open, so that asking for it alone would tell nothing.
 

@@ -8,14 +8,35 @@ from decimal import Decimal
 
 from cycles.models import ExchangeCall
 from cycles.services import seeing
+from cycles.services.seeing import Sight
 from exchanges.values import DepositReport
 
 Sent = tuple[str, Decimal]  # a withdrawal: its venue's id, and what it brings
 
 
-def own_part(call: ExchangeCall, rows: Sequence[DepositReport]) -> tuple[DepositReport, ...]:
-    """Give the credits of a transaction that are a withdrawal's own, by what was seen to leave with it."""
-    return divided(rows, sent_by(call), seeing.sent_along(call) if rows else ())
+def own_part(call: ExchangeCall, sight: Sight[DepositReport]) -> tuple[DepositReport, ...] | None:
+    """Give the credits of a transaction that are a withdrawal's own, by what was seen to leave with it.
+
+    None while they are more than it brings, and its venue has not been looked at since they were seen: what left
+    with it may be told of late. Raises VenueError as that venue does.
+    """
+    if not sight.rows:
+        return ()
+    mine = sent_by(call)
+    is_more = sum((row.quantity for row in sight.rows), Decimal(0)) > mine[1]
+    if is_more and not seeing.sender_shows_since(call, sight.as_of):
+        return None
+    return divided(sight.rows, mine, seeing.sent_along(call))
+
+
+def are_of_others(call: ExchangeCall, rows: Sequence[DepositReport]) -> bool:
+    """Say whether each credit of a transaction is, whole, another withdrawal's that left with a call's own."""
+    left = [quantity for _, quantity in seeing.sent_along(call)]
+    for row in rows:
+        if row.quantity not in left:
+            return False
+        left.remove(row.quantity)
+    return True
 
 
 def sent_by(call: ExchangeCall) -> Sent:

@@ -269,37 +269,50 @@ def deposit(lease: Lease, cycle: Cycle, step: Step) -> Progress:
         return failed(FailureClass.BUG, "a DEPOSIT step without an accepted withdrawal")
     try:
         sight = seeing.deposits(step.venue, call)
-        if overdue.overdue_by(call) is not None and not sight.rows:
+        mine = sharing.own_part(call, sight)
+        if mine == () and overdue.overdue_by(call) is not None:
             sender_says = _asked_again(call)
             if sender_says is not None and sender_says.status is WithdrawalStatus.FAILED:
                 return _came_back_late(lease, call, sender_says)
             call = _with_newest_txid(lease, call, sender_says)
             sight = seeing.deposits(step.venue, call)
+            mine = sharing.own_part(call, sight)
     except VenueError as error:
         return overdue.untold(step, call, error)
-    return _credited(lease, cycle, step, call, sight)
+    if mine is None:
+        return overdue.waiting_for(step, call, "what else left in the transaction is looked for")
+    if sight.rows and not mine:
+        return _not_mine(step, call, sight)
+    return _credited(lease, cycle, step, call, replace(sight, rows=mine))
 
 
 def _credited(
-    lease: Lease, cycle: Cycle, step: Step, call: ExchangeCall, sight: Sight[DepositReport]
+    lease: Lease, cycle: Cycle, step: Step, call: ExchangeCall, mine: Sight[DepositReport]
 ) -> Progress:
     """Settle what was credited of a withdrawal, once that is all, or wait."""
-    mine = sharing.own_part(call, sight.rows)
-    credited = [row for row in mine if row.status is DepositStatus.CREDITED]
+    credited = [row for row in mine.rows if row.status is DepositStatus.CREDITED]
     sent = Decimal(call.report["quantity"])
     total = sum((row.quantity for row in credited), Decimal(0))
-    # Less than was sent may be the first of several parts: it is settled once nothing more can come,
-    # and a look that began after that has shown no more.
-    is_late = sight.as_of is not None and overdue.overdue_by(call, at=sight.as_of) is not None
-    is_all = len(credited) == len(mine) and is_late
+    # Less than was sent may be the first of several parts: it is settled once nothing more can come.
+    is_all = len(credited) == len(mine.rows) and _is_late(call, mine)
     if credited and (total >= sent or is_all):
         return _settle(lease, step, credited, sent)
-    if sight.rows and not mine and is_late:
+    return _not_yet(cycle, step, call, mine.rows)
+
+
+def _is_late(call: ExchangeCall, sight: Sight[DepositReport]) -> bool:
+    """Say whether a look began once nothing more could come."""
+    return sight.as_of is not None and overdue.overdue_by(call, at=sight.as_of) is not None
+
+
+def _not_mine(step: Step, call: ExchangeCall, sight: Sight[DepositReport]) -> Progress:
+    """Wait while what a transaction brought is others'; whose it is that nobody sent is a person's to say."""
+    if _is_late(call, sight) and not sharing.are_of_others(call, sight.rows):
         return failed(
             FailureClass.CREDIT_MISMATCH,
             f"{step.venue} credited other quantities than were sent in one transaction: whose they are it does not tell",
         )
-    return _not_yet(cycle, step, call, mine)
+    return overdue.waiting_for(step, call, "the deposit is not credited yet")
 
 
 def _asked_again(call: ExchangeCall) -> WithdrawalReport | None:

@@ -183,7 +183,9 @@ def _decide(boards: Sequence[Board], state: Book) -> Decision | None:
         if state.venue in {board.world, board.korea}:
             board.take(state)
             quotes = board.quotes(BEGAN)
-            decided = opening_decision(quotes, LIMITS, NOTHING_OUT, paused=frozenset())
+            decided = opening_decision(
+                quotes, LIMITS, NOTHING_OUT, paused=frozenset(), paused_back=frozenset()
+            )
     return decided
 
 

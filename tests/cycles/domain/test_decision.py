@@ -58,6 +58,7 @@ def quote(
         krw_per_usdt=Decimal(1420),
         krw_per_usd=Decimal(1400),
         is_fresh=fresh,
+        size_usdt=Decimal(5000),
     )
 
 
@@ -66,7 +67,7 @@ NONE = frozenset[str]()
 
 
 def test_it_opens_with_the_dearest_way_out_against_the_cheapest_way_back() -> None:
-    decision = opening_decision(QUOTES, LIMITS, NOTHING_OUT, paused=NONE)
+    decision = opening_decision(QUOTES, LIMITS, NOTHING_OUT, paused=NONE, paused_back=NONE)
     assert decision.opens
     assert (decision.asset, decision.notional_usdt) == ("XRP", Decimal(5000))
     assert decision.edge_bps == Decimal("204.0816")  # 1450 / 1421
@@ -98,14 +99,14 @@ def test_usdt_counts_as_a_way_back_like_any_asset() -> None:
 )
 def test_it_holds_and_says_why(changes: dict[str, object], word: str) -> None:
     exposure = replace(NOTHING_OUT, **changes)  # type: ignore[arg-type]  # one change each
-    decision = opening_decision(QUOTES, LIMITS, exposure, paused=NONE)
+    decision = opening_decision(QUOTES, LIMITS, exposure, paused=NONE, paused_back=NONE)
     assert not decision.opens
     assert word in decision.reasons[0]
 
 
 def test_an_edge_below_the_policy_holds_with_the_edge_named() -> None:
     limits = replace(LIMITS, min_open_edge_bps=Decimal(300))
-    decision = opening_decision(QUOTES, limits, NOTHING_OUT, paused=NONE)
+    decision = opening_decision(QUOTES, limits, NOTHING_OUT, paused=NONE, paused_back=NONE)
     assert not decision.opens
     assert decision.edge_bps == Decimal("204.0816")
     assert "below 300" in decision.reasons[0]
@@ -113,7 +114,7 @@ def test_an_edge_below_the_policy_holds_with_the_edge_named() -> None:
 
 def test_an_edge_exactly_at_the_limit_opens() -> None:
     limits = replace(LIMITS, min_open_edge_bps=Decimal("204.0816"))
-    assert opening_decision(QUOTES, limits, NOTHING_OUT, paused=NONE).opens
+    assert opening_decision(QUOTES, limits, NOTHING_OUT, paused=NONE, paused_back=NONE).opens
 
 
 @pytest.mark.parametrize("missing", ["stale", "unquoted", "paused", "not allowed"])
@@ -127,32 +128,45 @@ def test_an_asset_that_may_not_go_out_is_passed_over(missing: str) -> None:
         paused = frozenset({"XRP"})
     else:
         limits = replace(LIMITS, allowed_assets=frozenset({"SOL", "USDT"}))
-    decision = opening_decision(quotes, limits, NOTHING_OUT, paused=paused)
+    decision = opening_decision(quotes, limits, NOTHING_OUT, paused=paused, paused_back=paused)
     assert decision.asset == "SOL"
 
 
 def test_without_a_fresh_way_back_nothing_opens() -> None:
     quotes = [replace(one, back_rate=None) for one in QUOTES]
-    decision = opening_decision(quotes, LIMITS, NOTHING_OUT, paused=NONE)
+    decision = opening_decision(quotes, LIMITS, NOTHING_OUT, paused=NONE, paused_back=NONE)
     assert decision.reasons == ("no fresh way back",)
 
 
-def test_a_paused_asset_is_no_way_back_either() -> None:
-    decision = opening_decision(QUOTES, LIMITS, NOTHING_OUT, paused=frozenset({"USDT"}))
+def test_what_is_paused_on_the_way_home_is_no_way_back() -> None:
+    usdt = frozenset({"USDT"})
+    decision = opening_decision(QUOTES, LIMITS, NOTHING_OUT, paused=NONE, paused_back=usdt)
     assert decision.edge_bps == Decimal("27.6625")  # 1450 / 1446, by SOL
+
+
+def test_what_is_paused_on_the_way_out_may_still_be_the_way_back() -> None:
+    usdt = frozenset({"USDT"})
+    decision = opening_decision(QUOTES, LIMITS, NOTHING_OUT, paused=usdt, paused_back=NONE)
+    assert "USDT back" in decision.reasons[0]
+
+
+def test_what_was_measured_for_less_than_would_be_opened_opens_nothing() -> None:
+    limits = replace(LIMITS, notional_usdt=Decimal("5000.01"))
+    decision = opening_decision(QUOTES, limits, NOTHING_OUT, paused=NONE, paused_back=NONE)
+    assert not decision.opens
 
 
 def test_the_band_opens_on_the_official_premium_whatever_the_edge() -> None:
     band = replace(LIMITS, rule=OpeningRule.PREMIUM_BAND, min_open_edge_bps=Decimal(9999))
     rich = [replace(one, outbound_official_bps=Decimal(300)) for one in QUOTES]
-    assert opening_decision(rich, band, NOTHING_OUT, paused=NONE).opens
+    assert opening_decision(rich, band, NOTHING_OUT, paused=NONE, paused_back=NONE).opens
 
 
 @pytest.mark.parametrize("premium", [Decimal("299.9999"), None])
 def test_the_band_holds_below_its_level_or_without_a_premium(premium: Decimal | None) -> None:
     band = replace(LIMITS, rule=OpeningRule.PREMIUM_BAND)
     quotes = [replace(one, outbound_official_bps=premium) for one in QUOTES]
-    decision = opening_decision(quotes, band, NOTHING_OUT, paused=NONE)
+    decision = opening_decision(quotes, band, NOTHING_OUT, paused=NONE, paused_back=NONE)
     assert not decision.opens
     assert "below 300" in decision.reasons[0]
 
@@ -178,8 +192,10 @@ def at_both(bithumb: list[Quote], limits: Limits = LIMITS) -> Decision:
     """Decide at a desk with two Korean venues: `QUOTES` at Upbit, others at Bithumb."""
     return best_decision(
         {
-            "upbit": opening_decision(QUOTES, limits, NOTHING_OUT, paused=NONE),
-            "bithumb": opening_decision(bithumb, limits, NOTHING_OUT, paused=NONE),
+            "upbit": opening_decision(QUOTES, limits, NOTHING_OUT, paused=NONE, paused_back=NONE),
+            "bithumb": opening_decision(
+                bithumb, limits, NOTHING_OUT, paused=NONE, paused_back=NONE
+            ),
         }
     )
 

@@ -311,6 +311,17 @@ def test_nothing_is_opened_towards_an_address_that_nobody_has_confirmed(desk: Te
     assert decided.asset != "XRP"
 
 
+def test_nothing_is_opened_towards_an_address_without_the_memo_that_its_network_wants(
+    desk: TestDesk,
+) -> None:
+    retire(venue="upbit", asset="XRP")
+    builders.confirmed_address(memo="")
+    desk.sample()
+    with pytest.raises(PolicyDeniedError, match="has no memo"):
+        desk.open("XRP")
+    assert opening.decide().asset != "XRP"
+
+
 def test_the_opening_decision_says_which_addresses_are_missing(desk: TestDesk) -> None:
     for asset in ("BTC", "ETH", "SOL", "USDT", "XRP"):
         retire(venue="upbit", asset=asset)

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from cycles.domain.progress import Turn
 from cycles.domain.words import FailureClass
-from cycles.models import Cycle, ExchangeCall, Step
+from cycles.models import Alert, Cycle, ExchangeCall, Step
 from cycles.services import replaying, transferring
 from cycles.services.moving import Lease
 from cycles.services.recalling import History, Trace
@@ -18,6 +18,7 @@ from tests.cycles.services.acts import balance, set_policy
 from tests.cycles.services.review import (
     WITHDRAWALS,
     arrived,
+    no_faults,
     told,
     units_until_done,
     withdrawal_row,
@@ -102,6 +103,51 @@ def test_parts_that_fit_nobody_are_a_persons_to_divide(desk: TestDesk) -> None:
     told(desk, "upbit", "/v1/deposits$", arrived(call, OTHERS, OTHERS))
     assert desk.unit(lease).failure is FailureClass.CREDIT_MISMATCH
     assert balance("upbit", "XRP", "IN_FLIGHT", row) == quantity(call)
+
+
+def test_what_a_venue_gave_back_is_the_cycles_again_though_the_others_of_its_transaction_arrived(
+    desk: TestDesk,
+) -> None:
+    TransferRoute.objects.update(expected_seconds=0, overdue_seconds=0)
+    (row, lease, call), (_, _, others) = sent_together(desk, "2000", "3000")
+    told(desk, "upbit", "/v1/deposits$", arrived(others, quantity(others)))
+    no_faults(desk)
+    rows = [withdrawal_row(call, status=5), withdrawal_row(others)]
+    told(desk, "binance", WITHDRAWALS, rows)
+    told(desk, "upbit", "/v1/deposits$", arrived(others, quantity(others)))
+    assert desk.unit(lease).failure is FailureClass.UNKNOWN_WITHDRAWAL
+    assert balance("upbit", "XRP", "IN_FLIGHT", row) == 0
+    assert balance("binance", "XRP", "CYCLE", row) >= quantity(call)
+
+
+def test_what_is_late_is_waited_for_though_the_others_of_its_transaction_arrived(
+    desk: TestDesk,
+) -> None:
+    TransferRoute.objects.update(expected_seconds=0, overdue_seconds=0)
+    (row, lease, _), (_, _, others) = sent_together(desk, "2000", "3000")
+    told(desk, "upbit", "/v1/deposits$", arrived(others, quantity(others)))
+    assert desk.unit(lease).turn is Turn.WAIT
+    assert Alert.objects.filter(cycle=row, key__startswith="overdue:").exists()
+
+
+def test_no_cycle_takes_what_left_with_its_own_and_is_told_of_only_after_it_arrived(
+    desk: TestDesk,
+) -> None:
+    set_policy(max_open_cycles=9, max_open_cycles_per_asset=9)
+    desk.fault(fault="F28", venue="binance")
+    rows = [desk.open(notional=notional) for notional in ("2000", "3000")]
+    leases = [units_until_done(desk, row, "OUTBOUND", "BUY") for row in rows]
+    for lease in leases:
+        desk.unit(lease)
+    own, others = (ExchangeCall.objects.get(cycle=row, operation="WITHDRAW") for row in rows)
+    told(desk, "binance", WITHDRAWALS, [withdrawal_row(own), withdrawal_row(others, txId="")])
+    lease = units_until_done(desk, rows[0], "OUTBOUND", "WITHDRAW")
+    no_faults(desk)
+    told(desk, "binance", WITHDRAWALS, [withdrawal_row(own), withdrawal_row(others)])
+    own.refresh_from_db()
+    told(desk, "upbit", "/v1/deposits$", arrived(own, quantity(own), quantity(others)))
+    assert desk.unit(lease).turn is Turn.GO_ON
+    assert balance("upbit", "XRP", "CYCLE", rows[0]) == quantity(own)
 
 
 def test_catching_up_credits_a_cycle_with_its_own_part_of_a_transaction_only(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db.models import F
 
-from cycles.domain.words import CycleKind, CycleStatus, OpeningRule
+from cycles.domain.words import CycleKind, CycleStatus, OpeningRule, PauseScope
 from cycles.errors import (
     CycleError,
     InsufficientFundsError,
@@ -18,7 +18,7 @@ from cycles.errors import (
     PolicyDeniedError,
 )
 from cycles.models import Cycle, Intervention, Posting, PremiumSample, Step, Transition
-from cycles.services import opening, verifying
+from cycles.services import desk as desk_services, opening, verifying
 from tests.cycles.services.acts import balance, set_policy
 from tests.desk import TestDesk, operator
 
@@ -62,6 +62,23 @@ def test_the_initiator_holds_on_old_samples(desk: TestDesk) -> None:
     decided = opening.decide()
     assert not decided.opens
     assert decided.reasons == ("no fresh way back",)
+
+
+def test_a_way_back_that_is_paused_is_none_to_open_by(desk: TestDesk) -> None:
+    desk.sample()
+    by = opening.decide().reasons[0].split(" out, ")[1].split(" back")[0]
+    desk_services.pause(
+        PauseScope.ROUTE, f"{by}:upbit>binance", actor=operator("root"), reason="a test"
+    )
+    assert f"{by} back" not in opening.decide().reasons[0]
+
+
+def test_nothing_is_opened_larger_than_its_edge_was_measured_for(desk: TestDesk) -> None:
+    desk.sample()
+    set_policy(notional_usdt=Decimal(5001))
+    assert opening.open_if_decided(actor="tester") is None
+    desk.sample()
+    assert opening.open_if_decided(actor="tester") is not None
 
 
 def test_the_initiator_stops_at_the_number_of_open_cycles(desk: TestDesk) -> None:

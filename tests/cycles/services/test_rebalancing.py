@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from cycles.domain.words import CycleStatus, FailureClass, PauseScope, Role
 from cycles.models import Alert, Cycle, Step, Transition
 from cycles.services import desk as desk_services, leasing, opening, quoting, rebalancing, verifying
+from exchanges.models import NetworkRule
 from tests import builders
 from tests.cycles.services.acts import balance, give_back, set_policy
 from tests.desk import TestDesk, operator
@@ -79,6 +80,75 @@ def test_a_paused_asset_is_no_way_back(desk: TestDesk) -> None:
     at_policy_of(row, min_rebalance_edge_bps=Decimal(-5000))
     desk_services.pause(PauseScope.VENUE, "upbit", actor=operator(), reason="r")
     assert desk.step(row).status == CycleStatus.AWAITING_REBALANCE
+
+
+def thin(desk: TestDesk, *, cheaper: str = "1") -> None:
+    """Let Upbit sell 100 XRP at about their price, and more at a fifth more only."""
+    markets = desk.control("/control/markets")["markets"]
+    price = next(Decimal(one["price"]) for one in markets if one["symbol"] == "KRW-XRP")
+    best = (price * Decimal(cheaper)).quantize(Decimal(1))
+    book = {
+        "bids": [[str(best - 1), "1000000"]],
+        "asks": [[str(best), "100"], [str((best * 6 / 5).quantize(Decimal(1))), "1000000"]],
+    }
+    desk.control("/control/book", {"venue": "upbit", "symbol": "KRW-XRP"} | book)
+
+
+def test_a_way_back_that_clears_for_less_than_the_cycle_carries_does_not_clear(
+    desk: TestDesk,
+) -> None:
+    row = waiting(desk, allowed_assets=["XRP"])
+    thin(desk)
+    at_policy_of(row, min_rebalance_edge_bps=Decimal(-500), notional_usdt=Decimal(50))
+    desk.sample()
+    assert desk.step(row).status == CycleStatus.AWAITING_REBALANCE
+    assert row.failure_class == ""
+
+
+def test_a_dearer_way_back_is_taken_where_the_cheapest_is_too_thin_for_the_cycle(
+    desk: TestDesk,
+) -> None:
+    row = waiting(desk, allowed_assets=["XRP", "SOL"])
+    thin(desk, cheaper="0.98")
+    at_policy_of(row, min_rebalance_edge_bps=Decimal(-1000), notional_usdt=Decimal(50))
+    desk.sample()
+    desk.step(row)
+    assert row.return_asset == "SOL"
+
+
+def test_coins_that_could_not_leave_at_once_are_not_bought_to_come_home_by(desk: TestDesk) -> None:
+    row = waiting(desk)
+    quotes = {q.asset: q.back_rate for q in quoting.latest_quotes(row.policy, "upbit")}
+    cheapest = min((rate, name) for name, rate in quotes.items() if rate is not None)[1]
+    NetworkRule.objects.filter(venue="upbit", asset=cheapest).update(
+        withdraw_maximum=Decimal("0.0001")
+    )
+    at_policy_of(row, min_rebalance_edge_bps=Decimal(-5000))
+    desk.step(row)
+    assert row.return_asset not in {"", cheapest}
+
+
+def test_krw_too_little_to_be_sent_buys_nothing(desk: TestDesk) -> None:
+    set_policy(allowed_assets=["XRP"])
+    desk.sample()
+    NetworkRule.objects.filter(venue="upbit", asset="XRP").update(withdraw_minimum=100)
+    row = opening.open_return_only(
+        notional_krw=Decimal(6000), actor=operator(), reason="bring it home"
+    )
+    desk.step(row)
+    assert row.failure_class == FailureClass.REFUSED_RULES
+    assert balance("upbit", "KRW", "CYCLE", row) == 6000
+
+
+def test_much_krw_comes_home_by_what_is_cheapest_for_so_much(desk: TestDesk) -> None:
+    set_policy(allowed_assets=["XRP", "SOL"], notional_usdt=Decimal(50))
+    thin(desk, cheaper="0.98")
+    desk.sample()
+    row = opening.open_return_only(
+        notional_krw=Decimal(2_300_000), actor=operator(), reason="bring it home"
+    )
+    desk.step(row)
+    assert row.return_asset == "SOL"
 
 
 def test_stale_quotes_are_no_way_back(desk: TestDesk) -> None:

@@ -1,0 +1,75 @@
+"""The way back for all that a cycle carries: whether it can, and what it costs where the samples measured less."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from cycles.domain import plan
+from cycles.domain.decision import Quote
+from cycles.domain.premium import STABLE, way_back
+from cycles.models import Cycle
+from cycles.services import believing, valuing, watching
+from cycles.services.trading import FRESH
+from exchanges import reference, registry
+from exchanges.errors import StaleReferenceError, VenueError
+from exchanges.recent import recent
+from exchanges.values import Book, Market
+
+NEARLY = Decimal("1.1")  # so much more slips no more
+LEAST = Decimal("0.9")  # the rest is for fees, and for a price that moves meanwhile
+
+
+def back_rate(cycle: Cycle, quote: Quote, krw: Decimal) -> Decimal | None:
+    """Give KRW paid per USDT home for so much KRW by a quote's asset; None where the books do not tell."""
+    if krw <= quote.size_usdt * (quote.krw_per_usdt or 0) * NEARLY:
+        return quote.back_rate
+    rules, now = reference.rulebook(), registry.utc_now()
+    terms = watching.terms_of(quote.asset, cycle.korea_venue, rules, now)
+    korea = _sound(cycle, cycle.korea_venue, Market(quote.asset, "KRW"))
+    is_stable = quote.asset == STABLE
+    world = None if is_stable else _sound(cycle, cycle.global_venue, Market(quote.asset, STABLE))
+    if terms is None or korea is None or (world is None and not is_stable):
+        return None
+    way = way_back(terms.route(world, korea), krw)
+    return way.krw_per_usdt if way else None
+
+
+def carries(cycle: Cycle, asset: str, krw: Decimal) -> bool:
+    """Say whether what so much KRW buys can leave, arrive and be sold: bought all the same it would be stuck.
+
+    Without a price nothing speaks against it: the passage itself will tell.
+    """
+    prices = valuing.prices_for(cycle)
+    price = prices.krw_per_usdt if asset == STABLE else prices.korea.get(asset)
+    try:
+        return not price or _fits(cycle, asset, krw / price, prices.world.get(asset))
+    except StaleReferenceError:
+        return False
+
+
+def _fits(cycle: Cycle, asset: str, quantity: Decimal, bid: Decimal | None) -> bool:
+    now, ends = registry.utc_now(), (cycle.korea_venue, cycle.global_venue)
+    network = reference.transfer_route(asset, *ends).network
+    rules, arrival = (reference.network_rules(end, asset, network, now) for end in ends)
+    arrives = plan.sendable_quantity(quantity * LEAST, rules)
+    if not arrives or plan.is_too_much(quantity, rules) or plan.is_lost(arrives, arrival):
+        return False
+    if asset == STABLE or bid is None:
+        return True
+    market = reference.market_rules(cycle.global_venue, Market(asset, STABLE), now)
+    return arrives * bid >= market.minimum_notional
+
+
+def _sound(cycle: Cycle, venue: str, market: Market) -> Book | None:
+    """Give a book that may be acted on; without one the cycle waits on, as nothing is at stake."""
+    try:
+        book = _book(venue, market)
+    except VenueError:
+        return None
+    return None if believing.doubt_of(book, cycle.policy) else book
+
+
+@recent
+def _book(venue: str, market: Market) -> Book:
+    """Read a book, once for all cycles that wait."""
+    return registry.book(venue, market, newest=FRESH, depth=watching.DEPTH)
