@@ -179,13 +179,13 @@ def test_a_feeder_whose_statements_are_not_answered_ends_all_the_same(
     eventually(lambda: not {one.name for one in threading.enumerate()} & {"sampler", "parting"})
 
 
-def test_a_role_that_hangs_after_it_was_told_to_stop_ends_as_if_killed() -> None:
+def test_a_role_that_hangs_after_it_was_told_to_stop_ends_as_if_killed(tmp_path: Path) -> None:
     act = (
         "import threading, time; from cycles.management import role; role.LAST_SECONDS = 0.1; told = threading.Event(); "
         "told.set(); threading.Thread(target=role._end_in_time, args=(told, threading.Event())).start(); time.sleep(60)"
     )
     ran = subprocess.run(
-        [sys.executable, "manage.py", "shell", "-c", act], cwd=PROJECT, env=environ_of(),
+        [sys.executable, "manage.py", "shell", "-c", act], cwd=PROJECT, env=environ_of("web", 1, tmp_path),
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert ran.returncode == 1
