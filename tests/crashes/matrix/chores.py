@@ -326,7 +326,7 @@ class RefreshMarkets(Chore):
         return newest, fee
 
     def _row(self) -> NetworkRule:
-        return NetworkRule.objects.filter(venue="upbit", asset="TRX").order_by("network")[0]
+        return NetworkRule.objects.filter(venue="upbit", asset="XRP").order_by("network")[0]
 
     def found(self, work: tuple[int, Decimal], point: Point | None = None) -> Any:
         newest, fee = work
