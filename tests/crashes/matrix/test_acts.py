@@ -85,6 +85,8 @@ def test_an_operators_act_on_a_cycle_is_done_once_wherever_its_process_dies(
     undisturbed = begun(matrix, verb)
     places = list(act(matrix, verb, undisturbed[0]).points())
     assert len(places) >= 2 * len(undisturbed)
+    if len(undisturbed) > 1 and not IN_MATRIX:
+        places = [places[0], places[1], places[3]]  # before, between and after the batches
     killed, left = {}, set()
     for point in places:
         cycles = killed[point] = begun(matrix, verb)
