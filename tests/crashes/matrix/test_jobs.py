@@ -44,7 +44,7 @@ def test_a_job_that_dies_at_any_place_is_made_good_by_its_next_run(
     chore.clear(undisturbed)
     points = chore.killed_at(ended, everywhere=IN_MATRIX and fault == "none")
     works = _kill_at_each(chore, name, points, wanted, fault)
-    _end_alike(matrix, [undisturbed, *works])
+    note_kills(_column(fault), (), tended=_end_alike(matrix, [undisturbed, *works]))
     matrix.assert_whole()
 
 
@@ -73,18 +73,23 @@ def _kill_at_each(
     # Where replies are lost, which of several reads loses its own hangs on the instant.
     assert len(missed) <= (0 if fault == "none" else len(points) / 10), missed
     note_kills(
-        "jobs" if fault == "none" else f"jobs {fault}",
+        _column(fault),
         [f"{name} {point.name}" for point in points if point not in missed],
     )
     return works
 
 
-def _end_alike(matrix: World, works: list[Any]) -> None:
-    """Let others go on with the cycles: all end as the first, whose job nobody killed."""
+def _column(fault: str) -> str:
+    return "jobs" if fault == "none" else f"jobs {fault}"
+
+
+def _end_alike(matrix: World, works: list[Any]) -> int:
+    """Let others go on with the cycles: all end as the first, whose job nobody killed. Gives how many people tended."""
     cycles = [work for work in works if isinstance(work, Cycle)]
-    matrix.go_on(*cycles)
+    tended = matrix.go_on(*cycles)
     for cycle in cycles:
         found, wanted = matrix.shape(cycle), matrix.shape(cycles[0])
         assert wanted["status"] in FINAL, wanted
         del found["why"], wanted["why"]
         assert found == wanted, cycle
+    return len(tended)
