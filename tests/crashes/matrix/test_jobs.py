@@ -64,7 +64,7 @@ def _kill_at_each(
         with losing_reads(chore.matrix, fault):
             if not _run(chore, name, point).was_killed:
                 missed.append(point)
-        is_undone = chore.only_reads_on_the_wire and not point.name.endswith(" commit")
+        is_undone = chore.only_reads_on_the_wire and not point.name.endswith("after the commit")
         if not is_undone or point == points[-1]:
             chore.let_time_pass(works[-1])
             _run(chore, name)
