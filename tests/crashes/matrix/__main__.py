@@ -31,7 +31,7 @@ def main() -> int:
         lines.touch()
         code = subprocess.call(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-n", PROCESSES, *sys.argv[1:],
-             "tests/crashes/matrix/whole.py", "tests/crashes/matrix/stops.py", "tests/crashes/matrix/test_jobs.py"],
+             *(f"tests/crashes/matrix/{name}.py" for name in ("whole", "stops", "test_jobs", "test_acts"))],
             cwd=PROJECT, env={**os.environ, "CRASH_MATRIX_FILE": str(lines)},
         )  # fmt: skip
         rows = [json.loads(line) for line in lines.read_text("utf-8").splitlines()]
@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def _table(rows: list[dict[str, object]]) -> str:
-    """Count the kills by kind of place and fault; a person was needed where absence proves nothing."""
+    """Count the kills by kind of place and fault, of jobs and verbs apart; a person was needed where absence proves nothing."""
     faults = sorted(
         {str(row["fault"]) for row in rows}, key=lambda name: (name != "none", len(name), name)
     )

@@ -7,6 +7,8 @@ from decimal import Decimal
 from functools import partial
 from uuid import UUID
 
+from django.conf import settings
+
 from cycles import tasks
 from cycles.domain.words import Mode, PauseScope, Verb
 from cycles.models import Cycle, Desk, Pause
@@ -19,6 +21,8 @@ from cycles.services import (
     opening,
     redriving,
     resolving,
+    rolling_up,
+    verifying,
 )
 from cycles.services.addressing import Typed
 from cycles.services.identifying import Coin
@@ -31,7 +35,8 @@ from tests.desk import operator
 REASON = "a test"
 PLACE = {"venue": "upbit", "asset": "TRX", "network": "TRX"}  # where no cycle sends anything
 COIN = Coin(asset="KMP", network="ETH", contract="0x" + "7" * 40, decimals=6)
-SETTLED = Resolution(outcome=ResolutionOutcome.COMPLETED, evidence="ticket 1")
+EVIDENCE = "ticket 1"
+BATCH = 2  # of samples that are rolled up in one commit
 
 OnCycle = Callable[[UUID, Actor, int], object]
 OnDesk = Callable[[Actor], object]
@@ -44,13 +49,20 @@ ON_CYCLES: dict[str, OnCycle] = {
         "redrive": intervening.redrive,
         "unwind": intervening.unwind,
         "acknowledge": intervening.acknowledge,
-        "resolve": partial(resolving.resolve, resolution=SETTLED),
+        **{
+            f"resolve, {outcome}": partial(
+                resolving.resolve, resolution=Resolution(outcome=outcome, evidence=EVIDENCE)
+            )
+            for outcome in ResolutionOutcome
+        },
         "write_off": resolving.write_off,
     }.items()
 }
 
 
 def _redrive_all(_pk: UUID, actor: Actor, _seen: int) -> object:
+    """Redrive all dead letters, each in a batch of its own."""
+    redriving.BATCH = 1
     seen = redriving.look(redriving.Filter(), actor=actor)
     return redriving.redrive_all(seen, actor=actor, reason=REASON)
 
@@ -177,6 +189,10 @@ def on_desk(verb: str) -> None:
     (ON_DESK | IN_PARTS)[verb](operator())
 
 
-def job(name: str) -> None:
-    """Run one of the queue's jobs."""
+def job(name: str, channel: str) -> None:
+    """Run one of the queue's jobs; alerts go to a channel of the test's."""
+    settings.KIMP_TELEGRAM_BASE_URL = channel
+    settings.KIMP_TELEGRAM_TOKEN, settings.KIMP_TELEGRAM_CHAT_ID = "1:test", "1"
+    rolling_up.BATCH = BATCH
+    verifying.PAUSE_SECONDS = 0  # nothing moves between its two readings
     getattr(tasks, name)()

@@ -24,12 +24,13 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from exchanges.transport.calls import VenueTransport
+from exchanges.transport.http import HttpSender
 from exchanges.transport.wire import Request
 
 ROOMS = ("cycles", "exchanges")
 # They run other people's work: the place is where that work stands.
 CARRIERS = {"in_transaction", "in_one_statement", "_again_while_busy", "persistently"}
-CARRYING_MODULES = {"committing", "stepping"}
+CARRYING_MODULES = {"committing", "plain", "stepping"}
 WRITES = re.compile(
     r"\b(INSERT INTO|UPDATE|DELETE FROM|kimp_(?!standing)\w+_v\d)\b"
 )  # where it stands is read only
@@ -136,26 +137,38 @@ def _statement_of(seams: Seams) -> Callable[..., Any]:
 
 
 def _watch_calls(seams: Seams) -> None:
-    send, getresponse = VenueTransport._send, http.client.HTTPConnection.getresponse
+    """Watch whatever goes on the wire: a venue's calls by their names, others by where they stand."""
+    call, send = VenueTransport._send, HttpSender.send
+    getresponse = http.client.HTTPConnection.getresponse
     under_way: list[str] = []
 
-    def watched_send(self: VenueTransport, request: Request, ends_at: float) -> Any:
-        call = f"{self._dialect.venue} {request.operation}"
-        seams.reach(f"{call} | before the call")
-        under_way.append(call)
+    @contextmanager
+    def on_the_wire(name: str) -> Iterator[None]:
+        seams.reach(f"{name} | before the call")
+        under_way.append(name)
         try:
-            reply = send(self, request, ends_at)
-        finally:
+            yield
+        finally:  # also where it raised
             under_way.pop()
-        seams.reach(f"{call} | after the call")
-        return reply
+            seams.reach(f"{name} | after the call")
+
+    def watched_call(self: VenueTransport, request: Request, ends_at: float) -> Any:
+        with on_the_wire(f"{self._dialect.venue} {request.operation}"):
+            return call(self, request, ends_at)
+
+    def watched_send(self: HttpSender, *args: Any, **facts: Any) -> Any:
+        if under_way:
+            return send(self, *args, **facts)
+        with on_the_wire(_here()):
+            return send(self, *args, **facts)
 
     def watched_getresponse(self: http.client.HTTPConnection) -> http.client.HTTPResponse:
         if under_way:
             seams.reach(f"{under_way[-1]} | sent, not answered")
         return getresponse(self)
 
-    VenueTransport._send = watched_send  # type: ignore[method-assign]
+    VenueTransport._send = watched_call  # type: ignore[method-assign]
+    HttpSender.send = watched_send  # type: ignore[method-assign]
     http.client.HTTPConnection.getresponse = watched_getresponse  # type: ignore[method-assign]
 
 
