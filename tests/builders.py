@@ -181,13 +181,9 @@ def dead_letter(
     for status in after:
         moved_to(row, status)
     Retry.objects.create(
-        cycle=row,
-        attempt=1,
-        at=Now(),
-        failure_class=failure,
-        error="below the minimum",
+        cycle=row, attempt=1, at=Now(), failure_class=failure, error="below the minimum",
         context={"venue": "binance"},
-    )
+    )  # fmt: skip
     return moved_to(
         row,
         CycleStatus.DEAD_LETTER,
