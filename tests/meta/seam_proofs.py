@@ -90,6 +90,11 @@ ELSEWHERE = (
         ("desk.pause_by_system",),
     ),
     Elsewhere(
+        "a hand-back of its own, which a worker writes only where it has to wait: where it does it is killed there",
+        "tests/concurrency/test_stopping.py:test_what_hangs_is_handed_back_around_a_row_that_somebody_keeps_locked",
+        ("leasing._write_releases",),
+    ),
+    Elsewhere(
         "a worker's second thread, which a child of the matrix has not",
         f"{SERVICES}/test_holding.py:test_a_row_that_somebody_has_locked_costs_the_other_leases_nothing_and_is_renewed_next",
         ("leasing.renew",),

@@ -37,7 +37,7 @@ from tests import builders
 from tests.crashes.matrix import acts
 from tests.crashes.matrix.counting import IN_MATRIX
 from tests.crashes.matrix.test_acts import BEFORE_SENDING_COINS, dead
-from tests.crashes.matrix.world import Ended, Point, World
+from tests.crashes.matrix.world import Ended, Point, World, one_side_each
 from tests.cycles.telegram_sink import Sink
 
 ORDER_SENT = Point("STARTED: binance place_order | sent, not answered")
@@ -77,9 +77,11 @@ class Chore:
         """Put right what would be in the way of the next."""
 
     def killed_at(self, ended: Ended, *, everywhere: bool) -> list[Point]:
-        """Choose the places to die at, of those that an undisturbed run reached: all, or where it tells most."""
+        """Choose the places to die at, of those that an undisturbed run reached: all, or of each seam what tells most."""
         points = [point for point in ended.points() if point.nth <= self.times]
-        return points if everywhere else [point for point in points if self.tells_most(point)]
+        if everywhere:
+            return points
+        return one_side_each(point for point in points if self.tells_most(point))
 
     def tells_most(self, point: Point) -> bool:
         """Say whether a death there is unlike those beside it: a read that is over has changed nothing."""

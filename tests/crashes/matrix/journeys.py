@@ -55,7 +55,7 @@ JOURNEYS: dict[str, Journey] = {
     OUT_AND_HOME: Journey(
         seams=frozenset({
             "advancing._close", "advancing._move", "calling.book", "calling.intend", "calling.note",
-            "leasing._leased", "leasing._write_releases", "looking.begin", "looking.begin#2",
+            "leasing._leased", "looking.begin", "looking.begin#2",
             "rebalancing._start", "sighting.record", "trading._end", "trading._send",
             "trading.settle_open_order", "transferring._follow", "transferring._request",
             "transferring._settle", "venue_health._note_clock",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -54,6 +54,14 @@ class Point:
 
     def __str__(self) -> str:
         return self.name if self.nth == 1 else f"{self.name} ({self.nth})"
+
+
+def one_side_each(points: Iterable[Point]) -> list[Point]:
+    """Choose of the sides of each seam (before it, within, after it) one, by turns: all of them take the crash matrix."""
+    seams: dict[str, list[Point]] = {}
+    for point in points:
+        seams.setdefault(point.name.rpartition(" | ")[0], []).append(point)
+    return [sides[turn % len(sides)] for turn, sides in enumerate(seams.values())]
 
 
 @dataclass(frozen=True, slots=True)
