@@ -122,7 +122,7 @@ class Supervisor(AbstractContextManager["Supervisor"]):
         """End the children: all but the first together, then the first, on which they rely."""
         *first, rest = self.children[:1], self.children[1:]
         self._end(rest, patience_seconds)
-        self._end(first[0], 2.0)
+        self._end(first[0], 3.0)
 
     def _end(self, children: Sequence[Child], patience_seconds: float) -> None:
         for child in children:
