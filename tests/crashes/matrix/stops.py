@@ -13,7 +13,7 @@ from tests.crashes.matrix.world import World
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(1800)]
 
-MOST_CYCLES = 60
+MOST_CYCLES = 15
 
 
 def test_a_role_told_to_stop_at_every_place_ends_well_and_leaves_no_lease(matrix: World) -> None:
