@@ -31,9 +31,10 @@ _IN_FLIGHT = (
     "SELECT DISTINCT c.code FROM cycles_cycle c JOIN cycles_exchangecall x ON x.cycle_id = c.id "
     "WHERE c.status = 'STARTED'"
 )
+# Or a person is asked: whoever died sending coins left no word of it.
 _ARRIVED = (
     "SELECT 1 FROM cycles_transition t JOIN cycles_cycle c ON t.cycle_id = c.id "
-    "WHERE c.code = '{code}' AND t.to_status = 'INITIAL_TRADE_COMPLETED'"
+    "WHERE c.code = '{code}' AND (t.to_status = 'INITIAL_TRADE_COMPLETED' OR c.failure_class = 'UNKNOWN_WITHDRAWAL')"
 )
 _ORDERS_DONE = (
     "SELECT client_order_id FROM cycles_exchangecall "
