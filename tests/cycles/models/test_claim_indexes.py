@@ -54,14 +54,14 @@ def test_a_claim_walks_its_partial_index(role: Role, index: str) -> None:
 
 
 @pytest.mark.parametrize("role", [Role.INITIATOR, Role.FINALIZER])
-def test_the_sweep_of_retries_walks_their_own_index_alone(role: Role) -> None:
+def test_the_sweep_of_retries_walks_their_own_index_or_what_is_open(role: Role) -> None:
+    """Which of the two hangs on how many are open, as of the last statistics; never all that is due."""
     with CaptureQueriesContext(connection) as seen:
         leasing.claim(role, "tester", limit=1, only=Q(status="RETRY_PENDING"))
     (sql,) = (q["sql"] for q in seen.captured_queries if "SKIP LOCKED" in q["sql"])
     chooses, _, _ = sql.partition(", claimed AS (")
     found = plans(f"{chooses} SELECT * FROM due")
-    assert "cycle_retries" in found
-    assert "cycle_open" not in found
+    assert {"cycle_retries", "cycle_open"}.intersection(re.findall(r"\bcycle_\w+", found))
     assert "cycle_due" not in found
 
 
