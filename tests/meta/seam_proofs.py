@@ -90,11 +90,6 @@ ELSEWHERE = (
         ("desk.pause_by_system",),
     ),
     Elsewhere(
-        "rules that have changed, which a worker that was refused may meet first: their refresh is killed there",
-        A_JOB,
-        ("rule_sync._keep",),
-    ),
-    Elsewhere(
         "a hand-back of its own, which a worker writes only where it has to wait: where it does it is killed there",
         "tests/concurrency/test_stopping.py:test_what_hangs_is_handed_back_around_a_row_that_somebody_keeps_locked",
         ("leasing._write_releases",),

@@ -9,15 +9,18 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import F
+from django.db.models.functions import Least, Now
+
 from cycles.models import Cycle
 from cycles.services import intervening
-from exchanges.models import NetworkRule
+from exchanges.market_sync import READ_AGAIN_AFTER
+from exchanges.models import MarketRule, NetworkRule
 from tests.crashes.matrix.test_acts import dead
 from tests.crashes.matrix.world import Point, World
 
 ORDER = {"venue": "binance", "method": "POST", "path_regex": "/order$", "when": "once"}
 SALE = {"venue": "upbit", "method": "POST", "path_regex": "/orders$", "when": "once"}
-MAY_BE_KNOWN = "rule_sync."  # rules that are the same as a moment ago are not written again
 MOVING = ("place_order", "cancel_order", "withdraw")  # calls that do more than ask
 SENDING = {"venue": "binance", "method": "POST", "path_regex": "/withdraw/apply$", "when": "once"}
 
@@ -63,7 +66,7 @@ JOURNEYS: dict[str, Journey] = {
         }),
     ),
     "an order is refused, and tried again": Journey(
-        seams=frozenset({"retrying.fail"}),
+        seams=frozenset({"retrying.fail", "rule_sync._keep"}),
         faults=({"fault": "F22", **ORDER},),
     ),
     "an order rests with a part of it, and is cancelled": Journey(
@@ -94,17 +97,24 @@ OPENING = frozenset({"opening.open_if_decided"})  # the initiator's own
 
 def go(matrix: World, journey: Journey, die_at: Point | None = None) -> tuple[Cycle, list[Point]]:
     """Let a worker go a journey, or die on it, and another go on; gives where the first has been, each place once."""
+    _age_rules()
     cycle, points = journey.begin(matrix), []
     for fault in journey.faults:
         matrix.desk.fault(**fault)
     if die_at is None:
         points = [point for point in matrix.drive(cycle).points() if point.nth == 1]
     else:
-        matrix.die(die_at, cycle, may_miss=only_asks(die_at) or MAY_BE_KNOWN in die_at.name)
+        matrix.die(die_at, cycle, may_miss=only_asks(die_at))  # who rests is not always looked at
     journey.mend(matrix)
     matrix.go_on(cycle)
     matrix.desk.control("/control/faults", method="DELETE")
     return cycle, points
+
+
+def _age_rules() -> None:
+    """Let what was read of venues' rules be old enough to be read again: who was refused does, each time."""
+    for rules in (MarketRule.objects.all(), NetworkRule.objects.all()):
+        rules.update(fetched_at=Least(F("fetched_at"), Now() - 2 * READ_AGAIN_AFTER))
 
 
 def kill_on(matrix: World, journey: Journey, points: Sequence[Point], undisturbed: Cycle) -> None:

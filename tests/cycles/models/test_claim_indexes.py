@@ -20,6 +20,8 @@ from tests import builders
 
 pytestmark = pytest.mark.django_db
 
+OPEN = 20
+
 
 def plans(sql: str) -> str:
     """Explain a statement under a generic plan, sequential scans aside (the tables are small)."""
@@ -54,14 +56,19 @@ def test_a_claim_walks_its_partial_index(role: Role, index: str) -> None:
 
 
 @pytest.mark.parametrize("role", [Role.INITIATOR, Role.FINALIZER])
-def test_the_sweep_of_retries_walks_their_own_index_or_what_is_open(role: Role) -> None:
-    """Which of the two hangs on how many are open, as of the last statistics; never all that is due."""
+def test_the_sweep_of_retries_walks_their_own_index_alone(role: Role) -> None:
+    """As statistics have it that were taken while some are open; of a table that is empty any index is as good."""
+    for _ in range(OPEN):
+        builders.cycle()
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE cycles_cycle")
     with CaptureQueriesContext(connection) as seen:
         leasing.claim(role, "tester", limit=1, only=Q(status="RETRY_PENDING"))
     (sql,) = (q["sql"] for q in seen.captured_queries if "SKIP LOCKED" in q["sql"])
     chooses, _, _ = sql.partition(", claimed AS (")
     found = plans(f"{chooses} SELECT * FROM due")
-    assert {"cycle_retries", "cycle_open"}.intersection(re.findall(r"\bcycle_\w+", found))
+    assert "cycle_retries" in found
+    assert "cycle_open" not in found
     assert "cycle_due" not in found
 
 
