@@ -31,10 +31,9 @@ _IN_FLIGHT = (
     "SELECT DISTINCT c.code FROM cycles_cycle c JOIN cycles_exchangecall x ON x.cycle_id = c.id "
     "WHERE c.status = 'STARTED'"
 )
-# Or a person is asked: whoever died sending coins left no word of it.
 _ARRIVED = (
     "SELECT 1 FROM cycles_transition t JOIN cycles_cycle c ON t.cycle_id = c.id "
-    "WHERE c.code = '{code}' AND (t.to_status = 'INITIAL_TRADE_COMPLETED' OR c.failure_class = 'UNKNOWN_WITHDRAWAL')"
+    "WHERE c.code = '{code}' AND t.to_status = 'INITIAL_TRADE_COMPLETED'"
 )
 _ORDERS_DONE = (
     "SELECT client_order_id FROM cycles_exchangecall "
