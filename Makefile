@@ -1,7 +1,8 @@
 # The commands of kimp; `make help` lists them. Needs make and Python 3.11 or newer, nothing else.
 # Everything runs as `.venv/bin/python -m ...` on relative paths: a space in the path does no harm.
 
-PYTHON ?= python3
+# Of which Python .venv is made; if none is named, of the quickest at hand of python3's version.
+PYTHON ?=
 PY := .venv/bin/python
 READY := .venv/.kimp-ready
 # Clients that nobody here wrote, exactly pinned, for the tests of the simulator; never the product's.
@@ -27,7 +28,7 @@ demo: $(READY) ## run a bounded desk that proves itself, in a database and on po
 	@exec $(MANAGE) demo $(ARGS)
 
 test: $(READY) $(ORACLE) ## run the whole test suite
-	@exec env PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -q -n 4 --maxschedchunk 1
+	@exec env PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -q -n 4 --dist loadgroup
 
 oracle: $(READY) $(ORACLE) ## run ccxt and the venues' own SDKs against the simulator
 	@exec $(PY) -m pytest -q tests/oracle $(ARGS)
@@ -69,13 +70,14 @@ clean: ## stop the embedded servers; remove the simulated desk's data and all ca
 	@if [ -x $(PY) ]; then $(PY) -m kimp.clean; fi
 
 $(READY): requirements.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo "kimp needs Python 3.11 or newer; name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
-	  echo "This Python cannot create a virtual environment; install its venv package" \
-	       "(on Debian: apt-get install python3-venv)" >&2; exit 1; }
 	@$(PY) -m pip --version >/dev/null 2>&1 || { \
-	  echo "creating .venv" >&2; $(PYTHON) -m venv --clear .venv; }
+	  python="$(PYTHON)"; [ -n "$$python" ] || python=$$(python3 kimp/pythons.py) || python=python3; \
+	  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	    echo "kimp needs Python 3.11 or newer; name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }; \
+	  "$$python" -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo "This Python cannot create a virtual environment; install its venv package" \
+	         "(on Debian: apt-get install python3-venv)" >&2; exit 1; }; \
+	  echo "creating .venv" >&2; "$$python" -m venv --clear .venv; }
 	@echo "installing the pinned dependencies" >&2
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $(READY)

@@ -20,6 +20,8 @@ from psycopg import sql
 from kimp import postgres
 from kimp.process_table import look_up
 
+# What they share (a model explored whole, clients of others) is made once, in the worker that runs all of a file.
+TOGETHER = {"model", "oracle"}
 TOLD_BY_MODELS = {"django_content_type", "auth_permission"}
 
 
@@ -117,6 +119,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return is_late, not has_processes, turn
 
     items.sort(key=place)
+    for item in items:
+        if item.path.parent.name in TOGETHER:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 def _is_transactional(item: pytest.Item) -> bool:

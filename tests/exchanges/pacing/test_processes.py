@@ -21,7 +21,11 @@ from tests.benchmarks.children import Child, running as child_process
 from tests.desk import eventually
 from tests.kimp.processes import environ_of
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.processes,
+    pytest.mark.xdist_group("pacing"),  # one crew for all
+]
 CALLER = ["-m", "tests.exchanges.pacing.caller"]
 PROCESSES = 4
 
