@@ -20,8 +20,8 @@ from psycopg import sql
 from kimp import postgres
 from kimp.process_table import look_up
 
-# What they share (a model explored whole, clients of others) is made once, in the worker that runs all of a file.
-TOGETHER = {"model", "oracle"}
+# What they share (a browser, a model explored whole, clients of others) is made once, in the worker that runs all of a file.
+TOGETHER = {"browser", "model", "oracle"}
 TOLD_BY_MODELS = {"django_content_type", "auth_permission"}
 
 
@@ -113,7 +113,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     seen: Counter[Path] = Counter()
 
     def place(item: pytest.Item) -> tuple[bool, bool, float]:
-        is_late, has_processes = _is_transactional(item), bool(item.get_closest_marker("processes"))
+        is_late = _is_transactional(item)
+        has_processes = any(item.get_closest_marker(name) for name in ("processes", "browser"))
         seen[item.path] += 1
         turn = (seen[item.path] - 0.5) / several[item.path] if is_late and has_processes else 0.0
         return is_late, not has_processes, turn
