@@ -23,7 +23,8 @@ class ExchangeCall(Correlated):
     """One mutating request: written before it is sent, its outcome written once (a trigger).
 
     `client_order_id` is ours, deterministic, and at most 32 characters; withdrawals carry one too,
-    whether the venue keeps it or not. `is_settled` says that its effect stands in the ledger.
+    whether the venue keeps it or not. `is_settled` says that its effect stands in the ledger; `missed_at`
+    when its venue first said, its window being over, that there is none.
     """
 
     cycle = models.ForeignKey(
@@ -62,6 +63,7 @@ class ExchangeCall(Correlated):
     error = models.TextField(_("error"), blank=True, default="")
     intended_at = models.DateTimeField(_("intended"))
     noted_at = models.DateTimeField(_("noted"), null=True)
+    missed_at = models.DateTimeField(_("first not found"), null=True)
     duration_ms = models.PositiveIntegerField(_("duration, ms"), null=True)
     is_settled = models.BooleanField(_("settled"), default=False)
 

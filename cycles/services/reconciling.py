@@ -33,6 +33,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 LOOK_AGAIN = timedelta(seconds=1)
+SECOND_LOOK = timedelta(seconds=5)  # after the first "not found": a venue that comes back may lag
 BATCH = 200
 SWEEP = "reconcile_open_calls"
 
@@ -71,9 +72,19 @@ def _asked(
         record(call, Noted(outcome=CallOutcome.DONE, report=evidence.report))
         return GO_ON
     if evidence.is_absent:
+        if not _is_missed_again(call):
+            return waiting(SECOND_LOOK, "its venue knows of none, and is asked once more")
         record(call, Noted(outcome=CallOutcome.ABSENT, error="never accepted, by the venue's rule"))
         return GO_ON
     return _undecided(venue, call, evidence, age)
+
+
+def _is_missed_again(call: ExchangeCall) -> bool:
+    """Say whether the venue told long enough ago already that there is none; the first time is written down."""
+    if call.missed_at is None:
+        ExchangeCall.objects.filter(pk=call.pk, missed_at=None).update(missed_at=Now())
+        return False
+    return database_now() - call.missed_at >= SECOND_LOOK
 
 
 def _undecided(venue: Venue, call: ExchangeCall, evidence: Evidence, age: timedelta) -> Progress:
@@ -84,7 +95,12 @@ def _undecided(venue: Venue, call: ExchangeCall, evidence: Evidence, age: timede
     if call.operation == Operation.WITHDRAW:  # what was not seen counts as of the look
         rule = venue.withdrawal_rule
         age = evidence.as_of - call.noted_at if evidence.as_of and call.noted_at else timedelta(0)
-    if rule.absence_proves_after_seconds is None and age > _window(rule, call):
+    patience = _window(rule, call)
+    if evidence.doubt and call.operation != Operation.WITHDRAW:  # listed, and not found alone
+        patience += timedelta(seconds=rule.lookup_grace_seconds)
+    elif rule.absence_proves_after_seconds is not None:
+        return waiting(LOOK_AGAIN, "an outcome is unknown")
+    if age > patience:
         return failed(
             _unknown_class(call),
             evidence.doubt
@@ -101,12 +117,18 @@ def look_up(
         traces = among.traces(call.venue) if among is not None else matching.read([call])
         return traces.evidence(call)
     is_over = age > _window(venue.order_rule, call)
+    is_young = age < seeing.OWN_READS
     is_shown = among.shows if among is not None else seeing.shows_order
-    if not (age < seeing.OWN_READS or is_over or is_shown(call)):
+    shown = not is_young and is_shown(call)
+    if not (is_young or is_over or shown):
         return Evidence()  # asking for it alone would tell as little
     market = Market.parse(call.request["market"])
     wanted = call.request.get("cancels", call.client_order_id)
     report = venue.order(market, client_order_id=wanted)
+    if report is None and shown:
+        return Evidence(
+            doubt=f"{call.venue} lists {wanted}, and does not find it when asked for it"
+        )
     proves = venue.order_rule.absence_proves_after_seconds is not None
     return Evidence(report=report, is_absent=report is None and is_over and proves)
 
@@ -194,14 +216,11 @@ class _Batch:
         return _once(self._traces, venue, self._read_traces)
 
     def _read_shown(self, code: str) -> frozenset[int]:
-        venue = registry.venue(code)
         return seeing.shown_orders(
             [
                 call
                 for call in self.calls
-                if call.venue == code
-                and call.operation != Operation.WITHDRAW
-                and _age(call, self.now) <= _window(venue.order_rule, call)
+                if call.venue == code and call.operation != Operation.WITHDRAW
             ]
         )
 

@@ -113,6 +113,7 @@ def _let_time_pass(ids: list[UUID]) -> None:
     """Make what is unknown older than any venue's window, and what rests due for a cancel: a worker would wait."""
     unknown = ExchangeCall.objects.filter(cycle__in=ids, outcome=CallOutcome.UNKNOWN)
     unknown.filter(noted_at__gt=Now() - AGE).update(noted_at=F("noted_at") - AGE)
+    unknown.filter(missed_at__gt=Now() - AGE).update(missed_at=F("missed_at") - AGE)
     resting = ExchangeCall.objects.filter(
         cycle__in=ids, operation="PLACE_ORDER", outcome=CallOutcome.DONE, is_settled=False
     )

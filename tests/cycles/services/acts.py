@@ -79,8 +79,9 @@ def make_due(row: Cycle) -> None:
 
 def age(row: Cycle, seconds: int) -> None:
     """Make the cycle's open call known as unknown for longer."""
+    longer = timedelta(seconds=seconds)
     ExchangeCall.objects.filter(cycle=row, noted_at__isnull=False).update(
-        noted_at=F("noted_at") - timedelta(seconds=seconds)
+        noted_at=F("noted_at") - longer, missed_at=F("missed_at") - longer
     )
 
 

@@ -40,6 +40,7 @@ from tests.desk import TestDesk, operator
 
 ORDERS = {"binance": "/api/v3/order", "upbit": "/v1/orders"}
 SENDING = {"binance": "/sapi/v1/capital/withdraw/apply", "upbit": "/v1/withdraws/coin"}
+SECOND_LOOK = 5  # seconds after the first "not found"
 LOST = ("F2", "F4", "F5", "F6", "F7", "F8", "F9", "F17", "F33", "F34")
 
 
@@ -103,6 +104,8 @@ def test_an_order_that_never_was_is_absent_only_after_the_venues_window(
     assert desk.unit(lease).turn is Turn.WAIT
     assert unknown(row).client_order_id == lost
     age(row, 2)
+    assert desk.unit(lease).turn is Turn.WAIT  # one answer proves nothing yet
+    age(row, SECOND_LOOK)
     assert desk.unit(lease).turn is Turn.GO_ON
     assert ExchangeCall.objects.get(client_order_id=lost).outcome == CallOutcome.ABSENT
     desk.unit(lease)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db.models import F
 from django.db.models.functions import Now
 
 from cycles.domain.progress import Turn
@@ -48,11 +49,15 @@ def lost(venue: str, kind: str) -> ExchangeCall:
 
 
 def said(call: ExchangeCall, seconds: int) -> str:
-    """Give what a look makes of a request that has been unknown for so long."""
+    """Give what two looks, long enough apart, make of a request that has been unknown for so long."""
     mine = ExchangeCall.objects.filter(pk=call.pk)
     mine.update(noted_at=Now() - timedelta(seconds=seconds))
-    progress = reconciling.reconcile(mine.select_related("step", "cycle", "destination").get())
-    return progress.failure if progress.turn is Turn.FAIL else mine.get().outcome
+    for _ in range(2):
+        progress = reconciling.reconcile(mine.select_related("step", "cycle", "destination").get())
+        if progress.turn is Turn.FAIL:
+            return progress.failure
+        mine.update(missed_at=F("missed_at") - reconciling.SECOND_LOOK)
+    return mine.get().outcome
 
 
 @pytest.mark.django_db
