@@ -5,6 +5,7 @@ Waiting alone never decides. What each venue's absence proves stands in its `Out
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -258,12 +259,21 @@ def reconcile_open_calls() -> ReconcileReport:
 
 
 def reconcile_all_open_calls() -> Iterator[ReconcileReport]:
-    """Ask about each open call that no worker holds, once: a batch at each step, each call written by itself.
+    """Ask about each open call that no worker holds: a batch at each step, each call written by itself.
 
-    It may end between any two, and begin anew: what is known by then is open no more.
+    At the end once more about those that their venue knows nothing of, when that may be its last word. It may
+    end between any two, and begin anew: what is known by then is open no more.
     """
+    yield from _in_batches(_not_held())
+    missed = _not_held().filter(missed_at__isnull=False)
+    if missed.exists():
+        time.sleep(SECOND_LOOK.total_seconds())
+        yield from _in_batches(missed)
+
+
+def _in_batches(open_calls: QuerySet[ExchangeCall]) -> Iterator[ReconcileReport]:
     last = 0
-    while batch := list(_whole(_not_held().filter(pk__gt=last)).order_by("pk")[:BATCH]):
+    while batch := list(_whole(open_calls.filter(pk__gt=last)).order_by("pk")[:BATCH]):
         last = batch[-1].pk
         calls = _begun(batch)
         read = _Batch(calls, database_now())

@@ -30,7 +30,7 @@ def main() -> int:
         lines = Path(folder, "killed")
         lines.touch()
         code = subprocess.call(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-n", PROCESSES, *sys.argv[1:],
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-n", PROCESSES, "--dist", "worksteal", *sys.argv[1:],
              *(f"tests/crashes/matrix/{name}.py" for name in ("whole", "stops", "test_jobs", "test_acts"))],
             cwd=PROJECT, env={**os.environ, "CRASH_MATRIX_FILE": str(lines)},
         )  # fmt: skip

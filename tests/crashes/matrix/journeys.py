@@ -74,9 +74,7 @@ JOURNEYS: dict[str, Journey] = {
         faults=({"fault": "F13", "action": "rests", "args": {"value": "0.3"}, **ORDER},),
     ),
     "replies are lost, of what was accepted and of what was not": Journey(
-        seams=frozenset({
-            "reconciling._is_missed_again", "reconciling.record", "transferring.settle_accepted",
-        }),
+        seams=frozenset({"reconciling.record", "transferring.settle_accepted"}),
         faults=({"fault": "F4", **ORDER}, {"fault": "F4", **SENDING}, {"fault": "F3", **SALE}),
     ),
     "a withdrawal is given back": Journey(

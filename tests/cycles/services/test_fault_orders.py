@@ -31,6 +31,7 @@ from tests.cycles.services.acts import (
 )
 from tests.desk import TestDesk, eventually
 
+SECOND_LOOK = 5  # seconds after the first "not found"
 ORDER = {"venue": "binance", "method": "POST", "path_regex": "/api/v3/order$"}
 XRP_USDT = Market("XRP", "USDT")
 
@@ -154,6 +155,9 @@ def test_f17_a_failure_inside_is_looked_up_and_absent_only_after_the_window(
     assert desk.unit(lease).turn is Turn.WAIT
     age(row, 16)
     desk.unit(lease)
+    assert outcomes(row) == ["UNKNOWN"]
+    age(row, SECOND_LOOK)
+    desk.unit(lease)
     assert outcomes(row) == ["ABSENT"]
     desk.unit(lease)
     each_was_sent_once(desk)
@@ -269,6 +273,9 @@ def test_f23_upbits_maintenance_leaves_a_sale_unknown_until_it_is_absent(desk: T
     assert outcomes(row)[-1] == CallOutcome.UNKNOWN
     desk.control("/control/maintenance", {"venue": "upbit", "on": False})
     age(row, 11)
+    desk.unit(lease)
+    assert outcomes(row)[-1] == CallOutcome.UNKNOWN
+    age(row, SECOND_LOOK)
     desk.unit(lease)
     assert outcomes(row)[-1] == CallOutcome.ABSENT
     give_back(lease)

@@ -277,6 +277,9 @@ def test_an_intent_whose_worker_died_is_never_sent_by_another(desk: TestDesk) ->
     assert outcomes(row) == ["UNKNOWN"]
     age(row, 21)
     desk.step(row)
+    assert outcomes(row) == ["UNKNOWN"]
+    age(row, SECOND_LOOK)
+    desk.step(row)
     assert ExchangeCall.objects.get(pk=call.pk).outcome == CallOutcome.ABSENT
     assert call.client_order_id not in accepted(desk, "binance")
 

@@ -29,7 +29,8 @@ def unknown_calls(count: int, *, age_seconds: int = 10) -> list[ExchangeCall]:
     """Write orders that the venue does not know, of dead letters, unknown for some seconds."""
     calls = [builders.order_call(builders.dead_letter(), CallOutcome.UNKNOWN) for _ in range(count)]
     mine = ExchangeCall.objects.filter(pk__in=[call.pk for call in calls])
-    mine.update(noted_at=F("intended_at") - timedelta(seconds=age_seconds))
+    longer = F("intended_at") - timedelta(seconds=age_seconds)
+    mine.update(noted_at=longer, missed_at=longer)  # its venue was asked once already
     return calls
 
 
@@ -44,7 +45,10 @@ def test_what_a_batch_leaves_is_asked_about_by_the_next_run(
     *_, newest = calls = unknown_calls(3)
     for call in calls[:2]:  # these stay unknown, however often they are asked about
         ExchangeCall.objects.filter(pk=call.pk).update(noted_at=F("intended_at"))
-    ExchangeCall.objects.filter(pk=newest.pk).update(noted_at=F("intended_at") - timedelta(hours=1))
+    ExchangeCall.objects.filter(pk=newest.pk).update(
+        noted_at=F("intended_at") - timedelta(hours=1),
+        missed_at=F("intended_at") - timedelta(hours=1),
+    )
     assert reconciling.reconcile_open_calls().resolved == 0
     assert reconciling.reconcile_open_calls().resolved == 1
     assert outcome(newest) == CallOutcome.ABSENT
@@ -241,7 +245,8 @@ def test_all_open_calls_are_asked_about_batch_by_batch_each_once(
 ) -> None:
     monkeypatch.setattr(reconciling, "BATCH", 2)
     calls = unknown_calls(5, age_seconds=3600)
-    ExchangeCall.objects.filter(pk=calls[0].pk).update(noted_at=F("intended_at"))  # stays unknown
+    mine = ExchangeCall.objects.filter(pk=calls[0].pk)  # stays unknown
+    mine.update(noted_at=F("intended_at"), missed_at=None)
     reports = list(reconciling.reconcile_all_open_calls())
     assert [(one.looked_at, one.resolved) for one in reports] == [(2, 1), (2, 2), (1, 1)]
     assert [outcome(call) for call in calls] == ["UNKNOWN"] + ["ABSENT"] * 4
