@@ -231,3 +231,18 @@ def test_what_is_said_to_a_venue_is_never_printed(ear: Ear) -> None:
         request = registry.adapter(venue).stream_request()
         assert "messages" not in repr(request)
         assert "headers" not in repr(request)
+
+
+NO_END = b'{"x":' + b"[" * 100_000
+
+
+@pytest.mark.parametrize(
+    "frame", [b'{"type":"myAsset","assets":[{"currency":"\xff"}]}', b'{"type":"\xff"}', NO_END]
+)
+def test_a_korean_frame_of_spoilt_bytes_may_be_about_anything(frame: bytes) -> None:
+    assert korean_stream.hint(frame, "upbit") == ANYTHING
+
+
+@pytest.mark.parametrize("frame", [b'{"event":{"e":"balanceUpdate","a":"\xff"}}', NO_END])
+def test_an_event_of_binance_of_spoilt_bytes_may_be_about_anything(frame: bytes) -> None:
+    assert binance_stream.hint(frame) == ANYTHING
