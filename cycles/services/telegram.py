@@ -9,6 +9,7 @@ import msgspec
 from cycles.conf import Telegram
 from exchanges.errors import VenueError
 from exchanges.transport.plain import post_json
+from exchanges.transport.reading import UNREADABLE
 
 LONGEST = 4000  # of Telegram's 4096 characters
 LONGEST_PAUSE_SECONDS = 3600
@@ -59,7 +60,7 @@ def send(channel: Telegram, text: str, timeout_seconds: float) -> Attempt:
 def _attempt(status: int, body: bytes, channel: Telegram) -> Attempt:
     try:
         answer = _READ.decode(body)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         answer = _Answer()
     if status == 200 and answer.ok:
         return Attempt(outcome="delivered")

@@ -115,15 +115,25 @@ def _go_on(venue: str) -> None:
 
 def tell_of_bans() -> int:
     """Alert people of each ban by a venue, once; returns how many are in force."""
-    rows = list(RateWindow.objects.filter(held_because=BANNED, held_until__gt=Now()))
-    for row in rows:
-        until: datetime = row.held_until or registry.utc_now()
+    bans = _bans()
+    for (venue, minute), rows in bans.items():
+        until: datetime = rows[0].held_until or registry.utc_now()
         shown = until.astimezone(conf.display_time_zone())
+        scopes = ", ".join(row.scope for row in rows)
         raise_alert(
-            key=f"banned:{row.venue}:{row.scope}:{until:%Y%m%d%H%M}",
+            key=f"banned:{venue}:{rows[0].scope}:{minute}",
             severity=Alert.Severity.CRITICAL,
-            title=f"{row.venue} has banned us until {shown:%H:%M:%S} ({row.scope})",
+            title=f"{venue} has banned us until {shown:%H:%M:%S} ({scopes})",
             body="No process of the desk calls it before that, and cycles wait. Does anything else "
             "use this account or address?",
         )
-    return len(rows)
+    return len(bans)
+
+
+def _bans() -> dict[tuple[str, str], list[RateWindow]]:
+    """Give the windows that are closed by a ban, by venue and the minute of its end: one ban closes several."""
+    rows = RateWindow.objects.filter(held_because=BANNED, held_until__gt=Now())
+    bans: dict[tuple[str, str], list[RateWindow]] = {}
+    for row in rows.order_by("venue", "scope"):
+        bans.setdefault((row.venue, f"{row.held_until:%Y%m%d%H%M}"), []).append(row)
+    return bans

@@ -31,6 +31,7 @@ OPEN_SECONDS = 10.0
 CLOSE_SECONDS = 1.0
 STOP_SECONDS = 0.5  # it ends by itself, as its process does
 LARGEST_FRAME = 1024 * 1024
+REFUSING_STATUSES = frozenset({401, 403, 418, 429})  # others are the venue's own trouble
 REFUSED = "refused"
 JITTER = random.SystemRandom()
 EXPECTED = (OSError, WebSocketException, VenueError)  # TimeoutError is an OSError
@@ -176,9 +177,11 @@ def _connected(url: str, request: StreamRequest) -> ClientConnection:
 
 def _named(error: Exception) -> str:
     """Say in a word why a connection ended or was not made."""
+    if isinstance(error, InvalidStatus):
+        status = error.response.status_code
+        return REFUSED if status in REFUSING_STATUSES else "handshake"
     names: tuple[tuple[type[Exception], str], ...] = (
         (RefusedError, REFUSED),
-        (InvalidStatus, REFUSED),
         (ConnectionClosed, "closed"),
         (VenueError, "no_address"),
         (TimeoutError, "time"),

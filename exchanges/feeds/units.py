@@ -55,7 +55,7 @@ class Units:
             return False
         try:
             more = _sides([_decode(row) for row in self.rows[known : known + STEP]])
-        except msgspec.DecodeError:
+        except (ValueError, RecursionError):  # as VenueBooks.take judges a frame
             more, known = ((), ()), len(self.rows)
         if len(bids) == known:
             bids += _believed(more[0], bids[-1].price, is_bids=True)

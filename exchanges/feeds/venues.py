@@ -57,7 +57,7 @@ class VenueBooks:
         """Read one frame: the new state of a market, or a notice."""
         try:
             heard = self._take(frame, at)
-        except ValueError as error:  # msgspec's errors are; their texts quote no values
+        except (ValueError, RecursionError) as error:  # msgspec's; no text quotes values
             heard = Notice(NoticeKind.UNREADABLE, str(error))
         if isinstance(heard, Notice):
             self.notices[heard.kind] += 1

@@ -22,7 +22,8 @@ OWN_SHARE = 8  # of the limits (1/8), while the shared store is away
 ASK_AGAIN_SECONDS = 1.0  # a store that was away: what its own share lacks, it may have
 LEAST_HASTE_SECONDS = 0.02  # from the store's answer to the first byte on the wire
 CAUSES = {403: "walled_off", 418: "banned", 429: "turned_away"}
-CLOSES_ALL = frozenset({403, 418})  # a firewall and a ban tell addresses and accounts, not groups
+# A firewall and a ban do not say whether they mean the address or the account, and each call lengthens them.
+CLOSES_ALL = frozenset({403, 418})
 USED_UP = "used_up"
 
 Key = tuple[str, Scope]
@@ -121,7 +122,7 @@ class RateBudget:
         return costs[0][0] if costs else self._group_of.get(operation, "")
 
     def note(self, operation: str, pace: Pace, *, status: int | None, epoch_seconds: float) -> None:
-        """Note what a reply said: counts, and how long to pause (a ban closes the whole scope).
+        """Note what a reply said: counts, and how long to pause (a ban closes every scope of the venue).
 
         `status` is that of a reply that turned the call away. `epoch_seconds` is the venue's clock: where it says that a window is used up, nothing goes
         until that window ends.
@@ -273,11 +274,12 @@ class RateBudget:
         return self._shelves.setdefault(window.key, Shelf(window, window.limit))
 
     def _paused(self, operation: str, group: str, status: int | None) -> list[Shelf]:
-        """Say what a pause is for: a ban for the doors, else the group named, or the call's own."""
+        """Say what a pause is for: a ban for every door there is, else the group named, or the call's own."""
         bill = [shelf for shelf, _ in self._bill(operation)]
         doors = [shelf for shelf in bill if shelf.is_door]
         if status in CLOSES_ALL:
-            return doors
+            others = self._limits.scopes - {one.window.scope for one in doors}
+            return [*doors, *(self._shelf(door(scope)) for scope in sorted(others))]
         if group:
             return [self._shelf_of(group)]
         return [shelf for shelf in bill if not shelf.is_door] or doors

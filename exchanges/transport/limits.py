@@ -110,6 +110,11 @@ class VenueLimits:
         """Give (group, units) of an operation."""
         return self.costs.get(operation, self.otherwise)
 
+    @property
+    def scopes(self) -> frozenset[Scope]:
+        """Give whom the venue counts at all."""
+        return frozenset(window.scope for window in self.windows)
+
     def named(self, group: str) -> Window | None:
         """Find a window by its group."""
         return next((window for window in self.windows if window.group == group), None)

@@ -12,7 +12,6 @@ from typing import Generic
 
 import msgspec
 
-from exchanges.transport.decoding import UnreadableError
 from exchanges.transport.reading import decode
 from exchanges.values import Listed, TransferT
 
@@ -38,7 +37,7 @@ def read_page(
     for raw in raws:
         try:
             rows.append(read(raw))
-        except UnreadableError:
+        except (ValueError, ArithmeticError):  # as a whole reply is judged
             unreadable.add(asset_of(raw))
     return Page(rows=rows, unreadable=frozenset(unreadable), count=len(raws))
 

@@ -12,6 +12,7 @@ import msgspec
 
 from exchanges.errors import NotSentError, OutcomeUnknownError
 from exchanges.transport.http import HttpSender
+from exchanges.transport.reading import UNREADABLE
 from exchanges.transport.wire import LostError, Reply, SignedRequest
 
 BODY_LIMIT = 4 * 1024 * 1024
@@ -35,7 +36,7 @@ def get_json(url: str, timeout_seconds: float) -> tuple[int, Any]:
     reply = _send("get", url, timeout_seconds, method="GET")
     try:
         return reply.status, msgspec.json.decode(reply.body)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         raise OutcomeUnknownError("get: not JSON", venue="plain", operation="get") from None
 
 

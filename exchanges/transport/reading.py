@@ -10,6 +10,8 @@ import msgspec
 from exchanges.transport.decoding import UnreadableError
 
 T = TypeVar("T")
+# msgspec has errors of its own for most, but text that is no UTF-8 and what is nested too deep raise Python's.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
 _making = threading.Lock()
@@ -29,8 +31,11 @@ def decoder(shape: type[T]) -> msgspec.json.Decoder[T]:
 
 
 def decode(body: bytes, shape: type[T]) -> T:
-    """Read a JSON body as `shape`; numbers become Decimal exactly, whether quoted or bare."""
+    """Read a JSON body as `shape`; numbers become Decimal exactly, whether quoted or bare.
+
+    Raises UnreadableError, whatever is wrong with it.
+    """
     try:
         return decoder(shape).decode(body)
-    except msgspec.DecodeError as error:  # includes ValidationError; its text quotes no values
+    except UNREADABLE as error:  # their texts quote no values, but for one byte
         raise UnreadableError(str(error)) from None

@@ -19,6 +19,7 @@ from cycles.services import telegram
 from cycles.services.alerting import MAX_ATTEMPTS, backoff_seconds, deliver_due, raise_alert
 from cycles.services.correlating import bound
 from tests.cycles.telegram_sink import BROKEN, SILENT, Sink, serving, throttled
+from tests.exchanges.raw_server import raw_server, reply
 
 TOKEN = "12345:hushhush-token"
 State = Alert.State
@@ -239,3 +240,11 @@ def test_without_a_claim_two_workers_deliver_twice(sink: Sink) -> None:
 
     two_at_once(work)
     assert len(sink.messages) == 2
+
+
+@pytest.mark.parametrize("body", [b'{"ok":true,"description":"\xff"}', b'{"x":' + b"[" * 100_000])
+def test_an_answer_of_spoilt_bytes_fails_the_attempt_and_breaks_nothing(body: bytes) -> None:
+    with raw_server(reply(body, status=502)) as server:
+        channel = conf.Telegram(base_url=server.url, token=TOKEN, chat_id="-1001")
+        attempt = telegram.send(channel, "text", 5)
+    assert (attempt.outcome, attempt.error) == ("failed", "HTTP 502")

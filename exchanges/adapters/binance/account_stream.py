@@ -12,7 +12,8 @@ import msgspec
 from exchanges.adapters.binance.dialect import VENUE
 from exchanges.errors import RefusalReason, RefusedError
 from exchanges.hints import ANYTHING, Hint, StreamRequest
-from exchanges.transport.reading import decoder
+from exchanges.transport.decoding import UnreadableError
+from exchanges.transport.reading import decode
 
 PATH = "/ws-api/v3"
 SUBSCRIBE = "userDataStream.subscribe.signature"
@@ -46,8 +47,8 @@ def hint(frame: bytes) -> Hint | None:
     A balance that moved without an order (`balanceUpdate`) is a deposit or a withdrawal.
     """
     try:
-        told = decoder(_Frame).decode(frame)
-    except msgspec.MsgspecError:
+        told = decode(frame, _Frame)
+    except UnreadableError:
         return ANYTHING
     if told.error is not None:
         raise _refused(str(told.error.code))

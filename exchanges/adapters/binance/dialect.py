@@ -15,9 +15,9 @@ import msgspec
 
 from exchanges.adapters.binance.limits import ORDERS_10S, USED
 from exchanges.adapters.binance.refusals import THROTTLED, TOO_MANY_ORDERS, UNKNOWN, reason_of
-from exchanges.transport.decoding import to_milliseconds
+from exchanges.transport.decoding import UnreadableError, to_milliseconds
 from exchanges.transport.limits import Pace
-from exchanges.transport.reading import decoder
+from exchanges.transport.reading import decode
 from exchanges.transport.verdicts import Verdict
 from exchanges.transport.wire import Keys, Params, Reply, Request, SignedRequest
 
@@ -60,8 +60,8 @@ class BinanceDialect:
     def verdict(self, reply: Reply) -> Verdict:
         """Read `{"code", "msg"}`."""
         try:
-            error = decoder(_ErrorBody).decode(reply.body)
-        except msgspec.DecodeError:
+            error = decode(reply.body, _ErrorBody)
+        except UnreadableError:
             return Verdict()  # a firewall's HTML, say: nothing definite
         code = str(error.code)
         return Verdict(

@@ -11,7 +11,8 @@ import msgspec
 
 from exchanges.errors import RefusalReason, RefusedError
 from exchanges.hints import ANYTHING, Hint, StreamRequest
-from exchanges.transport.reading import decoder
+from exchanges.transport.decoding import UnreadableError
+from exchanges.transport.reading import decode
 from exchanges.transport.wire import Request, SignedRequest
 
 ASKED = [{"ticket": "kimp"}, {"type": "myOrder"}, {"type": "myAsset"}, {"format": "DEFAULT"}]
@@ -41,8 +42,8 @@ class _Frame(msgspec.Struct):
 def hint(frame: bytes, venue: str) -> Hint | None:
     """Read what a frame is about; what cannot be read may be about anything."""
     try:
-        told = decoder(_Frame).decode(frame)
-    except msgspec.MsgspecError:
+        told = decode(frame, _Frame)
+    except UnreadableError:
         return ANYTHING
     if told.error is not None:
         raise RefusedError(

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import msgspec
 
 from exchanges.errors import RefusalReason
-from exchanges.transport.reading import decoder
+from exchanges.transport.decoding import UnreadableError
+from exchanges.transport.reading import decode
 from exchanges.transport.verdicts import Verdict
 from exchanges.transport.wire import Reply
 
@@ -25,8 +26,8 @@ class _ErrorBody(msgspec.Struct):
 def error_name(body: bytes) -> str:
     """Give the error's name as text (quotations number theirs); empty if the body is no such error."""
     try:
-        return str(decoder(_ErrorBody).decode(body).error.name)
-    except msgspec.DecodeError:
+        return str(decode(body, _ErrorBody).error.name)
+    except UnreadableError:
         return ""
 
 

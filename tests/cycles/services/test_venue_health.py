@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db.models.functions import Now
@@ -165,3 +165,15 @@ def test_a_ban_is_told_once_with_its_end(desk: TestDesk) -> None:
     assert alert.title.startswith("binance has banned us until ")
     RateWindow.objects.update(held_until=Now() - timedelta(seconds=1))
     assert venue_health.tell_of_bans() == 0
+
+
+def test_a_ban_that_closes_account_and_address_is_told_as_one(desk: TestDesk) -> None:
+    RateWindow.objects.all().delete()  # other tests' calls leave theirs: written by a connection apart
+    noon = datetime(2099, 1, 1, 12, tzinfo=UTC)
+    held = {"span_ms": 1000, "most": 0, "used": [0] * 10, "held_because": "banned"}
+    for scope, later in (("ip", 2), ("account", 1)):
+        until = noon + timedelta(milliseconds=later)
+        RateWindow.objects.create(venue="binance", name="*", scope=scope, held_until=until, **held)
+    assert (venue_health.tell_of_bans(), venue_health.tell_of_bans()) == (1, 1)
+    (alert,) = Alert.objects.filter(title__contains="banned")
+    assert alert.title.endswith(" (account, ip)")

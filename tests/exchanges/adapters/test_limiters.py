@@ -6,18 +6,20 @@ import json
 
 import pytest
 
-from exchanges.errors import RefusedError, ThrottledError
+from exchanges.errors import RefusedError, ThrottledError, VenueError
 from tests.exchanges.adapters.asking import (
     NOW,
     XRP_KRW,
     XRP_USDT,
     Make,
+    allowing_or,
     binance_error,
     global_venue,
     order_request,
     upbit,
+    withdrawal_request,
 )
-from tests.exchanges.raw_server import Behaviour, raw_server, reply
+from tests.exchanges.raw_server import Behaviour, raw_server, reply, serving
 
 
 def test_a_wallet_route_that_is_used_up_holds_no_orders_back() -> None:
@@ -110,3 +112,44 @@ def test_binance_tells_the_limits_that_are_in_force() -> None:
             venue.place_order(order_request(XRP_USDT))
         venue.close()
         assert len(server.requests) == 3
+
+
+BANNED = reply(b'{"code":-1003,"msg":""}', status=418, headers={"Retry-After": "120"})
+WALLED_OFF = reply(b"<html>", status=403, content_type="text/html")
+SLOW_DOWN = reply(b'{"code":-1003,"msg":""}', status=429, headers={"Retry-After": "120"})
+
+
+@pytest.mark.parametrize("ban", [BANNED, WALLED_OFF], ids=["banned", "walled off"])
+def test_a_ban_that_a_withdrawal_meets_stops_what_is_counted_by_address_too(ban: Behaviour) -> None:
+    """A withdrawal draws on the account only, but a ban is the address's as well, and calls lengthen it."""
+    with serving(lambda number, request: allowing_or(ban, request)) as server:
+        venue = global_venue(server)
+        with pytest.raises(VenueError):
+            venue.withdraw(withdrawal_request())
+        asked = len(server.requests)
+        with pytest.raises(ThrottledError):
+            venue.book(XRP_USDT)
+        venue.close()
+        assert len(server.requests) == asked
+
+
+def test_a_ban_that_a_read_of_a_book_meets_stops_orders_at_upbit_too() -> None:
+    with raw_server(BANNED) as server:
+        venue = upbit(server)
+        with pytest.raises(ThrottledError):
+            venue.book(XRP_KRW)
+        with pytest.raises(ThrottledError):
+            venue.place_order(order_request(XRP_KRW))
+        venue.close()
+        assert len(server.requests) == 1
+
+
+def test_a_withdrawal_that_is_turned_away_stops_no_reads() -> None:
+    with serving(lambda number, request: allowing_or(SLOW_DOWN, request)) as server:
+        venue = global_venue(server)
+        with pytest.raises(ThrottledError):
+            venue.withdraw(withdrawal_request())
+        budget = venue._transport._budget
+        venue.close()
+    assert budget.seconds_held("withdraw") > 0
+    assert budget.seconds_held("book") == 0

@@ -8,7 +8,7 @@ import json
 import socket
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -26,6 +26,7 @@ from exchanges.hints import ANYTHING, Hint, StreamRequest
 from exchanges.simulator.server import RunningSimulator
 from exchanges.values import Market, OrderRequest, Side
 from tests.exchanges.feeds.conftest import eventually
+from tests.exchanges.raw_server import raw_server, reply
 
 VENUES = pytest.mark.parametrize("venue", ["upbit", "bithumb", "binance"])
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -231,3 +232,51 @@ def test_what_is_said_to_a_venue_is_never_printed(ear: Ear) -> None:
         request = registry.adapter(venue).stream_request()
         assert "messages" not in repr(request)
         assert "headers" not in repr(request)
+
+
+NO_END = b'{"x":' + b"[" * 100_000
+
+
+@pytest.mark.parametrize(
+    "frame", [b'{"type":"myAsset","assets":[{"currency":"\xff"}]}', b'{"type":"\xff"}', NO_END]
+)
+def test_a_korean_frame_of_spoilt_bytes_may_be_about_anything(frame: bytes) -> None:
+    assert korean_stream.hint(frame, "upbit") == ANYTHING
+
+
+@pytest.mark.parametrize("frame", [b'{"event":{"e":"balanceUpdate","a":"\xff"}}', NO_END])
+def test_an_event_of_binance_of_spoilt_bytes_may_be_about_anything(frame: bytes) -> None:
+    assert binance_stream.hint(frame) == ANYTHING
+
+
+@contextmanager
+def answered(status: int) -> Iterator[tuple[AccountStream, Callable[[], int]]]:
+    """Listen at a venue that answers every handshake with a status; gives how many it saw."""
+    with raw_server(reply(b"", status=status)) as server:
+        url = server.url.replace("http", "ws", 1)
+        account = Account(
+            venue="upbit", endpoint=lambda: (url, StreamRequest(path="/")),
+            hint=lambda frame: None, release=lambda: None,
+        )  # fmt: skip
+        stream = AccountStream(account, lambda hint: None, jitter=lambda: 0.01)
+        stream.start()
+        try:
+            yield stream, lambda: len(server.requests)
+        finally:
+            stream.close()
+
+
+@pytest.mark.parametrize("status", [200, 404, 500, 502, 503, 504])
+def test_a_venue_in_trouble_is_a_broken_line_and_no_refusal(status: int) -> None:
+    with answered(status) as (stream, seen):
+        eventually(lambda: seen() > 2)
+        assert stream.refusals == 0
+
+
+@pytest.mark.parametrize("status", [401, 403, 418, 429])
+def test_a_key_or_limit_or_firewall_that_turns_the_handshake_away_is_a_refusal(
+    status: int,
+) -> None:
+    with answered(status) as (stream, seen):
+        eventually(lambda: stream.refusals > 0)
+        assert seen() == 1

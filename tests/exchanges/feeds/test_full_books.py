@@ -117,9 +117,10 @@ def test_a_side_ends_before_a_deep_level_that_cannot_be(wrong: tuple[str, str]) 
     assert bids == levels(BIDS)
 
 
-def test_sides_end_before_rows_that_cannot_be_read() -> None:
-    asks = [*ASKS[:6], ("3507", '"x"'), ASKS[7]]
-    assert sides(take(upbit(), whole_frame(BIDS, asks))) == (
+@pytest.mark.parametrize("text", [b'"x"', b'"\xff"'])
+def test_sides_end_before_rows_that_cannot_be_read(text: bytes) -> None:
+    frame = whole_frame(BIDS, [*ASKS[:6], ("3507", '"x"'), ASKS[7]]).replace(b'"x"', text)
+    assert sides(take(upbit(), frame)) == (
         levels(BIDS[:AT_ONCE]),
         levels(ASKS[:AT_ONCE]),
     )
@@ -191,6 +192,8 @@ def test_frames_with_a_frozen_stamp_are_no_book_once_it_is_old() -> None:
         (b"PONG", NoticeKind.UNREADABLE),
         (b"", NoticeKind.UNREADABLE),
         (b"[]", NoticeKind.UNREADABLE),
+        (b'{"type":"\xff"}', NoticeKind.UNREADABLE),
+        (b'{"x":' + b"[" * 100_000, NoticeKind.UNREADABLE),
         (whole_frame(BIDS, ASKS)[:-20], NoticeKind.UNREADABLE),
         (whole_frame(BIDS, ASKS, stamp="soon"), NoticeKind.UNREADABLE),
         (whole_frame(BIDS, ASKS, stamp=None), NoticeKind.UNREADABLE),

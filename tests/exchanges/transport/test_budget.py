@@ -250,16 +250,23 @@ def test_a_process_without_a_store_counts_for_itself() -> None:
 
 
 @pytest.mark.parametrize(("status", "cause"), [(418, "banned"), (403, "walled_off")])
-def test_a_ban_closes_every_call_of_its_scope_and_is_told_to_all(
+def test_a_ban_closes_every_call_of_the_venue_and_is_told_to_all(
     budget: RateBudget, store: CountingStore, status: int, cause: str
 ) -> None:
     told(budget, "order", Pace(group="order", hold_seconds=60), status=status)
-    for operation in ("order", "place_order", "dear"):
+    for operation in ("order", "place_order", "dear", "balances"):
         with pytest.raises(UsedUpError) as caught:
             take(budget, operation, Priority.MONEY, patience=2)
         assert caught.value.seconds > 59
-    take(budget, "balances")  # counted by address: the account's ban is not its
-    assert store.held == [("*", "account", 60, cause)]
+    assert store.held == [("*", "account", 60, cause), ("*", "ip", 60, cause)]
+
+
+def test_a_ban_closes_no_scope_that_the_venue_does_not_count(store: CountingStore) -> None:
+    of_address = VenueLimits(
+        windows=(Window(group="all", scope=Scope.IP, limit=9),), otherwise=(("all", 1),)
+    )
+    told(RateBudget("venue", of_address, store=store), "order", Pace(hold_seconds=60), status=418)
+    assert store.held == [("*", "ip", 60, "banned")]
 
 
 def test_a_call_that_is_turned_away_closes_its_group_only(

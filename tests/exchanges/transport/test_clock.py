@@ -163,7 +163,10 @@ def test_a_date_header_tells_the_second_it_names() -> None:
     assert state.doubt_seconds == pytest.approx(0.55, abs=0.001)
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "Thu, 26 Foo 2026 03:00:02 GMT"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "yesterday", "Thu, 26 Foo 2026 03:00:02 GMT", "Thu, 26 Nov 99999999999 03:00:02 GMT"],
+)
 def test_a_date_header_that_says_nothing_is_left_alone(text: str) -> None:
     clock = VenueClock("upbit", wall=lambda: START, reads_dates=True)
     clock.look(Reply(status=200, headers={"date": text}, body=b""))

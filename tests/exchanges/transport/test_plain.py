@@ -42,6 +42,7 @@ def test_a_redirect_is_given_back_not_followed() -> None:
         assert len(server.requests) == 1
 
 
-def test_a_read_that_is_not_json_is_unknown() -> None:
-    with raw_server(reply(b"<html>")) as server, pytest.raises(OutcomeUnknownError):
+@pytest.mark.parametrize("body", [b"<html>", b'["\xff"]', b"[" * 100_000])
+def test_a_read_that_is_not_json_is_unknown(body: bytes) -> None:
+    with raw_server(reply(body)) as server, pytest.raises(OutcomeUnknownError):
         get_json(server.url, 2)
