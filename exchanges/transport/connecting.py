@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import socket
+import struct
 import threading
 import time
 from collections.abc import Sequence
@@ -17,29 +18,58 @@ Address = tuple[Any, ...]  # as getaddrinfo gives it
 SocketOptions = Sequence[tuple[int, int, int | bytes]]
 _SHORTEST_SECONDS = 0.001  # 0 would not block at all
 
+# Closed otherwise, a socket is the kernel's to deliver, for minutes: a request that was given up (or whose
+# process died) would reach the venue after it was declared absent. After a whole reply a reset does no harm:
+# everything was delivered by then, and the reply's own length told its end, so that no farewell of TLS is
+# missed either (http.client sends none). Kept connections are not closed. Streams have sockets of their own
+# (websockets'), which move no money.
+_RESET_WHEN_CLOSED = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+_USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
+
 
 def connected(host: str, port: int, *, ends_at: float, options: SocketOptions) -> socket.socket:
     """Connect to the first address that answers; `ends_at` is monotonic.
 
-    Raises gaierror for a name that is none, TimeoutError at the deadline, OSError of the last address.
+    A silent address has its share of the time only, so that the others are asked as well. Raises gaierror
+    for a name that is none, TimeoutError at the deadline, OSError of the last address.
     """
     failure: OSError = TimeoutError("no address answered in time")
-    for family, kind, protocol, _, address in _resolved(host, port, _left(ends_at)):
+    found = _resolved(host, port, _left(ends_at))
+    for number, address in enumerate(found):
         if time.monotonic() >= ends_at:
             break
-        sock = socket.socket(family, kind, protocol)
         try:
-            for option in options:
-                sock.setsockopt(*option)
-            sock.settimeout(_left(ends_at))
-            sock.connect(address)
+            sock = _connected_to(address, options, seconds=_left(ends_at) / (len(found) - number))
         except OSError as error:
             failure = error
-            sock.close()
         else:
             sock.settimeout(_left(ends_at))
             return sock
     raise failure
+
+
+def deliver_within(sock: socket.socket, seconds: float) -> None:
+    """Let the kernel give the connection up when its peer has not acknowledged what is sent by then.
+
+    Nobody closes the socket of a process that is paused. Linux alone can do it.
+    """
+    if _USER_TIMEOUT is not None:
+        milliseconds = max(int(seconds * 1000), 1)  # 0 would be the system's, a quarter of an hour
+        sock.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, milliseconds)
+
+
+def _connected_to(address: Address, options: SocketOptions, *, seconds: float) -> socket.socket:
+    family, kind, protocol, _, endpoint = address
+    sock = socket.socket(family, kind, protocol)
+    try:
+        for option in (_RESET_WHEN_CLOSED, *options):
+            sock.setsockopt(*option)
+        sock.settimeout(seconds)
+        sock.connect(endpoint)
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 def _left(ends_at: float) -> float:

@@ -23,7 +23,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.poolmanager import PoolManager
 
-from exchanges.transport.connecting import connected
+from exchanges.transport.connecting import connected, deliver_within
 
 CONNECT_SECONDS = 3
 
@@ -142,6 +142,9 @@ def _demand_time(connection: HTTPConnection) -> None:
         raise TimeoutError("deadline passed before it was sent")
     if connection.sock is not None:
         connection.sock.settimeout(attempt.seconds_left)
+        deliver_within(
+            connection.sock, attempt.seconds_left
+        )  # anew: a kept one has the last call's
     attempt.was_sent = True
 
 

@@ -170,6 +170,12 @@ def drip_handshake(sock: socket.socket) -> None:
         time.sleep(0.01)
 
 
+def break_handshake(sock: socket.socket) -> None:
+    """Take a TLS hello, and break the connection."""
+    sock.recv(65536)
+    reset(sock)
+
+
 def take_nothing(sock: socket.socket) -> None:
     """Leave what is sent where it is until the client has gone."""
     poller = select.poll()

@@ -25,6 +25,7 @@ from exchanges.transport.wire import Request, SignedRequest
 from tests.exchanges.raw_server import (
     Behaviour,
     Flood,
+    break_handshake,
     close_before_reply,
     drip_from_the_start,
     drip_handshake,
@@ -125,6 +126,49 @@ def test_a_name_with_many_silent_addresses_ends_at_the_deadline_and_was_not_sent
             with pytest.raises(NotSentError):
                 transport.call(MONEY, ordered)
             assert time.monotonic() - began < 10 * DEADLINE_SECONDS
+
+
+def test_a_silent_address_leaves_time_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dead route, or a dead edge of the venue's: it has its share of the time, and no more."""
+    with socket.socket() as full, raw_server(reply(b'{"a": 1}')) as server:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        silent = full.getsockname()
+        answering = ("127.0.0.1", int(server.url.rpartition(":")[2]))
+        rows = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in (silent, answering)
+        ]
+        with (
+            socket.create_connection(silent),
+            transport_to("http://venue.test", deadline_seconds=2) as transport,
+        ):
+            monkeypatch.setattr(socket, "getaddrinfo", lambda *_: rows)
+            assert transport.call(MONEY, ordered) == {"a": 1}
+        assert len(server.requests) == 1
+
+
+def test_an_address_of_a_family_that_this_machine_lacks_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lacking = 0x7FFF
+    with raw_server(reply(b'{"a": 1}')) as server:
+        answering = ("127.0.0.1", int(server.url.rpartition(":")[2]))
+        rows = [
+            (family, socket.SOCK_STREAM, 6, "", answering) for family in (lacking, socket.AF_INET)
+        ]
+        with transport_to("http://venue.test") as transport:
+            monkeypatch.setattr(socket, "getaddrinfo", lambda *_: rows)
+            assert transport.call(MONEY, ordered) == {"a": 1}
+        assert len(server.requests) == 1
+
+
+def test_a_connection_that_breaks_in_its_tls_handshake_carried_no_order() -> None:
+    with raw_server(reply()) as server:
+        server.accepted = break_handshake
+        url = server.url.replace("http:", "https:")
+        with transport_to(url) as transport, pytest.raises(NotSentError):
+            transport.call(MONEY, ordered)
+        assert server.requests == []
 
 
 def test_the_next_address_is_asked_when_the_first_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
