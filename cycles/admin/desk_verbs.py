@@ -21,7 +21,7 @@ from cycles.admin.navigation import Page, demand, user_of
 from cycles.admin.verbs import actor_of
 from cycles.domain.words import Mode, PauseScope, Verb
 from cycles.errors import NotFoundError, StaleVersionError
-from cycles.models import Pause
+from cycles.models import Desk, Pause
 from cycles.services import desk
 from cycles.services.intervening import PERMISSIONS
 
@@ -80,18 +80,19 @@ def change_mode(request: HttpRequest, mode: str) -> HttpResponse:
     """Show what a mode means and ask why; then set it."""
     if mode not in Mode.values:
         raise Http404
-    target, present = Mode(mode), _current_mode()
-    actor = actor_of(demand(request, permission_to(target, present)))
+    target, now = Mode(mode), _current()
+    actor = actor_of(demand(request, permission_to(target, now.mode)))
     facts = {
         "title": _("Desk: %(mode)s") % {"mode": target.label},
         "target": target,
-        "present": present,
+        "present": now.mode,
+        "now": now,
         "effects": EFFECTS[target],
         "will_not": WILL_NOT[target],
         "open_calls": selectors.open_calls()[:SHOWN_CALLS],
         "is_final": target is Mode.HALT,
     }
-    seen = {"mode": target.value, "seen_version": _current_version()}
+    seen = {"mode": target.value, "seen_version": now.version}
     form = ModeForm(request.POST or None, initial=seen)
     try:
         return answered(
@@ -110,20 +111,12 @@ def change_mode(request: HttpRequest, mode: str) -> HttpResponse:
         return shown(request, "admin/cycles/mode.html", fresh, facts, status=CONFLICT)
 
 
-def _current_version() -> int:
-    """Give the version of the desk that is shown; 0 on a desk that was never set up."""
+def _current() -> Desk:
+    """Give the desk, its reason and version as they were read at once; one that was never set up has none."""
     try:
-        return desk.current().version
+        return desk.current()
     except NotFoundError:
-        return 0
-
-
-def _current_mode() -> str:
-    """Give the mode; '' on a desk that was never set up."""
-    try:
-        return desk.current().mode
-    except NotFoundError:
-        return ""
+        return Desk(kind="", mode="", version=0)
 
 
 def add_pause(request: HttpRequest) -> HttpResponse:

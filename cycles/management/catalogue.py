@@ -93,8 +93,9 @@ COMMANDS: tuple[CommandRow, ...] = (
     _row(
         "resume",
         "Leave a halt: let the desk run, or finish only.",
-        "resume --yes --as alice --reason 'balances explained'",
-        "resume --finalize-only --yes --as alice --reason 'bring it home first'",
+        "resume",
+        "resume --version 7 --yes --as alice --reason 'balances explained'",
+        "resume --finalize-only --version 7 --yes --as alice --reason 'bring it home first'",
         acts=True,
     ),
     _row(

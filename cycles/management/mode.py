@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.management.base import CommandParser
 
 from cycles import selectors
-from cycles.domain.words import Mode
+from cycles.domain.words import Mode, Verb
+from cycles.errors import NotAllowedNowError
+from cycles.management.arguments import whole
 from cycles.management.base import ActCommand
 from cycles.management.printing import call_facts, calls_table
+from cycles.management.verbs import seen_version
 from cycles.models import Desk, ExchangeCall
 from cycles.services import desk
 
@@ -22,29 +25,56 @@ MEANINGS = {
 
 
 class ModeCommand(ActCommand):
-    """Sets the mode."""
+    """Sets the mode. What may let more happen is done at the version that its dry run showed."""
+
+    needs_version: ClassVar[bool]
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add the mode in between."""
+        """Add the mode in between, and the version."""
         super().add_arguments(parser)
         parser.add_argument(
             "--finalize-only", action="store_true", help="let running cycles finish, open none"
         )
+        if self.needs_version:
+            parser.add_argument(
+                "--version", type=whole, metavar="N",
+                help="the desk's version you saw, as the dry run shows it with the reason",
+            )  # fmt: skip
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Show what the mode would mean; with --yes set it."""
         mode, now = self.wanted(options), desk.current()
-        calls = list(selectors.open_calls())
+        shown = f"{now.mode} would become {mode.value}: {MEANINGS[mode]}\n{_why(now)}"
         if not options["yes"]:
-            text = f"{now.mode} would become {mode.value}: {MEANINGS[mode]}"
-            self.emit(_facts(now, calls) | {"mode_after": mode}, _with(text, calls), options)
-            self.invite(options, "--reason TEXT")
+            calls = list(selectors.open_calls())
+            self.emit(_facts(now, calls) | {"mode_after": mode}, _with(shown, calls), options)
+            self._demand_fit(mode, now)
+            version = (f"--version {now.version}",) if self.needs_version else ()
+            self.invite(options, *version, "--reason TEXT")
             return
-        actor, reason = self.actor(options), self.reason(options)
-        changed = desk.set_mode(mode, actor=actor, reason=reason, seen_version=now.version)
+        verb = Verb.HALT if desk.stops_more(mode, now.mode) else Verb.RESUME
+        actor, reason = self.actor(options, verb), self.reason(options)
+        seen = self._seen(mode, now, shown, options)
+        changed = desk.set_mode(mode, actor=actor, reason=reason, seen_version=seen)
         calls = list(selectors.open_calls())
         text = f"{changed.mode}: {MEANINGS[mode]}"
         self.emit(_facts(changed, calls), _with(text, calls), options)
+
+    def _seen(self, mode: Mode, now: Desk, shown: str, options: dict[str, Any]) -> int | None:
+        """Give the version that the operator saw; to stop takes none."""
+        self._demand_fit(mode, now)
+        if not self.needs_version:
+            return None
+        self.say(shown)
+        return seen_version(options, now.version)
+
+    def _demand_fit(self, mode: Mode, now: Desk) -> None:
+        """Let nothing more happen by a command that asks for no version."""
+        if not (self.needs_version or desk.stops_more(mode, now.mode)):
+            raise NotAllowedNowError(
+                f"the desk is {now.mode}, which this would not stop more: "
+                "what lets more happen is manage.py resume"
+            )
 
     @abstractmethod
     def wanted(self, options: dict[str, Any]) -> Mode:
@@ -52,11 +82,17 @@ class ModeCommand(ActCommand):
 
 
 def _facts(row: Desk, calls: list[ExchangeCall]) -> dict[str, Any]:
-    names = ("kind", "mode", "mode_reason", "mode_changed_by", "mode_changed_at")
+    names = ("kind", "mode", "mode_reason", "mode_changed_by", "mode_changed_at", "version")
     return {
         **{name: getattr(row, name) for name in names},
         "open_calls": [call_facts(call) for call in calls],
     }
+
+
+def _why(row: Desk) -> str:
+    """Say why the desk is as it is, who said so, and the version that this was read at."""
+    who = f"{row.mode} by {row.mode_changed_by or 'nobody yet'} at {row.mode_changed_at:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{who}: {row.mode_reason or 'no reason given'}\nversion {row.version}"
 
 
 def _with(text: str, calls: list[ExchangeCall]) -> str:

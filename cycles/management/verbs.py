@@ -20,12 +20,10 @@ from cycles.services.intervening import Actor
 from cycles.services.previewing import Preview, preview
 
 
-def seen_version(options: dict[str, Any], seen: Preview) -> int:
+def seen_version(options: dict[str, Any], newest: int) -> int:
     """Give the version that the operator saw; raises when they name none."""
     if options["version"] is None:
-        raise UnseenVersionError(
-            f"say which version you saw: --version {seen.cycle.version} is the newest"
-        )
+        raise UnseenVersionError(f"say which version you saw: --version {newest} is the newest")
     return int(options["version"])
 
 
@@ -63,7 +61,7 @@ class VerbCommand(ActCommand):
                 return
             actor, reason = self.actor(options, self.verb), self.reason(options)
             self.say(preview_text(seen))
-            self.do(cycle.pk, actor, reason, seen_version(options, seen), options)
+            self.do(cycle.pk, actor, reason, seen_version(options, seen.cycle.version), options)
             self.tell(cycle.code, options)
 
     def tell(self, code: str, options: dict[str, Any]) -> None:

@@ -137,7 +137,7 @@ def catch_up(
 
 def _step_out(actor: Actor, reason: str) -> None:
     """Halt, and be out of step from here on; raise DatabaseBusyError while workers hold cycles."""
-    if desk.current().mode != Mode.HALT:
+    if not desk.is_halted_for(actor, reason):  # a run that was cut short has said so already
         desk.set_mode(Mode.HALT, actor=actor, reason=reason)
 
     def work() -> None:

@@ -13,7 +13,9 @@ from django.db.models.functions import Now
 from django.forms.models import model_to_dict
 from django.utils.translation import gettext_noop
 
+from cycles.domain import halts
 from cycles.domain.decision import Limits
+from cycles.domain.halts import SYSTEM
 from cycles.domain.pauses import spelled
 from cycles.domain.words import Channel, DeskKind, Mode, OpeningRule, PauseScope, Verb, word
 from cycles.errors import (
@@ -34,7 +36,6 @@ from exchanges.sentences import Sentence
 
 FIXED_COLUMNS = {"id", "number", "created_at", "created_by", "reason"}
 SIGNED_COLUMNS = {"min_open_edge_bps", "min_rebalance_edge_bps", "band_open_premium_bps"}
-SYSTEM = "system"
 
 
 def current() -> Desk:
@@ -74,16 +75,16 @@ def stops_more(target: Mode, present: str) -> bool:
 def set_mode(mode: Mode, *, actor: Actor, reason: str, seen_version: int | None = None) -> Desk:
     """Change the mode: no intent commits after a HALT has.
 
-    Stopping more needs `halt_desk` and is done whatever was seen. Letting more happen needs
-    `resume_desk` and the version of the desk that was seen: UnseenVersionError, StaleVersionError. A
-    restored database that has not caught up lets nothing more happen: NotAllowedNowError.
+    Stopping more needs `halt_desk` and is done whatever was seen; halting a halted desk adds a reason.
+    Letting more happen needs `resume_desk` and the version of the desk that was seen: UnseenVersionError,
+    StaleVersionError. A restored database that has not caught up lets nothing more happen: NotAllowedNowError.
     """
 
     def work() -> None:
         own_mode()  # waits for every intent under way, and keeps new ones out until we commit
         desk = current()
         stopping = stops_more(mode, desk.mode)
-        intervene(
+        made = intervene(
             Verb.HALT if stopping else Verb.RESUME,
             actor=actor,
             reason=reason,
@@ -93,7 +94,10 @@ def set_mode(mode: Mode, *, actor: Actor, reason: str, seen_version: int | None 
         if not stopping:
             _demand_seen(desk, seen_version)
             _demand_at_home()
-        _write_mode(mode, actor.name, reason)
+        if mode is Mode.HALT:
+            _halt(desk, actor.name, made.reason)
+        else:
+            _write_mode(mode, actor.name, made.reason)
 
     in_transaction(work)
     return current()
@@ -117,14 +121,36 @@ def _demand_at_home() -> None:
 
 
 def halt_by_system(reason: str) -> None:
-    """Halt because of what the desk cannot explain; only a person leaves it again."""
+    """Halt because of what the desk cannot explain; only a person leaves it again.
+
+    A halted desk is told as well: whoever is about to resume it has not seen this.
+    """
 
     def work() -> None:
         own_mode()
-        if current().mode != Mode.HALT:
-            _write_mode(Mode.HALT, SYSTEM, reason)
+        _halt(current(), SYSTEM, reason)
 
     in_transaction(work)
+
+
+def is_halted_for(actor: Actor, reason: str) -> bool:
+    """Say whether the desk is halted, and shows these words of theirs."""
+    return _shows(current(), actor.name, reason.strip())
+
+
+def _shows(desk: Desk, by: str, words: str) -> bool:
+    return desk.mode == Mode.HALT and halts.stands(
+        desk.mode_reason, desk.mode_changed_by, by=by, words=words
+    )
+
+
+def _halt(desk: Desk, by: str, words: str) -> None:
+    """Halt, or add a reason to a halt; the same again changes nothing, so that a look at it stays good."""
+    if _shows(desk, by, words):
+        return
+    if desk.mode == Mode.HALT:
+        words = halts.joined(desk.mode_reason, desk.mode_changed_by, by=by, words=words)
+    _write_mode(Mode.HALT, by, words)
 
 
 def refuse_if_halted() -> None:
@@ -142,8 +168,7 @@ def halt_away_from_home() -> None:
 
     def work() -> None:
         own_mode()
-        if current().mode != Mode.HALT:
-            _write_mode(Mode.HALT, SYSTEM, homing.AWAY)
+        _halt(current(), SYSTEM, homing.AWAY)
         homing.tell_away()
 
     in_transaction(work)

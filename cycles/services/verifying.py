@@ -30,6 +30,7 @@ AT_VENUE = ("DESK", "CYCLE", "DUST")
 TRIES = 20
 PAUSE_SECONDS = 0.25
 BLIND_AFTER = timedelta(minutes=10)
+UNASKED = "could not be asked"
 # A withdrawal whose outcome only a person can tell rests: nothing moves while it waits.
 RESTING = Q(operation=Operation.WITHDRAW, outcome=CallOutcome.UNKNOWN, cycle__status="DEAD_LETTER")
 # Of so many any number may make up a difference; of more a few at once, or all but a few.
@@ -114,7 +115,7 @@ def _compare(problems: tuple[str, ...]) -> LedgerReport:
             lines += venue_lines(code, registry.venue(code).balances())
         except VenueError as error:
             reacting.heed(error)
-            told.append(f"{code} could not be asked: {error}")
+            told.append(f"{code} {UNASKED}: {error}")
     is_settled = marker == _journal_marker() and not marker[1]
     told += [
         f"{line.venue} {line.asset}: the ledger says {line.ledger}, the venue {line.venue_free}"
@@ -283,7 +284,7 @@ def verify_ledger_job() -> bool:
     report = verify_ledger()
     if report.is_balanced and report.matches_venues:
         return True
-    unreachable = not report.is_settled or any("could not be asked" in p for p in report.problems)
+    unreachable = not report.is_settled or any(UNASKED in p for p in report.problems)
     text = "\n".join(report.problems)
     log.warning("ledger.difference", settled=report.is_settled, problems=list(report.problems))
     if unreachable and report.is_balanced:
@@ -295,5 +296,7 @@ def verify_ledger_job() -> bool:
         title="The ledger does not match the venues: the desk is halted",
         body=text,
     )
-    desk.halt_by_system(f"the ledger cannot be explained: {text[:500]}")
+    # How a venue did not answer is worded anew each time, and no reason to halt.
+    wrong = "\n".join(p for p in report.problems if UNASKED not in p)
+    desk.halt_by_system(f"the ledger cannot be explained: {wrong[:500]}")
     return False

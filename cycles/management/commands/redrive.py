@@ -69,7 +69,8 @@ class Command(ActCommand):
         actor, reason = self.actor(options, Verb.REDRIVE), self.reason(options)
         if len(codes) == 1 and FROM_INPUT not in options["codes"]:
             # A list is acted on as it is found; one cycle as it was seen.
-            seen_version(options, preview(Verb.REDRIVE, selectors.cycle_by_code(codes[0]).pk))
+            seen = preview(Verb.REDRIVE, selectors.cycle_by_code(codes[0]).pk)
+            seen_version(options, seen.cycle.version)
         results = [self._redrive(code, actor, reason, options["version"]) for code in codes]
         self._tell(results, options)
 

@@ -10,6 +10,7 @@ from cycles.management.mode import ModeCommand
 
 class Command(ModeCommand):
     name = "resume"
+    needs_version = True
 
     def wanted(self, options: dict[str, Any]) -> Mode:
         """Give the mode to set."""

@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from cycles.domain.words import CallOutcome, Mode
 from cycles.models import ApiToken, Desk, Intervention, Pause, PolicyVersion
+from cycles.services import desk
 from tests import builders
 
 pytestmark = pytest.mark.django_db
@@ -61,6 +62,23 @@ def test_resuming_a_desk_that_changed_meanwhile_is_a_conflict_and_keeps_the_reas
     assert reply.status_code == 409
     assert WHY in reply.content.decode()
     assert mode_now() == "HALT"
+
+
+def test_a_new_reason_on_a_halted_desk_is_seen_before_the_desk_runs_again(login: Login) -> None:
+    builders.desk()
+    client = login("approver")
+    given = {"mode": "HALT", "reason": "maintenance", "seen_version": 1}
+    client.post(mode_page("HALT"), given)
+    form = client.get(mode_page("RUN")).context["form"]
+    desk.halt_by_system("coins are missing")
+    assert "coins are missing" in client.get(reverse("admin:index")).content.decode()
+    old = {"mode": "RUN", "reason": WHY, "seen_version": form["seen_version"].value()}
+    reply = client.post(mode_page("RUN"), old)
+    assert (reply.status_code, mode_now()) == (409, "HALT")
+    assert "coins are missing; earlier, by alice: maintenance" in reply.content.decode()
+    new = old | {"seen_version": reply.context["form"]["seen_version"].value()}
+    assert client.post(mode_page("RUN"), new).status_code == 302
+    assert mode_now() == "RUN"
 
 
 def test_looking_at_the_page_of_a_mode_changes_nothing(login: Login) -> None:

@@ -22,7 +22,7 @@ from cycles.domain.words import (
     PostingKind,
 )
 from cycles.models import Cycle, Desk, IdempotencyRecord, Intervention, PolicyVersion
-from cycles.services import booking, tokens
+from cycles.services import booking, desk as desk_services, tokens
 from cycles.services.tokens import Scope
 from tests import builders
 from tests.cycles.api.conftest import Speaker, Speaks
@@ -316,6 +316,18 @@ def test_the_desk_is_halted_and_resumed_by_who_may(speaks: Speaks) -> None:
     resumed = approver.post(mode, {"mode": "RUN", "reason": "fine again"}, If_Match=seen)
     assert resumed.json()["mode"] == "RUN"
     assert Desk.objects.get().mode_changed_by == "alice"
+
+
+def test_a_new_reason_on_a_halted_desk_makes_what_was_seen_of_it_stale(speaks: Speaks) -> None:
+    builders.desk()
+    approver, mode = speaks("approver"), "/api/v1/mode/"
+    seen = approver.post(mode, {"mode": "HALT", "reason": "maintenance"}).headers["ETag"]
+    desk_services.halt_by_system("coins are missing")
+    wanted = {"mode": "RUN", "reason": "maintenance is over"}
+    assert approver.post(mode, wanted, If_Match=seen).status_code == 412
+    now = approver.get(mode)
+    assert now.json()["mode_reason"] == "coins are missing; earlier, by alice: maintenance"
+    assert approver.post(mode, wanted, If_Match=now.headers["ETag"]).status_code == 200
 
 
 def test_a_new_policy_version_changes_what_is_named_and_keeps_the_rest(speaks: Speaks) -> None:

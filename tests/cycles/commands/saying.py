@@ -31,5 +31,5 @@ class Said:
         return json.loads(self.out)
 
 
-def acting(*words: str, as_user: str = "alice") -> Said:
-    return Said(*words, "--yes", "--as", as_user, *WHY)
+def acting(*words: str, as_user: str = "alice", why: str = WHY[1]) -> Said:
+    return Said(*words, "--yes", "--as", as_user, "--reason", why)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import load_command_class
 
-from cycles.domain.words import CallOutcome, CycleStatus
+from cycles.domain.words import CallOutcome, CycleStatus, Mode
 from cycles.management.base import OperatorCommand
 from cycles.management.catalogue import COMMANDS, EXIT_CODES
 from cycles.models import ApiToken, Cycle, Desk, Intervention
-from cycles.services import tokens
+from cycles.services import desk, tokens
 from tests import builders
 from tests.cycles.commands.saying import WHY, Said, acting
 
@@ -231,10 +232,73 @@ def test_halting_shows_what_is_under_way_and_resuming_leaves_it(alice: User) -> 
     said = acting("halt", "--json")
     assert said.json["mode"] == "HALT"
     assert said.json["open_calls"][0]["client_order_id"] == call.client_order_id
-    assert acting("resume", "--finalize-only").exit == 0
+    seen = str(said.json["version"])
+    assert acting("resume", "--finalize-only", "--version", seen).exit == 0
     assert Desk.objects.get().mode == "FINALIZE_ONLY"
-    assert acting("resume").exit == 0
+    seen = str(Said("resume", "--json").json["version"])
+    assert acting("resume", "--version", seen).exit == 0
     assert Desk.objects.get().mode == "RUN"
+
+
+def test_the_dry_run_of_a_resume_shows_why_the_desk_is_halted_and_its_version(alice: User) -> None:
+    builders.desk()
+    acting("halt")
+    desk.halt_by_system("coins are missing")
+    version = Desk.objects.get().version
+    said = Said("resume")
+    assert "coins are missing; earlier, by alice: the venue is back" in said.out
+    assert f"version {version}" in said.out
+    assert f"--yes --as USER --version {version} --reason TEXT" in said.err
+    facts = Said("resume", "--json").json
+    assert (facts["version"], facts["mode_after"]) == (version, "RUN")
+    assert facts["mode_reason"].startswith("coins are missing")
+
+
+@pytest.mark.parametrize("words", [(), ("--finalize-only",)])
+def test_a_resume_without_the_version_that_was_seen_shows_why_and_says_what_to_add(
+    alice: User, words: tuple[str, ...]
+) -> None:
+    builders.desk()
+    acting("halt")
+    desk.halt_by_system("coins are missing")
+    said = acting("resume", *words)
+    assert said.exit == 2
+    assert "coins are missing" in said.err
+    newest = Desk.objects.get().version
+    assert f"say which version you saw: --version {newest} is the newest" in said.err
+    assert Desk.objects.get().mode == "HALT"
+
+
+@pytest.mark.parametrize("halts_again", [desk.halt_by_system, lambda why: acting("halt", why=why)])
+def test_a_resume_of_what_somebody_halted_meanwhile_is_a_conflict(
+    alice: User, halts_again: Callable[[str], object]
+) -> None:
+    builders.desk()
+    acting("halt")
+    seen = str(Said("resume", "--json").json["version"])
+    halts_again("coins are missing")
+    said = acting("resume", "--version", seen)
+    assert (said.exit, "the desk has changed" in said.err) == (4, True)
+    assert "coins are missing" in said.err
+    assert Desk.objects.get().mode == "HALT"
+
+
+def test_a_halt_needs_no_version_and_lets_nothing_more_happen(alice: User) -> None:
+    builders.desk()
+    assert acting("halt", "--finalize-only").exit == 0
+    assert acting("halt").exit == 0
+    assert acting("halt").exit == 0
+    said = acting("halt", "--finalize-only")
+    assert (said.exit, "manage.py resume" in said.err) == (3, True)
+    assert Said("halt", "--finalize-only").exit == 3
+    assert Desk.objects.get().mode == "HALT"
+
+
+def test_who_may_not_resume_is_told_so_before_any_version(db: None) -> None:
+    builders.person("olga", "operator")
+    builders.desk(Mode.HALT)
+    said = acting("resume", as_user="olga")
+    assert (said.exit, "olga may not" in said.err, "version" in said.err) == (3, True, False)
 
 
 def test_opening_is_a_dry_run_and_the_policy_refuses_with_3(alice: User) -> None:

@@ -12,11 +12,12 @@ from django.core.management import CommandError
 from django.db import connection, transaction
 
 from cycles.domain.plan import sendable_quantity
-from cycles.domain.words import FailureClass
-from cycles.errors import NotAllowedNowError
+from cycles.domain.words import FailureClass, Mode
+from cycles.errors import NotAllowedNowError, StaleVersionError
 from cycles.management.base import TRY_LATER
 from cycles.models import Alert, Cycle, Desk, ExchangeCall, Intervention, Posting, Step
 from cycles.services import catching_up, dead_letters, homing, leasing, redriving, verifying
+from cycles.services.desk import set_mode
 from cycles.services.locking import locked
 from cycles.services.moving import Lease
 from cycles.services.redriving import Filter
@@ -203,6 +204,19 @@ def by_hand(cycle: Cycle, *, held: Decimal | None = None) -> None:
         client_withdrawal_id="by-hand",
     )
     venue.withdraw(request)
+
+
+def test_who_saw_a_halt_before_it_caught_up_does_not_resume_over_that(desk: TestDesk) -> None:
+    seen = set_mode(Mode.HALT, actor=operator("bob"), reason="maintenance").version
+    assert catch_up(*WORDS)["is_in_step"]
+    with pytest.raises(StaleVersionError):
+        set_mode(Mode.RUN, actor=operator(), reason="maintenance is over", seen_version=seen)
+    told = Desk.objects.get()
+    assert told.mode_reason == f"{WORDS[-1]}; earlier, by bob: maintenance"
+    assert catch_up(*WORDS)["is_in_step"]
+    assert Desk.objects.get().version == told.version
+    assert Intervention.objects.filter(verb="halt", actor="alice").count() == 1
+    resume()
 
 
 def test_while_a_venue_does_not_answer_the_desk_is_halted_and_cannot_resume(

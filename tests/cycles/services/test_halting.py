@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -143,10 +144,93 @@ def test_leaving_a_halt_needs_its_own_permission(target: Mode) -> None:
 def test_a_halt_by_the_system_is_left_by_a_person_only() -> None:
     builders.desk()
     desk_services.halt_by_system("the ledger cannot be explained")
-    desk_services.halt_by_system("a second time")
+    desk_services.halt_by_system("the ledger cannot be explained")
     row = Desk.objects.get()
     assert (row.mode, row.mode_changed_by) == ("HALT", "system")
     assert row.mode_reason == "the ledger cannot be explained"
+
+
+def by_system(reason: str) -> None:
+    desk_services.halt_by_system(reason)
+
+
+def by_bob(reason: str) -> None:
+    desk_services.set_mode(Mode.HALT, actor=operator("bob", "operator"), reason=reason)
+
+
+def away_from_home(_reason: str) -> None:
+    desk_services.halt_away_from_home()
+
+
+AGAIN = [by_system, by_bob, away_from_home]
+
+
+@pytest.mark.parametrize("halt_again", AGAIN)
+def test_who_saw_a_halt_before_a_new_reason_came_does_not_resume_over_it(
+    halt_again: Callable[[str], None],
+) -> None:
+    builders.desk()
+    halt()
+    seen = Desk.objects.get().version
+    halt_again("coins are missing")
+    with pytest.raises(StaleVersionError):
+        desk_services.set_mode(Mode.RUN, actor=operator(), reason="done", seen_version=seen)
+    assert Desk.objects.get().mode == Mode.HALT
+    resume()
+    assert Desk.objects.get().mode_reason == "no fire"
+
+
+@pytest.mark.parametrize("halt_again", AGAIN[:2])
+def test_a_halted_desk_shows_the_newest_reason_first_and_keeps_the_one_before(
+    halt_again: Callable[[str], None],
+) -> None:
+    builders.desk()
+    halt()
+    halt_again("coins are missing")
+    row = Desk.objects.get()
+    assert row.mode_reason == "coins are missing; earlier, by alice: smoke"
+    assert row.mode_changed_by == ("system" if halt_again is by_system else "bob")
+
+
+@pytest.mark.parametrize("halt_again", AGAIN)
+def test_the_same_reason_again_leaves_the_version_that_people_have_seen(
+    halt_again: Callable[[str], None],
+) -> None:
+    builders.desk()
+    halt_again("coins are missing")
+    halt()
+    seen = Desk.objects.get()
+    halt_again("coins are missing")
+    halt()
+    now = Desk.objects.get()
+    assert (now.version, now.mode_reason) == (seen.version, seen.mode_reason)
+    desk_services.set_mode(Mode.RUN, actor=operator(), reason="r", seen_version=seen.version)
+    assert Desk.objects.get().mode == Mode.RUN
+
+
+def test_a_persons_every_halt_is_kept_with_its_words_also_where_nothing_is_new() -> None:
+    builders.desk()
+    for _ in range(2):
+        by_bob("coins are missing")
+    assert [(one.verb, one.reason) for one in Intervention.objects.all()] == [
+        ("halt", "coins are missing")
+    ] * 2
+
+
+def test_a_halt_after_a_run_tells_nothing_of_the_halts_before_it() -> None:
+    builders.desk()
+    by_bob("coins are missing")
+    resume()
+    halt()
+    assert Desk.objects.get().mode_reason == "smoke"
+
+
+def test_an_intent_under_a_halt_is_told_every_reason() -> None:
+    builders.desk()
+    halt()
+    by_system("coins are missing")
+    with pytest.raises(HaltedError, match="coins are missing; earlier, by alice: smoke"):
+        desk_services.refuse_if_halted()
 
 
 @pytest.mark.parametrize("reason", ["", " "])

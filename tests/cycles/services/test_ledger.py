@@ -10,13 +10,15 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from cycles.domain import postings
-from cycles.domain.words import AccountOwner, PostingKind
+from cycles.domain.words import AccountOwner, Mode, PostingKind
+from cycles.errors import StaleVersionError
 from cycles.models import Account, Alert, Cycle, Desk, Entry
 from cycles.services import booking, verifying
+from cycles.services.desk import set_mode
 from exchanges import registry
 from tests.benchmarks import copying
 from tests.cycles.services.acts import balance, give_back, rows_read, set_policy, units_until
-from tests.desk import TestDesk
+from tests.desk import TestDesk, operator
 
 
 def credit(desk: TestDesk, venue: str = "binance", asset: str = "USDT", by: str = "7") -> None:
@@ -41,6 +43,26 @@ def test_a_planted_difference_is_found_told_and_halts_the_desk(desk: TestDesk, b
     alert = Alert.objects.get(key__startswith="ledger")
     assert alert.severity == "CRITICAL"
     assert "binance USDT" in alert.body
+
+
+def test_a_difference_on_a_halted_desk_is_a_reason_that_nobody_has_seen_and_told_once(
+    desk: TestDesk,
+) -> None:
+    seen = set_mode(Mode.HALT, actor=operator(), reason="maintenance").version
+    credit(desk, by="7")
+    assert not verifying.verify_ledger_job()
+    with pytest.raises(StaleVersionError):
+        set_mode(Mode.RUN, actor=operator(), reason="done", seen_version=seen)
+    told = Desk.objects.get()
+    assert told.mode_reason.startswith("the ledger cannot be explained: binance USDT")
+    assert told.mode_reason.endswith("earlier, by alice: maintenance")
+    assert not verifying.verify_ledger_job()
+    assert Desk.objects.get().version == told.version
+    credit(desk, by="8")
+    assert not verifying.verify_ledger_job()
+    more = Desk.objects.get()
+    assert more.version == told.version + 1
+    assert more.mode_reason.count("the ledger cannot be explained") == 1
 
 
 def test_an_asset_the_ledger_never_heard_of_is_found(desk: TestDesk) -> None:
