@@ -27,7 +27,7 @@ class Turn(Enum):
 class Progress:
     """One unit's result. `wait` is wall time; `context` goes into the retry history.
 
-    `is_handed_back`: the cycle was, in the unit's own last commit.
+    `is_handed_back`: the cycle was, in the unit's own last commit; `is_written`: so was its failure.
     """
 
     turn: Turn
@@ -36,6 +36,7 @@ class Progress:
     reason: str = ""
     context: dict[str, Any] = field(default_factory=dict)
     is_handed_back: bool = False
+    is_written: bool = False
 
 
 GO_ON = Progress(turn=Turn.GO_ON)

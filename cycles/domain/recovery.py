@@ -153,13 +153,23 @@ def _against_resume(situation: Situation) -> str:
 
 def _against_unwind(situation: Situation) -> str:
     """Say what speaks against selling back, or nothing."""
-    if situation.has_open_call:
-        return "a request has an unknown outcome: reconcile or resolve it first"
+    objection = _against_touching(situation)
+    if objection:
+        return objection
     if situation.suspense:
         return "something stands in suspense: resolve it first"
     if situation.in_flight:
         return "money is in flight: wait for its credit"
     return "" if situation.coins else "there are no coins to sell back"
+
+
+def _against_touching(situation: Situation) -> str:
+    """Say why the ledger does not tell yet where the money is, or nothing."""
+    if situation.has_open_call:
+        return "a request has an unknown outcome: reconcile or resolve it first"
+    if situation.has_unsettled_call:
+        return "an accepted request is not in the ledger yet: redrive it first"
+    return ""
 
 
 def _against_wait(situation: Situation) -> str:
@@ -169,10 +179,9 @@ def _against_wait(situation: Situation) -> str:
 
 def _against_return(situation: Situation) -> str:
     """Say what speaks against handing everything over as it is, or nothing."""
-    if situation.has_open_call:
-        return "a request has an unknown outcome: reconcile or resolve it first"
-    if situation.has_unsettled_call:
-        return "an accepted request is not in the ledger yet: redrive it first"
+    objection = _against_touching(situation)
+    if objection:
+        return objection
     if situation.in_flight or situation.suspense:
         return "money is in flight or in suspense"
     return "" if situation.holdings else "it owns nothing"

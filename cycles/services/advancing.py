@@ -10,7 +10,6 @@ from django.db.models.functions import Now
 
 from cycles import metrics
 from cycles.domain.progress import END, GO_ON, Progress, Turn, failed, not_asked, waiting
-from cycles.domain.shown import plain
 from cycles.domain.words import (
     AccountOwner,
     CycleKind,
@@ -94,19 +93,25 @@ def _drive(lease: Lease, may_go_on: Callable[[], bool]) -> Progress:
             break
         progress = one_unit(lease, lease.last_seen.take())
         if progress.turn is Turn.FAIL:
-            retrying.fail(
-                lease,
-                progress.failure,
-                progress.reason,
-                actor=lease.owner,
-                context=progress.context,
-            )
-            reacting.react(progress)
+            _fail(lease, progress)
         if progress.turn is Turn.WAIT:
             log.debug("cycle.waits", reason=progress.reason)
         if progress.turn is not Turn.GO_ON:
             return progress
     return waiting(NOW)
+
+
+def _fail(lease: Lease, progress: Progress) -> None:
+    """Write a failure, unless its unit has, and do what it calls for beyond the cycle."""
+    if not progress.is_written:
+        retrying.fail(
+            lease,
+            progress.failure,
+            progress.reason,
+            actor=lease.owner,
+            context=progress.context,
+        )
+    reacting.react(progress)
 
 
 def one_unit(lease: Lease, seen: Standing | None = None) -> Progress:
@@ -219,10 +224,7 @@ def _close(lease: Lease, cycle: Cycle) -> Progress:
         failure = FailureClass.CREDIT_MISMATCH
         if all(held.owner is AccountOwner.CYCLE for held in left):
             failure = FailureClass.BUG
-        told = ", ".join(
-            f"{plain(held.quantity)} {held.asset} ({held.owner.label})" for held in left
-        )
-        return failed(failure, f"the books cannot be closed while it owns {told}")
+        return failed(failure, f"the books cannot be closed while it owns {closing.told(left)}")
 
     def work() -> None:
         locked = lock_for_decision(lease)

@@ -9,6 +9,7 @@ from cycles.domain import postings
 from cycles.domain.money import ZERO
 from cycles.domain.postings import Holding
 from cycles.domain.recovery import SETTLED_ASSETS, is_dust
+from cycles.domain.shown import plain
 from cycles.domain.words import AccountOwner, CycleStatus, PostingKind
 from cycles.models import Cycle
 from cycles.services import booking, valuing
@@ -49,6 +50,13 @@ def not_dust(cycle: Cycle) -> list[Holding]:
         if held.owner is not AccountOwner.CYCLE
         or (held.asset not in SETTLED_ASSETS and not is_dust(krw_of(held)))
     ]
+
+
+def told(holdings: Sequence[Holding]) -> str:
+    """Name holdings in a sentence, each with whose it is."""
+    return ", ".join(
+        f"{plain(held.quantity)} {held.asset} ({held.owner.label})" for held in holdings
+    )
 
 
 def realised_pnl(cycle: Cycle, held: Sequence[Holding]) -> tuple[Decimal | None, Decimal | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 from django.db.models import F
@@ -10,6 +11,7 @@ from django.db.models.functions import Now
 
 from cycles import conf, metrics
 from cycles.domain.backoff import Ladder, RetryDecision, retry_decision
+from cycles.domain.progress import Progress
 from cycles.domain.words import CycleStatus, FailureClass, Plan
 from cycles.models import Alert, Cycle, PolicyVersion, Retry
 from cycles.services import booking, valuing
@@ -48,21 +50,35 @@ def fail(
     """Write a failure and what follows: a retry when due, or a dead letter with its alert."""
 
     def work() -> None:
-        cycle = lock_for_decision(lease)
-        held = booking.holdings(cycle)
-        exposed = valuing.is_exposed(held)
-        decision = _decide(cycle, failure, exposed=exposed)
-        number = cycle.retry_count + 1
-        if decision.retry:
-            _raise_count(cycle)
-            _retry_later(cycle, failure, reason, decision, actor=actor)
-        else:
-            _give_up(cycle, failure, reason, decision, actor=actor)
-        _write_history(cycle, failure, reason, context or {}, number)
-        if exposed and decision.retry and cycle.retry_count == 1:
-            _warn_exposed(cycle, failure, reason)
+        _write(lock_for_decision(lease), failure, reason, context or {}, actor=actor)
 
     in_transaction(work)
+
+
+def fail_within(cycle: Cycle, progress: Progress, *, actor: str) -> Progress:
+    """Write a failure in the transaction of what brought it about, which has locked the cycle under its lease.
+
+    Whoever dies after that commit leaves nothing to the next worker that looks as if all were well.
+    """
+    _write(cycle, progress.failure, progress.reason, progress.context, actor=actor)
+    return replace(progress, is_written=True)
+
+
+def _write(
+    cycle: Cycle, failure: FailureClass, reason: str, context: dict[str, Any], *, actor: str
+) -> None:
+    """Write a failure of a locked cycle, and what follows from it."""
+    exposed = valuing.is_exposed(booking.holdings(cycle))
+    decision = _decide(cycle, failure, exposed=exposed)
+    number = cycle.retry_count + 1
+    if decision.retry:
+        _raise_count(cycle)
+        _retry_later(cycle, failure, reason, decision, actor=actor)
+    else:
+        _give_up(cycle, failure, reason, decision, actor=actor)
+    _write_history(cycle, failure, reason, context, number)
+    if exposed and decision.retry and cycle.retry_count == 1:
+        _warn_exposed(cycle, failure, reason)
 
 
 def _decide(cycle: Cycle, failure: FailureClass, *, exposed: bool) -> RetryDecision:

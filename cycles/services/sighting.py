@@ -85,6 +85,11 @@ def txid_key(txid: str | None) -> str:
     return (txid or "").replace("-", "").lower()
 
 
+def is_same_txid(left: str | None, right: str | None) -> bool:
+    """Say whether two ids name one transaction; one that is not known is none."""
+    return bool(left and right) and txid_key(left) == txid_key(right)
+
+
 def address_hash(address: str | None) -> str:
     """Give what is kept of an address: enough to tell ours from another's; nothing if none was told."""
     return hashlib.sha256(address.encode()).hexdigest() if address else ""

@@ -21,6 +21,7 @@ from cycles.services import (
     calling,
     overdue,
     reacting,
+    retrying,
     seeing,
     sharing,
     travel_rule,
@@ -39,7 +40,7 @@ from cycles.services.settling import (
     settle_returned,
     settle_sent,
 )
-from cycles.services.sighting import txid_key
+from cycles.services.sighting import is_same_txid
 from exchanges import destinations, reference, registry
 from exchanges.errors import VenueError
 from exchanges.models import RegisteredAddress
@@ -324,26 +325,30 @@ def _asked_again(call: ExchangeCall) -> WithdrawalReport | None:
 
 
 def _came_back_late(lease: Lease, call: ExchangeCall, row: WithdrawalReport) -> Progress:
-    """Undo a withdrawal that its venue gave back after it had left: a person looks before it is sent again."""
+    """Undo a withdrawal that its venue gave back after it had left: a person looks before it is sent again.
 
-    def work() -> None:
-        cycle = lock_for_decision(lease)
-        settle_returned(cycle, ExchangeCall.objects.select_related("step").get(pk=call.pk), row)
-        Step.objects.filter(pk=call.step_id).update(state=StepState.RUNNING, settled_at=None)
-
-    in_transaction(work)
-    return failed(
+    It is theirs in the same commit: who found it undone only would send it at once.
+    """
+    found = failed(
         FailureClass.UNKNOWN_WITHDRAWAL,
         f"{call.venue} gave the withdrawal {call.client_order_id} back after it had told its transaction: "
         "see that it does not arrive after all, then redrive",
     )
+
+    def work() -> Progress:
+        cycle = lock_for_decision(lease)
+        settle_returned(cycle, ExchangeCall.objects.select_related("step").get(pk=call.pk), row)
+        Step.objects.filter(pk=call.step_id).update(state=StepState.RUNNING, settled_at=None)
+        return retrying.fail_within(cycle, found, actor=lease.owner)
+
+    return in_transaction(work)
 
 
 def _with_newest_txid(
     lease: Lease, call: ExchangeCall, row: WithdrawalReport | None
 ) -> ExchangeCall:
     """Take the transaction that the sender names now: one that was dropped goes out under another id."""
-    if row is None or not row.txid or _same_txid(row.txid, call.report["txid"]):
+    if row is None or not row.txid or is_same_txid(row.txid, call.report["txid"]):
         return call
 
     def work() -> None:
@@ -355,27 +360,20 @@ def _with_newest_txid(
     return _aged().select_related("step").get(pk=call.pk)
 
 
-def _same_txid(left: str | None, right: str | None) -> bool:
-    """Compare transaction ids: venues write them in either case, some with hyphens."""
-    return bool(left and right) and txid_key(left) == txid_key(right)
-
-
 def _settle(lease: Lease, step: Step, credited: Sequence[DepositReport], sent: Decimal) -> Progress:
-    """Post the credit; a difference stands in suspense and stops the cycle for a person."""
+    """Post the credit; a difference stands in suspense, and stops the cycle for a person with that."""
 
-    def work() -> Decimal:
+    def work() -> Progress:
         cycle = lock_for_decision(lease)
         difference = settle_credit(cycle, step, credited, sent=sent)
         finish_step(cycle, step)
-        return difference
+        if not difference:
+            return GO_ON
+        told = f"{step.venue} credited {plain(difference)} {step.asset} less than was sent"
+        found = failed(FailureClass.CREDIT_MISMATCH, told)
+        return retrying.fail_within(cycle, found, actor=lease.owner)
 
-    difference = in_transaction(work)
-    if difference:
-        return failed(
-            FailureClass.CREDIT_MISMATCH,
-            f"{step.venue} credited {plain(difference)} {step.asset} less than was sent",
-        )
-    return GO_ON
+    return in_transaction(work)
 
 
 def _not_yet(

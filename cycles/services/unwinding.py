@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 from cycles.domain.plan import StepPlan
 from cycles.domain.postings import Holding
-from cycles.domain.progress import END, GO_ON, Progress
+from cycles.domain.progress import END, GO_ON, Progress, failed
 from cycles.domain.words import (
     AccountOwner,
     CycleStatus,
+    FailureClass,
     Passage,
     Plan,
     StepKind,
@@ -41,6 +42,10 @@ def unwind(lease: Lease, cycle: Cycle, run_step: RunStep) -> Progress:
     if coins:
         _plan_sales(lease, coins)
         return GO_ON
+    missing = [held for held in booking.holdings(cycle) if held.owner is not AccountOwner.CYCLE]
+    if missing:  # it is not there to be handed over: a person says what became of it
+        reason = f"the unwind cannot end while it owns {closing.told(missing)}"
+        return failed(FailureClass.CREDIT_MISMATCH, reason)
     _end(lease)
     return END
 

@@ -21,6 +21,7 @@ from cycles.domain.words import (
     CycleStatus,
     FailureClass,
     Operation,
+    Plan,
     StepKind,
     StepState,
 )
@@ -175,7 +176,10 @@ class Operator:
 
 
 def _is_home(cycle: Cycle) -> bool:
-    """Say whether nothing is left to do but to close the books."""
+    """Say whether nothing is left to do but to close the books; an unwind's, once all is sold."""
+    if cycle.plan == Plan.UNWIND:
+        where = recovering.situation(cycle)
+        return not where.coins and not where.in_flight
     return cycle.resume_status == CycleStatus.REBALANCE_TRADE_COMPLETED
 
 

@@ -239,6 +239,7 @@ PROOFS: dict[str, Proofs] = {
         services=(
             f"{DESK_TRANSFERS}:test_f29_a_deposit_that_is_late_or_undone_once_is_credited_once_and_not_before",
             f"{DESK_TRANSFERS}:test_f29_a_deposit_of_less_than_was_sent_is_settled_for_what_it_is_and_told",
+            f"{DESK_TRANSFERS}:test_f29_who_dies_as_it_settles_too_small_a_deposit_leaves_its_coins_to_a_person",
             f"{DESK_TRANSFERS}:test_f29_coins_credited_and_locked_abroad_are_sold_there_all_the_same",
         ),
     ),

@@ -135,8 +135,8 @@ ELSEWHERE = (
         ("transferring._with_newest_txid",),
     ),
     Elsewhere(
-        "a withdrawal given back after it had left: a person's, whom the journal tells the same after a death",
-        f"{SERVICES}/test_given_back_late.py:test_what_a_venue_gives_back_after_it_had_left_is_the_cycles_again_and_a_persons_to_send",
+        "a withdrawal given back after it had left: taken back, and a person's, in one commit",
+        f"{SERVICES}/test_given_back_late.py:test_who_dies_as_it_takes_back_what_had_left_leaves_it_a_persons_to_send",
         ("transferring._came_back_late",),
     ),
     Elsewhere(

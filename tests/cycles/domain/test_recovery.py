@@ -25,7 +25,11 @@ def holding(asset: str, quantity: int, owner: O = O.CYCLE) -> Holding:
 
 
 def situation(
-    *held: Holding, open_call: bool = False, resume: str = "STARTED", prices: object = worth
+    *held: Holding,
+    open_call: bool = False,
+    unsettled: bool = False,
+    resume: str = "STARTED",
+    prices: object = worth,
 ) -> Situation:
     """Give a dead letter's situation."""
     return Situation(
@@ -33,6 +37,7 @@ def situation(
         resume_status=resume,
         holdings=held,
         has_open_call=open_call,
+        has_unsettled_call=unsettled,
         krw_of=prices,  # type: ignore[arg-type]  # always a valuer
     )
 
@@ -79,6 +84,10 @@ def test_what_is_impossible_says_why() -> None:
             {"RESUME", "WAIT", "RESOLVE", "WRITE_OFF"},
         ),
         (
+            situation(holding("XRP", 50), unsettled=True),
+            {"RESUME", "RESOLVE", "WRITE_OFF"},
+        ),
+        (
             situation(holding("XRP", 50), resume=""),
             {"UNWIND", "RESOLVE", "RETURN_TO_DESK", "WRITE_OFF"},
         ),
@@ -91,6 +100,7 @@ def test_what_is_impossible_says_why() -> None:
         "in flight",
         "suspense",
         "unknown call",
+        "call not booked",
         "no status",
     ],
 )
@@ -132,11 +142,12 @@ def test_the_safe_option_is_selling_back_inside_the_limit(limit: int, found: boo
     [
         situation(holding("SOL", 5)),
         situation(holding("XRP", 5), open_call=True),
+        situation(holding("XRP", 50), unsettled=True),
         situation(holding("XRP", 5), holding("XRP", 5, O.IN_FLIGHT)),
         situation(holding("XRP", 5), holding("XRP", 1, O.SUSPENSE)),
         situation(holding("USDT", 5)),
     ],
-    ids=["no price", "unknown call", "in flight", "suspense", "no coins"],
+    ids=["no price", "unknown call", "call not booked", "in flight", "suspense", "no coins"],
 )
 def test_nothing_is_safe_where_something_is_not_known_or_nothing_moves_in_price(
     given: Situation,

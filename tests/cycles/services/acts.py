@@ -99,6 +99,11 @@ def units_until(desk: TestDesk, row: Cycle, kind: str, venue: str = "binance") -
     raise AssertionError(f"no {kind} at {venue}: {why(row)}")
 
 
+def lose_worker(row: Cycle) -> None:
+    """Let the lease of a cycle run out, as if its worker had died; what has none stays as it is."""
+    Cycle.objects.filter(pk=row.pk).exclude(lease_owner="").update(lease_expires_at=Now())
+
+
 def give_back(lease: Lease) -> None:
     """Hand a lease back, due at once."""
     leasing.release(lease, wake_in=timedelta(0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -9,9 +10,19 @@ from django.db import connection
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
-from cycles.domain.words import CycleStatus, FailureClass, Mode, Plan
+from cycles.domain import postings
+from cycles.domain.words import (
+    AccountOwner,
+    CycleStatus,
+    FailureClass,
+    Mode,
+    Plan,
+    PostingKind,
+)
 from cycles.models import Account, Alert, Cycle, Transition
-from cycles.services import dead_letters, homing, intervening, verifying
+from cycles.services import booking, dead_letters, homing, intervening, verifying
+from kimp.demo.operator import Operator
+from kimp.demo.website import Website
 from tests import builders
 from tests.cycles.services.acts import (
     balance,
@@ -189,6 +200,43 @@ def test_what_a_person_has_to_decide_is_not_sold_back(
     row = dead_owning(1000, failure=failure)
     assert dead_letters.process_dead_letters() == 0
     assert status(row) == CycleStatus.DEAD_LETTER
+
+
+def test_what_its_venue_accepted_and_the_ledger_lacks_keeps_coins_from_being_sold_back(
+    desk: TestDesk,
+) -> None:
+    desk.sample()
+    row = dead_owning(1000)
+    builders.withdrawal_call(row)
+    assert dead_letters.process_dead_letters() == 0
+    assert status(row) == CycleStatus.DEAD_LETTER
+
+
+def unwound_short(desk: TestDesk) -> Cycle:
+    """Let a cycle sell its coins back while a part of them stands in suspense."""
+    row = dead_with_coins(desk, "DEPOSIT", "upbit")
+    intervening.unwind(row.pk, actor=operator(), reason="sell", seen_version=row.version)
+    lines = postings.moved(
+        "upbit", "XRP", Decimal(5), origin=AccountOwner.CYCLE, target=AccountOwner.SUSPENSE
+    )
+    booking.post("short", PostingKind.CREDITED, lines, cycle=row)
+    return desk.drive_until(row, "DEAD_LETTER", "FAILED")
+
+
+def test_an_unwind_hands_over_nothing_while_a_part_of_it_stands_in_suspense(desk: TestDesk) -> None:
+    row = unwound_short(desk)
+    assert (row.status, row.failure_class) == ("DEAD_LETTER", FailureClass.CREDIT_MISMATCH)
+    assert balance("upbit", "XRP", "SUSPENSE", row) == 5
+    assert balance("upbit", "KRW", "CYCLE", row) > 0
+
+
+def test_the_operator_of_a_day_settles_an_unwind_that_something_in_suspense_keeps_from_its_end(
+    desk: TestDesk,
+) -> None:
+    row = unwound_short(desk)
+    website = Website(control_url=desk.running.control_url)
+    Operator(website=website, patience=timedelta(0), say=lambda _text: None).tend()
+    assert status(row) == CycleStatus.COMPLETED
 
 
 @pytest.mark.parametrize("is_restored", [True, False])

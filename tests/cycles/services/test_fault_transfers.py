@@ -20,12 +20,13 @@ from tests.cycles.services.acts import (
     balance,
     each_was_sent_once,
     give_back,
+    lose_worker,
     make_due,
     sent_ids,
     units_until,
     withdrawals,
 )
-from tests.desk import TestDesk
+from tests.desk import TestDesk, eventually
 
 SENDING = {"binance": "/sapi/v1/capital/withdraw/apply", "upbit": "/v1/withdraws/coin"}
 
@@ -170,6 +171,19 @@ def test_f29_a_deposit_of_less_than_was_sent_is_settled_for_what_it_is_and_told(
     assert balance("upbit", "XRP", "SUSPENSE", row) == sent - credited
     each_was_sent_once(desk)
     assert verifying.verify_ledger().matches_venues
+
+
+def test_f29_who_dies_as_it_settles_too_small_a_deposit_leaves_its_coins_to_a_person(
+    desk: TestDesk,
+) -> None:
+    row = sent_under(desk, "F29", "short")
+    overdue_at_once()
+    lease = desk.lease(row)
+    eventually(lambda: desk.unit(lease).turn is Turn.FAIL)
+    lose_worker(row)
+    desk.drive_until(row, "DEAD_LETTER", "INITIAL_TRADE_COMPLETED")
+    assert (row.status, row.failure_class) == ("DEAD_LETTER", FailureClass.CREDIT_MISMATCH)
+    assert desk.posts("upbit", "/v1/orders") == 0
 
 
 def test_f29_coins_credited_and_locked_abroad_are_sold_there_all_the_same(desk: TestDesk) -> None:
