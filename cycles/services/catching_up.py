@@ -1,7 +1,8 @@
 """After a restore: what the venues show since the backup becomes journal and ledger, and what does not fit a person's.
 
 Nothing is sent. The desk is halted first and out of step until the ledger equals the venues, or a person
-accepts what is left. Venues are asked outside of any transaction; all that follows is one.
+accepts what is left. Venues are asked outside of any transaction; all that follows is one, and only if nobody has
+moved anything since.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from cycles.errors import (
 from cycles.models import Cycle, ExchangeCall, Posting
 from cycles.services import booking, desk, homing, recalling, reconciling, retracing, verifying
 from cycles.services.intervening import Actor, intervene
-from cycles.services.locking import in_transaction, own_mode
+from cycles.services.locking import in_transaction, locked, own_mode
 from cycles.services.recalling import History
 from cycles.services.reconciling import ReconcileReport
 from cycles.services.replaying import CAUGHT_UP, Found
@@ -129,8 +130,17 @@ def catch_up(
     _step_out(actor, reason)
     for report in reconciling.reconcile_all_open_calls():
         tell(report)
+    seen = in_transaction(_marker)
     history = recalling.recall(asked_since)
-    done = in_transaction(lambda: _caught_up(history, actor, reason, accept=accept))
+
+    def work() -> CaughtUp:
+        if _marker() != seen:
+            raise DatabaseBusyError(
+                "the books moved while the venues were asked: stop all roles, then run it again"
+            )
+        return _caught_up(history, actor, reason, accept=accept)
+
+    done = in_transaction(work)
     log.info("desk.caught_up", found=len(done.found), left=done.left, in_step=done.is_in_step)
     return done
 
@@ -145,11 +155,31 @@ def _step_out(actor: Actor, reason: str) -> None:
         homing.leave()
 
     in_transaction(work)
+    _demand_free()
+
+
+def _demand_free() -> None:
+    """Raise DatabaseBusyError while workers hold cycles."""
     held = Cycle.objects.filter(lease_expires_at__gt=Now()).count()
     if held:
         raise DatabaseBusyError(
             f"workers hold {held} cycles: stop all roles, or wait until the leases have run out"
         )
+
+
+def _marker() -> tuple[int, int, int]:
+    """Give what tells whether the books have moved; nobody moves them before this transaction ends.
+
+    Raises DatabaseBusyError while workers hold cycles, or when another run has put the desk back in step meanwhile.
+    """
+    own_mode()
+    running = Cycle.objects.exclude(status__in=sorted(FINAL)).order_by("pk")
+    list(locked(running).values_list("pk", flat=True))  # whoever is at one has committed by now
+    _demand_free()
+    row = desk.current()
+    if row.mode != Mode.HALT or row.home:
+        raise DatabaseBusyError("somebody else has caught up meanwhile: run it again")
+    return verifying.journal_marker()
 
 
 def _caught_up(history: History, actor: Actor, reason: str, *, accept: bool) -> CaughtUp:

@@ -88,7 +88,7 @@ def _confirmed(cycle: Cycle, call: ExchangeCall, trace: Trace) -> Found | None:
         call.refresh_from_db()
     if call.outcome != CallOutcome.DONE:
         raise MisfitError(f"the venue accepted what the journal holds for {call.outcome}")
-    return _settled(cycle, call, trace)
+    return settled(cycle, call, trace)
 
 
 def _reached(cycle: Cycle, trace: Trace, history: History, actor: str) -> Step:
@@ -167,7 +167,7 @@ def _written(cycle: Cycle, step: Step, trace: Trace, *, attempt: int) -> Found:
         started_at=Coalesce("started_at", call.intended_at),
     )
     call.refresh_from_db()
-    return _settled(cycle, _with_step(call), trace)
+    return settled(cycle, _with_step(call), trace)
 
 
 def _intent(cycle: Cycle, step: Step, report: Report, attempt: int) -> Intent:
@@ -208,8 +208,8 @@ def _address(step: Step, report: WithdrawalReport) -> RegisteredAddress:
     return address
 
 
-def _settled(cycle: Cycle, call: ExchangeCall, trace: Trace) -> Found:
-    """Book what a request came to, if it has come to its end."""
+def settled(cycle: Cycle, call: ExchangeCall, trace: Trace) -> Found:
+    """Book what a request came to, if it has come to its end; its outcome stands already."""
     report, did = trace.report, "settled"
     if isinstance(report, WithdrawalReport):
         settle_sent(cycle, call, report)

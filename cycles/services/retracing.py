@@ -21,6 +21,7 @@ from cycles.models import Cycle, ExchangeCall, Step
 from cycles.models.fields import public_code
 from cycles.services import (
     concluding,
+    following_up,
     remaking,
     replanning,
     replaying,
@@ -47,13 +48,16 @@ class Retraced:
     """What was written, and what was not: `left` in words, `to_park` by cycle with why.
 
     `remade`: codes of cycles that the backup does not know; `ended`: of those that came home since; `lacking`:
-    by cycle what it says of capital that is not there; `passed_over`: codes of those that somebody was at.
+    by cycle what it says of capital that is not there; `concerned`: cycles with news of their withdrawals; `late`:
+    those whose coins came back after they had left; `passed_over`: codes of those that somebody was at.
     """
 
     found: list[replaying.Found] = field(default_factory=list)
     remade: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     lacking: dict[UUID, str] = field(default_factory=dict)
+    concerned: set[UUID] = field(default_factory=set)
+    late: set[UUID] = field(default_factory=set)
     left: list[str] = field(default_factory=list)
     to_park: dict[UUID, tuple[FailureClass, str]] = field(default_factory=dict)
     differences: list[VenueLine] = field(default_factory=list)
@@ -112,7 +116,8 @@ def preview(history: History) -> Retraced:
 
 def _retraced(history: History, done: Retraced, *, actor: str, accepts: bool) -> Retraced:
     traces = _by_cycle(history)
-    waiting, is_brought_in = _in_order(traces), False
+    done.concerned = following_up.concerned(history)
+    waiting, is_brought_in = _in_order(traces, done.concerned), False
     while True:
         ended = len(done.ended)
         done.lacking.clear()
@@ -127,6 +132,7 @@ def _retraced(history: History, done: Retraced, *, actor: str, accepts: bool) ->
     done.left += done.lacking.values()
     done.differences = list(_differences(history))
     _tell_strangers(history, done)
+    _leave_late_ones(done)
     return done
 
 
@@ -139,12 +145,12 @@ def _by_cycle(history: History) -> dict[UUID, list[Trace]]:
     return traces
 
 
-def _in_order(traces: Mapping[UUID, Sequence[Trace]]) -> list[UUID]:
+def _in_order(traces: Mapping[UUID, Sequence[Trace]], concerned: set[UUID]) -> list[UUID]:
     """Give the cycles to look at in the order in which they were opened: a cycle's id begins with its instant.
 
     Those that are known come first: what they bring back is what later ones began with.
     """
-    known = set(Cycle.objects.filter(pk__in=list(traces)).values_list("pk", flat=True))
+    known = concerned.union(Cycle.objects.filter(pk__in=list(traces)).values_list("pk", flat=True))
     at_work = Cycle.objects.exclude(status__in=sorted(FINAL | replanning.PARKED))
     known |= set(at_work.values_list("pk", flat=True))
     return [*sorted(known), *sorted(traces.keys() - known)]
@@ -173,8 +179,25 @@ def _retrace_cycle(
     """Write a cycle's requests in their order, up to the first that does not fit; it ends if it came home."""
     with done.keeping():
         cycle = done.hold(cycle_id)
-        if cycle is not None and _is_written(cycle, traces, history, done, actor):
+        if cycle is None or not _is_followed_up(cycle, history, done):
+            return
+        if _is_written(cycle, traces, history, done, actor):
             _end(cycle, history, done, actor)
+
+
+def _is_followed_up(cycle: Cycle, history: History, done: Retraced) -> bool:
+    """Write what became of the withdrawals that the journal has; false where that does not fit."""
+    if cycle.pk not in done.concerned:
+        return True
+    try:
+        found = following_up.follow_up(cycle, history)
+    except MisfitError as error:
+        done.misfit(cycle, FailureClass.UNKNOWN_WITHDRAWAL, str(error))
+        return False
+    if any(one.did == following_up.UNDONE_LATE for one in found):
+        done.late.add(cycle.pk)
+    done.found += found
+    return True
 
 
 def _is_written(
@@ -326,6 +349,14 @@ def _stop_whoever_may_resend(row: WithdrawalReport, done: Retraced) -> None:
     for cycle, step in candidates(exclude=done.to_park):
         if (step.venue, step.asset) == (row.venue, row.asset):
             done.misfit(cycle, FailureClass.UNKNOWN_WITHDRAWAL, f"{told}, or it is this one's")
+
+
+def _leave_late_ones(done: Retraced) -> None:
+    """Leave to a person what came back after it had left, unless it was sent anew since: it may arrive after all."""
+    told = "a withdrawal came back after it had left: see that it does not arrive after all, then redrive"
+    free = {cycle.pk for cycle, _ in candidates(exclude=done.to_park)} if done.late else set()
+    for cycle_id in sorted(free & done.late):
+        done.to_park[cycle_id] = FailureClass.UNKNOWN_WITHDRAWAL, told
 
 
 def _counts(deposit: DepositReport) -> bool:

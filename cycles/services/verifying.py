@@ -107,7 +107,7 @@ def balance_problems() -> tuple[str, ...]:
 
 def _compare(problems: tuple[str, ...]) -> LedgerReport:
     """Read journal, venues, journal again, and compare what did not move meanwhile."""
-    marker = _journal_marker()
+    marker = journal_marker()
     lines: list[VenueLine] = []
     told = list(problems)
     for code in venues():
@@ -116,7 +116,7 @@ def _compare(problems: tuple[str, ...]) -> LedgerReport:
         except VenueError as error:
             reacting.heed(error)
             told.append(f"{code} {UNASKED}: {error}")
-    is_settled = marker == _journal_marker() and not marker[1]
+    is_settled = marker == journal_marker() and not marker[1]
     told += [
         f"{line.venue} {line.asset}: the ledger says {line.ledger}, the venue {line.venue_free}"
         for line in lines
@@ -138,7 +138,7 @@ def venues() -> list[str]:
     return [*registry.desk_venues(), *sorted(left - set(registry.desk_venues()))]
 
 
-def _journal_marker() -> tuple[int, int, int]:
+def journal_marker() -> tuple[int, int, int]:
     """Give the newest call and entry, and how many calls are in flight or unsettled."""
     newest = ExchangeCall.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     entry = Entry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0

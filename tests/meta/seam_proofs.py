@@ -52,7 +52,7 @@ ELSEWHERE = (
         ("identifying._write_proof",),
     ),
     Elsewhere(
-        "catching up", CATCHING_UP, ("catching_up.catch_up", "catching_up._step_out")
+        "catching up", CATCHING_UP, ("catching_up.catch_up", "catching_up.catch_up#2", "catching_up._step_out")
     ),
     Elsewhere(
         "a preview: always rolled back",
@@ -62,7 +62,7 @@ ELSEWHERE = (
     Elsewhere(
         "within catching up: no commit of its own",
         f"{RESTORING}/test_catching_up.py:test_cycles_of_every_kind_are_made_again_by_what_they_sent",
-        ("concluding.is_ended", "replaying.place", "retracing._adopted", "retracing._is_there", "retracing.Retraced.keeping"),
+        ("concluding.is_ended", "following_up.follow_up", "replaying.place", "retracing._adopted", "retracing._is_there", "retracing.Retraced.keeping"),
     ),
     Elsewhere(
         "a job of the queue",
