@@ -24,6 +24,7 @@ ELSEWHERE = {
     "cycles/services/calling.py": "a worker's",
     "cycles/services/catching_up.py": "a command's",
     "cycles/services/concluding.py": "a command's",
+    "cycles/services/following_up.py": "a command's",
     "cycles/services/idempotency.py": "the API's; the admin tells it in words of its own",
     "cycles/services/recalling.py": "a command's",
     "cycles/services/remaking.py": "a command's",
