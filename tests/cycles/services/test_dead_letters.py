@@ -64,7 +64,8 @@ def test_inside_the_loss_limit_coins_are_sold_back_where_they_are_and_the_cycle_
     desk.drive_until(row, "FAILED")
     assert is_flat(row)
     assert row.realised_pnl_usdt is not None
-    assert row.realised_pnl_usdt < 0
+    if venue == "binance":  # fees and the spread; in Korea the premium may outweigh them
+        assert row.realised_pnl_usdt < 0
     assert balance(venue, left) > before - (2000 if left == "USDT" else 0)
     assert row.ended_at is not None
 
