@@ -1,7 +1,7 @@
 """Name the Python that `make setup` takes: the quickest at hand of the version that `python3` is.
 
-One that was built without profile-guided optimisation, as pyenv builds it unless told otherwise, does the same
-work a fifth slower. Runs under whatever `python3` is, without kimp's packages.
+One that was built without profile-guided optimisation, as pyenv builds it unless told otherwise, takes a third
+longer for plain Python. Runs under whatever `python3` is, without kimp's packages.
 """
 
 from __future__ import annotations
