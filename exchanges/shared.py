@@ -76,7 +76,7 @@ class VenueClock(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.venue} from {self.host}"
+        return f"{self.venue} ({self.host})"
 
     @property
     def shown(self) -> str:

@@ -56,7 +56,14 @@ def others(minor: tuple[int, ...], folders: list[str]) -> list[str]:
     """Give the interpreters of a version that lie in these folders, each once."""
     name = "python" + ".".join(map(str, minor))
     found = [Path(folder, name) for folder in folders]
-    return list({os.path.realpath(path): str(path) for path in found if path.is_file()}.values())
+    return list({os.path.realpath(path): str(path) for path in found if _is_there(path)}.values())
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a folder that may not be entered
+        return False
 
 
 def choice(first: str, folders: list[str]) -> tuple[str, str]:

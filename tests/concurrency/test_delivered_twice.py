@@ -85,7 +85,7 @@ def a_dead_letter_with_coins(desk: TestDesk, number: int) -> None:
 def an_unknown_call(desk: TestDesk, number: int) -> None:
     call = builders.order_call(builders.dead_letter(), CallOutcome.UNKNOWN)
     long_ago = F("intended_at") - timedelta(hours=1)
-    ExchangeCall.objects.filter(pk=call.pk).update(noted_at=long_ago)
+    ExchangeCall.objects.filter(pk=call.pk).update(noted_at=long_ago, missed_at=long_ago)
 
 
 def a_ban(desk: TestDesk, number: int) -> None:

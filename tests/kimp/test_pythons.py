@@ -43,6 +43,13 @@ def test_one_that_is_hardly_quicker_is_not(tmp_path: Path, first: str, folders: 
     assert pythons.choice(first, folders) == (first, "")
 
 
+def test_a_folder_that_cannot_be_looked_into_is_passed_over(
+    tmp_path: Path, first: str, folders: list[str]
+) -> None:
+    quick = interpreter(tmp_path / "usual" / "python3.11", (3, 11, 2), 0.5)
+    assert pythons.choice(first, ["n" * 300, *folders])[0] == quick
+
+
 def test_one_of_another_version_is_not(tmp_path: Path, first: str, folders: list[str]) -> None:
     interpreter(tmp_path / "usual" / "python3.13", (3, 13, 0), 0.1)
     assert pythons.choice(first, folders) == (first, "")

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 from django.contrib import admin
+from django.db.models.functions import Now
 from django.test import Client
 from django.urls import reverse
 from django.utils import translation
@@ -21,6 +22,7 @@ from cycles.errors import CycleError
 from cycles.models import Cycle, Desk
 from cycles.services import desk, opening, tokens
 from cycles.services.intervening import Actor, demand_dead_letter, demand_reason
+from exchanges.models import VenueClock
 from tests import builders
 
 pytestmark = pytest.mark.django_db
@@ -296,6 +298,9 @@ def test_no_page_has_an_english_sentence_in_korean(login: Login) -> None:
     builders.sample()
     builders.proposed_address()
     builders.proven("upbit", "ABC", "XRP")
+    VenueClock.objects.create(
+        venue="upbit", host="seoul", ahead_ms=-120, doubt_ms=510, measured_at=Now()
+    )
     found = {address: english_in(korean(client, address)[1]) for address in _pages()}
     assert len(found) > 60
     assert {address: texts for address, texts in found.items() if texts} == {}
