@@ -130,6 +130,23 @@ def test_an_order_whose_process_is_paused_does_not_arrive_after_its_deadline() -
         child.process.kill()
 
 
+@only_linux
+@pytest.mark.processes
+def test_nor_does_one_whose_venue_took_no_more_until_then() -> None:
+    with (
+        venue_of_little_room() as listener,
+        running([*SENDING, url_of(listener), "2"], {}) as child,
+        accepted(listener) as sock,
+    ):
+        assert read_request(sock)
+        reply()(sock)
+        eventually(lambda: has_begun(sock))
+        child.process.send_signal(signal.SIGSTOP)
+        eventually(lambda: unacknowledged(sock) is None)
+        assert len(drained(sock)) < len(BODY)
+        child.process.kill()
+
+
 @contextlib.contextmanager
 def cut_off(sock: socket.socket) -> Iterator[None]:
     """Let nothing in that comes for a socket."""
