@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -16,12 +18,16 @@ from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[2]
 PACKAGES = ("django", "psycopg", "requests", "aiohttp", "msgspec")
-HEADINGS = ("what", "value", "unit", "reference", "its value", "ratio", "aim")
+HEADINGS = ("what", "value", "unit", "reference", "its value", "ratio", "aim", "")
+AIM = re.compile(r"(ratio )?(<=|>=) ([0-9][0-9,.]*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One measured value, and the reference it is to be read against. Ratio: value / reference."""
+    """One measured value, and the reference it is to be read against. Ratio: value / reference.
+
+    `aim`: what the value is to be, or the ratio: "<= 5", "ratio >= 0.85"; empty where nothing is aimed at.
+    """
 
     what: str
     value: float
@@ -34,6 +40,23 @@ class Figure:
     def ratio(self) -> float | None:
         """Give value over reference; what survives a change of machine."""
         return self.value / self.reference_value if self.reference_value else None
+
+    @property
+    def is_met(self) -> bool | None:
+        """Say whether the aim is met; None without one, or where there is nothing to hold against it.
+
+        Raises ValueError for an aim that cannot be read.
+        """
+        if not self.aim:
+            return None
+        read = AIM.fullmatch(self.aim)
+        if read is None:
+            raise ValueError(f"not an aim: {self.aim!r}; write '<= 5' or 'ratio >= 0.85'")
+        of_ratio, way, limit = read.groups()
+        seen, bound = self.ratio if of_ratio else self.value, float(limit.replace(",", ""))
+        if seen is None or math.isnan(seen):  # NaN: this machine does not tell
+            return None
+        return seen <= bound if way == "<=" else seen >= bound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +97,7 @@ def _cells(figure: Figure) -> tuple[str, ...]:
         _number(figure.reference_value),
         _number(figure.ratio),
         figure.aim,
+        {True: "met", False: "MISSED", None: ""}[figure.is_met],
     )
 
 
@@ -105,7 +129,10 @@ def document(found: Iterable[Findings], *, server: str, is_quick: bool) -> dict[
         "benchmarks": [
             {
                 "name": one.name,
-                "figures": [asdict(figure) | {"ratio": figure.ratio} for figure in one.figures],
+                "figures": [
+                    asdict(figure) | {"ratio": figure.ratio, "is_met": figure.is_met}
+                    for figure in one.figures
+                ],
                 "work": one.work,
             }
             for one in found

@@ -41,7 +41,7 @@ SWEEPS = {
     "expired leases": Q(lease_expires_at__lte=Now()) & ~Q(lease_owner=""),
 }
 DAY = timedelta(days=1)
-FLAT, HELD = "<= 1.2", ">= 0.85"
+FLAT, HELD = "ratio <= 1.2", "ratio >= 0.85"
 
 
 def run(*, sizes: tuple[int, ...], future: int, samples: tuple[int, int], seconds: int) -> Findings:

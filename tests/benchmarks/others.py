@@ -61,7 +61,7 @@ PROCRASTINATE = Product(
     steps="no-op jobs",
     steps_a_unit=1,
     count="SELECT count(*) FROM procrastinate_jobs WHERE status = 'succeeded'",
-    aim="5",
+    aim="ratio >= 5",
 )
 DBOS = Product(
     name="dbos",
@@ -72,7 +72,7 @@ DBOS = Product(
         "SELECT count(*) FROM dbos.operation_outputs o JOIN dbos.workflow_status w USING (workflow_uuid) "
         "WHERE w.status = 'SUCCESS'"
     ),
-    aim="10",
+    aim="ratio >= 10",
 )
 SHAPES = (
     Shape(processes=1, at_once=1),

@@ -59,7 +59,7 @@ def run(*, orders: int, rounds: int) -> Findings:
             unit="1/s",
             reference=BARE,
             reference_value=reference,
-            aim=f">= {AIM_PER_SECOND}" if how == "plain sockets" else "",
+            aim=f">= {AIM_PER_SECOND:,}" if how == "plain sockets" else "",
         )
         for (venue, how), found in rates.items()
         if how != "bare"

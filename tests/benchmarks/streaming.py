@@ -276,7 +276,7 @@ def _times(frames: Frames, decided: list[Decided], theirs: list[dict[str, Any]])
             reference_value=_theirs(theirs, "all", number),
         )
     ]  # fmt: skip
-    for share, aim in ((50, ""), (99, "< 1 ms")):
+    for share, aim in ((50, ""), (99, "<= 1")):
         for clock, times in (
             ("wall", [one.wall_ns for one in decided]),
             ("CPU", [one.cpu_ns for one in decided]),
