@@ -28,6 +28,8 @@ from tests.benchmarks import (
     statements,
     step_growth,
     streaming,
+    takeover,
+    waking,
     whole_cycle,
     worked,
 )
@@ -184,6 +186,25 @@ def test_each_new_connection_takes_its_steps_warmed_or_not() -> None:
     settled = ExchangeCall.objects.filter(is_settled=True, outcome="DONE")
     assert settled.count() == found.work["steps"] == 2 * connecting.STEPS * connections
     assert all(one.value > 0 for one in found.figures)
+
+
+@pytest.mark.processes
+@pytest.mark.django_db(transaction=True)
+def test_every_cycle_goes_on_after_its_workers_were_killed_and_no_order_is_taken_twice() -> None:
+    found = takeover.run(**QUICK["takeover"])
+    cycles = QUICK["takeover"]["cycles"]
+    assert found.work["claimed anew"] == found.work["resumed"] == cycles
+    assert found.work["orders at venues"] >= cycles
+    assert found.work["orders accepted twice"] == found.work["cycles that bought twice"] == 0
+
+
+@pytest.mark.processes
+@pytest.mark.django_db(transaction=True)
+def test_every_cycle_opened_elsewhere_is_intended_whether_books_stream_or_are_read() -> None:
+    found = waking.run(**QUICK["waking"] | {"cycles": 1})
+    assert found.work["woken"] == found.work["first intents"] == 2
+    assert found.work["idle processes"] >= len(waking.ROLES)
+    values(found)
 
 
 @pytest.mark.django_db(transaction=True)

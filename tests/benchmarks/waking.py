@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from django.db import connection
 
 from cycles import conf
 from cycles.domain.words import Channel
-from cycles.models import Cycle
+from cycles.models import Cycle, ExchangeCall
 from cycles.services import opening, rating, watching
 from cycles.services.intervening import Actor
 from kimp.sockets import free_port
@@ -27,7 +28,6 @@ from tests.benchmarks.children import Child, cpu_of, family, running
 from tests.benchmarks.findings import Figure, Findings, median
 
 ROLES = ("initiator", "finalizer", "qcluster", "web")
-SETTLE_SECONDS = 5.0
 START_SECONDS = 15.0  # roles that have just begun are busy with that
 LONG_SECONDS = 30.0
 LOOK_SECONDS = 0.0002
@@ -44,29 +44,34 @@ PAUSE_SECONDS = 13.0  # the cycle before has its coins on the way by then
 class Wait:
     """Milliseconds from the answer to our commit until the claim began, the intent's statement did, and its commit was seen."""
 
+    cycle: UUID
     claimed: float
     intended: float
     committed: float
 
 
-def run(*, cycles: int, idle_seconds: int, rested: int) -> Findings:
+def run(*, cycles: int, idle_seconds: int, rested: int, settle_seconds: float) -> Findings:
     """Let all roles idle; then open cycles one by one beside an idle initiator, books read or streamed.
 
     The `rested` come after a longer pause.
     """
     with place.desk() as venues:
         environment = place.child_environment(venues)
-        figures = _idle(environment, idle_seconds)
+        figures, processes = _idle(environment, idle_seconds)
         actor = Actor(user=builders.person("bench", "administrator"), channel=Channel.COMMAND)
+        woken: list[Wait] = []
         for how, options in {"books streamed": ["--streams"], "books read": []}.items():
             with role("initiator", environment, *options) as initiator:
-                time.sleep(SETTLE_SECONDS)
+                time.sleep(settle_seconds)
                 waits = [_wait(actor) for _ in range(cycles)]
                 late = [_wait(actor, after=PAUSE_SECONDS) for _ in range(rested)]
                 assert initiator.process.poll() is None
             figures += _waits(how, waits, late)
-    woken = 2 * (cycles + rested)
-    return Findings(name="waking and idling", figures=tuple(figures), work={"woken": woken})
+            woken += waits + late
+        first = ExchangeCall.objects.filter(cycle__in=[one.cycle for one in woken])
+        first = first.filter(step__position=1, attempt=1)
+    work = {"woken": len(woken), "first intents": first.count(), "idle processes": processes}
+    return Findings(name="waking and idling", figures=tuple(figures), work=work)
 
 
 def _waits(how: str, waits: list[Wait], late: list[Wait]) -> list[Figure]:
@@ -121,7 +126,7 @@ def _wait(actor: Actor, *, after: float = 0.0) -> Wait:
             time.sleep(LOOK_SECONDS)
         stages: Any = look.execute(STAGES, [conf.lease_seconds(), row.pk]).fetchone()
     claimed, intended, committed = ((at - began) * 1000 for at in (*stages, seen))
-    return Wait(claimed, intended, committed)
+    return Wait(row.pk, claimed, intended, committed)
 
 
 @contextlib.contextmanager
@@ -139,8 +144,8 @@ def _intent_seen(look: psycopg.Cursor[Any], cycle: Cycle) -> float | None:
     return float(row[0]) if row else None
 
 
-def _idle(environment: dict[str, str], seconds: int) -> list[Figure]:
-    """Let the roles wait for nothing: their CPU together, and the largest of their processes."""
+def _idle(environment: dict[str, str], seconds: int) -> tuple[list[Figure], int]:
+    """Let the roles wait for nothing: their CPU together, the largest of their processes, how many these are."""
     with contextlib.ExitStack() as stack:
         children = [stack.enter_context(role(name, environment)) for name in ROLES]
         time.sleep(min(START_SECONDS, seconds))
@@ -154,7 +159,7 @@ def _idle(environment: dict[str, str], seconds: int) -> list[Figure]:
     return [
         Figure(what=f"CPU of {told}, nothing due", value=used / seconds * 100, unit="% of a core", aim="<= 5"),
         Figure(what="memory of the largest of them", value=largest, unit="MB", aim="<= 150"),
-    ]  # fmt: skip
+    ], len(pids)  # fmt: skip
 
 
 def _megabytes(pid: int) -> float:
