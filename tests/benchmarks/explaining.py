@@ -40,6 +40,39 @@ def unhurried() -> Iterator[None]:
             cursor.execute("RESET statement_timeout")
 
 
+@contextlib.contextmanager
+def as_a_worker() -> Iterator[None]:
+    """Plan as workers' sessions do."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET enable_seqscan = off")
+        try:
+            yield
+        finally:
+            cursor.execute("RESET enable_seqscan")
+
+
+@contextlib.contextmanager
+def unvacuumed() -> Iterator[None]:
+    """Keep autovacuum off our tables: after it rows go wherever it found room, some pages more by its hour."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT format('%I', relname) FROM pg_class WHERE relkind = 'r' AND starts_with(relname, 'cycles_') "
+            "AND relnamespace = current_schema()::regnamespace"
+        )
+        tables = [name for (name,) in cursor.fetchall()]
+
+    def set_to(change: str) -> None:
+        with connection.cursor() as cursor:
+            for table in tables:
+                cursor.execute(f"ALTER TABLE {table} {change}")
+
+    set_to("SET (autovacuum_enabled = off)")
+    try:
+        yield
+    finally:
+        set_to("RESET (autovacuum_enabled)")
+
+
 def explained(sql: str, parameters: Sequence[Any] | None = None) -> Plan:
     """Run a statement and tell what it took; a statement that writes has written."""
     with connection.cursor() as cursor:

@@ -162,9 +162,10 @@ def test_claims_and_sweeps_read_hardly_more_pages_in_a_larger_table() -> None:
 @pytest.mark.processes
 @pytest.mark.django_db(transaction=True)
 def test_a_step_reads_hardly_more_pages_beside_the_books_of_many_other_cycles() -> None:
+    """Also once autovacuum has been by, which it may not while this counts: rows go where it found room then."""
     found = step_growth.run(**QUICK["step_growth"])
     values(found)
-    assert len(found.figures) == 2
+    assert len(found.figures) == 4
     assert all((one.ratio or 9) <= 1.2 for one in found.figures), found.figures
 
 
