@@ -6,10 +6,9 @@ are due are always the same two hundred; ended ones are added, and fifty thousan
 
 from __future__ import annotations
 
-import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -29,13 +28,15 @@ from cycles.services import leasing
 from tests import builders
 from tests.benchmarks import copying
 from tests.benchmarks.copying import copy, count
-from tests.benchmarks.explaining import Plan, buffers, explained, unhurried
+from tests.benchmarks.explaining import Plan, as_a_worker, buffers, undone, unhurried
 from tests.benchmarks.findings import Figure, Findings, median
 from tests.benchmarks.place import database_url
 
 DUE = 100  # of each role
 LIMIT = 4  # what a worker with four threads claims
 INDEXES = {Role.INITIATOR: "cycle_due_outbound", Role.FINALIZER: "cycle_due_return"}
+CHOOSING = ("due", "waiting")  # of the parts of a claim
+KEY = "cycles_cycle_pkey"
 SWEEPS = {
     "retries": Q(status="RETRY_PENDING"),
     "expired leases": Q(lease_expires_at__lte=Now()) & ~Q(lease_owner=""),
@@ -47,8 +48,9 @@ FLAT, HELD = "ratio <= 1.2", "ratio >= 0.85"
 def run(*, sizes: tuple[int, ...], future: int, samples: tuple[int, int], seconds: int) -> Findings:
     """Measure at the smallest size, then with cycles of the future in front, then at larger ones."""
     builders.desk()
-    with unhurried():
+    with unhurried(), as_a_worker():
         found = _sizes(sizes, future, samples)
+        rates = _rates(seconds)
     names = [f"{size:,} cycles" for size in sizes]
     names.insert(1, f"{future:,} of the future in front")
     (small, newest), *larger = found
@@ -57,12 +59,28 @@ def run(*, sizes: tuple[int, ...], future: int, samples: tuple[int, int], second
         for what, plan in plans.items():
             if (plan.shape, plan.indexes) != (small[what].shape, small[what].indexes):
                 others.append(f"{what}; {name}")
-            figures.append(_flat(f"{what}; {name}", plan.buffers, small[what].buffers, names[0]))
+            few = small[what]
+            figures.append(_flat(f"{what}; {name}", plan.buffers, few.buffers, names[0]))
+            figures.append(
+                _flat(f"{what}: choosing; {name}", _chosen(plan), _chosen(few), names[0])
+            )
         figures.append(_flat(f"newest samples; {name}", pages, newest, names[0]))
-    figures += _rates(seconds)
+    figures += [_same_plans(others), *rates]
     work = {"cycles": sizes, "future": future, "samples": samples, "due": DUE * len(INDEXES)}
     work["another plan than the smallest has"] = others
     return Findings(name="growth: large tables over small ones", figures=tuple(figures), work=work)
+
+
+def _same_plans(others: Sequence[str]) -> Figure:
+    return Figure(
+        what="statements that another plan serves than among the fewest cycles", value=len(others),
+        unit="count", aim="<= 0",
+    )  # fmt: skip
+
+
+def _chosen(plan: Plan) -> int:
+    """Give the pages that were read to choose and lock what is due: writing must not hide them."""
+    return sum(plan.parts.get(name, 0) for name in CHOOSING)
 
 
 def _flat(what: str, pages: int, small: int, name: str) -> Figure:
@@ -91,22 +109,24 @@ def _sizes(
 
 
 def _measured(statements: Mapping[str, str]) -> dict[str, Plan]:
-    """Explain what was sent, each as it is and prepared; the rows that are due stay where they lie."""
+    """Explain what was sent, each as it is and prepared; the rows that are due stay free."""
     found: dict[str, Plan] = {}
     for what, sql in statements.items():
         index = INDEXES[Role(what.partition(":")[0])]
-        for name, plan in ((what, explained(sql)), (f"{what}, generic plan", _generic(sql))):
+        for name, plan in ((what, undone(sql)), (f"{what}, generic plan", _generic(sql))):
             # While few are open the planner may go by what is open: a partial index too, as few pages.
             expected = {"cycle_retries", "cycle_open"} if what.endswith("retries") else {index}
-            assert plan.indexes, f"{name} is by no index: {plan}"
-            assert plan.indexes <= expected, f"{name} is not by {expected}: {plan}"
+            chosen = plan.indexes - {KEY}
+            assert chosen, f"{name} is by no index: {plan}"
+            assert chosen <= expected, f"{name} is not by {expected}: {plan}"
+            assert KEY in plan.indexes, f"{name} writes by another index than the key: {plan}"
             assert not plan.scans, f"{name} is by a scan: {plan}"
             found[name] = plan
     return found
 
 
 def _statements() -> dict[str, str]:
-    """Give the SELECTs of claims and sweeps, as they are sent while nothing is due."""
+    """Give claims and sweeps, as they are sent while nothing is due."""
     found: dict[str, str] = {}
     for role in INDEXES:
         leasing._marks[role] = leasing._Mark()  # nothing was full before
@@ -114,7 +134,7 @@ def _statements() -> dict[str, str]:
             f"a sweep of {what}": partial(leasing.claim, role, "bench", limit=1, only=only)
             for what, only in SWEEPS.items()
         }
-        found |= {f"{role.lower()}: {what}": _select(claim) for what, claim in claims.items()}
+        found |= {f"{role.lower()}: {what}": _sent(claim) for what, claim in claims.items()}
     return found
 
 
@@ -125,7 +145,7 @@ def _generic(sql: str) -> Plan:
         cursor.execute("SET plan_cache_mode = force_generic_plan")
         cursor.execute(f"PREPARE claim (bigint) AS {sql.replace(f' LIMIT {limit} ', ' LIMIT $1 ')}")
         try:
-            return explained(f"EXECUTE claim ({limit})")
+            return undone(f"EXECUTE claim ({limit})")
         finally:
             cursor.execute("DEALLOCATE claim")
             cursor.execute("RESET plan_cache_mode")
@@ -135,14 +155,12 @@ def _newest() -> object:
     return list(selectors.latest_samples())
 
 
-def _select(work: Callable[[], object]) -> str:
-    """Give the part of a claim that chooses and locks what is due; the rest writes and reads those rows by their keys."""
+def _sent(work: Callable[[], object]) -> str:
+    """Give the whole statement of a claim: it locks what is due, writes the leases, tells where those cycles stand."""
     with CaptureQueriesContext(connection) as seen:
         work()
-    sql = next(q["sql"] for q in seen.captured_queries if "SKIP LOCKED" in q["sql"])
-    chooses, _, writes = sql.partition(", claimed AS (")
-    chosen = re.split(r"\)\)\s+RETURNING", writes.partition("ANY(ARRAY(")[2])[0]
-    return f"{chooses} {chosen}"
+    (sql,) = (q["sql"] for q in seen.captured_queries if "SKIP LOCKED" in q["sql"])
+    return sql
 
 
 def _rates(seconds: int) -> list[Figure]:
@@ -161,8 +179,8 @@ def _rates(seconds: int) -> list[Figure]:
             unit="1/s", reference="without, before and after", reference_value=plain, aim=HELD,
         ),
         Figure(
-            what="pages that a claim reads in the end, above its mark", value=above.buffers,
-            unit="buffers", reference="at everything", reference_value=whole.buffers,
+            what="pages that a claim reads in the end to choose, above its mark", value=_chosen(above),
+            unit="buffers", reference="at everything", reference_value=_chosen(whole),
         ),
     ]  # fmt: skip
 
@@ -191,10 +209,10 @@ def _looks() -> tuple[Plan, Plan]:
     """Explain what a busy role sends most of the time, and what it sends every two seconds."""
     claim = partial(leasing.claim, Role.INITIATOR, "bench", limit=LIMIT)
     leasing._marks[Role.INITIATOR] = leasing._Mark()
-    whole = _select(claim)
+    whole = _sent(claim)
     for _ in range(leasing.BUSY - 1):
         claim()
-    return explained(_select(claim)), explained(whole)
+    return undone(_sent(claim)), undone(whole)
 
 
 @contextmanager
