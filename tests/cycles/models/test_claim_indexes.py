@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -15,8 +16,10 @@ from django.test.utils import CaptureQueriesContext
 
 from cycles.domain.words import CycleStatus, Role
 from cycles.models import Cycle
-from cycles.services import dead_letters, desk, leasing, opening
+from cycles.services import dead_letters, desk, leasing, opening, redriving
+from cycles.services.redriving import Filter
 from tests import builders
+from tests.desk import operator
 
 pytestmark = pytest.mark.django_db
 
@@ -81,14 +84,26 @@ def test_a_claim_names_statuses_as_literals_so_that_a_generic_plan_keeps_the_ind
         assert not re.search(r"\$\d|%s", sql)
 
 
-def test_the_dead_letter_queue_is_read_by_its_index() -> None:
+def redrive_all() -> None:
+    redriving.redrive_all(redriving.look(Filter()), actor=operator(), reason="the wallet is open")
+
+
+@pytest.mark.parametrize("read", [dead_letters.process_dead_letters, redrive_all])
+def test_the_dead_letter_queue_is_read_by_its_index(read: Callable[[], object]) -> None:
+    """Each statement that the sweep and a bulk redrive choose by, as sent, beside cycles that are no dead letters."""
+    builders.desk()
+    builders.dead_letter()
+    for _ in range(OPEN):
+        builders.cycle()
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE cycles_cycle")
     with CaptureQueriesContext(connection) as seen:
-        dead_letters.process_dead_letters()
-    assert any("'DEAD_LETTER'" in query["sql"] for query in seen.captured_queries)
-    assert "cycle_dead_letters" in plans(
-        "SELECT id FROM cycles_cycle WHERE status = 'DEAD_LETTER' "
-        "ORDER BY money_at_risk_krw DESC, status_since"
-    )
+        read()
+    reads = [q["sql"] for q in seen.captured_queries if "= 'DEAD_LETTER'" in q["sql"]]
+    of_queue = [sql for sql in reads if sql.startswith("SELECT") and "ANY(" not in sql]
+    assert of_queue
+    for sql in of_queue:
+        assert "cycle_dead_letters" in plans_with_sorts(sql), sql
 
 
 def test_what_today_earned_is_read_by_the_index_of_ended_cycles() -> None:
