@@ -14,6 +14,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
+from cycles import selectors
 from cycles.domain.words import CycleStatus, Role
 from cycles.models import Cycle
 from cycles.services import dead_letters, desk, leasing, opening, redriving
@@ -88,9 +89,13 @@ def redrive_all() -> None:
     redriving.redrive_all(redriving.look(Filter()), actor=operator(), reason="the wallet is open")
 
 
-@pytest.mark.parametrize("read", [dead_letters.process_dead_letters, redrive_all])
+def first_page() -> None:
+    list(selectors.dead_letters()[:100])
+
+
+@pytest.mark.parametrize("read", [first_page, dead_letters.process_dead_letters, redrive_all])
 def test_the_dead_letter_queue_is_read_by_its_index(read: Callable[[], object]) -> None:
-    """Each statement that the sweep and a bulk redrive choose by, as sent, beside cycles that are no dead letters."""
+    """Each statement that operators, the sweep and a bulk redrive choose by, as sent, beside cycles that are no dead letters."""
     builders.desk()
     builders.dead_letter()
     for _ in range(OPEN):
