@@ -17,7 +17,7 @@ from cycles.services.intervening import Actor
 from cycles.services.locking import MODE_LOCK
 from cycles.services.warming import warm
 from tests import builders
-from tests.benchmarks import durable, place, statements
+from tests.benchmarks import durable, place, step_rows
 from tests.benchmarks.findings import Figure, Findings, median
 
 Line = psycopg.Connection[Any]
@@ -30,7 +30,7 @@ def run(*, connections: int) -> Findings:
         actor = Actor(user=builders.person("bench", "administrator"), channel=Channel.COMMAND)
         durable.open_cycles(2 * STEPS * connections, actor)
         leases = leasing.claim(Role.INITIATOR, "bench", limit=2 * STEPS * connections)
-        rows = iter(statements.rows_of(leases))
+        rows = iter(step_rows.buys_of(leases))
         cold, warmed, later, warming = [], [], [], []
         for _ in range(connections):
             with _connected() as (line, cpu):
@@ -66,7 +66,7 @@ def _connected() -> Iterator[tuple[Line, Callable[[], float]]]:
 def _cost(cpu: Callable[[], float], line: Line, row: dict[str, Any]) -> float:
     before = cpu()
     intended: Any = line.execute(stepping.INTEND, [MODE_LOCK, row["intent"], True]).fetchone()
-    text = row["settled"].replace(str(statements.CALL), str(intended[3]))
+    text = row["settled"].replace(str(step_rows.CALL), str(intended[3]))
     settled: Any = line.execute(stepping.SETTLE, [text, conf.lease_seconds(), True]).fetchone()
     assert settled[1]
     return cpu() - before

@@ -15,7 +15,7 @@ from cycles.services import leasing, stepping
 from cycles.services.intervening import Actor
 from cycles.services.locking import MODE_LOCK
 from tests import builders
-from tests.benchmarks import durable, place, statements
+from tests.benchmarks import durable, place, step_rows
 from tests.benchmarks.findings import Figure, Findings
 
 WARM = 2  # cycles that make the session's plans
@@ -38,7 +38,7 @@ def run(*, cycles: int, sizes: Sequence[int]) -> Findings:
         leases = leasing.claim(Role.INITIATOR, "bench", limit=cycles * len(sizes) + WARM)
         rows = [
             Told(lease.cycle_id, row["intent"], row["settled"])
-            for lease, row in zip(leases, statements.rows_of(leases), strict=True)
+            for lease, row in zip(leases, step_rows.buys_of(leases), strict=True)
         ]
         _settle(_intend(rows[:WARM]), rows[:WARM])
         figures: list[Figure] = []
@@ -75,7 +75,7 @@ def _intend(group: Sequence[Told]) -> dict[UUID, int]:
 
 
 def _settle(calls: dict[UUID, int], group: Sequence[Told]) -> None:
-    texts = (row.settled.replace(str(statements.CALL), str(calls[row.cycle])) for row in group)
+    texts = (row.settled.replace(str(step_rows.CALL), str(calls[row.cycle])) for row in group)
     told = _ask(stepping.SETTLE, [_joined(texts), conf.lease_seconds(), len(group) == 1])
     assert all(row[1] for row in told)
 

@@ -14,12 +14,12 @@ from django.db import connection
 
 from cycles import conf
 from cycles.domain.words import Channel, Role
-from cycles.models import ExchangeCall
+from cycles.models import Cycle, ExchangeCall
 from cycles.services import leasing, stepping
 from cycles.services.intervening import Actor
 from cycles.services.locking import MODE_LOCK
 from tests import builders
-from tests.benchmarks import durable, place, statements
+from tests.benchmarks import durable, place, statements, step_rows
 from tests.benchmarks.explaining import as_a_worker, explained, unhurried, unvacuumed
 from tests.benchmarks.findings import Figure, Findings, median
 from tests.desk import eventually
@@ -79,13 +79,13 @@ def _pages() -> dict[str, float]:
     eventually(lambda: not _snapshots_of_others())  # what they may still see is read past
     leases = leasing.claim(Role.INITIATOR, "bench", limit=STEPS)
     intents, settlements = [], []
-    for lease, row in zip(leases, statements.rows_of(leases), strict=True):
+    for lease, row in zip(leases, step_rows.buys_of(leases), strict=True):
         intent = explained(stepping.INTEND, [MODE_LOCK, row["intent"], True])
         call = ExchangeCall.objects.get(cycle=lease.cycle_id)
-        settled = row["settled"].replace(str(statements.CALL), str(call.pk))
+        settled = row["settled"].replace(str(step_rows.CALL), str(call.pk))
         settlement = explained(stepping.SETTLE, [settled, conf.lease_seconds(), True])
         assert ExchangeCall.objects.get(pk=call.pk).is_settled
         intents.append(intent.buffers)
         settlements.append(settlement.buffers)
-    statements.put_away(leases)
+    statements.put_away(Cycle.objects.filter(pk__in=[lease.cycle_id for lease in leases]))
     return {"an intent": median(intents[WARM:]), "a settlement": median(settlements[WARM:])}

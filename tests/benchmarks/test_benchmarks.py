@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from cycles.models import ExchangeCall
+from cycles.models import Cycle, ExchangeCall
 from kimp.documents.venue_limits import CALLS_OF_A_CYCLE
 from tests.benchmarks import (
     budgets,
@@ -109,7 +109,9 @@ def test_the_statements_alone_do_the_steps_of_all_cycles(
     with place.desk():
         durable.open_cycles(12, operator())
         assert statements.rate(12, clients=2) > 0
-        assert worked.since(0)["calls"] == {"PLACE_ORDER DONE": 12}
+        assert worked.since(0)["calls"] == {"PLACE_ORDER DONE": 12, "WITHDRAW DONE": 12}
+        handed_back = Cycle.objects.filter(lease_owner="", lease_expires_at=None)
+        assert handed_back.count() == 12
 
 
 @pytest.mark.processes
