@@ -6,15 +6,15 @@ import resource
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from django.db import connection
 from django.db.models import Max
 
-from cycles.domain.words import Channel, Role
-from cycles.models import ExchangeCall
+from cycles.domain.words import Channel, CycleStatus, Role
+from cycles.models import Cycle, ExchangeCall
 from cycles.services import seeding
 from cycles.services.desk import database_now
 from cycles.services.intervening import Actor
@@ -23,6 +23,7 @@ from tests import builders
 from tests.benchmarks import durable, instant_venue, paces, place, statements, worked
 from tests.benchmarks.children import together
 from tests.benchmarks.findings import Figure, Findings, median
+from tests.benchmarks.venues import Venues
 
 LOOK_SECONDS = 0.5  # at how far it is: seldom, it is the measured process and its server that look
 STUCK_SECONDS = 60
@@ -80,52 +81,77 @@ class Flown:
 
 
 def run(*, cycles: int, rounds: int = 1, flights: Sequence[Flight] = FLIGHTS) -> Findings:
-    """Drive new cycles through their first two durable steps, a flight after the other; medians of the rounds count."""
+    """Drive new cycles through their first two durable steps, a flight after the other; medians of the rounds count.
+
+    A flight and its reference share a desk that was empty before: each round the other of them comes first.
+    """
     flown: dict[Flight, list[Flown]] = {flight: [] for flight in flights}
-    for _ in range(rounds):
+    for number in range(rounds):
         for flight in flights:
-            flown[flight].append(_fly(flight, cycles * flight.times))
+            is_second = bool(number % 2)
+            flown[flight].append(_fly(flight, cycles * flight.times, is_second=is_second))
     figures = [figure for flight in flights for figure in _figures(flight, flown[flight])]
+    figures += _lookups(flights)
     done = {str(flight): [one.done for one in flown[flight]] for flight in flights}
     work = {"cycles": [cycles * flight.times for flight in flights], "rounds": rounds, "done": done}
     return Findings(name="cycles in flight", figures=tuple(figures), work=work)
 
 
-def _fly(flight: Flight, cycles: int) -> Flown:
-    """Let workers drive all cycles at once; no coin arrives, so each makes two steps and no more."""
+def _fly(flight: Flight, cycles: int, *, is_second: bool) -> Flown:
+    """Fly, and let the reference send as many steps: before it, or after it where the reference is to be second."""
     with place.desk() as venues:
         actor = Actor(user=builders.person("bench", "administrator"), channel=Channel.COMMAND)
-        if flight.answer_ms:
-            reference = flight.threads * 1000 / flight.answer_ms
-        else:
-            durable.open_cycles(cycles, actor)
-            reference = statements.rate(cycles, clients=flight.processes)
+        before = None if is_second else _reference(flight, cycles, actor)
         venues.tell("/control/clock", {"freeze": True})
-        durable.open_cycles(cycles, actor)
-        before, newest = paces.steps(), worked.newest_call()
-        if flight.answer_ms:
-            rule = {"action": "delay_ms", "args": {"value": flight.answer_ms}, "method": "POST"}
-            venues.tell("/control/faults", rule | {"times": 0})
-        environment = place.child_environment(venues)
-        environment |= {"KIMP_WORKER_THREADS": str(flight.threads)}
-        spec = {"module": MODULE, "is_within": flight.is_within, "cycles": cycles}
-        server = place.server_cpu_seconds()
-        found = together("tests.benchmarks.worker", [spec] * flight.processes, environment)
-        server = place.server_cpu_seconds() - server
-        steps = paces.steps() - before
-        rate = paces.middle(last=steps)
-        done = worked.since(newest, None if flight.is_within else venues)
+        flown = _worked(flight, cycles, actor, venues)
+        statements.put_away(Cycle.objects.filter(status=CycleStatus.STARTED))
+        flown.done["reference"] = "second" if is_second else "first"
+        return replace(flown, reference=before or _reference(flight, cycles, actor))
+
+
+def _reference(flight: Flight, cycles: int, actor: Actor) -> float:
+    """Give the steps a second that a flight is held against."""
+    if flight.answer_ms:
+        return flight.threads * 1000 / flight.answer_ms
+    durable.open_cycles(cycles, actor)
+    return statements.rate(cycles, clients=flight.processes)
+
+
+def _worked(flight: Flight, cycles: int, actor: Actor, venues: Venues) -> Flown:
+    """Let workers drive all cycles at once; no coin arrives, so each makes two steps and no more."""
+    durable.open_cycles(cycles, actor)
+    before, newest = paces.steps(), worked.newest_call()
+    if flight.answer_ms:
+        rule = {"action": "delay_ms", "args": {"value": flight.answer_ms}, "method": "POST"}
+        venues.tell("/control/faults", rule | {"times": 0})
+    environment = place.child_environment(venues)
+    environment |= {"KIMP_WORKER_THREADS": str(flight.threads)}
+    all_sent = _sent() + cycles
+    spec = {"module": MODULE, "is_within": flight.is_within, "sent": all_sent}
+    server = place.server_cpu_seconds()
+    found = together("tests.benchmarks.worker", [spec] * flight.processes, environment)
+    server = place.server_cpu_seconds() - server
+    steps = paces.steps() - before
     assert steps == cycles * durable.STEPS_A_CYCLE, steps
     return Flown(
-        rate=rate,
+        rate=paces.middle(last=steps),
         whole=steps / max(one["seconds"] for one in found),
-        reference=reference,
+        reference=0.0,
         worker_ms=sum(one["cpu"] for one in found) * 1000 / steps,
         server_ms=server * 1000 / steps,
         megabytes=max(one["megabytes"] for one in found),
         connections=max(one["connections"] for one in found),
-        done=done,
+        done=worked.since(newest, None if flight.is_within else venues),
     )
+
+
+def _lookups(flights: Sequence[Flight]) -> list[Figure]:
+    """Say what it costs the reference that its parameters are no literals; nothing where none of it was flown."""
+    if statements.CLIENT != "pgbench" or all(flight.answer_ms for flight in flights):
+        return []
+    found, literal = statements.lookup_ms()
+    what = "the reference: finding a statement's parameters"
+    return [Figure(what=what, value=found, unit="ms", reference="as literals", reference_value=literal)]  # fmt: skip
 
 
 def _figures(flight: Flight, flown: Sequence[Flown]) -> list[Figure]:
@@ -159,7 +185,7 @@ def prepare(spec: dict[str, Any]) -> Callable[[], dict[str, Any]]:
         began, cpu = database_now(), time.process_time()
         thread = threading.Thread(target=worker.run)
         thread.start()
-        connections = _until_all_wait(spec["cycles"])
+        connections = _until_all_wait(spec["sent"])
         used = time.process_time() - cpu
         seconds = (_last_noted() - began).total_seconds()
         worker.stop.set()
@@ -177,7 +203,7 @@ def _last_noted() -> datetime:
 
 
 def _until_all_wait(cycles: int) -> int:
-    """Wait until that many cycles have sent their coins; gives the most connections seen meanwhile."""
+    """Wait until so many cycles in all have sent their coins; gives the most connections seen meanwhile."""
     most, sent, moved_at = 0, 0, time.monotonic()
     while sent < cycles:
         assert time.monotonic() - moved_at < STUCK_SECONDS, f"{cycles - sent} cycles do not go on"

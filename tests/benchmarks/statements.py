@@ -30,6 +30,7 @@ from tests.benchmarks.step_rows import CALL, Both, Row, both_of
 MODULE = "tests.benchmarks.statements"
 CLIENT = "pgbench" if pgbench.program() else "psycopg"
 OWNER = "statements"
+LOOKUPS = 2000
 Line = psycopg.Connection[Any]
 AWAY = timedelta(days=30)
 BY_INDEX = "-c enable_seqscan=off"  # as a worker goes
@@ -99,6 +100,21 @@ def _script() -> str:
             stepping.SETTLE % (settled, lasts, "true") + ";",
         ]
     return "\n".join(lines) + "\n"
+
+
+def lookup_ms() -> tuple[float, float]:
+    """Give what a statement takes that finds a settlement's parameters in the table, and that has them as a literal."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT cycle, bought_settled FROM bench_cycle LIMIT 1")
+        cycle, text = cursor.fetchone()
+    settled = f"(SELECT replace(bought_settled, '{CALL}', :call::text) FROM bench_cycle WHERE cycle = :cycle::uuid)"
+    literal = "'" + text.replace(":", " ").replace("'", "''") + "'"
+    known = ("-D", f"cycle={cycle}", "-D", f"call={CALL}")
+    took = [
+        1000 / pgbench.run(f"SELECT length({one});\n", clients=1, each=LOOKUPS, words=known)
+        for one in (settled, literal)
+    ]
+    return took[0], took[1]
 
 
 def put_away(cycles: QuerySet[Cycle]) -> None:

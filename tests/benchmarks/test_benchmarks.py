@@ -98,6 +98,19 @@ def test_a_worker_drives_more_cycles_than_it_has_connections() -> None:
 
 
 @pytest.mark.processes
+@pytest.mark.django_db(transaction=True)
+def test_a_flight_and_its_reference_do_equal_work_and_take_turns_in_who_is_first() -> None:
+    flight = in_flight.Flight(processes=1, threads=2, is_within=True)
+    flown = in_flight.run(cycles=4, rounds=2, flights=(flight,))
+    values(flown)
+    rounds = flown.work["done"][str(flight)]
+    assert [one["reference"] for one in rounds] == ["first", "second"]
+    equal = {"PLACE_ORDER DONE": 4, "WITHDRAW DONE": 4}
+    assert [one["calls"] for one in rounds] == [equal, equal]
+    assert worked.since(0)["calls"] == {what: 2 * number for what, number in equal.items()}
+
+
+@pytest.mark.processes
 @pytest.mark.parametrize("client", ["pgbench", "psycopg"])
 @pytest.mark.django_db(transaction=True)
 def test_the_statements_alone_do_the_steps_of_all_cycles(
