@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 
 from cycles.models import Cycle, ExchangeCall
+from cycles.services import redriving as redriving_service
 from kimp.documents.venue_limits import CALLS_OF_A_CYCLE
 from tests.benchmarks import (
     budgets,
@@ -235,11 +236,16 @@ def test_deleting_old_samples_reads_as_much_in_a_table_four_times_as_large() -> 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_bulk_redrive_leaves_an_audit_row_for_each_cycle() -> None:
+def test_a_bulk_redrive_takes_what_the_filter_chooses_most_money_first_with_an_audit_row_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(redriving_service, "BATCH", 10)  # of the run in this process
     place.empty()
     found = redriving.run(**QUICK["redriving"])
-    assert found.work["redriven"] == found.work["audited"] == 2 * QUICK["redriving"]["dead"]
-    assert found.work["left dead"] == 0
+    dead = QUICK["redriving"]["dead"]
+    assert found.work["redriven"] == found.work["audited"] == 2 * dead
+    assert found.work["left dead"] == dead // 4
+    assert found.work["redriven of others"] == found.work["out of order"] == 0
 
 
 @pytest.mark.django_db(transaction=True)
