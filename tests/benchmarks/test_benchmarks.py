@@ -289,6 +289,12 @@ def test_a_shared_budget_costs_one_statement_an_order_and_fewer_a_read() -> None
     assert found.work["taken"] == found.work["asked"]
 
 
+def test_every_benchmark_is_run_here_at_a_tiny_size() -> None:
+    text = Path(__file__).read_text("utf-8")
+    assert [name for name in SIZES if f" {name}.run(" not in text] == []
+    assert SIZES.keys() == QUICK.keys()
+
+
 def test_tables_are_as_large_as_was_asked_for() -> None:
     sizes = grown(SIZES, asked(["retention", "--small-rows", "250000", "--rows", "2500000"]))
     assert sizes["retention"]["sizes"] == (250_000, 2_500_000)
