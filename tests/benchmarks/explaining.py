@@ -106,11 +106,12 @@ def undone(sql: str) -> Plan:
 
     The second time counts: the first reads the catalogues as well, for the plans within the functions that it calls.
     """
+    plans: list[Plan] = []
     for _ in range(2):
         with transaction.atomic():
-            plan = explained(sql)
+            plans.append(explained(sql))
             transaction.set_rollback(True)
-    return plan
+    return plans[-1]
 
 
 def _nodes(node: dict[str, Any]) -> list[dict[str, Any]]:
