@@ -25,12 +25,13 @@ from cycles.services.locking import MODE_LOCK
 from cycles.services.moving import Lease
 from tests.benchmarks import durable, paces, pgbench, place
 from tests.benchmarks.children import together
+from tests.benchmarks.findings import median
 from tests.benchmarks.step_rows import CALL, Both, Row, both_of
 
 MODULE = "tests.benchmarks.statements"
 CLIENT = "pgbench" if pgbench.program() else "psycopg"
 OWNER = "statements"
-LOOKUPS = 2000
+LOOKUPS, LOOKUP_ROUNDS = 500, 5
 Line = psycopg.Connection[Any]
 AWAY = timedelta(days=30)
 BY_INDEX = "-c enable_seqscan=off"  # as a worker goes
@@ -110,11 +111,14 @@ def lookup_ms() -> tuple[float, float]:
     settled = f"(SELECT replace(bought_settled, '{CALL}', :call::text) FROM bench_cycle WHERE cycle = :cycle::uuid)"
     literal = "'" + text.replace(":", " ").replace("'", "''") + "'"
     known = ("-D", f"cycle={cycle}", "-D", f"call={CALL}")
-    took = [
-        1000 / pgbench.run(f"SELECT length({one});\n", clients=1, each=LOOKUPS, words=known)
-        for one in (settled, literal)
-    ]
-    return took[0], took[1]
+    took: dict[str, list[float]] = {settled: [], literal: []}
+    for _ in range(LOOKUP_ROUNDS):
+        for one, seen in took.items():
+            script = f"SELECT length({one});\n"
+            seen.append(
+                1000 / pgbench.run(script, clients=1, each=LOOKUPS, words=known, options=BY_INDEX)
+            )
+    return median(took[settled]), median(took[literal])
 
 
 def put_away(cycles: QuerySet[Cycle]) -> None:
