@@ -222,7 +222,6 @@ def test_every_cycle_opened_elsewhere_is_intended_whether_books_stream_or_are_re
     found = waking.run(**QUICK["waking"] | {"cycles": 1})
     assert found.work["woken"] == found.work["first intents"] == 2
     assert found.work["idle processes"] >= len(waking.ROLES)
-    values(found)
 
 
 @pytest.mark.django_db(transaction=True)
