@@ -46,6 +46,9 @@ TRANSITIONS: dict[S, frozenset[S]] = {
     S.FAILED: frozenset(),
 }
 
+# With its way out, or with the KRW that it is to bring home; a trigger lets none begin elsewhere.
+BEGINNINGS: frozenset[S] = frozenset({S.STARTED, S.INITIAL_TRADE_COMPLETED})
+
 FINAL: frozenset[S] = frozenset(status for status, leaves in TRANSITIONS.items() if not leaves)
 
 DRIVEN_BY: dict[S, Role] = {

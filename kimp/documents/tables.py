@@ -12,7 +12,7 @@ from django.utils import translation
 
 from cycles import errors, migrations, tasks
 from cycles.admin.runbook import RUNBOOK
-from cycles.domain.states import DRIVEN_BY, FINAL, HOPELESS, TRANSITIONS
+from cycles.domain.states import BEGINNINGS, DRIVEN_BY, FINAL, HOPELESS, TRANSITIONS
 from cycles.domain.words import CycleStatus, FailureClass
 from cycles.management.catalogue import BY_NAME, EXIT_CODES
 from cycles.models import PolicyVersion
@@ -76,7 +76,8 @@ def _driver(status: CycleStatus) -> str:
 
 def status_graph() -> str:
     """Draw the same table."""
-    lines = ["```mermaid", "stateDiagram-v2", "    [*] --> STARTED"]
+    lines = ["```mermaid", "stateDiagram-v2"]
+    lines += [f"    [*] --> {status.value}" for status in CycleStatus if status in BEGINNINGS]
     lines += [
         f"    {status.value} --> {target.value}"
         for status in CycleStatus

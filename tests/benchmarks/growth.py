@@ -31,6 +31,7 @@ from tests.benchmarks.copying import copy, count
 from tests.benchmarks.explaining import Plan, as_a_worker, buffers, undone, unhurried
 from tests.benchmarks.findings import Figure, Findings, median
 from tests.benchmarks.place import database_url
+from tests.planting import planted
 
 DUE = 100  # of each role
 LIMIT = 4  # what a worker with four threads claims
@@ -256,7 +257,7 @@ def copy_cycles(
     wakes_in: str | None,
     more: Mapping[str, str] | None = None,
 ) -> None:
-    """Copy a row `number` times; rows are born in their status, which no trigger forbids."""
+    """Copy a row `number` times, as rows that came to their status long ago."""
     is_final = status == "COMPLETED"
     changed = copying.copied_ids(count("cycles_cycle")) | {
         "status": f"'{status}'",
@@ -264,7 +265,8 @@ def copy_cycles(
         "wake_at": f"now() + interval '{wakes_in}' + g * interval '1 ms'" if wakes_in else "NULL",
         "ended_at": "now() - interval '2 days' - g * interval '1 second'" if is_final else "NULL",
     }
-    copy("cycles_cycle", number, changed | dict(more or {}), where=f"t.id = '{template}'")
+    with planted():
+        copy("cycles_cycle", number, changed | dict(more or {}), where=f"t.id = '{template}'")
 
 
 def _grow_samples(total: int) -> None:

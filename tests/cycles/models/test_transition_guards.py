@@ -11,12 +11,13 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from cycles.domain.states import FINAL, RUNNING, TRANSITIONS
+from cycles.domain.states import BEGINNINGS, FINAL, RUNNING, TRANSITIONS
 from cycles.domain.words import CallOutcome, CycleStatus
 from cycles.models import Cycle, Transition
 from cycles.services import moving
 from tests import builders
 from tests.cycles.models.refusing import refused
+from tests.planting import planted
 
 pytestmark = pytest.mark.django_db
 
@@ -41,7 +42,8 @@ def facts(status: CycleStatus, stored: str = "STARTED") -> dict[str, Any]:
 def standing(status: CycleStatus, stored: str = "STARTED") -> Cycle:
     """Insert a cycle in a status, owning nothing."""
     opening = builders._opening("XRP", Decimal(0))
-    return Cycle.objects.create(**(opening | facts(status, stored)))
+    with planted():
+        return Cycle.objects.create(**(opening | facts(status, stored)))
 
 
 def update(row: Cycle, target: CycleStatus, **changes: Any) -> int:
@@ -50,6 +52,18 @@ def update(row: Cycle, target: CycleStatus, **changes: Any) -> int:
     columns = {"wake_at": Now(), "ended_at": None} | facts(target, stored)
     changed = {"version": F("version") + 1} | changes
     return Cycle.objects.filter(pk=row.pk).update(**(columns | changed))
+
+
+@pytest.mark.parametrize("status", sorted(set(CycleStatus) - BEGINNINGS))
+def test_no_cycle_begins_in_the_middle(status: CycleStatus) -> None:
+    with refused("cycle_begins_at_a_beginning"):
+        Cycle.objects.create(**(builders._opening("XRP", Decimal(0)) | facts(status)))
+
+
+@pytest.mark.parametrize("status", sorted(BEGINNINGS))
+def test_a_cycle_begins_with_its_way_out_or_its_way_home(status: CycleStatus) -> None:
+    row = Cycle.objects.create(**(builders._opening("XRP", Decimal(0)) | facts(status)))
+    assert row.status == status
 
 
 def note(row: Cycle, origin: str, target: str, version: int | None = None) -> None:

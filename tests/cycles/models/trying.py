@@ -38,6 +38,7 @@ from exchanges.models import (
     VenueClock,
 )
 from tests import builders
+from tests.planting import planted
 
 THEN = datetime(2024, 12, 3, tzinfo=UTC)
 BUCKET = {
@@ -69,7 +70,8 @@ def cycle(**facts: Any) -> Try:
 
     def attempt(row: Cycle) -> None:
         sound = builders._opening("XRP", Decimal(1))
-        Cycle.objects.create(**(sound | facts))
+        with planted():
+            Cycle.objects.create(**(sound | facts))
 
     return attempt
 
