@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -18,7 +19,7 @@ from django_q.tasks import async_task
 from cycles.models import Heartbeat
 from cycles.services.correlating import bound, carry
 from kimp.process_table import _pids, look_up
-from kimp.sockets import free_port
+from kimp.sockets import LOOPBACK, free_port
 from tests.kimp.processes import PROJECT, database_url, environ_of, until
 from tests.kimp.relaying import relay
 
@@ -105,3 +106,23 @@ def test_a_cluster_told_to_stop_while_a_task_hangs_ends_in_time_and_leaves_no_pr
     with cluster(tmp_path, free_port(), ends_with=1) as log:
         until(Heartbeat.objects.filter(name="job:tell_of_bans").exists)  # queued after it
     assert '"cluster.cut_short"' in log.read_text()
+
+
+@pytest.mark.processes
+@pytest.mark.django_db(transaction=True)
+def test_a_second_cluster_on_a_taken_port_leaves_what_the_first_has_counted(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind((LOOPBACK, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        counted = tmp_path / "metrics" / f"worker-{port}" / "counter_1.db"
+        counted.parent.mkdir(parents=True)
+        counted.touch()
+        second = subprocess.run(
+            [sys.executable, "manage.py", "qcluster"],
+            cwd=PROJECT, env=environ_of("worker", port, tmp_path),
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+    assert second.returncode != 0
+    assert f"port {port} (worker) is taken" in second.stderr
+    assert counted.exists()

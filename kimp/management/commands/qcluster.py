@@ -57,10 +57,10 @@ class Command(QClusterCommand):  # type: ignore[misc]  # django-q2 has no types
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Start the cluster, then serve what its workers count."""
+        if not is_free(settings.KIMP_PORT):  # first: whoever has it counts in that folder
+            raise CommandError(f"port {settings.KIMP_PORT} (worker) is taken: set KIMP_PORT")
         if FOLDER not in os.environ:
             self._start_again(settings.KIMP_HOME / "metrics" / f"worker-{settings.KIMP_PORT}")
-        if not is_free(settings.KIMP_PORT):
-            raise CommandError(f"port {settings.KIMP_PORT} (worker) is taken: set KIMP_PORT")
         self._start(*args, **options)
         _end_in_time()
         # Only now: the processes that the cluster forks must not inherit the socket.
