@@ -285,18 +285,22 @@ def verify_ledger_job() -> bool:
     if report.is_balanced and report.matches_venues:
         return True
     unreachable = not report.is_settled or any(UNASKED in p for p in report.problems)
-    text = "\n".join(report.problems)
     log.warning("ledger.difference", settled=report.is_settled, problems=list(report.problems))
     if unreachable and report.is_balanced:
         _tell_if_blind()
         return False  # not a proof of anything: the next run looks again
+    # How a venue did not answer is worded anew each time, and no reason to halt.
+    wrong = "\n".join(p for p in report.problems if UNASKED not in p)
+    reason = f"the ledger cannot be explained: {wrong[:500]}"
+    desk.halt_by_system(reason, tell=lambda: _tell_halted(report))
+    return False
+
+
+def _tell_halted(report: LedgerReport) -> None:
+    """Tell people what halts the desk."""
     raise_alert(
         key=f"ledger:{desk.database_now():%Y%m%d%H%M}",
         severity=Alert.Severity.CRITICAL,
         title="The ledger does not match the venues: the desk is halted",
-        body=text,
+        body="\n".join(report.problems),
     )
-    # How a venue did not answer is worded anew each time, and no reason to halt.
-    wrong = "\n".join(p for p in report.problems if UNASKED not in p)
-    desk.halt_by_system(f"the ledger cannot be explained: {wrong[:500]}")
-    return False
