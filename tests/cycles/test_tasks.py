@@ -16,6 +16,7 @@ from django.utils.module_loading import import_string
 from django_q.models import Success
 
 from cycles import tasks
+from cycles.domain import jobs
 from cycles.domain.words import DeskKind, Role
 from cycles.errors import NotFoundError
 from cycles.models import Alert, Heartbeat, IdempotencyRecord, PremiumSample, RollUpMark
@@ -29,15 +30,15 @@ from tests.builders import desk, sample
 from tests.kimp.log_lines import captured
 
 
-@pytest.mark.parametrize("scheduled", tasks.SCHEDULES, ids=lambda one: one.name)
-def test_every_scheduled_name_is_a_task(scheduled: tasks.Scheduled) -> None:
+@pytest.mark.parametrize("scheduled", jobs.SCHEDULES, ids=lambda one: one.name)
+def test_every_scheduled_name_is_a_task(scheduled: jobs.Scheduled) -> None:
     found = import_string(scheduled.function)
     assert found is getattr(tasks, scheduled.name)
     assert scheduled.minutes >= 1
 
 
 def test_no_task_is_scheduled_twice() -> None:
-    names = [one.name for one in tasks.SCHEDULES]
+    names = [one.name for one in jobs.SCHEDULES]
     assert len(names) == len(set(names))
 
 

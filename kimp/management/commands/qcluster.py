@@ -22,6 +22,7 @@ from cycles import metrics
 from cycles.errors import NotMigratedError
 from cycles.services import migrated
 from cycles.services.outage import UNREACHABLE, once_it_answers
+from kimp import queue_health
 from kimp.process_table import kill_descendants
 from kimp.sockets import is_free
 
@@ -97,6 +98,7 @@ class Command(QClusterCommand):  # type: ignore[misc]  # django-q2 has no types
     def _queue_a_sign_of_life(self) -> None:
         """Queue a job to begin with: the cluster looks at its schedule half a minute from now, and who asks waits."""
         try:
+            queue_health.begin()
             async_task("cycles.tasks.tell_of_bans")  # it asks no venue
         finally:
             connection.close()
