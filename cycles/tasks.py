@@ -13,7 +13,7 @@ from datetime import timedelta
 from functools import cache
 
 import structlog
-from django.db import Error, connection
+from django.db import Error
 from django.utils import timezone
 from django_q.models import Success
 
@@ -135,8 +135,6 @@ def _run(name: str, service: Callable[[], object], correlation: Ids) -> object:
             # The one boundary: what gets here is logged, told, passed on. The queue ends what lasts too long
             # by a SystemExit.
             except (Exception, SystemExit) as error:
-                if isinstance(error, SystemExit):
-                    connection.close()  # it may have been in the middle of a statement
                 log.exception("task.failed", task=name)
                 _tell(name, error)
                 _finish(name, "failed", started, {"error": type(error).__name__})

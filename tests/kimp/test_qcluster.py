@@ -10,14 +10,17 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 from django_q.tasks import async_task
 
 from cycles.models import Heartbeat
 from cycles.services.correlating import bound, carry
+from kimp import queue_health
 from kimp.process_table import _pids, look_up
 from kimp.sockets import LOOPBACK, free_port
 from tests.kimp.processes import PROJECT, database_url, environ_of, until
@@ -81,6 +84,17 @@ def test_a_cluster_that_has_just_begun_gives_a_sign_of_life_without_anything_sch
 ) -> None:
     with cluster(tmp_path, free_port()):
         until(Heartbeat.objects.filter(name__startswith="job:").exists)
+
+
+@pytest.mark.processes
+@pytest.mark.django_db(transaction=True)
+def test_a_cluster_that_begins_after_a_night_calls_no_job_late_for_that(tmp_path: Path) -> None:
+    beat_at = Now() - timedelta(hours=12)
+    Heartbeat.objects.create(name="job:prune", role="worker", beat_at=beat_at)
+    assert "prune" in queue_health.late()
+    with cluster(tmp_path, free_port()):
+        until(Heartbeat.objects.filter(name="job:tell_of_bans").exists)
+        assert queue_health.late() == ""
 
 
 @pytest.mark.processes

@@ -124,9 +124,8 @@ def test_venues_are_refreshed_by_turns_where_a_run_has_time_for_one_part_only(
     desk: TestDesk, out_of_time: None
 ) -> None:
     now = registry.utc_now() + timedelta(minutes=1)
-    left = []
-    for _ in range(6 * len(registry.desk_venues())):
-        left.append(refreshing.refresh_in_turn(now).left_off_at)
+    parts = range(6 * len(registry.desk_venues()))
+    left = [refreshing.refresh_in_turn(now).left_off_at for _ in parts]
     assert len(set(left)) == len(left)
     for rules in (MarketRule, NetworkRule):
         assert rules.objects.aggregate(oldest=Min("fetched_at"))["oldest"] == now
