@@ -289,12 +289,12 @@ def demand_open(code: str, operation: str) -> None:
 
     So it is for a caller that could be cut off before the venue's answer.
     """
-    seconds = _pacing.seconds_held(code, operation)
+    seconds, why = _pacing.seconds_held(code, operation), "the venue asked us to wait"
     if seconds_left() < conf.deadline_seconds() + SENT_WITHIN_SECONDS:
-        seconds = max(seconds, 1.0)
+        seconds, why = max(seconds, 1.0), "whoever asks is to end before its answer"
     if seconds > 0:
         raise KeptBackError(
-            f"{code} {operation}: kept back, the venue asked us to wait, or there is too little time for it",
+            f"{code} {operation}: kept back, {why}",
             venue=code,
             operation=operation,
             retry_after_seconds=math.ceil(seconds),

@@ -74,7 +74,7 @@ def test_whoever_is_to_end_asks_no_venue_any_more(desk: TestDesk) -> None:
     with registry.ending_within(0):
         with pytest.raises(NotSentError, match="is to end"):
             registry.venue("upbit").balances()
-        with pytest.raises(KeptBackError):
+        with pytest.raises(KeptBackError, match="is to end before its answer"):
             registry.demand_open("upbit", "withdraw")
     assert registry.venue("upbit").balances()
 
