@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 
@@ -19,11 +18,11 @@ from django.utils import timezone
 from django_q.models import Success
 
 from cycles import conf, metrics
-from cycles.domain.words import Role
 from cycles.models import Alert
 from cycles.services import (
     alerting,
     dead_letters,
+    ending,
     presence,
     pruning,
     reconciling,
@@ -36,39 +35,13 @@ from cycles.services import (
 )
 from cycles.services.correlating import bound, carry, new_id, resume
 from cycles.services.tracing import span
+from exchanges import registry
 
 log = structlog.get_logger(__name__)
 
 RESULTS_KEPT = timedelta(days=1)  # of successes; failures stay until an operator removes them
 
 Ids = Mapping[str, object] | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scheduled:
-    """One task and how often it runs."""
-
-    name: str
-    minutes: int
-
-    @property
-    def function(self) -> str:
-        """Return the dotted name that the queue stores."""
-        return f"{__name__}.{self.name}"
-
-
-SCHEDULES = (
-    Scheduled(name="sweep_retries", minutes=1),
-    Scheduled(name="sweep_expired_leases", minutes=1),
-    Scheduled(name="process_dead_letters", minutes=1),
-    Scheduled(name="reconcile_open_calls", minutes=1),
-    Scheduled(name="tell_of_bans", minutes=1),
-    Scheduled(name="deliver_alerts", minutes=1),
-    Scheduled(name="roll_up_samples", minutes=1),
-    Scheduled(name="refresh_markets", minutes=10),
-    Scheduled(name="verify_ledger", minutes=5),
-    Scheduled(name="prune", minutes=60),
-)
 
 
 def sweep_retries(correlation: Ids = None) -> object:
@@ -116,7 +89,7 @@ def refresh_markets(correlation: Ids = None) -> object:
 
 
 def _sync_markets() -> object:
-    return refreshing.refresh_markets(timezone.now())
+    return refreshing.refresh_in_turn(timezone.now())
 
 
 def verify_ledger(correlation: Ids = None) -> object:
@@ -157,10 +130,11 @@ def _run(name: str, service: Callable[[], object], correlation: Ids) -> object:
         missing = {"request_id": new_id(), "session_id": conf.session_id()}
         with bound(**{**missing, **carry()}), span(f"task.{name}"):
             try:
-                done = _plain(service())
-            except (
-                Exception
-            ) as error:  # the one boundary: what gets here is logged, told, passed on
+                with registry.ending_within(ending.CALLS_SECONDS):
+                    done = _plain(service())
+            # The one boundary: what gets here is logged, told, passed on. The queue ends what lasts too long
+            # by a SystemExit.
+            except (Exception, SystemExit) as error:
                 log.exception("task.failed", task=name)
                 _tell(name, error)
                 _finish(name, "failed", started, {"error": type(error).__name__})
@@ -169,7 +143,7 @@ def _run(name: str, service: Callable[[], object], correlation: Ids) -> object:
             return done
 
 
-def _tell(name: str, error: Exception) -> None:
+def _tell(name: str, error: BaseException) -> None:
     """Raise one alert an hour for a task that fails; its text stays in the log, with its ids."""
     key = f"task:{name}:{timezone.now():%Y%m%d%H}"
     body = f"{type(error).__name__}; the log has it under request id {carry()['request_id']}"
@@ -187,7 +161,7 @@ def _finish(name: str, outcome: str, started: float, facts: Mapping[str, object]
     duration_ms = round(seconds * 1000)
     try:
         detail = {"outcome": outcome, "duration_ms": duration_ms, **facts}
-        presence.beat(f"job:{name}", Role.WORKER, detail)
+        presence.beat_of_job(name, detail, is_well=outcome == "done")
     except Error:
         log.exception("task.heartbeat_lost", task=name)
     log.info("task.finished", task=name, outcome=outcome, duration_ms=duration_ms, **facts)

@@ -57,27 +57,73 @@ class SyncCounts:
     networks: int = 0
     addresses: int = 0
     routes: int = 0
+    left_off_at: str = ""  # the part that there was no time for
     problems: list[str] = field(default_factory=list)
     key_rejected: dict[str, str] = field(default_factory=dict)  # what a venue said of our key
 
 
-def sync_markets(now: datetime, *, tell: Tell) -> SyncCounts:
+def sync_markets(
+    now: datetime,
+    *,
+    tell: Tell,
+    begin_with: str = "",
+    may_go_on: Callable[[], bool] = lambda: True,
+) -> SyncCounts:
     """Fetch everything for the desk's assets and keep it; problems are collected, not raised.
 
-    `tell` gets what people must know, inside the transaction that writes it.
+    `tell` gets what people must know, inside the transaction that writes it. Part by part, from the one named
+    on, and one at least; the counts name the part that it might not go on to.
     """
     counts = SyncCounts()
-    opened = [_ask(counts, registry.venue, code) for code in registry.desk_venues()]
-    venues = [venue for venue in opened if venue is not None]
-    for venue in venues:
-        _ask(counts, venue.learn_limits)
-        _sync_identities(venue, counts, now, tell)
-        _sync_rules(venue, counts, now)
-        _sync_addresses(venue, counts, now, tell)
-    for venue in venues:
-        _sync_allowances(venue, counts, now)
+    parts = _parts(counts, now, tell)
+    names = list(parts)
+    first = names.index(begin_with) if begin_with in parts else 0
+    for number, name in enumerate(names[first:] + names[:first]):
+        if number and not may_go_on():
+            counts.left_off_at = name
+            break
+        parts[name]()
     _add_routes(counts)
     return counts
+
+
+def _parts(counts: SyncCounts, now: datetime, tell: Tell) -> dict[str, Callable[[], None]]:
+    """Give what is fetched, part by part: of each venue, then what each lets us send to the others' addresses."""
+    parts: dict[str, Callable[[], None]] = {}
+    for code in registry.desk_venues():
+        parts |= {
+            f"{code} limits": _of(code, counts, lambda venue: _ask(counts, venue.learn_limits)),
+            f"{code} assets": _of(
+                code, counts, lambda venue: _sync_identities(venue, counts, now, tell)
+            ),
+            f"{code} markets": _of(
+                code,
+                counts,
+                lambda venue: _keep_markets(venue, markets_at(venue.code), counts, now),
+            ),
+            f"{code} networks": _of(
+                code, counts, lambda venue: _keep_networks(venue, ASSETS, counts, now)
+            ),
+            f"{code} addresses": _of(
+                code, counts, lambda venue: _sync_addresses(venue, counts, now, tell)
+            ),
+        }
+    for code in registry.desk_venues():
+        parts[f"{code} allowances"] = _of(
+            code, counts, lambda venue: _sync_allowances(venue, counts, now)
+        )
+    return parts
+
+
+def _of(code: str, counts: SyncCounts, fetch: Callable[[Venue], object]) -> Callable[[], None]:
+    """Let a part of a venue be fetched, if it can be asked at all."""
+
+    def part() -> None:
+        venue = _ask(counts, registry.venue, code)
+        if venue is not None:
+            fetch(venue)
+
+    return part
 
 
 def refresh(venue_code: str, asset: str, now: datetime, *, is_order: bool) -> SyncCounts:
@@ -124,11 +170,6 @@ def _sync_identities(venue: Venue, counts: SyncCounts, now: datetime, tell: Tell
     if not kept:
         counts.problems.append(f"{venue.code} lists none of the desk's assets")
     counts.identities += kept
-
-
-def _sync_rules(venue: Venue, counts: SyncCounts, now: datetime) -> None:
-    _keep_markets(venue, markets_at(venue.code), counts, now)
-    _keep_networks(venue, ASSETS, counts, now)
 
 
 def _keep_markets(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,12 +37,13 @@ from exchanges.sentences import Sentence
 from exchanges.simulated_accounts import SimulatedAccounts
 from exchanges.transport.budget import RateBudget
 from exchanges.transport.clock import VenueClock
-from exchanges.transport.limits import is_settling
+from exchanges.transport.limits import ends_by, is_settling, seconds_left
 from exchanges.transport.shares import Share, shares as shares_of
 from exchanges.transport.wire import Keys
 from exchanges.values import Book, Market, OutcomeRule
 
 GLOBAL_VENUE = "binance"
+SENT_WITHIN_SECONDS = 5  # of its intent, or never
 
 ADAPTERS: dict[str, type[BinanceVenue | UpbitVenue | BithumbVenue]] = {
     GLOBAL_VENUE: BinanceVenue,
@@ -272,12 +274,27 @@ def settling() -> Iterator[None]:
         is_settling.reset(token)
 
 
+@contextmanager
+def ending_within(seconds: float) -> Iterator[None]:
+    """Let no call last longer than that from now, and none that moves money begin which could."""
+    token = ends_by.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        ends_by.reset(token)
+
+
 def demand_open(code: str, operation: str) -> None:
-    """Raise KeptBackError while the venue wants this operation left alone: nothing need be intended."""
-    seconds = _pacing.seconds_held(code, operation)
+    """Raise KeptBackError while the venue wants this operation left alone: nothing need be intended.
+
+    So it is for a caller that could be cut off before the venue's answer.
+    """
+    seconds, why = _pacing.seconds_held(code, operation), "the venue asked us to wait"
+    if seconds_left() < conf.deadline_seconds() + SENT_WITHIN_SECONDS:
+        seconds, why = max(seconds, 1.0), "whoever asks is to end before its answer"
     if seconds > 0:
         raise KeptBackError(
-            f"{code} {operation}: kept back, the venue asked us to wait",
+            f"{code} {operation}: kept back, {why}",
             venue=code,
             operation=operation,
             retry_after_seconds=math.ceil(seconds),

@@ -28,6 +28,7 @@ COMMAND_ROLES = {
     "qcluster": "worker",
     "verify_ledger": "worker",  # these ask venues, as the worker's jobs do
     "reconcile": "worker",
+    "catch_up": "worker",
     "seed_desk": "worker",
     "sync_markets": "worker",
     "venue_ping": "worker",

@@ -16,10 +16,10 @@ from django.views.decorators.http import require_safe
 from cycles.domain.words import Role
 from cycles.models import Heartbeat
 from cycles.services import migrated
-from cycles.services.presence import BROKEN
+from cycles.services.presence import BROKEN, JOB
+from kimp import queue_health
 
 ROLE_IS_STALE = timedelta(seconds=30)
-JOB_IS_STALE = timedelta(seconds=150)  # each minute, the scheduler's tick, and one missed
 BEATING = (Role.FEEDER, Role.INITIATOR, Role.FINALIZER)
 
 
@@ -60,6 +60,7 @@ def readiness() -> list[Check]:
         _guarded("migrations", _migrations),
         *(_guarded(role.value, partial(_role, role)) for role in BEATING),
         _guarded(Role.WORKER.value, _jobs),
+        _guarded("jobs", queue_health.late),
     ]
 
 
@@ -109,8 +110,12 @@ def _role(role: Role) -> str:
 
 
 def _jobs() -> str:
-    alive = Heartbeat.objects.filter(name__startswith="job:", beat_at__gte=Now() - JOB_IS_STALE)
-    return "" if alive.exists() else f"no scheduled job has run in {JOB_IS_STALE.seconds} s"
+    alive = Heartbeat.objects.filter(
+        name__startswith=JOB, beat_at__gte=Now() - queue_health.IS_STALE
+    )
+    return (
+        "" if alive.exists() else f"no scheduled job has run in {queue_health.IS_STALE.seconds} s"
+    )
 
 
 def _is_staff(request: HttpRequest) -> bool:

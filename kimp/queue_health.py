@@ -1,4 +1,4 @@
-"""Whether the queue still works: its scheduled jobs each write a heartbeat every minute."""
+"""Whether the queue still works: its scheduled jobs write a heartbeat each time they run."""
 
 from __future__ import annotations
 
@@ -9,8 +9,14 @@ from django.db.models import ExpressionWrapper, F
 from django.db.models.fields import DurationField
 from django.db.models.functions import Now
 
+from cycles.domain.jobs import SCHEDULES
 from cycles.models import Heartbeat
+from cycles.services.desk import database_now
+from cycles.services.presence import JOB, WELL_AT, well_at
 
+IS_STALE = timedelta(seconds=150)  # each minute, the scheduler's tick, and one missed
+INTERVALS = 4  # of a job's own, in which it is to end well once
+LAG = timedelta(minutes=1)
 TOO_OLD = timedelta(seconds=180)  # jobs run each minute, the scheduler lags up to half of one
 
 
@@ -30,10 +36,34 @@ def wedged(uptime_seconds: float) -> str | None:
 def _age_of_newest() -> timedelta | None:
     """Return how old the newest heartbeat of a job is, by the database's clock."""
     age = ExpressionWrapper(Now() - F("beat_at"), output_field=DurationField())
-    beats = Heartbeat.objects.filter(name__startswith="job:").order_by("-beat_at")
+    beats = Heartbeat.objects.filter(name__startswith=JOB).order_by("-beat_at")
     try:
         found: timedelta | None = beats.annotate(age=age).values_list("age", flat=True).first()
     except Error:
         connection.close()
         return None
     return found
+
+
+def late() -> str:
+    """Name the jobs that have not ended well for several of their intervals, and for how long; '' if none."""
+    now, rows = database_now(), Heartbeat.objects.in_bulk([JOB + one.name for one in SCHEDULES])
+    waited = {
+        one.name: now - well_at(rows[JOB + one.name])
+        for one in SCHEDULES
+        if JOB + one.name in rows  # else it was never run: the schedule's matter
+        and now - well_at(rows[JOB + one.name]) > INTERVALS * timedelta(minutes=one.minutes) + LAG
+    }
+    told = [f"{name} for {since // timedelta(minutes=1)} minutes" for name, since in waited.items()]
+    return f"jobs that have not ended well: {', '.join(told)}" if told else ""
+
+
+def begin() -> None:
+    """Let no job count as late because there was no queue: one that begins again has them all before it."""
+    age, now = _age_of_newest(), database_now()
+    if age is None or age < IS_STALE:
+        return
+    rows = list(Heartbeat.objects.filter(name__startswith=JOB))
+    for row in rows:
+        row.detail[WELL_AT] = now.isoformat()
+    Heartbeat.objects.bulk_update(rows, ["detail"])

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 from django_q.models import Schedule
 
-from cycles.tasks import SCHEDULES, Scheduled
+from cycles.domain.jobs import SCHEDULES, Scheduled
 
 PREFIX = "kimp:"  # rows with other names belong to somebody else
 

@@ -160,19 +160,22 @@ def lift_pause(request: HttpRequest, pause_id: int) -> HttpResponse:
 def answered(
     request: HttpRequest,
     form: forms.BaseForm,
-    act: Callable[[dict[str, Any]], object],
+    act: Callable[[dict[str, Any]], Any],
     *,
-    done: str,
+    done: str | Callable[[Any], str],
     facts: dict[str, Any],
     template: str = "admin/cycles/desk_form.html",
     to: str = "admin:index",
 ) -> HttpResponse:
-    """Show a form with its preview; a POST that is filled in acts and goes to `to`."""
-    status = 0
+    """Show a form with its preview; a POST that is filled in acts and goes to `to`.
+
+    `done` is said then: a sentence, or what makes one of what the act gave.
+    """
+    status, gave = 0, []
     if request.method == "POST" and form.is_valid():
-        status = _acted(request, form, lambda: act(form.cleaned_data), to)
+        status = _acted(request, form, lambda: gave.append(act(form.cleaned_data)), to)
         if not status:
-            messages.success(request, done)
+            messages.success(request, done if isinstance(done, str) else done(*gave))
             return HttpResponseRedirect(reverse(to))
     return shown(request, template, form, facts, status=status)
 

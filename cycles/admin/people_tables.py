@@ -14,6 +14,7 @@ from cycles.admin.navigation import user_of
 from cycles.admin.read_only import ReadOnlyAdmin, moment, since, word
 from cycles.admin.searching import SearchedAdmin
 from cycles.models import Alert, ApiToken, Heartbeat, Intervention
+from cycles.services import tokens
 
 
 @admin.display(description="")
@@ -77,7 +78,7 @@ class ApiTokenAdmin(ReadOnlyAdmin):
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Add the way to revoke for those who may."""
-        may_revoke = user_of(request).has_perm("cycles.delete_apitoken")
+        may_revoke = user_of(request).has_perm(tokens.MAY_REVOKE)
         return (*self.list_display, revoke) if may_revoke else self.list_display
 
 

@@ -37,7 +37,7 @@ def view(request: HttpRequest, failure_class: str) -> HttpResponse:
         request,
         form,
         lambda given: _redrive(chosen, actor, given),
-        done=_("The dead letters that you saw go on where they stopped."),
+        done=lambda done: _told(done.count, of=form.cleaned_data["seen_count"]),
         to="admin:dead_letters",
         facts={
             "title": _("Redrive all: %(what)s") % {"what": label},
@@ -70,6 +70,15 @@ def _redrive(chosen: Filter, actor: Actor, given: dict[str, Any]) -> Redriven:
         filter=chosen, at=at, count=count, taken_on=found.taken_on, at_risk_krw=found.at_risk_krw
     )
     return redriving.redrive_all(seen, actor=actor, reason=given["reason"])
+
+
+def _told(count: int, *, of: int) -> str:
+    """Say how many went on, and what of those that were seen was left."""
+    if count == of:
+        return _("%(n)s dead letters go on where they stopped.") % {"n": count}
+    return _(
+        "%(n)s of %(all)s dead letters go on where they stopped; %(left)s left: changed, or held by others. Look again."
+    ) % {"n": count, "all": of, "left": of - count}
 
 
 PAGES = (

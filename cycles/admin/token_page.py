@@ -43,7 +43,7 @@ class TokenForm(OnceForm):
 
 def issue(request: HttpRequest) -> HttpResponse:
     """Issue a token for whoever is logged in; the plain text is shown on this answer only."""
-    user = demand(request, "cycles.add_apitoken")
+    user = demand(request, tokens.MAY_ISSUE)
     form = TokenForm(request.POST or None)
     plain: list[str] = []
     if request.method == "POST" and form.is_valid():
@@ -70,7 +70,7 @@ def _issued(user: User, given: dict[str, Any], plain: list[str]) -> str:
 
 def revoke(request: HttpRequest, prefix: str) -> HttpResponse:
     """Ask once, then revoke a token."""
-    demand(request, "cycles.delete_apitoken")
+    demand(request, tokens.MAY_REVOKE)
     return answered(
         request,
         forms.Form(request.POST if request.method == "POST" else None),

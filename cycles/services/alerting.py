@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 
 from cycles import conf, metrics
 from cycles.models import Alert, Cycle
-from cycles.services import telegram
+from cycles.services import ending, telegram
 from cycles.services.correlating import correlation
 from cycles.services.locking import locked
 
@@ -61,10 +61,12 @@ def raise_alert(
 def deliver_due(limit: int = 50, *, timeout_seconds: float = TIMEOUT_SECONDS) -> int:
     """Deliver alerts that are due, oldest first; returns how many were sent or logged.
 
-    Stops at the first that the channel did not take: the others wait for the next run.
+    Stops at the first that the channel did not take, and when its time is up: the others wait for the next run.
     """
-    channel = conf.telegram()
+    channel, is_time_left = conf.telegram(), ending.time_for_more()
     for done in range(limit):
+        if done and not is_time_left():
+            return done
         claimed = _claim()
         if claimed is None:
             return done

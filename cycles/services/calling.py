@@ -66,7 +66,7 @@ DESTINATION_GUARDS = "withdrawal_"  # how the database's guards of a destination
 HOME_GUARD = "call_intended_at_home"
 FORGOTTEN = "this database does not know the request: a standby took over that lacked it"
 # Shorter than any venue's window in which absence proves nothing.
-SEND_WITHIN = timedelta(seconds=5)
+SEND_WITHIN = timedelta(seconds=registry.SENT_WITHIN_SECONDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

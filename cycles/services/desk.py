@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -120,8 +120,8 @@ def _demand_at_home() -> None:
         )
 
 
-def halt_by_system(reason: str) -> None:
-    """Halt because of what the desk cannot explain; only a person leaves it again.
+def halt_by_system(reason: str, *, tell: Callable[[], object] = lambda: None) -> None:
+    """Halt because of what the desk cannot explain, and `tell` people with that; only a person leaves it again.
 
     A halted desk is told as well: whoever is about to resume it has not seen this.
     """
@@ -129,6 +129,7 @@ def halt_by_system(reason: str) -> None:
     def work() -> None:
         own_mode()
         _halt(current(), SYSTEM, reason)
+        tell()
 
     in_transaction(work)
 

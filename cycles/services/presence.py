@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from django.db.models.functions import Now
 
@@ -12,8 +13,11 @@ from cycles import conf
 from cycles.domain.words import Role
 from cycles.models import Heartbeat
 from cycles.services.correlating import correlation
+from cycles.services.desk import database_now
 
 BROKEN = "broken"  # of the detail: the threads that do not get on
+JOB = "job:"  # how the signs of scheduled jobs begin
+WELL_AT = "well_at"  # of the detail, where the last run did not end well: when one did
 FIELDS = ("role", "session_id", "host", "pid", "beat_at", "detail")
 
 
@@ -40,6 +44,24 @@ def beat(
     Heartbeat.objects.bulk_create(
         [row], update_conflicts=True, unique_fields=["name"], update_fields=FIELDS
     )
+
+
+def beat_of_job(name: str, detail: Mapping[str, object], *, is_well: bool) -> None:
+    """Write how a job ended. Of one that failed its sign keeps when it last ended well, or first failed."""
+    failed = {} if is_well else {WELL_AT: _last_well(f"{JOB}{name}").isoformat()}
+    beat(f"{JOB}{name}", Role.WORKER, {**detail, **failed})
+
+
+def _last_well(name: str) -> datetime:
+    """Give when a job last ended well, as its newest sign has it; now if it has none."""
+    row = Heartbeat.objects.filter(name=name).first()
+    return well_at(row) if row is not None else database_now()
+
+
+def well_at(row: Heartbeat) -> datetime:
+    """Give when the job of a sign of life last ended well."""
+    told = row.detail.get(WELL_AT)
+    return datetime.fromisoformat(told) if told else row.beat_at
 
 
 def leave(name: str) -> None:

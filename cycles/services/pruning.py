@@ -16,10 +16,12 @@ from cycles.models import (
     SeenWithdrawal,
 )
 from cycles.services import retention
+from cycles.services.presence import JOB
 from exchanges.models import VenueClock
 
 IDEMPOTENCY_KEPT = timedelta(hours=72)
 HEARTBEATS_KEPT = timedelta(days=1)
+JOBS_KEPT = timedelta(days=30)  # one that has not run for days must be missed
 SEEN_KEPT = timedelta(days=100)  # longer than any venue shows its history
 CLOCKS_KEPT = timedelta(days=7)  # of hosts that are gone
 
@@ -40,7 +42,10 @@ class Pruned:
 def prune() -> Pruned:
     """Delete answers kept for repeated requests, signs of life and clocks long gone, and old samples."""
     records, _ = IdempotencyRecord.objects.filter(created_at__lt=Now() - IDEMPOTENCY_KEPT).delete()
-    beats, _ = Heartbeat.objects.filter(beat_at__lt=Now() - HEARTBEATS_KEPT).delete()
+    is_job = Q(name__startswith=JOB)
+    gone = ~is_job & Q(beat_at__lt=Now() - HEARTBEATS_KEPT)
+    gone |= is_job & Q(beat_at__lt=Now() - JOBS_KEPT)
+    beats, _ = Heartbeat.objects.filter(gone).delete()
     clocks, _ = VenueClock.objects.filter(measured_at__lt=Now() - CLOCKS_KEPT).delete()
     premia = retention.prune_premia()
     return Pruned(

@@ -5,7 +5,6 @@ A run goes on behind the last that the one before looked at. One row's trouble i
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -16,6 +15,7 @@ from django.db.models import Case, IntegerField, QuerySet, Value, When
 
 from cycles.errors import DatabaseBusyError
 from cycles.models import Alert, Cycle, ExchangeCall, SweepMark
+from cycles.services import ending
 from cycles.services.alerting import raise_alert
 from cycles.services.outage import UNREACHABLE
 
@@ -23,8 +23,6 @@ log = structlog.get_logger(__name__)
 
 Row = TypeVar("Row", bound=Cycle | ExchangeCall)
 M = TypeVar("M", bound=models.Model)
-
-RUN_SECONDS = 30.0  # then the next run goes on; the queue ends a job after 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +53,14 @@ def each_in_turn(
     foresaw is told. A database that is away ends the run. `up_to` is the last of the batch that `rows` are
     left of: who was left out has had its turn as well.
     """
-    ends_at = time.monotonic() + RUN_SECONDS
+    is_time_left = ending.time_for_more()
     looked_at = done = 0
     reached = None
     try:
         for row in rows:
             looked_at, reached = looked_at + 1, row
             done += acted(sweep, row, act)
-            if time.monotonic() >= ends_at:
+            if not is_time_left():
                 break
         else:
             reached = up_to or reached

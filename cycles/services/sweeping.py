@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from django.db import InterfaceError, OperationalError
 from django.db.models import Q
@@ -11,7 +12,7 @@ from django.db.models.functions import Now
 from cycles import conf
 from cycles.domain.words import Role
 from cycles.errors import DatabaseBusyError
-from cycles.services import advancing, leasing, working
+from cycles.services import advancing, ending, leasing, working
 from cycles.services.moving import Lease
 
 BATCH = 20
@@ -23,24 +24,28 @@ def _owner() -> str:
 
 
 def _sweep(only: Q) -> int:
-    """Claim and drive what the roles have left lying; returns how many cycles."""
-    driven = 0
-    for role in (Role.INITIATOR, Role.FINALIZER):
-        for _ in range(BATCH):
+    """Claim and drive what the roles have left lying while there is time, by turns; returns how many cycles."""
+    is_time_left = ending.time_for_more()
+    driven, roles = 0, [Role.INITIATOR, Role.FINALIZER]
+    for _ in range(BATCH):
+        for role in tuple(roles):
+            if not is_time_left():
+                return driven
             # One at a time: nobody renews these leases, so none may wait for its turn.
             leases = leasing.claim(role, _owner(), limit=1, only=only)
             if not leases:
-                break
-            _drive(leases[0])
+                roles.remove(role)
+                continue
+            _drive(leases[0], is_time_left)
             driven += 1
     return driven
 
 
-def _drive(lease: Lease) -> None:
+def _drive(lease: Lease, is_time_left: Callable[[], bool]) -> None:
     """Drive one cycle for half a lease; one that raises a bug is parked and stops no other."""
     ends_at = time.monotonic() + conf.lease_seconds() / 2
     try:
-        advancing.advance(lease, may_go_on=lambda: time.monotonic() < ends_at)
+        advancing.advance(lease, may_go_on=lambda: is_time_left() and time.monotonic() < ends_at)
     except (DatabaseBusyError, OperationalError, InterfaceError):
         raise  # not the cycle's fault: the next sweep looks again
     except Exception as error:  # noqa: BLE001  a boundary, as the worker's own

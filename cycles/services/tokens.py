@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+MAY_ISSUE, MAY_REVOKE = "cycles.add_apitoken", "cycles.delete_apitoken"  # whatever the door
 PREFIX_BYTES, SECRET_BYTES = 5, 32
 MAX_NAME_LENGTH = 80
 USE_IS_NOTED_EVERY = timedelta(minutes=1)

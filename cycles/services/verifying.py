@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import combinations
 
@@ -16,9 +16,9 @@ from django.db.models.functions import Coalesce, Now
 from cycles.domain.money import ZERO
 from cycles.domain.shown import plain
 from cycles.domain.words import CallOutcome, Operation, StepState
-from cycles.models import Account, Alert, Entry, ExchangeCall
+from cycles.models import Account, Alert, Entry, ExchangeCall, SweepMark
 from cycles.models.ledger import HOLDING_OWNERS
-from cycles.services import desk, reacting
+from cycles.services import desk, ending, reacting
 from cycles.services.alerting import raise_alert
 from exchanges import registry
 from exchanges.errors import VenueError
@@ -27,9 +27,11 @@ from exchanges.values import Balance
 log = structlog.get_logger(__name__)
 
 AT_VENUE = ("DESK", "CYCLE", "DUST")
-TRIES = 20
+TRIES = 40
 PAUSE_SECONDS = 0.25
 BLIND_AFTER = timedelta(minutes=10)
+UNPROVEN_AFTER = timedelta(minutes=30)  # several runs
+PROVEN = "ledger proven"
 UNASKED = "could not be asked"
 # A withdrawal whose outcome only a person can tell rests: nothing moves while it waits.
 RESTING = Q(operation=Operation.WITHDRAW, outcome=CallOutcome.UNKNOWN, cycle__status="DEAD_LETTER")
@@ -62,21 +64,23 @@ class LedgerReport:
     problems: tuple[str, ...]
 
 
-def verify_ledger() -> LedgerReport:
-    """Prove the ledger now. A difference counts only when two readings in a row show it."""
+def verify_ledger(*, may_go_on: Callable[[], bool] = lambda: True) -> LedgerReport:
+    """Prove the ledger now. A difference counts only when two readings in a row show it.
+
+    Of one that could not be read twice, or when it `may_go_on` no more, the report is not settled.
+    """
     problems = balance_problems()
-    report: LedgerReport | None = None
+    last = _compare(problems)
     for _ in range(TRIES):
-        before = _compare(problems)
-        if before.is_settled and before.matches_venues:
-            return before
+        if last.is_settled and last.matches_venues:
+            return last
+        if not may_go_on():
+            break
         time.sleep(PAUSE_SECONDS)
-        again = _compare(problems)
-        if again.is_settled and (again.matches_venues or _same(before, again)):
-            return again
-        report = again
-    assert report is not None  # noqa: S101  TRIES is above zero
-    return report
+        before, last = last, _compare(problems)
+        if last.is_settled and _same(before, last):
+            return last
+    return replace(last, is_settled=last.is_settled and last.matches_venues)
 
 
 def _same(one: LedgerReport, other: LedgerReport) -> bool:
@@ -279,24 +283,55 @@ def _tell_if_blind() -> None:
         )
 
 
+def _note_proof() -> None:
+    """Keep when the ledger was last proven."""
+    SweepMark.objects.update_or_create(
+        sweep=PROVEN, defaults={"last": desk.database_now().isoformat()}
+    )
+
+
+def _tell_if_unproven() -> None:
+    """Tell people, once an hour, that no run has come to a proof for long, whatever kept them from it."""
+    mark, now = SweepMark.objects.filter(sweep=PROVEN).first(), desk.database_now()
+    if mark is None:
+        _note_proof()  # it counts from here
+        return
+    unproven = now - datetime.fromisoformat(mark.last)
+    if unproven < UNPROVEN_AFTER:
+        return
+    raise_alert(
+        key=f"ledger_unproven:{now:%Y%m%d%H}",
+        severity=Alert.Severity.WARNING,
+        title=f"The ledger has not been proven for {unproven // timedelta(minutes=1)} minutes",
+        body="Each run met calls under way, or venues that did not answer or answered too slowly: the log "
+        "(ledger.difference) tells which. To see for yourself: manage.py verify_ledger, on a halted desk.",
+    )
+
+
 def verify_ledger_job() -> bool:
     """Prove the ledger on schedule; an unexplained difference alerts and halts the desk."""
-    report = verify_ledger()
-    if report.is_balanced and report.matches_venues:
+    report = verify_ledger(may_go_on=ending.time_for_more())
+    if report.is_balanced and report.matches_venues and report.is_settled:
+        _note_proof()
         return True
     unreachable = not report.is_settled or any(UNASKED in p for p in report.problems)
-    text = "\n".join(report.problems)
     log.warning("ledger.difference", settled=report.is_settled, problems=list(report.problems))
     if unreachable and report.is_balanced:
         _tell_if_blind()
+        _tell_if_unproven()
         return False  # not a proof of anything: the next run looks again
+    # How a venue did not answer is worded anew each time, and no reason to halt.
+    wrong = "\n".join(p for p in report.problems if UNASKED not in p)
+    reason = f"the ledger cannot be explained: {wrong[:500]}"
+    desk.halt_by_system(reason, tell=lambda: _tell_halted(report))
+    return False
+
+
+def _tell_halted(report: LedgerReport) -> None:
+    """Tell people what halts the desk."""
     raise_alert(
         key=f"ledger:{desk.database_now():%Y%m%d%H%M}",
         severity=Alert.Severity.CRITICAL,
         title="The ledger does not match the venues: the desk is halted",
-        body=text,
+        body="\n".join(report.problems),
     )
-    # How a venue did not answer is worded anew each time, and no reason to halt.
-    wrong = "\n".join(p for p in report.problems if UNASKED not in p)
-    desk.halt_by_system(f"the ledger cannot be explained: {wrong[:500]}")
-    return False

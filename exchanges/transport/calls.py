@@ -28,7 +28,7 @@ from exchanges.errors import (
 from exchanges.metrics import note_clock_refusal, observe_call, observe_wait
 from exchanges.transport.budget import RateBudget, UsedUpError
 from exchanges.transport.clock import VenueClock
-from exchanges.transport.limits import Pace, priority_of
+from exchanges.transport.limits import Pace, priority_of, seconds_left
 from exchanges.transport.verdicts import (
     LIMITER_STATUSES,
     Verdict,
@@ -96,7 +96,7 @@ class VenueTransport:
 
     def call(self, request: Request, parse: Callable[[Reply], T]) -> T:
         """Make a call and give its parsed reply; raises a VenueError that says what to do next."""
-        ends_at = time.monotonic() + self._deadline_seconds
+        ends_at = time.monotonic() + self._seconds_for(request)
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self._attempt(request, parse, ends_at)
@@ -106,6 +106,16 @@ class VenueTransport:
                     raise
                 self._sleep(pause)
         raise AssertionError("the last attempt returns or raises")
+
+    def _seconds_for(self, request: Request) -> float:
+        """Give how long a call may take. What moves money was intended in time for all of it."""
+        left = math.inf if request.moves_money else seconds_left()
+        if left <= 0:
+            message = (
+                f"{self._dialect.venue} {request.operation}: not sent (whoever asks is to end)"
+            )
+            raise NotSentError(message, venue=self._dialect.venue, operation=request.operation)
+        return min(self._deadline_seconds, left)
 
     def close(self) -> None:
         """Give connections back."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -36,6 +38,14 @@ LOOKUP_OPERATIONS = frozenset({"order", "trades"})
 
 # Set while a caller settles an unknown outcome: every read of it goes before polling.
 is_settling: ContextVar[bool] = ContextVar("is_settling", default=False)
+# When the caller is cut off, by the monotonic clock.
+ends_by: ContextVar[float | None] = ContextVar("ends_by", default=None)
+
+
+def seconds_left() -> float:
+    """Give how long the caller may wait for venues in all."""
+    end = ends_by.get()
+    return math.inf if end is None else end - time.monotonic()
 
 
 def priority_of(operation: str, *, moves_money: bool) -> Priority:

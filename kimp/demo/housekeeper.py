@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from django.db import connection
 
 from cycles import tasks
+from cycles.domain import jobs
 from exchanges import registry
 
 QUICKEST_SECONDS = 2.0
@@ -60,7 +61,7 @@ class Housekeeper:
     def _periods(self) -> dict[str, float]:
         return {
             one.name: max(one.minutes * 60 / self.speed, QUICKEST_SECONDS)
-            for one in tasks.SCHEDULES
+            for one in jobs.SCHEDULES
             if one.name not in NOT_HERE
         }
 

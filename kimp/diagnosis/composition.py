@@ -75,6 +75,14 @@ def of_workers() -> Iterator[Finding]:
         else:
             cure = f"start it: manage.py {COMMANDS.get(role, role.value)} (all at once: make up)"
             yield amiss(role.value, check.detail, cure)
+    yield _jobs(told["jobs"])
+
+
+def _jobs(check: health.Check) -> Finding:
+    if check.is_ok:
+        return well("jobs", "each ended well of late")
+    cure = "read why in their alerts and the worker's log (task.failed); if they never run: manage.py sync_schedules"
+    return amiss("jobs", check.detail, cure)
 
 
 def of_schedule() -> Finding:

@@ -12,6 +12,7 @@ from django.utils import translation
 
 from cycles import errors, migrations, tasks
 from cycles.admin.runbook import RUNBOOK
+from cycles.domain import jobs
 from cycles.domain.states import BEGINNINGS, DRIVEN_BY, FINAL, HOPELESS, TRANSITIONS
 from cycles.domain.words import CycleStatus, FailureClass
 from cycles.management.catalogue import BY_NAME, EXIT_CODES
@@ -210,7 +211,7 @@ def schedule() -> str:
         ("task", "every", "does"),
         (
             (code(one.name), f"{one.minutes} min", first_line(getattr(tasks, one.name)))
-            for one in tasks.SCHEDULES
+            for one in jobs.SCHEDULES
         ),
     )
 

@@ -13,6 +13,7 @@ from django.db.models import BooleanField, F, Model
 from django.db.models.functions import Now
 
 from cycles import tasks
+from cycles.domain import jobs
 from cycles.domain.words import CallOutcome, FailureClass, Mode
 from cycles.models import (
     Account,
@@ -183,9 +184,9 @@ def gained(before: Found, after: Found) -> dict[tuple[object, ...], int]:
     return {key: after[key] - before[key] for key in keys if after[key] != before[key]}
 
 
-@pytest.mark.parametrize("scheduled", tasks.SCHEDULES, ids=lambda one: one.name)
+@pytest.mark.parametrize("scheduled", jobs.SCHEDULES, ids=lambda one: one.name)
 def test_a_task_that_is_delivered_twice_has_done_what_it_does_once(
-    committed_desk: TestDesk, scheduled: tasks.Scheduled
+    committed_desk: TestDesk, scheduled: jobs.Scheduled
 ) -> None:
     desk, task, prepare = committed_desk, getattr(tasks, scheduled.name), TO_DO[scheduled.name]
 
@@ -204,4 +205,4 @@ def test_a_task_that_is_delivered_twice_has_done_what_it_does_once(
 
 
 def test_every_task_has_something_to_do_here() -> None:
-    assert TO_DO.keys() == {one.name for one in tasks.SCHEDULES}
+    assert TO_DO.keys() == {one.name for one in jobs.SCHEDULES}

@@ -25,9 +25,9 @@ from django_q.models import Schedule, Task
 from django_q.scheduler import scheduler
 from django_q.tasks import async_task
 
+from cycles.domain.jobs import SCHEDULES
 from cycles.models import Heartbeat
 from cycles.services.correlating import bound, carry
-from cycles.tasks import SCHEDULES
 from kimp import schedules
 from kimp.sockets import free_port, is_free
 from tests.concurrency.meeting import until_somebody_waits

@@ -10,18 +10,21 @@ from typing import Any, NoReturn
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 from django.utils.module_loading import import_string
+from django_q.exceptions import TimeoutException
 from django_q.models import Success
+from django_q.timeout import TimeoutHandler
 
 from cycles import tasks
+from cycles.domain import jobs
 from cycles.domain.words import DeskKind, Role
 from cycles.errors import NotFoundError
 from cycles.models import Alert, Heartbeat, IdempotencyRecord, PremiumSample, RollUpMark
 from cycles.services.alerting import raise_alert
 from cycles.services.correlating import bound, carry
-from cycles.services.presence import beat
+from cycles.services.presence import beat, well_at
 from exchanges import registry
 from exchanges.errors import ModeError
 from exchanges.models import VenueClock
@@ -29,15 +32,15 @@ from tests.builders import desk, sample
 from tests.kimp.log_lines import captured
 
 
-@pytest.mark.parametrize("scheduled", tasks.SCHEDULES, ids=lambda one: one.name)
-def test_every_scheduled_name_is_a_task(scheduled: tasks.Scheduled) -> None:
+@pytest.mark.parametrize("scheduled", jobs.SCHEDULES, ids=lambda one: one.name)
+def test_every_scheduled_name_is_a_task(scheduled: jobs.Scheduled) -> None:
     found = import_string(scheduled.function)
     assert found is getattr(tasks, scheduled.name)
     assert scheduled.minutes >= 1
 
 
 def test_no_task_is_scheduled_twice() -> None:
-    names = [one.name for one in tasks.SCHEDULES]
+    names = [one.name for one in jobs.SCHEDULES]
     assert len(names) == len(set(names))
 
 
@@ -105,6 +108,39 @@ def test_a_database_that_fails_hides_no_error() -> None:
     assert len(lines.named("task.failed")) == 1
 
 
+def takes_too_long() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(60)")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_task_that_the_queue_cuts_off_is_told_as_one_that_fails_and_ends_as_the_queue_wants() -> (
+    None
+):
+    with captured(logging.INFO) as lines, pytest.raises(TimeoutException), TimeoutHandler(1):
+        tasks._run("test", takes_too_long, {"request_id": "r-1"})
+    (failed,) = lines.named("task.failed")
+    assert "takes_too_long" in failed["exception"]
+    alert = Alert.objects.get(key__startswith="task:test:")
+    assert (alert.title, "r-1" in alert.body) == ("Scheduled task test failed", True)
+    row = Heartbeat.objects.get(name="job:test")
+    assert (row.detail["outcome"], row.detail["error"]) == ("failed", "TimeoutException")
+
+
+@pytest.mark.django_db
+def test_a_job_that_fails_keeps_when_it_last_ended_well() -> None:
+    tasks._run("test", lambda: None, None)
+    well = Heartbeat.objects.get(name="job:test").beat_at
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            tasks._run("test", broken, None)
+        row = Heartbeat.objects.get(name="job:test")
+        assert (well_at(row), row.beat_at > well) == (well, True)
+    tasks._run("test", lambda: None, None)
+    row = Heartbeat.objects.get(name="job:test")
+    assert well_at(row) == row.beat_at
+
+
 VENUE_TASKS = (
     tasks.sweep_retries,
     tasks.sweep_expired_leases,
@@ -147,7 +183,7 @@ def test_pruning_takes_only_what_is_old() -> None:
     for key, hours in (("old", 73), ("young", 71)):
         IdempotencyRecord.objects.create(user=user, key=key, fingerprint="f")
         IdempotencyRecord.objects.filter(key=key).update(created_at=Now() - timedelta(hours=hours))
-    for name, hours in (("feeder@old", 25), ("feeder@young", 23)):
+    for name, hours in (("feeder@old", 25), ("feeder@young", 23), ("job:late", 25)):
         beat(name, Role.FEEDER)
         Heartbeat.objects.filter(name=name).update(beat_at=Now() - timedelta(hours=hours))
     for name, hours in (("old", 25), ("young", 23)):
@@ -175,5 +211,6 @@ def test_pruning_takes_only_what_is_old() -> None:
     assert [row.host for row in VenueClock.objects.filter(host__in=["old", "young"])] == ["young"]
     assert [row.key for row in IdempotencyRecord.objects.all()] == ["young"]
     assert not Heartbeat.objects.filter(name="feeder@old").exists()
+    assert Heartbeat.objects.filter(name="job:late").exists()  # missed, and named
     assert [row.id for row in Success.objects.all()] == ["young"]
     assert [row.asset for row in PremiumSample.objects.all()] == ["YOUNG"]

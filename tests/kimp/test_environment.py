@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -23,6 +25,17 @@ _KEYS = {
     "KIMP_UPBIT_ACCESS_KEY": "a", "KIMP_UPBIT_SECRET_KEY": "b",
     "KIMP_BINANCE_API_KEY": "c", "KIMP_BINANCE_SECRET_KEY": "d",
 }  # fmt: skip
+_PROJECT = Path(__file__).resolve().parents[2]
+COMMANDS = sorted(_PROJECT.glob("*/management/commands/*.py"))
+GIVES_KEYS = {  # the calls by which a command comes to ask venues in the desk's name
+    "registry.adapter", "registry.clock_state", "registry.venue",
+    "refreshing.refresh_markets", "seeding.configure", "seeding.seed",
+}  # fmt: skip
+
+
+def _called(file: Path) -> Iterator[str]:
+    calls = (one.func for one in ast.walk(ast.parse(file.read_text())) if isinstance(one, ast.Call))
+    yield from (ast.unparse(one) for one in calls)
 
 
 def test_defaults_are_a_simulated_desk_in_development(tmp_path: Path) -> None:
@@ -230,6 +243,14 @@ def test_tests_never_go_live(tmp_path: Path) -> None:
 )
 def test_a_command_chooses_its_role(command: str, role: str | None) -> None:
     assert environment.role_of_command(["manage.py", command]) == role
+
+
+def test_every_command_that_asks_venues_has_their_keys_as_the_workers_jobs_do() -> None:
+    asking = {file.stem for file in COMMANDS if GIVES_KEYS & set(_called(file))}
+    assert asking >= {"catch_up", "reconcile", "seed_desk", "sync_markets", "venue_ping"}
+    assert {name: environment.COMMAND_ROLES.get(name) for name in sorted(asking)} == dict.fromkeys(
+        sorted(asking), "worker"
+    )
 
 
 def test_the_simulator_writes_its_lines_under_its_own_name() -> None:

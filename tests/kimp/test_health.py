@@ -60,6 +60,18 @@ def test_an_old_heartbeat_makes_the_desk_unready(
     assert (response.status_code, response.json()) == (503, {"status": "unavailable"})
 
 
+def test_a_job_that_has_not_ended_well_for_long_makes_the_desk_unready_though_others_do(
+    client: Client, desk: None
+) -> None:
+    beat("job:verify_ledger", Role.WORKER)
+    grow_old("job:verify_ledger", 1000)
+    assert client.get("/readyz").status_code == 200
+    grow_old("job:verify_ledger", 1300)
+    assert client.get("/readyz").status_code == 503
+    (told,) = [one.detail for one in health.readiness() if not one.is_ok]
+    assert told == "jobs that have not ended well: verify_ledger for 21 minutes"
+
+
 def test_one_of_two_finalizers_is_enough(client: Client, desk: None) -> None:
     beat("finalizer@there", Role.FINALIZER)
     leave("finalizer@here")

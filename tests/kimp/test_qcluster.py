@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 from django_q.tasks import async_task
 
 from cycles.models import Heartbeat
 from cycles.services.correlating import bound, carry
+from kimp import queue_health
 from kimp.process_table import _pids, look_up
-from kimp.sockets import free_port
+from kimp.sockets import LOOPBACK, free_port
 from tests.kimp.processes import PROJECT, database_url, environ_of, until
 from tests.kimp.relaying import relay
 
@@ -31,6 +35,10 @@ def scrape(port: int) -> str:
             return str(reply.read().decode())
     except urllib.error.URLError:
         return ""
+
+
+def _of_session(leader: int) -> list[int]:
+    return [one for one in _pids() if (found := look_up(one)) and found.session == leader]
 
 
 @contextmanager
@@ -52,7 +60,7 @@ def cluster(
             process.send_signal(signal.SIGTERM)
             status = process.wait(20 if not ends_with else IN_TIME)
     assert status == ends_with, (folder / "log").read_text()
-    assert not [one for one in _pids() if (found := look_up(one)) and found.session == process.pid]
+    until(lambda: not _of_session(process.pid))  # what was killed is gone in a moment
 
 
 @pytest.mark.processes
@@ -84,6 +92,17 @@ def test_a_cluster_that_has_just_begun_gives_a_sign_of_life_without_anything_sch
 
 @pytest.mark.processes
 @pytest.mark.django_db(transaction=True)
+def test_a_cluster_that_begins_after_a_night_calls_no_job_late_for_that(tmp_path: Path) -> None:
+    beat_at = Now() - timedelta(hours=12)
+    Heartbeat.objects.create(name="job:prune", role="worker", beat_at=beat_at)
+    assert "prune" in queue_health.late()
+    with cluster(tmp_path, free_port()):
+        until(Heartbeat.objects.filter(name="job:tell_of_bans").exists)
+        assert queue_health.late() == ""
+
+
+@pytest.mark.processes
+@pytest.mark.django_db(transaction=True)
 def test_a_database_that_goes_away_while_the_cluster_starts_is_waited_for(tmp_path: Path) -> None:
     port = int(connection.get_connection_params()["port"])
     with (
@@ -105,3 +124,23 @@ def test_a_cluster_told_to_stop_while_a_task_hangs_ends_in_time_and_leaves_no_pr
     with cluster(tmp_path, free_port(), ends_with=1) as log:
         until(Heartbeat.objects.filter(name="job:tell_of_bans").exists)  # queued after it
     assert '"cluster.cut_short"' in log.read_text()
+
+
+@pytest.mark.processes
+@pytest.mark.django_db(transaction=True)
+def test_a_second_cluster_on_a_taken_port_leaves_what_the_first_has_counted(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind((LOOPBACK, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        counted = tmp_path / "metrics" / f"worker-{port}" / "counter_1.db"
+        counted.parent.mkdir(parents=True)
+        counted.touch()
+        second = subprocess.run(
+            [sys.executable, "manage.py", "qcluster"],
+            cwd=PROJECT, env=environ_of("worker", port, tmp_path),
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+    assert second.returncode != 0
+    assert f"port {port} (worker) is taken" in second.stderr
+    assert counted.exists()

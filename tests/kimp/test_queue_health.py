@@ -8,6 +8,7 @@ import pytest
 from django.db.models.functions import Now
 
 from cycles.models import Heartbeat
+from cycles.services import presence
 from kimp import queue_health
 
 pytestmark = pytest.mark.django_db
@@ -42,6 +43,43 @@ def test_heartbeats_of_other_processes_do_not_count() -> None:
     _beat("job:sweep_retries", 400)
     _beat("finalizer:1", 1)
     assert queue_health.wedged(_LONG) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "well", "late"), [("sweep_retries", 290, 310), ("verify_ledger", 1250, 1270)]
+)
+def test_a_job_is_late_after_some_of_its_own_intervals(name: str, well: int, late: int) -> None:
+    _beat("job:deliver_alerts", 20)
+    _beat(f"job:{name}", well)
+    assert queue_health.late() == ""
+    Heartbeat.objects.filter(name=f"job:{name}").update(beat_at=Now() - timedelta(seconds=late))
+    told = f"jobs that have not ended well: {name} for {late // 60} minutes"
+    assert queue_health.late() == told
+
+
+def test_a_job_that_runs_and_fails_each_time_is_late_as_one_that_does_not_run() -> None:
+    _beat("job:sweep_retries", 310)
+    presence.beat_of_job("sweep_retries", {}, is_well=False)
+    assert queue_health.late().endswith("sweep_retries for 5 minutes")
+    presence.beat_of_job("sweep_retries", {}, is_well=True)
+    assert queue_health.late() == ""
+
+
+def test_a_sign_of_a_job_that_this_code_does_not_have_is_nobodys() -> None:
+    _beat("job:of_an_old_release", 310)
+    assert queue_health.late() == ""
+
+
+@pytest.mark.parametrize(("newest", "late"), [(400, ""), (20, "prune")])
+def test_a_queue_that_stood_still_has_its_jobs_before_it_when_it_begins_again(
+    newest: int, late: str
+) -> None:
+    """One that is only started again and again does not."""
+    _beat("job:deliver_alerts", newest)
+    _beat("job:prune", 20_000)
+    queue_health.begin()
+    assert late in queue_health.late()
+    assert bool(queue_health.late()) is bool(late)
 
 
 def test_no_heartbeat_at_all_is_no_reason() -> None:

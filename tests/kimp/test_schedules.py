@@ -14,7 +14,7 @@ from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 from django_q.scheduler import scheduler
 
-from cycles.tasks import SCHEDULES
+from cycles.domain.jobs import SCHEDULES
 from kimp.schedules import sync
 
 pytestmark = pytest.mark.django_db

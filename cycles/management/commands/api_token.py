@@ -61,7 +61,7 @@ class Command(OperatorCommand):
             self.emit({"user": user.get_username(), "scopes": scopes}, told, options)
             self.say(WITHOUT_YES)
             return
-        self._demand("cycles.add_apitoken", options)
+        self._demand(tokens.MAY_ISSUE, options)
         ends = timezone.now() + timedelta(days=options["days"]) if options["days"] else None
         token, plain = tokens.issue(user, options["label"], scopes, ends)
         self.say("keep it now: it is not shown again")
@@ -99,7 +99,7 @@ class Command(OperatorCommand):
             self.emit(_facts(found), told, options)
             self.say(WITHOUT_YES)
             return
-        self._demand("cycles.change_apitoken", options)
+        self._demand(tokens.MAY_REVOKE, options)
         token = tokens.revoke(options["prefix"])
         self.emit(_facts(token), f"{token.prefix} revoked", options)
 

@@ -22,6 +22,7 @@ from cycles import metrics
 from cycles.errors import NotMigratedError
 from cycles.services import migrated
 from cycles.services.outage import UNREACHABLE, once_it_answers
+from kimp import queue_health
 from kimp.process_table import kill_descendants
 from kimp.sockets import is_free
 
@@ -57,10 +58,10 @@ class Command(QClusterCommand):  # type: ignore[misc]  # django-q2 has no types
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Start the cluster, then serve what its workers count."""
+        if not is_free(settings.KIMP_PORT):  # first: whoever has it counts in that folder
+            raise CommandError(f"port {settings.KIMP_PORT} (worker) is taken: set KIMP_PORT")
         if FOLDER not in os.environ:
             self._start_again(settings.KIMP_HOME / "metrics" / f"worker-{settings.KIMP_PORT}")
-        if not is_free(settings.KIMP_PORT):
-            raise CommandError(f"port {settings.KIMP_PORT} (worker) is taken: set KIMP_PORT")
         self._start(*args, **options)
         _end_in_time()
         # Only now: the processes that the cluster forks must not inherit the socket.
@@ -97,6 +98,7 @@ class Command(QClusterCommand):  # type: ignore[misc]  # django-q2 has no types
     def _queue_a_sign_of_life(self) -> None:
         """Queue a job to begin with: the cluster looks at its schedule half a minute from now, and who asks waits."""
         try:
+            queue_health.begin()
             async_task("cycles.tasks.tell_of_bans")  # it asks no venue
         finally:
             connection.close()

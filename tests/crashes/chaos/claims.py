@@ -12,11 +12,11 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django_q.models import Schedule
 
+from cycles.domain.jobs import SCHEDULES
 from cycles.domain.states import FINAL
 from cycles.domain.words import CallOutcome, CycleStatus, FailureClass, Operation
 from cycles.models import Account, Alert, Cycle, ExchangeCall, Retry, Transition
 from cycles.services import verifying
-from cycles.tasks import SCHEDULES
 from exchanges import registry
 from kimp.schedules import PREFIX
 from tests.crashes.running import idle_in_transaction

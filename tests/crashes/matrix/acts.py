@@ -10,6 +10,7 @@ from uuid import UUID
 from django.conf import settings
 
 from cycles import tasks
+from cycles.domain import jobs
 from cycles.domain.words import Mode, PauseScope, Verb
 from cycles.models import Cycle, Desk, Pause
 from cycles.services import (
@@ -164,7 +165,7 @@ def verb_of(name: str) -> Verb:
     return Verb(name.partition(",")[0])
 
 
-JOBS = tuple(scheduled.name for scheduled in tasks.SCHEDULES)
+JOBS = tuple(scheduled.name for scheduled in jobs.SCHEDULES)
 
 
 def on_cycle(verb: str, cycle: str, seen: int) -> None:

@@ -350,7 +350,7 @@ class VerifyLedger(Chore):
     """The ledger has a bit more than its venue."""
 
     must: ClassVar = {
-        "verifying.verify_ledger_job": 1, "desk.halt_by_system": 1, "binance balances": 1,
+        "desk.halt_by_system": 1, "binance balances": 1,
     }  # fmt: skip
     calls_venues = True
     only_reads_on_the_wire = True

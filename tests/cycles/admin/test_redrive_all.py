@@ -12,7 +12,9 @@ from django.urls import reverse
 from cycles.admin import redrive_page
 from cycles.domain.words import FailureClass
 from cycles.models import Cycle, Intervention
+from cycles.services.moving import Lease
 from tests import builders
+from tests.cycles.services.test_holding import locked_elsewhere
 
 pytestmark = pytest.mark.django_db
 Login = Callable[..., Client]
@@ -54,6 +56,35 @@ def test_what_was_shown_goes_on_and_nothing_that_died_since(
     assert {act.channel for act in Intervention.objects.all()} == {"admin"}
     later.refresh_from_db()
     assert later.status == "DEAD_LETTER"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_those_that_somebody_holds_it_is_said_that_they_were_left(login: Login) -> None:
+    builders.desk()
+    held, _ = (builders.dead_letter(failure=FailureClass.WALLET_CLOSED) for _ in range(2))
+    client = login("operator")
+    seen = shown_in(client) | {"reason": "it is open again"}
+    with locked_elsewhere(Lease(cycle_id=held.pk, owner="", fence=0)):
+        reply = client.post(PAGE, seen, follow=True)
+    told = [str(one) for one in reply.context["messages"]]
+    assert told == [
+        "1 of 2 dead letters go on where they stopped; 1 left: changed, or held by others. Look again."
+    ]
+
+
+def test_what_somebody_was_quicker_with_counts_as_left(closed: list[Cycle], login: Login) -> None:
+    client = login("operator")
+    seen = shown_in(client) | {"reason": "it is open again"}
+    client.post(PAGE, seen)
+    reply = client.post(PAGE, seen, follow=True)
+    assert "0 of 2 dead letters go on" in str(list(reply.context["messages"])[-1])
+
+
+def test_when_all_go_on_their_number_is_said(closed: list[Cycle], login: Login) -> None:
+    client = login("operator")
+    reply = client.post(PAGE, shown_in(client) | {"reason": "it is open again"}, follow=True)
+    told = [str(one) for one in reply.context["messages"]]
+    assert told == ["2 dead letters go on where they stopped."]
 
 
 @pytest.mark.parametrize(

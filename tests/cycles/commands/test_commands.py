@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.core.management import load_command_class
 
 from cycles.domain.words import CallOutcome, CycleStatus, Mode
@@ -347,6 +347,17 @@ def test_a_token_is_issued_shown_once_listed_and_revoked(alice: User) -> None:
     assert tokens.token_of(plain) is not None
     assert Said(*revoke, "--yes", "--as", "alice").exit == 0
     assert tokens.token_of(plain) is None
+
+
+@pytest.mark.parametrize(("permission", "exit_code"), [("change", 3), ("delete", 0)])
+def test_who_may_revoke_a_token_in_the_admin_may_by_command_and_nobody_else(
+    alice: User, permission: str, exit_code: int
+) -> None:
+    token, _ = tokens.issue(alice, "laptop", ["cycles:read"], None)
+    bob = builders.person("bob", "viewer")
+    bob.user_permissions.add(Permission.objects.get(codename=f"{permission}_apitoken"))
+    revoke = ("api_token", "revoke", token.prefix, "--yes", "--as", "bob")
+    assert Said(*revoke).exit == exit_code
 
 
 def test_only_an_administrator_issues_tokens(db: None) -> None:

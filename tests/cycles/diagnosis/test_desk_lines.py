@@ -102,6 +102,14 @@ def test_a_role_without_a_sign_of_life_fails_with_its_command(ready: TestDesk) -
     assert "manage.py qcluster" in dead.remedy
 
 
+def test_a_job_that_has_not_ended_well_for_long_fails(ready: TestDesk) -> None:
+    Heartbeat.objects.create(
+        name="job:verify_ledger", role="worker", beat_at=Now() - timedelta(hours=1)
+    )
+    late = line(composition.of_workers(), "jobs")
+    assert (late.level, "verify_ledger" in late.detail) == (Level.FAIL, True)
+
+
 def test_a_schedule_that_is_not_the_codes_fails(ready: TestDesk) -> None:
     assert composition.of_schedule().level is Level.OK
     Schedule.objects.filter(name="kimp:sweep_retries").delete()

@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
 
 from cycles.domain import postings
@@ -43,6 +43,16 @@ def test_a_planted_difference_is_found_told_and_halts_the_desk(desk: TestDesk, b
     alert = Alert.objects.get(key__startswith="ledger")
     assert alert.severity == "CRITICAL"
     assert "binance USDT" in alert.body
+
+
+def test_nobody_is_told_of_a_halt_that_did_not_come_about(desk: TestDesk) -> None:
+    credit(desk, by="7")
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE cycles_desk ADD CONSTRAINT t CHECK (mode <> 'HALT')")
+    with pytest.raises(IntegrityError):
+        verifying.verify_ledger_job()
+    assert Desk.objects.get().mode == "RUN"
+    assert not Alert.objects.filter(key__startswith="ledger").exists()
 
 
 def test_a_difference_on_a_halted_desk_is_a_reason_that_nobody_has_seen_and_told_once(

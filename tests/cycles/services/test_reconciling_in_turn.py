@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from cycles.domain.progress import Turn
 from cycles.domain.words import CallOutcome, WatchKind
 from cycles.models import Alert, ExchangeCall, SeenWithdrawal, Step, VenueWatch
-from cycles.services import reconciling, rotating
+from cycles.services import ending, reconciling
 from cycles.services.calling import SEND_WITHIN
 from cycles.services.moving import Lease
 from tests import builders
@@ -57,7 +57,7 @@ def test_what_a_batch_leaves_is_asked_about_by_the_next_run(
 def test_a_run_without_time_left_is_gone_on_with_behind_its_last(
     desk: TestDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rotating, "RUN_SECONDS", 0)
+    monkeypatch.setattr(ending, "RUN_SECONDS", 0)
     calls = unknown_calls(3, age_seconds=3600)
     for number in range(3):
         assert reconciling.reconcile_open_calls().looked_at == 1
