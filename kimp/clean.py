@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from kimp import postgres
+from kimp import postgres, postgres_owner
 from kimp.locks import FileLock
+from kimp.postgres_owner import Standing
 
 _PROJECT = Path(__file__).resolve().parent.parent
 _CACHES = (".pytest_cache", ".mypy_cache", ".ruff_cache", ".import_linter_cache", ".hypothesis")
@@ -64,9 +65,11 @@ def _bases(project: Path) -> tuple[Path, Path]:
 
 
 def _outside(home: Path) -> Iterator[Path]:
-    location = home / "postgres" / "location"
-    if location.exists():
-        yield Path(location.read_text("utf-8"))
+    """Give where its data lies outside of it, unless that is another's: a copy remembers it as well."""
+    base = home / "postgres"
+    folder = postgres_owner.remembered(base)
+    if folder is not None and postgres_owner.standing(base, folder) is Standing.OURS:
+        yield folder
 
 
 def _inside(project: Path) -> Iterator[Path]:

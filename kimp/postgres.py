@@ -18,15 +18,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from urllib.parse import quote
 
-import psycopg
 from psycopg import sql
 
 from kimp import postgres_process as processes
 from kimp.locks import FileLock, LockTimeoutError
 from kimp.postgres_binaries import WAYS_OUT, PostgresError, found
-from kimp.postgres_place import Place, chosen, own, reachable
+from kimp.postgres_connection import ConnectionInfo, connect, serves
+from kimp.postgres_place import Place, chosen, known, own, own_all, reachable
 from kimp.sockets import free_port, is_free
 
 __all__ = ["ConnectionInfo", "PostgresError", "ensure_running", "held", "release", "status", "stop"]
@@ -35,29 +34,6 @@ USER = "kimp"
 DATABASE = "kimp"
 _START_SECONDS = 60
 _STOP_SECONDS = 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionInfo:
-    """How to reach the embedded server; the password stays out of its repr."""
-
-    host: str
-    port: int
-    user: str
-    password: str
-    database: str
-
-    def __repr__(self) -> str:
-        return f"ConnectionInfo({self.user}@{self.host}:{self.port}/{self.database})"
-
-    @property
-    def url(self) -> str:
-        """The URL, password included: not for logs."""
-        secret = quote(self.password, safe="")
-        return f"postgresql://{self.user}:{secret}@{self.host}:{self.port}/{self.database}"
-
-
-_FULL = ("too many clients already", "remaining connection slots are reserved")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +68,8 @@ def ensure_running(home: Path, programs: Path | None = None) -> ConnectionInfo:
     """
     base = _base(home)
     with _exclusive(base):
-        info = _remembered(base)
-        if info is None or not _answers(info):
+        info, place = _remembered(base), known(base)
+        if info is None or place is None or not serves(info, place.data):
             info = _start(base, programs)
         _hold(base, info)
     return info
@@ -131,11 +107,11 @@ def stop(home: Path) -> bool:
 def status(home: Path) -> ServerStatus:
     """Say whether the server of `home` answers, without starting anything."""
     base = home.absolute() / "postgres"
-    info = _remembered(base) if base.exists() else None
-    if info is None:
+    info, place = (_remembered(base), known(base)) if base.exists() else (None, None)
+    if info is None or place is None:
         return ServerStatus(is_running=False, pid=None, port=None, data=None)
-    data = chosen(base).data
-    is_running = _answers(info)
+    data = place.data
+    is_running = serves(info, data)
     pid = processes.postmaster_pid(data) if is_running else None
     return ServerStatus(is_running=is_running, pid=pid, port=info.port, data=data)
 
@@ -206,22 +182,6 @@ def _remember(base: Path, info: ConnectionInfo) -> None:
     draft.replace(base / "connection.json")
 
 
-def _connect(info: ConnectionInfo, database: str) -> psycopg.Connection:
-    return psycopg.connect(
-        host=info.host, port=info.port, user=info.user, password=info.password,
-        dbname=database, connect_timeout=3, autocommit=True,
-    )  # fmt: skip
-
-
-def _answers(info: ConnectionInfo) -> bool:
-    """Liveness is a real connection: a pid may be a zombie's, a port somebody else's."""
-    try:
-        _connect(info, "postgres").close()
-    except psycopg.OperationalError as error:
-        return any(words in str(error) for words in _FULL)  # it serves, only nobody more
-    return True
-
-
 def _start(base: Path, named: Path | None) -> ConnectionInfo:
     binaries = found(None, named)  # first: where there are none, nothing is created
     place = chosen(base)
@@ -239,6 +199,7 @@ def _start(base: Path, named: Path | None) -> ConnectionInfo:
         info = _new_info(port=free_port())
         _remember(base, info)
         _initialise(programs, place, info.password)
+    own_all(place)
     return _launch(base, place, programs, info)
 
 
@@ -302,8 +263,7 @@ def _launch(base: Path, place: Place, programs: Path, info: ConnectionInfo) -> C
     deadline = time.monotonic() + _START_SECONDS
     processes.remove_stale_pid_file(place.data, patience_seconds=10)
     while True:
-        pid = processes.postmaster_pid(place.data)
-        if pid is None or not processes.is_server_of(pid, place.data):
+        if not processes.serves_here(place.data):
             if not is_free(info.port):
                 info = _new_info(port=free_port(), password=info.password)
             _remember(base, info)
@@ -339,12 +299,11 @@ def _spawn(base: Path, place: Place, programs: Path, info: ConnectionInfo) -> No
 
 def _wait_until_up(info: ConnectionInfo, place: Place, deadline: float) -> bool:
     while time.monotonic() < deadline:
-        if _answers(info):
+        if serves(info, place.data):
             return True
-        if all(child.poll() is not None for child in _children):
-            pid = processes.postmaster_pid(place.data)
-            if pid is None or not processes.is_server_of(pid, place.data):
-                return False
+        is_over = all(child.poll() is not None for child in _children)
+        if is_over and not processes.serves_here(place.data):
+            return False
         time.sleep(0.05)
     return False
 
@@ -357,7 +316,7 @@ def _last_words(base: Path) -> str:
 
 
 def _create_database(info: ConnectionInfo) -> None:
-    with _connect(info, "postgres") as connection:
+    with connect(info, "postgres") as connection:
         row = connection.execute(
             "SELECT 1 FROM pg_database WHERE datname = %s", [info.database]
         ).fetchone()
@@ -374,10 +333,11 @@ def _detach() -> None:
 
 
 def _end(base: Path) -> bool:
-    data = chosen(base).data
-    pid = processes.postmaster_pid(data)
-    if pid is None or not processes.is_server_of(pid, data):
+    place = known(base)
+    pid = processes.postmaster_pid(place.data) if place else None
+    if place is None or pid is None or not processes.is_server_of(pid, place.data):
         return False
+    data = place.data
     if not processes.end(pid, data, patience_seconds=_STOP_SECONDS):
         raise PostgresError(f"The server {pid} does not stop.")
     for child in _children:

@@ -30,6 +30,12 @@ def is_server_of(pid: int, data: Path) -> bool:
         return not PROC.joinpath("self").exists() or _names_data(pid, data)
 
 
+def serves_here(data: Path) -> bool:
+    """Tell whether the server of this data folder lives."""
+    pid = postmaster_pid(data)
+    return pid is not None and is_server_of(pid, data)
+
+
 def _names_data(pid: int, data: Path) -> bool:
     try:
         return os.fsencode(data) in (PROC / str(pid) / "cmdline").read_bytes()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from kimp.clean import InUseError, clean
 from kimp.locks import FileLock
+from kimp.postgres_owner import take
 
 
 @pytest.fixture
@@ -42,3 +44,20 @@ def test_what_nobody_uses_goes(project: Path) -> None:
     FileLock(project / ".kimp" / "desk.lock").close()
     assert {path.name for path in clean(project)} == {".kimp", "staticfiles"}
     assert not list(project.iterdir())
+
+
+def test_a_copy_leaves_alone_what_lies_outside_and_is_the_originals(project: Path) -> None:
+    base, outside = project / ".kimp" / "postgres", project / "outside" / "data"
+    outside.mkdir(parents=True)
+    (base / "location").write_text(str(outside.parent))
+    (base / "lock").touch()
+    assert take(base, outside.parent)
+    copy = project / "copy"
+    shutil.copytree(project / ".kimp", copy / ".kimp")
+
+    clean(copy)
+
+    assert outside.exists()
+    assert not (copy / ".kimp").exists()
+    clean(project)
+    assert not outside.parent.exists()
