@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import IO
 
+from kimp.asking import Asked
 from kimp.process_table import Process, kill_session, look_up
 
 _LIVED_LONG_SECONDS = 60
@@ -18,7 +19,7 @@ _LONGEST_PAUSE_SECONDS = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildSpec:
-    """What to run. `is_wedged` gets its uptime in seconds and names a reason to start it again."""
+    """What to run. `is_wedged` gets its uptime in seconds and names a reason to start it again, in a thread of its own."""
 
     name: str
     arguments: tuple[str, ...]
@@ -38,6 +39,7 @@ class Child:
     failures: int = 0
     unfinished: bytes = b""
     is_silent: bool = False  # it has closed its output
+    asked: Asked | None = None  # whether it is wedged
 
     @property
     def pipe(self) -> IO[bytes] | None:
@@ -89,5 +91,5 @@ class Child:
         self.failures = 1 if self.uptime_seconds > _LIVED_LONG_SECONDS else self.failures + 1
         pause = min(_LONGEST_PAUSE_SECONDS, 2 ** (self.failures - 1))
         self.due_at = time.monotonic() + pause
-        self.process, self.identity, self.unfinished = None, None, b""
+        self.process, self.identity, self.unfinished, self.asked = None, None, b"", None
         return code

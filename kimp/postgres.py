@@ -13,9 +13,10 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -33,7 +34,8 @@ __all__ = ["ConnectionInfo", "PostgresError", "ensure_running", "held", "release
 USER = "kimp"
 DATABASE = "kimp"
 _START_SECONDS = 60
-_STOP_SECONDS = 10
+_STOP_SECONDS = 15
+CUT_SHORT = "the database server did not end in time and was ended by force; it recovers when it is started again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +72,21 @@ def ensure_running(home: Path, programs: Path | None = None) -> ConnectionInfo:
     with _exclusive(base):
         info, place = _remembered(base), known(base)
         if info is None or place is None or not serves(info, place.data):
-            info = _start(base, programs)
+            info = _begin(base, programs)
         _hold(base, info)
     return info
+
+
+def _begin(base: Path, programs: Path | None) -> ConnectionInfo:
+    """Start the server; if that is broken off (Ctrl-C), none is left running that nobody holds."""
+    try:
+        return _start(base, programs)
+    except KeyboardInterrupt:
+        users = FileLock(base / "users")
+        if users.try_exclusive():
+            _end(base, 3.0)
+        users.close()
+        raise
 
 
 def held(home: Path) -> ConnectionInfo | None:
@@ -81,18 +95,27 @@ def held(home: Path) -> ConnectionInfo | None:
     return share.info if share is not None else None
 
 
-def release(home: Path) -> bool:
-    """Give up this process's share; stops the server and returns True if nobody else holds one."""
+def release(
+    home: Path,
+    *,
+    patience_seconds: float = _STOP_SECONDS,
+    say: Callable[[str], object] | None = None,
+) -> bool:
+    """Give up this process's share; stops the server and returns True if nobody else holds one.
+
+    `say` is told when the server had to be ended by force. Raises PostgresError where the patience ends first.
+    """
     base = home.absolute() / "postgres"
     share = _held.pop(base, None)
     if share is None or share.pid != os.getpid():
         return False
-    with _exclusive(base):
+    ends_at = time.monotonic() + patience_seconds
+    with _exclusive(base, patience_seconds / 2):
         is_last = share.users.try_exclusive()
-        if is_last:
-            _end(base)
-        else:
+        if not is_last:
             _detach()
+        elif _end(base, ends_at - time.monotonic()) not in (None, signal.SIGINT) and say:
+            say(CUT_SHORT)
         share.users.close()
     return is_last
 
@@ -101,7 +124,7 @@ def stop(home: Path) -> bool:
     """Stop the server of `home`, whoever uses it; return whether one ran."""
     base = _base(home)
     with _exclusive(base):
-        return _remembered(base) is not None and _end(base)
+        return _remembered(base) is not None and _end(base, _STOP_SECONDS) is not None
 
 
 def status(home: Path) -> ServerStatus:
@@ -128,10 +151,10 @@ def _base(home: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _exclusive(base: Path) -> Iterator[None]:
+def _exclusive(base: Path, patience_seconds: float = _START_SECONDS * 2) -> Iterator[None]:
     try:
         lock = FileLock(base / "lock")
-        lock.exclusive(patience_seconds=_START_SECONDS * 2)
+        lock.exclusive(patience_seconds=patience_seconds)
     except PermissionError as error:
         raise PostgresError(
             f"{base} belongs to another user. Run as that user, or name another folder in "
@@ -332,14 +355,15 @@ def _detach() -> None:
     _children.clear()
 
 
-def _end(base: Path) -> bool:
+def _end(base: Path, patience_seconds: float) -> signal.Signals | None:
+    """End the server of this home, if it has one that runs; return the signal that it took."""
     place = known(base)
     pid = processes.postmaster_pid(place.data) if place else None
     if place is None or pid is None or not processes.is_server_of(pid, place.data):
-        return False
-    data = place.data
-    if not processes.end(pid, data, patience_seconds=_STOP_SECONDS):
+        return None
+    took = processes.end(pid, place.data, patience_seconds=patience_seconds)
+    if took is None:
         raise PostgresError(f"The server {pid} does not stop.")
     for child in _children:
         child.poll()
-    return True
+    return took

@@ -139,7 +139,7 @@ def _play_day(
 
 
 def _start_roles(group: Supervisor, plans: Mapping[str, RolePlan]) -> None:
-    for spec in desk.roles(plans, queue_health.wedged):
+    for spec in desk.roles(plans, queue_health.ask):
         if spec.name != "web":  # headless
             group.start(spec)
 

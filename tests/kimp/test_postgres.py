@@ -154,6 +154,32 @@ def test_a_killed_server_is_started_again_on_its_port_with_its_data(home: Path) 
     _finish(holder)
 
 
+def test_a_server_that_stands_still_is_ended_by_force_and_that_is_told(home: Path) -> None:
+    _with_a_table(home)
+    pid, told = postgres.status(home).pid, list[str]()
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+
+    assert postgres.release(home, patience_seconds=3, say=told.append)
+
+    assert told == [postgres.CUT_SHORT]
+    assert not postgres.status(home).is_running
+    assert _has_it(postgres.ensure_running(home))
+
+
+def test_a_start_that_is_broken_off_leaves_no_server_behind(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_off(info: postgres.ConnectionInfo) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(postgres, "_create_database", break_off)
+        with pytest.raises(KeyboardInterrupt):
+            postgres.ensure_running(home)
+    assert not postgres.status(home).is_running
+
+
 def test_a_pid_file_whose_pid_was_given_out_again_is_no_obstacle(home: Path) -> None:
     postgres.ensure_running(home)
     data = postgres.status(home).data
