@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO
 
 from kimp.asking import Asked
-from kimp.process_table import Process, kill_session, look_up
+from kimp.process_table import MARK, Process, kill_session, look_up
 
 _LIVED_LONG_SECONDS = 60
 _LONGEST_PAUSE_SECONDS = 30
@@ -53,15 +54,17 @@ class Child:
 
     def start(self) -> None:
         """Start it in a session of its own: Ctrl-C at the terminal reaches the supervisor only."""
+        mark = secrets.token_hex(8)
         self.process = subprocess.Popen(  # noqa: S603  our own argument list, no shell
             self.spec.arguments,
-            env=dict(self.spec.environment),
+            env={**self.spec.environment, MARK: mark},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             start_new_session=True,
         )  # fmt: skip
         if self.process.stdout is not None:
             os.set_blocking(self.process.stdout.fileno(), False)
-        self.identity = look_up(self.process.pid)
+        found = look_up(self.process.pid)
+        self.identity = replace(found, mark=mark) if found else None
         self.started_at = time.monotonic()
 
     def lines(self) -> list[str]:

@@ -151,7 +151,7 @@ class Command(BaseCommand):
     def _greet(self, web: RolePlan, password: str | None) -> None:
         lines = ["", f"  Admin   http://127.0.0.1:{web.port}/admin/"]
         if password is not None:
-            lines.append(f"  Log in  {first_admin.NAME} / {password}   (shown this once)")
+            lines.append(f"  Log in  {first_admin.NAME} / {password}   (shown at this start only)")
         else:
             lines.append(f"  Log in  {first_admin.NAME}, with the password of the first start")
         again = f"{Path(sys.executable).name} manage.py changepassword {first_admin.NAME}"
