@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from kimp import postgres, postgres_owner
+from kimp.leftovers import ChildFile
 from kimp.locks import FileLock
 from kimp.postgres_owner import Standing
 
@@ -27,8 +28,10 @@ def clean(project: Path) -> list[Path]:
     """
     gone = []
     with ExitStack() as ours:
-        for path, why in _locks(project):
-            _take(path, why, ours)
+        _take_desks(project, ours)
+        for children in _found(project, "children.json"):  # of desks that were killed
+            ChildFile(children).end_leftovers(patience_seconds=5)
+        _take_servers(project, ours)
         for home in _homes(project):
             postgres.stop(home)
             gone += [path for path in _outside(home) if path.exists()]
@@ -38,13 +41,20 @@ def clean(project: Path) -> list[Path]:
     return gone
 
 
-def _locks(project: Path) -> Iterator[tuple[Path, str]]:
-    """Give what desks and users of their servers hold, and what it means if it is held."""
-    for base in _bases(project):
-        for path in base.rglob("desk.lock"):
-            yield path, "This desk is up in another terminal: end it first."
-        for path in base.rglob("postgres/users"):
-            yield path, f"Something uses the database in {path.parent}: end it first."
+def _take_desks(project: Path, ours: ExitStack) -> None:
+    """Hold what desks and demonstrations that are up hold, if none is."""
+    for path in _found(project, "desk.lock"):
+        _take(path, "This desk is up in another terminal: end it first.", ours)
+
+
+def _take_servers(project: Path, ours: ExitStack) -> None:
+    """Hold what users of the embedded servers hold, if there are none."""
+    for path in _found(project, "postgres/users"):
+        _take(path, f"Something uses the database in {path.parent}: end it first.", ours)
+
+
+def _found(project: Path, name: str) -> list[Path]:
+    return [path for base in _bases(project) for path in base.rglob(name)]
 
 
 def _take(path: Path, why: str, ours: ExitStack) -> None:
@@ -56,8 +66,7 @@ def _take(path: Path, why: str, ours: ExitStack) -> None:
 
 
 def _homes(project: Path) -> Iterator[Path]:
-    for base in _bases(project):
-        yield from (lock.parent.parent for lock in base.rglob("postgres/lock"))
+    yield from (lock.parent.parent for lock in _found(project, "postgres/lock"))
 
 
 def _bases(project: Path) -> tuple[Path, Path]:

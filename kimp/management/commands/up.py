@@ -27,6 +27,7 @@ from exchanges.simulator.core.scenarios.library import (
 from exchanges.simulator.core.values import VENUES
 from kimp import desk, first_admin, locks, postgres, queue_health
 from kimp.children import Child
+from kimp.demo.folder import end_left_over
 from kimp.desk import RolePlan, Simulation
 from kimp.environment_table import ROLES
 from kimp.sockets import is_free
@@ -83,6 +84,8 @@ class Command(BaseCommand):
         try:
             chosen = _chosen(options)
             lock = _only_one(settings.KIMP_HOME)
+            for name in end_left_over(settings.KIMP_HOME):
+                self._say(f"ended {name}, left over from a demonstration that was killed")
             plans = desk.plans(_extra(options, chosen["speed"]), options["first_port"])
             url = plans["web"].environment.get("KIMP_SIMULATOR_URL")
             self._run(plans, desk.simulation_of_settings(**chosen, control_url=url))
