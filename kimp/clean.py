@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from kimp import postgres, postgres_owner
+from kimp import live_books, postgres, postgres_owner
 from kimp.leftovers import ChildFile
 from kimp.locks import FileLock
 from kimp.postgres_owner import Standing
@@ -17,14 +17,22 @@ _PROJECT = Path(__file__).resolve().parent.parent
 _CACHES = (".pytest_cache", ".mypy_cache", ".ruff_cache", ".import_linter_cache", ".hypothesis")
 
 
-class InUseError(Exception):
-    """Somebody works with what would be removed; nothing was."""
+class KeptError(Exception):
+    """Nothing was removed; the message says why and what to do."""
+
+
+class InUseError(KeptError):
+    """Somebody works with what would be removed."""
+
+
+class LiveDeskError(KeptError):
+    """What would be removed are a live desk's books, or may be."""
 
 
 def clean(project: Path) -> list[Path]:
     """Stop the embedded servers of a project and remove its data; return what went.
 
-    Raises InUseError, with everything in its place, while a desk is up.
+    Raises KeptError, with everything in its place, while a desk is up and for one that is LIVE.
     """
     gone = []
     with ExitStack() as ours:
@@ -32,6 +40,8 @@ def clean(project: Path) -> list[Path]:
         for children in _found(project, "children.json"):  # of desks that were killed
             ChildFile(children).end_leftovers(patience_seconds=5)
         _take_servers(project, ours)
+        for home in _homes(project):
+            _demand_simulated(home)
         for home in _homes(project):
             postgres.stop(home)
             gone += [path for path in _outside(home) if path.exists()]
@@ -51,6 +61,23 @@ def _take_servers(project: Path, ours: ExitStack) -> None:
     """Hold what users of the embedded servers hold, if there are none."""
     for path in _found(project, "postgres/users"):
         _take(path, f"Something uses the database in {path.parent}: end it first.", ours)
+
+
+def _demand_simulated(home: Path) -> None:
+    """Refuse to remove books that stay for ever, and what cannot be asked for its kind."""
+    where = ", ".join(map(str, (home, *_outside(home))))
+    try:
+        is_live = live_books.are_kept_in(home)
+    except live_books.UnknownKindError as error:
+        raise LiveDeskError(
+            f"Whether a LIVE desk's books are in {where} cannot be asked: {error}\nNothing was removed. "
+            "If that desk was simulated, remove this by hand and run make clean again."
+        ) from error
+    if is_live:
+        raise LiveDeskError(
+            f"The books of a LIVE desk are in {where}: they stay, nothing was removed. For another desk name "
+            "another folder in KIMP_HOME; once you have a backup that you trust, these can be moved away by hand."
+        )
 
 
 def _found(project: Path, name: str) -> list[Path]:
@@ -89,5 +116,5 @@ if __name__ == "__main__":
     try:
         for removed in clean(_PROJECT):
             sys.stdout.write(f"removed {removed}\n")
-    except (InUseError, postgres.PostgresError, OSError) as error:
+    except (KeptError, postgres.PostgresError, OSError) as error:
         sys.exit(str(error))

@@ -29,7 +29,9 @@ from kimp.postgres_connection import ConnectionInfo, connect, serves
 from kimp.postgres_place import Place, chosen, known, own, own_all, reachable
 from kimp.sockets import free_port, is_free
 
-__all__ = ["ConnectionInfo", "PostgresError", "ensure_running", "held", "release", "status", "stop"]
+__all__ = [
+    "ConnectionInfo", "PostgresError", "alone", "ensure_running", "held", "release", "status", "stop",
+]  # fmt: skip
 
 USER = "kimp"
 DATABASE = "kimp"
@@ -125,6 +127,26 @@ def stop(home: Path) -> bool:
     base = _base(home)
     with _exclusive(base):
         return _remembered(base) is not None and _end(base, _STOP_SECONDS) is not None
+
+
+@contextlib.contextmanager
+def alone(home: Path, programs: Path | None = None) -> Iterator[ConnectionInfo | None]:
+    """Have the server of `home` run while nobody can join it, and stop it then, whoever uses it.
+
+    Gives None where there is no data; nothing is made. Raises PostgresError.
+    """
+    base = _base(home)
+    with _exclusive(base):
+        place = known(base)
+        if place is None or _major_of(place.data) is None:
+            yield None
+            return
+        try:
+            info = _remembered(base)
+            is_up = info is not None and serves(info, place.data)
+            yield info if is_up else _start(base, programs)
+        finally:
+            _end(base, _STOP_SECONDS)
 
 
 def status(home: Path) -> ServerStatus:
