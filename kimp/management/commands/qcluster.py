@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 STARTS = 3
 PAUSE_SECONDS = 1.0
-LAST_SECONDS = 6.0  # the supervisor kills after 7
+LAST_SECONDS = 6.0  # the supervisor kills after 6.5
 
 
 def _end_in_time() -> None:

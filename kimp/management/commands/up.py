@@ -36,7 +36,7 @@ from kimp.supervisor import Printer, Supervisor, SupervisorError
 _START_SECONDS = 60
 _TRIES = 3
 _PATIENT_SECONDS = 15.0  # where nobody was told to end
-_SERVER_SECONDS = 1.5  # at least, however long all else took
+_SERVER_SECONDS = 1.0  # at least, however long all else took
 SPEED = 60
 
 
