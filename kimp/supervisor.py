@@ -20,11 +20,11 @@ from kimp.leftovers import ChildFile
 
 _Result = TypeVar("_Result")
 _CHECK_SECONDS = 10.0
-# All of it ends within ten seconds of the signal: the roles (5.5, the queue's cluster 6), then the
-# venues on which they rely, then what whoever runs us ends last, the database server. Python takes a second to end.
-_END_SECONDS = 8.8
+# All of it ends within ten seconds of the signal: the roles (5.5, the queue's cluster 6), then the venues
+# on which they rely, then what whoever runs us ends last, the database server.
+_END_SECONDS = 9.2
 _ROLES_END_SECONDS = 6.5
-_ALL_END_SECONDS = 7.8
+_ALL_END_SECONDS = 8.0
 _COLOURS = (36, 32, 33, 35, 34, 96, 92, 93)
 
 
