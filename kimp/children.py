@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO
 
-from kimp.process_table import Process, kill_session, look_up
+from kimp.asking import Asked
+from kimp.process_table import MARK, Process, kill_session, look_up
 
 _LIVED_LONG_SECONDS = 60
 _LONGEST_PAUSE_SECONDS = 30
@@ -18,7 +20,7 @@ _LONGEST_PAUSE_SECONDS = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildSpec:
-    """What to run. `is_wedged` gets its uptime in seconds and names a reason to start it again."""
+    """What to run. `is_wedged` gets its uptime in seconds and names a reason to start it again, in a thread of its own."""
 
     name: str
     arguments: tuple[str, ...]
@@ -38,6 +40,7 @@ class Child:
     failures: int = 0
     unfinished: bytes = b""
     is_silent: bool = False  # it has closed its output
+    asked: Asked | None = None  # whether it is wedged
 
     @property
     def pipe(self) -> IO[bytes] | None:
@@ -51,15 +54,17 @@ class Child:
 
     def start(self) -> None:
         """Start it in a session of its own: Ctrl-C at the terminal reaches the supervisor only."""
+        mark = secrets.token_hex(8)
         self.process = subprocess.Popen(  # noqa: S603  our own argument list, no shell
             self.spec.arguments,
-            env=dict(self.spec.environment),
+            env={**self.spec.environment, MARK: mark},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             start_new_session=True,
         )  # fmt: skip
         if self.process.stdout is not None:
             os.set_blocking(self.process.stdout.fileno(), False)
-        self.identity = look_up(self.process.pid)
+        found = look_up(self.process.pid)
+        self.identity = replace(found, mark=mark) if found else None
         self.started_at = time.monotonic()
 
     def lines(self) -> list[str]:
@@ -89,5 +94,5 @@ class Child:
         self.failures = 1 if self.uptime_seconds > _LIVED_LONG_SECONDS else self.failures + 1
         pause = min(_LONGEST_PAUSE_SECONDS, 2 ** (self.failures - 1))
         self.due_at = time.monotonic() + pause
-        self.process, self.identity, self.unfinished = None, None, b""
+        self.process, self.identity, self.unfinished, self.asked = None, None, b"", None
         return code

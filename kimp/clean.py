@@ -8,26 +8,40 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from kimp import postgres
+from kimp import live_books, postgres, postgres_owner
+from kimp.leftovers import ChildFile
 from kimp.locks import FileLock
+from kimp.postgres_owner import Standing
 
 _PROJECT = Path(__file__).resolve().parent.parent
 _CACHES = (".pytest_cache", ".mypy_cache", ".ruff_cache", ".import_linter_cache", ".hypothesis")
 
 
-class InUseError(Exception):
-    """Somebody works with what would be removed; nothing was."""
+class KeptError(Exception):
+    """Nothing was removed; the message says why and what to do."""
+
+
+class InUseError(KeptError):
+    """Somebody works with what would be removed."""
+
+
+class LiveDeskError(KeptError):
+    """What would be removed are a live desk's books, or may be."""
 
 
 def clean(project: Path) -> list[Path]:
     """Stop the embedded servers of a project and remove its data; return what went.
 
-    Raises InUseError, with everything in its place, while a desk is up.
+    Raises KeptError, with everything in its place, while a desk is up and for one that is LIVE.
     """
     gone = []
     with ExitStack() as ours:
-        for path, why in _locks(project):
-            _take(path, why, ours)
+        _take_desks(project, ours)
+        for children in _found(project, "children.json"):  # of desks that were killed
+            ChildFile(children).end_leftovers(patience_seconds=5)
+        _take_servers(project, ours)
+        for home in _homes(project):
+            _demand_simulated(home)
         for home in _homes(project):
             postgres.stop(home)
             gone += [path for path in _outside(home) if path.exists()]
@@ -37,13 +51,37 @@ def clean(project: Path) -> list[Path]:
     return gone
 
 
-def _locks(project: Path) -> Iterator[tuple[Path, str]]:
-    """Give what desks and users of their servers hold, and what it means if it is held."""
-    for base in _bases(project):
-        for path in base.rglob("desk.lock"):
-            yield path, "This desk is up in another terminal: end it first."
-        for path in base.rglob("postgres/users"):
-            yield path, f"Something uses the database in {path.parent}: end it first."
+def _take_desks(project: Path, ours: ExitStack) -> None:
+    """Hold what desks and demonstrations that are up hold, if none is."""
+    for path in _found(project, "desk.lock"):
+        _take(path, "This desk is up in another terminal: end it first.", ours)
+
+
+def _take_servers(project: Path, ours: ExitStack) -> None:
+    """Hold what users of the embedded servers hold, if there are none."""
+    for path in _found(project, "postgres/users"):
+        _take(path, f"Something uses the database in {path.parent}: end it first.", ours)
+
+
+def _demand_simulated(home: Path) -> None:
+    """Refuse to remove books that stay for ever, and what cannot be asked for its kind."""
+    where = ", ".join(map(str, (home, *_outside(home))))
+    try:
+        is_live = live_books.are_kept_in(home)
+    except live_books.UnknownKindError as error:
+        raise LiveDeskError(
+            f"Whether a LIVE desk's books are in {where} cannot be asked: {error}\nNothing was removed. "
+            "If that desk was simulated, remove this by hand and run make clean again."
+        ) from error
+    if is_live:
+        raise LiveDeskError(
+            f"The books of a LIVE desk are in {where}: they stay, nothing was removed. For another desk name "
+            "another folder in KIMP_HOME; once you have a backup that you trust, these can be moved away by hand."
+        )
+
+
+def _found(project: Path, name: str) -> list[Path]:
+    return [path for base in _bases(project) for path in base.rglob(name)]
 
 
 def _take(path: Path, why: str, ours: ExitStack) -> None:
@@ -55,8 +93,7 @@ def _take(path: Path, why: str, ours: ExitStack) -> None:
 
 
 def _homes(project: Path) -> Iterator[Path]:
-    for base in _bases(project):
-        yield from (lock.parent.parent for lock in base.rglob("postgres/lock"))
+    yield from (lock.parent.parent for lock in _found(project, "postgres/lock"))
 
 
 def _bases(project: Path) -> tuple[Path, Path]:
@@ -64,9 +101,11 @@ def _bases(project: Path) -> tuple[Path, Path]:
 
 
 def _outside(home: Path) -> Iterator[Path]:
-    location = home / "postgres" / "location"
-    if location.exists():
-        yield Path(location.read_text("utf-8"))
+    """Give where its data lies outside of it, unless that is another's: a copy remembers it as well."""
+    base = home / "postgres"
+    folder = postgres_owner.remembered(base)
+    if folder is not None and postgres_owner.standing(base, folder) is Standing.OURS:
+        yield folder
 
 
 def _inside(project: Path) -> Iterator[Path]:
@@ -77,5 +116,5 @@ if __name__ == "__main__":
     try:
         for removed in clean(_PROJECT):
             sys.stdout.write(f"removed {removed}\n")
-    except (InUseError, postgres.PostgresError, OSError) as error:
+    except (KeptError, postgres.PostgresError, OSError) as error:
         sys.exit(str(error))

@@ -18,11 +18,11 @@ class FileLock:
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def exclusive(self, *, patience_seconds: int) -> None:
+    def exclusive(self, *, patience_seconds: float) -> None:
         """Wait to be the only holder; raises LockTimeoutError."""
         self._wait(fcntl.LOCK_EX, patience_seconds)
 
-    def shared(self, *, patience_seconds: int) -> None:
+    def shared(self, *, patience_seconds: float) -> None:
         """Wait to be one of the holders; raises LockTimeoutError."""
         self._wait(fcntl.LOCK_SH, patience_seconds)
 
@@ -40,7 +40,7 @@ class FileLock:
             os.close(self._fd)
             self._fd = -1
 
-    def _wait(self, kind: int, patience_seconds: int) -> None:
+    def _wait(self, kind: int, patience_seconds: float) -> None:
         deadline = time.monotonic() + patience_seconds
         while True:
             try:

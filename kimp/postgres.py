@@ -13,51 +13,31 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from urllib.parse import quote
 
-import psycopg
 from psycopg import sql
 
 from kimp import postgres_process as processes
 from kimp.locks import FileLock, LockTimeoutError
 from kimp.postgres_binaries import WAYS_OUT, PostgresError, found
-from kimp.postgres_place import Place, chosen, own, reachable
+from kimp.postgres_connection import ConnectionInfo, connect, serves
+from kimp.postgres_place import Place, chosen, known, own, own_all, reachable
 from kimp.sockets import free_port, is_free
 
-__all__ = ["ConnectionInfo", "PostgresError", "ensure_running", "held", "release", "status", "stop"]
+__all__ = [
+    "ConnectionInfo", "PostgresError", "alone", "ensure_running", "held", "release", "status", "stop",
+]  # fmt: skip
 
 USER = "kimp"
 DATABASE = "kimp"
 _START_SECONDS = 60
-_STOP_SECONDS = 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionInfo:
-    """How to reach the embedded server; the password stays out of its repr."""
-
-    host: str
-    port: int
-    user: str
-    password: str
-    database: str
-
-    def __repr__(self) -> str:
-        return f"ConnectionInfo({self.user}@{self.host}:{self.port}/{self.database})"
-
-    @property
-    def url(self) -> str:
-        """The URL, password included: not for logs."""
-        secret = quote(self.password, safe="")
-        return f"postgresql://{self.user}:{secret}@{self.host}:{self.port}/{self.database}"
-
-
-_FULL = ("too many clients already", "remaining connection slots are reserved")
+_STOP_SECONDS = 15
+CUT_SHORT = "the database server did not end in time and was ended by force; it recovers when it is started again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +72,23 @@ def ensure_running(home: Path, programs: Path | None = None) -> ConnectionInfo:
     """
     base = _base(home)
     with _exclusive(base):
-        info = _remembered(base)
-        if info is None or not _answers(info):
-            info = _start(base, programs)
+        info, place = _remembered(base), known(base)
+        if info is None or place is None or not serves(info, place.data):
+            info = _begin(base, programs)
         _hold(base, info)
     return info
+
+
+def _begin(base: Path, programs: Path | None) -> ConnectionInfo:
+    """Start the server; if that is broken off (Ctrl-C), none is left running that nobody holds."""
+    try:
+        return _start(base, programs)
+    except KeyboardInterrupt:
+        users = FileLock(base / "users")
+        if users.try_exclusive():
+            _end(base, 3.0)
+        users.close()
+        raise
 
 
 def held(home: Path) -> ConnectionInfo | None:
@@ -105,18 +97,27 @@ def held(home: Path) -> ConnectionInfo | None:
     return share.info if share is not None else None
 
 
-def release(home: Path) -> bool:
-    """Give up this process's share; stops the server and returns True if nobody else holds one."""
+def release(
+    home: Path,
+    *,
+    patience_seconds: float = _STOP_SECONDS,
+    say: Callable[[str], object] | None = None,
+) -> bool:
+    """Give up this process's share; stops the server and returns True if nobody else holds one.
+
+    `say` is told when the server had to be ended by force. Raises PostgresError where the patience ends first.
+    """
     base = home.absolute() / "postgres"
     share = _held.pop(base, None)
     if share is None or share.pid != os.getpid():
         return False
-    with _exclusive(base):
+    ends_at = time.monotonic() + patience_seconds
+    with _exclusive(base, patience_seconds / 2):
         is_last = share.users.try_exclusive()
-        if is_last:
-            _end(base)
-        else:
+        if not is_last:
             _detach()
+        elif _end(base, ends_at - time.monotonic()) not in (None, signal.SIGINT) and say:
+            say(CUT_SHORT)
         share.users.close()
     return is_last
 
@@ -125,17 +126,37 @@ def stop(home: Path) -> bool:
     """Stop the server of `home`, whoever uses it; return whether one ran."""
     base = _base(home)
     with _exclusive(base):
-        return _remembered(base) is not None and _end(base)
+        return _remembered(base) is not None and _end(base, _STOP_SECONDS) is not None
+
+
+@contextlib.contextmanager
+def alone(home: Path, programs: Path | None = None) -> Iterator[ConnectionInfo | None]:
+    """Have the server of `home` run while nobody can join it, and stop it then, whoever uses it.
+
+    Gives None where there is no data; nothing is made. Raises PostgresError.
+    """
+    base = _base(home)
+    with _exclusive(base):
+        place = known(base)
+        if place is None or _major_of(place.data) is None:
+            yield None
+            return
+        try:
+            info = _remembered(base)
+            is_up = info is not None and serves(info, place.data)
+            yield info if is_up else _start(base, programs)
+        finally:
+            _end(base, _STOP_SECONDS)
 
 
 def status(home: Path) -> ServerStatus:
     """Say whether the server of `home` answers, without starting anything."""
     base = home.absolute() / "postgres"
-    info = _remembered(base) if base.exists() else None
-    if info is None:
+    info, place = (_remembered(base), known(base)) if base.exists() else (None, None)
+    if info is None or place is None:
         return ServerStatus(is_running=False, pid=None, port=None, data=None)
-    data = chosen(base).data
-    is_running = _answers(info)
+    data = place.data
+    is_running = serves(info, data)
     pid = processes.postmaster_pid(data) if is_running else None
     return ServerStatus(is_running=is_running, pid=pid, port=info.port, data=data)
 
@@ -152,10 +173,10 @@ def _base(home: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _exclusive(base: Path) -> Iterator[None]:
+def _exclusive(base: Path, patience_seconds: float = _START_SECONDS * 2) -> Iterator[None]:
     try:
         lock = FileLock(base / "lock")
-        lock.exclusive(patience_seconds=_START_SECONDS * 2)
+        lock.exclusive(patience_seconds=patience_seconds)
     except PermissionError as error:
         raise PostgresError(
             f"{base} belongs to another user. Run as that user, or name another folder in "
@@ -206,22 +227,6 @@ def _remember(base: Path, info: ConnectionInfo) -> None:
     draft.replace(base / "connection.json")
 
 
-def _connect(info: ConnectionInfo, database: str) -> psycopg.Connection:
-    return psycopg.connect(
-        host=info.host, port=info.port, user=info.user, password=info.password,
-        dbname=database, connect_timeout=3, autocommit=True,
-    )  # fmt: skip
-
-
-def _answers(info: ConnectionInfo) -> bool:
-    """Liveness is a real connection: a pid may be a zombie's, a port somebody else's."""
-    try:
-        _connect(info, "postgres").close()
-    except psycopg.OperationalError as error:
-        return any(words in str(error) for words in _FULL)  # it serves, only nobody more
-    return True
-
-
 def _start(base: Path, named: Path | None) -> ConnectionInfo:
     binaries = found(None, named)  # first: where there are none, nothing is created
     place = chosen(base)
@@ -239,6 +244,7 @@ def _start(base: Path, named: Path | None) -> ConnectionInfo:
         info = _new_info(port=free_port())
         _remember(base, info)
         _initialise(programs, place, info.password)
+    own_all(place)
     return _launch(base, place, programs, info)
 
 
@@ -302,8 +308,7 @@ def _launch(base: Path, place: Place, programs: Path, info: ConnectionInfo) -> C
     deadline = time.monotonic() + _START_SECONDS
     processes.remove_stale_pid_file(place.data, patience_seconds=10)
     while True:
-        pid = processes.postmaster_pid(place.data)
-        if pid is None or not processes.is_server_of(pid, place.data):
+        if not processes.serves_here(place.data):
             if not is_free(info.port):
                 info = _new_info(port=free_port(), password=info.password)
             _remember(base, info)
@@ -339,12 +344,11 @@ def _spawn(base: Path, place: Place, programs: Path, info: ConnectionInfo) -> No
 
 def _wait_until_up(info: ConnectionInfo, place: Place, deadline: float) -> bool:
     while time.monotonic() < deadline:
-        if _answers(info):
+        if serves(info, place.data):
             return True
-        if all(child.poll() is not None for child in _children):
-            pid = processes.postmaster_pid(place.data)
-            if pid is None or not processes.is_server_of(pid, place.data):
-                return False
+        is_over = all(child.poll() is not None for child in _children)
+        if is_over and not processes.serves_here(place.data):
+            return False
         time.sleep(0.05)
     return False
 
@@ -357,7 +361,7 @@ def _last_words(base: Path) -> str:
 
 
 def _create_database(info: ConnectionInfo) -> None:
-    with _connect(info, "postgres") as connection:
+    with connect(info, "postgres") as connection:
         row = connection.execute(
             "SELECT 1 FROM pg_database WHERE datname = %s", [info.database]
         ).fetchone()
@@ -373,13 +377,15 @@ def _detach() -> None:
     _children.clear()
 
 
-def _end(base: Path) -> bool:
-    data = chosen(base).data
-    pid = processes.postmaster_pid(data)
-    if pid is None or not processes.is_server_of(pid, data):
-        return False
-    if not processes.end(pid, data, patience_seconds=_STOP_SECONDS):
+def _end(base: Path, patience_seconds: float) -> signal.Signals | None:
+    """End the server of this home, if it has one that runs; return the signal that it took."""
+    place = known(base)
+    pid = processes.postmaster_pid(place.data) if place else None
+    if place is None or pid is None or not processes.is_server_of(pid, place.data):
+        return None
+    took = processes.end(pid, place.data, patience_seconds=patience_seconds)
+    if took is None:
         raise PostgresError(f"The server {pid} does not stop.")
     for child in _children:
         child.poll()
-    return True
+    return took

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pwd
 import shutil
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
+from kimp import postgres_owner as owner
 from kimp.postgres_binaries import WAYS_OUT, Binaries, PostgresError
 
 ACCOUNTS = ("postgres", "nobody")  # for a server that root starts, the first that there is
@@ -50,23 +50,64 @@ class Place:
         return Identity(user=uid, group=gid, extra_groups=[], cwd="/")
 
 
+def known(home: Path) -> Place | None:
+    """Give the place that `home` has already, if it is its own and no other's; makes nothing."""
+    folder = owner.remembered(home)
+    if folder is None:
+        inside = home / "server"
+        return Place(folder=inside, account=_account([inside])) if inside.exists() else None
+    if not owner.is_free_for(home, folder):
+        return None
+    return Place(folder=folder, account=_account([folder]))
+
+
 def chosen(home: Path) -> Place:
-    """Choose (and remember) a folder that the server's user can reach, `home` if possible."""
-    remembered = home / "location"
-    if remembered.exists():
-        folder = Path(remembered.read_text("utf-8"))
-        return Place(folder=folder, account=_account([folder]))
+    """Choose (and remember) a folder that the server's user can reach, `home` if possible.
+
+    Raises PostgresError where there is none, or the one that it remembers is gone.
+    """
+    folder = owner.remembered(home)
+    if folder is None or not _is_still_ours(home, folder):
+        return _anew(home)
+    return Place(folder=folder, account=_account([folder]))
+
+
+def _is_still_ours(home: Path, folder: Path) -> bool:
+    if not folder.exists():
+        raise PostgresError(
+            f"{folder} is gone, and with it the data of {home}. Put it back, or, to begin anew "
+            f"without it, remove {home / 'location'}."
+        )
+    return owner.take(home, folder)
+
+
+def _anew(home: Path) -> Place:
     account = _account(_folders(home))
     for folder in _folders(home):
         place = Place(folder=folder, account=account)
-        if _is_usable(place):
-            if folder.parent != home:  # a folder inside moves with the project
-                remembered.write_text(str(folder), "utf-8")
+        is_inside = folder.parent == home  # it moves with the project
+        if (is_inside or _is_unclaimed(home, folder)) and _is_usable(place):
+            if not is_inside and not owner.take(home, folder):
+                continue
+            _remember(home, None if is_inside else folder)
             return place
     raise PostgresError(
         f"PostgreSQL refuses to run as root, and user {account.pw_name if account else '?'} "
         f"reaches no folder for its data. {WAYS_OUT}"
     )
+
+
+def _is_unclaimed(home: Path, folder: Path) -> bool:
+    return not folder.exists() or owner.is_new_or_made_by(home, folder)
+
+
+def _remember(home: Path, folder: Path | None) -> None:
+    """Write down where the data lies; a copy forgets what it remembered of the original's."""
+    location = home / "location"
+    if folder is None:
+        location.unlink(missing_ok=True)
+    else:
+        location.write_text(str(folder), "utf-8")
 
 
 def reachable(binaries: Binaries, place: Place) -> Path:
@@ -80,6 +121,14 @@ def reachable(binaries: Binaries, place: Place) -> Path:
     if not target.exists():
         _copy(binaries.roots, target)
     return target / binaries.folder.relative_to(binaries.roots[0].parent)
+
+
+def own_all(place: Place) -> None:
+    """Give data that root has copied, and thereby taken, to the server's user."""
+    if place.account is None or place.data.stat().st_uid == place.account.pw_uid:
+        return
+    for path in (place.data, *place.data.rglob("*")):
+        os.chown(path, place.account.pw_uid, place.account.pw_gid, follow_symlinks=False)
 
 
 def own(place: Place, path: Path) -> None:
@@ -110,9 +159,10 @@ def _accounts() -> Iterator[pwd.struct_passwd]:
 
 def _folders(home: Path) -> Iterator[Path]:
     yield home / "server"
-    name = f"kimp-{hashlib.sha256(os.fsencode(home)).hexdigest()[:12]}"
-    yield Path("/var/lib") / name
-    yield Path(tempfile.gettempdir()) / name
+    name = owner.name_for(home)
+    for parent in (Path("/var/lib"), Path(tempfile.gettempdir())):
+        yield parent / name
+        yield parent / f"{name}-{home.stat().st_ino}"  # the first is that of a home that was moved
 
 
 def _is_usable(place: Place) -> bool:

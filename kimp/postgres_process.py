@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -28,6 +29,12 @@ def is_server_of(pid: int, data: Path) -> bool:
     except OSError:
         # Without /proc, or without leave to look, believe the pid file: refusing is the safe side.
         return not PROC.joinpath("self").exists() or _names_data(pid, data)
+
+
+def serves_here(data: Path) -> bool:
+    """Tell whether the server of this data folder lives."""
+    pid = postmaster_pid(data)
+    return pid is not None and is_server_of(pid, data)
 
 
 def _names_data(pid: int, data: Path) -> bool:
@@ -74,13 +81,20 @@ def remove_stale_pid_file(data: Path, *, patience_seconds: int) -> None:
     (data / "postmaster.pid").unlink(missing_ok=True)
 
 
-def end(pid: int, data: Path, *, patience_seconds: int) -> bool:
-    """End a postmaster: fast shutdown first, immediate when that takes too long."""
-    for sign, patience in ((signal.SIGINT, patience_seconds), (signal.SIGQUIT, 5)):
-        if not is_server_of(pid, data):
-            return True
-        os.kill(pid, sign)
-        deadline = time.monotonic() + patience
-        while is_server_of(pid, data) and time.monotonic() < deadline:
+def end(pid: int, data: Path, *, patience_seconds: float) -> signal.Signals | None:
+    """End a server within the patience: a fast shutdown first, then an immediate one, then all of it by force.
+
+    Returns the signal that it took, None if not even the last did.
+    """
+    ends_at, quick = time.monotonic() + patience_seconds, min(patience_seconds / 5, 2.0)
+    for sign, left in ((signal.SIGINT, 2 * quick), (signal.SIGQUIT, quick), (signal.SIGKILL, 0.0)):
+        # Of a postmaster that is killed the others notice, unless they stand still as it did.
+        others = survivors(data) if sign is signal.SIGKILL else []
+        for one in (pid, *others):
+            with suppress(ProcessLookupError):
+                os.kill(one, sign)
+        while is_server_of(pid, data) and time.monotonic() < ends_at - left:
             time.sleep(0.02)
-    return not is_server_of(pid, data)
+        if not is_server_of(pid, data):
+            return sign
+    return None

@@ -7,9 +7,10 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+MARK = "_KIMP_CHILD"  # in a child's environment, and thereby in that of all whom it starts
 _PROC = Path("/proc")
 _DYING_SECONDS = 2.0
 _EMPTY_LOOKS = 3
@@ -17,11 +18,15 @@ _EMPTY_LOOKS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """A process by pid and start time; `started` counts clock ticks since boot."""
+    """A process by pid and start time; `started` counts clock ticks since boot.
+
+    `mark` is what its environment has as MARK, if it was started with one.
+    """
 
     pid: int
     started: int
     session: int
+    mark: str = field(default="", compare=False)
 
 
 def boot_id() -> str:
@@ -51,7 +56,8 @@ def session_of(leader: Process) -> list[Process]:
     """Return the living processes of the session that `leader` opened, itself included.
 
     The number of a session is not given out again while a member lives; a living pid with
-    another start time shows that the session is long gone and its number somebody else's.
+    another start time shows that the session is long gone and its number somebody else's. So does
+    one without the leader's mark: a daemon whose own leader, of the same number, has ended as well.
     """
     now = look_up(leader.pid)
     if now is not None and now.started != leader.started:
@@ -61,7 +67,17 @@ def session_of(leader: Process) -> list[Process]:
         process
         for process in found
         if process and process.session == leader.pid and process.started >= leader.started
+        if not leader.mark or _has_mark(process.pid, leader.mark)
     ]
+
+
+def _has_mark(pid: int, mark: str) -> bool:
+    """Tell whether a process has inherited the mark; of somebody else's, who lets us not look, it has not."""
+    try:
+        variables = (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return f"{MARK}={mark}".encode() in variables
 
 
 def end_session(leader: Process, *, patience_seconds: float) -> None:

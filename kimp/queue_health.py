@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import Error, connection
 from django.db.models import ExpressionWrapper, F
 from django.db.models.fields import DurationField
@@ -13,11 +14,25 @@ from cycles.domain.jobs import SCHEDULES
 from cycles.models import Heartbeat
 from cycles.services.desk import database_now
 from cycles.services.presence import JOB, WELL_AT, well_at
+from kimp import postgres
 
 IS_STALE = timedelta(seconds=150)  # each minute, the scheduler's tick, and one missed
 INTERVALS = 4  # of a job's own, in which it is to end well once
 LAG = timedelta(minutes=1)
 TOO_OLD = timedelta(seconds=180)  # jobs run each minute, the scheduler lags up to half of one
+
+
+def ask(uptime_seconds: float) -> str | None:
+    """Do as `wedged` in a thread that nobody waits for: it keeps no connection, and starts no embedded server."""
+    is_embedded = settings.DATABASES["default"]["ENGINE"] == "kimp.database"
+    try:
+        if is_embedded and not postgres.status(settings.KIMP_HOME).is_running:
+            return None  # to connect would be to wait for it, holding the lock by which it is ended
+        return wedged(uptime_seconds)
+    except postgres.PostgresError:
+        return None
+    finally:
+        connection.close()
 
 
 def wedged(uptime_seconds: float) -> str | None:

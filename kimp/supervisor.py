@@ -9,19 +9,31 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
+from kimp.asking import Asked
 from kimp.children import Child, ChildSpec
 from kimp.leftovers import ChildFile
 
+_Result = TypeVar("_Result")
 _CHECK_SECONDS = 10.0
+# All of it ends within ten seconds of the signal: the roles (5.5, the queue's cluster 6), then the venues
+# on which they rely, then what whoever runs us ends last, the database server.
+_END_SECONDS = 9.2
+_ROLES_END_SECONDS = 6.5
+_ALL_END_SECONDS = 8.0
 _COLOURS = (36, 32, 33, 35, 34, 96, 92, 93)
 
 
 class SupervisorError(Exception):
     """The desk cannot start; the message is one clear sentence."""
+
+
+class InterruptedBySignalError(KeyboardInterrupt):
+    """A signal breaks off what `unless_ended` runs; not a fault that anybody may swallow."""
 
 
 @dataclass(slots=True)
@@ -58,6 +70,8 @@ class Supervisor(AbstractContextManager["Supervisor"]):
     ) -> None:
         self.children: list[Child] = []
         self.is_ending = False
+        self._told_at: float | None = None
+        self._may_break_off = False
         self._printer = printer
         self._file = ChildFile(child_file)
         self._pipes = selectors.DefaultSelector()
@@ -85,7 +99,7 @@ class Supervisor(AbstractContextManager["Supervisor"]):
         trace: TracebackType | None,
     ) -> None:
         """End every child; a second signal kills them at once."""
-        self.is_ending = True
+        self._begin_to_end()
         self.end_all()
         signal.set_wakeup_fd(-1)
         for sign, handler in self._handlers.items():
@@ -93,6 +107,21 @@ class Supervisor(AbstractContextManager["Supervisor"]):
         self._pipes.close()
         os.close(self._wake_read)
         os.close(self._wake_write)
+
+    def unless_ended(self, work: Callable[[], _Result]) -> _Result | None:
+        """Do what serves no children and may take long; a signal breaks it off, as Ctrl-C does, and gives None."""
+        try:
+            self._may_break_off = True
+            return None if self.is_ending else work()
+        except InterruptedBySignalError:
+            return None
+        finally:
+            self._may_break_off = False
+
+    def seconds_left(self, until: float = _END_SECONDS) -> float:
+        """Give what is left of so many seconds since we were told to end; all, if we were not."""
+        told_at = time.monotonic() if self._told_at is None else self._told_at
+        return max(told_at + until - time.monotonic(), 0.0)
 
     def start(self, spec: ChildSpec) -> Child:
         """Start a child and keep it running from now on."""
@@ -118,18 +147,20 @@ class Supervisor(AbstractContextManager["Supervisor"]):
             self._check()
         return False
 
-    def end_all(self, *, patience_seconds: float = 6.0) -> None:
+    def end_all(self, *, patience_seconds: float | None = None) -> None:
         """End the children: all but the first together, then the first, on which they rely."""
-        *first, rest = self.children[:1], self.children[1:]
-        self._end(rest, patience_seconds)
-        self._end(first[0], 3.0)
+        first, rest = self.children[:1], self.children[1:]
+        given = self.seconds_left(_ROLES_END_SECONDS)
+        self._end(rest, given if patience_seconds is None else patience_seconds)
+        self._end(first, self.seconds_left(_ALL_END_SECONDS))
 
     def _end(self, children: Sequence[Child], patience_seconds: float) -> None:
         for child in children:
             child.ask_to_end()
         deadline = time.monotonic() + patience_seconds
         running = [child for child in children if child.process is not None]
-        while running and time.monotonic() < deadline:
+        was_ending = self.is_ending
+        while running and time.monotonic() < deadline and self.is_ending == was_ending:
             self._turn(0.05)
             for child in [child for child in running if child.has_ended()]:
                 running.remove(child)
@@ -181,19 +212,34 @@ class Supervisor(AbstractContextManager["Supervisor"]):
                 self._launch(child)
 
     def _check(self) -> None:
-        if time.monotonic() < self._next_check:
-            return
-        self._next_check = time.monotonic() + self._check_seconds
+        """Ask about each child in a thread: who is asked (a database) may stand still."""
+        is_due = time.monotonic() >= self._next_check
+        if is_due:
+            self._next_check = time.monotonic() + self._check_seconds
         for child in self.children:
-            reason = child.spec.is_wedged and child.spec.is_wedged(child.uptime_seconds)
-            if reason and child.process is not None:
-                self._printer.line("kimp", f"{child.spec.name}: {reason}; starting it again")
-                self._end([child], 5.0)
-                child.due_at = 0.0
+            question = child.spec.is_wedged
+            if child.asked is not None and child.asked.is_answered:
+                reason, child.asked = child.asked.answer, None
+                self._start_again(child, reason)
+            elif is_due and question and child.asked is None and child.process is not None:
+                child.asked = Asked(partial(question, child.uptime_seconds))
+
+    def _start_again(self, child: Child, reason: str | None) -> None:
+        if reason and child.process is not None:
+            self._printer.line("kimp", f"{child.spec.name}: {reason}; starting it again")
+            self._end([child], 5.0)
+            child.due_at = 0.0
+
+    def _begin_to_end(self) -> None:
+        self.is_ending = True
+        if self._told_at is None:
+            self._told_at = time.monotonic()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.is_ending:  # the second one: no more patience
             for child in self.children:
                 if child.process is not None:
                     child.process.kill()
-        self.is_ending = True
+        self._begin_to_end()
+        if self._may_break_off:
+            raise InterruptedBySignalError

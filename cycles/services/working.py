@@ -51,7 +51,7 @@ FORESEE_SECONDS = 4.0  # of five that names of assets may be
 # From the moment in which a worker is told to stop, whatever hangs then: a venue, or a database that is away.
 STOP_SECONDS = 4.0  # units under way have ended; a call may hang for longer
 PARTED_SECONDS = 5.0  # what hangs is handed back, if the database answers
-END_SECONDS = 5.5  # all has ended; the supervisor kills after 6
+END_SECONDS = 5.5  # all has ended; the supervisor kills after 6.5
 NOW = timedelta(0)
 
 

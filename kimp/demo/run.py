@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import random
 import sys
 import time
@@ -20,6 +21,7 @@ from kimp.demo import day, director
 from kimp.demo.day import Day
 from kimp.demo.day_proof import prove_day
 from kimp.demo.director import Director
+from kimp.demo.folder import CHILDREN
 from kimp.demo.harm import Harm
 from kimp.demo.housekeeper import Housekeeper
 from kimp.demo.operator import Operator
@@ -50,6 +52,7 @@ class Script:
     kills: int
     is_verbose: bool
     role_ports: tuple[int, ...]
+    parent: int  # the process that clears away after us; without it the play is over
 
     @property
     def is_day(self) -> bool:
@@ -71,7 +74,7 @@ def run(script: Script, say: Callable[[str], None]) -> Proof:
         raise SupervisorError("a demonstration is simulated: unset KIMP_LIVE")
     plans = _with_own_ports(desk.plans({}), script.role_ports)
     printer = Printer(write=_to_stderr if script.is_verbose else _to_nowhere, has_colours=False)
-    with Supervisor(settings.KIMP_HOME / "children.json", printer) as group:
+    with Supervisor(settings.KIMP_HOME / CHILDREN, printer) as group:
         _start_venues(group, simulation, plans)
         if script.is_day:
             day.lay_by(settings.KIMP_SIMULATOR_URL)
@@ -97,7 +100,7 @@ def _play_first(
     """Play the demonstration of a few cycles whose fates are sealed."""
     play = Director(
         control_url=settings.KIMP_SIMULATOR_URL,
-        turn=_turns(group, began + PLAY_SECONDS),
+        turn=_turns(group, began + PLAY_SECONDS, script.parent),
         say=say,
         wanted=script.wanted,
     )
@@ -118,7 +121,7 @@ def _play_day(
     url = settings.KIMP_SIMULATOR_URL
     play = Day(
         control_url=url,
-        turn=_turns(group, began + DAY_SECONDS + script.wanted * SECONDS_A_CYCLE),
+        turn=_turns(group, began + DAY_SECONDS + script.wanted * SECONDS_A_CYCLE, script.parent),
         say=say,
         wanted=script.wanted,
         operator=Operator(
@@ -139,17 +142,18 @@ def _play_day(
 
 
 def _start_roles(group: Supervisor, plans: Mapping[str, RolePlan]) -> None:
-    for spec in desk.roles(plans, queue_health.wedged):
+    for spec in desk.roles(plans, queue_health.ask):
         if spec.name != "web":  # headless
             group.start(spec)
 
 
-def _turns(group: Supervisor, deadline: float) -> Callable[[float], bool]:
-    """Give what serves the children for a while and says whether the play goes on."""
+def _turns(group: Supervisor, deadline: float, parent: int) -> Callable[[float], bool]:
+    """Give what serves the children for a while and says whether the play goes on: not once our parent was killed."""
 
     def turn(seconds: float) -> bool:
         group.pump(lambda: False, patience_seconds=seconds)
-        return not group.is_ending and time.monotonic() < deadline
+        is_alone = os.getppid() != parent
+        return not (group.is_ending or is_alone) and time.monotonic() < deadline
 
     return turn
 

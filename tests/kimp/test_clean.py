@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
-from kimp.clean import InUseError, clean
+from kimp import postgres
+from kimp.clean import InUseError, LiveDeskError, clean
 from kimp.locks import FileLock
+from kimp.postgres_owner import take
 
 
 @pytest.fixture
@@ -42,3 +47,65 @@ def test_what_nobody_uses_goes(project: Path) -> None:
     FileLock(project / ".kimp" / "desk.lock").close()
     assert {path.name for path in clean(project)} == {".kimp", "staticfiles"}
     assert not list(project.iterdir())
+
+
+def test_a_copy_leaves_alone_what_lies_outside_and_is_the_originals(project: Path) -> None:
+    base, outside = project / ".kimp" / "postgres", project / "outside" / "data"
+    outside.mkdir(parents=True)
+    (base / "location").write_text(str(outside.parent))
+    (base / "lock").touch()
+    assert take(base, outside.parent)
+    copy = project / "copy"
+    shutil.copytree(project / ".kimp", copy / ".kimp")
+
+    clean(copy)
+
+    assert outside.exists()
+    assert not (copy / ".kimp").exists()
+    clean(project)
+    assert not outside.parent.exists()
+
+
+@pytest.fixture
+def stopped(reachable_path: Path) -> Iterator[Path]:
+    """Give a project whose server has a database and is down."""
+    home = reachable_path / ".kimp"
+    yield reachable_path
+    postgres.stop(home)
+
+
+def _make_a_desk(project: Path, kind: str) -> None:
+    """Make what a desk's database says of its kind, in a database of another name too: a restored one has it."""
+    home = project / ".kimp"
+    info = postgres.ensure_running(home)
+    with psycopg.connect(info.url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE cycles_desk (kind text)")
+        connection.execute("INSERT INTO cycles_desk VALUES (%s)", [kind])
+    with psycopg.connect(info.url_of("postgres"), autocommit=True) as connection:
+        connection.execute("ALTER DATABASE kimp RENAME TO kimp_before")
+    assert postgres.release(home)
+
+
+@pytest.mark.processes
+def test_a_live_desks_books_stay_although_its_server_is_down(stopped: Path) -> None:
+    _make_a_desk(stopped, "LIVE")
+    with pytest.raises(LiveDeskError, match=r"LIVE desk are in .*: they stay, nothing was removed"):
+        clean(stopped)
+    assert (stopped / ".kimp" / "postgres" / "connection.json").exists()
+    assert not postgres.status(stopped / ".kimp").is_running
+
+
+@pytest.mark.processes
+def test_a_simulated_desks_books_go(stopped: Path) -> None:
+    _make_a_desk(stopped, "SIMULATED")
+    clean(stopped)
+    assert not list(stopped.iterdir())
+
+
+@pytest.mark.processes
+def test_what_cannot_be_asked_for_its_kind_stays_and_is_named(stopped: Path) -> None:
+    _make_a_desk(stopped, "SIMULATED")
+    (stopped / ".kimp" / "postgres" / "connection.json").unlink()
+    with pytest.raises(LiveDeskError, match=r"cannot be asked: .*connection\.json is gone"):
+        clean(stopped)
+    assert (stopped / ".kimp").exists()

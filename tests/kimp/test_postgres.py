@@ -22,6 +22,7 @@ import pytest
 
 from kimp import postgres, postgres_place
 from kimp.postgres_binaries import PostgresError, found
+from kimp.postgres_connection import serves
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _HOLD = """
@@ -49,7 +50,7 @@ def _remove(home: Path) -> None:
     postgres.stop(home)
     location = home / "postgres" / "location"
     if location.exists():
-        shutil.rmtree(location.read_text("utf-8"))
+        shutil.rmtree(location.read_text("utf-8"), ignore_errors=True)
 
 
 def _holder(home: Path) -> subprocess.Popen[str]:
@@ -153,6 +154,32 @@ def test_a_killed_server_is_started_again_on_its_port_with_its_data(home: Path) 
     _finish(holder)
 
 
+def test_a_server_that_stands_still_is_ended_by_force_and_that_is_told(home: Path) -> None:
+    _with_a_table(home)
+    pid, told = postgres.status(home).pid, list[str]()
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+
+    assert postgres.release(home, patience_seconds=3, say=told.append)
+
+    assert told == [postgres.CUT_SHORT]
+    assert not postgres.status(home).is_running
+    assert _has_it(postgres.ensure_running(home))
+
+
+def test_a_start_that_is_broken_off_leaves_no_server_behind(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_off(info: postgres.ConnectionInfo) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(postgres, "_create_database", break_off)
+        with pytest.raises(KeyboardInterrupt):
+            postgres.ensure_running(home)
+    assert not postgres.status(home).is_running
+
+
 def test_a_pid_file_whose_pid_was_given_out_again_is_no_obstacle(home: Path) -> None:
     postgres.ensure_running(home)
     data = postgres.status(home).data
@@ -190,13 +217,17 @@ def test_data_of_another_version_is_not_touched(home: Path) -> None:
         ("the database system is starting up", False),
     ],
 )
-def test_a_server_that_is_full_is_not_taken_for_a_dead_one(words: str, is_alive: bool) -> None:
+def test_a_server_that_is_full_is_not_taken_for_a_dead_one(
+    words: str, is_alive: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # as the process of a server works in the folder of its data
+    (tmp_path / "postmaster.pid").write_text(f"{os.getpid()}\n")
     with _turning_away(words) as port:
         info = postgres.ConnectionInfo(
             host="127.0.0.1", port=port, user="kimp", password="x", database="kimp"
         )
 
-        assert postgres._answers(info) is is_alive
+        assert serves(info, tmp_path) is is_alive
 
 
 @contextmanager
@@ -233,3 +264,71 @@ def test_data_stays_its_users_when_a_package_brings_the_user_postgres(
     new = postgres_place.chosen(reachable_path / "new").account
     assert new is not None
     assert new.pw_name == "daemon", "where there is no data yet, the first that there is"
+
+
+@pytest.fixture(params=["open", "closed"])
+def place(request: pytest.FixtureRequest, reachable_path: Path) -> Iterator[Path]:
+    """Give a folder for homes, the second of which the user of root's server cannot reach: data lies outside then."""
+    folder = reachable_path / "place"
+    folder.mkdir(mode=0o755 if request.param == "open" else 0o700)
+    yield folder
+    for home in folder.iterdir():
+        _remove(home)
+
+
+def _with_a_table(home: Path) -> postgres.ConnectionInfo:
+    """Start a server, and leave something in its database."""
+    info = postgres.ensure_running(home)
+    with psycopg.connect(info.url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE of_the_first (n int)")
+    return info
+
+
+def _has_it(info: postgres.ConnectionInfo) -> bool:
+    with psycopg.connect(info.url) as connection:
+        row = connection.execute("SELECT to_regclass('of_the_first') IS NOT NULL").fetchone()
+    return row == (True,)
+
+
+def test_a_copied_home_gets_a_server_of_its_own_and_ends_that_alone(place: Path) -> None:
+    first, copy = place / "first", place / "copy"
+    _with_a_table(first)
+    postgres.release(first)
+    shutil.copytree(first, copy)
+    info = postgres.ensure_running(first)
+
+    other = postgres.ensure_running(copy)
+
+    assert other.port != info.port
+    assert postgres.status(copy).data != postgres.status(first).data
+    assert postgres.release(copy)
+    assert not postgres.status(copy).is_running
+    assert postgres.status(first).is_running
+    assert _has_it(info)
+
+
+def test_a_moved_home_keeps_its_data(place: Path) -> None:
+    _with_a_table(place / "first")
+    postgres.release(place / "first")
+    shutil.copytree(place / "first", place / "moved")  # to another disk: its inode is another
+    shutil.rmtree(place / "first")
+
+    assert _has_it(postgres.ensure_running(place / "moved"))
+
+
+def test_a_home_in_the_place_of_one_that_was_moved_away_begins_anew(place: Path) -> None:
+    _with_a_table(place / "first")
+    postgres.release(place / "first")
+    (place / "first").rename(place / "moved")
+
+    assert not _has_it(postgres.ensure_running(place / "first"))
+    assert _has_it(postgres.ensure_running(place / "moved"))
+
+
+def test_a_home_whose_folder_outside_is_gone_says_what_to_do(tmp_path: Path) -> None:
+    base = tmp_path / "postgres"
+    base.mkdir()
+    (base / "location").write_text(str(tmp_path / "gone"))
+
+    with pytest.raises(PostgresError, match="Put it back, or, to begin anew without it, remove"):
+        postgres.ensure_running(tmp_path)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
-from kimp.process_table import kill_session, look_up, session_of
+from kimp.process_table import MARK, Process, kill_session, look_up, session_of
 
 # Each process forks its successor and is gone, quicker than anybody can list them; the last one stays.
 HOPS = """
@@ -42,3 +45,49 @@ def test_a_process_that_is_born_while_its_session_is_killed_dies_too() -> None:
         kill_session(leader)
 
         assert session_of(leader) == []
+
+
+# The leader of a session starts one that stays in it, and is gone: only the number is left.
+DAEMON = """
+import subprocess, sys
+sys.stdin.readline()
+inner = subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL)
+print(inner.pid, flush=True)
+"""
+
+
+def _daemon(**variables: str) -> tuple[Process, Process]:
+    """Start a daemon in a session whose leader has ended; give both."""
+    with subprocess.Popen(
+        [sys.executable, "-c", DAEMON],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        env={**os.environ, **variables},
+    ) as first:
+        leader = look_up(first.pid)
+        told = first.communicate(b"\n")[0]
+    daemon = look_up(int(told))
+    assert leader is not None
+    assert daemon is not None
+    return leader, daemon
+
+
+@pytest.mark.processes
+def test_a_strangers_daemon_whose_session_has_a_childs_number_lives_on() -> None:
+    leader, daemon = _daemon(**{MARK: "of another child"})
+    ours = replace(leader, mark="of our child", started=leader.started - 1)
+
+    kill_session(ours)
+
+    assert look_up(daemon.pid) == daemon
+    os.kill(daemon.pid, signal.SIGKILL)
+
+
+@pytest.mark.processes
+def test_what_a_child_has_left_behind_is_known_by_its_mark() -> None:
+    leader, daemon = _daemon(**{MARK: "of our child"})
+
+    kill_session(replace(leader, mark="of our child"))
+
+    assert look_up(daemon.pid) is None

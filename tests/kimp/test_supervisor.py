@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -99,6 +100,37 @@ def test_a_wedged_child_is_started_again(tmp_path: Path) -> None:
         group.start("worker", _SLEEPER, is_wedged=is_wedged)
         assert group.hears("ready", times=2)
     assert group.says("heartbeat is 200 s old; starting it again")
+
+
+def test_a_question_that_nobody_answers_keeps_nobody_waiting(tmp_path: Path) -> None:
+    group, asked, answered = _Group(tmp_path), threading.Event(), threading.Event()
+
+    def is_wedged(uptime_seconds: float) -> str | None:
+        asked.set()
+        answered.wait(_PATIENCE)
+        return None
+
+    with group.supervisor as supervisor:
+        group.start("worker", _POLITE, is_wedged=is_wedged)
+        assert supervisor.pump(asked.is_set, patience_seconds=_PATIENCE)
+        group.start("feeder", _SLEEPER)
+        assert group.hears("feeder     | ready")
+        os.kill(os.getpid(), signal.SIGTERM)
+        supervisor.run()
+        assert not answered.is_set()
+    answered.set()
+    assert group.says("ended politely")
+
+
+def test_a_signal_breaks_off_what_may_take_long_before_anything_serves(tmp_path: Path) -> None:
+    group, ended = _Group(tmp_path), threading.Event()
+    with group.supervisor as supervisor:
+        told = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM))
+        told.start()
+        assert supervisor.unless_ended(lambda: ended.wait(_PATIENCE)) is None
+        assert supervisor.is_ending
+        assert supervisor.unless_ended(lambda: "begun") is None
+    told.join()
 
 
 def test_leaving_ends_every_child_politely(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import psycopg
 import pytest
 
 from kimp import postgres
+from kimp.management.commands.migrate import ALONE
 from kimp.process_table import Process, session_of
 from kimp.sockets import free_row
 from tests.kimp.processes import until
@@ -246,3 +247,21 @@ def test_a_taken_port_gets_one_clear_sentence(reachable_path: Path) -> None:
         desk.close()
     (line,) = desk.lines
     assert line.startswith(f"CommandError: Port {first_port + 2} (initiator) is taken")
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_desk_that_waits_to_migrate(
+    reachable_path: Path, sign: signal.Signals
+) -> None:
+    info = postgres.ensure_running(reachable_path)
+    try:
+        with psycopg.connect(info.url, autocommit=True) as another:
+            another.execute("SELECT pg_advisory_lock(%s)", [ALONE])
+            desk = _Desk(reachable_path, free_row(_PORTS))
+            assert desk.says("another manage.py migrate is at work")
+            desk.process.send_signal(sign)
+            assert desk.process.wait(timeout=_IN_TIME) == 0
+            desk.close()
+        assert "the desk is down" in desk.text()
+    finally:
+        postgres.release(reachable_path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from django.db import connections
 from exchanges.simulator.candles import load_tape, stretches
 from exchanges.simulator.core.scenarios.library import SCENARIOS, scenario
 from kimp import postgres
+from kimp.demo.folder import end_left_over, own_folder, taking_part
 from kimp.demo.place import Place, own_place
 from kimp.demo.proof import Proof
 from kimp.demo.run import Script, run
@@ -89,14 +89,14 @@ class Command(BaseCommand):
 
     def _prepare_and_play(self, script: Script) -> int:
         """Play in a child whose environment names the place; clear the place away afterwards."""
-        home = Path(settings.KIMP_HOME) / f"demo-{os.getpid()}"
+        home = Path(settings.KIMP_HOME)
+        end_left_over(home)
         try:
-            with own_place() as place:
+            with own_place() as place, own_folder(home) as folder:
                 connections.close_all()
-                return _play_in_child(place, _environment(script, place, home))
+                return _play_in_child(place, _environment(script, place, folder))
         finally:
             connections.close_all()
-            shutil.rmtree(home, ignore_errors=True)
             postgres.release(settings.KIMP_HOME)
 
     def _play(self, options: dict[str, Any]) -> None:
@@ -104,7 +104,8 @@ class Command(BaseCommand):
         ports = tuple(map(int, options["prepared"].split(",")))
         script = _read(options, role_ports=ports)
         self._introduce(script)
-        proof = run(script, self._say)
+        with taking_part(Path(settings.KIMP_HOME)):
+            proof = run(script, self._say)
         if options["json"]:
             self.stdout.write(json.dumps({**proof.figures, "claims": proof.claims}))
         else:
@@ -153,6 +154,7 @@ def _read(options: Mapping[str, Any], *, role_ports: tuple[int, ...]) -> Script:
         kills=options["kills"],
         is_verbose=options["verbose"],
         role_ports=role_ports,
+        parent=os.getppid(),
     )
 
 

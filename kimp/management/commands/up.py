@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 from argparse import ArgumentTypeError
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from exchanges.simulator.core.scenarios.library import (
 from exchanges.simulator.core.values import VENUES
 from kimp import desk, first_admin, locks, postgres, queue_health
 from kimp.children import Child
+from kimp.demo.folder import end_left_over
 from kimp.desk import RolePlan, Simulation
 from kimp.environment_table import ROLES
 from kimp.sockets import is_free
@@ -33,6 +35,8 @@ from kimp.supervisor import Printer, Supervisor, SupervisorError
 
 _START_SECONDS = 60
 _TRIES = 3
+_PATIENT_SECONDS = 15.0  # where nobody was told to end
+_SERVER_SECONDS = 1.0  # at least, however long all else took
 SPEED = 60
 
 
@@ -43,6 +47,7 @@ class Command(BaseCommand):
         "Runs the simulated desk: venues, feeder, initiator, finalizer, queue, web. Ctrl-C ends it."
     )
     requires_system_checks: list[str] = []
+    _seconds_left: Callable[[], float] = staticmethod(lambda: _PATIENT_SECONDS)
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare how the simulated market runs."""
@@ -79,6 +84,8 @@ class Command(BaseCommand):
         try:
             chosen = _chosen(options)
             lock = _only_one(settings.KIMP_HOME)
+            for name in end_left_over(settings.KIMP_HOME):
+                self._say(f"ended {name}, left over from a demonstration that was killed")
             plans = desk.plans(_extra(options, chosen["speed"]), options["first_port"])
             url = plans["web"].environment.get("KIMP_SIMULATOR_URL")
             self._run(plans, desk.simulation_of_settings(**chosen, control_url=url))
@@ -86,18 +93,19 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         finally:
             connections.close_all()
-            postgres.release(settings.KIMP_HOME)
+            self._give_back_the_server()
         lock.close()
         self._say("the desk is down")
 
     def _run(self, plans: Mapping[str, RolePlan], simulation: Simulation | None) -> None:
         printer = Printer(write=self._write, has_colours=_has_colours())
         with Supervisor(settings.KIMP_HOME / "children.json", printer) as group:
+            self._seconds_left = group.seconds_left
             taken = desk.taken_ports(plans, simulation)
             if taken:
                 raise SupervisorError("\n".join(taken))
-            password = self._prepare()
-            if simulation is not None:
+            password = self._prepare(group)
+            if simulation is not None and not group.is_ending:
                 venues = group.start(desk.simulator(simulation, plans["web"]))
                 _wait_for(group, venues, simulation.control_port)
                 self._say_what_is_played(simulation.scenario)
@@ -114,21 +122,39 @@ class Command(BaseCommand):
         self._say(f"scenario {name}: {scenario(name).about}{calm}")
 
     def _start_roles(self, group: Supervisor, plans: Mapping[str, RolePlan]) -> None:
-        _seed(plans["web"])
-        children = [group.start(spec) for spec in desk.roles(plans, queue_health.wedged)]
+        group.unless_ended(partial(_seed, plans["web"]))
+        if group.is_ending:
+            return
+        children = [group.start(spec) for spec in desk.roles(plans, queue_health.ask)]
         web = next(child for child in children if child.spec.name == "web")
         _wait_for(group, web, plans["web"].port)
 
-    def _prepare(self) -> str | None:
+    def _prepare(self, group: Supervisor) -> str | None:
         """Bring the database up to date; return the admin's password if one was made."""
         self._say("database: migrating")
+        password = group.unless_ended(self._migrate)
+        connections.close_all()  # the thread that watches the queue has its own
+        return password
+
+    def _migrate(self) -> str | None:
         call_command("migrate", verbosity=0, interactive=False)
-        return first_admin.ensure()
+        return first_admin.ensure(self._tell_at_once)
+
+    def _tell_at_once(self, password: str) -> None:
+        self._say(f"first operator: {first_admin.NAME} / {password}   (shown at this start only)")
+
+    def _give_back_the_server(self) -> None:
+        """End the embedded server within what is left of the seconds in which all of it ends."""
+        try:
+            left = max(self._seconds_left(), _SERVER_SECONDS)
+            postgres.release(settings.KIMP_HOME, patience_seconds=left, say=self._say)
+        except postgres.PostgresError as error:
+            self._say(f"the database server may still run: {error}")
 
     def _greet(self, web: RolePlan, password: str | None) -> None:
         lines = ["", f"  Admin   http://127.0.0.1:{web.port}/admin/"]
         if password is not None:
-            lines.append(f"  Log in  {first_admin.NAME} / {password}   (shown this once)")
+            lines.append(f"  Log in  {first_admin.NAME} / {password}   (shown at this start only)")
         else:
             lines.append(f"  Log in  {first_admin.NAME}, with the password of the first start")
         again = f"{Path(sys.executable).name} manage.py changepassword {first_admin.NAME}"
