@@ -78,18 +78,18 @@ def empty_tables() -> None:
 
 
 @pytest.fixture(scope="session")
-def _strays() -> Iterator[list[str]]:
+def strays() -> Iterator[list[str]]:
     """Watch what commits by itself, from the first test on."""
     with watched() as strays:
         yield strays
 
 
 @pytest.fixture(autouse=True)
-def _nothing_commits_by_itself_unknown(_strays: list[str]) -> Iterator[None]:
+def _nothing_commits_by_itself_unknown(strays: list[str]) -> Iterator[None]:
     """Fail the test that came by a place which `tests/meta/alone_proofs.py` does not know."""
     yield
-    found = sorted(set(_strays))
-    _strays.clear()
+    found = sorted(set(strays))
+    strays.clear()
     assert not found, f"say in tests/meta/alone_proofs.py why it is harmless: {found}"
 
 
