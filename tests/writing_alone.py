@@ -48,12 +48,12 @@ def watched() -> Iterator[list[str]]:
         if wrapper not in connection.execute_wrappers:
             connection.execute_wrappers.append(wrapper)
 
-    transaction.Atomic.__enter__ = entered
+    transaction.Atomic.__enter__ = entered  # type: ignore[method-assign]
     watch(connections["default"])
     connection_created.connect(watch)  # each thread has one of its own
     yield strays
     connection_created.disconnect(watch)
-    transaction.Atomic.__enter__ = enter
+    transaction.Atomic.__enter__ = enter  # type: ignore[method-assign]
 
 
 def _executed(
@@ -76,7 +76,7 @@ def is_known(function: str, known: Collection[str]) -> bool:
 def is_in_ours(connection: BaseDatabaseWrapper) -> bool:
     """Say whether a transaction of ours is open: neither a test's own, nor one within a method of Django's."""
     return any(
-        not (one._from_testcase or getattr(one, "is_djangos", False))
+        not (getattr(one, "_from_testcase", False) or getattr(one, "is_djangos", False))
         for one in connection.atomic_blocks
     )
 

@@ -59,8 +59,9 @@ def _functions() -> set[str]:
 
     def walk(node: ast.AST, names: tuple[str, ...]) -> None:
         for child in ast.iter_child_nodes(node):
-            is_named = isinstance(child, ast.FunctionDef | ast.ClassDef)
-            inner = (*names, child.name) if is_named else names
+            inner = names
+            if isinstance(child, ast.FunctionDef | ast.ClassDef):
+                inner = (*names, child.name)
             if isinstance(child, ast.FunctionDef):
                 found.add(".".join(inner))
             walk(child, inner)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from cycles.models import (
 )
 from cycles.services import desk, homing
 from exchanges.models import RegisteredAddress
+from kimp import schedules
 from tests.crashes.matrix import acts, deeds
 from tests.crashes.matrix.sites import reached
 from tests.crashes.matrix.test_acts import AFTER_INTENT
@@ -74,7 +76,7 @@ def _held(matrix: World) -> Facts:
     """Give a cycle in somebody's hands, whose lease runs out soon."""
     lease = matrix.desk.lease(matrix.open())
     mine = Cycle.objects.filter(pk=lease.cycle_id)
-    mine.update(lease_expires_at=Now() + deeds.timedelta(seconds=60))
+    mine.update(lease_expires_at=Now() + timedelta(seconds=60))
     return {"cycle": str(lease.cycle_id), "owner": lease.owner, "fence": lease.fence}
 
 
@@ -83,7 +85,7 @@ def _owner(facts: Facts) -> str:
 
 
 def _is_long(facts: Facts) -> bool:
-    late = Now() + deeds.timedelta(seconds=300)
+    late = Now() + timedelta(seconds=300)
     return Cycle.objects.filter(pk=facts["cycle"], lease_expires_at__gt=late).exists()
 
 
@@ -128,7 +130,7 @@ def _other_schedules(_matrix: World) -> Facts:
 
 
 def _schedules_differ(_facts: Facts) -> bool:
-    return not deeds.schedules.sync(dry_run=True).is_empty
+    return not schedules.sync(dry_run=True).is_empty
 
 
 CASES: dict[str, Deed] = {
