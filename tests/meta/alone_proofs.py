@@ -59,7 +59,6 @@ ALONE = (
         "what was measured of calls and clocks, on a connection of its own: measured again",
         (
             "store.SharedStore.hold", "store.SharedStore.learn", "store.SharedStore.note_clock",
-            "store.SharedStore.take", "store._fetched",
         ),
     ),
     Alone(
