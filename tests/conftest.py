@@ -19,6 +19,7 @@ from psycopg import sql
 
 from kimp import postgres
 from kimp.process_table import look_up
+from tests.writing_alone import watched
 
 # What they share (a browser, a model explored whole, clients of others) is made once, in the worker that runs all of a file.
 TOGETHER = {"browser", "model", "oracle"}
@@ -74,6 +75,22 @@ def empty_tables() -> None:
         cursor.execute(looks)
         for (number,) in cursor.fetchall():
             cursor.execute(f"DELETE FROM {tables[number]}")
+
+
+@pytest.fixture(scope="session")
+def strays() -> Iterator[list[str]]:
+    """Watch what commits by itself, from the first test on."""
+    with watched() as strays:
+        yield strays
+
+
+@pytest.fixture(autouse=True)
+def _nothing_commits_by_itself_unknown(strays: list[str]) -> Iterator[None]:
+    """Fail the test that came by a place which `tests/meta/alone_proofs.py` does not know."""
+    yield
+    found = sorted(set(strays))
+    strays.clear()
+    assert not found, f"say in tests/meta/alone_proofs.py why it is harmless: {found}"
 
 
 @pytest.hookimpl(wrapper=True)

@@ -94,6 +94,63 @@ def test_a_withdrawal_is_made_and_sent_in_one_place_only() -> None:
     assert confirmed == ["cycles/services/opening.py", "cycles/services/transferring.py"]
 
 
+MOVING = {"place_order", "cancel_order", "withdraw"}
+
+
+def _moving(node: ast.AST) -> list[int]:
+    """Give the lines of calls that move money, or take it back, on whatever they are called."""
+    return [
+        one.lineno
+        for one in ast.walk(node)
+        if isinstance(one, ast.Call)
+        and isinstance(one.func, ast.Attribute)
+        and one.func.attr in MOVING
+    ]
+
+
+def _sent_otherwise(text: str) -> list[int]:
+    """Give the lines of such calls that are not sent by `calling.called`, which sends what the journal has."""
+    tree = ast.parse(text)
+    journalled = [
+        line
+        for one in ast.walk(tree)
+        if isinstance(one, ast.Call) and ast.unparse(one.func) == "calling.called"
+        for argument in one.args
+        for line in _moving(argument)
+    ]
+    return sorted(set(_moving(tree)) - set(journalled))
+
+
+def test_what_moves_money_is_sent_with_its_intent_in_the_journal_only() -> None:
+    sent = {
+        _relative(file): _sent_otherwise(file.read_text()) for file in _sources("cycles", "kimp")
+    }
+    assert {name: lines for name, lines in sent.items() if lines} == {}
+
+
+def test_below_the_business_only_adapters_and_their_door_speak_of_what_moves_money() -> None:
+    """They translate: who calls them is the business."""
+    below = {
+        _relative(file)
+        for file in _sources("exchanges")
+        if "simulator" not in file.parts and _moving(ast.parse(file.read_text()))
+    }
+    door = "exchanges/identity/named_venue.py"
+    assert {name for name in below if not name.startswith("exchanges/adapters/")} == {door}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "venue.place_order(order)",
+        "registry.venue(code).withdraw(one)",
+        "called(call, lambda: venue.cancel_order(m))",
+    ],
+)
+def test_the_finder_of_what_moves_money_finds_each(text: str) -> None:
+    assert _sent_otherwise(text) == [1]
+
+
 def _is_no_money(node: ast.AST) -> bool:
     """Tell a duration, or a source of chance, from what might be money."""
     if isinstance(node, ast.arg):

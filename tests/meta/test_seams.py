@@ -1,4 +1,4 @@
-"""Every seam of ours is one that some worker is killed at, or says which test goes there; each seam has its name."""
+"""Every seam of ours is one that some process is killed at, or says why none need be; each seam has its name."""
 
 from __future__ import annotations
 
@@ -10,12 +10,20 @@ from typing import Any
 
 import pytest
 
-from tests.crashes.matrix import seams, sites
+from tests.crashes.matrix import acts, seams, sites, test_deeds
+from tests.crashes.matrix.chores import CHORES
 from tests.crashes.matrix.journeys import JOURNEYS, OPENING
+from tests.meta.alone_proofs import PARTS, PLACES
 from tests.meta.seam_proofs import ELSEWHERE, Elsewhere
 
 PROJECT = Path(__file__).resolve().parents[2]
-KILLED_AT = OPENING.union(*(journey.seams for journey in JOURNEYS.values()))
+# The test of each holds that it was reached, and kills there.
+KILLED_AT = OPENING.union(
+    *(journey.seams for journey in JOURNEYS.values()),
+    *(chore.seams for chore in CHORES.values()),
+    *acts.SEAMS.values(),
+    test_deeds.SEAMS,
+)
 TWICE = """
 def act(reach):
     reach()
@@ -23,11 +31,45 @@ def act(reach):
 """
 
 
-def test_every_seam_is_a_journeys_or_says_where_it_is_tested() -> None:
-    """A new commit or call fails here until some journey reaches it, or a test is named."""
+def test_every_seam_is_killed_at_or_says_why_it_need_not_be() -> None:
+    """A new commit or call fails here until something that is killed comes by it, or a reason and a test are given."""
     told = Counter(seam for row in ELSEWHERE for seam in row.seams) + Counter(KILLED_AT)
     assert sorted(told) == sorted(sites.sites())
     assert [seam for seam, times in told.items() if times > 1] == []
+
+
+def test_every_act_and_every_job_says_which_seams_are_its_own() -> None:
+    assert set(acts.SEAMS) == {*acts.ON_CYCLES, *acts.ON_DESK, *acts.IN_PARTS}
+    assert set(CHORES) == set(acts.JOBS)
+
+
+def test_what_only_carries_others_work_is_found_by_what_those_others_say() -> None:
+    assert sites.carriers() == sites.CARRIED_BY.keys()
+    assert set(sites.CARRIED_BY.values()) <= sites.COMMITTING | sites.COMMITTING_BY_MODULE
+
+
+def test_what_commits_by_itself_is_still_there() -> None:
+    """A place that is gone, or renamed, would excuse another that takes its name."""
+    assert (PLACES | PARTS) - _functions() == set()
+
+
+def _functions() -> set[str]:
+    """Give every function of ours, as `module.Class.function`."""
+    found: set[str] = set()
+
+    def walk(node: ast.AST, names: tuple[str, ...]) -> None:
+        for child in ast.iter_child_nodes(node):
+            inner = names
+            if isinstance(child, ast.FunctionDef | ast.ClassDef):
+                inner = (*names, child.name)
+            if isinstance(child, ast.FunctionDef):
+                found.add(".".join(inner))
+            walk(child, inner)
+
+    for room in seams.ROOMS:
+        for path in PROJECT.joinpath(room).rglob("*.py"):
+            walk(ast.parse(path.read_text("utf-8")), (path.stem,))
+    return found
 
 
 @pytest.mark.parametrize("row", ELSEWHERE, ids=lambda row: row.seams[0])

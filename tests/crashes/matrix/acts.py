@@ -158,6 +158,30 @@ ON_DESK: dict[str, OnDesk] = {
     "block_asset": _block_asset,
 }
 IN_PARTS: dict[str, OnDesk] = {"catch_up": _catch_up}  # commits more than once
+# The seams that only these are killed at, as `sites` names them.
+SEAMS: dict[str, frozenset[str]] = {
+    name: frozenset(f"{module}.{one}" for one in functions.split())
+    for name, module, functions in (
+        ("redrive", "intervening", "_revive"),
+        ("unwind", "intervening", "_revive"),
+        ("acknowledge", "intervening", "acknowledge"),
+        ("redrive, all that match", "redriving", "redrive_all redrive_all#2"),
+        *((f"resolve, {outcome}", "resolving", "resolve") for outcome in ResolutionOutcome),
+        ("write_off", "resolving", "write_off"),
+        ("halt", "desk", "set_mode"),
+        ("resume", "desk", "set_mode"),
+        ("pause", "desk", "pause"),
+        ("unpause", "desk", "unpause"),
+        ("open", "opening", "open_by_hand"),
+        ("open, to come home only", "opening", "open_return_only"),
+        ("set_policy", "desk", "set_policy"),
+        ("confirm_address", "addressing", "confirm"),
+        ("retire_address", "addressing", "retire"),
+        ("prove_asset", "identifying", "prove"),
+        ("block_asset", "identifying", "block"),
+        ("catch_up", "catching_up", "catch_up catch_up#2 _step_out"),
+    )
+}
 
 
 def verb_of(name: str) -> Verb:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import User
-from django.db.models import F, Max
+from django.db.models import Max
 from django.db.models.functions import Now
 from django.utils import timezone
 from django_q.models import Task
@@ -32,91 +31,17 @@ from cycles.models import (
 )
 from cycles.services import booking, desk, retrying
 from cycles.services.dead_letters import AUTO_RECOVERED
-from exchanges.models import NetworkRule, RateWindow, RuleChange, VenueClock
+from exchanges.models import RateWindow, VenueClock
 from tests import builders
 from tests.crashes.matrix import acts
+from tests.crashes.matrix.chore import Chore, OnCycle
 from tests.crashes.matrix.counting import IN_MATRIX
+from tests.crashes.matrix.refresh_markets import RefreshMarkets
 from tests.crashes.matrix.test_acts import BEFORE_SENDING_COINS, dead
-from tests.crashes.matrix.world import Ended, Point, World, one_side_each
-from tests.cycles.telegram_sink import Sink
+from tests.crashes.matrix.world import Point
 
-ORDER_SENT = Point("STARTED: binance place_order | sent, not answered")
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 ASSET = "KMP"  # that nobody samples
-
-
-@dataclass
-class Chore:
-    """What one job has to do. `must`: words of places, and how often it must at least come by each."""
-
-    must: ClassVar[Mapping[str, int]]
-    times: ClassVar[int] = 1  # it is killed so many times at each of its places
-    calls_venues: ClassVar[bool] = False
-    only_reads_on_the_wire: ClassVar[bool] = False  # what dies in a call leaves its work as it was
-    matrix: World
-    sink: Sink
-    begun: int = 0
-
-    def begin(self) -> Any:
-        """Make something for the job to do."""
-        self.begun += 1
-        return self.make(self.begun)
-
-    def make(self, number: int) -> Any:
-        """Make it, like no other."""
-        raise NotImplementedError
-
-    def let_time_pass(self, work: Any) -> None:
-        """Let run out what the dead job had taken."""
-
-    def found(self, work: Any, point: Point | None = None) -> Any:
-        """Give what came of it, in words that are the same for all that it was given to do."""
-        raise NotImplementedError
-
-    def clear(self, work: Any) -> None:
-        """Put right what would be in the way of the next."""
-
-    def killed_at(self, ended: Ended, *, everywhere: bool) -> list[Point]:
-        """Choose the places to die at, of those that an undisturbed run reached: all, or of each seam what tells most."""
-        points = [point for point in ended.points() if point.nth <= self.times]
-        if everywhere:
-            return points
-        return one_side_each(point for point in points if self.tells_most(point))
-
-    def tells_most(self, point: Point) -> bool:
-        """Say whether a death there is unlike those beside it: a read that is over has changed nothing."""
-        return not (
-            self.only_reads_on_the_wire
-            and point.name.endswith(("before the call", "after the call"))
-        )
-
-    def demand_work(self, ended: Ended) -> None:
-        """Fail if the job had nothing to do."""
-        for words, fewest in self.must.items():
-            times = sum(words in name and "after" not in name for name in ended.reached)
-            assert times >= fewest, (words, times, ended.reached)
-
-
-class OnCycle(Chore):
-    """Its work is a cycle, which must end as one whose job nobody killed. `own`: words of places of the job's own."""
-
-    own: ClassVar[tuple[str, ...]]
-    calls_venues = True
-
-    def tells_most(self, point: Point) -> bool:
-        """Leave out where every worker passes, and is killed."""
-        return any(words in point.name for words in self.own)
-
-    def let_time_pass(self, work: Cycle) -> None:
-        mine = Cycle.objects.filter(pk=work.pk, ended_at=None).exclude(status="DEAD_LETTER")
-        mine.update(wake_at=Now())
-        mine.filter(lease_expires_at__isnull=False).update(lease_expires_at=Now())
-
-    def orphan(self) -> Cycle:
-        """Give a cycle whose worker died when its order was sent, and whose lease has run out."""
-        cycle = self.matrix.die(ORDER_SENT)
-        self.let_time_pass(cycle)
-        return cycle
 
 
 class SweepExpiredLeases(OnCycle):
@@ -137,6 +62,7 @@ class SweepExpiredLeases(OnCycle):
 class ReconcileOpenCalls(OnCycle):
     """An order was sent, and nobody knows what became of it."""
 
+    seams = frozenset({"reconciling._begun"})
     must: ClassVar = {"reconciling._begun": 1, "binance order": 1, "reconciling.record": 1}
     own = ("reconciling.", "binance order", "rotating.")
 
@@ -171,6 +97,7 @@ class SweepRetries(OnCycle):
 class ProcessDeadLetters(OnCycle):
     """A dead letter owns coins, and may go on at little loss."""
 
+    seams = frozenset({"dead_letters._recover"})
     must: ClassVar = {"dead_letters._recover": 1}
     own = ("dead_letters.", "rotating.")
 
@@ -203,6 +130,7 @@ class TellOfBans(Chore):
 class DeliverAlerts(Chore):
     """Two alerts are due, and there is a channel for them."""
 
+    seams = frozenset({"alerting._claim"})
     must: ClassVar = {
         "alerting._claim": 2,
         "telegram.send": 4,
@@ -237,6 +165,7 @@ class DeliverAlerts(Chore):
 class RollUpSamples(Chore):
     """Samples of two minutes, in more than one batch."""
 
+    seams = frozenset({"rolling_up.roll_up", "rolling_up.roll_up#2"})
     must: ClassVar = {"rolling_up.roll_up": 4}
     times = 3
 
@@ -263,6 +192,7 @@ class RollUpSamples(Chore):
 class Prune(Chore):
     """Something old of each kind, and something young, which stays."""
 
+    seams = frozenset({"retention._prune"})
     must: ClassVar = {
         "tasks._prune": 1, "pruning.prune": 3, "retention._prune": 4, "pruning._forget_seen": 3,
     }  # fmt: skip
@@ -324,31 +254,10 @@ class Prune(Chore):
         }  # fmt: skip
 
 
-class RefreshMarkets(Chore):
-    """A venue asks another fee than we know of."""
-
-    must: ClassVar = {"rule_sync.keep_networks": 2, "rule_sync.keep_markets": 2}
-    calls_venues = True
-    only_reads_on_the_wire = True
-
-    def make(self, number: int) -> tuple[int, Decimal]:
-        newest = RuleChange.objects.aggregate(newest=Max("id"))["newest"] or 0
-        fee = self._row().withdraw_fee
-        NetworkRule.objects.filter(pk=self._row().pk).update(withdraw_fee=F("withdraw_fee") + 1)
-        return newest, fee
-
-    def _row(self) -> NetworkRule:
-        return NetworkRule.objects.filter(venue="upbit", asset="XRP").order_by("network")[0]
-
-    def found(self, work: tuple[int, Decimal], point: Point | None = None) -> Any:
-        newest, fee = work
-        told = RuleChange.objects.filter(id__gt=newest, venue="upbit")
-        return self._row().withdraw_fee == fee, list(told.values_list("subject", "rule"))
-
-
 class VerifyLedger(Chore):
     """The ledger has a bit more than its venue."""
 
+    seams = frozenset({"desk.halt_by_system"})
     must: ClassVar = {
         "desk.halt_by_system": 1, "binance balances": 1,
     }  # fmt: skip

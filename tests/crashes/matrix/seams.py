@@ -27,10 +27,11 @@ from exchanges.transport.calls import VenueTransport
 from exchanges.transport.http import HttpSender
 from exchanges.transport.wire import Request
 
-ROOMS = ("cycles", "exchanges")
+ROOMS = ("cycles", "exchanges", "kimp")
 # They run other people's work: the place is where that work stands.
 CARRIERS = {"in_transaction", "in_one_statement", "_again_while_busy", "persistently"}
 CARRYING_MODULES = {"committing", "plain", "stepping"}
+CARRYING_ROOMS = ("kimp/database", "kimp/middleware.py")
 WRITES = re.compile(
     r"\b(INSERT INTO|UPDATE|DELETE FROM|kimp_(?!standing)\w+_v\d)\b"
 )  # where it stands is read only
@@ -190,5 +191,7 @@ def _named(frame: FrameType) -> str:
     function = frame.f_code.co_qualname.replace(".<locals>.", ".")
     module = Path(rest).stem
     if room not in ROOMS or function in CARRIERS or module in CARRYING_MODULES:
+        return ""
+    if path.startswith(CARRYING_ROOMS):
         return ""
     return "" if function.startswith("<") else f"{module}.{function}"

@@ -16,6 +16,7 @@ from cycles.models import Cycle, Desk, Intervention
 from cycles.services import homing, intervening, retrying
 from tests.crashes.matrix import acts
 from tests.crashes.matrix.counting import IN_MATRIX, note_kills
+from tests.crashes.matrix.sites import reached
 from tests.crashes.matrix.world import Ended, Point, World, one_side_each, share
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
@@ -90,6 +91,7 @@ def test_an_operators_act_on_a_cycle_is_done_once_wherever_its_process_dies(
     if len(undisturbed) > 1 and not IN_MATRIX:
         between = next(one for one in places if BETWEEN.search(one.name))
         places = [places[0], between, places[-1]]  # before, between and after the batches
+    assert reached(point.name for point in places) >= acts.SEAMS[verb]
     killed, left = {}, set()
     for point in places:
         cycles = killed[point] = begun(matrix, verb)
@@ -160,6 +162,7 @@ def test_an_operators_act_on_the_desk_is_done_once_wherever_its_process_dies(
         make_ready(matrix, verb)
     places = list(matrix.act(f"{ACTS}.on_desk", verb=verb).points())
     assert len(places) >= 2
+    assert reached(point.name for point in places) >= acts.SEAMS[verb]
     for point in places:
         make_ready(matrix, verb)
         before = _desk_rows()
@@ -182,9 +185,12 @@ def test_catching_up_is_done_once_wherever_its_process_dies(
     """It halts, leaves home, asks the venues and settles: what was done before its death is not done again."""
     cycle = dead(matrix)
     with losing_reads(matrix, fault):
-        reached = matrix.act(f"{ACTS}.on_desk", verb="catch_up").points()
-    places = [point for point in reached if point.nth == 1]
-    mine, last = share(places if IN_MATRIX else one_side_each(places), number, SHARES), places[-1]
+        told = matrix.act(f"{ACTS}.on_desk", verb="catch_up").points()
+    places = [point for point in told if point.nth == 1]
+    killed, last = places if IN_MATRIX else one_side_each(places), places[-1]
+    if fault == "none":
+        assert reached(point.name for point in killed) >= acts.SEAMS["catch_up"]
+    mine = share(killed, number, SHARES)
     missed = []
     for point in mine:
         matrix.act(f"{ACTS}.on_desk", verb="resume")

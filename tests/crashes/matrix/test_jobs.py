@@ -9,8 +9,10 @@ import pytest
 
 from cycles.models import Cycle
 from tests.crashes.matrix import acts
-from tests.crashes.matrix.chores import CHORES, Chore
+from tests.crashes.matrix.chore import Chore
+from tests.crashes.matrix.chores import CHORES
 from tests.crashes.matrix.counting import IN_MATRIX, note_kills
+from tests.crashes.matrix.sites import reached
 from tests.crashes.matrix.test_acts import ACTS, READS_LOST, losing_reads
 from tests.crashes.matrix.world import Ended, Point, World
 from tests.crashes.proof import FINAL
@@ -43,6 +45,8 @@ def test_a_job_that_dies_at_any_place_is_made_good_by_its_next_run(
     wanted = chore.found(undisturbed)
     chore.clear(undisturbed)
     points = chore.killed_at(ended, everywhere=IN_MATRIX and fault == "none")
+    if fault == "none":
+        assert reached(point.name for point in points) >= chore.seams
     works = _kill_at_each(chore, name, points, wanted, fault)
     note_kills(_column(fault), (), tended=_end_alike(matrix, [undisturbed, *works]))
     matrix.assert_whole()

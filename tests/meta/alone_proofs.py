@@ -1,0 +1,73 @@
+"""What commits by itself, one statement outside of any transaction of ours: why one alone is harmless.
+
+A place that stands neither here nor at a transaction fails the test that comes by it (`tests/writing_alone.py`).
+`alerting.raise_alert` is whoever calls it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """Places of one kind, `module.function`, and why nothing is lost where a process dies beside such a statement."""
+
+    why: str
+    places: tuple[str, ...]
+
+
+ALONE = (
+    Alone(
+        "an alert about what stands, keyed by it: who finds it again tells it, once",
+        (
+            "believing._tell", "log_ins.tell_lock_out", "overdue.tell", "rating._tell_failed_source",
+            "reacting.key_rejected", "rotating._tell", "tasks._tell", "trading._warn_widening",
+            "travel_rule._tell_held", "venue_health.tell_of_bans", "verifying._tell_if_blind",
+            "verifying.verify_ledger_job",
+        ),
+    ),
+    Alone(
+        "one fact, whole in its row; what it says is seen, or asked for, again",
+        (
+            "alerting._note_delivery", "alerting._note_failure", "alerting._write_to_log", "calling.write_outcome",
+            "looking._give_up", "reconciling._is_missed_again", "travel_rule._ask", "watching.look",
+        ),
+    ),
+    Alone(
+        "a lease, a mark or a sign of life: runs out by itself, or is written at the next turn",
+        (
+            "hearing.Ears.close", "hearing._hold", "looking.begin", "presence.beat", "presence.leave",
+            "rolling_up._look", "rotating._remember", "travel_rule._claim",
+        ),
+    ),
+    Alone(
+        "rows that nobody needs: what is left is deleted by the next run",
+        ("log_in.Brake.remove_out_of_limit_failure_logs", "pruning._forget_seen", "pruning.prune", "tasks._prune"),
+    ),
+    Alone(
+        "rows that are missing, each whole: the same again adds what is missing still",
+        ("desk.create", "market_sync._add_routes", "seeding.first_policy"),
+    ),
+    Alone(
+        "a token or an answer: who saw none asks again, or takes another",
+        (
+            "idempotency.forget", "idempotency.remember", "tokens._note_use", "tokens.issue", "tokens.revoke",
+        ),
+    ),
+    Alone(
+        "what was measured of calls and clocks, on a connection of its own: measured again",
+        (
+            "store.SharedStore.hold", "store.SharedStore.learn", "store.SharedStore.note_clock",
+        ),
+    ),
+    Alone(
+        "the first user of a demonstration, or of a new desk: made where missing",
+        ("first_admin.ensure", "operator.make_operator"),
+    ),
+)  # fmt: skip
+PLACES = frozenset(place for row in ALONE for place in row.places)
+# Written within others' transactions, and called by tests without one: no place where it is a test that calls them.
+PARTS = frozenset({
+    "booking.post", "cycle.Cycle.save", "homing.leave", "homing.settle", "replaying.conclude", "settling.finish_step",
+})  # fmt: skip
