@@ -35,9 +35,9 @@ def assert_few(missed: Sized, of: Sized) -> None:
     assert len(missed) <= most_missed(len(of)), missed
 
 
-def note_way(way: str, places: Iterable[Place]) -> None:
+def note_way(way: str, places: Iterable[Place], *, subject: str = "") -> None:
     """Keep where an undisturbed one comes by on a way, whose places are shared out: each must be killed at, or missed."""
-    _write({"way": way, "enumerated": _told(places)})
+    _write({"way": way, "enumerated": _told(places, subject)})
 
 
 def note_kills(

@@ -48,7 +48,9 @@ def losing(matrix: World, fault: str) -> Iterator[Struck]:
 def assert_struck(struck: Struck, fault: str) -> None:
     """Fail if a fault left out any kind of request at any venue of a round trip."""
     if fault != "none":
-        spared = [(venue, what) for what in MOVING for venue in _venues() if not struck[venue, what]]
+        spared = [
+            (venue, what) for what in MOVING for venue in _venues() if not struck[venue, what]
+        ]
         assert spared == [], f"{fault} struck {dict(struck)} only"
 
 

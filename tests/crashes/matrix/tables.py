@@ -38,10 +38,10 @@ class Way:
 def table(rows: Sequence[Row]) -> str:
     """Count the kills by kind of place and fault, of jobs and verbs apart; a person was needed where absence proves nothing."""
     kept = [row for row in rows if "column" in row]
-    columns = sorted({row["column"] for row in kept}, key=lambda one: (one != "none", len(one), one))
-    kills = Counter(
-        (_kind(name), row["column"]) for row in kept for name, _ in row["killed"]
+    columns = sorted(
+        {row["column"] for row in kept}, key=lambda one: (one != "none", len(one), one)
     )
+    kills = Counter((_kind(name), row["column"]) for row in kept for name, _ in row["killed"])
     lines = {kind: {column: kills[kind, column] for column in columns} for kind in KINDS}
     lines["of these left to a person"] = {
         one: sum(row["tended"] for row in kept if row["column"] == one) for one in columns

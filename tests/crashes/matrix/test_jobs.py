@@ -11,7 +11,8 @@ from cycles.models import Cycle
 from tests.crashes.matrix import acts
 from tests.crashes.matrix.chores import CHORES, Chore
 from tests.crashes.matrix.counting import IN_MATRIX, note_kills
-from tests.crashes.matrix.test_acts import ACTS, READS_LOST, losing_reads
+from tests.crashes.matrix.losing import READS_LOST, losing_reads
+from tests.crashes.matrix.test_acts import ACTS
 from tests.crashes.matrix.world import Ended, Point, World
 from tests.crashes.proof import FINAL
 from tests.cycles.telegram_sink import Sink, serving
@@ -37,8 +38,9 @@ def test_a_job_that_dies_at_any_place_is_made_good_by_its_next_run(
 ) -> None:
     chore = CHORES[name](matrix, sink)
     undisturbed = chore.begin()
-    with losing_reads(matrix, fault):
+    with losing_reads(matrix, fault) as struck:
         ended = _run(chore, name)
+    assert bool(struck.total()) is (fault != "none")
     chore.demand_work(ended)
     wanted = chore.found(undisturbed)
     chore.clear(undisturbed)
@@ -72,10 +74,8 @@ def _kill_at_each(
             chore.clear(works[-1])
     # Where replies are lost, which of several reads loses its own hangs on the instant.
     assert len(missed) <= (0 if fault == "none" else len(points) / 10), missed
-    note_kills(
-        _column(fault),
-        [f"{name} {point.name}" for point in points if point not in missed],
-    )
+    killed = [point for point in points if point not in missed]
+    note_kills(_column(fault), killed, missed=missed, subject=name)
     return works
 
 

@@ -6,7 +6,10 @@ from typing import Any
 
 from tests.crashes.matrix.tables import problems, table
 
-BEFORE, AFTER = "STARTED: calling.intend | before the commit", "STARTED: calling.intend | after the commit"
+BEFORE, AFTER = (
+    "STARTED: calling.intend | before the commit",
+    "STARTED: calling.intend | after the commit",
+)
 WAY = {"way": "F9", "enumerated": [[BEFORE, 1], [AFTER, 1], [BEFORE, 2], [AFTER, 2]]}
 
 

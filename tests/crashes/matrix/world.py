@@ -242,9 +242,7 @@ class World:
         assert may_fail or status in {0, KILLED}, (
             f"the worker failed ({status}): see the captured output"
         )
-        return Ended(
-            signal=status, reached=tuple(told["reached"]), is_overdue=told["is_overdue"]
-        )
+        return Ended(signal=status, reached=tuple(told["reached"]), is_overdue=told["is_overdue"])
 
 
 def _let_looks_run_out() -> None:
