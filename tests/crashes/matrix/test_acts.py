@@ -170,12 +170,13 @@ def test_catching_up_is_done_once_wherever_its_process_dies(
     way = matrix.ways.once(f"catch_up {fault}", lambda: _catching_up(matrix, fault))
     chosen = way if IN_MATRIX else Way(one_side_each(way.points))
     mine, last = chosen.share(number, SHARES), way.points[-1]
-    missed = []
+    missed, lost = [], 0
     for point in mine:
         matrix.act(f"{ACTS}.on_desk", verb="resume")
         before = _desk_rows()
-        with losing_reads(matrix, fault):
+        with losing_reads(matrix, fault) as struck:
             was_killed = matrix.act(f"{ACTS}.on_desk", die_at=point, verb="catch_up").was_killed
+        lost += struck.total()
         assert homing.is_at_home() or Desk.objects.get().mode == Mode.HALT
         if not was_killed:
             missed.append(point)
@@ -183,6 +184,7 @@ def test_catching_up_is_done_once_wherever_its_process_dies(
             matrix.act(f"{ACTS}.on_desk", verb="catch_up")
         assert _desk_rows() - before == Counter({"halt": 1, "catch_up": 1}), point
         assert homing.is_at_home()
+    assert bool(lost) is (fault != "none")
     assert_few(missed, mine)
     assert not missed or fault != "none", missed
     column = "verbs" if fault == "none" else f"verbs {fault}"

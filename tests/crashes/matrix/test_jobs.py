@@ -59,19 +59,21 @@ def _kill_at_each(
 ) -> list[Any]:
     """Kill the job at each place, let the next run follow, and hold what came of it against an undisturbed run's."""
     works: list[Any] = []
-    missed, is_undone = [], False
+    missed, is_undone, lost = [], False, 0
     for point in points:
         if not is_undone:
             works.append(chore.begin())
-        with losing_reads(chore.matrix, fault):
+        with losing_reads(chore.matrix, fault) as struck:
             if not _run(chore, name, point).was_killed:
                 missed.append(point)
+        lost += struck.total()
         is_undone = chore.only_reads_on_the_wire and not point.name.endswith("after the commit")
         if not is_undone or point == points[-1]:
             chore.let_time_pass(works[-1])
             _run(chore, name)
             assert chore.found(works[-1], point) == wanted, point
             chore.clear(works[-1])
+    assert bool(lost) is (fault != "none")
     # Where replies are lost, which of several reads loses its own hangs on the instant.
     assert len(missed) <= (0 if fault == "none" else len(points) / 10), missed
     killed = [point for point in points if point not in missed]
