@@ -51,7 +51,7 @@ class Chore:
 
     must: ClassVar[Mapping[str, int]]
     times: ClassVar[int] = 1  # it is killed so many times at each of its places
-    calls_venues: ClassVar[bool] = False  # before it is at a place of its own, or there
+    calls_venues: ClassVar[bool] = False
     only_reads_on_the_wire: ClassVar[bool] = False  # what dies in a call leaves its work as it was
     matrix: World
     sink: Sink
@@ -152,7 +152,7 @@ class SweepRetries(OnCycle):
 
     must: ClassVar = {"leasing._leased": 1, "advancing._resume": 1, "binance withdraw": 1}
     own = ("leasing._leased", "advancing._resume")
-    calls_venues = False
+    calls_venues = False  # only behind its own places
 
     def make(self, number: int) -> Cycle:
         cycle = self.matrix.die(BEFORE_SENDING_COINS)
@@ -174,7 +174,7 @@ class ProcessDeadLetters(OnCycle):
 
     must: ClassVar = {"dead_letters._recover": 1}
     own = ("dead_letters.", "rotating.")
-    calls_venues = False
+    calls_venues = False  # only behind its own places, or not at all: it knows the books
 
     def make(self, number: int) -> Cycle:
         return dead(self.matrix)

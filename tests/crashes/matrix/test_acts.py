@@ -198,9 +198,9 @@ def test_catching_up_is_done_once_wherever_its_process_dies(
 def _catching_up(matrix: World, fault: str) -> Way:
     """Catch up; give each place that it comes by, once: the same for every share."""
     with losing_reads(matrix, fault) as struck:
-        reached = matrix.act(f"{ACTS}.on_desk", verb="catch_up").points()
+        told = matrix.act(f"{ACTS}.on_desk", verb="catch_up").points()
     assert bool(struck.total()) is (fault != "none")
-    places = [point for point in reached if point.nth == 1]
+    places = [point for point in told if point.nth == 1]
     note_way(f"catch_up {fault}", places, subject="catch_up")
     return Way(places)
 
