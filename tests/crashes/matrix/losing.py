@@ -37,8 +37,9 @@ def losing(matrix: World, fault: str) -> Iterator[Struck]:
     if fault != "none":
         for what, path in MOVING.items():
             for venue in _venues():
-                rule = {"venue": venue, "method": "POST", "path_regex": path}
-                number = matrix.desk.fault(fault=fault, args=FAULTS[fault], **rule)
+                number = matrix.desk.fault(
+                    fault=fault, venue=venue, method="POST", path_regex=path, args=FAULTS[fault]
+                )
                 rules[number] = venue, what
     yield struck
     for rule in _lifted(matrix):

@@ -18,6 +18,7 @@ MOST_CYCLES = 15
 
 def test_a_role_told_to_stop_at_every_place_ends_well_and_leaves_no_lease(matrix: World) -> None:
     known: set[str] = set()
+    new: set[str] = set()
     for _ in range(MOST_CYCLES):
         new = stopped_at(matrix, known, may="")
         if not new:

@@ -10,7 +10,10 @@ BEFORE, AFTER = (
     "STARTED: calling.intend | before the commit",
     "STARTED: calling.intend | after the commit",
 )
-WAY = {"way": "F9", "enumerated": [[BEFORE, 1], [AFTER, 1], [BEFORE, 2], [AFTER, 2]]}
+WAY: dict[str, Any] = {
+    "way": "F9",
+    "enumerated": [[BEFORE, 1], [AFTER, 1], [BEFORE, 2], [AFTER, 2]],
+}
 
 
 def share(*killed: list[Any], missed: tuple[list[Any], ...] = ()) -> dict[str, Any]:

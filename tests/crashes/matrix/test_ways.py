@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,10 +24,8 @@ def test_all_processes_of_a_run_are_given_what_the_first_one_found(tmp_path: Pat
 
 
 def test_ways_of_other_names_are_found_apart(tmp_path: Path) -> None:
-    ways = Ways(tmp_path)
-    assert [ways.once(name, lambda name=name: name) for name in ("F4", "F9", "F4")] == [
-        "F4", "F9", "F4",
-    ]  # fmt: skip
+    names = ("F4", "F9", "F4")
+    assert [Ways(tmp_path).once(name, partial(str, name)) for name in names] == [*names]
 
 
 def test_where_it_could_not_be_found_the_next_one_tries(tmp_path: Path) -> None:

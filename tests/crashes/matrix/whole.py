@@ -13,7 +13,14 @@ import pytest
 from cycles.models import Cycle
 from cycles.services import intervening
 from tests.crashes.matrix.counting import assert_few, note_kills, note_way
-from tests.crashes.matrix.journeys import JOURNEYS, OTHERS, go, kill_on, without_status
+from tests.crashes.matrix.journeys import (
+    JOURNEYS,
+    OTHERS,
+    OUT_AND_HOME,
+    go,
+    kill_on,
+    without_status,
+)
 from tests.crashes.matrix.losing import FAULTS, Struck, assert_struck, losing
 from tests.crashes.matrix.test_acts import BEFORE_SENDING_COINS, dead
 from tests.crashes.matrix.world import Point, Way, World
@@ -96,6 +103,15 @@ def test_so_it_is_where_only_a_cycle_that_meets_trouble_passes(matrix: World, na
     missed = kill_on(matrix, JOURNEYS[name], own, undisturbed)
     killed = [point for point in own if point not in missed]
     note_kills("trouble", killed, missed=missed, way=name)
+
+
+def test_a_call_that_trouble_does_not_come_by_is_counted_and_too_many_fail(matrix: World) -> None:
+    journey, undisturbed = JOURNEYS[OUT_AND_HOME], matrix.open()
+    matrix.drive(undisturbed)
+    nowhere = [Point(f"STARTED: binance nothing | {side} the call") for side in ("before", "after")]
+    assert kill_on(matrix, journey, nowhere[:1], undisturbed) == nowhere[:1]
+    with pytest.raises(AssertionError, match="binance nothing"):
+        kill_on(matrix, journey, nowhere, undisturbed)
 
 
 def _kill_everywhere(
