@@ -72,6 +72,9 @@ def problems(rows: Sequence[Row]) -> list[str]:
 
 
 def _problems(way: Way) -> Iterator[str]:
+    if not (way.killed or way.missed):
+        yield f"nobody was killed at any of its {len(way.enumerated)} places: run its shares too"
+        return
     for name, nth in sorted(way.enumerated - way.killed - way.missed):
         yield f"nobody was killed at {name} ({nth})"
     for name, nth in sorted(way.enumerated):
