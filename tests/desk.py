@@ -78,9 +78,10 @@ class TestDesk:
         with urllib.request.urlopen(request, timeout=10) as reply:
             return json.loads(reply.read() or b"null")
 
-    def fault(self, **rule: Any) -> None:
-        """Add a fault rule."""
-        self.control("/control/faults", rule)
+    def fault(self, **rule: Any) -> int:
+        """Add a fault rule; gives its number."""
+        number: int = self.control("/control/faults", rule)["number"]
+        return number
 
     def sample(self, *, finds_something: bool = True) -> None:
         """Let the feeder look once."""

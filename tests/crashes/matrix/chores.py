@@ -78,6 +78,7 @@ class SweepRetries(OnCycle):
 
     must: ClassVar = {"leasing._leased": 1, "advancing._resume": 1, "binance withdraw": 1}
     own = ("leasing._leased", "advancing._resume")
+    calls_venues = False  # only behind its own places
 
     def make(self, number: int) -> Cycle:
         cycle = self.matrix.die(BEFORE_SENDING_COINS)
@@ -100,6 +101,7 @@ class ProcessDeadLetters(OnCycle):
     seams = frozenset({"dead_letters._recover"})
     must: ClassVar = {"dead_letters._recover": 1}
     own = ("dead_letters.", "rotating.")
+    calls_venues = False  # only behind its own places, or not at all: it knows the books
 
     def make(self, number: int) -> Cycle:
         return dead(self.matrix)

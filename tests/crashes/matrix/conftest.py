@@ -11,6 +11,7 @@ import pytest
 from exchanges.simulator.server import RunningSimulator
 from tests.builders import make_groups
 from tests.crashes.matrix.drivers import Drivers
+from tests.crashes.matrix.ways import Ways
 from tests.crashes.matrix.world import World, world
 from tests.crashes.running import POLICY
 from tests.cycles.conftest import korea, running_venues, seed, venues
@@ -33,10 +34,19 @@ def drivers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drivers]:
     kept.end()
 
 
+@pytest.fixture(scope="session")
+def ways(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Ways:
+    """Keep what one process of this run has found for all of them."""
+    own = tmp_path_factory.getbasetemp()
+    return Ways(own if worker_id == "master" else own.parent)
+
+
 @pytest.fixture
-def matrix(transactional_db: None, venues: RunningSimulator, drivers: Drivers) -> Iterator[World]:
+def matrix(
+    transactional_db: None, venues: RunningSimulator, drivers: Drivers, ways: Ways
+) -> Iterator[World]:
     """Give a world whose workers die to order."""
     make_groups()  # flushed by the test before
     seed(ROOMY)
-    with world(TestDesk(running=venues), drivers) as made:
+    with world(TestDesk(running=venues), drivers, ways) as made:
         yield made

@@ -1,20 +1,67 @@
-"""What `make crash-matrix` counts: each kill, in the column of what was killed."""
+"""What `make crash-matrix` counts: where somebody can be killed, and where somebody was."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from pathlib import Path
+from typing import Protocol
 
 FILE = "CRASH_MATRIX_FILE"
 IN_MATRIX = FILE in os.environ
+ONE_IN = 20  # places may be missed: one that comes later does not come as often each time
 
 
-def note_kills(column: str, points: Iterable[str], *, tended: int = 0) -> None:
-    """Keep what was killed, for the table; a run of `make test` prints none."""
-    if not IN_MATRIX:
-        return
-    line = {"fault": column, "points": list(points), "tended": tended}
-    with Path(os.environ[FILE]).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+class Place(Protocol):
+    """The `nth` time that somebody comes by a place of that name."""
+
+    @property
+    def name(self) -> str:
+        """Give its name."""
+
+    @property
+    def nth(self) -> int:
+        """Give which time it is."""
+
+
+def most_missed(of: int) -> int:
+    """Give how many of so many places may be tried twice and not reached."""
+    return max(1, of // ONE_IN)
+
+
+def assert_few(missed: Sized, of: Sized) -> None:
+    """Fail if too many of the places that were chosen were not reached."""
+    assert len(missed) <= most_missed(len(of)), missed
+
+
+def note_way(way: str, places: Iterable[Place], *, subject: str = "") -> None:
+    """Keep where an undisturbed one comes by on a way, whose places are shared out: each must be killed at, or missed."""
+    _write({"way": way, "enumerated": _told(places, subject)})
+
+
+def note_kills(
+    column: str,
+    killed: Iterable[Place],
+    *,
+    missed: Iterable[Place] = (),
+    tended: int = 0,
+    way: str = "",
+    subject: str = "",
+) -> None:
+    """Keep what was killed and what was not, for the table; `subject`: whose places they are, of several in a column."""
+    _write({
+        "column": column, "way": way, "killed": _told(killed, subject), "missed": _told(missed, subject),
+        "tended": tended,
+    })  # fmt: skip
+
+
+def _told(places: Iterable[Place], subject: str = "") -> list[tuple[str, int]]:
+    return [(f"{subject} {place.name}" if subject else place.name, place.nth) for place in places]
+
+
+def _write(line: dict[str, object]) -> None:
+    """Write it down; a run of `make test` prints no table."""
+    if IN_MATRIX:
+        with Path(os.environ[FILE]).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")

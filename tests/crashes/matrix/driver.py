@@ -10,8 +10,10 @@ import gc
 import importlib
 import json
 import os
+import signal
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -42,8 +44,23 @@ def _obey(order: Order, do: Do) -> dict[str, Any]:
         pid = os.fork()
         if pid == 0:
             os._exit(_child(order, do, log))
-        _, status = os.waitpid(pid, 0)
-        return {"status": status, "reached": log.read_text("utf-8").splitlines()}
+        status, is_overdue = _wait(pid, order.get("within"))
+        reached = log.read_text("utf-8").splitlines()
+        return {"status": status, "reached": reached, "is_overdue": is_overdue}
+
+
+def _wait(pid: int, within: float | None) -> tuple[int, bool]:
+    """Wait for a child's end; say how it ended, and whether it had not within so many seconds, if they are given."""
+    if within is None:
+        return os.waitpid(pid, 0)[1], False
+    ends_at = time.monotonic() + within
+    while time.monotonic() < ends_at:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return status, False
+        time.sleep(0.005)
+    os.kill(pid, signal.SIGKILL)
+    return os.waitpid(pid, 0)[1], True
 
 
 def _child(order: Order, do: Do, log: Path) -> int:

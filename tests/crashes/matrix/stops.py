@@ -18,10 +18,13 @@ MOST_CYCLES = 15
 
 def test_a_role_told_to_stop_at_every_place_ends_well_and_leaves_no_lease(matrix: World) -> None:
     known: set[str] = set()
+    new: set[str] = set()
     for _ in range(MOST_CYCLES):
         new = stopped_at(matrix, known, may="")
         if not new:
             break
         known |= new
+    else:
+        pytest.fail(f"the last of {MOST_CYCLES} cycles still came by new places: {sorted(new)}")
     matrix.assert_whole()
     print(f"told to stop at {len(known)} places")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,9 +14,10 @@ from cycles.domain.words import FailureClass, Mode, Verb
 from cycles.models import Cycle, Desk, Intervention
 from cycles.services import homing, intervening, retrying
 from tests.crashes.matrix import acts
-from tests.crashes.matrix.counting import IN_MATRIX, note_kills
+from tests.crashes.matrix.counting import IN_MATRIX, assert_few, note_kills, note_way
+from tests.crashes.matrix.losing import READS_LOST, losing_reads
 from tests.crashes.matrix.sites import reached
-from tests.crashes.matrix.world import Ended, Point, World, one_side_each, share
+from tests.crashes.matrix.world import Ended, Point, Way, World, one_side_each
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 
@@ -27,20 +27,6 @@ ACTS = "tests.crashes.matrix.acts"
 WITHDRAWAL_INTENDED = Point("STARTED: calling.intend < transferring._request | after the commit")
 BETWEEN = re.compile(r"\bredrive_all\b.*after the commit")
 SHARES = 3  # of the places of what asks every venue for everything
-READS_LOST = ("F4", "F9")  # a reply that says nothing, and one that is empty
-MOST_READS = 60  # of one act or job
-
-
-@contextmanager
-def losing_reads(matrix: World, fault: str) -> Iterator[None]:
-    """Lose the reply of every other read."""
-    if fault != "none":
-        matrix.desk.sample()  # the test's own reads lose none
-        for nth in range(1, MOST_READS, 2):
-            matrix.desk.fault(fault=fault, method="GET", path_regex=".", when={"nth": nth})
-    yield
-    if fault != "none":
-        matrix.desk.control("/control/faults", method="DELETE")
 
 
 def dead(matrix: World, at: Point = BEFORE_SENDING_COINS) -> Cycle:
@@ -101,7 +87,7 @@ def test_an_operators_act_on_a_cycle_is_done_once_wherever_its_process_dies(
         act(matrix, verb, cycles[0])  # as its operator does, who has seen no answer
     if len(undisturbed) > 1:
         assert left == {0, 1, 2}  # 1: between two batches
-    note_kills("verbs", [f"{verb} {point.name}" for point in places])
+    note_kills("verbs", places, subject=verb)
     _end(matrix, [*undisturbed, *(cycle for cycles in killed.values() for cycle in cycles)])
     wanted = matrix.shape(undisturbed[0])
     for point, cycle in ((point, cycle) for point, cycles in killed.items() for cycle in cycles):
@@ -172,7 +158,7 @@ def test_an_operators_act_on_the_desk_is_done_once_wherever_its_process_dies(
         if not is_done:
             matrix.act(f"{ACTS}.on_desk", verb=verb)
         assert _desk_rows() - before == Counter({acts.verb_of(verb).value: 1}), point
-    note_kills("verbs", [f"{verb} {point.name}" for point in places])
+    note_kills("verbs", places, subject=verb)
     matrix.go_on(*Cycle.objects.all())
     matrix.assert_whole()
 
@@ -184,19 +170,18 @@ def test_catching_up_is_done_once_wherever_its_process_dies(
 ) -> None:
     """It halts, leaves home, asks the venues and settles: what was done before its death is not done again."""
     cycle = dead(matrix)
-    with losing_reads(matrix, fault):
-        told = matrix.act(f"{ACTS}.on_desk", verb="catch_up").points()
-    places = [point for point in told if point.nth == 1]
-    killed, last = places if IN_MATRIX else one_side_each(places), places[-1]
+    way = matrix.ways.once(f"catch_up {fault}", lambda: _catching_up(matrix, fault))
+    chosen = way if IN_MATRIX else Way(one_side_each(way.points))
     if fault == "none":
-        assert reached(point.name for point in killed) >= acts.SEAMS["catch_up"]
-    mine = share(killed, number, SHARES)
-    missed = []
+        assert reached(point.name for point in chosen.points) >= acts.SEAMS["catch_up"]
+    mine, last = chosen.share(number, SHARES), way.points[-1]
+    missed, lost = [], 0
     for point in mine:
         matrix.act(f"{ACTS}.on_desk", verb="resume")
         before = _desk_rows()
-        with losing_reads(matrix, fault):
+        with losing_reads(matrix, fault) as struck:
             was_killed = matrix.act(f"{ACTS}.on_desk", die_at=point, verb="catch_up").was_killed
+        lost += struck.total()
         assert homing.is_at_home() or Desk.objects.get().mode == Mode.HALT
         if not was_killed:
             missed.append(point)
@@ -204,12 +189,25 @@ def test_catching_up_is_done_once_wherever_its_process_dies(
             matrix.act(f"{ACTS}.on_desk", verb="catch_up")
         assert _desk_rows() - before == Counter({"halt": 1, "catch_up": 1}), point
         assert homing.is_at_home()
-    assert len(missed) <= (0 if fault == "none" else len(mine) / 10), missed
+    assert bool(lost) is (fault != "none")
+    assert_few(missed, mine)
+    assert not missed or fault != "none", missed
     column = "verbs" if fault == "none" else f"verbs {fault}"
-    note_kills(column, [f"catch_up {point.name}" for point in mine if point not in missed])
+    killed = [point for point in mine if point not in missed]
+    note_kills(column, killed, missed=missed, way=f"catch_up {fault}", subject="catch_up")
     matrix.act(f"{ACTS}.on_desk", verb="resume")
     matrix.go_on(cycle)
     matrix.assert_whole()
+
+
+def _catching_up(matrix: World, fault: str) -> Way:
+    """Catch up; give each place that it comes by, once: the same for every share."""
+    with losing_reads(matrix, fault) as struck:
+        told = matrix.act(f"{ACTS}.on_desk", verb="catch_up").points()
+    assert bool(struck.total()) is (fault != "none")
+    places = [point for point in told if point.nth == 1]
+    note_way(f"catch_up {fault}", places, subject="catch_up")
+    return Way(places)
 
 
 def _desk_rows() -> Counter[str]:

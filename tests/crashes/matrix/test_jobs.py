@@ -12,8 +12,9 @@ from tests.crashes.matrix import acts
 from tests.crashes.matrix.chore import Chore
 from tests.crashes.matrix.chores import CHORES
 from tests.crashes.matrix.counting import IN_MATRIX, note_kills
+from tests.crashes.matrix.losing import READS_LOST, losing_reads
 from tests.crashes.matrix.sites import reached
-from tests.crashes.matrix.test_acts import ACTS, READS_LOST, losing_reads
+from tests.crashes.matrix.test_acts import ACTS
 from tests.crashes.matrix.world import Ended, Point, World
 from tests.crashes.proof import FINAL
 from tests.cycles.telegram_sink import Sink, serving
@@ -39,8 +40,9 @@ def test_a_job_that_dies_at_any_place_is_made_good_by_its_next_run(
 ) -> None:
     chore = CHORES[name](matrix, sink)
     undisturbed = chore.begin()
-    with losing_reads(matrix, fault):
+    with losing_reads(matrix, fault) as struck:
         ended = _run(chore, name)
+    assert bool(struck.total()) is (fault != "none")
     chore.demand_work(ended)
     wanted = chore.found(undisturbed)
     chore.clear(undisturbed)
@@ -61,25 +63,25 @@ def _kill_at_each(
 ) -> list[Any]:
     """Kill the job at each place, let the next run follow, and hold what came of it against an undisturbed run's."""
     works: list[Any] = []
-    missed, is_undone = [], False
+    missed, is_undone, lost = [], False, 0
     for point in points:
         if not is_undone:
             works.append(chore.begin())
-        with losing_reads(chore.matrix, fault):
+        with losing_reads(chore.matrix, fault) as struck:
             if not _run(chore, name, point).was_killed:
                 missed.append(point)
+        lost += struck.total()
         is_undone = chore.only_reads_on_the_wire and not point.name.endswith("after the commit")
         if not is_undone or point == points[-1]:
             chore.let_time_pass(works[-1])
             _run(chore, name)
             assert chore.found(works[-1], point) == wanted, point
             chore.clear(works[-1])
+    assert bool(lost) is (fault != "none")
     # Where replies are lost, which of several reads loses its own hangs on the instant.
     assert len(missed) <= (0 if fault == "none" else len(points) / 10), missed
-    note_kills(
-        _column(fault),
-        [f"{name} {point.name}" for point in points if point not in missed],
-    )
+    killed = [point for point in points if point not in missed]
+    note_kills(_column(fault), killed, missed=missed, subject=name)
     return works
 
 

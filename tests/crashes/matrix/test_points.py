@@ -11,6 +11,7 @@ import pytest
 
 from cycles.models import Cycle
 from cycles.services import verifying
+from tests.crashes.matrix.counting import assert_few
 from tests.crashes.matrix.journeys import (
     JOURNEYS,
     OPENING,
@@ -22,7 +23,7 @@ from tests.crashes.matrix.journeys import (
     without_status,
 )
 from tests.crashes.matrix.sites import reached
-from tests.crashes.matrix.world import Point, World, one_side_each, share
+from tests.crashes.matrix.world import Point, Way, World, one_side_each
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 
@@ -37,20 +38,19 @@ _passed: set[str] = set()
 def test_a_worker_killed_at_any_place_changes_nothing_of_how_its_cycle_ends(
     matrix: World, number: int
 ) -> None:
-    undisturbed = matrix.open()
-    points = _places(matrix, undisturbed)
-    assert len(points) >= FEWEST
-    assert reached(point.name for point in points) >= JOURNEYS[OUT_AND_HOME].seams
-    _kill_at_each(matrix, share(points, number, SHARES), matrix.open, undisturbed)
+    way = _out_and_home(matrix)
+    assert len(way.points) >= FEWEST
+    assert reached(point.name for point in way.points) >= JOURNEYS[OUT_AND_HOME].seams
+    _kill_at_each(matrix, way.share(number, SHARES), matrix.open, way)
 
 
 def test_so_it_is_where_only_a_cycle_that_comes_home_alone_passes(matrix: World) -> None:
     """The rest of its way is that of a round trip."""
-    shared = {point.name for point in matrix.drive(matrix.open()).points()}
-    undisturbed = matrix.open_home()
-    own = [point for point in _places(matrix, undisturbed) if point.name not in shared]
+    shared = {point.name for point in _out_and_home(matrix).points}
+    way = _way(matrix, matrix.open_home)
+    own = [point for point in way.points if point.name not in shared]
     assert own
-    _kill_at_each(matrix, own, matrix.open_home, undisturbed)
+    _kill_at_each(matrix, own, matrix.open_home, way)
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -60,7 +60,7 @@ def test_so_it_is_where_only_a_cycle_that_meets_trouble_passes(matrix: World, na
     At each of its seams on one side; on all of them, and at its calls that only ask: `make crash-matrix`.
     """
     if not _passed:
-        _passed.update(without_status(matrix.drive(matrix.open()).reached))
+        _passed.update(without_status(point.name for point in _out_and_home(matrix).points))
     journey = JOURNEYS[name]
     undisturbed, points = go(matrix, journey)
     assert reached(point.name for point in points) >= journey.seams
@@ -87,18 +87,25 @@ def test_the_initiator_that_dies_while_it_opens_has_opened_whole_or_not_at_all(
     matrix.assert_whole()
 
 
-def _places(matrix: World, undisturbed: Cycle) -> list[Point]:
-    """Drive a cycle whole, and give each place that it reaches once."""
-    return [point for point in matrix.drive(undisturbed).points() if point.nth == 1]
+def _out_and_home(matrix: World) -> Way:
+    """Give where a round trip comes by, the same for all that ask: each place is killed by one of them."""
+    return matrix.ways.once(OUT_AND_HOME, lambda: _way(matrix, matrix.open))
+
+
+def _way(matrix: World, begin: Callable[[], Cycle]) -> Way:
+    """Drive a cycle whole; give each place that it reaches, once."""
+    cycle = begin()
+    points = [point for point in matrix.drive(cycle).points() if point.nth == 1]
+    return Way(points, matrix.shape(cycle))
 
 
 def _kill_at_each(
-    matrix: World, points: Sequence[Point], begin: Callable[[], Cycle], undisturbed: Cycle
+    matrix: World, points: Sequence[Point], begin: Callable[[], Cycle], way: Way
 ) -> None:
     """Kill a worker at each of these places; hold the ends against an undisturbed one's."""
     dead = {point: matrix.die(point, begin()) for point in points}
     matrix.go_on(*dead.values())
-    wanted = matrix.shape(undisturbed)
+    wanted = way.shape
     assert wanted["status"] == "COMPLETED"
     for point, cycle in dead.items():
         found = matrix.shape(cycle)
@@ -106,4 +113,5 @@ def _kill_at_each(
             point, found,
         )  # fmt: skip
         assert found["done"] == wanted["done"], (point, found)
+    assert_few(matrix.missed, points)
     matrix.assert_whole()

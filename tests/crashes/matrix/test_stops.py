@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from django.db.models.functions import Now
 
@@ -46,3 +48,21 @@ def test_a_role_told_to_stop_where_money_moves_ends_well_and_leaves_no_lease(mat
     new = stopped_at(matrix, set(), may=MOVES_MONEY)
     assert len(new) >= KINDS
     matrix.assert_whole()
+
+
+def never_ends() -> None:
+    """Be a process that nothing stops."""
+    time.sleep(3600)
+
+
+def test_a_role_that_does_not_end_in_time_is_told_by_its_place(matrix: World) -> None:
+    cycle = matrix.open()
+    with pytest.raises(AssertionError, match="told to stop at its end, had not ended 0 s"):
+        matrix.work("initiator", cycle, known=(), may=MOVES_MONEY, within=0)
+
+
+def test_a_process_that_never_ends_is_not_waited_for(matrix: World) -> None:
+    do = f"{__name__}.{never_ends.__name__}"
+    told = matrix.driver.obey({"do": do, "die_at": None, "within": 0.1})
+    assert told["is_overdue"]
+    assert matrix.driver.is_fit

@@ -5,35 +5,28 @@ Not part of `make test`: `make crash-matrix` runs it and prints what it found.
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from cycles.models import Cycle
 from cycles.services import intervening
-from tests.crashes.matrix.journeys import JOURNEYS, OTHERS, go, kill_on, without_status
+from tests.crashes.matrix.counting import assert_few, note_kills, note_way
+from tests.crashes.matrix.journeys import (
+    JOURNEYS,
+    OTHERS,
+    OUT_AND_HOME,
+    go,
+    kill_on,
+    without_status,
+)
+from tests.crashes.matrix.losing import FAULTS, Struck, assert_struck, losing
 from tests.crashes.matrix.test_acts import BEFORE_SENDING_COINS, dead
-from tests.crashes.matrix.world import Point, World, share
+from tests.crashes.matrix.world import Point, Way, World
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(1800)]
 
-# What moves money, at every venue.
-MOVING = r"/(orders?|withdraws/coin|withdraw/apply)$"
-FAULTS: dict[str, dict[str, Any]] = {
-    "F24": {},  # the longest: every call hangs until its deadline
-    "none": {},
-    "F2": {"milliseconds": 20},
-    "F4": {},
-    "F6": {},
-    "F7": {},
-    "F8": {},
-    "F9": {},
-}
 # Where the coins lie that are sold back, and how such a cycle ends.
 UNWINDS = {
     "abroad": (BEFORE_SENDING_COINS, "FAILED"),
@@ -47,16 +40,6 @@ UNWINDS = {
 }
 SHARES = 4
 AT_ONCE = 16  # cycles that die before another worker goes on with them
-ONE_IN = 20  # places may be missed: one that comes later does not come as often each time
-
-
-@contextmanager
-def losing(matrix: World, fault: str) -> Iterator[None]:
-    """Lose the reply of every call that moves money."""
-    if fault != "none":
-        matrix.desk.fault(fault=fault, method="POST", path_regex=MOVING, args=FAULTS[fault])
-    yield
-    matrix.desk.control("/control/faults", method="DELETE")
 
 
 @pytest.mark.parametrize("number", range(SHARES))
@@ -112,57 +95,74 @@ def test_so_it_is_with_a_cycle_that_only_comes_home(matrix: World, number: int) 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_so_it_is_where_only_a_cycle_that_meets_trouble_passes(matrix: World, name: str) -> None:
-    shared = without_status(matrix.drive(matrix.open()).reached)
+    round_trip = _way(matrix, matrix.open, fault="none", name="none")
+    shared = without_status(point.name for point in round_trip.points)
     undisturbed, points = go(matrix, JOURNEYS[name])
     own = [point for point in points if shared.isdisjoint(without_status([point.name]))]
-    kill_on(matrix, JOURNEYS[name], own, undisturbed)
-    missed = matrix.missed
-    _write("trouble", [point for point in own if point not in missed], missed, 0)
+    note_way(name, own)
+    missed = kill_on(matrix, JOURNEYS[name], own, undisturbed)
+    killed = [point for point in own if point not in missed]
+    note_kills("trouble", killed, missed=missed, way=name)
+
+
+def test_a_call_that_trouble_does_not_come_by_is_counted_and_too_many_fail(matrix: World) -> None:
+    journey, undisturbed = JOURNEYS[OUT_AND_HOME], matrix.open()
+    matrix.drive(undisturbed)
+    nowhere = [Point(f"STARTED: binance nothing | {side} the call") for side in ("before", "after")]
+    assert kill_on(matrix, journey, nowhere[:1], undisturbed) == nowhere[:1]
+    with pytest.raises(AssertionError, match="binance nothing"):
+        kill_on(matrix, journey, nowhere, undisturbed)
 
 
 def _kill_everywhere(
     matrix: World, begin: Callable[[], Cycle], *, fault: str, number: int, ends: str, name: str = ""
 ) -> None:
     """Kill a worker at a share of the places that an undisturbed one reaches; hold the ends against its."""
-    undisturbed = begin()
-    with losing(matrix, fault):
-        points = list(matrix.drive(undisturbed).points())
-    wanted = matrix.shape(undisturbed)
+    name = name or fault
+    way = _way(matrix, begin, fault=fault, name=name)
+    wanted, mine = way.shape, way.share(number, SHARES)
     assert wanted["status"] == ends, wanted
-    mine = share(points, number, SHARES)
     missed: list[Point] = []
+    struck: Struck = Counter()
     for some in (mine[at : at + AT_ONCE] for at in range(0, len(mine), AT_ONCE)):
-        killed, spared = _kill(matrix, some, begin, fault)
-        again, never = _kill(matrix, spared, begin, fault)
+        killed, spared = _kill(matrix, some, begin, fault, struck)
+        again, never = _kill(matrix, spared, begin, fault, struck)
         tended = matrix.go_on(*killed.values(), *again.values())
         for point, cycle in (*killed.items(), *again.items()):
             found = matrix.shape(cycle)
             assert (found["status"], found["accepted"]) == (wanted["status"], wanted["accepted"]), (
                 point, found,
             )  # fmt: skip
-        _write(name or fault, [point for point in some if point not in never], never, len(tended))
+        reached = [point for point in some if point not in never]
+        note_kills(name, reached, missed=never, tended=len(tended), way=name)
         missed += never
-    assert len(missed) <= max(1, len(mine) // ONE_IN), missed
+    assert_few(missed, mine)
+    assert_struck(struck, fault)
     matrix.assert_whole()
 
 
+def _way(matrix: World, begin: Callable[[], Cycle], *, fault: str, name: str) -> Way:
+    """Give where an undisturbed worker comes by while replies are lost: the same for every share."""
+
+    def drive() -> Way:
+        cycle = begin()
+        with losing(matrix, fault) as struck:
+            points = list(matrix.drive(cycle).points())
+        assert_struck(struck, fault)
+        note_way(name, points)
+        return Way(points, matrix.shape(cycle))
+
+    return matrix.ways.once(name, drive)
+
+
 def _kill(
-    matrix: World, points: Sequence[Point], begin: Callable[[], Cycle], fault: str
+    matrix: World, points: Sequence[Point], begin: Callable[[], Cycle], fault: str, struck: Struck
 ) -> tuple[dict[Point, Cycle], list[Point]]:
     """Kill a worker at each place, with a cycle of its own; gives these, and the places that were not reached."""
     before = len(matrix.missed)
     killed = {point: begin() for point in points}
-    with losing(matrix, fault):
+    with losing(matrix, fault) as lost:
         for point, cycle in killed.items():
             matrix.die(point, cycle)
+    struck += lost
     return killed, matrix.missed[before:]
-
-
-def _write(fault: str, killed: Sequence[Point], missed: Sequence[Point], tended: int) -> None:
-    """Keep what was killed, and what was not, for the table."""
-    line = {
-        "fault": fault, "points": [point.name for point in killed], "missed": len(missed),
-        "tended": tended,
-    }  # fmt: skip
-    with Path(os.environ["CRASH_MATRIX_FILE"]).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")

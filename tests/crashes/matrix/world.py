@@ -19,7 +19,9 @@ from cycles.models import Cycle, ExchangeCall, VenueWatch
 from cycles.services import opening
 from cycles.services.desk import current, set_mode
 from cycles.services.intervening import Actor
+from tests.crashes.matrix.child import TURN_SECONDS
 from tests.crashes.matrix.drivers import Driver, Drivers
+from tests.crashes.matrix.ways import Ways
 from tests.crashes.proof import assert_one_story, tend_dead_letters
 from tests.desk import FRESH_SECONDS, TestDesk, operator, why
 
@@ -28,6 +30,8 @@ HAND_BACK = "leasing._write_releases"
 FIRST_LOOK = "looking.begin"
 GIVEN_BACK = {"cancelled", "failed", "rejected"}  # withdrawals that came to nothing
 PASSAGES = {"STARTED", "REBALANCING_IN_PROGRESS"}
+# A role that is told to stop promises to be gone within 10 seconds: three times that on a machine which others load.
+PROMISED_SECONDS, SLACK = 10.0, 3
 # Deep books that stand still: every order fills whole, and no two runs differ.
 BOOKS = (
     ("binance", "XRPUSDT", "2.2"),
@@ -65,11 +69,24 @@ def one_side_each(points: Iterable[Point]) -> list[Point]:
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """Where an undisturbed one comes by, each place as often as it does, and what came of it."""
+
+    points: Sequence[Point]
+    shape: dict[str, Any] = field(default_factory=dict)
+
+    def share(self, number: int, of: int) -> list[Point]:
+        """Give one of several shares of the places: together they are all of them."""
+        return list(self.points[number::of])
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """What a worker did: the signal that ended it (0: none), and the places in order."""
 
     signal: int
     reached: tuple[str, ...]
+    is_overdue: bool = False  # it was killed, since it had not ended in time
 
     @property
     def was_killed(self) -> bool:
@@ -90,6 +107,7 @@ class World:
 
     desk: TestDesk
     driver: Driver
+    ways: Ways
     actor: Actor = field(default_factory=operator)
     opened: int = 0
     missed: list[Point] = field(default_factory=list)
@@ -122,17 +140,27 @@ class World:
         place = None if die_at is None else [die_at.name, die_at.nth]
         return self._order(may_fail=may_fail, do=dotted, die_at=place, **{"with": facts})
 
-    def work(self, role: str, cycle: Cycle, *, known: Collection[str], may: str) -> str:
+    def work(
+        self,
+        role: str,
+        cycle: Cycle,
+        *,
+        known: Collection[str],
+        may: str,
+        within: float = TURN_SECONDS + SLACK * PROMISED_SECONDS,
+    ) -> str:
         """Let a role's process work on a cycle until it is told to stop: at the first new place that it `may` be.
 
-        Gives that place, if it came to one.
+        Gives that place, if it came to one. It must have ended so many seconds after its beginning.
         """
         self._keep_samples_fresh()
         order = {"role": role, "cycle": str(cycle.pk), "known": [*known], "may": may}
-        ended = self._order(do="work", die_at=None, **order)  # type: ignore[arg-type]
-        assert ended.signal == 0, "it was not told to stop, or did not end well"
-        found = (one for one in ended.reached if one not in known and re.search(may, one))
-        return next(found, "")
+        ended = self._order(do="work", die_at=None, within=within, **order)  # type: ignore[arg-type]
+        at = next((one for one in ended.reached if one not in known and re.search(may, one)), "")
+        told = f"{role}, told to stop at {at or 'its end'}"
+        assert not ended.is_overdue, f"{told}, had not ended {within:.0f} s after it began"
+        assert ended.signal == 0, f"{told}, did not end well, or was not told"
+        return at
 
     def die(self, point: Point, cycle: Cycle | None = None, *, may_miss: bool = False) -> Cycle:
         """Kill the worker that drives a cycle, a new one if none is given, at a point; nobody goes on yet.
@@ -214,7 +242,7 @@ class World:
         assert may_fail or status in {0, KILLED}, (
             f"the worker failed ({status}): see the captured output"
         )
-        return Ended(signal=status, reached=tuple(told["reached"]))
+        return Ended(signal=status, reached=tuple(told["reached"]), is_overdue=told["is_overdue"])
 
 
 def _let_looks_run_out() -> None:
@@ -223,14 +251,9 @@ def _let_looks_run_out() -> None:
 
 
 @contextmanager
-def world(desk: TestDesk, drivers: Drivers) -> Iterator[World]:
+def world(desk: TestDesk, drivers: Drivers, ways: Ways) -> Iterator[World]:
     """Pin the books, and let a driver of these venues fork workers on the test's database."""
     for venue, symbol, mid in BOOKS:
         book = {"venue": venue, "symbol": symbol, "mid": mid, "quantity": "1000000"}
         desk.control("/control/book", book)
-    yield World(desk=desk, driver=drivers.at(desk.running.control_url))
-
-
-def share(points: Sequence[Point], number: int, of: int) -> list[Point]:
-    """Give one of several shares of the points."""
-    return list(points)[number::of]
+    yield World(desk=desk, driver=drivers.at(desk.running.control_url), ways=ways)

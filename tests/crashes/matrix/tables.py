@@ -1,0 +1,90 @@
+"""The crash matrix in words: the table of what was killed, and whatever of its ways nobody was killed at."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.crashes.matrix.counting import most_missed
+
+KINDS = (
+    "before the commit",
+    "after the commit",
+    "before the call",
+    "sent, not answered",
+    "after the call",
+)
+OTHER_SIDE = {
+    f"{side} the {what}": f"{other} the {what}"
+    for side, other in (("before", "after"), ("after", "before"))
+    for what in ("commit", "call")
+}
+
+Row = dict[str, Any]
+Told = tuple[str, int]  # the name of a place, and the how manieth time
+
+
+@dataclass
+class Way:
+    """The places that an undisturbed one comes by, and what became of them."""
+
+    enumerated: set[Told] = field(default_factory=set)
+    killed: set[Told] = field(default_factory=set)
+    missed: set[Told] = field(default_factory=set)
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Count the kills by kind of place and fault, of jobs and verbs apart; a person was needed where absence proves nothing."""
+    kept = [row for row in rows if "column" in row]
+    columns = sorted(
+        {row["column"] for row in kept}, key=lambda one: (one != "none", len(one), one)
+    )
+    kills = Counter((_kind(name), row["column"]) for row in kept for name, _ in row["killed"])
+    lines = {kind: {column: kills[kind, column] for column in columns} for kind in KINDS}
+    lines["of these left to a person"] = {
+        one: sum(row["tended"] for row in kept if row["column"] == one) for one in columns
+    }
+    lines["tried twice and not reached"] = {
+        one: sum(len(row["missed"]) for row in kept if row["column"] == one) for one in columns
+    }
+    places = {name for row in kept for name, _ in row["killed"]}
+    return "\n".join([
+        f"| killed | {' | '.join(columns)} |",
+        "|---|" + "---|" * len(columns),
+        *(
+            f"| {words} | {' | '.join(str(counts[column]) for column in columns)} |"
+            for words, counts in lines.items()
+        ),
+        "",
+        f"{kills.total()} kills at {len(places)} places",
+    ])  # fmt: skip
+
+
+def problems(rows: Sequence[Row]) -> list[str]:
+    """Say, way by way, where nobody was killed though an undisturbed one comes by, and where too many were missed."""
+    ways: defaultdict[str, Way] = defaultdict(Way)
+    for row in (row for row in rows if row["way"]):
+        for key in ("enumerated", "killed", "missed"):
+            getattr(ways[row["way"]], key).update((name, nth) for name, nth in row.get(key, ()))
+    return [f"{name}: {problem}" for name, way in ways.items() for problem in _problems(way)]
+
+
+def _problems(way: Way) -> Iterator[str]:
+    if not (way.killed or way.missed):
+        yield f"nobody was killed at any of its {len(way.enumerated)} places: run its shares too"
+        return
+    for name, nth in sorted(way.enumerated - way.killed - way.missed):
+        yield f"nobody was killed at {name} ({nth})"
+    for name, nth in sorted(way.enumerated):
+        stands, _, kind = name.rpartition(" | ")
+        other = OTHER_SIDE.get(kind)
+        if other and (f"{stands} | {other}", nth) not in way.enumerated:
+            yield f"{name} ({nth}) has no place {other}"
+    if len(way.missed) > most_missed(len(way.enumerated)):
+        yield f"{len(way.missed)} of {len(way.enumerated)} places were not reached, which is too many"
+
+
+def _kind(name: str) -> str:
+    return name.rpartition(" | ")[2]

@@ -1,0 +1,41 @@
+"""A fault that strikes nothing, or leaves a venue out, is no proof: it fails."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tests.crashes.matrix.losing import Struck, assert_struck, losing, losing_reads
+from tests.crashes.matrix.test_acts import ACTS
+from tests.crashes.matrix.world import World
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
+
+WHOLE = [(venue, what) for venue in ("binance", "upbit") for what in ("orders", "withdrawals")]
+
+
+def test_a_fault_has_struck_where_it_lost_a_reply_of_each_kind_at_each_venue() -> None:
+    assert_struck(Counter(WHOLE), "F9")
+
+
+@pytest.mark.parametrize("spared", WHOLE)
+def test_a_fault_that_spared_a_kind_of_request_at_a_venue_fails(spared: tuple[str, str]) -> None:
+    struck: Struck = Counter(one for one in WHOLE if one != spared)
+    with pytest.raises(AssertionError, match="struck"):
+        assert_struck(struck, "F9")
+
+
+def test_a_round_trip_loses_each_kind_of_reply_at_each_venue(matrix: World) -> None:
+    with losing(matrix, "F9") as struck:
+        matrix.drive(matrix.open())
+    assert set(struck) == set(WHOLE)
+    with losing(matrix, "F9") as idle:
+        pass
+    assert idle.total() == 0
+
+
+def test_an_act_that_asks_venues_loses_every_other_reply(matrix: World) -> None:
+    with losing_reads(matrix, "F4") as struck:
+        matrix.act(f"{ACTS}.on_desk", verb="catch_up")
+    assert struck.total() > 1

@@ -1,0 +1,63 @@
+"""The table of the crash matrix tells every kill; a place of a way that nobody was killed at fails it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.crashes.matrix.tables import problems, table
+
+BEFORE, AFTER = (
+    "STARTED: calling.intend | before the commit",
+    "STARTED: calling.intend | after the commit",
+)
+WAY: dict[str, Any] = {
+    "way": "F9",
+    "enumerated": [[BEFORE, 1], [AFTER, 1], [BEFORE, 2], [AFTER, 2]],
+}
+
+
+def share(*killed: list[Any], missed: tuple[list[Any], ...] = ()) -> dict[str, Any]:
+    return {"column": "F9", "way": "F9", "killed": [*killed], "missed": [*missed], "tended": 0}
+
+
+def test_a_way_whose_shares_were_killed_at_every_place_of_it_is_whole() -> None:
+    rows = [WAY, share([BEFORE, 1], [AFTER, 1]), share([BEFORE, 2], [AFTER, 2])]
+    assert problems(rows) == []
+
+
+def test_a_place_that_no_share_was_killed_at_is_told() -> None:
+    rows = [WAY, share([BEFORE, 1], [AFTER, 1]), share([BEFORE, 2])]
+    assert problems(rows) == [f"F9: nobody was killed at {AFTER} (2)"]
+
+
+def test_a_place_of_any_enumeration_of_a_way_counts() -> None:
+    other = {"way": "F9", "enumerated": [[BEFORE, 3], [AFTER, 3]]}
+    rows = [WAY, other, share(*WAY["enumerated"], [BEFORE, 3])]
+    assert problems(rows) == [f"F9: nobody was killed at {AFTER} (3)"]
+
+
+def test_another_ways_kill_is_none_of_this_one() -> None:
+    elsewhere = share(*WAY["enumerated"]) | {"way": "F4"}
+    assert problems([WAY, elsewhere]) == [
+        "F9: nobody was killed at any of its 4 places: run its shares too"
+    ]
+
+
+def test_what_was_missed_is_told_and_may_be_one_place_in_twenty() -> None:
+    most = share([AFTER, 1], [AFTER, 2], missed=([BEFORE, 2],))
+    assert problems([WAY, most, share([BEFORE, 1])]) == []
+    assert problems([WAY, most, share(missed=([BEFORE, 1],))]) == [
+        "F9: 2 of 4 places were not reached, which is too many"
+    ]
+
+
+def test_a_side_that_lacks_its_other_is_told() -> None:
+    rows = [{"way": "F9", "enumerated": [[BEFORE, 1]]}, share([BEFORE, 1])]
+    assert problems(rows) == [f"F9: {BEFORE} (1) has no place after the commit"]
+
+
+def test_the_table_counts_each_time_that_a_place_is_killed_at() -> None:
+    told = table([WAY, share([BEFORE, 1], [BEFORE, 2], missed=([AFTER, 2],))])
+    assert "| before the commit | 2 |" in told
+    assert "| tried twice and not reached | 1 |" in told
+    assert told.endswith("2 kills at 1 places")
