@@ -57,10 +57,16 @@ def _quote(sample: PremiumSample, policy: PolicyVersion, out: str, back: str) ->
     )
 
 
+def age_of(sample: PremiumSample, now: datetime) -> timedelta:
+    """Give how old the oldest book is that a sample was measured on; `now` by the database's clock."""
+    since = abs(now - sample.at)  # the feeder's clock may be ahead
+    return since + timedelta(milliseconds=sample.book_age_ms or 0)
+
+
 def staleness(sample: PremiumSample, policy: PolicyVersion, now: datetime | None = None) -> str:
     """Give why a sample may not be acted on, or nothing; `now` by the database's clock, read if not given."""
-    age = (now or desk.database_now()) - sample.at
-    if abs(age) > timedelta(seconds=policy.max_book_age_seconds):  # the feeder's clock may be ahead
+    age = age_of(sample, now or desk.database_now())
+    if age > timedelta(seconds=policy.max_book_age_seconds):
         return f"the newest sample of {sample.asset} is {age.total_seconds():.0f} s old"
     if sample.krw_per_usd is None or sample.rate_quoted_at is None:
         return "no official rate"
