@@ -196,6 +196,14 @@ def _born() -> dict[str, Now]:
 
 def _own(cycle: Cycle, venue: str, asset: str, quantity: Decimal) -> None:
     """Post capital from the desk to the cycle. Raises InsufficientFundsError."""
+    _demand_held(venue, asset, quantity)
+    lines = postings.moved(
+        venue, asset, quantity, origin=AccountOwner.DESK, target=AccountOwner.CYCLE
+    )
+    booking.post(f"open:{cycle.pk}", PostingKind.OPEN, lines, cycle=cycle)
+
+
+def _demand_held(venue: str, asset: str, quantity: Decimal) -> None:
     if booking.desk_balance(venue, asset) < quantity:
         raise InsufficientFundsError(
             "the desk does not hold %(quantity)s %(asset)s at %(venue)s",
@@ -203,10 +211,6 @@ def _own(cycle: Cycle, venue: str, asset: str, quantity: Decimal) -> None:
             asset=asset,
             venue=venue,
         )
-    lines = postings.moved(
-        venue, asset, quantity, origin=AccountOwner.DESK, target=AccountOwner.CYCLE
-    )
-    booking.post(f"open:{cycle.pk}", PostingKind.OPEN, lines, cycle=cycle)
 
 
 def _write_birth(cycle: Cycle, actor: str, reason: str) -> None:
@@ -292,6 +296,7 @@ def open_return_only(
         lock_desk_account(korea, "KRW")
         if desk.current().mode == Mode.HALT:
             raise PolicyDeniedError("the desk is halted")
+        _demand_held(korea, "KRW", notional_krw)
         cycle = _return_only_row(notional_krw, korea)
         _own(cycle, korea, "KRW", notional_krw)
         _write_birth(cycle, actor.name, reason)
@@ -313,10 +318,14 @@ def _demand_venue(korea_venue: str) -> str:
 
 
 def _return_only_row(notional_krw: Decimal, korea: str) -> Cycle:
-    """Write a cycle that has its KRW in hand already."""
+    """Write a cycle that has its KRW in hand already. Raises PolicyDeniedError without a fresh rate."""
     policy = desk.current_policy()
-    quotes = quoting.latest_quotes(policy, korea)
-    rates = [quote.krw_per_usdt for quote in quotes if quote.krw_per_usdt]
+    rate = quoting.fresh_rate(policy, korea)
+    if rate is None:
+        raise PolicyDeniedError(
+            "there is no fresh rate of KRW per USDT at %(venue)s: see that a feeder runs",
+            venue=korea,
+        )
     return Cycle.objects.create(
         kind=CycleKind.RETURN_ONLY,
         status=CycleStatus.INITIAL_TRADE_COMPLETED,
@@ -325,7 +334,7 @@ def _return_only_row(notional_krw: Decimal, korea: str) -> Cycle:
         policy=policy,
         opening_rule=OpeningRule.BY_HAND,
         session_id=conf.session_id(),
-        krw_per_usdt_at_open=rates[0] if rates else None,
+        krw_per_usdt_at_open=rate,
         notional_krw=notional_krw,
         max_retries=policy.calm_attempts,
         **_born(),

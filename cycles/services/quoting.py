@@ -30,6 +30,12 @@ def latest_quotes(policy: PolicyVersion, korea_venue: str) -> list[Quote]:
     ]
 
 
+def fresh_rate(policy: PolicyVersion, korea_venue: str) -> Decimal | None:
+    """Give the newest KRW per USDT, bid, that may be acted on at a Korean venue; None where none may."""
+    now, samples = desk.database_now(), valuing.latest_samples(korea_venue).values()
+    return valuing.newest_rate(one for one in samples if not staleness(one, policy, now))
+
+
 def barred_ways(from_venue: str, to_venue: str) -> dict[str, str]:
     """Give the assets that cannot travel between two venues now, and why."""
     closed = reference.closed_ways(from_venue, to_venue)
