@@ -36,7 +36,7 @@ from exchanges.sentences import Sentence
 from exchanges.simulated_accounts import SimulatedAccounts
 from exchanges.transport.budget import RateBudget
 from exchanges.transport.clock import VenueClock
-from exchanges.transport.limits import is_settling
+from exchanges.transport.limits import DOOR, is_settling
 from exchanges.transport.shares import Share, shares as shares_of
 from exchanges.transport.wire import Keys
 from exchanges.values import Book, Market, OutcomeRule
@@ -56,6 +56,7 @@ LIVE_ACCOUNTS: dict[str, Callable[[], conf.AccountSettings]] = {
 VENUES = tuple(ADAPTERS)
 KOREAN_VENUES = VENUES[1:]
 VenueShare = Share  # by this name for all who may not know the transport
+DOOR_WINDOW = DOOR  # so too: what a ban closes
 
 
 class StreamedBooks(Protocol):
@@ -282,6 +283,11 @@ def demand_open(code: str, operation: str) -> None:
             operation=operation,
             retry_after_seconds=math.ceil(seconds),
         )
+
+
+def seconds_shut(code: str) -> float:
+    """Give how long a venue lets no call through, as this process was told; 0 if it does. No venue is asked."""
+    return _pacing.seconds_shut(code)
 
 
 def clock_state(code: str, *, is_early: bool = False) -> ClockState:

@@ -27,7 +27,16 @@ from cycles.domain.words import (
 )
 from cycles.errors import InsufficientFundsError, InvalidInputError, PolicyDeniedError
 from cycles.models import Cycle, PolicyVersion
-from cycles.services import booking, desk, notices, objecting, quoting, valuing, venue_health
+from cycles.services import (
+    barring,
+    booking,
+    desk,
+    notices,
+    objecting,
+    quoting,
+    valuing,
+    venue_health,
+)
 from cycles.services.intervening import Actor, intervene
 from cycles.services.locking import in_transaction, lock_desk_account, share_mode
 from cycles.services.moving import write_transition
@@ -79,9 +88,14 @@ def decide() -> Decision:
     if current.mode != Mode.RUN:
         return decision.hold(f"the desk's mode is {current.mode}")
     limits, out = desk.limits(policy), exposure()
+    shut = barring.banned(registry.desk_venues())
+    if GLOBAL in shut:
+        return decision.hold(shut[GLOBAL])
     return decision.best_decision(
         {
-            venue: decision.opening_decision(
+            venue: decision.hold(shut[venue])
+            if venue in shut
+            else decision.opening_decision(
                 quoting.latest_quotes(policy, venue),
                 limits,
                 out,

@@ -17,7 +17,7 @@ from cycles.domain.progress import GO_ON, Progress, failed, waiting
 from cycles.domain.shown import plain
 from cycles.domain.words import CycleKind, CycleStatus, FailureClass, Passage, StepKind, StepState
 from cycles.models import Cycle, Step, Transition
-from cycles.services import booking, desk, own_size, quoting
+from cycles.services import barring, booking, desk, own_size, quoting
 from cycles.services.locking import in_transaction, share_mode
 from cycles.services.moving import Lease, lock_for_decision, move
 from exchanges import reference
@@ -54,9 +54,11 @@ def rebalance(lease: Lease, cycle: Cycle) -> Progress:
     limits = desk.limits(cycle.policy)
     allowed = limits.allowed_assets - _paused(cycle)
     quotes = quoting.latest_quotes(cycle.policy, cycle.korea_venue)
+    # What was bought now could be neither looked up nor sold.
+    shut_out = barring.objections((cycle.korea_venue, cycle.global_venue))
     ways = decision.ways_back(quotes, allowed)
-    if not ways:
-        return waiting(look_delay(), "no fresh way back")
+    if shut_out or not ways:
+        return waiting(look_delay(), "; ".join(shut_out) or "no fresh way back")
     own = own_out_rate(cycle)
     asset = _carrying(cycle, ways) if own is None else _clearing(cycle, own, ways, limits)
     if asset is None and own is None:
