@@ -200,6 +200,11 @@ def symbol(code: str, asset: str) -> str:
     return naming.names(code).symbol(asset)
 
 
+def is_streamable(code: str, market: Market) -> bool:
+    """Say whether a venue calls a market as we do: streams speak its names, and under ours there may be another coin."""
+    return naming.names(code).market(market) == market
+
+
 def use_streams(books: StreamedBooks | None) -> None:
     """Let `book` look at streamed books first; None: read every book."""
     _shared.books = books
@@ -211,7 +216,7 @@ def book(code: str, market: Market, *, newest: timedelta, depth: int = 15) -> Bo
     Streams speak the venue's own names: a market that is called otherwise is read. Raises VenueError as the adapter does.
     """
     streamed = _shared.books
-    if streamed is not None and naming.names(code).market(market) == market:
+    if streamed is not None and is_streamable(code, market):
         found = streamed.book(code, market, since=utc_now() - newest)
         if found is not None:
             return found

@@ -154,9 +154,14 @@ def _shut_from(korea_venue: str) -> frozenset[str]:
 
 
 def _streamed(streams: Streams) -> watching.BookSource:
-    """Give the books of the streams, which are read by request where a stream is silent."""
+    """Give the books of the streams, which are read by request where a stream is silent.
+
+    What a venue calls otherwise is not streamed, and read here by its name there.
+    """
 
     def book(venue: str, market: Market, oldest: timedelta) -> Book:
+        if not registry.is_streamable(venue, market):
+            return watching.requested(venue, market, oldest)
         state = streams.state(venue, market)
         if isinstance(state, Book) and registry.utc_now() - state.received_at <= oldest:
             return state
@@ -168,7 +173,7 @@ def _streamed(streams: Streams) -> watching.BookSource:
 
 
 def watched(policy: PolicyVersion) -> dict[str, list[Market]]:
-    """Give the markets to stream by venue: those of the allowed assets that the venue is known to have.
+    """Give the markets to stream by venue: those of the allowed assets that the venue has, and calls as we do.
 
     A subscription to a market that does not exist would be refused as a whole.
     """
@@ -178,5 +183,9 @@ def watched(policy: PolicyVersion) -> dict[str, list[Market]]:
     for venue in registry.desk_venues():
         quote = STABLE if venue == registry.GLOBAL_VENUE else "KRW"
         markets = [Market(asset, quote) for asset in wanted if asset != quote]
-        found[venue] = [market for market in markets if (venue, market.code) in known]
+        found[venue] = [
+            market
+            for market in markets
+            if (venue, market.code) in known and registry.is_streamable(venue, market)
+        ]
     return found
