@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import structlog
@@ -42,13 +43,16 @@ from cycles.services.locking import in_transaction, lock_desk_account, share_mod
 from cycles.services.moving import write_transition
 from cycles.services.rebalancing import write_steps
 from exchanges import destinations, reference, registry
-from exchanges.errors import UnconfirmedError
+from exchanges.errors import StaleReferenceError, UnconfirmedError
 from exchanges.sentences import listed, sentence_of
 from exchanges.values import Market
 
 log = structlog.get_logger(__name__)
 
 GLOBAL = registry.GLOBAL_VENUE
+Carrier = tuple[str, str]  # Korean venue, asset
+
+_told_left_out: set[Carrier] = set()  # what this process has said, once while it stays so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +86,12 @@ def exposure() -> Exposure:
     )
 
 
-def decide() -> Decision:
-    """Decide from the newest quotes whether to open a cycle; changes nothing."""
+def decide(left_out: Mapping[Carrier, str] | None = None) -> Decision:
+    """Decide from the newest quotes whether to open a cycle; changes nothing.
+
+    `left_out` are assets that may not go out to a Korean venue, and why: the next best is taken.
+    """
+    left_out = left_out or {}
     current, policy = desk.current(), desk.current_policy()
     if current.mode != Mode.RUN:
         return decision.hold(f"the desk's mode is {current.mode}")
@@ -91,7 +99,7 @@ def decide() -> Decision:
     shut = barring.banned(registry.desk_venues())
     if GLOBAL in shut:
         return decision.hold(shut[GLOBAL])
-    return decision.best_decision(
+    best = decision.best_decision(
         {
             venue: decision.hold(shut[venue])
             if venue in shut
@@ -99,17 +107,36 @@ def decide() -> Decision:
                 quoting.latest_quotes(policy, venue),
                 limits,
                 out,
-                paused=desk.paused_assets(GLOBAL, venue),
+                paused=desk.paused_assets(GLOBAL, venue) | {a for v, a in left_out if v == venue},
                 paused_back=desk.paused_assets(venue, GLOBAL),
             )
             for venue in registry.korea_venues()
         }
     )
+    return replace(best, reasons=(*best.reasons, *left_out.values()))
+
+
+def _sendable_decision() -> tuple[Decision, dict[Carrier, str]]:
+    """Decide on the best asset that would not be stuck; gives also which better ones would, and why."""
+    left_out: dict[Carrier, str] = {}
+    while (decided := decide(left_out)).opens:
+        try:
+            _demand_possible(decided)
+        except (PolicyDeniedError, StaleReferenceError) as error:
+            asset, korea = decided.asset, decided.korea_venue
+            left_out[korea, asset] = f"{asset} to {korea} was left out: {error}"
+        else:
+            break
+    for carrier in left_out.keys() - _told_left_out:
+        log.warning("opening.left_out", why=left_out[carrier])
+    _told_left_out.clear()
+    _told_left_out.update(left_out)
+    return decided, left_out
 
 
 def open_if_decided(*, actor: str) -> Cycle | None:
     """Open a cycle if the policy says so; the decision is taken again under the lock."""
-    first = decide()
+    first, left_out = _sendable_decision()
     if first.opens:  # asked now, outside of any transaction: a venue may have to be looked at
         stopped = venue_health.clock_objections((GLOBAL, first.korea_venue))
         first = decision.hold(*stopped) if stopped else first
@@ -120,7 +147,7 @@ def open_if_decided(*, actor: str) -> Cycle | None:
     def work() -> Cycle | None:
         share_mode()
         lock_desk_account(GLOBAL, "USDT")  # openers queue here: limits count what others opened
-        policy, decided = desk.current_policy(), decide()
+        policy, decided = desk.current_policy(), decide(left_out)
         if not decided.opens:
             return None
         return _write(decided, policy, rule=OpeningRule(policy.opening_rule), actor=actor)
@@ -131,9 +158,7 @@ def open_if_decided(*, actor: str) -> Cycle | None:
 def _write(decided: Decision, policy: PolicyVersion, *, rule: OpeningRule, actor: str) -> Cycle:
     """Write the cycle, its steps, its capital and its first transition."""
     korea = decided.korea_venue
-    route = reference.transfer_route(decided.asset, GLOBAL, korea)
-    _demand_vouched_for(decided.asset, korea, route.network)
-    _demand_sendable(decided, route.network)
+    network = _demand_possible(decided)
     cycle = Cycle.objects.create(
         kind=CycleKind.ROUND_TRIP,
         status=CycleStatus.STARTED,
@@ -151,7 +176,7 @@ def _write(decided: Decision, policy: PolicyVersion, *, rule: OpeningRule, actor
         **_born(),
     )
     steps = plan.outbound_steps(
-        decided.asset, global_venue=GLOBAL, korea_venue=korea, network=route.network
+        decided.asset, global_venue=GLOBAL, korea_venue=korea, network=network
     )
     write_steps(cycle, steps)
     _own(cycle, GLOBAL, "USDT", decided.notional_usdt)
@@ -164,6 +189,14 @@ def _write(decided: Decision, policy: PolicyVersion, *, rule: OpeningRule, actor
         edge_bps=str(decided.edge_bps),
     )
     return cycle
+
+
+def _demand_possible(decided: Decision) -> str:
+    """Make sure that what is bought can go out, and give by which network. Raises PolicyDeniedError, StaleReferenceError."""
+    network = reference.transfer_route(decided.asset, GLOBAL, decided.korea_venue).network
+    _demand_vouched_for(decided.asset, decided.korea_venue, network)
+    _demand_sendable(decided, network)
+    return network
 
 
 def _demand_vouched_for(asset: str, korea: str, network: str) -> None:
