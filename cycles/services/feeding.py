@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Protocol
@@ -59,11 +60,11 @@ class Feeder:
     rates: Rates = field(default_factory=Rates)
     _usable: dict[str, frozenset[str]] = field(default_factory=dict)  # assets, by Korean venue
     _back_rates: dict[str, Decimal] = field(default_factory=dict)  # for which all were woken
-    _read_at: datetime | None = None
+    _read_at: timedelta | None = None  # by the monotonic clock, which nobody sets back
 
     def turn(self) -> int:
         """Watch, sample, wake who waits for the way back just seen; returns how many samples."""
-        if self._read_at is None or registry.utc_now() - self._read_at >= OUTLOOK_LASTS:
+        if self._read_at is None or _monotonic() - self._read_at >= OUTLOOK_LASTS:
             self.read()
         source = _streamed(self.streams) if self.streams else watching.requested
         samples = watching.look(self.rates, source)
@@ -106,7 +107,7 @@ class Feeder:
 
     def read(self) -> None:
         """Read what changes seldom: markets, pauses, closed wallets, rules; make a new outlook of it."""
-        self._read_at = registry.utc_now()
+        self._read_at = _monotonic()
         policy = desk.current_policy()
         if self.streams is not None:
             oldest = timedelta(seconds=policy.max_book_age_seconds)
@@ -144,6 +145,10 @@ class Feeder:
                 oldest=timedelta(seconds=policy.max_book_age_seconds),
             )
         return boards
+
+
+def _monotonic() -> timedelta:
+    return timedelta(seconds=time.monotonic())
 
 
 def _shut_from(korea_venue: str) -> frozenset[str]:

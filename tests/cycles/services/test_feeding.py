@@ -113,6 +113,19 @@ def test_a_policy_that_allows_another_asset_streams_it(desk: TestDesk, feeder: F
     assert {row.asset for row in PremiumSample.objects.all()} == {"XRP", "USDT"}
 
 
+def test_a_new_policy_is_streamed_although_the_clock_was_set_back(
+    desk: TestDesk, feeder: Feeder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_policy(allowed_assets=["XRP"])
+    monkeypatch.setattr(feeding, "OUTLOOK_LASTS", timedelta(0))
+    before = registry.utc_now() - timedelta(hours=6)
+    monkeypatch.setattr(registry, "utc_now", lambda: before)
+    feeder.turn()
+    assert feeder.streams is not None
+    states = feeder.streams.states
+    eventually(lambda: {state.market.base for state in states()} == {"XRP", "USDT"})
+
+
 def test_only_markets_that_the_venues_are_known_to_have_are_streamed(desk: TestDesk) -> None:
     policy = builders.policy(
         allowed_assets=["XRP", "NONESUCH"]

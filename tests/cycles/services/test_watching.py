@@ -159,8 +159,20 @@ def test_the_first_source_is_the_rate_of_choice_again_once_it_answers(
 def test_rates_are_read_no_more_often_than_due(desk: TestDesk, rates: Rates) -> None:
     now = registry.utc_now()
     refresh_rates(rates, now)
+    first = rates.read_at
     refresh_rates(rates, now)
-    assert rates.read_at == now
+    assert rates.read_at == first is not None
+
+
+def test_rates_are_read_when_due_although_the_clock_was_set_back(
+    desk: TestDesk, rates: Rates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = registry.utc_now()
+    refresh_rates(rates, now)
+    first = rates.read_at
+    monkeypatch.setattr(quoting, "fx_poll_delay", timedelta)
+    refresh_rates(rates, now - timedelta(hours=6))
+    assert rates.read_at != first
 
 
 @pytest.mark.parametrize(
