@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Any
 
 from cycles.domain.money import ZERO
 from cycles.domain.premium import STABLE
@@ -14,13 +15,13 @@ from exchanges import reference
 from exchanges.values import Market
 
 
-def fees_apart_usdt(cycle: Cycle, **of: object) -> Decimal:
+def fees_apart_usdt(cycle: Cycle, **of: Any) -> Decimal:
     """Give what a cycle's fills (`of` narrows them) cost in assets that were not traded in them, in USDT.
 
     By the newest price of the asset; where it was never sampled, by the venue's own fee on what was traded,
     which a discount for paying so makes rather more than less.
     """
-    fills = Fill.objects.filter(cycle=cycle, fee__gt=0, **of)  # type: ignore[misc]
+    fills = Fill.objects.filter(cycle=cycle, fee__gt=0, **of)
     apart = [fill for fill in fills if not _is_in_its_market(fill)]
     return _sum(apart, valuing.prices_for(cycle)) if apart else ZERO
 
@@ -36,10 +37,11 @@ def _sum(fills: Iterable[Fill], prices: Prices) -> Decimal:
 
 def _worth_usdt(fill: Fill, prices: Prices) -> Decimal:
     price = prices.world.get(fill.fee_asset)
+    fee: Decimal = fill.fee
     if price is not None and fill.venue == prices.global_venue:
-        return fill.fee * price
+        return fee * price
     market = Market.parse(fill.market)
-    at_their_rate = fill.notional * reference.taker_fee_rate(fill.venue, market)
+    at_their_rate: Decimal = fill.notional * reference.taker_fee_rate(fill.venue, market)
     if market.quote == STABLE:
         return at_their_rate
     return at_their_rate / prices.krw_per_usdt if prices.krw_per_usdt else ZERO
