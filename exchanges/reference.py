@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TypeVar
 
 from django.utils.translation import gettext_noop
@@ -29,6 +30,12 @@ def market_rules(venue: str, market: Market, now: datetime) -> MarketRules:
     """Give how a venue trades a market. Raises StaleReferenceError if unknown or over 24 h old."""
     row = _market_row(venue, market.code)
     return _fresh(row, now, market.code, venue).rules()
+
+
+def taker_fee_rate(venue: str, market: Market) -> Decimal:
+    """Give the fee of a market as it was told last, however long ago; 0 where it never was."""
+    row = _market_row(venue, market.code)
+    return row.rules().taker_fee_rate if row is not None else Decimal(0)
 
 
 def network_rules(venue: str, asset: str, network: str, now: datetime) -> NetworkRules:

@@ -37,7 +37,7 @@ from exchanges.sentences import Sentence
 from exchanges.simulated_accounts import SimulatedAccounts
 from exchanges.transport.budget import RateBudget
 from exchanges.transport.clock import VenueClock
-from exchanges.transport.limits import ends_by, is_settling, seconds_left
+from exchanges.transport.limits import DOOR, ends_by, is_settling, seconds_left
 from exchanges.transport.shares import Share, shares as shares_of
 from exchanges.transport.wire import Keys
 from exchanges.values import Book, Market, OutcomeRule
@@ -58,6 +58,7 @@ LIVE_ACCOUNTS: dict[str, Callable[[], conf.AccountSettings]] = {
 VENUES = tuple(ADAPTERS)
 KOREAN_VENUES = VENUES[1:]
 VenueShare = Share  # by this name for all who may not know the transport
+DOOR_WINDOW = DOOR  # so too: what a ban closes
 
 
 class StreamedBooks(Protocol):
@@ -201,6 +202,11 @@ def symbol(code: str, asset: str) -> str:
     return naming.names(code).symbol(asset)
 
 
+def is_streamable(code: str, market: Market) -> bool:
+    """Say whether a venue calls a market as we do: streams speak its names, and under ours there may be another coin."""
+    return naming.names(code).market(market) == market
+
+
 def use_streams(books: StreamedBooks | None) -> None:
     """Let `book` look at streamed books first; None: read every book."""
     _shared.books = books
@@ -212,7 +218,7 @@ def book(code: str, market: Market, *, newest: timedelta, depth: int = 15) -> Bo
     Streams speak the venue's own names: a market that is called otherwise is read. Raises VenueError as the adapter does.
     """
     streamed = _shared.books
-    if streamed is not None and naming.names(code).market(market) == market:
+    if streamed is not None and is_streamable(code, market):
         found = streamed.book(code, market, since=utc_now() - newest)
         if found is not None:
             return found
@@ -299,6 +305,11 @@ def demand_open(code: str, operation: str) -> None:
             operation=operation,
             retry_after_seconds=math.ceil(seconds),
         )
+
+
+def seconds_shut(code: str) -> float:
+    """Give how long a venue lets no call through, as this process was told; 0 if it does. No venue is asked."""
+    return _pacing.seconds_shut(code)
 
 
 def clock_state(code: str, *, is_early: bool = False) -> ClockState:

@@ -74,5 +74,6 @@ def of_samples() -> Iterator[Finding]:
             text = "; ".join(stale) or "there are none"
             yield amiss(subject, text, "see that a feeder runs, and what it logs")
             continue
-        age = max(desk.database_now() - sample.at for sample in samples)
+        now = desk.database_now()
+        age = max(quoting.age_of(sample, now) for sample in samples)
         yield well(subject, f"of {len(told)} assets, the oldest {spoken(age)} old")

@@ -12,7 +12,7 @@ from cycles.domain.recovery import SETTLED_ASSETS, is_dust
 from cycles.domain.shown import plain
 from cycles.domain.words import AccountOwner, CycleStatus, PostingKind
 from cycles.models import Cycle
-from cycles.services import booking, valuing
+from cycles.services import booking, charging, valuing
 from cycles.services.moving import move
 
 USDT_STEP = Decimal("0.00000001")
@@ -62,12 +62,14 @@ def told(holdings: Sequence[Holding]) -> str:
 def realised_pnl(cycle: Cycle, held: Sequence[Holding]) -> tuple[Decimal | None, Decimal | None]:
     """Give P&L in USDT and in KRW at the stored rate: what goes back less what was taken.
 
-    KRW and coins that go back count at the newest prices; without a price the P&L is not known.
+    What the desk paid in fees for it, in a third asset, was taken too. KRW and coins that go back count at the newest prices; without a price the P&L is not known.
     """
-    prices = valuing.prices_for(cycle)
+    prices, fees = valuing.prices_for(cycle), charging.fees_apart_usdt(cycle)
     rate = cycle.krw_per_usdt_at_open or prices.krw_per_usdt
     if rate is None and not held and not cycle.notional_krw:
-        return -cycle.notional_usdt, None  # all of it is lost, at any rate
+        return (-cycle.notional_usdt - fees).quantize(
+            USDT_STEP
+        ), None  # all of it is lost, at any rate
     if rate is None:
         return None, None
     usdt = ZERO
@@ -79,6 +81,6 @@ def realised_pnl(cycle: Cycle, held: Sequence[Holding]) -> tuple[Decimal | None,
         if worth is None:
             return None, None
         usdt += worth / (prices.krw_per_usdt or rate)
-    taken = cycle.notional_usdt + cycle.notional_krw / rate
+    taken = cycle.notional_usdt + fees + cycle.notional_krw / rate
     pnl = (usdt - taken).quantize(USDT_STEP)
     return pnl, (pnl * rate).quantize(Decimal("0.01"))

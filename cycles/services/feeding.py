@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Protocol
@@ -59,11 +60,11 @@ class Feeder:
     rates: Rates = field(default_factory=Rates)
     _usable: dict[str, frozenset[str]] = field(default_factory=dict)  # assets, by Korean venue
     _back_rates: dict[str, Decimal] = field(default_factory=dict)  # for which all were woken
-    _read_at: datetime | None = None
+    _read_at: timedelta | None = None  # by the monotonic clock, which nobody sets back
 
     def turn(self) -> int:
         """Watch, sample, wake who waits for the way back just seen; returns how many samples."""
-        if self._read_at is None or registry.utc_now() - self._read_at >= OUTLOOK_LASTS:
+        if self._read_at is None or _monotonic() - self._read_at >= OUTLOOK_LASTS:
             self.read()
         source = _streamed(self.streams) if self.streams else watching.requested
         samples = watching.look(self.rates, source)
@@ -106,7 +107,7 @@ class Feeder:
 
     def read(self) -> None:
         """Read what changes seldom: markets, pauses, closed wallets, rules; make a new outlook of it."""
-        self._read_at = registry.utc_now()
+        self._read_at = _monotonic()
         policy = desk.current_policy()
         if self.streams is not None:
             oldest = timedelta(seconds=policy.max_book_age_seconds)
@@ -146,6 +147,10 @@ class Feeder:
         return boards
 
 
+def _monotonic() -> timedelta:
+    return timedelta(seconds=time.monotonic())
+
+
 def _shut_from(korea_venue: str) -> frozenset[str]:
     """Give the assets that may not come home from a venue: paused, closed, or vouched for by nobody."""
     world = registry.GLOBAL_VENUE
@@ -154,9 +159,14 @@ def _shut_from(korea_venue: str) -> frozenset[str]:
 
 
 def _streamed(streams: Streams) -> watching.BookSource:
-    """Give the books of the streams, which are read by request where a stream is silent."""
+    """Give the books of the streams, which are read by request where a stream is silent.
+
+    What a venue calls otherwise is not streamed, and read here by its name there.
+    """
 
     def book(venue: str, market: Market, oldest: timedelta) -> Book:
+        if not registry.is_streamable(venue, market):
+            return watching.requested(venue, market, oldest)
         state = streams.state(venue, market)
         if isinstance(state, Book) and registry.utc_now() - state.received_at <= oldest:
             return state
@@ -168,7 +178,7 @@ def _streamed(streams: Streams) -> watching.BookSource:
 
 
 def watched(policy: PolicyVersion) -> dict[str, list[Market]]:
-    """Give the markets to stream by venue: those of the allowed assets that the venue is known to have.
+    """Give the markets to stream by venue: those of the allowed assets that the venue has, and calls as we do.
 
     A subscription to a market that does not exist would be refused as a whole.
     """
@@ -178,5 +188,9 @@ def watched(policy: PolicyVersion) -> dict[str, list[Market]]:
     for venue in registry.desk_venues():
         quote = STABLE if venue == registry.GLOBAL_VENUE else "KRW"
         markets = [Market(asset, quote) for asset in wanted if asset != quote]
-        found[venue] = [market for market in markets if (venue, market.code) in known]
+        found[venue] = [
+            market
+            for market in markets
+            if (venue, market.code) in known and registry.is_streamable(venue, market)
+        ]
     return found

@@ -11,7 +11,7 @@ from cycles.domain.money import ZERO
 from cycles.domain.shown import plain
 from cycles.domain.words import Mode
 from cycles.models import PolicyVersion
-from cycles.services import desk, quoting, venue_health
+from cycles.services import barring, desk, quoting, venue_health
 from exchanges import registry
 from exchanges.sentences import Sentence
 
@@ -36,8 +36,9 @@ def objections(
         *_against_count(wanted, policy, out),
         *_against_size(wanted, policy, out),
     ]
-    stopped = venue_health.stopped_clocks((registry.GLOBAL_VENUE, wanted.korea_venue))
-    return (*_applying(checks), *stopped)
+    ends = (registry.GLOBAL_VENUE, wanted.korea_venue)
+    stopped = venue_health.stopped_clocks(ends)
+    return (*_applying(checks), *barring.objections(ends), *stopped)
 
 
 def _applying(checks: Checks) -> Iterable[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import structlog
@@ -27,19 +28,31 @@ from cycles.domain.words import (
 )
 from cycles.errors import InsufficientFundsError, InvalidInputError, PolicyDeniedError
 from cycles.models import Cycle, PolicyVersion
-from cycles.services import booking, desk, notices, objecting, quoting, valuing, venue_health
+from cycles.services import (
+    barring,
+    booking,
+    desk,
+    notices,
+    objecting,
+    quoting,
+    valuing,
+    venue_health,
+)
 from cycles.services.intervening import Actor, intervene
 from cycles.services.locking import in_transaction, lock_desk_account, share_mode
 from cycles.services.moving import write_transition
 from cycles.services.rebalancing import write_steps
 from exchanges import destinations, reference, registry
-from exchanges.errors import UnconfirmedError
+from exchanges.errors import StaleReferenceError, UnconfirmedError
 from exchanges.sentences import listed, sentence_of
 from exchanges.values import Market
 
 log = structlog.get_logger(__name__)
 
 GLOBAL = registry.GLOBAL_VENUE
+Carrier = tuple[str, str]  # Korean venue, asset
+
+_told_left_out: set[Carrier] = set()  # what this process has said, once while it stays so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,29 +86,57 @@ def exposure() -> Exposure:
     )
 
 
-def decide() -> Decision:
-    """Decide from the newest quotes whether to open a cycle; changes nothing."""
+def decide(left_out: Mapping[Carrier, str] | None = None) -> Decision:
+    """Decide from the newest quotes whether to open a cycle; changes nothing.
+
+    `left_out` are assets that may not go out to a Korean venue, and why: the next best is taken.
+    """
+    left_out = left_out or {}
     current, policy = desk.current(), desk.current_policy()
     if current.mode != Mode.RUN:
         return decision.hold(f"the desk's mode is {current.mode}")
     limits, out = desk.limits(policy), exposure()
-    return decision.best_decision(
+    shut = barring.banned(registry.desk_venues())
+    if GLOBAL in shut:
+        return decision.hold(shut[GLOBAL])
+    best = decision.best_decision(
         {
-            venue: decision.opening_decision(
+            venue: decision.hold(shut[venue])
+            if venue in shut
+            else decision.opening_decision(
                 quoting.latest_quotes(policy, venue),
                 limits,
                 out,
-                paused=desk.paused_assets(GLOBAL, venue),
+                paused=desk.paused_assets(GLOBAL, venue) | {a for v, a in left_out if v == venue},
                 paused_back=desk.paused_assets(venue, GLOBAL),
             )
             for venue in registry.korea_venues()
         }
     )
+    return replace(best, reasons=(*best.reasons, *left_out.values()))
+
+
+def _sendable_decision() -> tuple[Decision, dict[Carrier, str]]:
+    """Decide on the best asset that would not be stuck; gives also which better ones would, and why."""
+    left_out: dict[Carrier, str] = {}
+    while (decided := decide(left_out)).opens:
+        try:
+            _demand_possible(decided)
+        except (PolicyDeniedError, StaleReferenceError) as error:
+            asset, korea = decided.asset, decided.korea_venue
+            left_out[korea, asset] = f"{asset} to {korea} was left out: {error}"
+        else:
+            break
+    for carrier in left_out.keys() - _told_left_out:
+        log.warning("opening.left_out", why=left_out[carrier])
+    _told_left_out.clear()
+    _told_left_out.update(left_out)
+    return decided, left_out
 
 
 def open_if_decided(*, actor: str) -> Cycle | None:
     """Open a cycle if the policy says so; the decision is taken again under the lock."""
-    first = decide()
+    first, left_out = _sendable_decision()
     if first.opens:  # asked now, outside of any transaction: a venue may have to be looked at
         stopped = venue_health.clock_objections((GLOBAL, first.korea_venue))
         first = decision.hold(*stopped) if stopped else first
@@ -106,7 +147,7 @@ def open_if_decided(*, actor: str) -> Cycle | None:
     def work() -> Cycle | None:
         share_mode()
         lock_desk_account(GLOBAL, "USDT")  # openers queue here: limits count what others opened
-        policy, decided = desk.current_policy(), decide()
+        policy, decided = desk.current_policy(), decide(left_out)
         if not decided.opens:
             return None
         return _write(decided, policy, rule=OpeningRule(policy.opening_rule), actor=actor)
@@ -117,9 +158,7 @@ def open_if_decided(*, actor: str) -> Cycle | None:
 def _write(decided: Decision, policy: PolicyVersion, *, rule: OpeningRule, actor: str) -> Cycle:
     """Write the cycle, its steps, its capital and its first transition."""
     korea = decided.korea_venue
-    route = reference.transfer_route(decided.asset, GLOBAL, korea)
-    _demand_vouched_for(decided.asset, korea, route.network)
-    _demand_sendable(decided, route.network)
+    network = _demand_possible(decided)
     cycle = Cycle.objects.create(
         kind=CycleKind.ROUND_TRIP,
         status=CycleStatus.STARTED,
@@ -137,7 +176,7 @@ def _write(decided: Decision, policy: PolicyVersion, *, rule: OpeningRule, actor
         **_born(),
     )
     steps = plan.outbound_steps(
-        decided.asset, global_venue=GLOBAL, korea_venue=korea, network=route.network
+        decided.asset, global_venue=GLOBAL, korea_venue=korea, network=network
     )
     write_steps(cycle, steps)
     _own(cycle, GLOBAL, "USDT", decided.notional_usdt)
@@ -150,6 +189,14 @@ def _write(decided: Decision, policy: PolicyVersion, *, rule: OpeningRule, actor
         edge_bps=str(decided.edge_bps),
     )
     return cycle
+
+
+def _demand_possible(decided: Decision) -> str:
+    """Make sure that what is bought can go out, and give by which network. Raises PolicyDeniedError, StaleReferenceError."""
+    network = reference.transfer_route(decided.asset, GLOBAL, decided.korea_venue).network
+    _demand_vouched_for(decided.asset, decided.korea_venue, network)
+    _demand_sendable(decided, network)
+    return network
 
 
 def _demand_vouched_for(asset: str, korea: str, network: str) -> None:
@@ -196,6 +243,14 @@ def _born() -> dict[str, Now]:
 
 def _own(cycle: Cycle, venue: str, asset: str, quantity: Decimal) -> None:
     """Post capital from the desk to the cycle. Raises InsufficientFundsError."""
+    _demand_held(venue, asset, quantity)
+    lines = postings.moved(
+        venue, asset, quantity, origin=AccountOwner.DESK, target=AccountOwner.CYCLE
+    )
+    booking.post(f"open:{cycle.pk}", PostingKind.OPEN, lines, cycle=cycle)
+
+
+def _demand_held(venue: str, asset: str, quantity: Decimal) -> None:
     if booking.desk_balance(venue, asset) < quantity:
         raise InsufficientFundsError(
             "the desk does not hold %(quantity)s %(asset)s at %(venue)s",
@@ -203,10 +258,6 @@ def _own(cycle: Cycle, venue: str, asset: str, quantity: Decimal) -> None:
             asset=asset,
             venue=venue,
         )
-    lines = postings.moved(
-        venue, asset, quantity, origin=AccountOwner.DESK, target=AccountOwner.CYCLE
-    )
-    booking.post(f"open:{cycle.pk}", PostingKind.OPEN, lines, cycle=cycle)
 
 
 def _write_birth(cycle: Cycle, actor: str, reason: str) -> None:
@@ -292,6 +343,7 @@ def open_return_only(
         lock_desk_account(korea, "KRW")
         if desk.current().mode == Mode.HALT:
             raise PolicyDeniedError("the desk is halted")
+        _demand_held(korea, "KRW", notional_krw)
         cycle = _return_only_row(notional_krw, korea)
         _own(cycle, korea, "KRW", notional_krw)
         _write_birth(cycle, actor.name, reason)
@@ -313,10 +365,14 @@ def _demand_venue(korea_venue: str) -> str:
 
 
 def _return_only_row(notional_krw: Decimal, korea: str) -> Cycle:
-    """Write a cycle that has its KRW in hand already."""
+    """Write a cycle that has its KRW in hand already. Raises PolicyDeniedError without a fresh rate."""
     policy = desk.current_policy()
-    quotes = quoting.latest_quotes(policy, korea)
-    rates = [quote.krw_per_usdt for quote in quotes if quote.krw_per_usdt]
+    rate = quoting.fresh_rate(policy, korea)
+    if rate is None:
+        raise PolicyDeniedError(
+            "there is no fresh rate of KRW per USDT at %(venue)s: see that a feeder runs",
+            venue=korea,
+        )
     return Cycle.objects.create(
         kind=CycleKind.RETURN_ONLY,
         status=CycleStatus.INITIAL_TRADE_COMPLETED,
@@ -325,7 +381,7 @@ def _return_only_row(notional_krw: Decimal, korea: str) -> Cycle:
         policy=policy,
         opening_rule=OpeningRule.BY_HAND,
         session_id=conf.session_id(),
-        krw_per_usdt_at_open=rates[0] if rates else None,
+        krw_per_usdt_at_open=rate,
         notional_krw=notional_krw,
         max_retries=policy.calm_attempts,
         **_born(),

@@ -30,6 +30,12 @@ def latest_quotes(policy: PolicyVersion, korea_venue: str) -> list[Quote]:
     ]
 
 
+def fresh_rate(policy: PolicyVersion, korea_venue: str) -> Decimal | None:
+    """Give the newest KRW per USDT, bid, that may be acted on at a Korean venue; None where none may."""
+    now, samples = desk.database_now(), valuing.latest_samples(korea_venue).values()
+    return valuing.newest_rate(one for one in samples if not staleness(one, policy, now))
+
+
 def barred_ways(from_venue: str, to_venue: str) -> dict[str, str]:
     """Give the assets that cannot travel between two venues now, and why."""
     closed = reference.closed_ways(from_venue, to_venue)
@@ -57,10 +63,16 @@ def _quote(sample: PremiumSample, policy: PolicyVersion, out: str, back: str) ->
     )
 
 
+def age_of(sample: PremiumSample, now: datetime) -> timedelta:
+    """Give how old the oldest book is that a sample was measured on; `now` by the database's clock."""
+    since = abs(now - sample.at)  # the feeder's clock may be ahead
+    return since + timedelta(milliseconds=sample.book_age_ms or 0)
+
+
 def staleness(sample: PremiumSample, policy: PolicyVersion, now: datetime | None = None) -> str:
     """Give why a sample may not be acted on, or nothing; `now` by the database's clock, read if not given."""
-    age = (now or desk.database_now()) - sample.at
-    if abs(age) > timedelta(seconds=policy.max_book_age_seconds):  # the feeder's clock may be ahead
+    age = age_of(sample, now or desk.database_now())
+    if age > timedelta(seconds=policy.max_book_age_seconds):
         return f"the newest sample of {sample.asset} is {age.total_seconds():.0f} s old"
     if sample.krw_per_usd is None or sample.rate_quoted_at is None:
         return "no official rate"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -36,7 +37,7 @@ class Rates:
     """The official rates as last read; a failing source is told, never replaced by a constant."""
 
     quotes: dict[str, RateQuote] = field(default_factory=dict)
-    read_at: datetime | None = None
+    read_at: timedelta | None = None  # by the monotonic clock, which nobody sets back
 
     @property
     def first(self) -> RateQuote | None:
@@ -52,9 +53,10 @@ class Rates:
 
 def refresh_rates(rates: Rates, now: datetime) -> None:
     """Read every official source when due; one that fails, or is overdue, loses its place, loudly."""
-    if rates.read_at is not None and now - rates.read_at < quoting.fx_poll_delay():
+    here = timedelta(seconds=time.monotonic())
+    if rates.read_at is not None and here - rates.read_at < quoting.fx_poll_delay():
         return
-    rates.read_at = now
+    rates.read_at = here
     found: dict[str, RateQuote] = {}
     failed: dict[str, str] = {}
     for source in registry.rate_sources():

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 
-from django.db.models import Max, Min, Sum
+from django.db.models import Max, Min, Q, Sum
 
 from cycles import conf
 from cycles.domain import decision, plan
@@ -17,7 +17,7 @@ from cycles.domain.progress import GO_ON, Progress, failed, waiting
 from cycles.domain.shown import plain
 from cycles.domain.words import CycleKind, CycleStatus, FailureClass, Passage, StepKind, StepState
 from cycles.models import Cycle, Step, Transition
-from cycles.services import booking, desk, own_size, quoting
+from cycles.services import barring, booking, charging, desk, own_size, quoting
 from cycles.services.locking import in_transaction, share_mode
 from cycles.services.moving import Lease, lock_for_decision, move
 from exchanges import reference
@@ -32,17 +32,22 @@ def look_delay() -> timedelta:
 
 
 def own_out_rate(cycle: Cycle) -> Decimal | None:
-    """Give what this cycle itself got out: KRW received per USDT given, from its steps."""
+    """Give what this cycle itself got out: KRW received per USDT given, from its steps, fees in a third asset too."""
     outbound = Step.objects.filter(
         cycle=cycle, passage__in=[Passage.OUTBOUND], state=StepState.DONE
+    ).aggregate(
+        krw=Sum("quantity_out", filter=Q(kind=StepKind.SELL, quote="KRW")),
+        paid=Sum("quantity_in", filter=Q(kind=StepKind.BUY)),
+        # USDT itself was carried out: what was sent is what was paid.
+        sent=Min("quantity_in", filter=Q(kind=StepKind.WITHDRAW)),
     )
-    krw = outbound.filter(kind=StepKind.SELL, quote="KRW").aggregate(total=Sum("quantity_out"))
-    paid = outbound.filter(kind=StepKind.BUY).aggregate(total=Sum("quantity_in"))
-    usdt = paid["total"]
-    if usdt is None:  # USDT itself was carried out: what was sent is what was paid
-        sent = outbound.filter(kind=StepKind.WITHDRAW).aggregate(total=Min("quantity_in"))
-        usdt = sent["total"]
-    return krw["total"] / usdt if krw["total"] and usdt else None
+    krw, usdt = outbound["krw"], outbound["paid"] or outbound["sent"]
+    if not krw or not usdt:
+        return None
+    own: Decimal = krw / (
+        usdt + charging.fees_apart_usdt(cycle, call__step__passage=Passage.OUTBOUND)
+    )
+    return own
 
 
 def rebalance(lease: Lease, cycle: Cycle) -> Progress:
@@ -54,9 +59,11 @@ def rebalance(lease: Lease, cycle: Cycle) -> Progress:
     limits = desk.limits(cycle.policy)
     allowed = limits.allowed_assets - _paused(cycle)
     quotes = quoting.latest_quotes(cycle.policy, cycle.korea_venue)
+    # What was bought now could be neither looked up nor sold.
+    shut_out = barring.objections((cycle.korea_venue, cycle.global_venue))
     ways = decision.ways_back(quotes, allowed)
-    if not ways:
-        return waiting(look_delay(), "no fresh way back")
+    if shut_out or not ways:
+        return waiting(look_delay(), "; ".join(shut_out) or "no fresh way back")
     own = own_out_rate(cycle)
     asset = _carrying(cycle, ways) if own is None else _clearing(cycle, own, ways, limits)
     if asset is None and own is None:

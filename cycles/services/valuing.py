@@ -53,14 +53,19 @@ def newest_prices(global_venue: str, korea_venue: str) -> Prices:
 
 
 def prices_of(samples: Mapping[str, PremiumSample], global_venue: str) -> Prices:
-    """Give the prices of samples of one Korean venue, by asset."""
-    rates = [s.krw_per_usdt_bid for s in samples.values() if s.krw_per_usdt_bid]
+    """Give the prices of samples of one Korean venue, by asset, at the newest rate among them."""
     return Prices(
         korea={a: s.korea_bid for a, s in samples.items() if s.korea_bid is not None},
         world={a: s.global_bid for a, s in samples.items() if s.global_bid is not None},
-        krw_per_usdt=rates[0] if rates else None,
+        krw_per_usdt=newest_rate(samples.values()),
         global_venue=global_venue,
     )
+
+
+def newest_rate(samples: Iterable[PremiumSample]) -> Decimal | None:
+    """Give the KRW per USDT, bid, of the newest sample that has one: an asset may be sampled no more."""
+    rated = [sample for sample in samples if sample.krw_per_usdt_bid]
+    return max(rated, key=lambda one: one.at).krw_per_usdt_bid if rated else None
 
 
 def worth_krw(held: Iterable[Holding], prices: Prices) -> Decimal:

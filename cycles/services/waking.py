@@ -102,7 +102,10 @@ def _clears(back_rate: Decimal) -> Q:
 
 
 def _own_out_rate() -> ExpressionWrapper[CombinedExpression]:
-    """Give what each cycle got out, KRW per USDT; null where it has no way out of its own."""
+    """Give what each cycle got out, KRW per USDT; null where it has no way out of its own.
+
+    Fees in a third asset are left to whoever claims it: without them it is woken rather too often.
+    """
     outbound = Step.objects.filter(
         cycle=OuterRef("pk"), passage=Passage.OUTBOUND, state=StepState.DONE
     ).order_by()

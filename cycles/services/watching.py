@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -45,7 +45,7 @@ class BookSource(Protocol):
 
 
 def requested(venue: str, market: Market, oldest: timedelta) -> Book:
-    """Read a book now."""
+    """Read a book now; how old it is when all are in, `look` says."""
     del oldest  # it is made for us
     return registry.venue(venue).book(market, depth=DEPTH)
 
@@ -62,6 +62,8 @@ def look(rates: Rates, source: BookSource = requested) -> list[PremiumSample]:
     korea = {code: _books(code, policy, "KRW", source) for code in registry.korea_venues()}
     world = _books(registry.GLOBAL_VENUE, policy, STABLE, source)
     now = registry.utc_now()  # after the books: their age is what it is when they are weighed
+    korea = {code: _young(books, policy, now) for code, books in korea.items()}
+    world = _young(world, policy, now)
     by = _Look(
         policy=policy,
         size_usdt=quoting.sample_size_usdt(policy),
@@ -115,6 +117,19 @@ def _books(
     return books
 
 
+def _young(books: dict[str, Book], policy: PolicyVersion, now: datetime) -> dict[str, Book]:
+    """Leave out the books that grew old while the others were read, one venue after the other."""
+    oldest, young = timedelta(seconds=policy.max_book_age_seconds), {}
+    for asset, book in books.items():
+        age = now - book.received_at
+        if age <= oldest:
+            young[asset] = book
+            continue
+        told = f"it grew {age.total_seconds():.0f} s old while others were read"
+        log.warning("feeder.no_book", venue=book.venue, asset=asset, error=told)
+    return young
+
+
 def terms_of(asset: str, korea: str, rules: Rulebook, now: datetime) -> Terms | None:
     """Give what carrying an asset costs; None when the rules are missing or old, which is told."""
     world = registry.GLOBAL_VENUE
@@ -160,7 +175,7 @@ def _sample(
         return_krw_per_usdt=back.krw_per_usdt if back else None,
         krw_per_usdt_bid=bid,
         krw_per_usdt_ask=ask,
-        book_age_ms=_age_ms(books, by.now),
+        book_age_ms=_age_ms((*books, traded), by.now),
         is_generated=not registry.is_live(),
     )
     sample.global_bid, sample.global_ask = _top(books[0])
@@ -202,7 +217,7 @@ def _top(book: Book | None) -> tuple[Decimal | None, Decimal | None]:
     return bid, ask
 
 
-def _age_ms(books: tuple[Book | None, Book], now: datetime) -> int:
-    """Give the age of the older book on our own clock."""
+def _age_ms(books: Iterable[Book | None], now: datetime) -> int:
+    """Give the age of the oldest book on our own clock, that of the traded rate among them."""
     received = [book.received_at for book in books if book is not None]
     return max(0, int((now - min(received)).total_seconds() * 1000))

@@ -45,9 +45,16 @@ class Pacing:
 
     def seconds_held(self, venue: str, operation: str) -> float:
         """Give how long the venue asked this process, or another, to leave an operation alone."""
-        with self._guard:
-            known = [budget for (code, _), budget in self._budgets.items() if code == venue]
+        known = self._known(venue)
         return max((budget.seconds_held(operation) for budget in known), default=0.0)
+
+    def seconds_shut(self, venue: str) -> float:
+        """Give how long the venue lets no call of this process through, as it was told itself."""
+        return max((budget.seconds_shut() for budget in self._known(venue)), default=0.0)
+
+    def _known(self, venue: str) -> list[RateBudget]:
+        with self._guard:
+            return [budget for (code, _), budget in self._budgets.items() if code == venue]
 
     def clock(self, venue: str, *, reads_dates: bool) -> VenueClock:
         """Give a venue's clock."""

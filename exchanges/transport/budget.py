@@ -116,6 +116,12 @@ class RateBudget:
             held_until = max(shelf.held_until for shelf, _ in self._bill(operation))
             return max(held_until - self._monotonic(), 0.0)
 
+    def seconds_shut(self) -> float:
+        """Give how long the venue asked us to leave all alone: 0 if calls may go now."""
+        with self._changed:
+            doors = [shelf.held_until for shelf in self._shelves.values() if shelf.is_door]
+            return max(max(doors, default=0.0) - self._monotonic(), 0.0)
+
     def group_of(self, operation: str) -> str:
         """Give the group that an operation is counted in first, for metrics."""
         costs = self._limits.costs_of(operation)

@@ -17,6 +17,7 @@ from cycles.models import Account, Cycle
 from cycles.services.locking import own_mode
 from tests import builders
 from tests.concurrency.meeting import SECONDS, together, until_somebody_waits
+from tests.cycles.services.acts import rated
 
 pytestmark = [pytest.mark.concurrency, pytest.mark.django_db(transaction=True)]
 
@@ -30,6 +31,7 @@ class Browser:
         builders.desk()
         builders.policy()
         builders.capital("upbit", "KRW", 9_000_000)
+        rated()
         self.who = User.objects.create_superuser("root")
 
     def click(self, key: str) -> Any:

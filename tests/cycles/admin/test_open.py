@@ -17,6 +17,7 @@ from cycles.domain.words import Mode
 from cycles.models import Account, Cycle, IdempotencyRecord, Intervention
 from cycles.services import idempotency
 from tests import builders
+from tests.cycles.services.acts import rated
 
 pytestmark = pytest.mark.django_db
 Login = Callable[..., Client]
@@ -37,6 +38,7 @@ def rich(db: None) -> None:
     builders.desk()
     builders.policy()
     builders.capital("upbit", "KRW", 9_000_000)
+    rated()
 
 
 def form_of(client: Client) -> dict[str, str]:
@@ -67,6 +69,7 @@ def test_krw_of_the_desk_is_sent_home_by_hand(login: Login) -> None:
     builders.desk()
     builders.policy()
     builders.capital("upbit", "KRW", 9_000_000)
+    rated()
     given = TRIP | {"kind": "RETURN_ONLY", "notional": "7000000", "reason": "the week is over"}
     status, _text = send(login("operator"), **given)
     assert status == 302
@@ -86,6 +89,7 @@ def test_the_form_asks_for_the_korean_venue_where_there_are_several(
     settings.KIMP_KOREA_VENUES = ["upbit", "bithumb"]
     assert 'name="korea_venue"' in client.get(reverse("admin:desk_open")).content.decode()
     builders.capital("bithumb", "KRW", 9_000_000)
+    rated("bithumb")
     given = TRIP | {"kind": "RETURN_ONLY", "notional": "7000000"}
     assert send(client, **given)[0] == 400
     assert send(client, **given, korea_venue="bithumb")[0] == 302

@@ -13,6 +13,7 @@ from cycles.models import Cycle, IdempotencyRecord, Intervention
 from exchanges.models import TransferRoute
 from tests import builders
 from tests.cycles.api.conftest import Speaks
+from tests.cycles.services.acts import rated
 
 pytestmark = pytest.mark.django_db
 
@@ -127,6 +128,7 @@ def test_a_desk_at_two_korean_venues_asks_which_ones_krw_goes_home(
 ) -> None:
     settings.KIMP_KOREA_VENUES = ["upbit", "bithumb"]
     builders.capital("bithumb", "KRW", 9_000_000)
+    rated("bithumb")
     asked = {
         "kind": "RETURN_ONLY",
         "notional_krw": "7000000",

@@ -18,6 +18,7 @@ from cycles.models import ApiToken, Cycle, Desk, Intervention
 from cycles.services import desk, tokens
 from tests import builders
 from tests.cycles.commands.saying import WHY, Said, acting
+from tests.cycles.services.acts import rated
 
 pytestmark = pytest.mark.django_db
 
@@ -321,6 +322,7 @@ def test_money_in_korea_is_sent_home(alice: User) -> None:
     builders.desk()
     builders.policy()
     builders.capital("upbit", "KRW", 9_000_000)
+    rated()
     said = acting("open_cycle", "--return-only", "--notional-krw", "7000000", "--json")
     assert said.json["cycle"]["kind"] == "RETURN_ONLY"
 

@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from cycles.domain import postings
 from cycles.domain.progress import Progress, Turn
 from cycles.domain.words import AccountOwner, FailureClass, Operation, PostingKind, Role
-from cycles.models import Account, Cycle, ExchangeCall, Step
+from cycles.models import Account, Cycle, ExchangeCall, PremiumSample, Step
 from cycles.services import addressing, booking, desk as desk_services, leasing, retrying
 from cycles.services.moving import Lease
 from exchanges.models import RegisteredAddress
@@ -175,3 +175,9 @@ def rows_read(table: str) -> int:
         )
         ((rows,),) = cursor.fetchall()
     return int(rows)
+
+
+def rated(korea_venue: str = "upbit") -> PremiumSample:
+    """Write a sample of this moment with all its rates, where no feeder looks."""
+    now = desk_services.database_now()
+    return builders.sample(korea_venue=korea_venue, at=now, rate_quoted_at=now)

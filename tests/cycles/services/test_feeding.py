@@ -8,6 +8,7 @@ from decimal import Decimal
 from threading import Event
 
 import pytest
+from django.db.models import F
 from django.db.models.functions import Now
 
 from cycles.models import Cycle, ExchangeCall, PremiumSample
@@ -15,8 +16,9 @@ from cycles.services import desk as desk_services, feeding, lookout as lookout_m
 from cycles.services.feeding import Feeder
 from cycles.services.lookout import Lookout
 from cycles.services.rating import refresh_rates
-from exchanges import registry, streams
+from exchanges import naming, registry, streams
 from exchanges.feeds.states import Lack, NoBook
+from exchanges.models import AssetIdentity
 from exchanges.port import Venue
 from exchanges.values import Book, Market
 from tests import builders
@@ -111,6 +113,19 @@ def test_a_policy_that_allows_another_asset_streams_it(desk: TestDesk, feeder: F
     assert {row.asset for row in PremiumSample.objects.all()} == {"XRP", "USDT"}
 
 
+def test_a_new_policy_is_streamed_although_the_clock_was_set_back(
+    desk: TestDesk, feeder: Feeder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_policy(allowed_assets=["XRP"])
+    monkeypatch.setattr(feeding, "OUTLOOK_LASTS", timedelta(0))
+    before = registry.utc_now() - timedelta(hours=6)
+    monkeypatch.setattr(registry, "utc_now", lambda: before)
+    feeder.turn()
+    assert feeder.streams is not None
+    states = feeder.streams.states
+    eventually(lambda: {state.market.base for state in states()} == {"XRP", "USDT"})
+
+
 def test_only_markets_that_the_venues_are_known_to_have_are_streamed(desk: TestDesk) -> None:
     policy = builders.policy(
         allowed_assets=["XRP", "NONESUCH"]
@@ -118,6 +133,23 @@ def test_only_markets_that_the_venues_are_known_to_have_are_streamed(desk: TestD
     markets = feeding.watched(policy)
     assert markets["binance"] == [Market("XRP", "USDT")]
     assert markets["upbit"] == [Market("USDT", "KRW"), Market("XRP", "KRW")]
+
+
+def test_a_market_that_its_venue_calls_otherwise_is_read_by_its_new_name_and_not_streamed(
+    desk: TestDesk, feeder: Feeder, book_reads: list[Market]
+) -> None:
+    """Under the old ticker there may be another coin now; the simulated venue has none of the new name."""
+    old_name = AssetIdentity.objects.filter(venue="upbit", asset="XRP")
+    old_name.update(state="UNPROVEN", decided_by="a test", version=F("version") + 1)
+    builders.proven("upbit", "XRPN", "XRP", asset="XRP", network="XRP")
+    naming.forget()
+    market = Market("XRP", "KRW")
+    assert feeder.turn() == 4  # by streams that still know the old name only
+    assert book_reads == [market]
+    assert not PremiumSample.objects.filter(asset="XRP").exists()
+    watched = feeding.watched(desk_services.current_policy())
+    assert market not in watched["upbit"]
+    assert Market("XRP", "USDT") in watched["binance"]
 
 
 def test_the_lookout_calls_when_the_policy_would_open(

@@ -9,12 +9,12 @@ import pytest
 
 from cycles.domain.words import FailureClass
 from cycles.errors import PolicyDeniedError
-from cycles.models import Cycle, ExchangeCall
-from cycles.services import refreshing
+from cycles.models import Cycle, ExchangeCall, Transition
+from cycles.services import opening, refreshing
 from exchanges import reference, registry
 from exchanges.models import MarketRule, NetworkRule, RuleChange
 from exchanges.values import Market
-from tests.cycles.services.acts import give_back, units_until
+from tests.cycles.services.acts import give_back, set_policy, units_until
 from tests.desk import TestDesk
 
 pytestmark = pytest.mark.django_db
@@ -82,6 +82,31 @@ def test_too_little_to_be_credited_is_not_bought(desk: TestDesk) -> None:
     NetworkRule.objects.filter(**AT_UPBIT).update(deposit_minimum=Decimal(100_000))
     with pytest.raises(PolicyDeniedError, match="too little"):
         desk.open("XRP")
+
+
+def test_an_asset_that_could_not_be_sent_leaves_the_opening_to_the_next_best(
+    desk: TestDesk, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "_told_left_out", set())
+    set_policy(max_open_cycles_per_asset=1)
+    desk.sample()
+    best = opening.decide()
+    NetworkRule.objects.filter(venue="binance", asset=best.asset).update(
+        withdraw_maximum=Decimal("0.0001")
+    )
+    rows = [opening.open_if_decided(actor="tester") for _ in range(2)]
+    opened = [row.outbound_asset for row in rows if row is not None]
+    assert len(opened) == 2
+    assert best.asset not in opened
+    born = Transition.objects.get(cycle=rows[0])
+    assert f"{best.asset} to upbit was left out: binance sends 0.0001" in born.reason
+    assert len([one for one in caplog.messages if "opening.left_out" in one]) == 1
+
+
+def test_where_no_asset_could_be_sent_nothing_opens(desk: TestDesk) -> None:
+    desk.sample()
+    NetworkRule.objects.filter(venue="binance").update(withdraw_maximum=Decimal("0.000001"))
+    assert opening.open_if_decided(actor="tester") is None
 
 
 def test_what_a_venue_changes_of_its_rules_is_remembered_once(desk: TestDesk) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
+from msgspec import structs
 
 from cycles.domain.money import ratio_bps
 from cycles.models import Alert, PremiumSample
@@ -16,7 +18,7 @@ from cycles.services import desk as desk_services, opening, quoting, rating, wat
 from cycles.services.rating import Rates, refresh_rates
 from exchanges import registry
 from exchanges.models import NetworkRule
-from exchanges.values import RateQuote
+from exchanges.values import Book, Market, RateQuote
 from tests import builders
 from tests.cycles.services.acts import set_policy
 from tests.desk import TestDesk
@@ -157,8 +159,20 @@ def test_the_first_source_is_the_rate_of_choice_again_once_it_answers(
 def test_rates_are_read_no_more_often_than_due(desk: TestDesk, rates: Rates) -> None:
     now = registry.utc_now()
     refresh_rates(rates, now)
+    first = rates.read_at
     refresh_rates(rates, now)
-    assert rates.read_at == now
+    assert rates.read_at == first is not None
+
+
+def test_rates_are_read_when_due_although_the_clock_was_set_back(
+    desk: TestDesk, rates: Rates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = registry.utc_now()
+    refresh_rates(rates, now)
+    first = rates.read_at
+    monkeypatch.setattr(quoting, "fx_poll_delay", timedelta)
+    refresh_rates(rates, now - timedelta(hours=6))
+    assert rates.read_at != first
 
 
 @pytest.mark.parametrize(
@@ -178,6 +192,45 @@ def test_what_is_too_old_or_disagrees_stops_opening(
     builders.policy(**change)
     assert word in quoting.staleness(sample(), desk_services.current_policy())
     assert opening.open_if_decided(actor="tester") is None
+
+
+def test_a_sample_counts_as_old_as_the_oldest_book_it_stands_on(
+    desk: TestDesk, rates: Rates
+) -> None:
+    watching.tick(rates)
+    policy, soon = desk_services.current_policy(), timedelta(seconds=10)
+    PremiumSample.objects.update(at=F("at") - soon, book_age_ms=0)
+    assert not quoting.staleness(sample(), policy)
+    assert opening.decide().opens
+    PremiumSample.objects.update(book_age_ms=10_000)
+    assert "old" in quoting.staleness(sample(), policy)
+    assert not opening.decide().opens
+
+
+def test_books_that_grew_old_while_the_others_were_read_are_not_sampled(
+    desk: TestDesk, rates: Rates
+) -> None:
+    def slowly(venue: str, market: Market, oldest: timedelta) -> Book:
+        """Give Korean books of before a global venue took forty seconds."""
+        found = watching.requested(venue, market, oldest)
+        before = found.received_at - timedelta(seconds=40)
+        is_early = venue != registry.GLOBAL_VENUE
+        return structs.replace(found, received_at=before, venue_at=before) if is_early else found
+
+    refresh_rates(rates, registry.utc_now())
+    assert watching.look(rates, slowly) == []
+    assert not opening.decide().opens
+
+
+def test_the_age_of_a_sample_is_that_of_the_rates_book_too(desk: TestDesk, rates: Rates) -> None:
+    def a_quiet_rate(venue: str, market: Market, oldest: timedelta) -> Book:
+        found = watching.requested(venue, market, oldest)
+        before = found.received_at - timedelta(seconds=9)
+        is_rate = market == Market("USDT", "KRW")
+        return structs.replace(found, received_at=before, venue_at=before) if is_rate else found
+
+    refresh_rates(rates, registry.utc_now())
+    assert {row.book_age_ms >= 9000 for row in watching.look(rates, a_quiet_rate)} == {True}  # type: ignore[operator]
 
 
 def test_one_asset_too_old_does_not_stop_the_others(desk: TestDesk, rates: Rates) -> None:
