@@ -24,6 +24,8 @@ EVENTS = (
     "outbound_settled",
     "awaits_way_back",
     "way_back_clears",
+    "no_longer_clears",
+    "not_bought",
     "return_settled",
     "books_closed",
     "resumed",

@@ -32,6 +32,7 @@ from cycles.errors import (
 from cycles.models import Cycle, ExchangeCall, Step
 from cycles.services import (
     closing,
+    judging,
     leasing,
     notices,
     reacting,
@@ -192,7 +193,7 @@ def _resume(lease: Lease, cycle: Cycle) -> Progress:
 def _run_passage(lease: Lease, cycle: Cycle, step: Step | None) -> Progress:
     """Run the passage's next step; after the last one move on."""
     if step is not None:
-        return run_step(lease, cycle, step)
+        return judging.second_thoughts(lease, cycle, step) or run_step(lease, cycle, step)
     if cycle.status == CycleStatus.STARTED:
         # Due now and without a lease: the next role takes it.
         _move(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import Max, Min, Sum
 
 from cycles import conf
 from cycles.domain import decision, plan
-from cycles.domain.decision import Limits, Quote
+from cycles.domain.decision import HOLDS, Limits, Quote, Verdict
 from cycles.domain.money import ZERO
 from cycles.domain.plan import StepPlan
 from cycles.domain.progress import GO_ON, Progress, failed, waiting
@@ -18,12 +18,13 @@ from cycles.domain.shown import plain
 from cycles.domain.words import CycleKind, CycleStatus, FailureClass, Passage, StepKind, StepState
 from cycles.models import Cycle, Step, Transition
 from cycles.services import booking, desk, own_size, quoting
-from cycles.services.locking import in_transaction, share_mode
+from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease, lock_for_decision, move
 from exchanges import reference
 
 LOOK_SECONDS = Decimal(15)
 QUICKEST_LOOK = timedelta(milliseconds=500)
+NO_LONGER_CLEARS = "no_longer_clears"  # a way back, before anything was bought for it
 
 
 def look_delay() -> timedelta:
@@ -71,6 +72,22 @@ def rebalance(lease: Lease, cycle: Cycle) -> Progress:
     return GO_ON
 
 
+def still_clears(cycle: Cycle, asset: str, quotes: Sequence[Quote]) -> Verdict:
+    """Judge a way back again that was decided and has bought nothing; KRW of the desk comes home at any price."""
+    mine = next((quote for quote in quotes if quote.asset == asset), None)
+    if mine is not None and mine.back_is_barred:
+        return Verdict(holds=False, reason=mine.back_is_barred)
+    if asset in _paused(cycle):
+        return Verdict(holds=False, reason=f"{asset} is paused, or its network is not allowed")
+    if mine is None or not mine.is_fresh:
+        return Verdict(holds=None, reason=f"there is no fresh quote of {asset}")
+    own = own_out_rate(cycle)
+    clears = own is None or _clearing(cycle, own, [mine], desk.limits(cycle.policy)) is not None
+    if mine.back_rate is None or not clears:
+        return Verdict(holds=False, reason=f"the way back by {asset} does not clear any more")
+    return HOLDS
+
+
 def _clearing(cycle: Cycle, own: Decimal, ways: Sequence[Quote], limits: Limits) -> str | None:
     """Give the asset that brings home all that the cycle carries, at its own way out, by what the policy wants."""
     krw = krw_in_hand(cycle)
@@ -108,19 +125,25 @@ def _waited_too_long(cycle: Cycle) -> bool:
     """Say whether the cycle has waited longer than its policy allows, redrives aside."""
     if cycle.kind == CycleKind.RETURN_ONLY:
         return False
-    since = Transition.objects.filter(
-        cycle=cycle, to_status=CycleStatus.AWAITING_REBALANCE
-    ).aggregate(last=Max("at"))["last"]
+    since = waiting_since(cycle)
     return bool(
         since and desk.database_now() - since > conf.scaled(cycle.policy.longest_wait_seconds)
     )
+
+
+def waiting_since(cycle: Cycle) -> datetime | None:
+    """Give when a cycle began to wait for a way back; one that bought nothing has not interrupted that."""
+    waits = Transition.objects.filter(cycle=cycle, to_status=CycleStatus.AWAITING_REBALANCE)
+    last: datetime | None = waits.exclude(event=NO_LONGER_CLEARS).aggregate(last=Max("at"))["last"]
+    return last
 
 
 def _start(lease: Lease, asset: str) -> bool:
     """Write the return passage's steps and move, in one transaction; False if paused meanwhile."""
 
     def work() -> bool:
-        share_mode()  # a pause that has committed is seen, and none commits before we do
+        # A halt or a pause that has committed is seen, and none commits before we do.
+        desk.refuse_if_halted()
         cycle = lock_for_decision(lease)
         if asset in _paused(cycle):
             return False
