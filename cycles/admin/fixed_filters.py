@@ -26,6 +26,7 @@ EVENTS = (
     "way_back_clears",
     "no_longer_clears",
     "not_bought",
+    "rest_awaits_way_back",
     "return_settled",
     "books_closed",
     "resumed",

@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from cycles import metrics
 from cycles.domain.progress import END, GO_ON, Progress, Turn, failed, not_asked, waiting
+from cycles.domain.shown import plain
 from cycles.domain.words import (
     AccountOwner,
     CycleKind,
@@ -206,6 +207,14 @@ def _run_passage(lease: Lease, cycle: Cycle, step: Step | None) -> Progress:
             lease_expires_at=None,
         )
         return END
+    rest = rebalancing.rest_to_carry(cycle)
+    if rest:  # a BUY that was filled in part only, and whose market ran away
+        reason = f"{plain(rest)} KRW are left at {cycle.korea_venue}"
+        _move(
+            lease, CycleStatus.AWAITING_REBALANCE, event="rest_awaits_way_back", reason=reason,
+            return_asset="",
+        )  # fmt: skip
+        return GO_ON
     _move(lease, CycleStatus.REBALANCE_TRADE_COMPLETED, event="return_settled")
     return GO_ON
 
@@ -229,6 +238,7 @@ def _close(lease: Lease, cycle: Cycle) -> Progress:
 
     def work() -> None:
         locked = lock_for_decision(lease)
+        rebalancing.tell_rest(locked)
         closing.close(locked, CycleStatus.COMPLETED, event="books_closed", actor=lease.owner)
 
     in_transaction(work)

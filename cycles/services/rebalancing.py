@@ -14,10 +14,12 @@ from cycles.domain.decision import HOLDS, Limits, Quote, Verdict
 from cycles.domain.money import ZERO
 from cycles.domain.plan import StepPlan
 from cycles.domain.progress import GO_ON, Progress, failed, waiting
+from cycles.domain.recovery import is_dust
 from cycles.domain.shown import plain
 from cycles.domain.words import CycleKind, CycleStatus, FailureClass, Passage, StepKind, StepState
-from cycles.models import Cycle, Step, Transition
+from cycles.models import Alert, Cycle, Step, Transition
 from cycles.services import booking, desk, own_size, quoting
+from cycles.services.alerting import raise_alert
 from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease, lock_for_decision, move
 from exchanges import reference
@@ -184,6 +186,26 @@ def write_steps(cycle: Cycle, steps: Iterable[StepPlan]) -> None:
             network=step.network,
         )
         for number, step in enumerate(steps, start=1)
+    )
+
+
+def rest_to_carry(cycle: Cycle) -> Decimal:
+    """Give the KRW that a passage has left in Korea, if it is worth another one; else nothing."""
+    krw = krw_in_hand(cycle)
+    return ZERO if is_dust(krw) or not own_size.is_worth_a_passage(cycle, krw) else krw
+
+
+def tell_rest(cycle: Cycle) -> None:
+    """Tell people of KRW above dust that stays in Korea, in the transaction that closes the books."""
+    krw = krw_in_hand(cycle)
+    if is_dust(krw):
+        return
+    raise_alert(
+        key=f"rest:{cycle.code}",
+        severity=Alert.Severity.WARNING,
+        title=f"{cycle.code} leaves {plain(krw)} KRW at {cycle.korea_venue}",
+        body="Too little to be sent home by itself: it is the desk's there. Open a return with more of it.",
+        cycle=cycle,
     )
 
 
