@@ -58,13 +58,18 @@ def second_thoughts(lease: Lease, cycle: Cycle, step: Step) -> Progress | None:
 
 
 def _is_to_begin(cycle: Cycle, step: Step) -> bool:
-    """Say whether this step's first request begins a passage: USDT goes out by a withdrawal."""
-    begins = step.kind == StepKind.BUY or (
-        step.kind == StepKind.WITHDRAW and step.passage == Passage.OUTBOUND and step.asset == STABLE
-    )
+    """Say whether this step's first request begins a passage: USDT goes out by a withdrawal.
+
+    On the way home coins may be held all the same: what the way out could not sell. On the way out nothing is.
+    """
+    if step.quantity_out:
+        return False
+    if step.passage == Passage.RETURN:
+        return step.kind == StepKind.BUY
+    begins = step.kind == StepKind.BUY or (step.kind, step.asset) == (StepKind.WITHDRAW, STABLE)
     held = booking.holdings(cycle)
-    owns_money_only = all(one.owner is AccountOwner.CYCLE for one in held)
-    return begins and not step.quantity_out and owns_money_only and not valuing.is_exposed(held)
+    is_all_here = all(one.owner is AccountOwner.CYCLE for one in held)
+    return begins and is_all_here and not valuing.is_exposed(held)
 
 
 def _is_just_decided(cycle: Cycle, step: Step) -> bool:
@@ -88,9 +93,11 @@ def _judged(cycle: Cycle, step: Step) -> Verdict:
     mode = _desk().mode
     if mode == Mode.HALT:
         return Verdict(holds=None, reason="the desk is halted")
+    back = (cycle.korea_venue, cycle.global_venue)
     quotes = _quotes(cycle.policy, cycle.korea_venue)
     if step.passage == Passage.RETURN:
-        return rebalancing.still_clears(cycle, step.asset, quotes)
+        paused = _paused(*back, of=frozenset(cycle.policy.allowed_assets))
+        return rebalancing.still_clears(cycle, step.asset, quotes, paused)
     if mode != Mode.RUN:
         return Verdict(holds=False, reason=f"the desk's mode is {mode}")
     # The sizing is left aside: what this cycle took itself makes the feeder measure for less.
@@ -98,7 +105,7 @@ def _judged(cycle: Cycle, step: Step) -> Verdict:
         quotes,
         step.asset,
         replace(desk.limits(cycle.policy), rule=cycle.opening_rule),
-        paused_back=_paused(cycle.korea_venue, cycle.global_venue),
+        paused_back=_paused(*back),
     )
 
 

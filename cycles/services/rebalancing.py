@@ -74,12 +74,14 @@ def rebalance(lease: Lease, cycle: Cycle) -> Progress:
     return GO_ON
 
 
-def still_clears(cycle: Cycle, asset: str, quotes: Sequence[Quote]) -> Verdict:
+def still_clears(
+    cycle: Cycle, asset: str, quotes: Sequence[Quote], paused: frozenset[str]
+) -> Verdict:
     """Judge a way back again that was decided and has bought nothing; KRW of the desk comes home at any price."""
     mine = next((quote for quote in quotes if quote.asset == asset), None)
     if mine is not None and mine.back_is_barred:
         return Verdict(holds=False, reason=mine.back_is_barred)
-    if asset in _paused(cycle):
+    if asset in paused:
         return Verdict(holds=False, reason=f"{asset} is paused, or its network is not allowed")
     if mine is None or not mine.is_fresh:
         return Verdict(holds=None, reason=f"there is no fresh quote of {asset}")

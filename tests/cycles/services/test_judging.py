@@ -9,11 +9,11 @@ import pytest
 from django.db.models import F
 
 from cycles.domain.progress import Progress, Turn
-from cycles.domain.words import CycleStatus, FailureClass, Mode
+from cycles.domain.words import CycleStatus, FailureClass, Mode, PauseScope
 from cycles.models import Alert, Cycle, ExchangeCall, PremiumSample, Step, Transition
-from cycles.services import desk as desk_services, intervening, opening, rebalancing
+from cycles.services import desk as desk_services, homing, intervening, opening, rebalancing
 from exchanges.models import NetworkRule
-from tests.cycles.services.acts import balance, fail, give_back, retire, set_policy
+from tests.cycles.services.acts import balance, fail, give_back, retire, set_policy, with_coins
 from tests.cycles.services.test_rebalancing import at_policy_of, waiting
 from tests.desk import TestDesk, operator
 
@@ -224,6 +224,34 @@ def test_a_way_back_that_no_longer_clears_is_waited_for_again(desk: TestDesk) ->
     assert balance("upbit", "KRW", "CYCLE", row) == krw
     at_policy_of(row, min_rebalance_edge_bps=HOME)
     desk.drive_until(row, "COMPLETED")
+
+
+def test_dust_of_the_way_out_is_no_reason_to_buy_a_way_back_unjudged(desk: TestDesk) -> None:
+    row = with_coins(on_the_way_back(desk), 1)
+    at_policy_of(row, min_rebalance_edge_bps=NEVER)
+    desk.sample()
+    next_units(desk, row)
+    assert (row.status, bought_home(row)) == ("AWAITING_REBALANCE", 0)
+
+
+def test_a_way_back_that_was_paused_meanwhile_is_not_bought(desk: TestDesk) -> None:
+    row = on_the_way_back(desk)
+    desk_services.pause(PauseScope.ASSET, row.return_asset, actor=operator(), reason="a test")
+    next_units(desk, row)
+    assert (row.status, bought_home(row)) == ("AWAITING_REBALANCE", 0)
+
+
+def test_a_restored_desk_ends_no_cycle_by_what_it_does_not_know(
+    desk: TestDesk,
+) -> None:
+    row = opened(desk)
+    long_ago(row)
+    at_policy_of(row, min_open_edge_bps=NEVER)
+    desk.sample()
+    homing.leave()
+    next_units(desk, row)
+    assert (row.status, bought(row)) == (CycleStatus.STARTED, 0)
+    assert desk_services.current().mode == Mode.HALT
 
 
 def test_a_retry_of_a_way_back_is_judged_however_soon(desk: TestDesk) -> None:
