@@ -6,12 +6,23 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 from django.db.models import F
+from django.test.utils import CaptureQueriesContext
 
 from cycles.domain.progress import Progress, Turn
 from cycles.domain.words import CycleStatus, FailureClass, Mode, PauseScope
 from cycles.models import Alert, Cycle, ExchangeCall, PremiumSample, Step, Transition
-from cycles.services import desk as desk_services, homing, intervening, opening, rebalancing
+from cycles.services import (
+    desk as desk_services,
+    homing,
+    intervening,
+    judging,
+    opening,
+    rebalancing,
+    standing,
+)
+from exchanges import recent
 from exchanges.models import NetworkRule
 from tests.cycles.services.acts import balance, fail, give_back, retire, set_policy, with_coins
 from tests.cycles.services.test_rebalancing import at_policy_of, waiting
@@ -169,6 +180,21 @@ def test_a_halted_desk_judges_nothing(desk: TestDesk) -> None:
     desk_services.set_mode(Mode.HALT, actor=operator(), reason="wait")
     assert next_units(desk, row).turn is Turn.WAIT
     assert row.status == CycleStatus.STARTED
+
+
+def test_a_busy_worker_judges_many_by_one_reading(desk: TestDesk) -> None:
+    rows = [opened(desk, max_open_cycles=9, max_open_cycles_per_asset=9) for _ in range(2)]
+    recent.remember(60)
+    try:
+        for row in rows:
+            long_ago(row)
+            seen = standing.read(desk.lease(row).cycle_id)
+            assert seen.step is not None
+            with CaptureQueriesContext(connection) as made:
+                assert judging.second_thoughts(None, seen.cycle, seen.step) is None  # type: ignore[arg-type]  # it holds
+    finally:
+        recent.remember(0)
+    assert len(made) == 0, made.captured_queries
 
 
 def test_coins_that_are_bought_already_go_on_whatever_has_changed(desk: TestDesk) -> None:
