@@ -38,6 +38,7 @@ EFFECTS: dict[Mode, tuple[Any, ...]] = {
     Mode.FINALIZE_ONLY: (
         gettext_lazy("No new round trip opens; KRW of the desk may still be carried home by hand."),
         gettext_lazy("Open cycles run to their end."),
+        gettext_lazy("One that waits and has bought nothing yet ends: its capital is the desk's."),
     ),
     Mode.HALT: (
         gettext_lazy("From now on no order and no withdrawal is written or sent."),

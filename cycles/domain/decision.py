@@ -79,6 +79,17 @@ class Decision:
     reasons: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Whether a passage that was decided still holds, and why not; `holds` None: no fresh quote tells."""
+
+    holds: bool | None
+    reason: str = ""
+
+
+HOLDS = Verdict(holds=True)
+
+
 def hold(*reasons: str) -> Decision:
     """Give a decision not to open."""
     return Decision(opens=False, reasons=reasons)
@@ -157,6 +168,25 @@ def _weighed(best: Quote, back: Quote, notional: Decimal, limits: Limits) -> Dec
         krw_per_usd=best.krw_per_usd,
         reasons=(f"{best.asset} out, {back.asset} back: {edge} bps after costs",),
     )
+
+
+def still_opens(
+    quotes: Sequence[Quote], asset: str, limits: Limits, *, paused_back: frozenset[str]
+) -> Verdict:
+    """Judge a way out again that was decided and has bought nothing; one that a person opened needs no edge."""
+    mine = next((quote for quote in quotes if quote.asset == asset), None)
+    if mine is not None and mine.out_is_barred:
+        return Verdict(holds=False, reason=mine.out_is_barred)
+    if mine is None or not mine.is_fresh or mine.out_rate is None:
+        return Verdict(holds=None, reason=f"there is no fresh quote of {asset}")
+    if limits.rule == OpeningRule.BY_HAND:
+        return HOLDS
+    back = cheapest_back(quotes, limits.allowed_assets - paused_back)
+    if back is None:
+        return Verdict(holds=None, reason="no fresh way back")
+    edge = edge_bps(mine.out_rate, back.back_rate or Decimal(0))
+    objection = _rule_objection(mine, edge, limits)
+    return Verdict(holds=not objection, reason=objection)
 
 
 def _bars(quotes: Sequence[Quote], limits: Limits, of: Callable[[Quote], str]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ TRANSITIONS: dict[S, frozenset[S]] = {
     S.AWAITING_REBALANCE: frozenset(
         {S.REBALANCING_IN_PROGRESS, S.RETRY_PENDING, S.DEAD_LETTER, S.FAILED},
     ),
-    # Back to AWAITING_REBALANCE looks odd: the way back was undone and the value is whole in KRW.
+    # Back to AWAITING_REBALANCE looks odd: the way back was undone, bought nothing, or left KRW behind.
     S.REBALANCING_IN_PROGRESS: frozenset(
         {
             S.REBALANCE_TRADE_COMPLETED,

@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from cycles import metrics
 from cycles.domain.progress import END, GO_ON, Progress, Turn, failed, not_asked, waiting
+from cycles.domain.shown import plain
 from cycles.domain.words import (
     AccountOwner,
     CycleKind,
@@ -32,6 +33,7 @@ from cycles.errors import (
 from cycles.models import Cycle, ExchangeCall, Step
 from cycles.services import (
     closing,
+    judging,
     leasing,
     notices,
     reacting,
@@ -192,7 +194,7 @@ def _resume(lease: Lease, cycle: Cycle) -> Progress:
 def _run_passage(lease: Lease, cycle: Cycle, step: Step | None) -> Progress:
     """Run the passage's next step; after the last one move on."""
     if step is not None:
-        return run_step(lease, cycle, step)
+        return judging.second_thoughts(lease, cycle, step) or run_step(lease, cycle, step)
     if cycle.status == CycleStatus.STARTED:
         # Due now and without a lease: the next role takes it.
         _move(
@@ -205,6 +207,14 @@ def _run_passage(lease: Lease, cycle: Cycle, step: Step | None) -> Progress:
             lease_expires_at=None,
         )
         return END
+    rest = rebalancing.rest_to_carry(cycle)
+    if rest:  # a BUY that was filled in part only, and whose market ran away
+        reason = f"{plain(rest)} KRW are left at {cycle.korea_venue}"
+        _move(
+            lease, CycleStatus.AWAITING_REBALANCE, event="rest_awaits_way_back", reason=reason,
+            return_asset="",
+        )  # fmt: skip
+        return GO_ON
     _move(lease, CycleStatus.REBALANCE_TRADE_COMPLETED, event="return_settled")
     return GO_ON
 
@@ -228,6 +238,7 @@ def _close(lease: Lease, cycle: Cycle) -> Progress:
 
     def work() -> None:
         locked = lock_for_decision(lease)
+        rebalancing.tell_rest(locked)
         closing.close(locked, CycleStatus.COMPLETED, event="books_closed", actor=lease.owner)
 
     in_transaction(work)

@@ -16,7 +16,15 @@ from cycles.domain.states import FINAL
 from cycles.domain.words import CycleStatus, Plan, StepKind
 from cycles.errors import CycleError
 from cycles.models import Cycle, Step
-from cycles.services import booking, closing, recovering, replanning, replaying, unwinding
+from cycles.services import (
+    booking,
+    closing,
+    rebalancing,
+    recovering,
+    replanning,
+    replaying,
+    unwinding,
+)
 from cycles.services.moving import move
 from cycles.services.recalling import History
 from cycles.services.replanning import MisfitError
@@ -89,6 +97,8 @@ def _close(cycle: Cycle, actor: str) -> None:
             raise MisfitError("it waits in Korea for another way back")
         target = CycleStatus.FAILED
     elif on_the_way_back:
+        if rebalancing.rest_to_carry(cycle):
+            raise MisfitError("what is left in Korea waits for another way back")
         move(cycle, CycleStatus.REBALANCE_TRADE_COMPLETED, event=replanning.EVENT, actor=actor)
     elif cycle.status != CycleStatus.REBALANCE_TRADE_COMPLETED:
         raise MisfitError(f"{cycle.status} is no end")

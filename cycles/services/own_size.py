@@ -16,6 +16,7 @@ from exchanges.recent import recent
 from exchanges.values import Book, Market
 
 NEARLY = Decimal("1.1")  # so much more slips no more
+FEE_SHARE = 100  # a passage for less than so many times its withdrawal's fee is not worth it
 LEAST = Decimal("0.9")  # the rest is for fees, and for a price that moves meanwhile
 
 
@@ -45,6 +46,22 @@ def carries(cycle: Cycle, asset: str, krw: Decimal) -> bool:
         return not price or _fits(cycle, asset, krw / price, prices.world.get(asset))
     except StaleReferenceError:
         return False
+
+
+def is_worth_a_passage(cycle: Cycle, krw: Decimal) -> bool:
+    """Say whether some asset of the policy carries so much KRW home for a hundredth of it in its network's fee."""
+    assets = cycle.policy.allowed_assets
+    return any(carries(cycle, one, krw) and _is_cheap(cycle, one, krw) for one in assets)
+
+
+def _is_cheap(cycle: Cycle, asset: str, krw: Decimal) -> bool:
+    prices = valuing.prices_for(cycle)
+    price = prices.krw_per_usdt if asset == STABLE else prices.korea.get(asset)
+    if not price:
+        return True
+    network = reference.transfer_route(asset, cycle.korea_venue, cycle.global_venue).network
+    rules = reference.network_rules(cycle.korea_venue, asset, network, registry.utc_now())
+    return rules.withdraw_fee * price * FEE_SHARE <= krw
 
 
 def _fits(cycle: Cycle, asset: str, quantity: Decimal, bid: Decimal | None) -> bool:

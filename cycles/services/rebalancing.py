@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import Max, Min, Q, Sum
 
 from cycles import conf
 from cycles.domain import decision, plan
-from cycles.domain.decision import Limits, Quote
+from cycles.domain.decision import HOLDS, Limits, Quote, Verdict
 from cycles.domain.money import ZERO
 from cycles.domain.plan import StepPlan
 from cycles.domain.progress import GO_ON, Progress, failed, waiting
+from cycles.domain.recovery import is_dust
 from cycles.domain.shown import plain
 from cycles.domain.words import CycleKind, CycleStatus, FailureClass, Passage, StepKind, StepState
-from cycles.models import Cycle, Step, Transition
+from cycles.models import Alert, Cycle, Step, Transition
 from cycles.services import barring, booking, charging, desk, own_size, quoting
-from cycles.services.locking import in_transaction, share_mode
+from cycles.services.alerting import raise_alert
+from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease, lock_for_decision, move
 from exchanges import reference
 
 LOOK_SECONDS = Decimal(15)
 QUICKEST_LOOK = timedelta(milliseconds=500)
+NO_LONGER_CLEARS = "no_longer_clears"  # a way back, before anything was bought for it
 
 
 def look_delay() -> timedelta:
@@ -78,6 +81,24 @@ def rebalance(lease: Lease, cycle: Cycle) -> Progress:
     return GO_ON
 
 
+def still_clears(
+    cycle: Cycle, asset: str, quotes: Sequence[Quote], paused: frozenset[str]
+) -> Verdict:
+    """Judge a way back again that was decided and has bought nothing; KRW of the desk comes home at any price."""
+    mine = next((quote for quote in quotes if quote.asset == asset), None)
+    if mine is not None and mine.back_is_barred:
+        return Verdict(holds=False, reason=mine.back_is_barred)
+    if asset in paused:
+        return Verdict(holds=False, reason=f"{asset} is paused, or its network is not allowed")
+    if mine is None or not mine.is_fresh:
+        return Verdict(holds=None, reason=f"there is no fresh quote of {asset}")
+    own = own_out_rate(cycle)
+    clears = own is None or _clearing(cycle, own, [mine], desk.limits(cycle.policy)) is not None
+    if mine.back_rate is None or not clears:
+        return Verdict(holds=False, reason=f"the way back by {asset} does not clear any more")
+    return HOLDS
+
+
 def _clearing(cycle: Cycle, own: Decimal, ways: Sequence[Quote], limits: Limits) -> str | None:
     """Give the asset that brings home all that the cycle carries, at its own way out, by what the policy wants."""
     krw = krw_in_hand(cycle)
@@ -115,19 +136,25 @@ def _waited_too_long(cycle: Cycle) -> bool:
     """Say whether the cycle has waited longer than its policy allows, redrives aside."""
     if cycle.kind == CycleKind.RETURN_ONLY:
         return False
-    since = Transition.objects.filter(
-        cycle=cycle, to_status=CycleStatus.AWAITING_REBALANCE
-    ).aggregate(last=Max("at"))["last"]
+    since = waiting_since(cycle)
     return bool(
         since and desk.database_now() - since > conf.scaled(cycle.policy.longest_wait_seconds)
     )
+
+
+def waiting_since(cycle: Cycle) -> datetime | None:
+    """Give when a cycle began to wait for a way back; one that bought nothing has not interrupted that."""
+    waits = Transition.objects.filter(cycle=cycle, to_status=CycleStatus.AWAITING_REBALANCE)
+    last: datetime | None = waits.exclude(event=NO_LONGER_CLEARS).aggregate(last=Max("at"))["last"]
+    return last
 
 
 def _start(lease: Lease, asset: str) -> bool:
     """Write the return passage's steps and move, in one transaction; False if paused meanwhile."""
 
     def work() -> bool:
-        share_mode()  # a pause that has committed is seen, and none commits before we do
+        # A halt or a pause that has committed is seen, and none commits before we do.
+        desk.refuse_if_halted()
         cycle = lock_for_decision(lease)
         if asset in _paused(cycle):
             return False
@@ -168,6 +195,26 @@ def write_steps(cycle: Cycle, steps: Iterable[StepPlan]) -> None:
             network=step.network,
         )
         for number, step in enumerate(steps, start=1)
+    )
+
+
+def rest_to_carry(cycle: Cycle) -> Decimal:
+    """Give the KRW that a passage has left in Korea, if it is worth another one; else nothing."""
+    krw = krw_in_hand(cycle)
+    return ZERO if is_dust(krw) or not own_size.is_worth_a_passage(cycle, krw) else krw
+
+
+def tell_rest(cycle: Cycle) -> None:
+    """Tell people of KRW above dust that stays in Korea, in the transaction that closes the books."""
+    krw = krw_in_hand(cycle)
+    if is_dust(krw):
+        return
+    raise_alert(
+        key=f"rest:{cycle.code}",
+        severity=Alert.Severity.WARNING,
+        title=f"{cycle.code} leaves {plain(krw)} KRW at {cycle.korea_venue}",
+        body="Too little to be sent home by itself: it is the desk's there. Open a return with more of it.",
+        cycle=cycle,
     )
 
 

@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any
 
 from django.db import connection
 from django.db.models import Q
 
 from cycles.domain.words import Role
-from cycles.services import advancing, leasing, seeding
+from cycles.services import advancing, judging, leasing, seeding
 from cycles.services.moving import Lease
 from cycles.services.working import REMEMBER_SECONDS
 from exchanges import recent, registry
@@ -27,6 +28,8 @@ class Driver:
 
     def __init__(self, threads: int) -> None:
         """Warm every thread up: its connection, its adapters, their keys."""
+        # These stand for cycles that have just opened, however long it took to copy them.
+        judging.JUST_DECIDED = timedelta(days=1)
         self.owner = f"bench:{os.getpid()}"
         self.threads = threads
         self.meters: list[Meter] = []

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import F
 from django.db.models.functions import Least, Now
 
 from cycles.models import Cycle
-from cycles.services import intervening
+from cycles.services import intervening, leasing
+from cycles.services.desk import current_policy
 from exchanges.market_sync import READ_AGAIN_AFTER
 from exchanges.models import MarketRule, NetworkRule
 from tests.crashes.matrix.counting import assert_few
 from tests.crashes.matrix.test_acts import dead
 from tests.crashes.matrix.world import Point, World
+from tests.cycles.services.acts import set_policy
 
 ORDER = {"venue": "binance", "method": "POST", "path_regex": "/order$", "when": "once"}
 SALE = {"venue": "upbit", "method": "POST", "path_regex": "/orders$", "when": "once"}
@@ -55,6 +58,39 @@ def _open_wallet(matrix: World) -> None:
     NetworkRule.objects.filter(**way).update(withdraw_is_open=True, refused_at=None)
 
 
+def _edge_gone(matrix: World) -> Cycle:
+    """Give a cycle that was opened an hour ago, bought nothing, and whose edge no longer clears its own policy."""
+    cycle, floor = matrix.open(), current_policy().min_open_edge_bps
+    set_policy(min_open_edge_bps=90_000)
+    strict = {"policy": current_policy(), "opening_rule": "LOCKED_EDGE"}
+    set_policy(min_open_edge_bps=floor)
+    Cycle.objects.filter(pk=cycle.pk).update(**strict)
+    return _long_ago(cycle)
+
+
+def _way_shut(matrix: World) -> Cycle:
+    """Give one that was to buy its way home an hour ago by an asset that cannot leave any more."""
+    sol = NetworkRule.objects.filter(venue="upbit", asset="SOL")
+    sol.update(withdraw_is_open=True)
+    cycle = matrix.open_home()
+    lease = matrix.desk.lease(cycle)
+    while cycle.status != "REBALANCING_IN_PROGRESS":
+        matrix.desk.unit(lease)
+        cycle.refresh_from_db()
+    leasing.release(lease, wake_in=timedelta(0))
+    sol.update(withdraw_is_open=False)
+    assert cycle.return_asset == "SOL"
+    return _long_ago(cycle)
+
+
+def _long_ago(cycle: Cycle) -> Cycle:
+    """Let what a cycle does have been decided an hour ago."""
+    before = Now() - timedelta(hours=1)
+    Cycle.objects.filter(pk=cycle.pk).update(started_at=before, status_since=before)
+    cycle.refresh_from_db()
+    return cycle
+
+
 OUT_AND_HOME = "out and home"
 JOURNEYS: dict[str, Journey] = {
     OUT_AND_HOME: Journey(
@@ -85,6 +121,12 @@ JOURNEYS: dict[str, Journey] = {
         seams=frozenset({"rule_sync.note_closed"}),
         faults=({"fault": "F31", **SENDING},),
         mend=_open_wallet,
+    ),
+    "nothing was bought, and the edge is gone": Journey(
+        seams=frozenset({"judging._end_flat"}), begin=_edge_gone, ends="FAILED"
+    ),
+    "nothing was bought, and the way home is shut": Journey(
+        seams=frozenset({"judging._wait_again"}), begin=_way_shut
     ),
     "coins are sold where they lie": Journey(
         seams=frozenset({"unwinding._plan_sales", "unwinding._end"}),

@@ -1,0 +1,166 @@
+"""A passage that has bought nothing yet is judged again: prices, wallets and addresses change while it waits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import structlog
+
+from cycles import conf
+from cycles.domain import decision
+from cycles.domain.decision import Verdict
+from cycles.domain.premium import STABLE
+from cycles.domain.progress import END, Progress, waiting
+from cycles.domain.words import (
+    AccountOwner,
+    CycleStatus,
+    Mode,
+    Passage,
+    StepKind,
+    StepState,
+    Verb,
+)
+from cycles.models import Alert, Cycle, Intervention, Step
+from cycles.services import booking, closing, desk, homing, quoting, rebalancing, valuing
+from cycles.services.alerting import raise_alert
+from cycles.services.locking import in_transaction
+from cycles.services.moving import Lease, lock_for_decision, move
+from exchanges.recent import recent
+
+log = structlog.get_logger(__name__)
+
+JUST_DECIDED = timedelta(seconds=2)  # so long a decision stands for itself, as a reading does
+
+_quotes = recent(quoting.latest_quotes)
+_desk = recent(desk.current)
+_paused = recent(desk.paused_assets)
+
+
+def second_thoughts(lease: Lease, cycle: Cycle, step: Step) -> Progress | None:
+    """Give what becomes of a passage that no longer holds; None where it holds, or has begun.
+
+    On the way out it ends flat, its capital is the desk's again; on the way home it waits for another way back.
+    Without a fresh quote it waits as it is: nothing is bought blindly.
+    """
+    if not _is_to_begin(cycle, step) or _is_just_decided(cycle, step):
+        return None
+    verdict = _judged(cycle, step)
+    if verdict.holds is None:
+        return waiting(rebalancing.look_delay(), verdict.reason)
+    if (
+        verdict.holds or not homing.is_at_home()
+    ):  # elsewhere the intent is refused, and the desk halts
+        return None
+    if step.passage == Passage.OUTBOUND:
+        return _end_flat(lease, verdict.reason)
+    return _wait_again(lease, verdict.reason)
+
+
+def _is_to_begin(cycle: Cycle, step: Step) -> bool:
+    """Say whether this step's first request begins a passage: USDT goes out by a withdrawal.
+
+    On the way home coins may be held all the same: what the way out could not sell. On the way out nothing is.
+    """
+    if step.quantity_out:
+        return False
+    if step.passage == Passage.RETURN:
+        return step.kind == StepKind.BUY
+    begins = step.kind == StepKind.BUY or (step.kind, step.asset) == (StepKind.WITHDRAW, STABLE)
+    held = booking.holdings(cycle)
+    is_all_here = all(one.owner is AccountOwner.CYCLE for one in held)
+    return begins and is_all_here and not valuing.is_exposed(held)
+
+
+def _is_just_decided(cycle: Cycle, step: Step) -> bool:
+    """Say whether the decision is so young, by the database's clock as the lease last had it.
+
+    Of a way back that was resumed it is not told when it was decided.
+    """
+    decided_at = cycle.status_since
+    if step.passage == Passage.OUTBOUND:
+        decided_at = cycle.started_at
+    elif cycle.last_retry_at == cycle.status_since:
+        return False
+    if cycle.lease_expires_at is None:
+        return False
+    leased_at = cycle.lease_expires_at - timedelta(seconds=conf.lease_seconds())
+    return bool(leased_at - decided_at < JUST_DECIDED)
+
+
+def _judged(cycle: Cycle, step: Step) -> Verdict:
+    """Judge by what opening and coming home are judged by, and what the cycle's own policy promises."""
+    mode = _desk().mode
+    if mode == Mode.HALT:
+        return Verdict(holds=None, reason="the desk is halted")
+    back = (cycle.korea_venue, cycle.global_venue)
+    quotes = _quotes(cycle.policy, cycle.korea_venue)
+    if step.passage == Passage.RETURN:
+        paused = _paused(*back, of=frozenset(cycle.policy.allowed_assets))
+        return rebalancing.still_clears(cycle, step.asset, quotes, paused)
+    if mode != Mode.RUN:
+        return Verdict(holds=False, reason=f"the desk's mode is {mode}")
+    # The sizing is left aside: what this cycle took itself makes the feeder measure for less.
+    return decision.still_opens(
+        quotes,
+        step.asset,
+        replace(desk.limits(cycle.policy), rule=cycle.opening_rule),
+        paused_back=_paused(*back),
+    )
+
+
+def _end_flat(lease: Lease, reason: str) -> Progress:
+    """End a cycle that has bought nothing: what it took goes back to the desk."""
+
+    def work() -> str:
+        cycle = lock_for_decision(lease)
+        _abandon(cycle)
+        closing.close(
+            cycle, CycleStatus.FAILED, event="not_bought", actor=lease.owner, reason=reason
+        )
+        _tell(cycle, reason)
+        return cycle.code
+
+    log.info("cycle.not_bought", code=in_transaction(work), reason=reason)
+    return END
+
+
+def _wait_again(lease: Lease, reason: str) -> Progress:
+    """Let a cycle whose way back has bought nothing wait for one that clears."""
+
+    def work() -> None:
+        cycle = lock_for_decision(lease)
+        _abandon(cycle)
+        move(
+            cycle,
+            CycleStatus.AWAITING_REBALANCE,
+            event=rebalancing.NO_LONGER_CLEARS,
+            actor=lease.owner,
+            reason=reason,
+            return_asset="",
+        )
+        _tell(cycle, reason)
+
+    in_transaction(work)
+    return waiting(rebalancing.look_delay(), reason)
+
+
+def _abandon(cycle: Cycle) -> None:
+    """Give up the steps that were planned; `cycle` must be locked."""
+    unfinished = Step.objects.filter(cycle=cycle, state__in=[StepState.PENDING, StepState.RUNNING])
+    unfinished.update(state=StepState.ABANDONED)
+
+
+def _tell(cycle: Cycle, reason: str) -> None:
+    """Tell why nothing was bought where a person wanted it: each time that one did."""
+    wanted = Intervention.objects.filter(cycle=cycle, verb__in=[Verb.OPEN, Verb.REDRIVE])
+    newest = wanted.order_by("-pk").first()
+    if newest is None:
+        return
+    raise_alert(
+        key=f"not_bought:{cycle.code}:{newest.pk}",
+        severity=Alert.Severity.INFO,
+        title=f"{cycle.code}: nothing was bought",
+        body=f"{reason}\nAsked for by {newest.actor}. It is {cycle.status} now.",
+        cycle=cycle,
+    )

@@ -1,0 +1,81 @@
+"""KRW that a passage home leaves in Korea comes home by another one, or people are told."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from cycles.domain.words import CycleStatus
+from cycles.models import Alert, Cycle, Step, Transition
+from cycles.services import opening, verifying
+from exchanges.models import NetworkRule
+from tests.cycles.services.acts import balance, give_back, set_policy, units_until
+from tests.cycles.services.test_rebalancing import at_policy_of, waiting
+from tests.cycles.services.test_trading import pin, top
+from tests.desk import TestDesk, operator
+
+KRW = Decimal(5_000_000)
+
+
+def half_bought(desk: TestDesk, row: Cycle) -> Cycle:
+    """Let the BUY of a way home fill by half, and its market run away from the rest."""
+    desk.fault(fault="F13", venue="upbit", when="once")
+    lease = desk.lease(row)
+    while not Step.objects.filter(cycle=row, passage="RETURN", quantity_out__gt=0).exists():
+        desk.unit(lease)
+    ask = top(desk, "upbit", "KRW-XRP")[1]
+    dearer = {
+        "bids": [[str(round(ask)), "1000000"]],
+        "asks": [[str(round(ask * 101 / 100)), "1000000"]],
+    }
+    pin(desk, "upbit", "KRW-XRP", **dearer)
+    give_back(lease)
+    row.refresh_from_db()
+    return row
+
+
+def return_only(desk: TestDesk, krw: Decimal = KRW) -> Cycle:
+    """Open a cycle that carries KRW home by XRP."""
+    set_policy(allowed_assets=["XRP"])
+    desk.sample()
+    return opening.open_return_only(notional_krw=krw, actor=operator(), reason="a test")
+
+
+def test_what_a_half_filled_buy_leaves_comes_home_by_a_second_passage(desk: TestDesk) -> None:
+    before = balance("upbit", "KRW")
+    row = half_bought(desk, return_only(desk))
+    desk.sample()
+    desk.drive_until(row, "COMPLETED", "DEAD_LETTER")
+    assert row.status == CycleStatus.COMPLETED
+    left = balance("upbit", "KRW") - (before - KRW)
+    assert left < 20_000
+    assert Step.objects.filter(cycle=row, passage="RETURN", kind="SELL", state="DONE").count() == 2
+    assert Transition.objects.filter(cycle=row, event="rest_awaits_way_back").count() == 1
+    assert not Alert.objects.filter(key__startswith="rest:").exists()
+    assert verifying.verify_ledger().matches_venues
+
+
+def test_the_rest_of_a_round_trip_waits_until_its_way_back_clears(desk: TestDesk) -> None:
+    row = waiting(desk, allowed_assets=["XRP"])
+    at_policy_of(row, allowed_assets=["XRP"], min_rebalance_edge_bps=Decimal(-5000))
+    half_bought(desk, row)
+    at_policy_of(row, allowed_assets=["XRP"], min_rebalance_edge_bps=Decimal(90_000))
+    desk.sample()
+    desk.drive_until(row, "AWAITING_REBALANCE", "COMPLETED")
+    assert row.status == CycleStatus.AWAITING_REBALANCE
+    assert balance("upbit", "KRW", "CYCLE", row) > 20_000
+    assert balance("binance", "USDT", "CYCLE", row) > 0
+    at_policy_of(row, allowed_assets=["XRP"], min_rebalance_edge_bps=Decimal(-5000))
+    desk.drive_until(row, "COMPLETED")
+    assert verifying.verify_ledger().matches_venues
+
+
+def test_of_a_rest_that_is_not_worth_a_passage_people_are_told(desk: TestDesk) -> None:
+    row = half_bought(desk, return_only(desk))
+    give_back(units_until(desk, row, "WITHDRAW", "upbit"))
+    left = balance("upbit", "KRW", "CYCLE", row)
+    NetworkRule.objects.filter(venue="upbit", asset="XRP").update(withdraw_minimum=100_000)
+    desk.drive_until(row, "COMPLETED", "DEAD_LETTER")
+    assert row.status == CycleStatus.COMPLETED
+    told = Alert.objects.get(cycle=row, key__startswith="rest:")
+    assert f"{left.normalize():f} KRW at upbit" in told.title
+    assert left > 2_000_000
