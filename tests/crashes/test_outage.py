@@ -181,7 +181,9 @@ def _claims() -> int:
 def _refused() -> int:
     """Count the transactions in this database that did not come to their end."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()")
+        cursor.execute(
+            "SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()"
+        )
         return int(cursor.fetchone()[0])
 
 
