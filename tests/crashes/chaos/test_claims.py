@@ -21,6 +21,7 @@ from exchanges.values import Market, OrderRequest, Side
 from kimp.schedules import sync
 from tests.crashes.chaos.claims import (
     EVERY,
+    EVERY_CLOCK,
     Claim,
     examine,
     harm_was_done,
@@ -185,7 +186,7 @@ def test_a_job_that_was_put_off_is_seen(db: None) -> None:
 
 
 def test_harm_that_was_only_begun_is_seen() -> None:
-    done = Counter(stop=2 * EVERY, clock=2 * EVERY, fault=2 * EVERY)
+    done = Counter(stop=2 * EVERY, clock=2 * EVERY_CLOCK, fault=2 * EVERY)
     enough = Counter({LEASES_LOST: 2, DECIDED_BY_WRONG_CLOCKS: 2, STRUCK: 2})
     assert harm_was_done(done, enough).holds
     for one in enough:
