@@ -77,8 +77,8 @@ def test_no_crash_sends_twice_strands_a_cycle_or_bends_the_ledger(
     storm.calm()
 
     outbox = claims.no_alert_is_lost(channel.taken, raised=storm.seen["alerts raised by us"])
-    found = [*claims.examine(harmed), outbox]
-    assert {claim.name: claim.problems for claim in found if not claim.holds} == {}
+    found = [*claims.examine(harmed), outbox, claims.harm_was_done(storm.done, storm.seen)]
+    assert {claim.name: claim.problems for claim in found if not claim.holds} == {}, storm.seen
     assert storm.operators.puzzles == {}
     assert set(SCRIPT.acts) == set(storm.done)
     print(f"seed {SCRIPT.seed}: {dict(storm.done)}, {[claim.counted for claim in found]}")

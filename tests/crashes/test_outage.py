@@ -11,9 +11,11 @@ from typing import LiteralString
 import psycopg
 import pytest
 from django.db import connection, transaction
+from django.db.models.functions import Now
 from psycopg import sql
 
 from cycles.models import Cycle
+from tests import builders
 from tests.builders import person
 from tests.crashes.proof import END_SECONDS, all_end, assert_one_story, tend_dead_letters
 from tests.crashes.running import RunningDesk, cut_connections
@@ -27,6 +29,13 @@ DRIVERS = ("initiator-1", "finalizer-1")
 ROLES = ("feeder-1", *DRIVERS)
 IN_TIME = 10  # seconds: what Ctrl-C promises
 HELD_SECONDS = 4.0  # several attempts of each role
+COUNTING = """
+CREATE SEQUENCE kimp_test_claims;
+CREATE FUNCTION kimp_test_count() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN PERFORM nextval('kimp_test_claims'); RETURN NULL; END $$;
+CREATE TRIGGER counted AFTER UPDATE ON cycles_cycle FOR EACH STATEMENT EXECUTE FUNCTION kimp_test_count();
+"""
+MOST_TRIED = 120  # by the three of them meanwhile: about 50 with their pauses, hundreds without
 TROUBLES: dict[str, tuple[LiteralString, LiteralString]] = {
     "away": ("ALLOW_CONNECTIONS false", "ALLOW_CONNECTIONS true"),
     "out of connections": ("CONNECTION LIMIT 0", "CONNECTION LIMIT -1"),
@@ -38,8 +47,8 @@ TROUBLES: dict[str, tuple[LiteralString, LiteralString]] = {
 
 
 @pytest.fixture
-def as_a_plain_user(desk: RunningDesk) -> Iterator[None]:
-    """Let roles connect as somebody whom limits hold for: the tests' own user has none."""
+def as_a_plain_user(desk: RunningDesk, between: Relay) -> Iterator[None]:
+    """Let roles connect, by the relay, as somebody whom limits hold for: the tests' own user has none."""
     params = connection.get_connection_params()
     name = f"{params['dbname']}_plain"
     plain, own = sql.Identifier(name), sql.Identifier(params["user"])
@@ -50,16 +59,27 @@ def as_a_plain_user(desk: RunningDesk) -> Iterator[None]:
                 plain, sql.Literal(params["password"]), own
             )
         )
-        desk.variables["DATABASE_URL"] = database_url(user=name)
+        desk.variables["DATABASE_URL"] = database_url(user=name, port=between.port)
         yield
         desk.end_all()
         cursor.execute(sql.SQL("DROP ROLE {}").format(plain))
 
 
+@pytest.fixture
+def claims_are_counted(desk: RunningDesk) -> Iterator[None]:
+    """Let the database count the statements that would change cycles, whether they find one or not: claims."""
+    with connection.cursor() as cursor:
+        cursor.execute(COUNTING)
+        yield
+        desk.end_all()
+        cursor.execute("DROP FUNCTION kimp_test_count CASCADE; DROP SEQUENCE kimp_test_claims")
+
+
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_a_trouble_of_the_database_is_said_once_and_waited_out(
-    desk: RunningDesk, as_a_plain_user: None, trouble: str
+    desk: RunningDesk, between: Relay, as_a_plain_user: None, trouble: str
 ) -> None:
+    """And a database that is in trouble is left alone: few connections are tried, few statements refused."""
     person("alice", "administrator")
     desk.start(*ROLES)
     cycles = [desk.open(asset) for asset in ("XRP", "USDT")]
@@ -68,10 +88,14 @@ def test_a_trouble_of_the_database_is_said_once_and_waited_out(
     with _altered(*TROUBLES[trouble]):
         cut_connections()
         eventually(lambda: all(_times(desk, name, "database.unreachable") for name in ROLES))
+        connections, refused = between.opened, _refused()
         time.sleep(HELD_SECONDS)
+        connections, refused = between.opened - connections, _refused() - refused
         told = {name: _times(desk, name, "database.unreachable") for name in ROLES}
         assert Cycle.objects.filter(ended_at=None).exists()
 
+    assert connections <= MOST_TRIED  # the pool's own pauses, where none is let in
+    assert refused <= MOST_TRIED
     assert told == dict.fromkeys(ROLES, 1)
     assert all(child.poll() is None for child in desk.children.values())
     all_end(*cycles)
@@ -131,6 +155,36 @@ def test_a_server_that_is_slow_and_then_stands_still_costs_time_only(
     assert Cycle.objects.count() == len(cycles)
     assert all(desk.children[name].poll() is None for name in ROLES)
     assert_one_story(desk)
+
+
+@pytest.mark.parametrize("role", DRIVERS)
+def test_a_role_with_nothing_to_do_claims_once_a_second(
+    desk: RunningDesk, claims_are_counted: None, role: str
+) -> None:
+    builders.cycle(wake_at=Now() + builders.HOUR)
+    desk.start(role)
+    eventually(lambda: _times(desk, role, "role.started"))
+    before = _claims()
+    eventually(lambda: _claims() > before + 1)  # the claims of its start
+    before = _claims()
+    time.sleep(HELD_SECONDS)
+    assert _claims() - before <= 2 * HELD_SECONDS
+
+
+def _claims() -> int:
+    """Count what has tried to change cycles so far."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT last_value FROM kimp_test_claims")
+        return int(cursor.fetchone()[0])
+
+
+def _refused() -> int:
+    """Count the transactions in this database that did not come to their end."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()"
+        )
+        return int(cursor.fetchone()[0])
 
 
 def _given_up(desk: RunningDesk, name: str) -> int:

@@ -47,6 +47,7 @@ class Relay:
         self._flows = threading.Event()
         self._flows.set()
         self.held_up = 0  # what clients have said that had to wait
+        self.opened = 0  # connections so far
         self._guard = threading.Lock()
         self._breaks_at, self._is_heard = NEVER, False
         self._chance = random.Random(7)
@@ -97,6 +98,7 @@ class Relay:
         with contextlib.suppress(OSError):  # closed
             while True:
                 client, _ = self._listener.accept()
+                self.opened += 1
                 self._begin(self._serve, client)
 
     def _begin(self, work: Callable[..., None], *about: object) -> threading.Thread:

@@ -94,8 +94,11 @@ MUTANTS = {
 WHOLE = {
     "two workers": Rules(stops=True),
     "two threads of one worker": Rules(stops=True, is_one_worker=True),
-    "operators at dead letters, beside two workers": Rules(has_letters=True),
-    "operators at the desk, beside a worker": Rules(has_halts=True, at_work=(0,)),
+    "operators at dead letters, beside two workers": Rules(stops=True, has_letters=True),
+    "operators at dead letters, beside two threads of one worker": Rules(
+        stops=True, is_one_worker=True, has_letters=True
+    ),
+    "operators at the desk, beside a worker": Rules(stops=True, has_halts=True, at_work=(0,)),
 }
 ENOUGH_ALONE = {
     "rows of one cycle kept apart": Rules(
@@ -117,8 +120,12 @@ def explored(rules: Rules, *names: str) -> Exploration[State]:
     return explore(State(), partial(moves, rules), claims)
 
 
-@pytest.fixture(scope="module", params=WHOLE)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.xdist_group(f"model: {name}")) for name in WHOLE],
+)
 def whole(request: pytest.FixtureRequest) -> Exploration[State]:
+    """Explore once: its tests run in one process."""
     return explored(WHOLE[request.param])
 
 

@@ -14,7 +14,7 @@ from cycles.services.alerting import raise_alert
 from exchanges.simulator.core.fault_table import TABLE
 from exchanges.simulator.core.scenarios import troubles
 from exchanges.simulator.core.scenarios.scenario import RuleSpec
-from tests.crashes.chaos import channel, sessions
+from tests.crashes.chaos import channel, deeds, sessions
 from tests.crashes.chaos.shifted import set_clock
 from tests.crashes.running import LEASE_SECONDS
 
@@ -34,6 +34,7 @@ TRANSFERS = tuple(
 )
 FAULTS: tuple[RuleSpec, ...] = (*LOST, *TRANSFERS, *troubles.BAD_ORDERS, *troubles.BAD_READS)
 HANG_MILLISECONDS = 1500
+BY_ACT = "storm"  # the label of what the act "fault" sets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,8 @@ class Act:
 def _kill(storm: Storm) -> None:
     """Kill a process, or several at the same instant, as when a machine is lost."""
     names = storm.some_processes(storm.source.choice(AT_ONCE))
+    if SIMULATOR in names:
+        storm.count_struck()
     for name in names:
         storm.desk.kill(name)
         storm.forget_later(name)
@@ -61,7 +64,10 @@ def _kill(storm: Storm) -> None:
 
 
 def _stop(storm: Storm) -> None:
-    storm.stop(storm.any_role(), LEASE_SECONDS * storm.source.uniform(1.5, 3))
+    """Stop any role; and, as soon as one is met, a worker that has a lease, until another may have it."""
+    name, lasts = storm.any_role(), LEASE_SECONDS * storm.source.uniform(1.5, 3)
+    storm.stop(name, lasts)
+    storm.to_stop.append(lasts + LEASE_SECONDS)
 
 
 def _hang(storm: Storm) -> None:
@@ -82,9 +88,15 @@ def _restart_server(storm: Storm) -> None:
 
 def _clock(storm: Storm) -> None:
     """Set a process's clock; it is set right again some seconds later."""
-    file = storm.desk.clock(storm.any_role(*WITH_CLOCK))
+    name = storm.any_role(*WITH_CLOCK)
+    file, count = storm.desk.clock(name), deeds.counting_decisions(storm, name)
     set_clock(file, storm.source.choice(CLOCK_SECONDS))
-    storm.later(storm.source.uniform(2, 8), "", lambda: set_clock(file, 0.0))
+
+    def set_right() -> None:
+        count()
+        set_clock(file, 0.0)
+
+    storm.later(storm.source.uniform(2, 8), "", set_right)
 
 
 def _skew(storm: Storm) -> None:
@@ -127,7 +139,8 @@ def _fault(storm: Storm) -> None:
     """Let a fault of the table strike the next few requests that it is for."""
     rule = briefly(storm.source.choice(storm.faults))
     times, chance = storm.source.randint(1, 4), storm.source.choice(("0.3", "0.6", "1"))
-    storm.control("/control/faults", rule | {"when": {"prob": chance}, "times": times})
+    when = {"when": {"prob": chance}, "times": times, "label": BY_ACT}
+    storm.control("/control/faults", rule | when)
     storm.seen[f"fault {rule['fault']}"] += 1
 
 

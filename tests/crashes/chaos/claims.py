@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -19,10 +19,16 @@ from cycles.models import Account, Alert, Cycle, ExchangeCall, Retry, Transition
 from cycles.services import verifying
 from exchanges import registry
 from kimp.schedules import PREFIX
+from tests.crashes.chaos import deeds
 from tests.crashes.running import idle_in_transaction
 from tests.desk import Steered, why
 
 Pair = tuple[str, str]
+# Of so many acts of a kind one at least has to come to something: others meet nobody, or a kill. A short run has fewer.
+EVERY = 6
+EVERY_CLOCK = (
+    20  # few changes of status are one process's, within the seconds that its clock is wrong
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +186,25 @@ def no_job_is_put_off() -> Claim:
         counted={"jobs": len(rows)},
         problems=tuple(
             f"{row.name} runs next in {row.due_in}" for row in rows if row.due_in > period[row.name]
+        ),
+    )
+
+
+def harm_was_done(done: Mapping[str, int], seen: Mapping[str, int]) -> Claim:
+    """Hold what acts have come to against how many there were: one that was only begun proves nothing."""
+    wanted = {
+        deeds.LEASES_LOST: done["stop"] // EVERY,
+        deeds.DECIDED_BY_WRONG_CLOCKS: done["clock"] // EVERY_CLOCK,
+        deeds.STRUCK: done["fault"] // EVERY,
+    }
+    counted = {word: seen[word] for word in wanted}
+    return Claim(
+        name="harm was done, not only begun",
+        counted=counted,
+        problems=tuple(
+            f"{counted[word]} {word}, at least {least} were to be"
+            for word, least in wanted.items()
+            if counted[word] < least
         ),
     )
 

@@ -19,8 +19,8 @@ from cycles.errors import CycleError
 from cycles.models import Cycle
 from cycles.services import desk as desk_service
 from exchanges.simulator.core.scenarios.scenario import RuleSpec
-from tests.crashes.chaos import sessions
-from tests.crashes.chaos.acts import ACTS, FAULTS, LOST, SIMULATOR, briefly
+from tests.crashes.chaos import deeds, sessions
+from tests.crashes.chaos.acts import ACTS, BY_ACT, FAULTS, LOST, SIMULATOR, briefly
 from tests.crashes.chaos.channel import Channel
 from tests.crashes.chaos.desk import HarmedDesk
 from tests.crashes.chaos.hands import Operators, Trader
@@ -68,6 +68,8 @@ class Storm:
     done: Counter[str] = field(default_factory=Counter)
     killed: Counter[str] = field(default_factory=Counter)
     seen: Counter[str] = field(default_factory=Counter)
+    # For how long to stop workers once they have a lease; the first does not wait for its turn.
+    to_stop: list[float] = field(default_factory=lambda: [deeds.SLEEP_SECONDS])
     raged_seconds: float = 0.0
     source: random.Random = field(init=False)
     trader: Trader = field(init=False)
@@ -95,6 +97,7 @@ class Storm:
         while not self._is_done(now := time.monotonic(), began):
             self._undo(now)
             self.desk.revive()
+            self._dare(lambda: deeds.stop_holders(self))
             if now >= next_harm:
                 self._harm()
                 next_harm = time.monotonic() + self.source.uniform(*self.script.naps)
@@ -137,9 +140,16 @@ class Storm:
         return True
 
     def calm(self) -> None:
-        """Undo all harm, open nothing more, and let people and roles bring every cycle to its end."""
+        """Undo all harm, open nothing more, and let people and roles bring every cycle to its end.
+
+        Who sleeps sleeps on until its lease is another's.
+        """
+        while any(key.startswith("stopped") for _, key, _ in self._later):
+            self._undo(time.monotonic())
+            time.sleep(TURN_SECONDS)
         while self._later:
             self._undo(float("inf"))
+        self.count_struck()
         self.sessions.end()
         self.trader.end()
         self.control("/control/faults", method="DELETE")
@@ -177,11 +187,22 @@ class Storm:
         names = [one for one in self.script.roles if not roles or one.partition("-")[0] in roles]
         return self.source.choice(names)
 
-    def stop(self, name: str, seconds: float) -> None:
-        """Stop a process, and let it go on later."""
+    def stop(
+        self, name: str, seconds: float, *, before: Callable[[], object] = lambda: None
+    ) -> None:
+        """Stop a process, and let it go on later; `before` that something is counted."""
         self.forget_later(name)
         self.desk.signal_all(name, signal.SIGSTOP)
-        self.later(seconds, name, lambda: self.desk.signal_all(name, signal.SIGCONT), is_stop=True)
+
+        def go_on() -> None:
+            before()
+            self.desk.signal_all(name, signal.SIGCONT)
+
+        self.later(seconds, name, go_on, is_stop=True)
+
+    def sleeps(self, name: str) -> bool:
+        """Say whether a process is stopped now."""
+        return any(key == f"stopped {name}" for _, key, _ in self._later)
 
     def later(
         self, seconds: float, name: str, undo: Callable[[], object], *, is_stop: bool = False
@@ -208,6 +229,16 @@ class Storm:
         """Steer the venues: they must not stand still for that."""
         self.forget_later(SIMULATOR)
         return self.desk.control(path, payload, method)
+
+    def count_struck(self) -> None:
+        """Add up how often the rules in force have struck, before the venues forget them."""
+
+        def read() -> None:
+            for rule in self.control("/control/faults"):
+                word = deeds.STRUCK if rule["label"] == BY_ACT else "replies lost at random"
+                self.seen[word] += rule["fired"]
+
+        self._dare(read)
 
     def prepare_venues(self) -> None:
         """Set what a start of the venues has forgotten: their people help soon, replies get lost."""

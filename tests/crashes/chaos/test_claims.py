@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -18,7 +19,16 @@ from exchanges import registry
 from exchanges.simulator.server import RunningSimulator
 from exchanges.values import Market, OrderRequest, Side
 from kimp.schedules import sync
-from tests.crashes.chaos.claims import Claim, examine, no_alert_is_lost, no_job_is_put_off
+from tests.crashes.chaos.claims import (
+    EVERY,
+    EVERY_CLOCK,
+    Claim,
+    examine,
+    harm_was_done,
+    no_alert_is_lost,
+    no_job_is_put_off,
+)
+from tests.crashes.chaos.deeds import DECIDED_BY_WRONG_CLOCKS, LEASES_LOST, STRUCK
 from tests.cycles.conftest import korea, running_venues, seed, venues
 from tests.desk import TestDesk
 
@@ -173,3 +183,11 @@ def test_a_job_that_was_put_off_is_seen(db: None) -> None:
         cursor.execute("ALTER TABLE django_q_schedule DISABLE TRIGGER due_in_time")
     Schedule.objects.filter(name="kimp:prune").update(next_run=Now() + timedelta(hours=2))
     assert not no_job_is_put_off().holds
+
+
+def test_harm_that_was_only_begun_is_seen() -> None:
+    done = Counter(stop=2 * EVERY, clock=2 * EVERY_CLOCK, fault=2 * EVERY)
+    enough = Counter({LEASES_LOST: 2, DECIDED_BY_WRONG_CLOCKS: 2, STRUCK: 2})
+    assert harm_was_done(done, enough).holds
+    for one in enough:
+        assert len(harm_was_done(done, enough - Counter({one: 1})).problems) == 1

@@ -24,7 +24,7 @@ def main() -> int:
         lines.touch()
         code = subprocess.call(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-n", PROCESSES, "--dist", "worksteal", *sys.argv[1:],
-             *(f"tests/crashes/matrix/{name}.py" for name in ("whole", "stops", "test_jobs", "test_acts"))],
+             *(f"tests/crashes/matrix/{name}.py" for name in ("whole", "stops", "test_jobs", "test_acts")), "tests/model/whole.py"],
             cwd=PROJECT, env={**os.environ, "CRASH_MATRIX_FILE": str(lines)},
         )  # fmt: skip
         rows = [json.loads(line) for line in lines.read_text("utf-8").splitlines()]
