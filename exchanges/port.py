@@ -137,3 +137,10 @@ class RateSource(Protocol):
 
     def close(self) -> None:
         """Give connections back."""
+
+
+class StreamedBooks(Protocol):
+    """Where streamed books are found, from any thread."""
+
+    def book(self, venue: str, market: Market, *, since: datetime) -> Book | None:
+        """Give a book that was received since an instant, if there is one."""

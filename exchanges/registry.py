@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Protocol
 
 from exchanges import conf, naming
 from exchanges.adapters.binance.client import BinanceVenue
@@ -32,7 +31,7 @@ from exchanges.errors import (
 )
 from exchanges.identity.named_venue import NamedVenue
 from exchanges.pacing.process import HOST, Pacing
-from exchanges.port import RateSource, Venue
+from exchanges.port import RateSource, StreamedBooks, Venue
 from exchanges.sentences import Sentence
 from exchanges.simulated_accounts import SimulatedAccounts
 from exchanges.transport.budget import RateBudget
@@ -59,13 +58,6 @@ VENUES = tuple(ADAPTERS)
 KOREAN_VENUES = VENUES[1:]
 VenueShare = Share  # by this name for all who may not know the transport
 DOOR_WINDOW = DOOR  # so too: what a ban closes
-
-
-class StreamedBooks(Protocol):
-    """Where streamed books are found, from any thread."""
-
-    def book(self, venue: str, market: Market, *, since: datetime) -> Book | None:
-        """Give a book that was received since an instant, if there is one."""
 
 
 @dataclass(slots=True)

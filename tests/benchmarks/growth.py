@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -65,7 +66,7 @@ def run(*, sizes: tuple[int, ...], future: int, samples: tuple[int, int], second
             figures.append(
                 _flat(f"{what}: choosing; {name}", _chosen(plan), _chosen(few), names[0])
             )
-        figures.append(_flat(f"newest samples; {name}", pages, newest, names[0]))
+        figures.append(replace(_flat(f"newest samples; {name}", pages, newest, names[0]), aim=""))
     figures += [_same_plans(others), *rates]
     work = {"cycles": sizes, "future": future, "samples": samples, "due": DUE * len(INDEXES)}
     work["another plan than the smallest has"] = others

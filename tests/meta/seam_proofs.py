@@ -104,6 +104,12 @@ ELSEWHERE = (
     ),
     Elsewhere(
         Kind.WHOLE,
+        "before any worker runs: the first account, told before it is committed",
+        "tests/kimp/test_first_admin.py:test_whom_nobody_was_told_of_is_not_there",
+        ("first_admin.ensure",),
+    ),
+    Elsewhere(
+        Kind.WHOLE,
         "before any worker runs: what a venue holds, posted once under its own key",
         f"{SERVICES}/test_korea_venues.py:test_a_venue_taken_up_later_opens_its_books_once_and_the_others_stay",
         ("seeding.open_books",),
