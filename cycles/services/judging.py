@@ -22,7 +22,7 @@ from cycles.domain.words import (
     Verb,
 )
 from cycles.models import Alert, Cycle, Intervention, Step
-from cycles.services import booking, closing, desk, homing, quoting, rebalancing, valuing
+from cycles.services import barring, booking, closing, desk, homing, quoting, rebalancing, valuing
 from cycles.services.alerting import raise_alert
 from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease, lock_for_decision, move
@@ -94,6 +94,9 @@ def _judged(cycle: Cycle, step: Step) -> Verdict:
     if mode == Mode.HALT:
         return Verdict(holds=None, reason="the desk is halted")
     back = (cycle.korea_venue, cycle.global_venue)
+    shut = barring.objections(back)
+    if shut:
+        return Verdict(holds=None, reason="; ".join(shut))
     quotes = _quotes(cycle.policy, cycle.korea_venue)
     if step.passage == Passage.RETURN:
         paused = _paused(*back, of=frozenset(cycle.policy.allowed_assets))
