@@ -24,9 +24,10 @@ from structlog.testing import capture_logs
 from cycles.domain.words import FailureClass
 from cycles.models import Cycle
 from cycles.services import intervening, leasing
+from exchanges.models import NetworkRule
 from tests.concurrency.meeting import SECONDS, told
 from tests.concurrency.places import SERVICES, deciding_places
-from tests.cycles.services import acts, review
+from tests.cycles.services import acts, review, test_judging
 from tests.cycles.services.test_given_back_late import on_its_way
 from tests.desk import TestDesk, eventually, operator, role_of
 
@@ -59,10 +60,28 @@ def _told_anew(desk: TestDesk, **facts: object) -> Cycle:
     return row
 
 
+def _shut_out(desk: TestDesk) -> Cycle:
+    """Give a cycle that has bought nothing yet, and whose coins could not leave any more."""
+    row = desk.open()
+    test_judging.long_ago(row)
+    NetworkRule.objects.filter(venue="binance", asset="XRP").update(withdraw_is_open=False)
+    return row
+
+
+def _shut_in(desk: TestDesk) -> Cycle:
+    """Give a cycle that has bought no way home yet, and whose coins could not leave any more."""
+    row = test_judging.on_the_way_back(desk)
+    mine = NetworkRule.objects.filter(venue="upbit", asset=row.return_asset)
+    mine.update(withdraw_is_open=False)
+    return row
+
+
 LOST_ORDER = partial(_harmed, {"fault": "F4", **ORDER})
 CASES: dict[str, Callable[[TestDesk], Cycle]] = {
     "advancing._close": TestDesk.open,
     "advancing._move": TestDesk.open,
+    "judging._end_flat": _shut_out,
+    "judging._wait_again": _shut_in,
     "rebalancing._start": TestDesk.open,
     "retrying.fail": partial(_harmed, {"fault": "F22", **ORDER}),
     "trading._end": LOST_ORDER,

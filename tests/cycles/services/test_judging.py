@@ -25,7 +25,7 @@ from cycles.services import (
 from exchanges import recent
 from exchanges.models import NetworkRule, RateWindow
 from tests.cycles.services.acts import balance, fail, give_back, retire, set_policy, with_coins
-from tests.cycles.services.test_barring import ban
+from tests.cycles.services.test_barring import SAID, ban
 from tests.cycles.services.test_rebalancing import at_policy_of, waiting
 from tests.desk import TestDesk, operator
 
@@ -156,6 +156,18 @@ def test_coins_are_not_bought_for_an_address_that_was_retired_meanwhile(desk: Te
     ended_flat(row, "no confirmed address for XRP")
 
 
+def test_nothing_is_bought_while_the_venue_it_would_arrive_at_has_banned_us(desk: TestDesk) -> None:
+    row = desk.open()
+    long_ago(row)
+    ban("upbit")
+    progress = next_units(desk, row)
+    assert (progress.turn, row.status, bought(row)) == (Turn.WAIT, CycleStatus.STARTED, 0)
+    assert SAID in progress.reason
+    RateWindow.objects.all().delete()
+    next_units(desk, row)
+    assert bought(row) == 1
+
+
 def test_usdt_that_goes_out_without_a_purchase_is_judged_before_it_is_sent(desk: TestDesk) -> None:
     row = opened(desk, allowed_assets=["USDT"])
     assert row.outbound_asset == "USDT"
@@ -164,22 +176,6 @@ def test_usdt_that_goes_out_without_a_purchase_is_judged_before_it_is_sent(desk:
     desk.sample()
     next_units(desk, row)
     ended_flat(row, "is below 90000")
-
-
-def test_coins_are_not_bought_while_the_venue_they_go_to_lets_no_call_through(
-    desk: TestDesk,
-) -> None:
-    RateWindow.objects.all().delete()
-    row = desk.open()
-    long_ago(row)
-    ban("upbit")
-    progress = next_units(desk, row)
-    assert (progress.turn, row.status, bought(row)) == (Turn.WAIT, CycleStatus.STARTED, 0)
-    RateWindow.objects.all().delete()
-
-    desk.sample()
-    next_units(desk, row)
-    assert bought(row) == 1
 
 
 def test_a_desk_that_only_finalizes_buys_nothing_to_carry_out(desk: TestDesk) -> None:
