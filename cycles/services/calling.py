@@ -77,7 +77,7 @@ class Noted:
     report: Report | None = None
     refusal: str = ""
     error: str = ""
-    duration_ms: int = 0
+    duration_ms: int | None = None  # None: nothing was sent, or nobody timed it
     wait_seconds: int | None = None  # set where the venue certainly did not process it
 
 
@@ -233,7 +233,7 @@ def write_outcome(call: ExchangeCall, noted: Noted) -> bool:
         "error": noted.error,
         "noted_at": Now(),
     }
-    if noted.duration_ms:
+    if noted.duration_ms is not None:
         changes["duration_ms"] = noted.duration_ms
     if noted.report is not None:
         changes |= report_columns(noted.report)
@@ -257,7 +257,7 @@ def book(lease: Lease, call: ExchangeCall, noted: Noted, settlement: Settlement)
         owner=lease.owner,
         fence=lease.fence,
         is_noted=True,
-        duration_ms=noted.duration_ms or None,
+        duration_ms=noted.duration_ms,
     )
     lease.last_seen.glimpse = None
     try:

@@ -138,7 +138,7 @@ def _window(rule: OutcomeRule, call: ExchangeCall) -> timedelta:
     """Give how old an unknown request must be for the last word on it: its absence, or a person's."""
     seconds = rule.absence_proves_after_seconds or rule.lookup_grace_seconds
     # Found without a word of its worker, it may have been sent up to its last moment after that.
-    late = timedelta(0) if call.duration_ms else SEND_WITHIN
+    late = SEND_WITHIN if call.duration_ms is None else timedelta(0)
     return timedelta(seconds=seconds) + late
 
 

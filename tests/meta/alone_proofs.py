@@ -23,7 +23,7 @@ ALONE = (
         (
             "believing._tell", "log_ins.tell_lock_out", "overdue.tell", "rating._tell_failed_source",
             "reacting.key_rejected", "rotating._tell", "tasks._tell", "trading._warn_widening",
-            "travel_rule._tell_held", "venue_health.tell_of_bans", "verifying._tell_if_blind",
+            "travel_rule._tell_held", "venue_health.tell_of_bans", "verifying._tell_if_blind", "verifying._tell_if_unproven",
             "verifying.verify_ledger_job",
         ),
     ),
@@ -38,7 +38,8 @@ ALONE = (
         "a lease, a mark or a sign of life: runs out by itself, or is written at the next turn",
         (
             "hearing.Ears.close", "hearing._hold", "looking.begin", "presence.beat", "presence.leave",
-            "rolling_up._look", "rotating._remember", "travel_rule._claim",
+            "queue_health.begin", "refreshing.refresh_in_turn",
+            "rolling_up._look", "rotating._remember", "travel_rule._claim", "verifying._note_proof",
         ),
     ),
     Alone(

@@ -8,11 +8,12 @@ import pytest
 from django.db.models.functions import Now
 
 from cycles.domain.states import DRIVEN_BY
-from cycles.domain.words import CycleStatus, Mode
+from cycles.domain.words import CycleStatus
 from cycles.models import Cycle, Heartbeat
-from cycles.services.desk import current, set_mode
+from cycles.services.desk import current_policy
 from tests.crashes.matrix.world import World
 from tests.crashes.proof import FINAL
+from tests.cycles.services.acts import set_policy
 from tests.desk import why
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
@@ -23,9 +24,9 @@ KINDS = 6  # of places at least that one cycle is stopped at
 
 def stopped_at(matrix: World, known: set[str], *, may: str) -> set[str]:
     """Bring a cycle home by roles each of which is told to stop at a place that is not known; give those places."""
-    _change_mode(matrix, Mode.RUN)
+    if current_policy().max_open_cycles != 1:
+        set_policy(max_open_cycles=1)  # the initiator opens no other
     cycle = matrix.open()
-    _change_mode(matrix, Mode.FINALIZE_ONLY)  # the initiator opens no other
     new: set[str] = set()
     while cycle.status not in FINAL:
         Cycle.objects.filter(pk=cycle.pk).update(wake_at=Now())
@@ -36,12 +37,6 @@ def stopped_at(matrix: World, known: set[str], *, may: str) -> set[str]:
         assert not Heartbeat.objects.filter(role=role).exists()
     assert cycle.status == "COMPLETED", why(cycle)
     return new - {""}
-
-
-def _change_mode(matrix: World, mode: Mode) -> None:
-    seen = current()
-    if seen.mode != mode:
-        set_mode(mode, actor=matrix.actor, reason="a test", seen_version=seen.version)
 
 
 def test_a_role_told_to_stop_where_money_moves_ends_well_and_leaves_no_lease(matrix: World) -> None:

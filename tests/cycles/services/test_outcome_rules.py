@@ -38,13 +38,13 @@ def lost(venue: str, kind: str) -> ExchangeCall:
         Step.objects.filter(cycle=row, kind="WITHDRAW").update(venue=venue, to_venue=to)
         address = builders.confirmed_address(venue, venue=to)
         return builders.withdrawal_call(
-            row, venue=venue, outcome=CallOutcome.UNKNOWN, report=None, duration_ms=1, noted_at=Now(),
+            row, venue=venue, outcome=CallOutcome.UNKNOWN, report=None, duration_ms=0, noted_at=Now(),
             destination=address,
         )  # fmt: skip
     quote = "USDT" if venue == registry.GLOBAL_VENUE else "KRW"
     request = {"market": f"XRP/{quote}", "side": "buy", "quantity": "2000"}
     return builders.order_call(
-        row, CallOutcome.UNKNOWN, venue=venue, request=request, duration_ms=1
+        row, CallOutcome.UNKNOWN, venue=venue, request=request, duration_ms=0
     )
 
 
