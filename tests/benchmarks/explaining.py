@@ -16,7 +16,6 @@ from typing import Any
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-
 TIMES = 4
 
 
