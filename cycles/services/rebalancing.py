@@ -16,7 +16,15 @@ from cycles.domain.plan import StepPlan
 from cycles.domain.progress import GO_ON, Progress, failed, waiting
 from cycles.domain.recovery import is_dust
 from cycles.domain.shown import plain
-from cycles.domain.words import CycleKind, CycleStatus, FailureClass, Passage, StepKind, StepState
+from cycles.domain.words import (
+    CycleKind,
+    CycleStatus,
+    FailureClass,
+    Passage,
+    StepKind,
+    StepState,
+    Verb,
+)
 from cycles.models import Alert, Cycle, Step, Transition
 from cycles.services import barring, booking, charging, desk, own_size, quoting
 from cycles.services.alerting import raise_alert
@@ -55,10 +63,9 @@ def own_out_rate(cycle: Cycle) -> Decimal | None:
 
 def rebalance(lease: Lease, cycle: Cycle) -> Progress:
     """Start the return passage when the cheapest way back clears the policy; else wait."""
-    if _waited_too_long(cycle):
-        return failed(
-            FailureClass.POLICY_DENIED, "no way back has cleared within the policy's longest wait"
-        )
+    tired = tired_of_waiting(cycle)
+    if tired:
+        return tired
     limits = desk.limits(cycle.policy)
     allowed = limits.allowed_assets - _paused(cycle)
     quotes = quoting.latest_quotes(cycle.policy, cycle.korea_venue)
@@ -90,10 +97,14 @@ def still_clears(
         return Verdict(holds=False, reason=mine.back_is_barred)
     if asset in paused:
         return Verdict(holds=False, reason=f"{asset} is paused, or its network is not allowed")
+    limits = desk.limits(cycle.policy)
     if mine is None or not mine.is_fresh:
-        return Verdict(holds=None, reason=f"there is no fresh quote of {asset}")
+        others = decision.ways_back(quotes, limits.allowed_assets - paused)
+        return Verdict(
+            holds=False if others else None, reason=f"there is no fresh quote of {asset}"
+        )
     own = own_out_rate(cycle)
-    clears = own is None or _clearing(cycle, own, [mine], desk.limits(cycle.policy)) is not None
+    clears = own is None or _clearing(cycle, own, [mine], limits) is not None
     if mine.back_rate is None or not clears:
         return Verdict(holds=False, reason=f"the way back by {asset} does not clear any more")
     return HOLDS
@@ -132,6 +143,15 @@ def _paused(cycle: Cycle) -> frozenset[str]:
     return desk.paused_assets(cycle.korea_venue, cycle.global_venue, of=of)
 
 
+def tired_of_waiting(cycle: Cycle) -> Progress | None:
+    """Give the failure of a cycle that has waited for a way back for longer than its policy allows; else None."""
+    if not _waited_too_long(cycle):
+        return None
+    return failed(
+        FailureClass.POLICY_DENIED, "no way back has cleared within the policy's longest wait"
+    )
+
+
 def _waited_too_long(cycle: Cycle) -> bool:
     """Say whether the cycle has waited longer than its policy allows, redrives aside."""
     if cycle.kind == CycleKind.RETURN_ONLY:
@@ -143,8 +163,9 @@ def _waited_too_long(cycle: Cycle) -> bool:
 
 
 def waiting_since(cycle: Cycle) -> datetime | None:
-    """Give when a cycle began to wait for a way back; one that bought nothing has not interrupted that."""
-    waits = Transition.objects.filter(cycle=cycle, to_status=CycleStatus.AWAITING_REBALANCE)
+    """Give when a cycle began to wait for a way back, or a person let it go on; one that bought nothing has not interrupted that."""
+    begins = Q(to_status=CycleStatus.AWAITING_REBALANCE) | Q(event=Verb.REDRIVE)
+    waits = Transition.objects.filter(begins, cycle=cycle)
     last: datetime | None = waits.exclude(event=NO_LONGER_CLEARS).aggregate(last=Max("at"))["last"]
     return last
 

@@ -43,9 +43,9 @@ def opened(desk: TestDesk, rule: str = "LOCKED_EDGE", **policy: object) -> Cycle
     return row
 
 
-def long_ago(row: Cycle) -> None:
-    """Let what a cycle does have been decided an hour ago."""
-    before = timedelta(hours=1)
+def long_ago(row: Cycle, *, seconds: int = 3600) -> None:
+    """Let what a cycle does have been decided an hour ago, or so many seconds."""
+    before = timedelta(seconds=seconds)
     Cycle.objects.filter(pk=row.pk).update(
         started_at=F("started_at") - before, status_since=F("status_since") - before
     )
@@ -124,9 +124,9 @@ def test_what_has_just_been_decided_is_not_judged_twice(
     assert bought(row) == 1
 
 
-def test_nothing_is_bought_on_old_quotes_however_long_that_lasts(desk: TestDesk) -> None:
+def test_nothing_is_bought_on_old_quotes(desk: TestDesk) -> None:
     row = opened(desk)
-    long_ago(row)
+    long_ago(row, seconds=4)  # 15 minutes at speed 60 are 15 seconds
     PremiumSample.objects.update(at=F("at") - timedelta(minutes=1))
     for _ in range(5):
         progress = next_units(desk, row)
@@ -137,6 +137,34 @@ def test_nothing_is_bought_on_old_quotes_however_long_that_lasts(desk: TestDesk)
     desk.sample()
     next_units(desk, row)
     assert bought(row) == 1
+
+
+def test_a_cycle_that_gets_no_fresh_quote_for_a_quarter_of_an_hour_gives_its_capital_back(
+    desk: TestDesk,
+) -> None:
+    row = opened(desk)
+    long_ago(row)
+    PremiumSample.objects.update(at=F("at") - timedelta(minutes=1))
+    next_units(desk, row)
+    ended_flat(row, f"there is no fresh quote of {row.outbound_asset}, and was none for long")
+
+
+def test_a_retry_waits_for_a_fresh_quote_anew(desk: TestDesk) -> None:
+    row = opened(desk)
+    long_ago(row)
+    fail(row, FailureClass.TRANSIENT)
+    PremiumSample.objects.update(at=F("at") - timedelta(minutes=1))
+    assert next_units(desk, row).turn is Turn.WAIT
+    assert (row.status, bought(row)) == (CycleStatus.STARTED, 0)
+
+
+def test_an_asset_that_the_desk_no_longer_allows_is_not_waited_for(desk: TestDesk) -> None:
+    row = desk.open()
+    fail(row, FailureClass.TRANSIENT)
+    long_ago(row)
+    set_policy(allowed_assets=["SOL"])
+    next_units(desk, row)
+    ended_flat(row, "the desk's policy no longer allows XRP")
 
 
 def test_coins_are_not_bought_where_a_wallet_has_closed_meanwhile(desk: TestDesk) -> None:
@@ -317,6 +345,39 @@ def test_another_asset_carries_home_what_a_closed_wallet_would_keep(desk: TestDe
     desk.drive_until(row, "COMPLETED")
     assert row.return_asset != shut
     assert "is closed" in Transition.objects.get(event="no_longer_clears").reason
+
+
+def silence(*assets: str) -> None:
+    """Let the feeder have found nothing of these assets, or of any, for an hour."""
+    told = PremiumSample.objects.filter(asset__in=assets) if assets else PremiumSample.objects
+    told.update(at=F("at") - timedelta(hours=1))
+
+
+def test_a_way_home_whose_asset_falls_silent_is_left_for_another(desk: TestDesk) -> None:
+    row = on_the_way_back(desk)
+    desk.sample()
+    silent = row.return_asset
+    silence(silent)
+    assert next_units(desk, row).turn is Turn.WAIT
+    assert (row.status, bought_home(row)) == ("AWAITING_REBALANCE", 0)
+    said = Transition.objects.get(cycle=row, event="no_longer_clears").reason
+    assert said == f"there is no fresh quote of {silent}"
+
+
+def test_a_way_home_waits_while_every_asset_is_silent(desk: TestDesk) -> None:
+    row = on_the_way_back(desk)
+    silence()
+    assert next_units(desk, row).turn is Turn.WAIT
+    assert (row.status, bought_home(row)) == ("REBALANCING_IN_PROGRESS", 0)
+
+
+def test_a_way_home_that_hears_of_no_asset_fails_after_the_longest_wait(desk: TestDesk) -> None:
+    row = on_the_way_back(desk)
+    at_policy_of(row, longest_wait_seconds=0)
+    silence()
+    progress = next_units(desk, row)
+    assert (progress.turn, progress.failure) == (Turn.FAIL, FailureClass.POLICY_DENIED)
+    assert "longest wait" in progress.reason
 
 
 def test_going_back_to_the_wait_does_not_begin_the_longest_wait_anew(desk: TestDesk) -> None:
