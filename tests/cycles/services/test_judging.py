@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -124,9 +125,10 @@ def test_what_has_just_been_decided_is_not_judged_twice(
     assert bought(row) == 1
 
 
-def test_nothing_is_bought_on_old_quotes(desk: TestDesk) -> None:
+def test_nothing_is_bought_on_old_quotes(desk: TestDesk, settings: Any) -> None:
+    settings.KIMP_TIME_SCALE = "1"
     row = opened(desk)
-    long_ago(row, seconds=4)  # 15 minutes at speed 60 are 15 seconds
+    long_ago(row, seconds=600)
     PremiumSample.objects.update(at=F("at") - timedelta(minutes=1))
     for _ in range(5):
         progress = next_units(desk, row)
@@ -149,7 +151,8 @@ def test_a_cycle_that_gets_no_fresh_quote_for_a_quarter_of_an_hour_gives_its_cap
     ended_flat(row, f"there is no fresh quote of {row.outbound_asset}, and was none for long")
 
 
-def test_a_retry_waits_for_a_fresh_quote_anew(desk: TestDesk) -> None:
+def test_a_retry_waits_for_a_fresh_quote_anew(desk: TestDesk, settings: Any) -> None:
+    settings.KIMP_TIME_SCALE = "1"
     row = opened(desk)
     long_ago(row)
     fail(row, FailureClass.TRANSIENT)
