@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
+from django.db.models import QuerySet
 
 from cycles import conf
 from cycles.domain import decision
@@ -158,6 +159,9 @@ def _wait_again(lease: Lease, reason: str) -> Progress:
 
     def work() -> None:
         cycle = lock_for_decision(lease)
+        _unfinished(cycle).filter(
+            calls=None
+        ).delete()  # their numbers are used again: ids have two digits for them
         _abandon(cycle)
         move(
             cycle,
@@ -175,8 +179,11 @@ def _wait_again(lease: Lease, reason: str) -> Progress:
 
 def _abandon(cycle: Cycle) -> None:
     """Give up the steps that were planned; `cycle` must be locked."""
-    unfinished = Step.objects.filter(cycle=cycle, state__in=[StepState.PENDING, StepState.RUNNING])
-    unfinished.update(state=StepState.ABANDONED)
+    _unfinished(cycle).update(state=StepState.ABANDONED)
+
+
+def _unfinished(cycle: Cycle) -> QuerySet[Step]:
+    return Step.objects.filter(cycle=cycle, state__in=[StepState.PENDING, StepState.RUNNING])
 
 
 def _tell(cycle: Cycle, reason: str) -> None:

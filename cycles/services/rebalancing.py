@@ -20,17 +20,20 @@ from cycles.domain.words import (
     CycleKind,
     CycleStatus,
     FailureClass,
+    Operation,
     Passage,
     StepKind,
     StepState,
     Verb,
 )
+from cycles.errors import VenueClockError
 from cycles.models import Alert, Cycle, Step, Transition
-from cycles.services import barring, booking, charging, desk, own_size, quoting
+from cycles.services import barring, booking, charging, desk, own_size, quoting, venue_health
 from cycles.services.alerting import raise_alert
 from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease, lock_for_decision, move
-from exchanges import reference
+from exchanges import reference, registry
+from exchanges.errors import VenueError
 
 LOOK_SECONDS = Decimal(15)
 QUICKEST_LOOK = timedelta(milliseconds=500)
@@ -83,9 +86,20 @@ def rebalance(lease: Lease, cycle: Cycle) -> Progress:
         )
     if asset is None:
         return waiting(look_delay(), f"the way back by {ways[0].asset} does not clear")
-    if not _start(lease, asset):
-        return waiting(look_delay(), f"{asset} has just been paused")
+    kept_back = _kept_back(cycle.korea_venue)
+    if kept_back or not _start(lease, asset):
+        return waiting(look_delay(), kept_back or f"{asset} has just been paused")
     return GO_ON
+
+
+def _kept_back(venue: str) -> str:
+    """Say why a venue would be sent no order now: a passage that set out would only wait, and be judged again."""
+    try:
+        venue_health.demand_right_clock(venue)
+        registry.demand_open(venue, Operation.PLACE_ORDER.value.lower())
+    except (VenueClockError, VenueError) as error:
+        return str(error)
+    return ""
 
 
 def still_clears(
