@@ -21,8 +21,12 @@ LEAST = Decimal("0.9")  # the rest is for fees, and for a price that moves meanw
 
 
 def back_rate(cycle: Cycle, quote: Quote, krw: Decimal) -> Decimal | None:
-    """Give KRW paid per USDT home for so much KRW by a quote's asset; None where the books do not tell."""
-    if krw <= quote.size_usdt * (quote.krw_per_usdt or 0) * NEARLY:
+    """Give KRW paid per USDT home for so much KRW by a quote's asset; None where the books do not tell.
+
+    More slips more than what the quote was measured for; on less the network's fee weighs more.
+    """
+    measured = quote.size_usdt * (quote.krw_per_usdt or 0)
+    if measured * LEAST <= krw <= measured * NEARLY:
         return quote.back_rate
     rules, now = reference.rulebook(), registry.utc_now()
     terms = watching.terms_of(quote.asset, cycle.korea_venue, rules, now)
@@ -48,17 +52,19 @@ def carries(cycle: Cycle, asset: str, krw: Decimal) -> bool:
         return False
 
 
-def is_worth_a_passage(cycle: Cycle, krw: Decimal) -> bool:
-    """Say whether some asset of the policy carries so much KRW home for a hundredth of it in its network's fee."""
+def worth_a_passage(cycle: Cycle, krw: Decimal) -> frozenset[str]:
+    """Give the policy's assets that carry so much KRW home for a hundredth of it in their network's fee."""
     assets = cycle.policy.allowed_assets
-    return any(carries(cycle, one, krw) and _is_cheap(cycle, one, krw) for one in assets)
+    return frozenset(
+        one for one in assets if carries(cycle, one, krw) and _is_cheap(cycle, one, krw)
+    )
 
 
 def _is_cheap(cycle: Cycle, asset: str, krw: Decimal) -> bool:
     prices = valuing.prices_for(cycle)
     price = prices.krw_per_usdt if asset == STABLE else prices.korea.get(asset)
-    if not price:
-        return True
+    if not price:  # it may not even be listed there
+        return False
     network = reference.transfer_route(asset, cycle.korea_venue, cycle.global_venue).network
     rules = reference.network_rules(cycle.korea_venue, asset, network, registry.utc_now())
     return rules.withdraw_fee * price * FEE_SHARE <= krw

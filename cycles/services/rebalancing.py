@@ -28,7 +28,16 @@ from cycles.domain.words import (
 )
 from cycles.errors import VenueClockError
 from cycles.models import Alert, Cycle, Step, Transition
-from cycles.services import barring, booking, charging, desk, own_size, quoting, venue_health
+from cycles.services import (
+    barring,
+    booking,
+    charging,
+    desk,
+    own_size,
+    quoting,
+    valuing,
+    venue_health,
+)
 from cycles.services.alerting import raise_alert
 from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease, lock_for_decision, move
@@ -37,6 +46,7 @@ from exchanges.errors import VenueError
 
 LOOK_SECONDS = Decimal(15)
 QUICKEST_LOOK = timedelta(milliseconds=500)
+LARGE_REST = Decimal("0.05")  # of a cycle: for so much left in Korea it waits, with what came home
 NO_LONGER_CLEARS = "no_longer_clears"  # a way back, before anything was bought for it
 
 
@@ -69,8 +79,7 @@ def rebalance(lease: Lease, cycle: Cycle) -> Progress:
     tired = tired_of_waiting(cycle)
     if tired:
         return tired
-    limits = desk.limits(cycle.policy)
-    allowed = limits.allowed_assets - _paused(cycle)
+    allowed = frozenset(cycle.policy.allowed_assets) - _paused(cycle)
     quotes = quoting.latest_quotes(cycle.policy, cycle.korea_venue)
     # What was bought now could be neither looked up nor sold.
     shut_out = barring.objections((cycle.korea_venue, cycle.global_venue))
@@ -78,7 +87,7 @@ def rebalance(lease: Lease, cycle: Cycle) -> Progress:
     if shut_out or not ways:
         return waiting(look_delay(), "; ".join(shut_out) or "no fresh way back")
     own = own_out_rate(cycle)
-    asset = _carrying(cycle, ways) if own is None else _clearing(cycle, own, ways, limits)
+    asset = _best(cycle, own, ways)
     if asset is None and own is None:
         return failed(
             FailureClass.REFUSED_RULES,
@@ -122,6 +131,13 @@ def still_clears(
     if mine.back_rate is None or not clears:
         return Verdict(holds=False, reason=f"the way back by {asset} does not clear any more")
     return HOLDS
+
+
+def _best(cycle: Cycle, own: Decimal | None, ways: Sequence[Quote]) -> str | None:
+    """Give the asset that brings home what the cycle carries: by the policy, or KRW of the desk for the least."""
+    if own is None:
+        return _carrying(cycle, ways)
+    return _clearing(cycle, own, ways, desk.limits(cycle.policy))
 
 
 def _clearing(cycle: Cycle, own: Decimal, ways: Sequence[Quote], limits: Limits) -> str | None:
@@ -234,9 +250,27 @@ def write_steps(cycle: Cycle, steps: Iterable[StepPlan]) -> None:
 
 
 def rest_to_carry(cycle: Cycle) -> Decimal:
-    """Give the KRW that a passage has left in Korea, if it is worth another one; else nothing."""
+    """Give the KRW that a passage has left in Korea, if it is worth another one; else nothing.
+
+    What came home is the cycle's until then: for a small rest it is not kept, unless a way back clears now.
+    """
     krw = krw_in_hand(cycle)
-    return ZERO if is_dust(krw) or not own_size.is_worth_a_passage(cycle, krw) else krw
+    worth = frozenset() if is_dust(krw) else own_size.worth_a_passage(cycle, krw)
+    is_carried = worth and (_is_large(cycle, krw) or _clears_now(cycle, worth))
+    return krw if is_carried else ZERO
+
+
+def _is_large(cycle: Cycle, krw: Decimal) -> bool:
+    """Say whether KRW are so great a part of the cycle that it waits for their way back."""
+    rate = cycle.krw_per_usdt_at_open or valuing.prices_for(cycle).krw_per_usdt or ZERO
+    return krw > (cycle.notional_krw + cycle.notional_usdt * rate) * LARGE_REST
+
+
+def _clears_now(cycle: Cycle, assets: frozenset[str]) -> bool:
+    """Say whether one of these assets would bring home now what the cycle has in Korea."""
+    quotes = quoting.latest_quotes(cycle.policy, cycle.korea_venue)
+    ways = decision.ways_back(quotes, assets - _paused(cycle))
+    return _best(cycle, own_out_rate(cycle), ways) is not None
 
 
 def tell_rest(cycle: Cycle) -> None:
@@ -248,7 +282,7 @@ def tell_rest(cycle: Cycle) -> None:
         key=f"rest:{cycle.code}",
         severity=Alert.Severity.WARNING,
         title=f"{cycle.code} leaves {plain(krw)} KRW at {cycle.korea_venue}",
-        body="Too little to be sent home by itself: it is the desk's there. Open a return with more of it.",
+        body="Too little to be waited for, or to be sent by itself: it is the desk's there. Open a return with more of it.",
         cycle=cycle,
     )
 
