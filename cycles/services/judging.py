@@ -11,20 +11,31 @@ from django.db.models import QuerySet
 
 from cycles import conf
 from cycles.domain import decision
-from cycles.domain.decision import Quote, Verdict
+from cycles.domain.decision import HOLDS, Quote, Verdict
 from cycles.domain.premium import STABLE
 from cycles.domain.progress import END, Progress, waiting
 from cycles.domain.words import (
     AccountOwner,
     CycleStatus,
     Mode,
+    OpeningRule,
     Passage,
     StepKind,
     StepState,
     Verb,
 )
 from cycles.models import Alert, Cycle, Intervention, Step
-from cycles.services import barring, booking, closing, desk, homing, quoting, rebalancing, valuing
+from cycles.services import (
+    barring,
+    booking,
+    closing,
+    desk,
+    homing,
+    own_size,
+    quoting,
+    rebalancing,
+    valuing,
+)
 from cycles.services.alerting import raise_alert
 from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease, lock_for_decision, move
@@ -118,18 +129,26 @@ def _judged(cycle: Cycle, step: Step) -> Verdict:
 
 
 def _judged_out(cycle: Cycle, asset: str, quotes: Sequence[Quote]) -> Verdict:
-    """Judge a way out; the sizing is left aside: what this cycle took itself makes the feeder measure for less."""
+    """Judge a way out at the cycle's own size: what it took itself makes the feeder measure for less."""
     if asset not in _policy_in_force().allowed_assets:  # then no feeder looks for it any more
         return Verdict(holds=False, reason=f"the desk's policy no longer allows {asset}")
-    verdict = decision.still_opens(
-        quotes,
-        asset,
-        replace(desk.limits(cycle.policy), rule=cycle.opening_rule),
-        paused_back=_paused(cycle.korea_venue, cycle.global_venue),
-    )
+    limits = replace(desk.limits(cycle.policy), rule=cycle.opening_rule)
+    paused = _paused(cycle.korea_venue, cycle.global_venue)
+    verdict = decision.still_opens(quotes, asset, limits, paused_back=paused)
+    if verdict.holds is not None and _is_to_be_measured(cycle, asset, quotes):
+        sized = own_size.for_all_of(cycle, quotes, asset)
+        verdict = decision.still_opens(sized, asset, limits, paused_back=paused)
+        return HOLDS if verdict.holds is None else verdict  # no book tells of its size
     if verdict.holds is None and _is_silent_for_long(cycle):
         return Verdict(holds=False, reason=f"{verdict.reason}, and was none for long")
     return verdict
+
+
+def _is_to_be_measured(cycle: Cycle, asset: str, quotes: Sequence[Quote]) -> bool:
+    """Say whether the edge of so much as the cycle takes out is another than the quotes': fees weigh more in less."""
+    mine = [quote for quote in quotes if quote.asset == asset]
+    is_for_less = any(own_size.is_for_less(cycle, quote) for quote in mine)
+    return is_for_less and cycle.opening_rule == OpeningRule.LOCKED_EDGE
 
 
 def _is_silent_for_long(cycle: Cycle) -> bool:

@@ -263,7 +263,7 @@ def rest_to_carry(cycle: Cycle) -> Decimal:
 def _is_large(cycle: Cycle, krw: Decimal) -> bool:
     """Say whether KRW are so great a part of the cycle that it waits for their way back."""
     rate = cycle.krw_per_usdt_at_open or valuing.prices_for(cycle).krw_per_usdt or ZERO
-    return krw > (cycle.notional_krw + cycle.notional_usdt * rate) * LARGE_REST
+    return bool(krw > (cycle.notional_krw + cycle.notional_usdt * rate) * LARGE_REST)
 
 
 def _clears_now(cycle: Cycle, assets: frozenset[str]) -> bool:

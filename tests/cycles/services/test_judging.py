@@ -22,11 +22,9 @@ from cycles.services import (
     opening,
     rebalancing,
     standing,
-    venue_health,
 )
 from exchanges import recent
 from exchanges.models import NetworkRule, RateWindow
-from exchanges.transport import clock as clocks
 from tests.cycles.services.acts import balance, fail, give_back, retire, set_policy, with_coins
 from tests.cycles.services.test_barring import SAID, ban
 from tests.cycles.services.test_rebalancing import at_policy_of, waiting
@@ -350,94 +348,6 @@ def test_another_asset_carries_home_what_a_closed_wallet_would_keep(desk: TestDe
     desk.drive_until(row, "COMPLETED")
     assert row.return_asset != shut
     assert "is closed" in Transition.objects.get(event="no_longer_clears").reason
-
-
-def test_numbers_of_steps_that_asked_for_nothing_are_used_again(desk: TestDesk) -> None:
-    row = on_the_way_back(desk)
-    first = Step.objects.filter(cycle=row, passage="RETURN").earliest("position").position
-    for _ in range(30):
-        at_policy_of(row, min_rebalance_edge_bps=NEVER)
-        desk.sample()
-        next_units(desk, row, units=1)
-        assert row.status == "AWAITING_REBALANCE"
-        at_policy_of(row, min_rebalance_edge_bps=HOME)
-        next_units(desk, row, units=1)
-        assert row.status == "REBALANCING_IN_PROGRESS"
-        long_ago(row)
-    desk.drive_until(row, "COMPLETED")
-    positions = Step.objects.filter(cycle=row, passage="RETURN").values_list("position", flat=True)
-    assert min(positions) == first
-    assert max(positions) < first + 4
-
-
-def test_the_number_of_a_step_that_has_asked_is_never_used_again(desk: TestDesk) -> None:
-    row = on_the_way_back(desk)
-    desk.sample()
-    desk.fault(fault="F14", venue="upbit", when="once")
-    next_units(desk, row, units=1)
-    (asked,) = ExchangeCall.objects.filter(cycle=row, step__passage="RETURN")
-    at_policy_of(row, min_rebalance_edge_bps=NEVER)
-    desk.sample()
-    next_units(desk, row, units=5)
-    assert row.status == "AWAITING_REBALANCE"
-    at_policy_of(row, min_rebalance_edge_bps=HOME)
-    desk.drive_until(row, "COMPLETED")
-    asked.step.refresh_from_db()
-    assert asked.step.state == "ABANDONED"
-    ids = ExchangeCall.objects.filter(cycle=row).values_list("client_order_id", flat=True)
-    assert len(set(ids)) == len(ids)
-
-
-def test_no_way_home_sets_out_while_its_first_order_would_be_kept_back(
-    desk: TestDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    row = waiting(desk)
-    at_policy_of(row, min_rebalance_edge_bps=HOME)
-    for name in ("FRESH_SECONDS", "STOPPED_SECONDS", "REMEASURE_SECONDS"):
-        monkeypatch.setattr(clocks, name, 0.0)
-    monkeypatch.setattr(venue_health, "_written", {})
-    desk.control("/control/skew", {"venue": "upbit", "ms": -60_000})
-    try:
-        progress = next_units(desk, row, units=1)
-    finally:
-        desk.control("/control/skew", {"venue": "upbit", "ms": 0})
-    assert (progress.turn, row.status) == (Turn.WAIT, CycleStatus.AWAITING_REBALANCE)
-    assert "nothing is sent to upbit" in progress.reason
-    next_units(desk, row, units=1)
-    assert row.status == CycleStatus.REBALANCING_IN_PROGRESS
-
-
-def silence(*assets: str) -> None:
-    """Let the feeder have found nothing of these assets, or of any, for an hour."""
-    told = PremiumSample.objects.filter(asset__in=assets) if assets else PremiumSample.objects
-    told.update(at=F("at") - timedelta(hours=1))
-
-
-def test_a_way_home_whose_asset_falls_silent_is_left_for_another(desk: TestDesk) -> None:
-    row = on_the_way_back(desk)
-    desk.sample()
-    silent = row.return_asset
-    silence(silent)
-    assert next_units(desk, row).turn is Turn.WAIT
-    assert (row.status, bought_home(row)) == ("AWAITING_REBALANCE", 0)
-    said = Transition.objects.get(cycle=row, event="no_longer_clears").reason
-    assert said == f"there is no fresh quote of {silent}"
-
-
-def test_a_way_home_waits_while_every_asset_is_silent(desk: TestDesk) -> None:
-    row = on_the_way_back(desk)
-    silence()
-    assert next_units(desk, row).turn is Turn.WAIT
-    assert (row.status, bought_home(row)) == ("REBALANCING_IN_PROGRESS", 0)
-
-
-def test_a_way_home_that_hears_of_no_asset_fails_after_the_longest_wait(desk: TestDesk) -> None:
-    row = on_the_way_back(desk)
-    at_policy_of(row, longest_wait_seconds=0)
-    silence()
-    progress = next_units(desk, row)
-    assert (progress.turn, progress.failure) == (Turn.FAIL, FailureClass.POLICY_DENIED)
-    assert "longest wait" in progress.reason
 
 
 def test_going_back_to_the_wait_does_not_begin_the_longest_wait_anew(desk: TestDesk) -> None:
