@@ -89,21 +89,36 @@ def carries(cycle: Cycle, asset: str, krw: Decimal) -> bool:
 
 
 def worth_a_passage(cycle: Cycle, krw: Decimal) -> frozenset[str]:
-    """Give the policy's assets that carry so much KRW home for a hundredth of it in their network's fee."""
-    assets = cycle.policy.allowed_assets
-    return frozenset(
-        one for one in assets if carries(cycle, one, krw) and _is_cheap(cycle, one, krw)
-    )
+    """Give the policy's assets that carry so much KRW home for a hundredth of it in their network's fee.
+
+    Raises StaleReferenceError where it found none and did not know the rules of one.
+    """
+    worth: set[str] = set()
+    unknown: StaleReferenceError | None = None
+    for asset in cycle.policy.allowed_assets:
+        try:
+            if _is_worth(cycle, asset, krw):
+                worth.add(asset)
+        except StaleReferenceError as error:
+            unknown = error
+    if unknown and not worth:
+        raise unknown
+    return frozenset(worth)
 
 
-def _is_cheap(cycle: Cycle, asset: str, krw: Decimal) -> bool:
+def _is_worth(cycle: Cycle, asset: str, krw: Decimal) -> bool:
     prices = valuing.prices_for(cycle)
     price = prices.krw_per_usdt if asset == STABLE else prices.korea.get(asset)
     if not price:  # it may not even be listed there
         return False
+    is_carried = _fits(cycle, asset, krw / price, prices.world.get(asset))
+    return is_carried and _is_cheap(cycle, asset, price, krw)
+
+
+def _is_cheap(cycle: Cycle, asset: str, price: Decimal, krw: Decimal) -> bool:
     network = reference.transfer_route(asset, cycle.korea_venue, cycle.global_venue).network
     rules = reference.network_rules(cycle.korea_venue, asset, network, registry.utc_now())
-    return rules.withdraw_fee * price * FEE_SHARE <= krw
+    return bool(rules.withdraw_fee * price * FEE_SHARE <= krw)
 
 
 def _fits(cycle: Cycle, asset: str, quantity: Decimal, bid: Decimal | None) -> bool:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
+
+import pytest
+from django.db.models import F
 
 from cycles.domain.words import CycleStatus
 from cycles.models import Alert, Cycle, PremiumSample, Step, Transition
 from cycles.services import opening, own_size, quoting, verifying
+from exchanges.errors import StaleReferenceError
 from exchanges.models import NetworkRule
 from tests.cycles.services.acts import balance, give_back, set_policy, units_until
 from tests.cycles.services.test_rebalancing import at_policy_of, waiting
@@ -102,6 +107,13 @@ def test_an_asset_without_a_price_makes_no_rest_worth_a_passage(desk: TestDesk) 
     assert own_size.worth_a_passage(row, KRW) == {"XRP", "SOL"}
     PremiumSample.objects.filter(asset="SOL").delete()
     assert own_size.worth_a_passage(row, KRW) == {"XRP"}
+
+
+def test_while_the_rules_are_old_nobody_says_that_a_rest_is_too_little(desk: TestDesk) -> None:
+    row = waiting(desk, allowed_assets=["XRP"])
+    NetworkRule.objects.filter(asset="XRP").update(fetched_at=F("fetched_at") - timedelta(days=2))
+    with pytest.raises(StaleReferenceError):
+        own_size.worth_a_passage(row, KRW)
 
 
 def test_the_fee_of_a_little_weighs_what_it_weighs_and_not_as_for_much(desk: TestDesk) -> None:
