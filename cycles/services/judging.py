@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
+from django.db.models import QuerySet
 
 from cycles import conf
 from cycles.domain import decision
-from cycles.domain.decision import Verdict
+from cycles.domain.decision import HOLDS, Quote, Verdict
 from cycles.domain.premium import STABLE
 from cycles.domain.progress import END, Progress, waiting
 from cycles.domain.words import (
     AccountOwner,
     CycleStatus,
     Mode,
+    OpeningRule,
     Passage,
     StepKind,
     StepState,
     Verb,
 )
 from cycles.models import Alert, Cycle, Intervention, Step
-from cycles.services import barring, booking, closing, desk, homing, quoting, rebalancing, valuing
+from cycles.services import (
+    barring,
+    booking,
+    closing,
+    desk,
+    homing,
+    own_size,
+    quoting,
+    rebalancing,
+    valuing,
+)
 from cycles.services.alerting import raise_alert
 from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease, lock_for_decision, move
@@ -31,9 +44,13 @@ from exchanges.recent import recent
 log = structlog.get_logger(__name__)
 
 JUST_DECIDED = timedelta(seconds=2)  # so long a decision stands for itself, as a reading does
+LONGEST_SILENCE_SECONDS = (
+    900  # without a quote; then what would be bought out is not, and its capital is free
+)
 
 _quotes = recent(quoting.latest_quotes)
 _desk = recent(desk.current)
+_policy_in_force = recent(desk.current_policy)
 _paused = recent(desk.paused_assets)
 
 
@@ -41,13 +58,14 @@ def second_thoughts(lease: Lease, cycle: Cycle, step: Step) -> Progress | None:
     """Give what becomes of a passage that no longer holds; None where it holds, or has begun.
 
     On the way out it ends flat, its capital is the desk's again; on the way home it waits for another way back.
-    Without a fresh quote it waits as it is: nothing is bought blindly.
+    Without a fresh quote it waits as it is, but not for ever: nothing is bought blindly, and no capital bound silently.
     """
     if not _is_to_begin(cycle, step) or _is_just_decided(cycle, step):
         return None
     verdict = _judged(cycle, step)
     if verdict.holds is None:
-        return waiting(rebalancing.look_delay(), verdict.reason)
+        tired = rebalancing.tired_of_waiting(cycle) if step.passage == Passage.RETURN else None
+        return tired or waiting(rebalancing.look_delay(), verdict.reason)
     if (
         verdict.holds or not homing.is_at_home()
     ):  # elsewhere the intent is refused, and the desk halts
@@ -82,10 +100,14 @@ def _is_just_decided(cycle: Cycle, step: Step) -> bool:
         decided_at = cycle.started_at
     elif cycle.last_retry_at == cycle.status_since:
         return False
-    if cycle.lease_expires_at is None:
-        return False
-    leased_at = cycle.lease_expires_at - timedelta(seconds=conf.lease_seconds())
-    return bool(leased_at - decided_at < JUST_DECIDED)
+    leased_at = _leased_at(cycle)
+    return leased_at is not None and leased_at - decided_at < JUST_DECIDED
+
+
+def _leased_at(cycle: Cycle) -> datetime | None:
+    """Give when the lease was taken or renewed last, by the database's clock."""
+    ends = cycle.lease_expires_at
+    return ends - timedelta(seconds=conf.lease_seconds()) if ends else None
 
 
 def _judged(cycle: Cycle, step: Step) -> Verdict:
@@ -103,13 +125,36 @@ def _judged(cycle: Cycle, step: Step) -> Verdict:
         return rebalancing.still_clears(cycle, step.asset, quotes, paused)
     if mode != Mode.RUN:
         return Verdict(holds=False, reason=f"the desk's mode is {mode}")
-    # The sizing is left aside: what this cycle took itself makes the feeder measure for less.
-    return decision.still_opens(
-        quotes,
-        step.asset,
-        replace(desk.limits(cycle.policy), rule=cycle.opening_rule),
-        paused_back=_paused(*back),
-    )
+    return _judged_out(cycle, step.asset, quotes)
+
+
+def _judged_out(cycle: Cycle, asset: str, quotes: Sequence[Quote]) -> Verdict:
+    """Judge a way out at the cycle's own size: what it took itself makes the feeder measure for less."""
+    if asset not in _policy_in_force().allowed_assets:  # then no feeder looks for it any more
+        return Verdict(holds=False, reason=f"the desk's policy no longer allows {asset}")
+    limits = replace(desk.limits(cycle.policy), rule=cycle.opening_rule)
+    paused = _paused(cycle.korea_venue, cycle.global_venue)
+    verdict = decision.still_opens(quotes, asset, limits, paused_back=paused)
+    if verdict.holds is not None and _is_to_be_measured(cycle, asset, quotes):
+        sized = own_size.for_all_of(cycle, quotes, asset)
+        verdict = decision.still_opens(sized, asset, limits, paused_back=paused)
+        return HOLDS if verdict.holds is None else verdict  # no book tells of its size
+    if verdict.holds is None and _is_silent_for_long(cycle):
+        return Verdict(holds=False, reason=f"{verdict.reason}, and was none for long")
+    return verdict
+
+
+def _is_to_be_measured(cycle: Cycle, asset: str, quotes: Sequence[Quote]) -> bool:
+    """Say whether the edge of so much as the cycle takes out is another than the quotes': fees weigh more in less."""
+    mine = [quote for quote in quotes if quote.asset == asset]
+    is_for_less = any(own_size.is_for_less(cycle, quote) for quote in mine)
+    return is_for_less and cycle.opening_rule == OpeningRule.LOCKED_EDGE
+
+
+def _is_silent_for_long(cycle: Cycle) -> bool:
+    """Say whether a cycle without a fresh quote has been so since it began, or was resumed, for too long."""
+    leased_at, longest = _leased_at(cycle), conf.scaled(LONGEST_SILENCE_SECONDS)
+    return leased_at is not None and leased_at - cycle.status_since > longest
 
 
 def _end_flat(lease: Lease, reason: str) -> Progress:
@@ -133,6 +178,9 @@ def _wait_again(lease: Lease, reason: str) -> Progress:
 
     def work() -> None:
         cycle = lock_for_decision(lease)
+        _unfinished(cycle).filter(
+            calls=None
+        ).delete()  # their numbers are used again: ids have two digits for them
         _abandon(cycle)
         move(
             cycle,
@@ -150,8 +198,11 @@ def _wait_again(lease: Lease, reason: str) -> Progress:
 
 def _abandon(cycle: Cycle) -> None:
     """Give up the steps that were planned; `cycle` must be locked."""
-    unfinished = Step.objects.filter(cycle=cycle, state__in=[StepState.PENDING, StepState.RUNNING])
-    unfinished.update(state=StepState.ABANDONED)
+    _unfinished(cycle).update(state=StepState.ABANDONED)
+
+
+def _unfinished(cycle: Cycle) -> QuerySet[Step]:
+    return Step.objects.filter(cycle=cycle, state__in=[StepState.PENDING, StepState.RUNNING])
 
 
 def _tell(cycle: Cycle, reason: str) -> None:

@@ -1,12 +1,14 @@
-"""The way back for all that a cycle carries: whether it can, and what it costs where the samples measured less."""
+"""The ways for all that a cycle carries: whether it can, and what they cost where the samples measured less or more."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from cycles.domain import plan
 from cycles.domain.decision import Quote
-from cycles.domain.premium import STABLE, way_back
+from cycles.domain.premium import STABLE, Route, way_back, way_out
 from cycles.models import Cycle
 from cycles.services import believing, valuing, watching
 from cycles.services.trading import FRESH
@@ -21,18 +23,56 @@ LEAST = Decimal("0.9")  # the rest is for fees, and for a price that moves meanw
 
 
 def back_rate(cycle: Cycle, quote: Quote, krw: Decimal) -> Decimal | None:
-    """Give KRW paid per USDT home for so much KRW by a quote's asset; None where the books do not tell."""
-    if krw <= quote.size_usdt * (quote.krw_per_usdt or 0) * NEARLY:
+    """Give KRW paid per USDT home for so much KRW by a quote's asset; None where the books do not tell.
+
+    More slips more than what the quote was measured for; on less the network's fee weighs more.
+    """
+    measured = quote.size_usdt * (quote.krw_per_usdt or 0)
+    if measured * LEAST <= krw <= measured * NEARLY:
         return quote.back_rate
+    route = _route(cycle, quote.asset)
+    way = way_back(route, krw) if route else None
+    return way.krw_per_usdt if way else None
+
+
+def is_for_less(cycle: Cycle, quote: Quote) -> bool:
+    """Say whether a quote was measured for so much less than the cycle takes out that fees weigh more in it."""
+    return bool(quote.size_usdt < cycle.notional_usdt * LEAST)
+
+
+def for_all_of(cycle: Cycle, quotes: Sequence[Quote], asset: str) -> list[Quote]:
+    """Give quotes with their rates for all that the cycle takes out by an asset, None where the books do not tell.
+
+    The other assets are measured on their way back only.
+    """
+    return [
+        replace(
+            quote,
+            out_rate=_out_rate(cycle, asset) if quote.asset == asset else None,
+            back_rate=quote.back_rate
+            and back_rate(cycle, quote, cycle.notional_usdt * (quote.krw_per_usdt or 0)),
+            size_usdt=cycle.notional_usdt,
+        )
+        for quote in quotes
+    ]
+
+
+def _out_rate(cycle: Cycle, asset: str) -> Decimal | None:
+    route = _route(cycle, asset)
+    way = way_out(route, cycle.notional_usdt) if route else None
+    return way.krw_per_usdt if way else None
+
+
+def _route(cycle: Cycle, asset: str) -> Route | None:
+    """Give what an asset's way costs by the books of now; None where they, or the rules, cannot be acted on."""
     rules, now = reference.rulebook(), registry.utc_now()
-    terms = watching.terms_of(quote.asset, cycle.korea_venue, rules, now)
-    korea = _sound(cycle, cycle.korea_venue, Market(quote.asset, "KRW"))
-    is_stable = quote.asset == STABLE
-    world = None if is_stable else _sound(cycle, cycle.global_venue, Market(quote.asset, STABLE))
+    terms = watching.terms_of(asset, cycle.korea_venue, rules, now)
+    korea = _sound(cycle, cycle.korea_venue, Market(asset, "KRW"))
+    is_stable = asset == STABLE
+    world = None if is_stable else _sound(cycle, cycle.global_venue, Market(asset, STABLE))
     if terms is None or korea is None or (world is None and not is_stable):
         return None
-    way = way_back(terms.route(world, korea), krw)
-    return way.krw_per_usdt if way else None
+    return terms.route(world, korea)
 
 
 def carries(cycle: Cycle, asset: str, krw: Decimal) -> bool:
@@ -48,20 +88,37 @@ def carries(cycle: Cycle, asset: str, krw: Decimal) -> bool:
         return False
 
 
-def is_worth_a_passage(cycle: Cycle, krw: Decimal) -> bool:
-    """Say whether some asset of the policy carries so much KRW home for a hundredth of it in its network's fee."""
-    assets = cycle.policy.allowed_assets
-    return any(carries(cycle, one, krw) and _is_cheap(cycle, one, krw) for one in assets)
+def worth_a_passage(cycle: Cycle, krw: Decimal) -> frozenset[str]:
+    """Give the policy's assets that carry so much KRW home for a hundredth of it in their network's fee.
+
+    Raises StaleReferenceError where it found none and did not know the rules of one.
+    """
+    worth: set[str] = set()
+    unknown: StaleReferenceError | None = None
+    for asset in cycle.policy.allowed_assets:
+        try:
+            if _is_worth(cycle, asset, krw):
+                worth.add(asset)
+        except StaleReferenceError as error:
+            unknown = error
+    if unknown and not worth:
+        raise unknown
+    return frozenset(worth)
 
 
-def _is_cheap(cycle: Cycle, asset: str, krw: Decimal) -> bool:
+def _is_worth(cycle: Cycle, asset: str, krw: Decimal) -> bool:
     prices = valuing.prices_for(cycle)
     price = prices.krw_per_usdt if asset == STABLE else prices.korea.get(asset)
-    if not price:
-        return True
+    if not price:  # it may not even be listed there
+        return False
+    is_carried = _fits(cycle, asset, krw / price, prices.world.get(asset))
+    return is_carried and _is_cheap(cycle, asset, price, krw)
+
+
+def _is_cheap(cycle: Cycle, asset: str, price: Decimal, krw: Decimal) -> bool:
     network = reference.transfer_route(asset, cycle.korea_venue, cycle.global_venue).network
     rules = reference.network_rules(cycle.korea_venue, asset, network, registry.utc_now())
-    return rules.withdraw_fee * price * FEE_SHARE <= krw
+    return bool(rules.withdraw_fee * price * FEE_SHARE <= krw)
 
 
 def _fits(cycle: Cycle, asset: str, quantity: Decimal, bid: Decimal | None) -> bool:

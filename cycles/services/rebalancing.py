@@ -16,16 +16,37 @@ from cycles.domain.plan import StepPlan
 from cycles.domain.progress import GO_ON, Progress, failed, waiting
 from cycles.domain.recovery import is_dust
 from cycles.domain.shown import plain
-from cycles.domain.words import CycleKind, CycleStatus, FailureClass, Passage, StepKind, StepState
+from cycles.domain.words import (
+    CycleKind,
+    CycleStatus,
+    FailureClass,
+    Operation,
+    Passage,
+    StepKind,
+    StepState,
+    Verb,
+)
+from cycles.errors import VenueClockError
 from cycles.models import Alert, Cycle, Step, Transition
-from cycles.services import barring, booking, charging, desk, own_size, quoting
+from cycles.services import (
+    barring,
+    booking,
+    charging,
+    desk,
+    own_size,
+    quoting,
+    valuing,
+    venue_health,
+)
 from cycles.services.alerting import raise_alert
 from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease, lock_for_decision, move
-from exchanges import reference
+from exchanges import reference, registry
+from exchanges.errors import VenueError
 
 LOOK_SECONDS = Decimal(15)
 QUICKEST_LOOK = timedelta(milliseconds=500)
+LARGE_REST = Decimal("0.05")  # of a cycle: for so much left in Korea it waits, with what came home
 NO_LONGER_CLEARS = "no_longer_clears"  # a way back, before anything was bought for it
 
 
@@ -55,12 +76,10 @@ def own_out_rate(cycle: Cycle) -> Decimal | None:
 
 def rebalance(lease: Lease, cycle: Cycle) -> Progress:
     """Start the return passage when the cheapest way back clears the policy; else wait."""
-    if _waited_too_long(cycle):
-        return failed(
-            FailureClass.POLICY_DENIED, "no way back has cleared within the policy's longest wait"
-        )
-    limits = desk.limits(cycle.policy)
-    allowed = limits.allowed_assets - _paused(cycle)
+    tired = tired_of_waiting(cycle)
+    if tired:
+        return tired
+    allowed = frozenset(cycle.policy.allowed_assets) - _paused(cycle)
     quotes = quoting.latest_quotes(cycle.policy, cycle.korea_venue)
     # What was bought now could be neither looked up nor sold.
     shut_out = barring.objections((cycle.korea_venue, cycle.global_venue))
@@ -68,7 +87,7 @@ def rebalance(lease: Lease, cycle: Cycle) -> Progress:
     if shut_out or not ways:
         return waiting(look_delay(), "; ".join(shut_out) or "no fresh way back")
     own = own_out_rate(cycle)
-    asset = _carrying(cycle, ways) if own is None else _clearing(cycle, own, ways, limits)
+    asset = _best(cycle, own, ways)
     if asset is None and own is None:
         return failed(
             FailureClass.REFUSED_RULES,
@@ -76,9 +95,20 @@ def rebalance(lease: Lease, cycle: Cycle) -> Progress:
         )
     if asset is None:
         return waiting(look_delay(), f"the way back by {ways[0].asset} does not clear")
-    if not _start(lease, asset):
-        return waiting(look_delay(), f"{asset} has just been paused")
+    kept_back = _kept_back(cycle.korea_venue)
+    if kept_back or not _start(lease, asset):
+        return waiting(look_delay(), kept_back or f"{asset} has just been paused")
     return GO_ON
+
+
+def _kept_back(venue: str) -> str:
+    """Say why a venue would be sent no order now: a passage that set out would only wait, and be judged again."""
+    try:
+        venue_health.demand_right_clock(venue)
+        registry.demand_open(venue, Operation.PLACE_ORDER.value.lower())
+    except (VenueClockError, VenueError) as error:
+        return str(error)
+    return ""
 
 
 def still_clears(
@@ -90,13 +120,24 @@ def still_clears(
         return Verdict(holds=False, reason=mine.back_is_barred)
     if asset in paused:
         return Verdict(holds=False, reason=f"{asset} is paused, or its network is not allowed")
+    limits = desk.limits(cycle.policy)
     if mine is None or not mine.is_fresh:
-        return Verdict(holds=None, reason=f"there is no fresh quote of {asset}")
+        others = decision.ways_back(quotes, limits.allowed_assets - paused)
+        return Verdict(
+            holds=False if others else None, reason=f"there is no fresh quote of {asset}"
+        )
     own = own_out_rate(cycle)
-    clears = own is None or _clearing(cycle, own, [mine], desk.limits(cycle.policy)) is not None
+    clears = own is None or _clearing(cycle, own, [mine], limits) is not None
     if mine.back_rate is None or not clears:
         return Verdict(holds=False, reason=f"the way back by {asset} does not clear any more")
     return HOLDS
+
+
+def _best(cycle: Cycle, own: Decimal | None, ways: Sequence[Quote]) -> str | None:
+    """Give the asset that brings home what the cycle carries: by the policy, or KRW of the desk for the least."""
+    if own is None:
+        return _carrying(cycle, ways)
+    return _clearing(cycle, own, ways, desk.limits(cycle.policy))
 
 
 def _clearing(cycle: Cycle, own: Decimal, ways: Sequence[Quote], limits: Limits) -> str | None:
@@ -132,6 +173,15 @@ def _paused(cycle: Cycle) -> frozenset[str]:
     return desk.paused_assets(cycle.korea_venue, cycle.global_venue, of=of)
 
 
+def tired_of_waiting(cycle: Cycle) -> Progress | None:
+    """Give the failure of a cycle that has waited for a way back for longer than its policy allows; else None."""
+    if not _waited_too_long(cycle):
+        return None
+    return failed(
+        FailureClass.POLICY_DENIED, "no way back has cleared within the policy's longest wait"
+    )
+
+
 def _waited_too_long(cycle: Cycle) -> bool:
     """Say whether the cycle has waited longer than its policy allows, redrives aside."""
     if cycle.kind == CycleKind.RETURN_ONLY:
@@ -143,8 +193,9 @@ def _waited_too_long(cycle: Cycle) -> bool:
 
 
 def waiting_since(cycle: Cycle) -> datetime | None:
-    """Give when a cycle began to wait for a way back; one that bought nothing has not interrupted that."""
-    waits = Transition.objects.filter(cycle=cycle, to_status=CycleStatus.AWAITING_REBALANCE)
+    """Give when a cycle began to wait for a way back, or a person let it go on; one that bought nothing has not interrupted that."""
+    begins = Q(to_status=CycleStatus.AWAITING_REBALANCE) | Q(event=Verb.REDRIVE)
+    waits = Transition.objects.filter(begins, cycle=cycle)
     last: datetime | None = waits.exclude(event=NO_LONGER_CLEARS).aggregate(last=Max("at"))["last"]
     return last
 
@@ -199,9 +250,27 @@ def write_steps(cycle: Cycle, steps: Iterable[StepPlan]) -> None:
 
 
 def rest_to_carry(cycle: Cycle) -> Decimal:
-    """Give the KRW that a passage has left in Korea, if it is worth another one; else nothing."""
+    """Give the KRW that a passage has left in Korea, if it is worth another one; else nothing.
+
+    What came home is the cycle's until then: for a small rest it is not kept, unless a way back clears now.
+    """
     krw = krw_in_hand(cycle)
-    return ZERO if is_dust(krw) or not own_size.is_worth_a_passage(cycle, krw) else krw
+    worth = frozenset() if is_dust(krw) else own_size.worth_a_passage(cycle, krw)
+    is_carried = worth and (_is_large(cycle, krw) or _clears_now(cycle, worth))
+    return krw if is_carried else ZERO
+
+
+def _is_large(cycle: Cycle, krw: Decimal) -> bool:
+    """Say whether KRW are so great a part of the cycle that it waits for their way back."""
+    rate = cycle.krw_per_usdt_at_open or valuing.prices_for(cycle).krw_per_usdt or ZERO
+    return bool(krw > (cycle.notional_krw + cycle.notional_usdt * rate) * LARGE_REST)
+
+
+def _clears_now(cycle: Cycle, assets: frozenset[str]) -> bool:
+    """Say whether one of these assets would bring home now what the cycle has in Korea."""
+    quotes = quoting.latest_quotes(cycle.policy, cycle.korea_venue)
+    ways = decision.ways_back(quotes, assets - _paused(cycle))
+    return _best(cycle, own_out_rate(cycle), ways) is not None
 
 
 def tell_rest(cycle: Cycle) -> None:
@@ -213,7 +282,7 @@ def tell_rest(cycle: Cycle) -> None:
         key=f"rest:{cycle.code}",
         severity=Alert.Severity.WARNING,
         title=f"{cycle.code} leaves {plain(krw)} KRW at {cycle.korea_venue}",
-        body="Too little to be sent home by itself: it is the desk's there. Open a return with more of it.",
+        body="Too little to be waited for, or to be sent by itself: it is the desk's there. Open a return with more of it.",
         cycle=cycle,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -43,9 +44,9 @@ def opened(desk: TestDesk, rule: str = "LOCKED_EDGE", **policy: object) -> Cycle
     return row
 
 
-def long_ago(row: Cycle) -> None:
-    """Let what a cycle does have been decided an hour ago."""
-    before = timedelta(hours=1)
+def long_ago(row: Cycle, *, seconds: int = 3600) -> None:
+    """Let what a cycle does have been decided an hour ago, or so many seconds."""
+    before = timedelta(seconds=seconds)
     Cycle.objects.filter(pk=row.pk).update(
         started_at=F("started_at") - before, status_since=F("status_since") - before
     )
@@ -124,9 +125,10 @@ def test_what_has_just_been_decided_is_not_judged_twice(
     assert bought(row) == 1
 
 
-def test_nothing_is_bought_on_old_quotes_however_long_that_lasts(desk: TestDesk) -> None:
+def test_nothing_is_bought_on_old_quotes(desk: TestDesk, settings: Any) -> None:
+    settings.KIMP_TIME_SCALE = "1"
     row = opened(desk)
-    long_ago(row)
+    long_ago(row, seconds=600)
     PremiumSample.objects.update(at=F("at") - timedelta(minutes=1))
     for _ in range(5):
         progress = next_units(desk, row)
@@ -137,6 +139,35 @@ def test_nothing_is_bought_on_old_quotes_however_long_that_lasts(desk: TestDesk)
     desk.sample()
     next_units(desk, row)
     assert bought(row) == 1
+
+
+def test_a_cycle_that_gets_no_fresh_quote_for_a_quarter_of_an_hour_gives_its_capital_back(
+    desk: TestDesk,
+) -> None:
+    row = opened(desk)
+    long_ago(row)
+    PremiumSample.objects.update(at=F("at") - timedelta(minutes=1))
+    next_units(desk, row)
+    ended_flat(row, f"there is no fresh quote of {row.outbound_asset}, and was none for long")
+
+
+def test_a_retry_waits_for_a_fresh_quote_anew(desk: TestDesk, settings: Any) -> None:
+    settings.KIMP_TIME_SCALE = "1"
+    row = opened(desk)
+    long_ago(row)
+    fail(row, FailureClass.TRANSIENT)
+    PremiumSample.objects.update(at=F("at") - timedelta(minutes=1))
+    assert next_units(desk, row).turn is Turn.WAIT
+    assert (row.status, bought(row)) == (CycleStatus.STARTED, 0)
+
+
+def test_an_asset_that_the_desk_no_longer_allows_is_not_waited_for(desk: TestDesk) -> None:
+    row = desk.open()
+    fail(row, FailureClass.TRANSIENT)
+    long_ago(row)
+    set_policy(allowed_assets=["SOL"])
+    next_units(desk, row)
+    ended_flat(row, "the desk's policy no longer allows XRP")
 
 
 def test_coins_are_not_bought_where_a_wallet_has_closed_meanwhile(desk: TestDesk) -> None:

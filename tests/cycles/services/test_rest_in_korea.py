@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
+import pytest
+from django.db.models import F
+
 from cycles.domain.words import CycleStatus
-from cycles.models import Alert, Cycle, Step, Transition
-from cycles.services import opening, verifying
+from cycles.models import Alert, Cycle, PremiumSample, Step, Transition
+from cycles.services import opening, own_size, quoting, verifying
+from exchanges.errors import StaleReferenceError
 from exchanges.models import NetworkRule
 from tests.cycles.services.acts import balance, give_back, set_policy, units_until
 from tests.cycles.services.test_rebalancing import at_policy_of, waiting
@@ -14,11 +19,12 @@ from tests.cycles.services.test_trading import pin, top
 from tests.desk import TestDesk, operator
 
 KRW = Decimal(5_000_000)
+HOME, NEVER = Decimal(-5000), Decimal(90_000)  # any way back clears; none does
 
 
-def half_bought(desk: TestDesk, row: Cycle) -> Cycle:
-    """Let the BUY of a way home fill by half, and its market run away from the rest."""
-    desk.fault(fault="F13", venue="upbit", when="once")
+def half_bought(desk: TestDesk, row: Cycle, part: str = "0.5") -> Cycle:
+    """Let the BUY of a way home fill by half, or by another part, and its market run away from the rest."""
+    desk.fault(fault="F13", venue="upbit", when="once", args={"value": part})
     lease = desk.lease(row)
     while not Step.objects.filter(cycle=row, passage="RETURN", quantity_out__gt=0).exists():
         desk.unit(lease)
@@ -54,19 +60,72 @@ def test_what_a_half_filled_buy_leaves_comes_home_by_a_second_passage(desk: Test
     assert verifying.verify_ledger().matches_venues
 
 
-def test_the_rest_of_a_round_trip_waits_until_its_way_back_clears(desk: TestDesk) -> None:
-    row = waiting(desk, allowed_assets=["XRP"])
-    at_policy_of(row, allowed_assets=["XRP"], min_rebalance_edge_bps=Decimal(-5000))
-    half_bought(desk, row)
-    at_policy_of(row, allowed_assets=["XRP"], min_rebalance_edge_bps=Decimal(90_000))
+def left_by_xrp(desk: TestDesk, part: str, min_rebalance_edge_bps: Decimal) -> Cycle:
+    """Give a round trip that bought a part of its way home by XRP, under a policy that wants so much from then on."""
+    set_policy(allowed_assets=["XRP"], min_rebalance_edge_bps=NEVER)
+    row = desk.drive_until(desk.open(notional="10000"), "INITIAL_TRADE_COMPLETED")
+    desk.drive_until(row, "AWAITING_REBALANCE")
+    at_policy_of(row, allowed_assets=["XRP"], min_rebalance_edge_bps=HOME)
+    half_bought(desk, row, part)
+    at_policy_of(row, allowed_assets=["XRP"], min_rebalance_edge_bps=min_rebalance_edge_bps)
     desk.sample()
+    return row
+
+
+def test_a_large_rest_of_a_round_trip_waits_until_its_way_back_clears(desk: TestDesk) -> None:
+    row = left_by_xrp(desk, "0.5", NEVER)
     desk.drive_until(row, "AWAITING_REBALANCE", "COMPLETED")
     assert row.status == CycleStatus.AWAITING_REBALANCE
     assert balance("upbit", "KRW", "CYCLE", row) > 20_000
     assert balance("binance", "USDT", "CYCLE", row) > 0
-    at_policy_of(row, allowed_assets=["XRP"], min_rebalance_edge_bps=Decimal(-5000))
+    at_policy_of(row, allowed_assets=["XRP"], min_rebalance_edge_bps=HOME)
     desk.drive_until(row, "COMPLETED")
     assert verifying.verify_ledger().matches_venues
+
+
+def test_a_small_rest_that_does_not_clear_keeps_nothing_of_what_came_home(desk: TestDesk) -> None:
+    row = left_by_xrp(desk, "0.96", NEVER)
+    left = balance("upbit", "KRW", "CYCLE", row)
+    assert left > 20_000
+    desk.drive_until(row, "AWAITING_REBALANCE", "COMPLETED")
+    assert row.status == CycleStatus.COMPLETED
+    assert balance("binance", "USDT", "CYCLE", row) == 0
+    told = Alert.objects.get(cycle=row, key__startswith="rest:")
+    assert f"{left.normalize():f} KRW at upbit" in told.title
+    assert verifying.verify_ledger().matches_venues
+
+
+def test_a_small_rest_whose_way_back_clears_comes_home(desk: TestDesk) -> None:
+    row = left_by_xrp(desk, "0.96", HOME)
+    desk.drive_until(row, "COMPLETED")
+    assert Transition.objects.filter(cycle=row, event="rest_awaits_way_back").count() == 1
+    assert not Alert.objects.filter(key__startswith="rest:").exists()
+
+
+def test_an_asset_without_a_price_makes_no_rest_worth_a_passage(desk: TestDesk) -> None:
+    row = waiting(desk, allowed_assets=["XRP", "SOL"])
+    assert own_size.worth_a_passage(row, KRW) == {"XRP", "SOL"}
+    PremiumSample.objects.filter(asset="SOL").delete()
+    assert own_size.worth_a_passage(row, KRW) == {"XRP"}
+
+
+def test_while_the_rules_are_old_nobody_says_that_a_rest_is_too_little(desk: TestDesk) -> None:
+    row = waiting(desk, allowed_assets=["XRP"])
+    NetworkRule.objects.filter(asset="XRP").update(fetched_at=F("fetched_at") - timedelta(days=2))
+    with pytest.raises(StaleReferenceError):
+        own_size.worth_a_passage(row, KRW)
+
+
+def test_the_fee_of_a_little_weighs_what_it_weighs_and_not_as_for_much(desk: TestDesk) -> None:
+    row = waiting(desk, allowed_assets=["XRP"])
+    NetworkRule.objects.filter(venue="upbit", asset="XRP").update(withdraw_fee=10)
+    desk.sample()
+    (quote,) = [q for q in quoting.latest_quotes(row.policy, "upbit") if q.asset == "XRP"]
+    little = 40 * (PremiumSample.objects.filter(asset="XRP").latest("at").korea_ask or Decimal(0))
+    rate = own_size.back_rate(row, quote, little)
+    assert quote.back_rate
+    assert rate
+    assert rate > quote.back_rate * Decimal("1.2")
 
 
 def test_of_a_rest_that_is_not_worth_a_passage_people_are_told(desk: TestDesk) -> None:
