@@ -35,7 +35,7 @@ def standing(home: Path, folder: Path) -> Standing:
     if note is None:  # of the releases before, or new
         return Standing.OURS if folder.name == name_for(home) else Standing.OF_NOBODY
     path, place = note
-    if path == str(home) or place == _place_of(home):
+    if path == str(home) or place == _place_of(home) or _is_same(Path(path), home):
         return Standing.OURS
     return Standing.OF_ANOTHER if remembered(Path(path)) == folder else Standing.OF_NOBODY
 
@@ -77,6 +77,19 @@ def take(home: Path, folder: Path) -> bool:
     finally:
         lock.close()
     return True
+
+
+def owner_of(folder: Path) -> Path | None:
+    """Give the home that has written its name into the folder."""
+    note = _read(folder)
+    return None if note is None else Path(note[0])
+
+
+def _is_same(path: Path, home: Path) -> bool:
+    """Tell whether both lead to one folder: by a link or a mount, and it may be restored since (another inode)."""
+    with suppress(OSError):
+        return path.samefile(home)
+    return False
 
 
 def _read(folder: Path) -> tuple[str, list[int]] | None:

@@ -64,12 +64,26 @@ def known(home: Path) -> Place | None:
 def chosen(home: Path) -> Place:
     """Choose (and remember) a folder that the server's user can reach, `home` if possible.
 
-    Raises PostgresError where there is none, or the one that it remembers is gone.
+    Raises PostgresError where there is none, or the one that it remembers is gone or is its copy's now.
     """
     folder = owner.remembered(home)
-    if folder is None or not _is_still_ours(home, folder):
+    if folder is None:
         return _anew(home)
-    return Place(folder=folder, account=_account([folder]))
+    if _is_still_ours(home, folder):
+        return Place(folder=folder, account=_account([folder]))
+    if folder.name.startswith(owner.name_for(home)):
+        raise PostgresError(_taken(home, folder))
+    return _anew(home)
+
+
+def _taken(home: Path, folder: Path) -> str:
+    """Say what to do about data that was made for a home of this path, and was used from another since."""
+    other = owner.owner_of(folder) or Path("?")
+    return (
+        f"The data of {home.parent} in {folder} belongs to {other.parent} now, a copy of it that was used "
+        f"meanwhile. Use that one (KIMP_HOME={other.parent}); or, to have the data here again, end what uses it "
+        f"there and remove {other / 'location'}; or, to begin anew here without it, remove {home / 'location'}."
+    )
 
 
 def _is_still_ours(home: Path, folder: Path) -> bool:

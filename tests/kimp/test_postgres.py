@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import socketserver
@@ -20,9 +19,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from kimp import postgres, postgres_place
+from kimp import postgres
 from kimp.postgres_binaries import PostgresError, found
 from kimp.postgres_connection import serves
+from tests.kimp.servers import has_it, remove, with_a_table
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _HOLD = """
@@ -41,16 +41,7 @@ pytestmark = pytest.mark.processes
 def home(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "a home 한글"
     yield folder
-    _remove(folder)
-
-
-def _remove(home: Path) -> None:
-    """Stop the server, and remove what root's run has put outside of a closed folder."""
-    postgres.release(home)
-    postgres.stop(home)
-    location = home / "postgres" / "location"
-    if location.exists():
-        shutil.rmtree(location.read_text("utf-8"), ignore_errors=True)
+    remove(folder)
 
 
 def _holder(home: Path) -> subprocess.Popen[str]:
@@ -109,7 +100,7 @@ def test_no_parent_folder_changes_its_mode(tmp_path: Path) -> None:
         assert stat.S_IMODE(closed.stat().st_mode) == 0o700
         assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
     finally:
-        _remove(closed / "home")
+        remove(closed / "home")
 
 
 def test_four_starters_at_once_make_one_server(home: Path) -> None:
@@ -155,7 +146,7 @@ def test_a_killed_server_is_started_again_on_its_port_with_its_data(home: Path) 
 
 
 def test_a_server_that_stands_still_is_ended_by_force_and_that_is_told(home: Path) -> None:
-    _with_a_table(home)
+    with_a_table(home)
     pid, told = postgres.status(home).pid, list[str]()
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
@@ -164,7 +155,7 @@ def test_a_server_that_stands_still_is_ended_by_force_and_that_is_told(home: Pat
 
     assert told == [postgres.CUT_SHORT]
     assert not postgres.status(home).is_running
-    assert _has_it(postgres.ensure_running(home))
+    assert has_it(postgres.ensure_running(home))
 
 
 def test_a_start_that_is_broken_off_leaves_no_server_behind(
@@ -247,88 +238,3 @@ def _turning_away(words: str) -> Iterator[int]:
         yield server.server_address[1]
         server.shutdown()
         thread.join()
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as somebody else")
-def test_data_stays_its_users_when_a_package_brings_the_user_postgres(
-    reachable_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(postgres_place, "ACCOUNTS", ("nobody",))
-    before = postgres_place.chosen(reachable_path)
-    monkeypatch.setattr(postgres_place, "ACCOUNTS", ("daemon", "nobody"))
-    before.data.mkdir()
-    postgres_place.own(before, before.data)
-
-    assert postgres_place.chosen(reachable_path) == before
-    (reachable_path / "new").mkdir()
-    new = postgres_place.chosen(reachable_path / "new").account
-    assert new is not None
-    assert new.pw_name == "daemon", "where there is no data yet, the first that there is"
-
-
-@pytest.fixture(params=["open", "closed"])
-def place(request: pytest.FixtureRequest, reachable_path: Path) -> Iterator[Path]:
-    """Give a folder for homes, the second of which the user of root's server cannot reach: data lies outside then."""
-    folder = reachable_path / "place"
-    folder.mkdir(mode=0o755 if request.param == "open" else 0o700)
-    yield folder
-    for home in folder.iterdir():
-        _remove(home)
-
-
-def _with_a_table(home: Path) -> postgres.ConnectionInfo:
-    """Start a server, and leave something in its database."""
-    info = postgres.ensure_running(home)
-    with psycopg.connect(info.url, autocommit=True) as connection:
-        connection.execute("CREATE TABLE of_the_first (n int)")
-    return info
-
-
-def _has_it(info: postgres.ConnectionInfo) -> bool:
-    with psycopg.connect(info.url) as connection:
-        row = connection.execute("SELECT to_regclass('of_the_first') IS NOT NULL").fetchone()
-    return row == (True,)
-
-
-def test_a_copied_home_gets_a_server_of_its_own_and_ends_that_alone(place: Path) -> None:
-    first, copy = place / "first", place / "copy"
-    _with_a_table(first)
-    postgres.release(first)
-    shutil.copytree(first, copy)
-    info = postgres.ensure_running(first)
-
-    other = postgres.ensure_running(copy)
-
-    assert other.port != info.port
-    assert postgres.status(copy).data != postgres.status(first).data
-    assert postgres.release(copy)
-    assert not postgres.status(copy).is_running
-    assert postgres.status(first).is_running
-    assert _has_it(info)
-
-
-def test_a_moved_home_keeps_its_data(place: Path) -> None:
-    _with_a_table(place / "first")
-    postgres.release(place / "first")
-    shutil.copytree(place / "first", place / "moved")  # to another disk: its inode is another
-    shutil.rmtree(place / "first")
-
-    assert _has_it(postgres.ensure_running(place / "moved"))
-
-
-def test_a_home_in_the_place_of_one_that_was_moved_away_begins_anew(place: Path) -> None:
-    _with_a_table(place / "first")
-    postgres.release(place / "first")
-    (place / "first").rename(place / "moved")
-
-    assert not _has_it(postgres.ensure_running(place / "first"))
-    assert _has_it(postgres.ensure_running(place / "moved"))
-
-
-def test_a_home_whose_folder_outside_is_gone_says_what_to_do(tmp_path: Path) -> None:
-    base = tmp_path / "postgres"
-    base.mkdir()
-    (base / "location").write_text(str(tmp_path / "gone"))
-
-    with pytest.raises(PostgresError, match="Put it back, or, to begin anew without it, remove"):
-        postgres.ensure_running(tmp_path)
