@@ -105,10 +105,27 @@ def _anew(home: Path) -> Place:
                 continue
             _remember(home, None if is_inside else folder)
             return place
+        if is_inside and (place.data / "PG_VERSION").exists():
+            raise PostgresError(_out_of_reach(place))
     raise PostgresError(
         f"PostgreSQL refuses to run as root, and user {account.pw_name if account else '?'} "
         f"reaches no folder for its data. {WAYS_OUT}"
     )
+
+
+def _out_of_reach(place: Place) -> str:
+    """Say what to do about data that another user has made, or that are closed to the server's: no new ones beside them."""
+    name = place.account.pw_name if place.account else "this user"
+    number = place.folder.stat().st_uid
+    maker = str(number)
+    with suppress(KeyError):
+        maker = pwd.getpwuid(number).pw_name
+    cure = (
+        f"Open the folders above it to {name}"
+        if maker == name
+        else f"Run as {maker}, to whom they belong"
+    )
+    return f"There are data in {place.data}, which {name} does not reach. {cure}, or name another folder in KIMP_HOME."
 
 
 def _is_unclaimed(home: Path, folder: Path) -> bool:

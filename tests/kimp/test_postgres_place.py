@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kimp import postgres, postgres_place
-from kimp.postgres_binaries import PostgresError
+from kimp.postgres_binaries import PostgresError, found
 from tests.kimp.servers import has_it, remove, with_a_table
 
 pytestmark = pytest.mark.processes
@@ -148,3 +149,41 @@ def test_an_original_that_was_away_while_its_copy_ran_is_told(closed: Path) -> N
 
     with pytest.raises(PostgresError, match=f"belongs to {copy} now"):
         postgres.ensure_running(first)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as somebody else")
+def test_root_makes_no_new_data_beside_those_of_a_user_and_says_what_to_do(
+    reachable_path: Path,
+) -> None:
+    base = reachable_path / "home" / "postgres"
+    data = base / "server" / "data"
+    data.mkdir(parents=True)
+    (data / "PG_VERSION").write_text(found().major)
+    (base / "connection.json").write_text(
+        '{"host": "127.0.0.1", "port": 1, "user": "kimp", "password": "secret", "database": "kimp"}'
+    )
+    for path in (base, *base.rglob("*")):
+        os.chown(path, 1, 1)
+
+    with pytest.raises(PostgresError, match=f"Run as {pwd.getpwuid(1).pw_name}"):
+        postgres.ensure_running(reachable_path / "home")
+
+    assert "secret" in (base / "connection.json").read_text()
+    assert not (base / "location").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as somebody else")
+def test_data_that_the_servers_user_reaches_no_more_are_no_reason_to_begin_anew(
+    reachable_path: Path,
+) -> None:
+    home = reachable_path / "home"
+    with_a_table(home)
+    postgres.release(home)
+    home.chmod(0o700)
+
+    with pytest.raises(PostgresError, match="does not reach"):
+        postgres.ensure_running(home)
+
+    home.chmod(0o755)
+    assert has_it(postgres.ensure_running(home))
+    remove(home)
