@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -63,7 +64,7 @@ def remembered(home: Path) -> Path | None:
 
 def take(home: Path, folder: Path) -> bool:
     """Write our name into the folder, unless it is another's. Raises PostgresError while its server runs for one that is gone."""
-    lock = FileLock(folder / _LOCK)
+    lock = _lock(folder / _LOCK)
     try:
         lock.exclusive(patience_seconds=10)
         if standing(home, folder) is Standing.OF_ANOTHER:
@@ -101,8 +102,22 @@ def _read(folder: Path) -> tuple[str, list[int]] | None:
 
 def _write(home: Path, folder: Path) -> None:
     draft = folder / f"{_NOTE}.new"
-    draft.write_text(json.dumps({"home": str(home), "place": _place_of(home)}), "utf-8")
+    draft.unlink(missing_ok=True)  # the folder is the server's user's, who may have made it a link
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    with os.fdopen(os.open(draft, flags, 0o644), "w", encoding="utf-8") as file:
+        json.dump({"home": str(home), "place": _place_of(home)}, file)
     draft.replace(folder / _NOTE)
+
+
+def _lock(path: Path) -> FileLock:
+    try:
+        return FileLock(path)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise PostgresError(
+            f"{path} is a link, which kimp never makes there: remove it."
+        ) from error
 
 
 def _place_of(home: Path) -> list[int]:
