@@ -98,6 +98,14 @@ def closed(reachable_path: Path) -> Iterator[Path]:
         remove(home)
 
 
+@pytest.fixture
+def home(reachable_path: Path) -> Iterator[Path]:
+    """Give a home that has its data inside, also in root's run."""
+    yield reachable_path / "home"
+    (reachable_path / "home").chmod(0o755)
+    remove(reachable_path / "home")
+
+
 def _replace_by_a_copy(home: Path) -> None:
     """Put a copy in the place of a home: its path stays and its inode is another."""
     home.rename(home.with_name("before"))
@@ -152,10 +160,8 @@ def test_an_original_that_was_away_while_its_copy_ran_is_told(closed: Path) -> N
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as somebody else")
-def test_root_makes_no_new_data_beside_those_of_a_user_and_says_what_to_do(
-    reachable_path: Path,
-) -> None:
-    base = reachable_path / "home" / "postgres"
+def test_root_makes_no_new_data_beside_those_of_a_user_and_says_what_to_do(home: Path) -> None:
+    base = home / "postgres"
     data = base / "server" / "data"
     data.mkdir(parents=True)
     (data / "PG_VERSION").write_text(found().major)
@@ -166,17 +172,14 @@ def test_root_makes_no_new_data_beside_those_of_a_user_and_says_what_to_do(
         os.chown(path, 1, 1)
 
     with pytest.raises(PostgresError, match=f"Run as {pwd.getpwuid(1).pw_name}"):
-        postgres.ensure_running(reachable_path / "home")
+        postgres.ensure_running(home)
 
     assert "secret" in (base / "connection.json").read_text()
     assert not (base / "location").exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as somebody else")
-def test_data_that_the_servers_user_reaches_no_more_are_no_reason_to_begin_anew(
-    reachable_path: Path,
-) -> None:
-    home = reachable_path / "home"
+def test_data_that_the_servers_user_reaches_no_more_are_no_reason_to_begin_anew(home: Path) -> None:
     with_a_table(home)
     postgres.release(home)
     home.chmod(0o700)
@@ -186,4 +189,3 @@ def test_data_that_the_servers_user_reaches_no_more_are_no_reason_to_begin_anew(
 
     home.chmod(0o755)
     assert has_it(postgres.ensure_running(home))
-    remove(home)
