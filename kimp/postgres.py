@@ -26,7 +26,9 @@ from kimp import postgres_process as processes
 from kimp.locks import FileLock, LockTimeoutError
 from kimp.postgres_binaries import WAYS_OUT, PostgresError, found
 from kimp.postgres_connection import ConnectionInfo, connect, serves
-from kimp.postgres_place import Place, chosen, known, own, own_all, reachable
+from kimp.postgres_place import (
+    Place, chosen, demand_nothing_missing, known, own, own_all, reachable,
+)  # fmt: skip
 from kimp.sockets import free_port, is_free
 
 __all__ = [
@@ -133,12 +135,13 @@ def stop(home: Path) -> bool:
 def alone(home: Path, programs: Path | None = None) -> Iterator[ConnectionInfo | None]:
     """Have the server of `home` run while nobody can join it, and stop it then, whoever uses it.
 
-    Gives None where there is no data; nothing is made. Raises PostgresError.
+    Gives None where there is no data; nothing is made. Raises PostgresError, also where data is missing.
     """
     base = _base(home)
     with _exclusive(base):
         place = known(base)
         if place is None or _major_of(place.data) is None:
+            demand_nothing_missing(base)
             yield None
             return
         try:

@@ -49,6 +49,24 @@ def is_free_for(home: Path, folder: Path) -> bool:
     )
 
 
+def demand_idle(home: Path, folder: Path) -> None:
+    """Raise PostgresError while a server works on the folder for a home that is gone."""
+    if standing(home, folder) is Standing.OF_NOBODY and not is_free_for(home, folder):
+        raise PostgresError(
+            f"A server still works on {folder} for a folder that was moved or removed: end what uses it, "
+            "then try again."
+        )
+
+
+def demand_there(home: Path, folder: Path) -> None:
+    """Raise PostgresError if the folder that the home remembers is gone, or the empty one on which it was mounted."""
+    if not any((folder / name).exists() for name in (_NOTE, "data")):
+        raise PostgresError(
+            f"{folder} is gone, and with it the data of {home}. Put it back, or, to begin anew "
+            f"without it, remove {home / 'location'}."
+        )
+
+
 def is_new_or_made_by(home: Path, folder: Path) -> bool:
     """Tell whether a home that remembers no folder may have this one: its path alone may be another's of before."""
     note = _read(folder)
@@ -69,11 +87,7 @@ def take(home: Path, folder: Path) -> bool:
         lock.exclusive(patience_seconds=10)
         if standing(home, folder) is Standing.OF_ANOTHER:
             return False
-        if not is_free_for(home, folder):
-            raise PostgresError(
-                f"A server still works on {folder} for a folder that was moved or removed: end what uses it, "
-                "then try again."
-            )
+        demand_idle(home, folder)
         _write(home, folder)
     finally:
         lock.close()

@@ -61,6 +61,14 @@ def known(home: Path) -> Place | None:
     return Place(folder=folder, account=_account([folder]))
 
 
+def demand_nothing_missing(home: Path) -> None:
+    """Raise PostgresError where a home that has no place has data all the same, which cannot be reached now."""
+    folder = owner.remembered(home)
+    if folder is not None:
+        owner.demand_there(home, folder)
+        owner.demand_idle(home, folder)
+
+
 def chosen(home: Path) -> Place:
     """Choose (and remember) a folder that the server's user can reach, `home` if possible.
 
@@ -87,11 +95,7 @@ def _taken(home: Path, folder: Path) -> str:
 
 
 def _is_still_ours(home: Path, folder: Path) -> bool:
-    if not folder.exists():
-        raise PostgresError(
-            f"{folder} is gone, and with it the data of {home}. Put it back, or, to begin anew "
-            f"without it, remove {home / 'location'}."
-        )
+    owner.demand_there(home, folder)
     return owner.take(home, folder)
 
 

@@ -189,3 +189,30 @@ def test_data_that_the_servers_user_reaches_no_more_are_no_reason_to_begin_anew(
 
     home.chmod(0o755)
     assert has_it(postgres.ensure_running(home))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as somebody else")
+def test_data_that_root_has_copied_is_handed_over_also_if_that_was_broken_off(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_a_table(home)
+    postgres.release(home)
+    server = home / "postgres" / "server"
+    for path in (server / "data").rglob("*"):
+        os.chown(path, 0, 0)
+    os.chown(server / "data", 0, 0)
+    real, left = os.chown, [None] * 3
+
+    def chown(path: Path, uid: int, gid: int, *, follow_symlinks: bool = True) -> None:
+        if not left:
+            raise KeyboardInterrupt
+        left.pop()
+        real(path, uid, gid, follow_symlinks=follow_symlinks)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "chown", chown)
+        with pytest.raises(KeyboardInterrupt):
+            postgres.ensure_running(home)
+    assert not left
+
+    assert has_it(postgres.ensure_running(home))
