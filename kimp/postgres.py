@@ -26,9 +26,7 @@ from kimp import postgres_process as processes
 from kimp.locks import FileLock, LockTimeoutError
 from kimp.postgres_binaries import WAYS_OUT, PostgresError, found
 from kimp.postgres_connection import ConnectionInfo, connect, serves
-from kimp.postgres_place import (
-    Place, chosen, demand_nothing_missing, known, own, own_all, reachable,
-)  # fmt: skip
+from kimp.postgres_place import Place, chosen, demand_whole, known, own, own_all, reachable
 from kimp.sockets import free_port, is_free
 
 __all__ = [
@@ -141,7 +139,7 @@ def alone(home: Path, programs: Path | None = None) -> Iterator[ConnectionInfo |
     with _exclusive(base):
         place = known(base)
         if place is None or _major_of(place.data) is None:
-            demand_nothing_missing(base)
+            demand_whole(base)
             yield None
             return
         try:

@@ -61,7 +61,7 @@ def known(home: Path) -> Place | None:
     return Place(folder=folder, account=_account([folder]))
 
 
-def demand_nothing_missing(home: Path) -> None:
+def demand_whole(home: Path) -> None:
     """Raise PostgresError where a home that has no place has data all the same, which cannot be reached now."""
     folder = owner.remembered(home)
     if folder is not None:
@@ -162,7 +162,8 @@ def own_all(place: Place) -> None:
     """Give data that root has copied, and thereby taken, to the server's user."""
     if place.account is None or place.data.stat().st_uid == place.account.pw_uid:
         return
-    for path in (place.data, *place.data.rglob("*")):
+    # The folder last: its owner tells that all of it is theirs, whatever breaks this off.
+    for path in (*place.data.rglob("*"), place.data):
         os.chown(path, place.account.pw_uid, place.account.pw_gid, follow_symlinks=False)
 
 
