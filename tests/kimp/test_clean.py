@@ -13,6 +13,7 @@ import pytest
 from kimp import postgres
 from kimp.clean import InUseError, LiveDeskError, clean
 from kimp.locks import FileLock
+from kimp.postgres_binaries import found
 from kimp.postgres_owner import take
 
 
@@ -152,3 +153,17 @@ def test_what_cannot_be_asked_for_its_kind_stays_and_is_named(stopped: Path) -> 
     with pytest.raises(LiveDeskError, match=r"cannot be asked: .*connection\.json is gone"):
         clean(stopped)
     assert (stopped / ".kimp").exists()
+
+
+@pytest.mark.processes
+def test_the_programs_that_the_env_file_names_are_asked(
+    stopped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _make_a_desk(stopped, "SIMULATED")
+    monkeypatch.delenv("KIMP_PG_BIN", raising=False)
+    (stopped / ".env").write_text("KIMP_PG_BIN=/nowhere\n")
+    with pytest.raises(LiveDeskError, match="KIMP_PG_BIN names no folder"):
+        clean(stopped)
+    (stopped / ".env").write_text(f"KIMP_PG_BIN={found().folder}\n")
+    clean(stopped)
+    assert not (stopped / ".kimp").exists()
