@@ -81,12 +81,14 @@ def ensure_running(home: Path, programs: Path | None = None) -> ConnectionInfo:
 
 def _begin(base: Path, programs: Path | None) -> ConnectionInfo:
     """Start the server; if that is broken off (Ctrl-C), none is left running that nobody holds."""
+    before = list(_children)
     try:
         return _start(base, programs)
     except KeyboardInterrupt:
         users = FileLock(base / "users")
         if users.try_exclusive():
             _end(base, 3.0)
+            processes.end_unborn([child for child in _children if child not in before])
         users.close()
         raise
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import socket
 import socketserver
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import psycopg
 import pytest
@@ -158,17 +160,44 @@ def test_a_server_that_stands_still_is_ended_by_force_and_that_is_told(home: Pat
     assert has_it(postgres.ensure_running(home))
 
 
+def _break_off(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
 def test_a_start_that_is_broken_off_leaves_no_server_behind(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def break_off(info: postgres.ConnectionInfo) -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr(postgres, "_create_database", break_off)
+        patch.setattr(postgres, "_create_database", _break_off)
         with pytest.raises(KeyboardInterrupt):
             postgres.ensure_running(home)
     assert not postgres.status(home).is_running
+
+
+def test_a_start_that_is_broken_off_before_the_server_has_a_pid_file_leaves_none_behind(
+    reachable_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, programs = reachable_path / "home", reachable_path / "programs"
+    with_a_table(home)
+    postgres.release(home)
+    programs.mkdir()
+    for name in ("initdb", "postgres"):  # a server that comes to nothing yet
+        real = shlex.quote(str(found().folder / name))
+        script = f'#!/bin/sh\n[ "$1" = --version ] && exec {real} --version\nexec sleep 600\n'
+        (programs / name).write_text(script)
+        (programs / name).chmod(0o755)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(postgres, "_wait_until_up", _break_off)
+        with pytest.raises(KeyboardInterrupt):
+            postgres.ensure_running(home, programs)
+
+    begun = postgres._children[-1]
+    try:
+        assert begun.returncode is not None
+    finally:
+        begun.kill()
+        begun.wait()
 
 
 def test_a_pid_file_whose_pid_was_given_out_again_is_no_obstacle(home: Path) -> None:
