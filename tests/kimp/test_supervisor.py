@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from kimp import desk
 from kimp.children import ChildSpec
 from kimp.leftovers import ChildFile
 from kimp.process_table import Process, look_up, session_of
@@ -227,3 +228,11 @@ def test_a_pid_that_was_given_out_again_is_left_alone(tmp_path: Path) -> None:
     assert stranger.poll() is None
     stranger.kill()
     stranger.wait()
+
+
+def test_of_a_desk_the_venues_alone_are_relied_on() -> None:
+    plans = desk.plans({}, None)
+    simulation = desk.simulation_of_settings()
+    assert simulation is not None
+    specs = [desk.simulator(simulation, plans["web"]), *desk.roles(plans, lambda _: None)]
+    assert [spec.name for spec in specs if spec.ends_last] == ["simulator"]
