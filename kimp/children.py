@@ -26,6 +26,7 @@ class ChildSpec:
     arguments: tuple[str, ...]
     environment: Mapping[str, str] = field(repr=False)
     is_wedged: Callable[[float], str | None] | None = None
+    ends_last: bool = False  # the others rely on it
 
 
 @dataclass(slots=True)

@@ -41,7 +41,7 @@ def clean(project: Path) -> list[Path]:
             ChildFile(children).end_leftovers(patience_seconds=5)
         _take_servers(project, ours)
         for home in _homes(project):
-            _demand_simulated(home)
+            _demand_simulated(home, project)
         for home in _homes(project):
             postgres.stop(home)
             gone += [path for path in _outside(home) if path.exists()]
@@ -63,11 +63,11 @@ def _take_servers(project: Path, ours: ExitStack) -> None:
         _take(path, f"Something uses the database in {path.parent}: end it first.", ours)
 
 
-def _demand_simulated(home: Path) -> None:
+def _demand_simulated(home: Path, project: Path) -> None:
     """Refuse to remove books that stay for ever, and what cannot be asked for its kind."""
     where = ", ".join(map(str, (home, *_outside(home))))
     try:
-        is_live = live_books.are_kept_in(home)
+        is_live = live_books.are_kept_in(home, project)
     except live_books.UnknownKindError as error:
         raise LiveDeskError(
             f"Whether a LIVE desk's books are in {where} cannot be asked: {error}\nNothing was removed. "

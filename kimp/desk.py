@@ -158,6 +158,7 @@ def simulator(simulation: Simulation, base: RolePlan) -> ChildSpec:
         name="simulator",
         arguments=manage("simulator", *words),
         environment=base.environment,
+        ends_last=True,
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 
 from kimp import postgres
+from kimp.environment_files import read_file
 from kimp.postgres_connection import ConnectionInfo, connect
 
 DATABASES = "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate"
@@ -19,12 +20,15 @@ class UnknownKindError(Exception):
     """The server cannot be asked; the message says why."""
 
 
-def are_kept_in(home: Path) -> bool:
+def are_kept_in(home: Path, project: Path) -> bool:
     """Ask every database of the server of `home`, which nobody else may use meanwhile; it is stopped afterwards.
+
+    Its programs are those that the environment or the `.env` of the project names, or those found.
 
     Raises UnknownKindError.
     """
-    named = os.environ.get("KIMP_PG_BIN")
+    texts = read_file(project / ".env").texts | dict(os.environ)
+    named = texts.get("KIMP_PG_BIN")
     try:
         with postgres.alone(home, Path(named) if named else None) as info:
             return info is not None and any(_is_live(info, name) for name in _databases(info))

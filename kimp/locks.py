@@ -16,7 +16,9 @@ class FileLock:
     """An flock on a file; it belongs to this object and to children forked while it is held."""
 
     def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        # Root locks in folders of others too, where a link may lead anywhere.
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._fd = os.open(path, flags, 0o600)
 
     def exclusive(self, *, patience_seconds: float) -> None:
         """Wait to be the only holder; raises LockTimeoutError."""

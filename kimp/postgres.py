@@ -26,7 +26,7 @@ from kimp import postgres_process as processes
 from kimp.locks import FileLock, LockTimeoutError
 from kimp.postgres_binaries import WAYS_OUT, PostgresError, found
 from kimp.postgres_connection import ConnectionInfo, connect, serves
-from kimp.postgres_place import Place, chosen, known, own, own_all, reachable
+from kimp.postgres_place import Place, chosen, demand_whole, known, own, own_all, reachable
 from kimp.sockets import free_port, is_free
 
 __all__ = [
@@ -81,12 +81,14 @@ def ensure_running(home: Path, programs: Path | None = None) -> ConnectionInfo:
 
 def _begin(base: Path, programs: Path | None) -> ConnectionInfo:
     """Start the server; if that is broken off (Ctrl-C), none is left running that nobody holds."""
+    before = list(_children)
     try:
         return _start(base, programs)
     except KeyboardInterrupt:
         users = FileLock(base / "users")
         if users.try_exclusive():
             _end(base, 3.0)
+            processes.end_unborn([child for child in _children if child not in before])
         users.close()
         raise
 
@@ -133,12 +135,13 @@ def stop(home: Path) -> bool:
 def alone(home: Path, programs: Path | None = None) -> Iterator[ConnectionInfo | None]:
     """Have the server of `home` run while nobody can join it, and stop it then, whoever uses it.
 
-    Gives None where there is no data; nothing is made. Raises PostgresError.
+    Gives None where there is no data; nothing is made. Raises PostgresError, also where data is missing.
     """
     base = _base(home)
     with _exclusive(base):
         place = known(base)
         if place is None or _major_of(place.data) is None:
+            demand_whole(base)
             yield None
             return
         try:

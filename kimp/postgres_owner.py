@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -35,7 +36,7 @@ def standing(home: Path, folder: Path) -> Standing:
     if note is None:  # of the releases before, or new
         return Standing.OURS if folder.name == name_for(home) else Standing.OF_NOBODY
     path, place = note
-    if path == str(home) or place == _place_of(home):
+    if path == str(home) or place == _place_of(home) or _is_same(Path(path), home):
         return Standing.OURS
     return Standing.OF_ANOTHER if remembered(Path(path)) == folder else Standing.OF_NOBODY
 
@@ -46,6 +47,24 @@ def is_free_for(home: Path, folder: Path) -> bool:
     return found is Standing.OURS or (
         found is Standing.OF_NOBODY and not serves_here(folder / "data")
     )
+
+
+def demand_idle(home: Path, folder: Path) -> None:
+    """Raise PostgresError while a server works on the folder for a home that is gone."""
+    if standing(home, folder) is Standing.OF_NOBODY and not is_free_for(home, folder):
+        raise PostgresError(
+            f"A server still works on {folder} for a folder that was moved or removed: end what uses it, "
+            "then try again."
+        )
+
+
+def demand_there(home: Path, folder: Path) -> None:
+    """Raise PostgresError if the folder that the home remembers is gone, or the empty one on which it was mounted."""
+    if not any((folder / name).exists() for name in (_NOTE, "data")):
+        raise PostgresError(
+            f"{folder} is gone, and with it the data of {home}. Put it back, or, to begin anew "
+            f"without it, remove {home / 'location'}."
+        )
 
 
 def is_new_or_made_by(home: Path, folder: Path) -> bool:
@@ -63,20 +82,29 @@ def remembered(home: Path) -> Path | None:
 
 def take(home: Path, folder: Path) -> bool:
     """Write our name into the folder, unless it is another's. Raises PostgresError while its server runs for one that is gone."""
-    lock = FileLock(folder / _LOCK)
+    lock = _lock(folder / _LOCK)
     try:
         lock.exclusive(patience_seconds=10)
         if standing(home, folder) is Standing.OF_ANOTHER:
             return False
-        if not is_free_for(home, folder):
-            raise PostgresError(
-                f"A server still works on {folder} for a folder that was moved or removed: end what uses it, "
-                "then try again."
-            )
+        demand_idle(home, folder)
         _write(home, folder)
     finally:
         lock.close()
     return True
+
+
+def owner_of(folder: Path) -> Path | None:
+    """Give the home that has written its name into the folder."""
+    note = _read(folder)
+    return None if note is None else Path(note[0])
+
+
+def _is_same(path: Path, home: Path) -> bool:
+    """Tell whether both lead to one folder: by a link or a mount, and it may be restored since (another inode)."""
+    with suppress(OSError):
+        return path.samefile(home)
+    return False
 
 
 def _read(folder: Path) -> tuple[str, list[int]] | None:
@@ -88,8 +116,22 @@ def _read(folder: Path) -> tuple[str, list[int]] | None:
 
 def _write(home: Path, folder: Path) -> None:
     draft = folder / f"{_NOTE}.new"
-    draft.write_text(json.dumps({"home": str(home), "place": _place_of(home)}), "utf-8")
+    draft.unlink(missing_ok=True)  # the folder is the server's user's, who may have made it a link
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    with os.fdopen(os.open(draft, flags, 0o644), "w", encoding="utf-8") as file:
+        json.dump({"home": str(home), "place": _place_of(home)}, file)
     draft.replace(folder / _NOTE)
+
+
+def _lock(path: Path) -> FileLock:
+    try:
+        return FileLock(path)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise PostgresError(
+            f"{path} is a link, which kimp never makes there: remove it."
+        ) from error
 
 
 def _place_of(home: Path) -> list[int]:

@@ -61,23 +61,41 @@ def known(home: Path) -> Place | None:
     return Place(folder=folder, account=_account([folder]))
 
 
+def demand_whole(home: Path) -> None:
+    """Raise PostgresError where a home that has no place has data all the same, which cannot be reached now."""
+    folder = owner.remembered(home)
+    if folder is not None:
+        owner.demand_there(home, folder)
+        owner.demand_idle(home, folder)
+
+
 def chosen(home: Path) -> Place:
     """Choose (and remember) a folder that the server's user can reach, `home` if possible.
 
-    Raises PostgresError where there is none, or the one that it remembers is gone.
+    Raises PostgresError where there is none, or the one that it remembers is gone or is its copy's now.
     """
     folder = owner.remembered(home)
-    if folder is None or not _is_still_ours(home, folder):
+    if folder is None:
         return _anew(home)
-    return Place(folder=folder, account=_account([folder]))
+    if _is_still_ours(home, folder):
+        return Place(folder=folder, account=_account([folder]))
+    if folder.name.startswith(owner.name_for(home)):
+        raise PostgresError(_taken(home, folder))
+    return _anew(home)
+
+
+def _taken(home: Path, folder: Path) -> str:
+    """Say what to do about data that was made for a home of this path, and was used from another since."""
+    other = owner.owner_of(folder) or Path("?")
+    return (
+        f"The data of {home.parent} in {folder} belongs to {other.parent} now, a copy of it that was used "
+        f"meanwhile. Use that one (KIMP_HOME={other.parent}); or, to have the data here again, end what uses it "
+        f"there and remove {other / 'location'}; or, to begin anew here without it, remove {home / 'location'}."
+    )
 
 
 def _is_still_ours(home: Path, folder: Path) -> bool:
-    if not folder.exists():
-        raise PostgresError(
-            f"{folder} is gone, and with it the data of {home}. Put it back, or, to begin anew "
-            f"without it, remove {home / 'location'}."
-        )
+    owner.demand_there(home, folder)
     return owner.take(home, folder)
 
 
@@ -91,10 +109,27 @@ def _anew(home: Path) -> Place:
                 continue
             _remember(home, None if is_inside else folder)
             return place
+        if is_inside and (place.data / "PG_VERSION").exists():
+            raise PostgresError(_out_of_reach(place))
     raise PostgresError(
         f"PostgreSQL refuses to run as root, and user {account.pw_name if account else '?'} "
         f"reaches no folder for its data. {WAYS_OUT}"
     )
+
+
+def _out_of_reach(place: Place) -> str:
+    """Say what to do about data that another user has made, or that are closed to the server's: no new ones beside them."""
+    name = place.account.pw_name if place.account else "this user"
+    number = place.folder.stat().st_uid
+    maker = str(number)
+    with suppress(KeyError):
+        maker = pwd.getpwuid(number).pw_name
+    cure = (
+        f"Open the folders above it to {name}"
+        if maker == name
+        else f"Run as {maker}, to whom they belong"
+    )
+    return f"There are data in {place.data}, which {name} does not reach. {cure}, or name another folder in KIMP_HOME."
 
 
 def _is_unclaimed(home: Path, folder: Path) -> bool:
@@ -127,7 +162,8 @@ def own_all(place: Place) -> None:
     """Give data that root has copied, and thereby taken, to the server's user."""
     if place.account is None or place.data.stat().st_uid == place.account.pw_uid:
         return
-    for path in (place.data, *place.data.rglob("*")):
+    # The folder last: its owner tells that all of it is theirs, whatever breaks this off.
+    for path in (*place.data.rglob("*"), place.data):
         os.chown(path, place.account.pw_uid, place.account.pw_gid, follow_symlinks=False)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -98,3 +100,14 @@ def end(pid: int, data: Path, *, patience_seconds: float) -> signal.Signals | No
         if not is_server_of(pid, data):
             return sign
     return None
+
+
+def end_unborn(children: Iterable[subprocess.Popen[bytes]]) -> None:
+    """End servers that we have started, and that no postmaster.pid names yet."""
+    for child in children:
+        child.send_signal(signal.SIGINT)  # of one that is over it sends none
+        try:
+            child.wait(2.0)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()

@@ -62,7 +62,7 @@ class Printer:
 class Supervisor(AbstractContextManager["Supervisor"]):
     """A group of children in one foreground process.
 
-    Use as a context manager: leaving it ends every child, the last started last.
+    Use as a context manager: leaving it ends every child, those on which others rely last.
     """
 
     def __init__(
@@ -148,11 +148,12 @@ class Supervisor(AbstractContextManager["Supervisor"]):
         return False
 
     def end_all(self, *, patience_seconds: float | None = None) -> None:
-        """End the children: all but the first together, then the first, on which they rely."""
-        first, rest = self.children[:1], self.children[1:]
+        """End the children: together, then those on which they rely (the venues of a simulated desk)."""
+        last = [child for child in self.children if child.spec.ends_last]
+        rest = [child for child in self.children if not child.spec.ends_last]
         given = self.seconds_left(_ROLES_END_SECONDS)
         self._end(rest, given if patience_seconds is None else patience_seconds)
-        self._end(first, self.seconds_left(_ALL_END_SECONDS))
+        self._end(last, self.seconds_left(_ALL_END_SECONDS))
 
     def _end(self, children: Sequence[Child], patience_seconds: float) -> None:
         for child in children:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kimp.leftovers import ChildFile
@@ -49,9 +49,21 @@ def end_left_over(home: Path) -> list[str]:
         number = folder.name.removeprefix(PREFIX)
         if not number.isdigit() or look_up(int(number)) is not None:
             continue  # not ours, or it begins just now
-        lock = FileLock(folder / _LOCK)
-        if lock.try_exclusive():
-            found += ChildFile(folder / CHILDREN).end_leftovers(patience_seconds=_PATIENCE_SECONDS)
-            shutil.rmtree(folder, ignore_errors=True)
-        lock.close()
+        with suppress(
+            OSError
+        ):  # of another user, who alone can end it; or another starter has removed it
+            found += _end(folder)
     return found
+
+
+def _end(folder: Path) -> list[str]:
+    """End what is left of one demonstration, unless somebody takes part in it."""
+    lock = FileLock(folder / _LOCK)
+    try:
+        if not lock.try_exclusive():
+            return []
+        found = ChildFile(folder / CHILDREN).end_leftovers(patience_seconds=_PATIENCE_SECONDS)
+        shutil.rmtree(folder, ignore_errors=True)
+        return found
+    finally:
+        lock.close()

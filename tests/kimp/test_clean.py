@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from kimp import postgres
 from kimp.clean import InUseError, LiveDeskError, clean
 from kimp.locks import FileLock
+from kimp.postgres_binaries import found
 from kimp.postgres_owner import take
 
 
@@ -66,6 +68,48 @@ def test_a_copy_leaves_alone_what_lies_outside_and_is_the_originals(project: Pat
     assert not outside.parent.exists()
 
 
+@pytest.mark.parametrize("is_empty", [True, False], ids=["where it is mounted", "gone"])
+def test_books_whose_folder_outside_is_missing_are_not_taken_for_none(
+    project: Path, is_empty: bool
+) -> None:
+    base, outside = project / ".kimp" / "postgres", project / "outside"
+    outside.mkdir()
+    (base / "location").write_text(str(outside))
+    (base / "lock").touch()
+    assert take(base, outside)
+    outside.rename(project / "unmounted")
+    if is_empty:
+        outside.mkdir()
+
+    with pytest.raises(LiveDeskError, match=r"outside is gone.*\. Put it back"):
+        clean(project)
+
+    assert base.exists()
+    with pytest.raises(postgres.PostgresError, match="Put it back"):
+        postgres.ensure_running(base.parent)
+
+
+def test_books_on_which_a_server_works_for_a_home_that_is_gone_are_not_taken_for_none(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, outside = project / ".kimp" / "postgres", project / "outside"
+    (outside / "data").mkdir(parents=True)
+    (project / "gone").mkdir()
+    assert take(project / "gone", outside)
+    (project / "gone").rmdir()
+    (base / "location").write_text(str(outside))
+    (base / "lock").touch()
+    (outside / "data" / "postmaster.pid").write_text(f"{os.getpid()}\n")
+    monkeypatch.chdir(
+        outside / "data"
+    )  # as the process of a server works in the folder of its data
+
+    with pytest.raises(LiveDeskError, match="A server still works on"):
+        clean(project)
+
+    assert base.exists()
+
+
 @pytest.fixture
 def stopped(reachable_path: Path) -> Iterator[Path]:
     """Give a project whose server has a database and is down."""
@@ -109,3 +153,17 @@ def test_what_cannot_be_asked_for_its_kind_stays_and_is_named(stopped: Path) -> 
     with pytest.raises(LiveDeskError, match=r"cannot be asked: .*connection\.json is gone"):
         clean(stopped)
     assert (stopped / ".kimp").exists()
+
+
+@pytest.mark.processes
+def test_the_programs_that_the_env_file_names_are_asked(
+    stopped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _make_a_desk(stopped, "SIMULATED")
+    monkeypatch.delenv("KIMP_PG_BIN", raising=False)
+    (stopped / ".env").write_text("KIMP_PG_BIN=/nowhere\n")
+    with pytest.raises(LiveDeskError, match="KIMP_PG_BIN names no folder"):
+        clean(stopped)
+    (stopped / ".env").write_text(f"KIMP_PG_BIN={found().folder}\n")
+    clean(stopped)
+    assert not (stopped / ".kimp").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from kimp.clean import clean
 from kimp.demo.folder import CHILDREN, PREFIX, end_left_over, own_folder
 from kimp.demo.run import _turns
 from kimp.leftovers import ChildFile
+from kimp.locks import FileLock
 from kimp.process_table import look_up
 from kimp.supervisor import Printer, Supervisor
 
@@ -79,3 +81,41 @@ def test_a_play_whose_parent_was_killed_is_over(tmp_path: Path) -> None:
         deadline = time.monotonic() + _PATIENCE
         assert _turns(group, deadline, os.getppid())(0)
         assert not _turns(group, deadline, os.getpid())(0)
+
+
+def test_what_another_user_has_left_stops_nobody(
+    tmp_path: Path, child: subprocess.Popen[bytes]
+) -> None:
+    foreign = _folder_of_a_killed_one(tmp_path, child)
+    (foreign / "desk.lock").symlink_to("desk.lock")  # refused, as a file of mode 0600 is to a user
+    other = _folder_of_a_killed_one(tmp_path, child)
+
+    assert end_left_over(tmp_path) == ["feeder"]
+
+    assert foreign.exists()
+    assert not other.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may be somebody else for a while")
+def test_a_user_starts_beside_what_root_has_left(
+    reachable_path: Path, child: subprocess.Popen[bytes]
+) -> None:
+    folder = _folder_of_a_killed_one(reachable_path, child)
+    FileLock(folder / "desk.lock").close()
+    os.seteuid(1)
+    try:
+        assert end_left_over(reachable_path) == []
+    finally:
+        os.seteuid(0)
+    assert child.poll() is None
+    assert folder.exists()
+
+
+def test_a_folder_that_is_gone_once_it_is_looked_into_stops_nobody(
+    tmp_path: Path, child: subprocess.Popen[bytes]
+) -> None:
+    folder = _folder_of_a_killed_one(tmp_path, child)
+    shutil.rmtree(folder)  # as another starter does, after this one has seen its name
+    folder.symlink_to("gone")
+
+    assert end_left_over(tmp_path) == []

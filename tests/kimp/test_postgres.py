@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
+import shlex
 import signal
 import socket
 import socketserver
@@ -16,13 +16,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import psycopg
 import pytest
 
-from kimp import postgres, postgres_place
+from kimp import postgres
 from kimp.postgres_binaries import PostgresError, found
 from kimp.postgres_connection import serves
+from tests.kimp.servers import has_it, remove, with_a_table
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _HOLD = """
@@ -41,16 +43,7 @@ pytestmark = pytest.mark.processes
 def home(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "a home 한글"
     yield folder
-    _remove(folder)
-
-
-def _remove(home: Path) -> None:
-    """Stop the server, and remove what root's run has put outside of a closed folder."""
-    postgres.release(home)
-    postgres.stop(home)
-    location = home / "postgres" / "location"
-    if location.exists():
-        shutil.rmtree(location.read_text("utf-8"), ignore_errors=True)
+    remove(folder)
 
 
 def _holder(home: Path) -> subprocess.Popen[str]:
@@ -109,7 +102,7 @@ def test_no_parent_folder_changes_its_mode(tmp_path: Path) -> None:
         assert stat.S_IMODE(closed.stat().st_mode) == 0o700
         assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
     finally:
-        _remove(closed / "home")
+        remove(closed / "home")
 
 
 def test_four_starters_at_once_make_one_server(home: Path) -> None:
@@ -155,7 +148,7 @@ def test_a_killed_server_is_started_again_on_its_port_with_its_data(home: Path) 
 
 
 def test_a_server_that_stands_still_is_ended_by_force_and_that_is_told(home: Path) -> None:
-    _with_a_table(home)
+    with_a_table(home)
     pid, told = postgres.status(home).pid, list[str]()
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
@@ -164,20 +157,47 @@ def test_a_server_that_stands_still_is_ended_by_force_and_that_is_told(home: Pat
 
     assert told == [postgres.CUT_SHORT]
     assert not postgres.status(home).is_running
-    assert _has_it(postgres.ensure_running(home))
+    assert has_it(postgres.ensure_running(home))
+
+
+def _break_off(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def test_a_start_that_is_broken_off_leaves_no_server_behind(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def break_off(info: postgres.ConnectionInfo) -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr(postgres, "_create_database", break_off)
+        patch.setattr(postgres, "_create_database", _break_off)
         with pytest.raises(KeyboardInterrupt):
             postgres.ensure_running(home)
     assert not postgres.status(home).is_running
+
+
+def test_a_start_that_is_broken_off_before_the_server_has_a_pid_file_leaves_none_behind(
+    reachable_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, programs = reachable_path / "home", reachable_path / "programs"
+    with_a_table(home)
+    postgres.release(home)
+    programs.mkdir()
+    for name in ("initdb", "postgres"):  # a server that comes to nothing yet
+        real = shlex.quote(str(found().folder / name))
+        script = f'#!/bin/sh\n[ "$1" = --version ] && exec {real} --version\nexec sleep 600\n'
+        (programs / name).write_text(script)
+        (programs / name).chmod(0o755)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(postgres, "_wait_until_up", _break_off)
+        with pytest.raises(KeyboardInterrupt):
+            postgres.ensure_running(home, programs)
+
+    begun = postgres._children[-1]
+    try:
+        assert begun.returncode is not None
+    finally:
+        begun.kill()
+        begun.wait()
 
 
 def test_a_pid_file_whose_pid_was_given_out_again_is_no_obstacle(home: Path) -> None:
@@ -247,88 +267,3 @@ def _turning_away(words: str) -> Iterator[int]:
         yield server.server_address[1]
         server.shutdown()
         thread.join()
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as somebody else")
-def test_data_stays_its_users_when_a_package_brings_the_user_postgres(
-    reachable_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(postgres_place, "ACCOUNTS", ("nobody",))
-    before = postgres_place.chosen(reachable_path)
-    monkeypatch.setattr(postgres_place, "ACCOUNTS", ("daemon", "nobody"))
-    before.data.mkdir()
-    postgres_place.own(before, before.data)
-
-    assert postgres_place.chosen(reachable_path) == before
-    (reachable_path / "new").mkdir()
-    new = postgres_place.chosen(reachable_path / "new").account
-    assert new is not None
-    assert new.pw_name == "daemon", "where there is no data yet, the first that there is"
-
-
-@pytest.fixture(params=["open", "closed"])
-def place(request: pytest.FixtureRequest, reachable_path: Path) -> Iterator[Path]:
-    """Give a folder for homes, the second of which the user of root's server cannot reach: data lies outside then."""
-    folder = reachable_path / "place"
-    folder.mkdir(mode=0o755 if request.param == "open" else 0o700)
-    yield folder
-    for home in folder.iterdir():
-        _remove(home)
-
-
-def _with_a_table(home: Path) -> postgres.ConnectionInfo:
-    """Start a server, and leave something in its database."""
-    info = postgres.ensure_running(home)
-    with psycopg.connect(info.url, autocommit=True) as connection:
-        connection.execute("CREATE TABLE of_the_first (n int)")
-    return info
-
-
-def _has_it(info: postgres.ConnectionInfo) -> bool:
-    with psycopg.connect(info.url) as connection:
-        row = connection.execute("SELECT to_regclass('of_the_first') IS NOT NULL").fetchone()
-    return row == (True,)
-
-
-def test_a_copied_home_gets_a_server_of_its_own_and_ends_that_alone(place: Path) -> None:
-    first, copy = place / "first", place / "copy"
-    _with_a_table(first)
-    postgres.release(first)
-    shutil.copytree(first, copy)
-    info = postgres.ensure_running(first)
-
-    other = postgres.ensure_running(copy)
-
-    assert other.port != info.port
-    assert postgres.status(copy).data != postgres.status(first).data
-    assert postgres.release(copy)
-    assert not postgres.status(copy).is_running
-    assert postgres.status(first).is_running
-    assert _has_it(info)
-
-
-def test_a_moved_home_keeps_its_data(place: Path) -> None:
-    _with_a_table(place / "first")
-    postgres.release(place / "first")
-    shutil.copytree(place / "first", place / "moved")  # to another disk: its inode is another
-    shutil.rmtree(place / "first")
-
-    assert _has_it(postgres.ensure_running(place / "moved"))
-
-
-def test_a_home_in_the_place_of_one_that_was_moved_away_begins_anew(place: Path) -> None:
-    _with_a_table(place / "first")
-    postgres.release(place / "first")
-    (place / "first").rename(place / "moved")
-
-    assert not _has_it(postgres.ensure_running(place / "first"))
-    assert _has_it(postgres.ensure_running(place / "moved"))
-
-
-def test_a_home_whose_folder_outside_is_gone_says_what_to_do(tmp_path: Path) -> None:
-    base = tmp_path / "postgres"
-    base.mkdir()
-    (base / "location").write_text(str(tmp_path / "gone"))
-
-    with pytest.raises(PostgresError, match="Put it back, or, to begin anew without it, remove"):
-        postgres.ensure_running(tmp_path)

@@ -8,11 +8,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from kimp import desk
 from kimp.children import ChildSpec
 from kimp.leftovers import ChildFile
 from kimp.process_table import Process, look_up, session_of
@@ -47,7 +48,7 @@ class _Group:
         printer = Printer(write=self.lines.append, has_colours=False)
         self.supervisor = Supervisor(folder / "children.json", printer, check_seconds=0.1)
 
-    def start(self, name: str, code: str, **more: Callable[[float], str | None]) -> None:
+    def start(self, name: str, code: str, **more: Any) -> None:
         spec = ChildSpec(
             name=name, arguments=(sys.executable, "-c", code), environment=os.environ, **more
         )
@@ -156,6 +157,31 @@ def test_a_child_deaf_to_the_signal_is_killed(tmp_path: Path) -> None:
     assert _is_gone(leader)
 
 
+def test_all_end_together_where_nobody_is_relied_on(tmp_path: Path) -> None:
+    group = _Group(tmp_path)
+    with group.supervisor as supervisor:
+        group.start("feeder", _POLITE)
+        group.start("initiator", _DEAF)
+        assert group.hears("ready", times=2)
+        supervisor.end_all(patience_seconds=2)
+    assert _order(group, "ended politely", "initiator does not end; killed")
+
+
+def test_who_is_relied_on_ends_after_all_others_wherever_it_was_started(tmp_path: Path) -> None:
+    group = _Group(tmp_path)
+    with group.supervisor as supervisor:
+        group.start("initiator", _DEAF)
+        group.start("simulator", _POLITE, ends_last=True)
+        assert group.hears("ready", times=2)
+        supervisor.end_all(patience_seconds=2)
+    assert _order(group, "initiator does not end; killed", "ended politely")
+
+
+def _order(group: _Group, *texts: str) -> bool:
+    found = [index for text in texts for index, line in enumerate(group.lines) if text in line]
+    return len(found) == len(texts) and found == sorted(found)
+
+
 def test_only_the_leader_is_signalled_and_its_children_do_not_outlive_it(tmp_path: Path) -> None:
     group = _Group(tmp_path)
     with group.supervisor:
@@ -202,3 +228,11 @@ def test_a_pid_that_was_given_out_again_is_left_alone(tmp_path: Path) -> None:
     assert stranger.poll() is None
     stranger.kill()
     stranger.wait()
+
+
+def test_of_a_desk_the_venues_alone_are_relied_on() -> None:
+    plans = desk.plans({}, None)
+    simulation = desk.simulation_of_settings()
+    assert simulation is not None
+    specs = [desk.simulator(simulation, plans["web"]), *desk.roles(plans, lambda _: None)]
+    assert [spec.name for spec in specs if spec.ends_last] == ["simulator"]
