@@ -16,6 +16,8 @@ from typing import Any
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from tests.desk import eventually
+
 TIMES = 4
 
 
@@ -101,6 +103,20 @@ def explained(sql: str, parameters: Sequence[Any] | None = None) -> Plan:
 
 def _pages(node: dict[str, Any]) -> int:
     return int(node["Shared Hit Blocks"] + node["Shared Read Blocks"])
+
+
+def await_no_snapshot() -> None:
+    """Wait until no other session of this database, autovacuum's too, keeps old versions of rows: they are read past."""
+
+    def is_free() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+                "AND pid <> pg_backend_pid() AND (backend_xmin IS NOT NULL OR backend_xid IS NOT NULL)"
+            )
+            return cursor.fetchone() == (0,)
+
+    eventually(is_free)
 
 
 def undone(sql: str) -> Plan:

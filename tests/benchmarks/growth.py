@@ -29,7 +29,14 @@ from cycles.services import leasing
 from tests import builders
 from tests.benchmarks import copying
 from tests.benchmarks.copying import copy, count
-from tests.benchmarks.explaining import Plan, as_a_worker, buffers, undone, unhurried
+from tests.benchmarks.explaining import (
+    Plan,
+    as_a_worker,
+    await_no_snapshot,
+    buffers,
+    undone,
+    unhurried,
+)
 from tests.benchmarks.findings import Figure, Findings, median
 from tests.benchmarks.place import database_url
 from tests.planting import planted
@@ -114,6 +121,7 @@ def _measured(statements: Mapping[str, str]) -> dict[str, Plan]:
     """Explain what was sent, each as it is and prepared; the rows that are due stay free."""
     found: dict[str, Plan] = {}
     for what, sql in statements.items():
+        await_no_snapshot()
         index = INDEXES[Role(what.partition(":")[0])]
         for name, plan in ((what, undone(sql)), (f"{what}, generic plan", _generic(sql))):
             # While few are open the planner may go by what is open: a partial index too, as few pages.
@@ -283,8 +291,10 @@ def _grow_samples(total: int) -> None:
 
 
 def settle_statistics(table: str) -> None:
+    """Take statistics, and leave no entry of a row that is gone, as VACUUM does while they are few."""
+    await_no_snapshot()
     with connection.cursor() as cursor:
-        cursor.execute(f"VACUUM ANALYZE {table}")
+        cursor.execute(f"VACUUM (ANALYZE, INDEX_CLEANUP ON) {table}")
 
 
 def _any_cycle() -> str:

@@ -20,9 +20,14 @@ from cycles.services.intervening import Actor
 from cycles.services.locking import MODE_LOCK
 from tests import builders
 from tests.benchmarks import durable, place, statements, step_rows
-from tests.benchmarks.explaining import as_a_worker, explained, unhurried, unvacuumed
+from tests.benchmarks.explaining import (
+    as_a_worker,
+    await_no_snapshot,
+    explained,
+    unhurried,
+    unvacuumed,
+)
 from tests.benchmarks.findings import Figure, Findings, median
-from tests.desk import eventually
 
 STEPS = 9  # of which the first make the session's plans
 WARM = 4
@@ -65,16 +70,6 @@ def _pages_vacuumed() -> dict[str, float]:
     return _pages()
 
 
-def _snapshots_of_others() -> int:
-    """Count the other sessions of this database, autovacuum's too, that keep old versions of rows from being cleared away."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-            "AND pid <> pg_backend_pid() AND (backend_xmin IS NOT NULL OR backend_xid IS NOT NULL)"
-        )
-        return int(cursor.fetchone()[0])
-
-
 def _pages() -> dict[str, float]:
     """Give the fewest pages that an intent and a settlement read in any round: what grew is read in each of them."""
     rounds = [_round() for _ in range(ROUNDS)]
@@ -83,7 +78,7 @@ def _pages() -> dict[str, float]:
 
 def _round() -> dict[str, float]:
     """Take a few steps and give the pages that an intent and a settlement read."""
-    eventually(lambda: not _snapshots_of_others())  # what they may still see is read past
+    await_no_snapshot()
     leases = leasing.claim(Role.INITIATOR, "bench", limit=STEPS)
     intents, settlements = [], []
     for lease, row in zip(leases, step_rows.buys_of(leases), strict=True):
