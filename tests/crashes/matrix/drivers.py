@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import select
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,13 +30,17 @@ class Driver:
         """Say whether the next test may use it: a test that was cut off has left an answer unread."""
         return not self.owes_an_answer and self.process.poll() is None
 
-    def obey(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Have an order carried out."""
+    def obey(
+        self, order: dict[str, Any], *, meanwhile: Callable[[], None] = lambda: None
+    ) -> dict[str, Any]:
+        """Have an order carried out; `meanwhile` is done each half second until it is."""
         assert self.process.stdin
         assert self.process.stdout
         self.owes_an_answer = True
         self.process.stdin.write(json.dumps(order).encode() + b"\n")
         self.process.stdin.flush()
+        while not select.select([self.process.stdout], [], [], 0.5)[0]:
+            meanwhile()
         told: dict[str, Any] = json.loads(self.process.stdout.readline())
         self.owes_an_answer = False
         return told

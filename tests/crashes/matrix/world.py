@@ -234,10 +234,11 @@ class World:
 
     def _keep_samples_fresh(self) -> None:
         if time.monotonic() - self.desk.sampled_at > FRESH_SECONDS / 2:
-            self.desk.sample()
+            self.desk.sample(finds_something=False)
 
     def _order(self, *, may_fail: bool = False, **order: Any) -> Ended:
-        told = self.driver.obey(order)
+        # A feeder goes on beside the worker, whatever it is kept waiting for.
+        told = self.driver.obey(order, meanwhile=self._keep_samples_fresh)
         status = told["status"]
         assert may_fail or status in {0, KILLED}, (
             f"the worker failed ({status}): see the captured output"
