@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
-from django.db.models import QuerySet
 
 from cycles import conf
 from cycles.domain import decision
@@ -62,6 +61,9 @@ def second_thoughts(lease: Lease, cycle: Cycle, step: Step) -> Progress | None:
     """
     if not _is_to_begin(cycle, step) or _is_just_decided(cycle, step):
         return None
+    kept = _kept_from_buying(cycle)
+    if kept:
+        return waiting(rebalancing.look_delay(), kept)
     verdict = _judged(cycle, step)
     if verdict.holds is None:
         tired = rebalancing.tired_of_waiting(cycle) if step.passage == Passage.RETURN else None
@@ -110,15 +112,17 @@ def _leased_at(cycle: Cycle) -> datetime | None:
     return ends - timedelta(seconds=conf.lease_seconds()) if ends else None
 
 
+def _kept_from_buying(cycle: Cycle) -> str:
+    """Say why nothing is bought for now, whatever the quotes; a cycle does not tire of waiting for that."""
+    if _desk().mode == Mode.HALT:
+        return "the desk is halted"
+    # What was bought now could be neither looked up nor sold.
+    return "; ".join(barring.objections((cycle.korea_venue, cycle.global_venue)))
+
+
 def _judged(cycle: Cycle, step: Step) -> Verdict:
     """Judge by what opening and coming home are judged by, and what the cycle's own policy promises."""
-    mode = _desk().mode
-    if mode == Mode.HALT:
-        return Verdict(holds=None, reason="the desk is halted")
-    back = (cycle.korea_venue, cycle.global_venue)
-    shut_out = barring.objections(back)  # what was bought now could be neither looked up nor sold
-    if shut_out:
-        return Verdict(holds=None, reason="; ".join(shut_out))
+    mode, back = _desk().mode, (cycle.korea_venue, cycle.global_venue)
     quotes = _quotes(cycle.policy, cycle.korea_venue)
     if step.passage == Passage.RETURN:
         paused = _paused(*back, of=frozenset(cycle.policy.allowed_assets))
@@ -136,12 +140,18 @@ def _judged_out(cycle: Cycle, asset: str, quotes: Sequence[Quote]) -> Verdict:
     paused = _paused(cycle.korea_venue, cycle.global_venue)
     verdict = decision.still_opens(quotes, asset, limits, paused_back=paused)
     if verdict.holds is not None and _is_to_be_measured(cycle, asset, quotes):
-        sized = own_size.for_all_of(cycle, quotes, asset)
+        ways = [one for one in quotes if _is_way(one, asset, limits.allowed_assets - paused)]
+        sized = own_size.for_all_of(cycle, ways, asset)
         verdict = decision.still_opens(sized, asset, limits, paused_back=paused)
-        return HOLDS if verdict.holds is None else verdict  # no book tells of its size
+        if verdict.holds is None and any(one.asset == asset and one.is_fresh for one in sized):
+            return HOLDS  # its books were read, and none carries so much at once
     if verdict.holds is None and _is_silent_for_long(cycle):
         return Verdict(holds=False, reason=f"{verdict.reason}, and was none for long")
     return verdict
+
+
+def _is_way(quote: Quote, asset: str, allowed: Collection[str]) -> bool:
+    return quote.is_fresh and (quote.asset == asset or quote.asset in allowed)
 
 
 def _is_to_be_measured(cycle: Cycle, asset: str, quotes: Sequence[Quote]) -> bool:
@@ -178,9 +188,6 @@ def _wait_again(lease: Lease, reason: str) -> Progress:
 
     def work() -> None:
         cycle = lock_for_decision(lease)
-        _unfinished(cycle).filter(
-            calls=None
-        ).delete()  # their numbers are used again: ids have two digits for them
         _abandon(cycle)
         move(
             cycle,
@@ -198,11 +205,8 @@ def _wait_again(lease: Lease, reason: str) -> Progress:
 
 def _abandon(cycle: Cycle) -> None:
     """Give up the steps that were planned; `cycle` must be locked."""
-    _unfinished(cycle).update(state=StepState.ABANDONED)
-
-
-def _unfinished(cycle: Cycle) -> QuerySet[Step]:
-    return Step.objects.filter(cycle=cycle, state__in=[StepState.PENDING, StepState.RUNNING])
+    unfinished = Step.objects.filter(cycle=cycle, state__in=[StepState.PENDING, StepState.RUNNING])
+    unfinished.update(state=StepState.ABANDONED)
 
 
 def _tell(cycle: Cycle, reason: str) -> None:

@@ -41,31 +41,30 @@ def is_for_less(cycle: Cycle, quote: Quote) -> bool:
 
 
 def for_all_of(cycle: Cycle, quotes: Sequence[Quote], asset: str) -> list[Quote]:
-    """Give quotes with their rates for all that the cycle takes out by an asset, None where the books do not tell.
+    """Give quotes with their rates for all that the cycle takes out by an asset, None where its books do not carry that.
 
-    The other assets are measured on their way back only.
+    What cannot be read now, or acted on, is not fresh. The other assets are measured on their way back only.
     """
-    return [
-        replace(
-            quote,
-            out_rate=_out_rate(cycle, asset) if quote.asset == asset else None,
-            back_rate=quote.back_rate
-            and back_rate(cycle, quote, cycle.notional_usdt * (quote.krw_per_usdt or 0)),
-            size_usdt=cycle.notional_usdt,
-        )
-        for quote in quotes
-    ]
+    return [_for_all_of(cycle, quote, is_out=quote.asset == asset) for quote in quotes]
 
 
-def _out_rate(cycle: Cycle, asset: str) -> Decimal | None:
-    route = _route(cycle, asset)
-    way = way_out(route, cycle.notional_usdt) if route else None
-    return way.krw_per_usdt if way else None
+def _for_all_of(cycle: Cycle, quote: Quote, *, is_out: bool) -> Quote:
+    route = _route(cycle, quote.asset)
+    if route is None:
+        return replace(quote, is_fresh=False)
+    out = way_out(route, cycle.notional_usdt) if is_out else None
+    back = quote.back_rate and way_back(route, cycle.notional_usdt * (quote.krw_per_usdt or 0))
+    return replace(
+        quote,
+        out_rate=out.krw_per_usdt if out else None,
+        back_rate=back.krw_per_usdt if back else None,
+        size_usdt=cycle.notional_usdt,
+    )
 
 
 def _route(cycle: Cycle, asset: str) -> Route | None:
     """Give what an asset's way costs by the books of now; None where they, or the rules, cannot be acted on."""
-    rules, now = reference.rulebook(), registry.utc_now()
+    rules, now = _rules(), registry.utc_now()
     terms = watching.terms_of(asset, cycle.korea_venue, rules, now)
     korea = _sound(cycle, cycle.korea_venue, Market(asset, "KRW"))
     is_stable = asset == STABLE
@@ -141,6 +140,9 @@ def _sound(cycle: Cycle, venue: str, market: Market) -> Book | None:
     except VenueError:
         return None
     return None if believing.doubt_of(book, cycle.policy) else book
+
+
+_rules = recent(reference.rulebook)
 
 
 @recent

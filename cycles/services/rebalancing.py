@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import Max, Min, Q, Sum
+from django.db.models import Exists, Max, Min, OuterRef, Q, Sum
 
 from cycles import conf
 from cycles.domain import decision, plan
@@ -27,7 +27,7 @@ from cycles.domain.words import (
     Verb,
 )
 from cycles.errors import VenueClockError
-from cycles.models import Alert, Cycle, Step, Transition
+from cycles.models import Alert, Cycle, ExchangeCall, Step, Transition
 from cycles.services import (
     barring,
     booking,
@@ -47,6 +47,11 @@ from exchanges.errors import VenueError
 LOOK_SECONDS = Decimal(15)
 QUICKEST_LOOK = timedelta(milliseconds=500)
 LARGE_REST = Decimal("0.05")  # of a cycle: for so much left in Korea it waits, with what came home
+# All of a step but its place: what is written over was planned, and has asked for nothing.
+PLANNED = (
+    "passage", "kind", "state", "venue", "to_venue", "asset", "quote", "network", "attempt",
+    "reference_price", "quantity_in", "quantity_out", "started_at", "settled_at",
+)  # fmt: skip
 NO_LONGER_CLEARS = "no_longer_clears"  # a way back, before anything was bought for it
 
 
@@ -216,7 +221,7 @@ def _start(lease: Lease, asset: str) -> bool:
             korea_venue=cycle.korea_venue,
             network=route.network,
         )
-        write_steps(cycle, steps)
+        write_steps(cycle, steps, after=_last_asked(cycle))
         move(
             cycle,
             CycleStatus.REBALANCING_IN_PROGRESS,
@@ -230,10 +235,23 @@ def _start(lease: Lease, asset: str) -> bool:
     return in_transaction(work)
 
 
-def write_steps(cycle: Cycle, steps: Iterable[StepPlan]) -> None:
-    """Append planned steps to a cycle."""
-    last = Step.objects.filter(cycle=cycle).aggregate(last=Max("position"))["last"] or 0
-    Step.objects.bulk_create(
+def _last_asked(cycle: Cycle) -> int:
+    """Give the number of the last step but those of ways home that were given up before they asked for anything.
+
+    Those are written over: a client order id has two digits for its step, and a way home may be given up often.
+    """
+    has_asked = Exists(ExchangeCall.objects.filter(step=OuterRef("pk")))
+    is_free = Q(passage=Passage.RETURN, state=StepState.ABANDONED)
+    kept = Step.objects.filter(~is_free | has_asked, cycle=cycle)
+    return kept.aggregate(last=Max("position"))["last"] or 0
+
+
+def write_steps(cycle: Cycle, steps: Iterable[StepPlan], *, after: int | None = None) -> None:
+    """Append planned steps to a cycle; `after` a number if those behind it may be written over."""
+    last = after
+    if last is None:
+        last = Step.objects.filter(cycle=cycle).aggregate(last=Max("position"))["last"] or 0
+    rows = [
         Step(
             cycle=cycle,
             position=last + number,
@@ -246,6 +264,12 @@ def write_steps(cycle: Cycle, steps: Iterable[StepPlan]) -> None:
             network=step.network,
         )
         for number, step in enumerate(steps, start=1)
+    ]
+    if after is None:
+        Step.objects.bulk_create(rows)
+        return
+    Step.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["cycle", "position"], update_fields=PLANNED
     )
 
 

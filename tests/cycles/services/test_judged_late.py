@@ -10,9 +10,9 @@ import pytest
 from django.db.models import F
 
 from cycles.domain.progress import Turn
-from cycles.domain.words import CycleStatus, FailureClass
+from cycles.domain.words import CycleStatus, FailureClass, Mode
 from cycles.models import Cycle, ExchangeCall, PremiumSample, Step, Transition
-from cycles.services import venue_health
+from cycles.services import desk as desk_services, venue_health
 from exchanges.models import NetworkRule
 from exchanges.transport import clock as clocks
 from tests.cycles.services.test_judging import (
@@ -26,12 +26,13 @@ from tests.cycles.services.test_judging import (
     opened,
 )
 from tests.cycles.services.test_rebalancing import at_policy_of, waiting
-from tests.desk import TestDesk
+from tests.desk import TestDesk, operator
 
 
 def test_numbers_of_steps_that_asked_for_nothing_are_used_again(desk: TestDesk) -> None:
     row = on_the_way_back(desk)
-    first = Step.objects.filter(cycle=row, passage="RETURN").earliest("position").position
+    home = Step.objects.filter(cycle=row, passage="RETURN")
+    first, rows = home.earliest("position").position, set(home.values_list("pk", flat=True))
     for _ in range(30):
         at_policy_of(row, min_rebalance_edge_bps=NEVER)
         desk.sample()
@@ -42,9 +43,11 @@ def test_numbers_of_steps_that_asked_for_nothing_are_used_again(desk: TestDesk) 
         assert row.status == "REBALANCING_IN_PROGRESS"
         long_ago(row)
     desk.drive_until(row, "COMPLETED")
-    positions = Step.objects.filter(cycle=row, passage="RETURN").values_list("position", flat=True)
+    positions = home.values_list("position", flat=True)
     assert min(positions) == first
     assert max(positions) < first + 4
+    # Nothing is deleted: what refers to steps has no index to be looked through.
+    assert rows <= set(home.values_list("pk", flat=True))
 
 
 def test_the_number_of_a_step_that_has_asked_is_never_used_again(desk: TestDesk) -> None:
@@ -117,6 +120,15 @@ def test_a_way_home_that_hears_of_no_asset_fails_after_the_longest_wait(desk: Te
     assert "longest wait" in progress.reason
 
 
+def test_a_way_home_does_not_tire_of_waiting_for_a_halted_desk(desk: TestDesk) -> None:
+    row = on_the_way_back(desk)
+    at_policy_of(row, longest_wait_seconds=0)
+    silence()
+    desk_services.set_mode(Mode.HALT, actor=operator(), reason="wait")
+    assert next_units(desk, row).turn is Turn.WAIT
+    assert row.status == "REBALANCING_IN_PROGRESS"
+
+
 def of_nearly_all(desk: TestDesk) -> Cycle:
     """Give a cycle that took nine tenths of the desk's capital, where a withdrawal costs a fiftieth of that."""
     sizes: dict[str, Any] = {
@@ -133,7 +145,7 @@ def of_nearly_all(desk: TestDesk) -> Cycle:
     at_policy_of(row, min_open_edge_bps=Decimal(-1000), **sizes)
     desk.sample()
     assert PremiumSample.objects.latest("at").size_usdt < row.notional_usdt / 5
-    long_ago(row)
+    long_ago(row, seconds=5)
     return row
 
 
@@ -156,8 +168,20 @@ def test_where_no_book_tells_of_its_own_size_the_edge_is_left_unjudged(
 ) -> None:
     row = of_nearly_all(desk)
     at_policy_of(row, min_open_edge_bps=NEVER)
-    best = {"bids": [["1000", "1"]], "asks": [["1001", "1000000"]]}
+    seen = PremiumSample.objects.filter(asset="XRP").latest("at")
+    best = {"bids": [[str(seen.korea_bid), "1"]], "asks": [[str(seen.korea_ask), "1000000"]]}
     desk.control("/control/book", {"venue": "upbit", "symbol": "KRW-XRP"} | best)
     next_units(desk, row)
     assert row.status == CycleStatus.STARTED
     assert bought(row) > 0
+
+
+def test_where_a_book_cannot_be_read_at_its_own_size_nothing_is_bought(
+    desk: TestDesk, settings: Any
+) -> None:
+    settings.KIMP_TIME_SCALE = "1"  # by which the silence is counted
+    row = of_nearly_all(desk)
+    at_policy_of(row, min_open_edge_bps=NEVER)
+    desk.fault(fault="F3", venue="upbit", method="GET", path_regex="/orderbook")
+    assert next_units(desk, row).turn is Turn.WAIT
+    assert (row.status, bought(row)) == (CycleStatus.STARTED, 0)
