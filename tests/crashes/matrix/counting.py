@@ -10,6 +10,7 @@ from typing import Protocol
 
 FILE = "CRASH_MATRIX_FILE"
 IN_MATRIX = FILE in os.environ
+TRIES = 4  # of a place, each with a cycle of its own
 ONE_IN = 20  # places may be missed: one that comes later does not come as often each time
 
 
@@ -26,7 +27,7 @@ class Place(Protocol):
 
 
 def most_missed(of: int) -> int:
-    """Give how many of so many places may be tried twice and not reached."""
+    """Give how many of so many places may be tried in vain."""
     return max(1, of // ONE_IN)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.crashes.matrix.counting import most_missed
+from tests.crashes.matrix.counting import TRIES, most_missed
 
 KINDS = (
     "before the commit",
@@ -46,7 +46,7 @@ def table(rows: Sequence[Row]) -> str:
     lines["of these left to a person"] = {
         one: sum(row["tended"] for row in kept if row["column"] == one) for one in columns
     }
-    lines["tried twice and not reached"] = {
+    lines[f"tried {TRIES} times and not reached"] = {
         one: sum(len(row["missed"]) for row in kept if row["column"] == one) for one in columns
     }
     places = {name for row in kept for name, _ in row["killed"]}

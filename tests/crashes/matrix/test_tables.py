@@ -59,5 +59,5 @@ def test_a_side_that_lacks_its_other_is_told() -> None:
 def test_the_table_counts_each_time_that_a_place_is_killed_at() -> None:
     told = table([WAY, share([BEFORE, 1], [BEFORE, 2], missed=([AFTER, 2],))])
     assert "| before the commit | 2 |" in told
-    assert "| tried twice and not reached | 1 |" in told
+    assert "| tried 4 times and not reached | 1 |" in told
     assert told.endswith("2 kills at 1 places")
