@@ -114,7 +114,7 @@ def await_no_snapshot() -> None:
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
                 "AND pid <> pg_backend_pid() AND (backend_xmin IS NOT NULL OR backend_xid IS NOT NULL)"
             )
-            return cursor.fetchone() == (0,)
+            return bool(cursor.fetchone() == (0,))
 
     eventually(is_free)
 
