@@ -8,7 +8,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -130,7 +130,9 @@ def undone(sql: str) -> Plan:
         with transaction.atomic():
             plans.append(explained(sql))
             transaction.set_rollback(True)
-    return min(plans, key=lambda plan: plan.buffers)
+    leanest = min(plans, key=lambda plan: plan.buffers)
+    parts = {name: min(plan.parts.get(name, 0) for plan in plans) for name in leanest.parts}
+    return replace(leanest, parts=parts)
 
 
 def _nodes(node: dict[str, Any]) -> list[dict[str, Any]]:
