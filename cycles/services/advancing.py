@@ -238,8 +238,8 @@ def _close(lease: Lease, cycle: Cycle) -> Progress:
 
     def work() -> None:
         locked = lock_for_decision(lease)
-        rebalancing.tell_rest(locked)
-        closing.close(locked, CycleStatus.COMPLETED, event="books_closed", actor=lease.owner)
+        held = closing.close(locked, CycleStatus.COMPLETED, event="books_closed", actor=lease.owner)
+        rebalancing.tell_rest(locked, held)
 
     in_transaction(work)
     log.info("cycle.completed", code=cycle.code)

@@ -14,21 +14,24 @@ from cycles.domain.words import AccountOwner, CycleStatus, PostingKind
 from cycles.models import Cycle
 from cycles.services import booking, charging, valuing
 from cycles.services.moving import move
+from cycles.services.valuing import Prices
 
 USDT_STEP = Decimal("0.00000001")
 
 
-def close(cycle: Cycle, target: CycleStatus, *, event: str, actor: str, reason: str = "") -> None:
+def close(
+    cycle: Cycle, target: CycleStatus, *, event: str, actor: str, reason: str = ""
+) -> tuple[Holding, ...]:
     """Hand everything over and enter a final status; `cycle` must be locked in this transaction.
 
     All of it goes to the desk as it is, but for coins too small to trade, which are dust. The
-    database refuses the status while anything is left.
+    database refuses the status while anything is left. Gives what it held.
     """
     held = booking.holdings(cycle)
-    krw_of = valuing.prices_for(cycle).krw
-    lines = postings.released_lines(held, lambda one: is_dust(krw_of(one)))
+    prices = valuing.prices_for(cycle)
+    lines = postings.released_lines(held, lambda one: is_dust(prices.krw(one)))
     booking.post(f"close:{cycle.pk}", PostingKind.CLOSE, lines, cycle=cycle, memo=reason[:200])
-    usdt, krw = realised_pnl(cycle, held)
+    usdt, krw = realised_pnl(cycle, held, prices)
     move(
         cycle,
         target,
@@ -39,6 +42,7 @@ def close(cycle: Cycle, target: CycleStatus, *, event: str, actor: str, reason: 
         realised_pnl_krw=krw,
         money_at_risk_krw=ZERO,
     )
+    return held
 
 
 def not_dust(cycle: Cycle) -> list[Holding]:
@@ -59,12 +63,14 @@ def told(holdings: Sequence[Holding]) -> str:
     )
 
 
-def realised_pnl(cycle: Cycle, held: Sequence[Holding]) -> tuple[Decimal | None, Decimal | None]:
+def realised_pnl(
+    cycle: Cycle, held: Sequence[Holding], prices: Prices
+) -> tuple[Decimal | None, Decimal | None]:
     """Give P&L in USDT and in KRW at the stored rate: what goes back less what was taken.
 
     What the desk paid in fees for it, in a third asset, was taken too. KRW and coins that go back count at the newest prices; without a price the P&L is not known.
     """
-    prices, fees = valuing.prices_for(cycle), charging.fees_apart_usdt(cycle)
+    fees = charging.fees_apart_usdt(cycle)
     rate = cycle.krw_per_usdt_at_open or prices.krw_per_usdt
     if rate is None and not held and not cycle.notional_krw:
         return (-cycle.notional_usdt - fees).quantize(

@@ -102,6 +102,6 @@ def _close(cycle: Cycle, actor: str) -> None:
         move(cycle, CycleStatus.REBALANCE_TRADE_COMPLETED, event=replanning.EVENT, actor=actor)
     elif cycle.status != CycleStatus.REBALANCE_TRADE_COMPLETED:
         raise MisfitError(f"{cycle.status} is no end")
+    held = closing.close(cycle, target, event=replanning.EVENT, actor=actor, reason=REASON)
     if target is CycleStatus.COMPLETED:
-        rebalancing.tell_rest(cycle)
-    closing.close(cycle, target, event=replanning.EVENT, actor=actor, reason=REASON)
+        rebalancing.tell_rest(cycle, held)

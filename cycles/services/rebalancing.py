@@ -13,6 +13,7 @@ from cycles.domain import decision, plan
 from cycles.domain.decision import HOLDS, Limits, Quote, Verdict
 from cycles.domain.money import ZERO
 from cycles.domain.plan import StepPlan
+from cycles.domain.postings import Holding
 from cycles.domain.progress import GO_ON, Progress, failed, waiting
 from cycles.domain.recovery import is_dust
 from cycles.domain.shown import plain
@@ -297,9 +298,9 @@ def _clears_now(cycle: Cycle, assets: frozenset[str]) -> bool:
     return _best(cycle, own_out_rate(cycle), ways) is not None
 
 
-def tell_rest(cycle: Cycle) -> None:
-    """Tell people of KRW above dust that stays in Korea, in the transaction that closes the books."""
-    krw = krw_in_hand(cycle)
+def tell_rest(cycle: Cycle, held: Sequence[Holding]) -> None:
+    """Tell people of KRW above dust that stays in Korea, of what it held, in the transaction that closes the books."""
+    krw = sum((one.quantity for one in held if one.asset == "KRW"), ZERO)
     if is_dust(krw):
         return
     raise_alert(

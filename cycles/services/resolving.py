@@ -25,7 +25,7 @@ from cycles.domain.words import (
 )
 from cycles.errors import InvalidInputError, NotAllowedNowError, UnresolvedCallError
 from cycles.models import Cycle, ExchangeCall, Intervention
-from cycles.services import booking, closing, recovering
+from cycles.services import booking, closing, recovering, valuing
 from cycles.services.calling import Noted, write_outcome
 from cycles.services.intervening import Actor, demand_dead_letter, intervene
 from cycles.services.locking import in_transaction
@@ -298,7 +298,7 @@ def _give_up(cycle: Cycle, actor: Actor, made: Intervention) -> None:
     booking.post(
         f"write_off:{cycle.pk}", PostingKind.WRITE_OFF, lines, cycle=cycle, memo=made.reason[:200]
     )
-    usdt, krw = closing.realised_pnl(cycle, ())
+    usdt, krw = closing.realised_pnl(cycle, (), valuing.prices_for(cycle))
     move(
         cycle,
         CycleStatus.FAILED,

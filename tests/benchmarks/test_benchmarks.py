@@ -40,8 +40,7 @@ from tests.benchmarks.frames import made
 from tests.desk import operator
 
 ORDERS_A_CYCLE = 4
-# Of so many orders; a way home reads the fees that were paid apart, the mode, and which of its steps have asked.
-MOST_QUERIES_A_CYCLE = 256
+MOST_QUERIES_A_CYCLE = 252  # of so many orders
 MOST_QUERIES_AN_ORDER = 20
 MOST_QUERIES_A_STEP = 5.5  # of a worker's first two cycles; many take 2.7
 CONNECTIONS_OF_A_WORKER = 18  # 16 pooled, one that listens, one for the rate budget
