@@ -21,7 +21,7 @@ from django_q.tasks import async_task
 from cycles.models import Heartbeat
 from cycles.services.correlating import bound, carry
 from kimp import queue_health
-from kimp.process_table import _pids, look_up
+from kimp.process_table import _pids, kill_descendants, look_up
 from kimp.sockets import LOOPBACK, free_port
 from tests.kimp.processes import PROJECT, database_url, environ_of, until
 from tests.kimp.relaying import relay
@@ -43,9 +43,17 @@ def _of_session(leader: int) -> list[int]:
 
 @contextmanager
 def cluster(
-    folder: Path, port: int, database_port: int | None = None, *, ends_with: int = 0
+    folder: Path,
+    port: int,
+    database_port: int | None = None,
+    *,
+    ends_with: int = 0,
+    is_held: bool = False,
 ) -> Iterator[Path]:
-    """Run the worker role for a block, and end it; gives where its log is."""
+    """Run the worker role for a block, and end it; gives where its log is.
+
+    One that is held stands still from its first child on, until it has been told to stop.
+    """
     env = environ_of("worker", port, folder)
     if database_port is not None:
         env["DATABASE_URL"] = database_url(port=database_port)
@@ -55,10 +63,18 @@ def cluster(
             cwd=PROJECT, env=env, stderr=log, stdout=log, start_new_session=True,
         )  # fmt: skip
         try:
+            if is_held:
+                until(lambda: len(_of_session(process.pid)) > 1)
+                process.send_signal(signal.SIGSTOP)
             yield folder / "log"
         finally:
             process.send_signal(signal.SIGTERM)
-            status = process.wait(20 if not ends_with else IN_TIME)
+            process.send_signal(signal.SIGCONT)
+            try:
+                status = process.wait(20 if not ends_with else IN_TIME)
+            finally:
+                kill_descendants(process.pid)  # none, unless it has failed
+                process.kill()
     assert status == ends_with, (folder / "log").read_text()
     until(lambda: not _of_session(process.pid))  # what was killed is gone in a moment
 
@@ -123,6 +139,18 @@ def test_a_cluster_told_to_stop_while_a_task_hangs_ends_in_time_and_leaves_no_pr
     async_task("time.sleep", 90)
     with cluster(tmp_path, free_port(), ends_with=1) as log:
         until(Heartbeat.objects.filter(name="job:tell_of_bans").exists)  # queued after it
+    assert '"cluster.cut_short"' in log.read_text()
+
+
+@pytest.mark.processes
+@pytest.mark.django_db(transaction=True)
+def test_a_cluster_told_to_stop_before_it_knows_that_it_has_begun_ends_in_time_too(
+    tmp_path: Path,
+) -> None:
+    """Its workers work before it looks whether they do."""
+    async_task("time.sleep", 90)
+    with cluster(tmp_path, free_port(), ends_with=1, is_held=True) as log:
+        until(Heartbeat.objects.filter(name="job:tell_of_bans").exists)
     assert '"cluster.cut_short"' in log.read_text()
 
 

@@ -9,12 +9,14 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import structlog
 from django.conf import settings
 from django.core.management.base import CommandError
 from django.db import connection
+from django_q.cluster import Cluster
 from django_q.management.commands.qcluster import Command as QClusterCommand
 from django_q.tasks import async_task
 
@@ -34,23 +36,42 @@ PAUSE_SECONDS = 1.0
 LAST_SECONDS = 6.0  # the supervisor kills after 6.5
 
 
-def _end_in_time() -> None:
-    """Once told to stop, end in time whatever a task is at: the cluster would wait for it without end.
-
-    It is as if killed: each task is a sweep that begins anew.
-    """
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-
-    def wait() -> None:
-        os.read(reader, 1)
-        time.sleep(LAST_SECONDS)
+def _cut_short(_signum: int, _frame: FrameType | None) -> None:
+    try:
         log.error("cluster.cut_short", seconds=LAST_SECONDS)
+    finally:
         kill_descendants(os.getpid())
         os._exit(1)
 
-    threading.Thread(target=wait, name="ending", daemon=True).start()
+
+class _Cluster(Cluster):  # type: ignore[misc]  # django-q2 has no types
+    """A cluster that ends in time once told to, whatever a task is at: it would wait for it without end.
+
+    It is as if killed: each task is a sweep that begins anew.
+    """
+
+    is_told_to_stop = False
+
+    def start(self) -> int:
+        """Start, unless told to stop meanwhile; gives this process's id. Raises RuntimeError."""
+        try:
+            return int(super().start())
+        except RuntimeError:
+            if not self.is_told_to_stop:
+                raise
+            return int(self.pid)
+
+    def sig_handler(self, signum: int, frame: FrameType | None) -> None:
+        """Be bounded from the first signal on: by a timer, as a process that ends already can start no thread."""
+        if os.getpid() != self.pid:
+            return  # a child that has no handler of its own yet: its parent tells it
+        if self.sentinel is None:
+            sys.exit()  # nothing has begun
+        if not self.is_told_to_stop:
+            self.is_told_to_stop = True
+            signal.signal(signal.SIGALRM, _cut_short)
+            signal.setitimer(signal.ITIMER_REAL, LAST_SECONDS)
+        super().sig_handler(signum, frame)
 
 
 class Command(QClusterCommand):  # type: ignore[misc]  # django-q2 has no types
@@ -62,18 +83,22 @@ class Command(QClusterCommand):  # type: ignore[misc]  # django-q2 has no types
             raise CommandError(f"port {settings.KIMP_PORT} (worker) is taken: set KIMP_PORT")
         if FOLDER not in os.environ:
             self._start_again(settings.KIMP_HOME / "metrics" / f"worker-{settings.KIMP_PORT}")
-        self._start(*args, **options)
-        _end_in_time()
+        self._start(**options)
         # Only now: the processes that the cluster forks must not inherit the socket.
         metrics.serve(settings.KIMP_PORT, settings.KIMP_BIND)
 
-    def _start(self, *args: Any, **options: Any) -> None:
+    def _start(self, **options: Any) -> None:
         """Start the cluster once the database answers; anew where it went away just then, which ends the sentinel."""
+        if options["cluster_name"]:
+            os.environ["Q_CLUSTER_NAME"] = options["cluster_name"]
         for left in reversed(range(STARTS)):
             self._require_migrated()
             try:
                 self._queue_a_sign_of_life()
-                super().handle(*args, **options)
+                cluster = _Cluster()
+                cluster.start()
+                if options["run_once"]:
+                    cluster.stop()
                 break
             except (RuntimeError, *UNREACHABLE) as error:
                 if not left:
