@@ -70,7 +70,7 @@ class Outage:
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._is_told = False
+        self._failed_at: float | None = None
         self._ended_at = -ECHO_SECONDS
         self._pause = timedelta(0)
 
@@ -84,9 +84,11 @@ class Outage:
             return
         connection.close()
         with self._guard:
-            is_echo = time.monotonic() - self._ended_at < ECHO_SECONDS
-            is_news = not self._is_told and not is_echo
-            self._is_told = self._is_told or is_news
+            now = time.monotonic()
+            is_echo = now - self._ended_at < ECHO_SECONDS
+            is_news = self._failed_at is None and not is_echo
+            if is_news or self._failed_at is not None:
+                self._failed_at = now
         if is_news:
             log.warning("database.unreachable", error=type(error.__cause__ or error).__name__)
             _drain_pool()
@@ -96,11 +98,16 @@ class Outage:
         self._pause = min(max(self._pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
         return self._pause * JITTER.uniform(0.5, 1.0)
 
-    def end(self) -> None:
-        """Say that the database answers again, if it did not."""
-        self._pause = timedelta(0)
+    def end(self, asked_at: float) -> None:
+        """Say that the database answers again, if it did not: what it was asked at `asked_at` (monotonic) went well.
+
+        What was asked before the latest trouble tells nothing of how it is now.
+        """
         with self._guard:
-            was_told, self._is_told = self._is_told, False
+            if self._failed_at is not None and asked_at < self._failed_at:
+                return
+            was_told, self._failed_at = self._failed_at is not None, None
+            self._pause = timedelta(0)
             if was_told:
                 self._ended_at = time.monotonic()
         if was_told:
@@ -114,6 +121,7 @@ def once_it_answers(work: Callable[[], object], stop: threading.Event) -> bool:
     """
     outage, gives_up_at = Outage(), time.monotonic() + PATIENCE_AT_START.total_seconds()
     while not stop.is_set():
+        asked_at = time.monotonic()
         try:
             work()
         except UNREACHABLE as error:
@@ -122,6 +130,6 @@ def once_it_answers(work: Callable[[], object], stop: threading.Event) -> bool:
                 raise
             stop.wait(outage.longer_pause().total_seconds())
         else:
-            outage.end()
+            outage.end(asked_at)
             return True
     return False

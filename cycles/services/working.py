@@ -141,11 +141,14 @@ class Worker:
 
     def _claimed(self, crew: Crew) -> float:
         """Claim, and give how long to nap then; database trouble is said once and waited out."""
+        if self._free() <= 0:
+            return LONGEST_NAP_SECONDS
+        asked_at = time.monotonic()
         try:
             drop_dead_connection()
             # What was claimed goes first: when the next is due can be asked in a moment.
             nap = SHORTEST_NAP_SECONDS if self._claim(crew) else self._nap()
-            self.outage.end()
+            self.outage.end(asked_at)
         except UNREACHABLE as error:
             self.outage.tell(error)
             return self.outage.longer_pause().total_seconds()
@@ -203,8 +206,6 @@ class Worker:
     def _claim(self, crew: Crew) -> bool:
         """Lease as many due cycles as there are free threads; true if there were some, and no more."""
         free = self._free()
-        if free <= 0:
-            return False
         leases = leasing.claim(self.role, self.owner, limit=free)
         if self.stop.is_set():  # who would drive them may be gone
             leasing.hand_back(leases)

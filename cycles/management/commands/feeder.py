@@ -162,10 +162,11 @@ class Command(RoleCommand):
 
     def _turn(self, feeder: Feeder, name: str) -> float:
         """Sample once; what fails is told and tried again. Gives the seconds to pause at least."""
+        asked_at = time.monotonic()
         try:
             feeder.turn()
             beat(name, self.role, broken=lasting())
-            self.outage.end()
+            self.outage.end(asked_at)
             self.trouble.over()
         except CycleError as error:
             log.warning("feeder.denied", code=error.code, error=str(error))
