@@ -6,6 +6,7 @@ import gc
 import re
 import signal
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +16,11 @@ import pytest
 from django.conf import settings
 from django.db import connection, transaction
 from django.test import TransactionTestCase
+from django.utils import translation
 from psycopg import sql
+from pytest_django import DjangoDbBlocker
 
+from exchanges import registry
 from kimp import postgres
 from kimp.process_table import look_up
 from tests.writing_alone import watched
@@ -50,6 +54,38 @@ def _server_is_given_back() -> Iterator[None]:
     yield
     if settings.DATABASES["default"]["ENGINE"] == "kimp.database":
         postgres.release(settings.KIMP_HOME)
+
+
+OTHERS = """SELECT pid, application_name, state, query FROM pg_stat_activity WHERE datname = current_database()
+             AND backend_type = 'client backend' AND pid <> pg_backend_pid()"""
+CUT_OTHERS = f"SELECT application_name, state, query, pg_terminate_backend(pid, 5000) FROM ({OTHERS}) AS others"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nobody_stays_in_the_database(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
+    """Let the database be dropped: end what threads of this process keep there; name a process that was left behind."""
+    yield
+    registry.forget()
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        for _ in range(30):
+            cursor.execute(OTHERS)
+            if not cursor.fetchall():
+                return
+            time.sleep(0.1)
+        cursor.execute("SHOW application_name")
+        (own,) = cursor.fetchone()
+        cursor.execute(CUT_OTHERS)
+        left = [row for row in cursor.fetchall() if row[0] != own]
+    assert not left, f"processes that tests began still work in their database: {left}"
+
+
+@pytest.fixture(autouse=True)
+def _each_test_begins_in_english() -> Iterator[None]:
+    """A page that was asked for in Korean leaves its thread in Korean."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -70,7 +70,8 @@ class Outage:
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._failed_at: float | None = None
+        self.is_told = False
+        self.failures = 0  # met so far, by all threads
         self._ended_at = -ECHO_SECONDS
         self._pause = timedelta(0)
 
@@ -84,11 +85,10 @@ class Outage:
             return
         connection.close()
         with self._guard:
-            now = time.monotonic()
-            is_echo = now - self._ended_at < ECHO_SECONDS
-            is_news = self._failed_at is None and not is_echo
-            if is_news or self._failed_at is not None:
-                self._failed_at = now
+            is_echo = time.monotonic() - self._ended_at < ECHO_SECONDS
+            is_news = not self.is_told and not is_echo
+            self.is_told = self.is_told or is_news
+            self.failures += 1
         if is_news:
             log.warning("database.unreachable", error=type(error.__cause__ or error).__name__)
             _drain_pool()
@@ -98,15 +98,15 @@ class Outage:
         self._pause = min(max(self._pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
         return self._pause * JITTER.uniform(0.5, 1.0)
 
-    def end(self, asked_at: float) -> None:
-        """Say that the database answers again, if it did not: what it was asked at `asked_at` (monotonic) went well.
+    def end(self, known: int) -> None:
+        """Say that the database answers again, if it did not: it did what was asked after `known` failures.
 
-        What was asked before the latest trouble tells nothing of how it is now.
+        If there were more since, that tells nothing of how it is now.
         """
         with self._guard:
-            if self._failed_at is not None and asked_at < self._failed_at:
+            if self.failures != known:
                 return
-            was_told, self._failed_at = self._failed_at is not None, None
+            was_told, self.is_told = self.is_told, False
             self._pause = timedelta(0)
             if was_told:
                 self._ended_at = time.monotonic()
@@ -121,7 +121,7 @@ def once_it_answers(work: Callable[[], object], stop: threading.Event) -> bool:
     """
     outage, gives_up_at = Outage(), time.monotonic() + PATIENCE_AT_START.total_seconds()
     while not stop.is_set():
-        asked_at = time.monotonic()
+        known = outage.failures
         try:
             work()
         except UNREACHABLE as error:
@@ -130,6 +130,6 @@ def once_it_answers(work: Callable[[], object], stop: threading.Event) -> bool:
                 raise
             stop.wait(outage.longer_pause().total_seconds())
         else:
-            outage.end(asked_at)
+            outage.end(known)
             return True
     return False

@@ -153,11 +153,13 @@ class VenueWatcher:
                 trouble.over()
             except UNREACHABLE as error:
                 self.outage.tell(error)
+                self.stop.wait(OUTAGE_PAUSE.total_seconds())  # nobody looks there meanwhile
             except DatabaseBusyError as error:
                 log.warning("database.busy", venue=venue, error=str(error))
+                self.stop.wait(OUTAGE_PAUSE.total_seconds())
             except Exception as error:  # noqa: BLE001  told there
                 connection.close()
-                self.stop.wait(trouble.tell(error).total_seconds())  # nobody looks there meanwhile
+                self.stop.wait(trouble.tell(error).total_seconds())
             finally:
                 with self._guard:
                     self._busy.discard(venue)

@@ -143,12 +143,14 @@ class Worker:
         """Claim, and give how long to nap then; database trouble is said once and waited out."""
         if self._free() <= 0:
             return LONGEST_NAP_SECONDS
-        asked_at = time.monotonic()
+        known = self.outage.failures
         try:
+            if self.outage.is_told:  # only a new session shows how the server is now
+                connection.close()
             drop_dead_connection()
             # What was claimed goes first: when the next is due can be asked in a moment.
             nap = SHORTEST_NAP_SECONDS if self._claim(crew) else self._nap()
-            self.outage.end(asked_at)
+            self.outage.end(known)
         except UNREACHABLE as error:
             self.outage.tell(error)
             return self.outage.longer_pause().total_seconds()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 import pytest
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, OperationalError, connection
 
 from cycles.domain.words import Role, WatchKind
 from cycles.errors import DatabaseBusyError
@@ -135,6 +135,27 @@ def test_a_look_that_breaks_each_time_is_said_once_and_taken_again(
     monkeypatch.setattr(venue_watcher, "awaited", lambda: wanted)
     looked(VenueWatcher(), begin.was_well)
     assert caplog.text.count("thread.broken") == 1
+
+
+@pytest.mark.parametrize("error", [OperationalError("away"), DatabaseBusyError("busy")])
+def test_nobody_looks_at_a_venue_for_a_while_after_a_look_that_the_database_refused(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Else a database that answers, but takes no writes, is asked ten times a second."""
+    watcher = VenueWatcher()
+    free: list[bool] = []
+
+    class Stop(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            free.append(watcher._takes("upbit"))
+            return super().wait(timeout)
+
+    watcher.stop = Stop()
+    monkeypatch.setattr(looking, "begin", Broken(error))
+    assert watcher._takes("upbit")
+    watcher._look("upbit", [(what(), timedelta(0))])
+    assert free == [False]
+    assert watcher._takes("upbit")
 
 
 def test_a_watcher_that_cannot_go_on_ends_its_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ CREATE FUNCTION kimp_test_count() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN PERFORM nextval('kimp_test_claims'); RETURN NULL; END $$;
 CREATE TRIGGER counted AFTER UPDATE ON cycles_cycle FOR EACH STATEMENT EXECUTE FUNCTION kimp_test_count();
 """
-MOST_TRIED = 120  # by the three of them meanwhile: about 50 with their pauses, hundreds without
+MOST_TRIED = 80  # by the three of them meanwhile: 10 to 55 with their pauses, hundreds without
 TROUBLES: dict[str, tuple[LiteralString, LiteralString]] = {
     "away": ("ALLOW_CONNECTIONS false", "ALLOW_CONNECTIONS true"),
     "out of connections": ("CONNECTION LIMIT 0", "CONNECTION LIMIT -1"),

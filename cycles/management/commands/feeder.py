@@ -162,11 +162,11 @@ class Command(RoleCommand):
 
     def _turn(self, feeder: Feeder, name: str) -> float:
         """Sample once; what fails is told and tried again. Gives the seconds to pause at least."""
-        asked_at = time.monotonic()
+        known = self.outage.failures
         try:
             feeder.turn()
             beat(name, self.role, broken=lasting())
-            self.outage.end(asked_at)
+            self.outage.end(known)
             self.trouble.over()
         except CycleError as error:
             log.warning("feeder.denied", code=error.code, error=str(error))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
+import threading
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from pytest_django import Settings
 
 from cycles.domain.words import Role
@@ -22,11 +22,12 @@ def test_an_answer_to_what_was_asked_before_the_trouble_does_not_end_it(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A thread that stood still between the answer and its word of it."""
-    outage, asked_at = Outage(), time.monotonic()
+    outage = Outage()
+    known = outage.failures
     outage.tell(OperationalError())
-    outage.end(asked_at)
+    outage.end(known)
     assert "database.answers_again" not in caplog.text
-    outage.end(time.monotonic())
+    outage.end(outage.failures)
     assert "database.answers_again" in caplog.text
 
 
@@ -35,9 +36,9 @@ def test_an_answer_to_what_was_asked_before_others_had_trouble_again_does_not_en
 ) -> None:
     outage = Outage()
     outage.tell(OperationalError())
-    asked_at = time.monotonic()
+    known = outage.failures
     outage.tell(OperationalError())
-    outage.end(asked_at)
+    outage.end(known)
     assert "database.answers_again" not in caplog.text
 
 
@@ -50,3 +51,24 @@ def test_a_worker_whose_threads_are_all_taken_asks_nothing_and_does_not_say_that
     worker.outage.tell(OperationalError())
     worker._claimed(crew)
     assert "database.answers_again" not in caplog.text
+
+
+def test_a_worker_in_trouble_believes_only_a_session_that_began_since() -> None:
+    """One that is older may write where a new one may not: settings hold for sessions that begin after them."""
+    builders.desk()
+    worker, crew = Worker(Role.INITIATOR), Crew(0, "initiator")
+    worker._claimed(crew)
+    before = _session()
+    worker._claimed(crew)
+    assert _session() == before
+    telling = threading.Thread(target=worker.outage.tell, args=[OperationalError()])
+    telling.start()
+    telling.join()
+    worker._claimed(crew)
+    assert _session() != before
+
+
+def _session() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return int(cursor.fetchone()[0])
