@@ -141,7 +141,7 @@ class DrivingCommand(RoleCommand):
 
     @contextmanager
     def streaming(self) -> Iterator[None]:
-        """Stream the books of the policy in force at the start; what is not streamed is read."""
+        """Stream the books of what is measured at the start; what is not streamed is read."""
         if not self.streams:
             yield
             return

@@ -178,12 +178,12 @@ def _streamed(streams: Streams) -> watching.BookSource:
 
 
 def watched(policy: PolicyVersion) -> dict[str, list[Market]]:
-    """Give the markets to stream by venue: those of the allowed assets that the venue has, and calls as we do.
+    """Give the markets to stream by venue: those of the assets to measure that the venue has, and calls as we do.
 
     A subscription to a market that does not exist would be refused as a whole.
     """
     known = reference.known_markets()
-    wanted = sorted({*policy.allowed_assets, STABLE})
+    wanted = sorted(quoting.measured_assets(policy))
     found: dict[str, list[Market]] = {}
     for venue in registry.desk_venues():
         quote = STABLE if venue == registry.GLOBAL_VENUE else "KRW"

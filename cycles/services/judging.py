@@ -25,7 +25,6 @@ from cycles.domain.words import (
 )
 from cycles.models import Alert, Cycle, Intervention, Step
 from cycles.services import (
-    barring,
     booking,
     closing,
     desk,
@@ -48,7 +47,6 @@ LONGEST_SILENCE_SECONDS = (
 )
 
 _quotes = recent(quoting.latest_quotes)
-_desk = recent(desk.current)
 _policy_in_force = recent(desk.current_policy)
 _paused = recent(desk.paused_assets)
 
@@ -61,13 +59,12 @@ def second_thoughts(lease: Lease, cycle: Cycle, step: Step) -> Progress | None:
     """
     if not _is_to_begin(cycle, step) or _is_just_decided(cycle, step):
         return None
-    kept = _kept_from_buying(cycle)
+    kept = rebalancing.kept_from_buying(cycle)
     if kept:
         return waiting(rebalancing.look_delay(), kept)
     verdict = _judged(cycle, step)
     if verdict.holds is None:
-        tired = rebalancing.tired_of_waiting(cycle) if step.passage == Passage.RETURN else None
-        return tired or waiting(rebalancing.look_delay(), verdict.reason)
+        return _without_quote(cycle, step, verdict.reason)
     if (
         verdict.holds or not homing.is_at_home()
     ):  # elsewhere the intent is refused, and the desk halts
@@ -75,6 +72,13 @@ def second_thoughts(lease: Lease, cycle: Cycle, step: Step) -> Progress | None:
     if step.passage == Passage.OUTBOUND:
         return _end_flat(lease, verdict.reason)
     return _wait_again(lease, verdict.reason)
+
+
+def _without_quote(cycle: Cycle, step: Step, reason: str) -> Progress:
+    """Wait as it is; on the way home a cycle may have waited for too long."""
+    if step.passage == Passage.RETURN:
+        return rebalancing.still_waiting(cycle, reason)
+    return waiting(rebalancing.look_delay(), reason)
 
 
 def _is_to_begin(cycle: Cycle, step: Step) -> bool:
@@ -112,17 +116,9 @@ def _leased_at(cycle: Cycle) -> datetime | None:
     return ends - timedelta(seconds=conf.lease_seconds()) if ends else None
 
 
-def _kept_from_buying(cycle: Cycle) -> str:
-    """Say why nothing is bought for now, whatever the quotes; a cycle does not tire of waiting for that."""
-    if _desk().mode == Mode.HALT:
-        return "the desk is halted"
-    # What was bought now could be neither looked up nor sold.
-    return "; ".join(barring.objections((cycle.korea_venue, cycle.global_venue)))
-
-
 def _judged(cycle: Cycle, step: Step) -> Verdict:
     """Judge by what opening and coming home are judged by, and what the cycle's own policy promises."""
-    mode, back = _desk().mode, (cycle.korea_venue, cycle.global_venue)
+    mode, back = rebalancing.desk_lately().mode, (cycle.korea_venue, cycle.global_venue)
     quotes = _quotes(cycle.policy, cycle.korea_venue)
     if step.passage == Passage.RETURN:
         paused = _paused(*back, of=frozenset(cycle.policy.allowed_assets))
@@ -134,7 +130,7 @@ def _judged(cycle: Cycle, step: Step) -> Verdict:
 
 def _judged_out(cycle: Cycle, asset: str, quotes: Sequence[Quote]) -> Verdict:
     """Judge a way out at the cycle's own size: what it took itself makes the feeder measure for less."""
-    if asset not in _policy_in_force().allowed_assets:  # then no feeder looks for it any more
+    if asset not in _policy_in_force().allowed_assets:  # who opens now would not either
         return Verdict(holds=False, reason=f"the desk's policy no longer allows {asset}")
     limits = replace(desk.limits(cycle.policy), rule=cycle.opening_rule)
     paused = _paused(cycle.korea_venue, cycle.global_venue)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from django.db.models import Q
+
 from cycles import conf
 from cycles.domain.decision import Quote, sized_notional
 from cycles.domain.premium import STABLE
-from cycles.models import PolicyVersion, PremiumSample
+from cycles.models import Cycle, PolicyVersion, PremiumSample
+from cycles.models.cycle import FINAL_STATUSES
 from cycles.services import booking, desk, valuing
 from exchanges import destinations, reference, registry
 from exchanges.sentences import Sentence
@@ -87,6 +90,17 @@ def sample_size_usdt(policy: PolicyVersion) -> Decimal:
     """Give the size the feeder measures for: what the policy would open with, by its own sizing."""
     free = booking.desk_balance(registry.GLOBAL_VENUE, STABLE)
     return sized_notional(desk.limits(policy), free) or policy.notional_usdt or Decimal(1000)
+
+
+def measured_assets(policy: PolicyVersion) -> frozenset[str]:
+    """Give what the feeder measures: what a policy allows, USDT, and what open cycles may come home by under theirs.
+
+    To measure an asset is not to allow it: what opens is decided by the policy in force alone.
+    """
+    is_open = Cycle.objects.filter(~Q(status__in=FINAL_STATUSES)).order_by()
+    theirs = PolicyVersion.objects.filter(pk__in=is_open.values("policy"))
+    allowed = theirs.values_list("allowed_assets", flat=True)
+    return frozenset({STABLE}.union(policy.allowed_assets, *allowed))
 
 
 def fx_poll_delay() -> timedelta:

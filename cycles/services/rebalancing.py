@@ -18,9 +18,9 @@ from cycles.domain.progress import GO_ON, Progress, failed, waiting
 from cycles.domain.recovery import is_dust
 from cycles.domain.shown import plain
 from cycles.domain.words import (
-    CycleKind,
     CycleStatus,
     FailureClass,
+    Mode,
     Operation,
     Passage,
     StepKind,
@@ -44,6 +44,7 @@ from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease, lock_for_decision, move
 from exchanges import reference, registry
 from exchanges.errors import VenueError
+from exchanges.recent import recent
 
 LOOK_SECONDS = Decimal(15)
 QUICKEST_LOOK = timedelta(milliseconds=500)
@@ -54,6 +55,8 @@ PLANNED = (
     "reference_price", "quantity_in", "quantity_out", "started_at", "settled_at",
 )  # fmt: skip
 NO_LONGER_CLEARS = "no_longer_clears"  # a way back, before anything was bought for it
+
+desk_lately = recent(desk.current)
 
 
 def look_delay() -> timedelta:
@@ -82,16 +85,12 @@ def own_out_rate(cycle: Cycle) -> Decimal | None:
 
 def rebalance(lease: Lease, cycle: Cycle) -> Progress:
     """Start the return passage when the cheapest way back clears the policy; else wait."""
-    tired = tired_of_waiting(cycle)
-    if tired:
-        return tired
-    allowed = frozenset(cycle.policy.allowed_assets) - _paused(cycle)
-    quotes = quoting.latest_quotes(cycle.policy, cycle.korea_venue)
-    # What was bought now could be neither looked up nor sold.
-    shut_out = barring.objections((cycle.korea_venue, cycle.global_venue))
-    ways = decision.ways_back(quotes, allowed)
-    if shut_out or not ways:
-        return waiting(look_delay(), "; ".join(shut_out) or "no fresh way back")
+    kept = kept_from_buying(cycle)
+    if kept:
+        return waiting(look_delay(), kept)
+    ways = _ways_home(cycle)
+    if not ways:
+        return still_waiting(cycle, "no fresh way back")
     own = own_out_rate(cycle)
     asset = _best(cycle, own, ways)
     if asset is None and own is None:
@@ -100,11 +99,25 @@ def rebalance(lease: Lease, cycle: Cycle) -> Progress:
             f"no asset carries {plain(krw_in_hand(cycle))} KRW home: too little, or more than is sent at once",
         )
     if asset is None:
-        return waiting(look_delay(), f"the way back by {ways[0].asset} does not clear")
+        return still_waiting(cycle, f"the way back by {ways[0].asset} does not clear")
     kept_back = _kept_back(cycle.korea_venue)
     if kept_back or not _start(lease, asset):
         return waiting(look_delay(), kept_back or f"{asset} has just been paused")
     return GO_ON
+
+
+def kept_from_buying(cycle: Cycle) -> str:
+    """Say why nothing is bought for now, whatever the quotes; a cycle does not tire of waiting for that."""
+    if desk_lately().mode == Mode.HALT:
+        return "the desk is halted"
+    # What was bought now could be neither looked up nor sold.
+    return "; ".join(barring.objections((cycle.korea_venue, cycle.global_venue)))
+
+
+def _ways_home(cycle: Cycle) -> list[Quote]:
+    """Give the ways back that there are now, whether they clear or not, the cheapest first."""
+    allowed = frozenset(cycle.policy.allowed_assets) - _paused(cycle)
+    return decision.ways_back(quoting.latest_quotes(cycle.policy, cycle.korea_venue), allowed)
 
 
 def _kept_back(venue: str) -> str:
@@ -179,23 +192,21 @@ def _paused(cycle: Cycle) -> frozenset[str]:
     return desk.paused_assets(cycle.korea_venue, cycle.global_venue, of=of)
 
 
-def tired_of_waiting(cycle: Cycle) -> Progress | None:
-    """Give the failure of a cycle that has waited for a way back for longer than its policy allows; else None."""
+def still_waiting(cycle: Cycle, reason: str) -> Progress:
+    """Let a cycle wait on for a way back, or fail where it has for longer than its policy allows."""
     if not _waited_too_long(cycle):
-        return None
-    return failed(
-        FailureClass.POLICY_DENIED, "no way back has cleared within the policy's longest wait"
-    )
+        return waiting(look_delay(), reason)
+    told = f"no way back has cleared within the policy's longest wait: {reason}"
+    return failed(FailureClass.POLICY_DENIED, told)
 
 
 def _waited_too_long(cycle: Cycle) -> bool:
-    """Say whether the cycle has waited longer than its policy allows, redrives aside."""
-    if cycle.kind == CycleKind.RETURN_ONLY:
-        return False
+    """Say whether the cycle has waited longer than its policy allows; while a desk is halted none could set out."""
     since = waiting_since(cycle)
-    return bool(
-        since and desk.database_now() - since > conf.scaled(cycle.policy.longest_wait_seconds)
-    )
+    if since is None:
+        return False
+    since = max(since, desk_lately().mode_changed_at)
+    return desk.database_now() - since > conf.scaled(cycle.policy.longest_wait_seconds)
 
 
 def waiting_since(cycle: Cycle) -> datetime | None:
@@ -293,8 +304,7 @@ def _is_large(cycle: Cycle, krw: Decimal) -> bool:
 
 def _clears_now(cycle: Cycle, assets: frozenset[str]) -> bool:
     """Say whether one of these assets would bring home now what the cycle has in Korea."""
-    quotes = quoting.latest_quotes(cycle.policy, cycle.korea_venue)
-    ways = decision.ways_back(quotes, assets - _paused(cycle))
+    ways = [way for way in _ways_home(cycle) if way.asset in assets]
     return _best(cycle, own_out_rate(cycle), ways) is not None
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -51,16 +52,19 @@ def requested(venue: str, market: Market, oldest: timedelta) -> Book:
 
 
 def tick(rates: Rates, source: BookSource = requested) -> int:
-    """Read what is due of the rates, then sample every allowed asset; returns how many samples."""
+    """Read what is due of the rates, then sample; returns how many samples."""
     refresh_rates(rates, registry.utc_now())
     return len(look(rates, source))
 
 
 def look(rates: Rates, source: BookSource = requested) -> list[PremiumSample]:
-    """Sample every allowed asset at each Korean venue once; returns the samples as written."""
+    """Sample each asset that opens, or that open cycles may come home by, at each Korean venue; returns what it wrote."""
     policy = desk.current_policy()
-    korea = {code: _books(code, policy, "KRW", source) for code in registry.korea_venues()}
-    world = _books(registry.GLOBAL_VENUE, policy, STABLE, source)
+    wanted = sorted(quoting.measured_assets(policy))
+    oldest = timedelta(seconds=policy.max_book_age_seconds)
+    read = partial(_books, wanted=wanted, oldest=oldest, source=source)
+    korea = {code: read(code, "KRW") for code in registry.korea_venues()}
+    world = read(registry.GLOBAL_VENUE, STABLE)
     now = registry.utc_now()  # after the books: their age is what it is when they are weighed
     korea = {code: _young(books, policy, now) for code, books in korea.items()}
     world = _young(world, policy, now)
@@ -101,12 +105,10 @@ def _samples(
 
 
 def _books(
-    venue_code: str, policy: PolicyVersion, quote: str, source: BookSource
+    venue_code: str, quote: str, *, wanted: Iterable[str], oldest: timedelta, source: BookSource
 ) -> dict[str, Book]:
-    """Find the books of all allowed assets at a venue; what is missing is told and left out."""
+    """Find the books of the wanted assets at a venue; what is missing is told and left out."""
     books: dict[str, Book] = {}
-    wanted = sorted({*policy.allowed_assets, STABLE})
-    oldest = timedelta(seconds=policy.max_book_age_seconds)
     for asset in wanted:
         if asset == quote:
             continue
