@@ -13,12 +13,13 @@ from cycles.diagnosis.findings import Finding, amiss, doubtful, well
 from cycles.domain.words import DeskKind, Mode
 from cycles.models import Alert
 from cycles.selectors import DeskSummary
-from cycles.services import alerting, homing, telegram, venue_health
+from cycles.services import alerting, homing, rebalancing, telegram, venue_health
 from exchanges import registry
 
 RECENT = timedelta(days=1)
 OVERDUE = timedelta(minutes=5)  # a worker delivers, and reconciles, every minute
 TEST = "kimp doctor: a test. Whoever reads this gets the desk's alerts."
+WAYS = "see that a feeder runs, and what keeps their policy's assets from coming home (below, and pauses)"
 DELIVER = "see that a worker runs (manage.py qcluster), and the alerts' last error in the admin"
 
 
@@ -73,6 +74,9 @@ def _waiting(desk: DeskSummary) -> Finding:
     if desk.dead_letters or stuck:
         told = f"{desk.dead_letters} dead letters, {stuck} calls whose outcome is long unknown"
         return doubtful("cycles", told, "clear them first: manage.py cycles lists them")
+    stranded = rebalancing.without_a_way_home(OVERDUE)
+    if stranded:
+        return doubtful("cycles", f"{stranded} have long had no way home", WAYS)
     return well("cycles", f"{desk.open_cycles} open, none waits for a person")
 
 

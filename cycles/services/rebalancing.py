@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import Exists, Max, Min, OuterRef, Q, Sum
+from django.db.models.functions import Now
 
 from cycles import conf
 from cycles.domain import decision, plan
@@ -215,6 +217,20 @@ def waiting_since(cycle: Cycle) -> datetime | None:
     waits = Transition.objects.filter(begins, cycle=cycle)
     last: datetime | None = waits.exclude(event=NO_LONGER_CLEARS).aggregate(last=Max("at"))["last"]
     return last
+
+
+def without_a_way_home(longer_than: timedelta) -> int:
+    """Count the cycles that have bought nothing to come home by for so long, and have no way home now."""
+    bought = ExchangeCall.objects.filter(step__cycle=OuterRef("pk"), step__passage=Passage.RETURN)
+    has_begun = Exists(bought.exclude(step__state=StepState.ABANDONED))
+    waits = Q(status=CycleStatus.AWAITING_REBALANCE) | Q(
+        ~has_begun, status=CycleStatus.REBALANCING_IN_PROGRESS
+    )
+    found = Cycle.objects.filter(waits, status_since__lt=Now() - longer_than)
+    alike: dict[tuple[int, str], list[Cycle]] = defaultdict(list)
+    for cycle in found.select_related("policy"):
+        alike[cycle.policy_id, cycle.korea_venue].append(cycle)
+    return sum(len(cycles) for cycles in alike.values() if not _ways_home(cycles[0]))
 
 
 def _start(lease: Lease, asset: str) -> bool:

@@ -13,13 +13,15 @@ from django_q.models import Schedule
 from cycles.diagnosis import desk as desk_lines, rates
 from cycles.diagnosis.findings import Level
 from cycles.domain.words import CallOutcome, DeskKind, Mode
-from cycles.models import Alert, Heartbeat, PremiumSample
+from cycles.models import Alert, Cycle, Heartbeat, PremiumSample
 from cycles.services import alerting, homing
 from exchanges import registry
 from exchanges.models import VenueClock
 from kimp.diagnosis import composition
 from tests import builders
 from tests.cycles.diagnosis.conftest import line
+from tests.cycles.services.test_judging import bought_home, next_units, on_the_way_back
+from tests.cycles.services.test_rebalancing import waiting
 from tests.cycles.telegram_sink import BROKEN, Sink
 from tests.desk import TestDesk
 
@@ -83,6 +85,38 @@ def test_a_call_under_way_is_no_warning_until_it_is_long_unknown(db: None) -> No
     long_ago = Now() - timedelta(minutes=6)
     builders.order_call(builders.cycle(), CallOutcome.UNKNOWN, intended_at=long_ago)
     assert line(desk_lines.of_desk(), "cycles").level is Level.WARN
+
+
+def test_a_cycle_that_has_long_had_no_way_home_is_a_warning(desk: TestDesk) -> None:
+    row = waiting(desk)
+    Cycle.objects.filter(pk=row.pk).update(status_since=Now() - timedelta(minutes=6))
+    desk.sample()
+    assert line(desk_lines.of_desk(), "cycles").level is Level.OK
+    PremiumSample.objects.update(at=F("at") - timedelta(minutes=1))
+    found = line(desk_lines.of_desk(), "cycles")
+    assert (found.level, found.detail) == (Level.WARN, "1 have long had no way home")
+    assert "feeder" in found.remedy
+    Cycle.objects.filter(pk=row.pk).update(status_since=Now())
+    assert line(desk_lines.of_desk(), "cycles").level is Level.OK
+
+
+def test_a_cycle_that_is_to_buy_its_way_home_and_has_long_had_none_is_a_warning(
+    desk: TestDesk,
+) -> None:
+    on_the_way_back(desk)
+    desk.sample()
+    assert line(desk_lines.of_desk(), "cycles").level is Level.OK
+    PremiumSample.objects.update(at=F("at") - timedelta(minutes=1))
+    assert line(desk_lines.of_desk(), "cycles").detail == "1 have long had no way home"
+
+
+def test_coins_that_have_long_been_on_their_way_home_are_no_warning(desk: TestDesk) -> None:
+    row = on_the_way_back(desk)
+    desk.sample()
+    next_units(desk, row, units=1)
+    assert bought_home(row) == 1
+    PremiumSample.objects.update(at=F("at") - timedelta(minutes=1))
+    assert "have long had no way home" not in line(desk_lines.of_desk(), "cycles").detail
 
 
 def test_a_clock_that_stops_trading_on_another_host_fails(desk: TestDesk) -> None:
