@@ -68,7 +68,7 @@ def test_what_only_an_older_policy_allows_is_measured_and_opens_nothing(desk: Te
     desk.sample()
     xrp, sol = (PremiumSample.objects.filter(asset=asset).latest("at") for asset in ("XRP", "SOL"))
     assert xrp.at == sol.at
-    assert xrp.outbound_official_bps > sol.outbound_official_bps  # type: ignore[operator]
+    assert xrp.outbound_official_bps > sol.outbound_official_bps
     row = opening.open_if_decided(actor="initiator:1")
     assert row is not None
     assert row.outbound_asset == "SOL"
