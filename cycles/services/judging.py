@@ -151,9 +151,9 @@ def _judged_out(
 def _judged_for_all(
     cycle: Cycle, asset: str, quotes: Sequence[Quote], limits: Limits, paused: frozenset[str]
 ) -> Verdict:
-    """Judge a way out for all that the cycle takes; by books that were read, none of which carries that, it may go.
+    """Judge a way out for all that the cycle takes; it is left unjudged where the books were read, and none carries that.
 
-    A way back that cannot be read might be the cheapest: without it an edge is not gone, nor left unjudged.
+    A way back that cannot be read might be the cheapest, or the only one: without it an edge is neither gone nor there.
     """
     allowed = limits.allowed_assets - paused
     ways = [one for one in quotes if _is_way(one, asset, allowed)]
@@ -162,10 +162,17 @@ def _judged_for_all(
     read = {one.asset for one in sized if one.is_fresh}
     if verdict.holds or asset not in read:
         return verdict
-    unread = [one.asset for one in decision.ways_back(quotes, allowed) if one.asset not in read]
-    if unread:
+    unread = [one.asset for one in decision.ways_back(quotes, allowed - read)]
+    if verdict.holds is None:  # one that has been silent for longer might carry it, too
+        unread += [one.asset for one in quotes if one.asset in allowed and _is_silent(one)]
+    is_thin_out = any(one.asset == asset and one.out_rate is None for one in sized)
+    if unread and not is_thin_out:
         return Verdict(holds=None, reason=f"no fresh way back by {', '.join(unread)}")
     return HOLDS if verdict.holds is None else verdict
+
+
+def _is_silent(quote: Quote) -> bool:
+    return not quote.is_fresh and not quote.back_is_barred
 
 
 def _is_way(quote: Quote, asset: str, allowed: Collection[str]) -> bool:

@@ -13,7 +13,7 @@ from cycles.models import Cycle, PremiumSample
 from cycles.services import desk as desk_services, quoting
 from exchanges.models import NetworkRule
 from tests.cycles.services.acts import set_policy
-from tests.cycles.services.test_judged_late import of_nearly_all
+from tests.cycles.services.test_judged_late import of_nearly_all, silence
 from tests.cycles.services.test_judging import (
     HOME,
     NEVER,
@@ -50,10 +50,11 @@ def no_book_of_sol(desk: TestDesk) -> None:
     desk.fault(fault="F3", venue="upbit", method="GET", path_regex="/orderbook", query_regex="SOL")
 
 
-def thin(desk: TestDesk, asset: str) -> None:
-    """Let Korea sell one of an asset and no more."""
+def thin(desk: TestDesk, asset: str, *, is_out: bool = False) -> None:
+    """Let Korea sell one of an asset and no more, or buy one."""
     seen = PremiumSample.objects.filter(asset=asset).latest("at")
-    best = {"bids": [[str(seen.korea_bid), "1000000"]], "asks": [[str(seen.korea_ask), "1"]]}
+    bid, ask = ("1", "1000000") if is_out else ("1000000", "1")
+    best = {"bids": [[str(seen.korea_bid), bid]], "asks": [[str(seen.korea_ask), ask]]}
     desk.control("/control/book", {"venue": "upbit", "symbol": f"KRW-{asset}"} | best)
 
 
@@ -84,6 +85,30 @@ def test_no_way_back_that_is_too_thin_makes_up_for_one_that_cannot_be_read(desk:
     thin(desk, "XRP")
     no_book_of_sol(desk)
     waits(desk, row)
+
+
+def test_no_way_back_that_is_too_thin_makes_up_for_one_that_is_silent(desk: TestDesk) -> None:
+    row = by_two_ways(desk, least=NEVER)
+    thin(desk, "XRP")
+    silence("SOL")
+    waits(desk, row)
+
+
+def test_an_edge_that_is_gone_does_not_wait_for_what_is_silent_for_longer(desk: TestDesk) -> None:
+    row = by_two_ways(desk, least=NEVER)
+    silence("SOL")
+    next_units(desk, row)
+    ended_flat(row, "is below 90000")
+
+
+def test_a_way_out_that_is_too_thin_is_left_unjudged_whatever_cannot_be_read(
+    desk: TestDesk,
+) -> None:
+    row = by_two_ways(desk, least=NEVER)
+    thin(desk, "XRP", is_out=True)
+    no_book_of_sol(desk)
+    next_units(desk, row)
+    assert bought(row) > 0
 
 
 def test_the_edge_is_not_gone_while_the_cheapest_way_back_cannot_be_read(desk: TestDesk) -> None:
