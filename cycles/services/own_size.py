@@ -22,9 +22,8 @@ from exchanges.values import Book, Market
 NEARLY = Decimal("1.1")  # so much more slips no more
 FEE_SHARE = 100  # a passage for less than so many times its withdrawal's fee is not worth it
 LEAST = Decimal("0.9")  # the rest is for fees, and for a price that moves meanwhile
-LEFT_BEHIND = timedelta(
-    hours=1
-)  # an asset whose newest sample is so much older than the others' is sampled no more
+# An asset whose newest sample is so much older than another's is sampled no more.
+LEFT_BEHIND = timedelta(hours=1)
 
 
 def back_rate(cycle: Cycle, quote: Quote, krw: Decimal) -> Decimal | None:
