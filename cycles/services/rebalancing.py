@@ -307,7 +307,7 @@ def tell_rest(cycle: Cycle, held: Sequence[Holding]) -> None:
         key=f"rest:{cycle.code}",
         severity=Alert.Severity.WARNING,
         title=f"{cycle.code} leaves {plain(krw)} KRW at {cycle.korea_venue}",
-        body="Too little to be waited for, or to be sent by itself: it is the desk's there. Open a return with more of it.",
+        body="It is the desk's there, and does not come home by itself. Open a return: with more of it, where it is too little to be sent.",
         cycle=cycle,
     )
 
