@@ -117,11 +117,19 @@ def desk_balance(venue: str, asset: str, owner: AccountOwner = AccountOwner.DESK
     return row.balance if row else Decimal(0)
 
 
-def conversions(cycle: Cycle) -> dict[tuple[str, str], Decimal]:
-    """Give the sums of the cycle's postings by (owner, asset): what its P&L is read from."""
+def booked_since_open(cycle: Cycle) -> tuple[Holding, ...]:
+    """Give the sums of the cycle's postings by place, asset and owner, but for its capital: its P&L is read from them.
+
+    Postings are chosen by their cycle alone: among a desk account's entries are those of all cycles.
+    """
     rows = (
         Entry.objects.filter(posting__cycle=cycle)
-        .values("account__owner", "account__asset")
+        .exclude(posting__kind=PostingKind.OPEN)
+        .values_list("account__venue", "account__asset", "account__owner")
         .annotate(total=Sum("quantity"))
+        .order_by("account__venue", "account__asset", "account__owner")
     )
-    return {(row["account__owner"], row["account__asset"]): row["total"] for row in rows}
+    return tuple(
+        Holding(venue=venue, asset=asset, owner=AccountOwner(owner), quantity=total)
+        for venue, asset, owner, total in rows
+    )
