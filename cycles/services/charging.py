@@ -1,4 +1,4 @@
-"""Fees that venues take in a third asset (Binance's in BNB): the desk pays them, and the cycle is charged in USDT."""
+"""Fees that venues take in a third asset (Binance's in BNB), in USDT: a cycle's own way out and its P&L bear them."""
 
 from __future__ import annotations
 
