@@ -24,7 +24,7 @@ BOOKED = """
      CROSS JOIN LATERAL (SELECT account_id, quantity FROM cycles_entry WHERE posting_id = p.id OFFSET 0) e
      CROSS JOIN LATERAL (SELECT venue, asset, owner FROM cycles_account WHERE id = e.account_id OFFSET 0) a
      WHERE p.cycle_id = %s AND p.kind <> %s
-     GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"""
+     GROUP BY 1, 2, 3 HAVING sum(e.quantity) <> 0 ORDER BY 1, 2, 3"""
 
 
 def post(
@@ -129,7 +129,7 @@ def desk_balance(venue: str, asset: str, owner: AccountOwner = AccountOwner.DESK
 
 
 def booked_since_open(cycle: Cycle) -> tuple[Holding, ...]:
-    """Give the sums of the cycle's postings by place, asset and owner, but for its capital: its P&L is read from them."""
+    """Give the sums of the cycle's postings by place, asset and owner, but for its capital; nothing that is zero."""
     with connection.cursor() as cursor:
         cursor.execute(BOOKED, [cycle.pk, PostingKind.OPEN.value])
         return tuple(

@@ -90,7 +90,7 @@ def _worth_usdt(
 ) -> Decimal | None:
     """Value what the desk got or, below zero, paid; an asset that is never sampled by the fees taken in it."""
     worth = prices.usdt(moved, rate)
-    if worth is None and moved.quantity < 0:
+    if worth is None and moved.quantity < 0 and moved.asset not in SETTLED_ASSETS:
         price = charging.usdt_by_fees(cycle, moved.venue, moved.asset, prices)
         worth = price * moved.quantity if price is not None else None
     return worth

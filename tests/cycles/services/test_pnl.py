@@ -7,10 +7,11 @@ from decimal import Decimal
 import pytest
 from django.db import connection, transaction
 from django.db.models import Sum
+from django.db.models.functions import Now
 
 from cycles.domain import postings
 from cycles.domain.words import AccountOwner, FailureClass, PostingKind
-from cycles.models import Cycle, Entry
+from cycles.models import Cycle, Entry, Fill
 from cycles.services import booking, opening, resolving, settling, valuing
 from cycles.services.locking import lock_cycle
 from cycles.services.resolving import Resolution, ResolutionOutcome
@@ -177,3 +178,36 @@ def test_what_it_reads_does_not_grow_with_the_books_of_other_cycles(desk: TestDe
         assert booking.booked_since_open(row)
         reads.append(sum(map(rows_read, BOOKS)) - before)
     assert reads[0] == reads[1] > 0
+
+
+def lent(row: Cycle, venue: str, asset: str, quantity: str) -> None:
+    """Let the desk pay something to a cycle there, as where a venue took too much."""
+    builders.capital(venue, asset, Decimal(quantity))
+    lines = postings.moved(
+        venue, asset, Decimal(quantity), origin=AccountOwner.DESK, target=AccountOwner.CYCLE
+    )
+    booking.post(f"lent:{asset}", PostingKind.SENT, lines, cycle=row)
+
+
+@pytest.mark.django_db
+def test_what_the_desk_paid_and_got_back_needs_no_price() -> None:
+    row = builders.cycle(usdt=1000, notional_krw=0)
+    lent(row, "binance", "BNB", "0.001")
+    assert ended(row).realised_pnl_usdt == 0
+
+
+@pytest.mark.django_db
+def test_won_that_the_desk_paid_without_any_rate_leave_the_profit_unknown() -> None:
+    row = builders.cycle(usdt=1000, notional_krw=0, krw_per_usdt_at_open=None)
+    lent(row, "upbit", "KRW", "500")
+    spent = postings.moved(
+        "upbit", "KRW", Decimal(500), origin=AccountOwner.CYCLE, target=AccountOwner.TRADING_FEES
+    )
+    booking.post("fee", PostingKind.FILL, spent, cycle=row)
+    Fill.objects.create(
+        cycle=row, call=builders.order_call(row, is_settled=True), venue="upbit", market="XRP/KRW", side="buy",
+        venue_fill_id="1", price=2000, quantity=500, notional=1_000_000, fee=500, fee_asset="KRW",
+        at=Now(),
+    )  # fmt: skip
+    row.refresh_from_db()
+    assert ended(row).realised_pnl_usdt is None
