@@ -61,10 +61,8 @@ OTHERS = """SELECT pid, application_name, state, query FROM pg_stat_activity WHE
 CUT_OTHERS = f"SELECT application_name, state, query, pg_terminate_backend(pid, 5000) FROM ({OTHERS}) AS others"
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _nobody_stays_in_the_database(
-    django_db_setup: None, django_db_blocker: DjangoDbBlocker
-) -> Iterator[None]:
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Let the database be dropped: end what threads of this process keep there; name a process that was left behind."""
     yield
     registry.forget()

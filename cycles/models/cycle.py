@@ -182,7 +182,10 @@ class Cycle(models.Model):
         indexes = (
             models.Index(F("wake_at"), name="cycle_due_outbound", condition=DUE_OUTBOUND),
             models.Index(F("wake_at"), name="cycle_due_return", condition=DUE_RETURN),
-            models.Index(F("wake_at"), name="cycle_retries", condition=Q(status="RETRY_PENDING")),
+            # By no status: the planner would take the retries of a large table from `cycle_open` then.
+            models.Index(
+                F("wake_at"), name="cycle_retry_due", condition=Q(next_retry_at__isnull=False)
+            ),
             models.Index(
                 F("money_at_risk_krw").desc(),
                 F("status_since"),

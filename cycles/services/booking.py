@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from django.db.models import Q, Sum
+from django.db import connection
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from cycles.domain.postings import HELD_BY_CYCLE, Holding, Line
@@ -14,6 +15,16 @@ from cycles.models import Account, Cycle, Entry, Posting, Step
 from cycles.services.correlating import correlation
 
 Place = tuple[str, str, str]  # venue, asset, owner
+
+# From the cycle's postings to their entries to those accounts, whatever statistics say: a desk account has the
+# entries of all cycles.
+BOOKED = """
+    SELECT a.venue, a.asset, a.owner, sum(e.quantity)
+      FROM cycles_posting p
+     CROSS JOIN LATERAL (SELECT account_id, quantity FROM cycles_entry WHERE posting_id = p.id OFFSET 0) e
+     CROSS JOIN LATERAL (SELECT venue, asset, owner FROM cycles_account WHERE id = e.account_id OFFSET 0) a
+     WHERE p.cycle_id = %s AND p.kind <> %s
+     GROUP BY 1, 2, 3 HAVING sum(e.quantity) <> 0 ORDER BY 1, 2, 3"""
 
 
 def post(
@@ -117,11 +128,11 @@ def desk_balance(venue: str, asset: str, owner: AccountOwner = AccountOwner.DESK
     return row.balance if row else Decimal(0)
 
 
-def conversions(cycle: Cycle) -> dict[tuple[str, str], Decimal]:
-    """Give the sums of the cycle's postings by (owner, asset): what its P&L is read from."""
-    rows = (
-        Entry.objects.filter(posting__cycle=cycle)
-        .values("account__owner", "account__asset")
-        .annotate(total=Sum("quantity"))
-    )
-    return {(row["account__owner"], row["account__asset"]): row["total"] for row in rows}
+def booked_since_open(cycle: Cycle) -> tuple[Holding, ...]:
+    """Give the sums of the cycle's postings by place, asset and owner, but for its capital; nothing that is zero."""
+    with connection.cursor() as cursor:
+        cursor.execute(BOOKED, [cycle.pk, PostingKind.OPEN.value])
+        return tuple(
+            Holding(venue=venue, asset=asset, owner=AccountOwner(owner), quantity=total)
+            for venue, asset, owner, total in cursor.fetchall()
+        )

@@ -1,4 +1,4 @@
-"""Fees that venues take in a third asset (Binance's in BNB): the desk pays them, and the cycle is charged in USDT."""
+"""Fees that venues take in a third asset (Binance's in BNB), in USDT: a cycle's own way out and its P&L bear them."""
 
 from __future__ import annotations
 
@@ -40,8 +40,21 @@ def _worth_usdt(fill: Fill, prices: Prices) -> Decimal:
     fee: Decimal = fill.fee
     if price is not None and fill.venue == prices.global_venue:
         return fee * price
+    return _at_own_rate_usdt(fill, prices)
+
+
+def _at_own_rate_usdt(fill: Fill, prices: Prices) -> Decimal:
+    """Give the venue's own fee on what was traded, in USDT."""
     market = Market.parse(fill.market)
     at_their_rate: Decimal = fill.notional * reference.taker_fee_rate(fill.venue, market)
     if market.quote == STABLE:
         return at_their_rate
     return at_their_rate / prices.krw_per_usdt if prices.krw_per_usdt else ZERO
+
+
+def usdt_by_fees(cycle: Cycle, venue: str, asset: str, prices: Prices) -> Decimal | None:
+    """Give the price of an asset that is not sampled: what a venue's own fees make of those it took in it; or None."""
+    fills = Fill.objects.filter(cycle=cycle, venue=venue, fee_asset=asset, fee__gt=0)
+    taken = [(_at_own_rate_usdt(fill, prices), fill.fee) for fill in fills]
+    fees = sum((fee for _, fee in taken), ZERO)
+    return sum((worth for worth, _ in taken), ZERO) / fees if fees else None

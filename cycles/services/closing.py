@@ -17,6 +17,7 @@ from cycles.services.moving import move
 from cycles.services.valuing import Prices
 
 USDT_STEP = Decimal("0.00000001")
+DESKS_OWN = (AccountOwner.DESK, AccountOwner.DUST)
 
 
 def close(
@@ -31,7 +32,7 @@ def close(
     prices = valuing.prices_for(cycle)
     lines = postings.released_lines(held, lambda one: is_dust(prices.krw(one)))
     booking.post(f"close:{cycle.pk}", PostingKind.CLOSE, lines, cycle=cycle, memo=reason[:200])
-    usdt, krw = realised_pnl(cycle, held, prices)
+    usdt, krw = realised_pnl(cycle, prices)
     move(
         cycle,
         target,
@@ -63,30 +64,33 @@ def told(holdings: Sequence[Holding]) -> str:
     )
 
 
-def realised_pnl(
-    cycle: Cycle, held: Sequence[Holding], prices: Prices
-) -> tuple[Decimal | None, Decimal | None]:
-    """Give P&L in USDT and in KRW at the stored rate: what goes back less what was taken.
+def realised_pnl(cycle: Cycle, prices: Prices) -> tuple[Decimal | None, Decimal | None]:
+    """Give P&L in USDT and in KRW at the stored rate: what the cycle's postings gave the desk less what they took.
 
-    What the desk paid in fees for it, in a third asset, was taken too. KRW and coins that go back count at the newest prices; without a price the P&L is not known.
+    Dust is the desk's too. The capital counts as it was opened with, the rest at the newest prices; what has none
+    leaves the P&L unknown. Call it once all is handed over.
     """
-    fees = charging.fees_apart_usdt(cycle)
     rate = cycle.krw_per_usdt_at_open or prices.krw_per_usdt
-    if rate is None and not held and not cycle.notional_krw:
-        return (-cycle.notional_usdt - fees).quantize(
-            USDT_STEP
-        ), None  # all of it is lost, at any rate
-    if rate is None:
+    if rate is None and cycle.notional_krw:
         return None, None
-    usdt = ZERO
-    for holding in held:
-        if holding.asset == "USDT":
-            usdt += holding.quantity
+    usdt = -cycle.notional_usdt - (cycle.notional_krw / rate if rate else ZERO)
+    for moved in booking.booked_since_open(cycle):
+        if moved.owner not in DESKS_OWN:
             continue
-        worth = prices.krw(holding)
+        worth = _worth_usdt(cycle, moved, prices, rate)
         if worth is None:
             return None, None
-        usdt += worth / (prices.krw_per_usdt or rate)
-    taken = cycle.notional_usdt + fees + cycle.notional_krw / rate
-    pnl = (usdt - taken).quantize(USDT_STEP)
-    return pnl, (pnl * rate).quantize(Decimal("0.01"))
+        usdt += worth
+    pnl = usdt.quantize(USDT_STEP)
+    return pnl, (pnl * rate).quantize(Decimal("0.01")) if rate else None
+
+
+def _worth_usdt(
+    cycle: Cycle, moved: Holding, prices: Prices, rate: Decimal | None
+) -> Decimal | None:
+    """Value what the desk got or, below zero, paid; an asset that is never sampled by the fees taken in it."""
+    worth = prices.usdt(moved, rate)
+    if worth is None and moved.quantity < 0 and moved.asset not in SETTLED_ASSETS:
+        price = charging.usdt_by_fees(cycle, moved.venue, moved.asset, prices)
+        worth = price * moved.quantity if price is not None else None
+    return worth

@@ -93,7 +93,7 @@ def _close(cycle: Cycle, actor: str) -> None:
     target = CycleStatus.COMPLETED
     on_the_way_back = cycle.status == CycleStatus.REBALANCING_IN_PROGRESS
     if cycle.plan == Plan.UNWIND:
-        if on_the_way_back and unwinding.is_whole_in_krw(cycle):
+        if unwinding.waits_in_korea(cycle):
             raise MisfitError("it waits in Korea for another way back")
         target = CycleStatus.FAILED
     elif on_the_way_back:
@@ -103,5 +103,4 @@ def _close(cycle: Cycle, actor: str) -> None:
     elif cycle.status != CycleStatus.REBALANCE_TRADE_COMPLETED:
         raise MisfitError(f"{cycle.status} is no end")
     held = closing.close(cycle, target, event=replanning.EVENT, actor=actor, reason=REASON)
-    if target is CycleStatus.COMPLETED:
-        rebalancing.tell_rest(cycle, held)
+    rebalancing.tell_rest(cycle, held)

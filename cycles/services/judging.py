@@ -10,7 +10,7 @@ import structlog
 
 from cycles import conf
 from cycles.domain import decision
-from cycles.domain.decision import HOLDS, Quote, Verdict
+from cycles.domain.decision import HOLDS, Limits, Quote, Verdict
 from cycles.domain.premium import STABLE
 from cycles.domain.progress import END, Progress, waiting
 from cycles.domain.words import (
@@ -59,10 +59,11 @@ def second_thoughts(lease: Lease, cycle: Cycle, step: Step) -> Progress | None:
     """
     if not _is_to_begin(cycle, step) or _is_just_decided(cycle, step):
         return None
-    kept = rebalancing.kept_from_buying(cycle)
+    mode = rebalancing.desk_lately().mode  # once: it may change meanwhile
+    kept = rebalancing.kept_from_buying(cycle, mode)
     if kept:
         return waiting(rebalancing.look_delay(), kept)
-    verdict = _judged(cycle, step)
+    verdict = _judged(cycle, step, mode)
     if verdict.holds is None:
         return _without_quote(cycle, step, verdict.reason)
     if (
@@ -116,43 +117,69 @@ def _leased_at(cycle: Cycle) -> datetime | None:
     return ends - timedelta(seconds=conf.lease_seconds()) if ends else None
 
 
-def _judged(cycle: Cycle, step: Step) -> Verdict:
+def _judged(cycle: Cycle, step: Step, mode: str) -> Verdict:
     """Judge by what opening and coming home are judged by, and what the cycle's own policy promises."""
-    mode, back = rebalancing.desk_lately().mode, (cycle.korea_venue, cycle.global_venue)
-    quotes = _quotes(cycle.policy, cycle.korea_venue)
-    if step.passage == Passage.RETURN:
-        paused = _paused(*back, of=frozenset(cycle.policy.allowed_assets))
-        return rebalancing.still_clears(cycle, step.asset, quotes, paused)
-    if mode != Mode.RUN:
+    if step.passage == Passage.OUTBOUND and mode != Mode.RUN:
         return Verdict(holds=False, reason=f"the desk's mode is {mode}")
-    return _judged_out(cycle, step.asset, quotes)
+    quotes = _quotes(cycle.policy, cycle.korea_venue)
+    of = frozenset(cycle.policy.allowed_assets)
+    paused = _paused(cycle.korea_venue, cycle.global_venue, of=of)
+    if step.passage == Passage.RETURN:
+        return rebalancing.still_clears(cycle, step.asset, quotes, paused)
+    return _judged_out(cycle, step.asset, quotes, paused)
 
 
-def _judged_out(cycle: Cycle, asset: str, quotes: Sequence[Quote]) -> Verdict:
-    """Judge a way out at the cycle's own size: what it took itself makes the feeder measure for less."""
+def _judged_out(
+    cycle: Cycle, asset: str, quotes: Sequence[Quote], paused: frozenset[str]
+) -> Verdict:
+    """Judge a way out by the quotes, or at the cycle's own size: what it took itself makes the feeder measure for less."""
     if asset not in _policy_in_force().allowed_assets:  # who opens now would not either
         return Verdict(holds=False, reason=f"the desk's policy no longer allows {asset}")
     limits = replace(desk.limits(cycle.policy), rule=cycle.opening_rule)
-    paused = _paused(cycle.korea_venue, cycle.global_venue)
     verdict = decision.still_opens(quotes, asset, limits, paused_back=paused)
     if verdict.holds is not None and _is_to_be_measured(cycle, asset, quotes):
-        ways = [one for one in quotes if _is_way(one, asset, limits.allowed_assets - paused)]
-        sized = own_size.for_all_of(cycle, ways, asset)
-        verdict = decision.still_opens(sized, asset, limits, paused_back=paused)
-        if verdict.holds is None and any(one.asset == asset and one.is_fresh for one in sized):
-            return HOLDS  # its books were read, and none carries so much at once
+        verdict = _judged_for_all(cycle, asset, quotes, limits, paused)
     if verdict.holds is None and _is_silent_for_long(cycle):
         return Verdict(holds=False, reason=f"{verdict.reason}, and was none for long")
     return verdict
 
 
+def _judged_for_all(
+    cycle: Cycle, asset: str, quotes: Sequence[Quote], limits: Limits, paused: frozenset[str]
+) -> Verdict:
+    """Judge a way out for all that the cycle takes; it is left unjudged where the books were read, and none carries that.
+
+    A way back that cannot be read might be the cheapest, or the only one: without it an edge is neither gone nor there.
+    """
+    allowed = limits.allowed_assets - paused
+    ways = [one for one in quotes if _is_way(one, asset, allowed)]
+    sized = own_size.for_all_of(cycle, ways, asset)
+    verdict = decision.still_opens(sized, asset, limits, paused_back=paused)
+    read = {one.asset for one in sized if one.is_fresh}
+    if verdict.holds or asset not in read:
+        return verdict
+    unread = [one.asset for one in decision.ways_back(quotes, allowed - read)]
+    if verdict.holds is None:  # one that has been silent for longer might carry it, too
+        unread += [one.asset for one in quotes if one.asset in allowed and _is_silent(one)]
+    is_thin_out = any(one.asset == asset and one.out_rate is None for one in sized)
+    if unread and not is_thin_out:
+        return Verdict(holds=None, reason=f"no fresh way back by {', '.join(unread)}")
+    return HOLDS if verdict.holds is None else verdict
+
+
+def _is_silent(quote: Quote) -> bool:
+    return not quote.is_fresh and not quote.back_is_barred
+
+
 def _is_way(quote: Quote, asset: str, allowed: Collection[str]) -> bool:
-    return quote.is_fresh and (quote.asset == asset or quote.asset in allowed)
+    """Say whether a quote tells of a way, and how much KRW it is to carry."""
+    is_told = quote.is_fresh and quote.krw_per_usdt is not None
+    return is_told and (quote.asset == asset or quote.asset in allowed)
 
 
 def _is_to_be_measured(cycle: Cycle, asset: str, quotes: Sequence[Quote]) -> bool:
     """Say whether the edge of so much as the cycle takes out is another than the quotes': fees weigh more in less."""
-    mine = [quote for quote in quotes if quote.asset == asset]
+    mine = [quote for quote in quotes if quote.asset == asset and not quote.out_is_barred]
     is_for_less = any(own_size.is_for_less(cycle, quote) for quote in mine)
     return is_for_less and cycle.opening_rule == OpeningRule.LOCKED_EDGE
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 from cycles.domain import plan
 from cycles.domain.decision import Quote
 from cycles.domain.premium import STABLE, Route, way_back, way_out
-from cycles.models import Cycle
+from cycles.models import Cycle, PremiumSample
 from cycles.services import believing, valuing, watching
 from cycles.services.trading import FRESH
+from cycles.services.valuing import Prices
 from exchanges import reference, registry
 from exchanges.errors import StaleReferenceError, VenueError
 from exchanges.recent import recent
@@ -20,6 +22,8 @@ from exchanges.values import Book, Market
 NEARLY = Decimal("1.1")  # so much more slips no more
 FEE_SHARE = 100  # a passage for less than so many times its withdrawal's fee is not worth it
 LEAST = Decimal("0.9")  # the rest is for fees, and for a price that moves meanwhile
+# An asset whose newest sample is so much older than another's is sampled no more.
+LEFT_BEHIND = timedelta(hours=1)
 
 
 def back_rate(cycle: Cycle, quote: Quote, krw: Decimal) -> Decimal | None:
@@ -90,13 +94,16 @@ def carries(cycle: Cycle, asset: str, krw: Decimal) -> bool:
 def worth_a_passage(cycle: Cycle, krw: Decimal) -> frozenset[str]:
     """Give the policy's assets that carry so much KRW home for a hundredth of it in their network's fee.
 
-    Raises StaleReferenceError where it found none and did not know the rules of one.
+    One that is sampled no more carries nothing: its venue may never tell its rules again. Raises StaleReferenceError
+    where it found none and did not know the rules of one of the others.
     """
     worth: set[str] = set()
     unknown: StaleReferenceError | None = None
-    for asset in cycle.policy.allowed_assets:
+    samples = valuing.latest_samples(cycle.korea_venue)
+    prices = valuing.prices_of(samples, cycle.global_venue)
+    for asset in _still_sampled(samples).intersection(cycle.policy.allowed_assets):
         try:
-            if _is_worth(cycle, asset, krw):
+            if _is_worth(cycle, asset, krw, prices):
                 worth.add(asset)
         except StaleReferenceError as error:
             unknown = error
@@ -105,8 +112,15 @@ def worth_a_passage(cycle: Cycle, krw: Decimal) -> frozenset[str]:
     return frozenset(worth)
 
 
-def _is_worth(cycle: Cycle, asset: str, krw: Decimal) -> bool:
-    prices = valuing.prices_for(cycle)
+def _still_sampled(samples: Mapping[str, PremiumSample]) -> frozenset[str]:
+    """Give the assets that are sampled like the newest one: while the feeder is away, or all rules are old, none is behind."""
+    newest = max((sample.at for sample in samples.values()), default=None)
+    return frozenset(
+        asset for asset, sample in samples.items() if newest and newest - sample.at <= LEFT_BEHIND
+    )
+
+
+def _is_worth(cycle: Cycle, asset: str, krw: Decimal, prices: Prices) -> bool:
     price = prices.krw_per_usdt if asset == STABLE else prices.korea.get(asset)
     if not price:  # it may not even be listed there
         return False

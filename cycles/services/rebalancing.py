@@ -87,7 +87,7 @@ def own_out_rate(cycle: Cycle) -> Decimal | None:
 
 def rebalance(lease: Lease, cycle: Cycle) -> Progress:
     """Start the return passage when the cheapest way back clears the policy; else wait."""
-    kept = kept_from_buying(cycle)
+    kept = kept_from_buying(cycle, desk_lately().mode)
     if kept:
         return waiting(look_delay(), kept)
     ways = _ways_home(cycle)
@@ -108,9 +108,9 @@ def rebalance(lease: Lease, cycle: Cycle) -> Progress:
     return GO_ON
 
 
-def kept_from_buying(cycle: Cycle) -> str:
+def kept_from_buying(cycle: Cycle, mode: str) -> str:
     """Say why nothing is bought for now, whatever the quotes; a cycle does not tire of waiting for that."""
-    if desk_lately().mode == Mode.HALT:
+    if mode == Mode.HALT:
         return "the desk is halted"
     # What was bought now could be neither looked up nor sold.
     return "; ".join(barring.objections((cycle.korea_venue, cycle.global_venue)))
@@ -333,7 +333,7 @@ def tell_rest(cycle: Cycle, held: Sequence[Holding]) -> None:
         key=f"rest:{cycle.code}",
         severity=Alert.Severity.WARNING,
         title=f"{cycle.code} leaves {plain(krw)} KRW at {cycle.korea_venue}",
-        body="Too little to be waited for, or to be sent by itself: it is the desk's there. Open a return with more of it.",
+        body="It is the desk's there, and does not come home by itself. Open a return: with more of it, where it is too little to be sent.",
         cycle=cycle,
     )
 

@@ -298,7 +298,7 @@ def _give_up(cycle: Cycle, actor: Actor, made: Intervention) -> None:
     booking.post(
         f"write_off:{cycle.pk}", PostingKind.WRITE_OFF, lines, cycle=cycle, memo=made.reason[:200]
     )
-    usdt, krw = closing.realised_pnl(cycle, (), valuing.prices_for(cycle))
+    usdt, krw = closing.realised_pnl(cycle, valuing.prices_for(cycle))
     move(
         cycle,
         CycleStatus.FAILED,

@@ -16,6 +16,9 @@ from cycles.services import advancing, ending, leasing, working
 from cycles.services.moving import Lease
 
 BATCH = 20
+# As their index says it: who waits to be retried has a time for it, and nobody else.
+RETRIES = Q(next_retry_at__isnull=False)
+EXPIRED_LEASES = Q(lease_expires_at__lte=Now()) & ~Q(lease_owner="")
 
 
 def _owner() -> str:
@@ -54,9 +57,9 @@ def _drive(lease: Lease, is_time_left: Callable[[], bool]) -> None:
 
 def sweep_retries() -> int:
     """Resume retries that fell due and that no role has taken."""
-    return _sweep(Q(status="RETRY_PENDING"))
+    return _sweep(RETRIES)
 
 
 def sweep_expired_leases() -> int:
     """Take over cycles whose worker let its lease run out, through reconciliation."""
-    return _sweep(Q(lease_expires_at__lte=Now()) & ~Q(lease_owner=""))
+    return _sweep(EXPIRED_LEASES)

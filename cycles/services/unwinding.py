@@ -46,7 +46,7 @@ def unwind(lease: Lease, cycle: Cycle, run_step: RunStep) -> Progress:
     if missing:  # it is not there to be handed over: a person says what became of it
         reason = f"the unwind cannot end while it owns {closing.told(missing)}"
         return failed(FailureClass.CREDIT_MISMATCH, reason)
-    _end(lease)
+    _end(lease, goes_home=waits_in_korea(cycle))
     return END
 
 
@@ -111,16 +111,15 @@ def _plan_sales(lease: Lease, coins: list[Holding]) -> None:
     in_transaction(work)
 
 
-def _end(lease: Lease) -> None:
-    """Leave the unwind: with KRW in hand on the way back wait again, else end as FAILED, flat."""
+def _end(lease: Lease, *, goes_home: bool) -> None:
+    """Leave the unwind: with KRW that goes home wait again, else end as FAILED, flat."""
 
     def work() -> None:
         cycle = lock_for_decision(lease)
         Step.objects.filter(cycle=cycle, state__in=[StepState.PENDING, StepState.RUNNING]).update(
             state=StepState.ABANDONED
         )
-        on_the_way_back = cycle.status == CycleStatus.REBALANCING_IN_PROGRESS
-        if on_the_way_back and is_whole_in_krw(cycle):
+        if goes_home:
             move(
                 cycle,
                 CycleStatus.AWAITING_REBALANCE,
@@ -133,13 +132,23 @@ def _end(lease: Lease) -> None:
                 wake_at=cycle.wake_at,
             )
             return
-        closing.close(cycle, CycleStatus.FAILED, event="unwound", actor=lease.owner)
+        held = closing.close(cycle, CycleStatus.FAILED, event="unwound", actor=lease.owner)
+        rebalancing.tell_rest(cycle, held)
 
     in_transaction(work)
 
 
-def is_whole_in_krw(cycle: Cycle) -> bool:
-    """Say whether the value is in Korea again, and not come home but for some KRW left over."""
+def waits_in_korea(cycle: Cycle) -> bool:
+    """Say whether an unwound cycle waits again for a way home: of all that it has, or of a rest that is carried.
+
+    Raises StaleReferenceError where it is not known what carries a rest.
+    """
+    on_the_way_back = cycle.status == CycleStatus.REBALANCING_IN_PROGRESS
+    return on_the_way_back and (_is_whole_in_krw(cycle) or bool(rebalancing.rest_to_carry(cycle)))
+
+
+def _is_whole_in_krw(cycle: Cycle) -> bool:
+    """Say whether most of what it has is in Korea: then it waits as after its way out, whatever carries it."""
     usdt = booking.held_by_cycle(cycle, cycle.global_venue, "USDT")
     rate = valuing.prices_for(cycle).krw_per_usdt or cycle.krw_per_usdt_at_open
     return rebalancing.krw_in_hand(cycle) > usdt * (rate or 0)

@@ -35,6 +35,16 @@ class Prices:
         korean = self.korea.get(holding.asset)
         return holding.quantity * korean if korean is not None else None
 
+    def usdt(self, holding: Holding, rate: Decimal | None = None) -> Decimal | None:
+        """Value one holding in USDT where it lies, won at `rate` where none is newer; None without a price."""
+        if holding.asset == "USDT":
+            return holding.quantity
+        if holding.venue == self.global_venue:
+            price = self.world.get(holding.asset)
+            return holding.quantity * price if price is not None else None
+        worth, per_usdt = self.krw(holding), self.krw_per_usdt or rate
+        return worth / per_usdt if worth is not None and per_usdt else None
+
 
 def latest_samples(korea_venue: str) -> dict[str, PremiumSample]:
     """Give the newest sample of each asset at a Korean venue."""

@@ -18,14 +18,13 @@ from uuid import UUID
 
 import psycopg
 from django.db import connection
-from django.db.models import Q
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
 from cycles import selectors
 from cycles.domain.words import Role
 from cycles.models import Cycle
-from cycles.services import leasing
+from cycles.services import leasing, sweeping
 from tests import builders
 from tests.benchmarks import copying
 from tests.benchmarks.copying import copy, count
@@ -47,8 +46,8 @@ INDEXES = {Role.INITIATOR: "cycle_due_outbound", Role.FINALIZER: "cycle_due_retu
 CHOOSING = ("due", "waiting")  # of the parts of a claim
 KEY = "cycles_cycle_pkey"
 SWEEPS = {
-    "retries": Q(status="RETRY_PENDING"),
-    "expired leases": Q(lease_expires_at__lte=Now()) & ~Q(lease_owner=""),
+    "retries": sweeping.RETRIES,
+    "expired leases": sweeping.EXPIRED_LEASES,
 }
 DAY = timedelta(days=1)
 FLAT, HELD = "ratio <= 1.2", "ratio >= 0.85"
@@ -125,8 +124,7 @@ def _measured(statements: Mapping[str, str]) -> dict[str, Plan]:
         for name, explain in ((what, undone), (f"{what}, generic plan", _generic)):
             _clear_away()
             plan = explain(sql)
-            # While few are open the planner may go by what is open: a partial index too, as few pages.
-            expected = {"cycle_retries", "cycle_open"} if what.endswith("retries") else {index}
+            expected = {"cycle_retry_due"} if what.endswith("retries") else {index}
             chosen = plan.indexes - {KEY}
             assert chosen, f"{name} is by no index: {plan}"
             assert chosen <= expected, f"{name} is not by {expected}: {plan}"

@@ -325,6 +325,8 @@ class Cycles(RuleBasedStateMachine):
         is_as_told = (self.row.status, self.row.fence, self.row.lease_owner)
         assert is_as_told == (self.status, len(self.leases), holder)
         assert self.row.resume_status == self.resumes or self.status not in PARKED
+        # What the sweep of retries goes by.
+        assert (self.row.next_retry_at is not None) is (self.status == S.RETRY_PENDING)
 
     @invariant()
     def its_transitions_are_one_way_along_the_edges(self) -> None:

@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.db.models import Q
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
 from cycles import selectors
 from cycles.domain.words import CycleStatus, Role
 from cycles.models import Cycle
-from cycles.services import dead_letters, desk, leasing, opening, redriving
+from cycles.services import dead_letters, desk, leasing, opening, redriving, sweeping
 from cycles.services.redriving import Filter
 from tests import builders
 from tests.desk import operator
@@ -67,11 +66,11 @@ def test_the_sweep_of_retries_walks_their_own_index_alone(role: Role) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE cycles_cycle")
     with CaptureQueriesContext(connection) as seen:
-        leasing.claim(role, "tester", limit=1, only=Q(status="RETRY_PENDING"))
+        leasing.claim(role, "tester", limit=1, only=sweeping.RETRIES)
     (sql,) = (q["sql"] for q in seen.captured_queries if "SKIP LOCKED" in q["sql"])
     chooses, _, _ = sql.partition(", claimed AS (")
     found = plans(f"{chooses} SELECT * FROM due")
-    assert "cycle_retries" in found
+    assert "cycle_retry_due" in found
     assert "cycle_open" not in found
     assert "cycle_due" not in found
 

@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from cycles.domain.words import FailureClass
-from cycles.models import Cycle
+from cycles.models import Alert, Cycle
 from cycles.services import booking, intervening
 from tests.cycles.restoring.acts import (
     WORDS,
@@ -25,7 +25,7 @@ from tests.cycles.restoring.acts import (
     times_placed,
 )
 from tests.cycles.restoring.dumps import Backups
-from tests.cycles.services.acts import fail
+from tests.cycles.services.acts import fail, give_back, units_until
 from tests.desk import TestDesk, operator
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -116,7 +116,7 @@ def test_a_cycle_that_was_unwound_after_the_backup_gives_back_what_it_has_left(
     desk = small_desk
     desk.sample()  # what is too little to trade is told by a price
     dump = backups.dump()
-    unwound = [sold_back(desk) for _ in range(3)]
+    unwound = [sold_back(desk, driven_to(desk, desk.open("XRP", NOTIONAL), 1)) for _ in range(3)]
     backups.restore(dump)
     done = catch_up(*WORDS)
     assert (done["left"], done["code"], done["is_in_step"]) == ([], 0, True)
@@ -124,9 +124,25 @@ def test_a_cycle_that_was_unwound_after_the_backup_gives_back_what_it_has_left(
     assert_ledger_equals_venues()
 
 
-def sold_back(desk: TestDesk) -> Cycle:
+def test_of_won_that_a_cycle_unwound_in_korea_has_left_there_people_are_told(
+    small_desk: TestDesk, backups: Backups
+) -> None:
+    desk = small_desk
+    desk.sample()
+    dump = backups.dump()
+    cycle = desk.open("XRP", NOTIONAL)
+    give_back(units_until(desk, cycle, "DEPOSIT", "upbit"))
+    unwound = sold_back(desk, cycle)
+    backups.restore(dump)
+    catch_up(*WORDS)
+    assert ends_of([unwound]) == [(unwound.code, "FAILED")]
+    assert Alert.objects.filter(key=f"rest:{unwound.code}").exists()
+    assert_ledger_equals_venues()
+
+
+def sold_back(desk: TestDesk, cycle: Cycle) -> Cycle:
     """Let a cycle die with its coins bought, and sell them where they lie."""
-    cycle = fail(driven_to(desk, desk.open("XRP", NOTIONAL), 1), FailureClass.POLICY_DENIED)
+    fail(cycle, FailureClass.POLICY_DENIED)
     intervening.unwind(cycle.pk, actor=operator(), reason="sell", seen_version=cycle.version)
     return desk.drive_until(cycle, "FAILED")
 

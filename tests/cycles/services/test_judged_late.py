@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.db.models import F
 
 from cycles.domain.progress import Turn
@@ -184,4 +185,26 @@ def test_where_a_book_cannot_be_read_at_its_own_size_nothing_is_bought(
     at_policy_of(row, min_open_edge_bps=NEVER)
     desk.fault(fault="F3", venue="upbit", method="GET", path_regex="/orderbook")
     assert next_units(desk, row).turn is Turn.WAIT
+    assert (row.status, bought(row)) == (CycleStatus.STARTED, 0)
+
+
+def halted_while_it_is_judged() -> Any:
+    """Let somebody halt the desk between what a judgement reads of it first and what it reads then."""
+    halts = iter([True])
+
+    def execute(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if "exchanges_ratewindow" in sql and "held_until" in sql and next(halts, False):
+            desk_services.set_mode(Mode.HALT, actor=operator(), reason="wait")
+        return execute(sql, params, many, context)
+
+    return connection.execute_wrapper(execute)
+
+
+def test_a_halt_in_the_middle_of_a_judgement_ends_no_way_out(desk: TestDesk) -> None:
+    row = opened(desk)
+    long_ago(row)
+    with halted_while_it_is_judged():
+        progress = next_units(desk, row)
+    assert desk_services.current().mode == Mode.HALT
+    assert progress.turn is Turn.WAIT
     assert (row.status, bought(row)) == (CycleStatus.STARTED, 0)
