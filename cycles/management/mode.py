@@ -46,9 +46,7 @@ class ModeCommand(ActCommand):
         mode, now = self.wanted(options), desk.current()
         shown = f"{now.mode} would become {mode.value}: {MEANINGS[mode]}\n{_why(now)}"
         if not options["yes"]:
-            calls = list(selectors.open_calls())
-            self.emit(_facts(now, calls) | {"mode_after": mode}, _with(shown, calls), options)
-            self._demand_fit(mode, now)
+            self._preview(mode, now, shown, options)
             version = (f"--version {now.version}",) if self.needs_version else ()
             self.invite(options, *version, "--reason TEXT")
             return
@@ -59,6 +57,27 @@ class ModeCommand(ActCommand):
         calls = list(selectors.open_calls())
         text = f"{changed.mode}: {MEANINGS[mode]}"
         self.emit(_facts(changed, calls), _with(text, calls), options)
+
+    def _preview(self, mode: Mode, now: Desk, shown: str, options: dict[str, Any]) -> None:
+        """Show what the mode would mean; raises NotAllowedNowError where the act would be refused."""
+        calls = list(selectors.open_calls())
+        refusal = self._refusal(mode, now)
+        why_not = str(refusal or "")
+        facts = {"mode_after": mode, "is_possible": refusal is None, "why_not": why_not}
+        lines = [shown, *([f"not possible: {why_not}"] if refusal else [])]
+        self.emit(_facts(now, calls) | facts, _with("\n".join(lines), calls), options)
+        if refusal:
+            raise refusal
+
+    def _refusal(self, mode: Mode, now: Desk) -> NotAllowedNowError | None:
+        """Give why the mode cannot be set now, if so."""
+        try:
+            self._demand_fit(mode, now)
+            if not desk.stops_more(mode, now.mode):
+                desk.demand_at_home()
+        except NotAllowedNowError as error:
+            return error
+        return None
 
     def _seen(self, mode: Mode, now: Desk, shown: str, options: dict[str, Any]) -> int | None:
         """Give the version that the operator saw; to stop takes none."""

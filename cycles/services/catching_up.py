@@ -7,9 +7,10 @@ moved anything since.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import structlog
 from django.db import IntegrityError, transaction
@@ -19,7 +20,14 @@ from django.db.models.functions import Now
 from cycles.domain import postings
 from cycles.domain.shown import jsonable, plain
 from cycles.domain.states import FINAL
-from cycles.domain.words import AccountOwner, Mode, PostingKind, Verb
+from cycles.domain.words import (
+    AccountOwner,
+    CycleStatus,
+    FailureClass,
+    Mode,
+    PostingKind,
+    Verb,
+)
 from cycles.errors import (
     DatabaseBusyError,
     InsufficientFundsError,
@@ -27,9 +35,18 @@ from cycles.errors import (
     PermissionDeniedError,
 )
 from cycles.models import Cycle, ExchangeCall, Posting
-from cycles.services import booking, desk, homing, recalling, reconciling, retracing, verifying
+from cycles.services import (
+    booking,
+    desk,
+    homing,
+    recalling,
+    reconciling,
+    remaking,
+    retracing,
+    verifying,
+)
 from cycles.services.intervening import Actor, intervene
-from cycles.services.locking import in_transaction, locked, own_mode
+from cycles.services.locking import in_transaction, lock_cycle, locked, own_mode
 from cycles.services.recalling import History
 from cycles.services.reconciling import ReconcileReport
 from cycles.services.replaying import CAUGHT_UP, Found
@@ -38,6 +55,7 @@ from cycles.services.verifying import VenueLine
 
 log = structlog.get_logger(__name__)
 
+Undecided = Mapping[UUID, tuple[FailureClass, str]]  # by cycle, with why only a person can tell
 MARGIN = timedelta(minutes=10)  # before the last intent that the backup knows
 
 
@@ -45,8 +63,9 @@ MARGIN = timedelta(minutes=10)  # before the last intent that the backup knows
 class CaughtUp:
     """What catching up came to: found and written, made again, brought to its end, left to a person.
 
-    `unsettled`: requests that have not ended; the next run may find them ended. `passed_over`: cycles that
-    somebody was at when a preview came to them. `is_in_step`: the desk may resume.
+    `unsettled`: requests that have not ended; the next run may find them ended. `under_way`: the status of their
+    cycles, by code. `undecided`: requests of which only a person can tell, in words; their cycles are `parked`.
+    `passed_over`: cycles that somebody was at when a preview came to them. `is_in_step`: the desk may resume.
     """
 
     since: datetime
@@ -56,6 +75,8 @@ class CaughtUp:
     left: list[str]
     differences: list[VenueLine]
     unsettled: int
+    under_way: dict[str, str]
+    undecided: list[str] = field(default_factory=list)
     passed_over: list[str] = field(default_factory=list)
     parked: list[str] = field(default_factory=list)
     accepted: list[str] = field(default_factory=list)
@@ -68,9 +89,15 @@ class CaughtUp:
         return [*made_again, *(code for code in self.parked if code not in made_again)]
 
     @property
+    def stuck(self) -> list[str]:
+        """Give the dead letters whose request has not ended: only a person brings it to an end."""
+        dead = CycleStatus.DEAD_LETTER
+        return [code for code, status in self.under_way.items() if status == dead]
+
+    @property
     def wants_a_person(self) -> bool:
         """Say whether anything is left to a person, the queue of dead letters included."""
-        is_open = bool(self.left or self.differences) and not self.is_in_step
+        is_open = bool(self.left or self.differences or self.stuck) and not self.is_in_step
         return is_open or bool(self.waiting)
 
 
@@ -128,8 +155,10 @@ def catch_up(
         raise PermissionDeniedError(f"{actor.name} may not catch up: ask an administrator")
     asked_since = _since(since)
     _step_out(actor, reason)
-    for report in reconciling.reconcile_all_open_calls():
-        tell(report)
+    undecided: dict[UUID, tuple[FailureClass, str]] = {}
+    for batch in reconciling.reconcile_all_open_calls():
+        tell(batch.report)
+        undecided |= batch.undecided
     seen = in_transaction(_marker)
     history = recalling.recall(asked_since)
 
@@ -138,7 +167,7 @@ def catch_up(
             raise DatabaseBusyError(
                 "the books moved while the venues were asked: stop all roles, then run it again"
             )
-        return _caught_up(history, actor, reason, accept=accept)
+        return _caught_up(history, undecided, actor, reason, accept=accept)
 
     done = in_transaction(work)
     log.info("desk.caught_up", found=len(done.found), left=done.left, in_step=done.is_in_step)
@@ -182,23 +211,37 @@ def _marker() -> tuple[int, int, int]:
     return verifying.journal_marker()
 
 
-def _caught_up(history: History, actor: Actor, reason: str, *, accept: bool) -> CaughtUp:
+def _park_undecided(undecided: Undecided, actor: Actor) -> dict[str, str]:
+    """Make dead letters of the cycles whose open request only a person can tell of; gives why, by code.
+
+    As workers would, who do not run: before the ledger is compared, since what may have left explains what lacks.
+    """
+    told: dict[str, str] = {}
+    for cycle_id, (failure, why) in sorted(undecided.items()):
+        cycle = lock_cycle(cycle_id)
+        if cycle.status not in FINAL | {CycleStatus.DEAD_LETTER}:
+            remaking.park(cycle, failure, why, actor)
+            told[cycle.code] = why
+    return told
+
+
+def _caught_up(
+    history: History, undecided: Undecided, actor: Actor, reason: str, *, accept: bool
+) -> CaughtUp:
     """Write what was shown, in one transaction with the intervention that says so."""
+    theirs = _park_undecided(undecided, actor)
     retraced = retracing.retrace(history, actor=actor.name, accepts=accept)
     parked = retracing.park(retraced, actor)
+    waiting = Cycle.objects.filter(status=CycleStatus.DEAD_LETTER, code__in=theirs)
+    asked = sorted(waiting.values_list("code", flat=True))  # the others were shown meanwhile
     told = _told(history, retraced)
     accepts = accept and not told.unsettled
     accepted = [_text(line) for line in told.differences] if accepts else []
     is_in_step = accepts or not (told.left or told.differences or told.unsettled)
-    done = CaughtUp(
-        since=told.since,
-        found=told.found,
-        remade=told.remade,
-        ended=told.ended,
-        left=told.left,
-        differences=told.differences,
-        unsettled=told.unsettled,
-        parked=parked,
+    done = replace(
+        told,
+        parked=[*parked, *(code for code in asked if code not in parked)],
+        undecided=[f"{code}: {theirs[code]}" for code in asked],
         accepted=accepted,
         is_in_step=is_in_step,
     )
@@ -219,6 +262,7 @@ def _told(history: History, done: Retraced) -> CaughtUp:
         left=done.left,
         differences=done.differences,
         unsettled=verifying.in_flight(),
+        under_way={cycle.code: cycle.status for cycle in verifying.cycles_in_flight()},
         passed_over=done.passed_over,
     )
 

@@ -93,7 +93,7 @@ def set_mode(mode: Mode, *, actor: Actor, reason: str, seen_version: int | None 
         )
         if not stopping:
             _demand_seen(desk, seen_version)
-            _demand_at_home()
+            demand_at_home()
         if mode is Mode.HALT:
             _halt(desk, actor.name, made.reason)
         else:
@@ -111,11 +111,11 @@ def _demand_seen(desk: Desk, seen_version: int | None) -> None:
         raise StaleVersionError(seen=seen_version, found=desk.version, what="the desk")
 
 
-def _demand_at_home() -> None:
-    """Make sure that the desk is in step with its venues where it is."""
+def demand_at_home() -> None:
+    """Raise NotAllowedNowError where the desk is not in step with its venues: nothing more may happen."""
     if not homing.is_at_home():
         raise NotAllowedNowError(
-            "%(away)s: run `manage.py catch_up`, and accept what it leaves",
+            "%(away)s: run `manage.py catch_up`, and see to what it leaves",
             away=Sentence(homing.AWAY),
         )
 

@@ -6,7 +6,7 @@ Waiting alone never decides. What each venue's absence proves stands in its `Out
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -16,7 +16,7 @@ import structlog
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from cycles.domain.progress import GO_ON, Progress, failed, not_asked, waiting
+from cycles.domain.progress import GO_ON, Progress, Turn, failed, not_asked, waiting
 from cycles.domain.words import CallOutcome, FailureClass, Operation
 from cycles.models import Cycle, ExchangeCall
 from cycles.services import matching, rotating, seeing
@@ -46,6 +46,14 @@ class ReconcileReport:
     looked_at: int
     resolved: int
     still_unknown: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What a batch of open calls came to, and by cycle of which only a person can tell, with why."""
+
+    report: ReconcileReport
+    undecided: Mapping[UUID, tuple[FailureClass, str]]
 
 
 def reconcile(call: ExchangeCall) -> Progress:
@@ -202,10 +210,13 @@ class _Batch:
     now: datetime
     _shown: dict[str, frozenset[int] | VenueError] = field(default_factory=dict)  # by venue
     _traces: dict[str, Traces | VenueError] = field(default_factory=dict)
+    undecided: dict[UUID, tuple[FailureClass, str]] = field(default_factory=dict)  # by cycle
 
     def reconciled(self, call: ExchangeCall) -> bool:
         """Reconcile one call; says whether its outcome is known now."""
         progress = _asked(registry.venue(call.venue), call, _age(call, self.now), self)
+        if progress.turn is Turn.FAIL and progress.failure is _unknown_class(call):
+            self.undecided[call.cycle_id] = progress.failure, progress.reason
         return _told(call, progress)
 
     def shows(self, call: ExchangeCall) -> bool:
@@ -258,7 +269,7 @@ def reconcile_open_calls() -> ReconcileReport:
     return _report(tally.looked_at, tally.done)
 
 
-def reconcile_all_open_calls() -> Iterator[ReconcileReport]:
+def reconcile_all_open_calls() -> Iterator[Batch]:
     """Ask about each open call that no worker holds: a batch at each step, each call written by itself.
 
     At the end once more about those that their venue knows nothing of, when that may be its last word. It may
@@ -271,14 +282,14 @@ def reconcile_all_open_calls() -> Iterator[ReconcileReport]:
         yield from _in_batches(missed)
 
 
-def _in_batches(open_calls: QuerySet[ExchangeCall]) -> Iterator[ReconcileReport]:
+def _in_batches(open_calls: QuerySet[ExchangeCall]) -> Iterator[Batch]:
     last = 0
     while batch := list(_whole(open_calls.filter(pk__gt=last)).order_by("pk")[:BATCH]):
         last = batch[-1].pk
         calls = _begun(batch)
         read = _Batch(calls, database_now())
         done = sum(rotating.acted(SWEEP, call, read.reconciled) for call in calls)
-        yield _report(len(calls), done)
+        yield Batch(report=_report(len(calls), done), undecided=read.undecided)
 
 
 def _report(looked_at: int, resolved: int) -> ReconcileReport:

@@ -10,13 +10,13 @@ from decimal import Decimal
 from itertools import combinations
 
 import structlog
-from django.db.models import F, Q, Sum
+from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce, Now
 
 from cycles.domain.money import ZERO
 from cycles.domain.shown import plain
 from cycles.domain.words import CallOutcome, Operation, StepState
-from cycles.models import Account, Alert, Entry, ExchangeCall, SweepMark
+from cycles.models import Account, Alert, Cycle, Entry, ExchangeCall, SweepMark
 from cycles.models.ledger import HOLDING_OWNERS
 from cycles.services import desk, ending, reacting
 from cycles.services.alerting import raise_alert
@@ -151,17 +151,25 @@ def journal_marker() -> tuple[int, int, int]:
 
 def in_flight() -> int:
     """Count the calls that are open, or accepted and not in the ledger yet."""
-    open_calls = (
-        ExchangeCall.objects.filter(outcome__in=[CallOutcome.INTENDED, CallOutcome.UNKNOWN])
-        .exclude(RESTING)
-        .count()
-    )
+    return sum(calls.count() for calls in _under_way())
+
+
+def cycles_in_flight() -> list[Cycle]:
+    """Give the cycles that those are of."""
+    ids = {pk for calls in _under_way() for pk in calls.values_list("cycle", flat=True)}
+    return list(Cycle.objects.filter(pk__in=ids).order_by("pk"))
+
+
+def _under_way() -> tuple[QuerySet[ExchangeCall], QuerySet[ExchangeCall]]:
+    open_calls = ExchangeCall.objects.filter(
+        outcome__in=[CallOutcome.INTENDED, CallOutcome.UNKNOWN]
+    ).exclude(RESTING)
     unsettled = ExchangeCall.objects.filter(
         outcome=CallOutcome.DONE,
         is_settled=False,
         operation__in=[Operation.PLACE_ORDER, Operation.WITHDRAW],
-    ).count()
-    return open_calls + unsettled
+    )
+    return open_calls, unsettled
 
 
 def venue_lines(code: str, held: Mapping[str, Balance]) -> list[VenueLine]:

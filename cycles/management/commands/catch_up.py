@@ -65,9 +65,9 @@ class Command(ActCommand):
         facts = {**asdict(done), "wants_a_person": done.wants_a_person}
         self.emit(facts, _text(done), options)
         if done.wants_a_person:
-            self.fail(_what_is_left(done), 1)
+            self.fail(_what_is_left(done, options), 1)
         if done.unsettled:
-            self.fail(f"{done.unsettled} requests have not ended: run it again", TRY_LATER)
+            self.fail(_what_has_not_ended(done, options), TRY_LATER)
         if done.passed_over:
             self.fail(f"{len(done.passed_over)} cycles are at work: run it again", TRY_LATER)
 
@@ -92,6 +92,7 @@ def _text(done: CaughtUp) -> str:
         *(f"not looked into, somebody is at it: {code}" for code in done.passed_over),
         *(f"left to a person: {told}" for told in done.left),
         *(f"dead letter: {code}" for code in done.parked if code not in done.remade),
+        *(f"only a person can tell, resolve it: {told}" for told in done.undecided),
         *([table(DIFFERENCES, lines)] if lines else []),
         *(f"accepted as capital: {told}" for told in done.accepted),
         _verdict(done),
@@ -110,12 +111,39 @@ def _verdict(done: CaughtUp) -> str:
     return "the ledger equals the venues"
 
 
-def _what_is_left(done: CaughtUp) -> str:
+def _what_has_not_ended(done: CaughtUp, options: dict[str, Any]) -> str:
+    """Say of which cycles, and what brings those requests to an end."""
+    told = f"{_requests(done)} ({_listed(done)})"
+    if not options["yes"] or options["dry_run"]:
+        return f"{told}: with --yes they are asked about first"
+    return (
+        f"{told}: run it again in two minutes. If they stay, let `manage.py finalizer` run (the desk is halted, it "
+        "begins nothing) until their cycles have ended or are dead letters, stop it, resolve those, run it again"
+    )
+
+
+def _requests(done: CaughtUp) -> str:
+    one = done.unsettled == 1
+    return "1 request has not ended" if one else f"{done.unsettled} requests have not ended"
+
+
+def _listed(done: CaughtUp) -> str:
+    return ", ".join(f"{code} {status}" for code, status in done.under_way.items())
+
+
+def _what_is_left(done: CaughtUp, options: dict[str, Any]) -> str:
     """Say what a person has to do, and whether the desk may run before they have."""
     count = len(done.waiting)
     letters = f"{count} dead letter waits" if count == 1 else f"{count} dead letters wait"
     if done.is_in_step:
         return f"the desk may resume; {letters} for a person, before or after: see above"
+    if done.stuck:
+        return (
+            f"resolve {', '.join(done.stuck)}, or redrive and let `manage.py finalizer` look: a request of a dead "
+            "letter has not ended, and keeps the desk from resuming; then run it again"
+        )
     if done.left or done.differences:
         return "what is left to a person comes first, then run it again: see above"
+    if done.unsettled:
+        return f"{_what_has_not_ended(done, options)}; {letters} for a person: see above"
     return f"{letters} for a person then: see above"

@@ -1,0 +1,178 @@
+"""A withdrawal whose outcome no look-up tells: no role is needed to bring it before a person, and the desk may resume."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from cycles.domain.words import CallOutcome, FailureClass
+from cycles.management.base import TRY_LATER
+from cycles.models import Alert, Cycle, ExchangeCall
+from cycles.services import dead_letters, homing, reconciling, resolving
+from cycles.services.resolving import Resolution, ResolutionOutcome
+from exchanges import registry
+from tests.cycles.restoring.acts import WORDS, catch_up, redrive, resume, sent
+from tests.cycles.restoring.dumps import Backups
+from tests.cycles.services.acts import age, give_back, units_until, withdrawals
+from tests.cycles.services.review import WITHDRAWALS, no_faults, told
+from tests.desk import TestDesk, operator
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SENDING = "/sapi/v1/capital/withdraw/apply"
+NEVER_TAKEN, REPLY_LOST = "F25", "F24"
+BEYOND_THE_GRACE = 61  # seconds
+
+
+@pytest.fixture(autouse=True)
+def _short_patience(settings: Any) -> None:
+    """Let a venue hang for two seconds only."""
+    settings.KIMP_VENUE_DEADLINE_SECONDS = 2
+    registry.forget()
+
+
+def unknown_withdrawal(desk: TestDesk, fault: str) -> Cycle:
+    """Lose a cycle's first withdrawal, before or after its venue took it."""
+    row = desk.open()
+    lease = units_until(desk, row, "BUY")
+    desk.fault(fault=fault, venue="binance", method="POST", path_regex=f"{SENDING}$", when="once")
+    sent_ones = ExchangeCall.objects.filter(cycle=row, operation="WITHDRAW")
+    while not sent_ones.exists():
+        desk.unit(lease)
+    give_back(lease)
+    assert sent_ones.get().outcome == "UNKNOWN"
+    row.refresh_from_db()
+    return row
+
+
+def said_by_catch_up(*words: str) -> tuple[int, str, str]:
+    """Run the command for people; its exit code, its output and its last sentence."""
+    operator()
+    out = io.StringIO()
+    try:
+        call_command("catch_up", *words, stdout=out, stderr=io.StringIO())
+    except CommandError as error:
+        return error.returncode, out.getvalue(), str(error)
+    return 0, out.getvalue(), ""
+
+
+def test_after_its_longest_wait_it_is_a_dead_letter_and_the_desk_may_resume(
+    committed_desk: TestDesk, backups: Backups
+) -> None:
+    desk = committed_desk
+    cycle = unknown_withdrawal(desk, NEVER_TAKEN)
+    dump = backups.dump()
+    backups.restore(dump)
+    before = sent(desk)
+    age(cycle, BEYOND_THE_GRACE)
+    done = catch_up(*WORDS)
+    assert sent(desk) == before, "nothing may be sent"
+    assert (done["code"], done["is_in_step"], done["parked"]) == (1, True, [cycle.code])
+    (undecided,) = done["undecided"]
+    assert "which proves nothing there" in undecided
+    cycle.refresh_from_db()
+    assert (cycle.status, cycle.failure_class) == ("DEAD_LETTER", "UNKNOWN_WITHDRAWAL")
+    assert cycle.assignee == operator().user
+    assert Alert.objects.filter(cycle=cycle, key__startswith="dead_letter").count() == 1
+    assert ExchangeCall.objects.get(cycle=cycle, operation="WITHDRAW").outcome == "UNKNOWN"
+    assert dead_letters.process_dead_letters() == 0
+    assert catch_up(*WORDS)["code"] == 0
+
+    resume()
+    resolving.resolve(
+        cycle.pk, actor=operator(), reason="support says so", seen_version=cycle.version,
+        resolution=Resolution(outcome=ResolutionOutcome.CALL_ABSENT, evidence="ticket 7"),
+    )  # fmt: skip
+    redrive(cycle)
+    desk.drive_until(cycle, "COMPLETED")
+    assert len(withdrawals(desk, "binance")) == 1
+
+
+def test_before_its_longest_wait_it_is_named_with_what_to_do(desk: TestDesk) -> None:
+    cycle = unknown_withdrawal(desk, NEVER_TAKEN)
+    code, _, told_last = said_by_catch_up(*WORDS)
+    assert (code, homing.is_at_home()) == (TRY_LATER, False)
+    assert f"{cycle.code} STARTED" in told_last
+    assert "run it again in two minutes" in told_last
+    assert "manage.py finalizer" in told_last
+    cycle.refresh_from_db()
+    assert cycle.status == "STARTED"
+    age(cycle, BEYOND_THE_GRACE)
+    code, out, told_last = said_by_catch_up(*WORDS)
+    assert (code, homing.is_at_home()) == (1, True)
+    assert f"{cycle.code}: binance shows no trace" in out
+    assert "the desk may resume; 1 dead letter waits" in told_last
+
+
+def test_what_it_may_have_taken_explains_the_difference_while_its_venue_does_not_show_it(
+    desk: TestDesk,
+) -> None:
+    cycle = unknown_withdrawal(desk, REPLY_LOST)
+    told(desk, "binance", WITHDRAWALS, [])
+    age(cycle, BEYOND_THE_GRACE)
+    done = catch_up(*WORDS)
+    assert (done["parked"], done["differences"], done["is_in_step"]) == ([cycle.code], [], True)
+    no_faults(desk)
+    resume()
+    redrive(cycle)
+    desk.drive_until(cycle, "COMPLETED")
+    assert len(withdrawals(desk, "binance")) == 1
+
+
+def test_one_that_its_venue_shows_is_settled_and_no_dead_letter(desk: TestDesk) -> None:
+    cycle = unknown_withdrawal(desk, REPLY_LOST)
+    age(cycle, BEYOND_THE_GRACE)
+    done = catch_up(*WORDS)
+    assert (done["code"], done["parked"], done["is_in_step"]) == (0, [], True)
+    cycle.refresh_from_db()
+    assert cycle.status == "STARTED"
+
+
+def test_a_dry_run_says_that_an_open_request_is_asked_about_first(desk: TestDesk) -> None:
+    cycle = unknown_withdrawal(desk, NEVER_TAKEN)
+    age(cycle, BEYOND_THE_GRACE)
+    code, _, told_last = said_by_catch_up()
+    assert code == TRY_LATER
+    assert f"{cycle.code} STARTED" in told_last
+    assert "with --yes they are asked about first" in told_last
+    cycle.refresh_from_db()
+    assert cycle.status == "STARTED"
+
+
+def test_an_order_that_only_a_person_can_tell_of_is_theirs_before_the_desk_resumes(
+    desk: TestDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = desk.open()
+    desk.fault(fault="F24", venue="binance", method="POST", path_regex="/order$", when="once")
+    lease = desk.lease(row)
+    desk.unit(lease)
+    give_back(lease)
+    call = ExchangeCall.objects.get(cycle=row, outcome=CallOutcome.UNKNOWN)
+    monkeypatch.setattr(
+        reconciling.seeing, "shown_orders", lambda calls: frozenset(c.pk for c in calls)
+    )
+    desk.fault(
+        venue="binance", method="GET", path_regex="/api/v3/order$", phase="before",
+        action="status", args={"status": 400, "json": {"code": -2013, "msg": "no order"}},
+    )  # fmt: skip
+    age(row, 600)
+    code, out, told_last = said_by_catch_up(*WORDS)
+    row.refresh_from_db()
+    assert (row.status, row.failure_class) == ("DEAD_LETTER", FailureClass.UNKNOWN_ORDER.value)
+    assert (code, homing.is_at_home()) == (1, False)
+    assert call.client_order_id in out
+    assert f"resolve {row.code}" in told_last
+    assert said_by_catch_up(*WORDS)[0::2] == (1, told_last), "as long as nobody has resolved it"
+
+
+def test_a_dead_letter_is_left_to_whom_it_waits_for(desk: TestDesk) -> None:
+    cycle = unknown_withdrawal(desk, NEVER_TAKEN)
+    age(cycle, BEYOND_THE_GRACE)
+    cycle = desk.drive_until(cycle, "DEAD_LETTER")
+    assert catch_up(*WORDS)["code"] == 0
+    version = cycle.version
+    cycle.refresh_from_db()
+    assert (cycle.version, cycle.assignee) == (version, None)
