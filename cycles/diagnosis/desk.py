@@ -19,6 +19,7 @@ from exchanges import registry
 RECENT = timedelta(days=1)
 OVERDUE = timedelta(minutes=5)  # a worker delivers, and reconciles, every minute
 TEST = "kimp doctor: a test. Whoever reads this gets the desk's alerts."
+CATCH_UP = "stop all roles, then run manage.py catch_up; it says what is left, and when roles may look at that"
 WAYS = "see that a feeder runs, and what keeps their policy's assets from coming home (below, and pauses)"
 DELIVER = "see that a worker runs (manage.py qcluster), and the alerts' last error in the admin"
 
@@ -66,7 +67,7 @@ def _mode(desk: DeskSummary) -> Finding:
 def _home() -> Finding:
     if homing.is_at_home():
         return well("journal", "in step with the venues where this database is")
-    return amiss("journal", homing.AWAY, "stop all roles, then run manage.py catch_up")
+    return amiss("journal", homing.AWAY, CATCH_UP)
 
 
 def _waiting(desk: DeskSummary) -> Finding:
