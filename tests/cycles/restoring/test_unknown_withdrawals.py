@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from cycles.domain.words import CallOutcome, FailureClass
 from cycles.management.base import TRY_LATER
 from cycles.models import Alert, Cycle, ExchangeCall
-from cycles.services import dead_letters, homing, reconciling, resolving
+from cycles.services import dead_letters, homing, resolving, seeing
 from cycles.services.resolving import Resolution, ResolutionOutcome
 from exchanges import registry
 from tests.cycles.restoring.acts import WORDS, catch_up, redrive, resume, sent
@@ -151,9 +151,7 @@ def test_an_order_that_only_a_person_can_tell_of_is_theirs_before_the_desk_resum
     desk.unit(lease)
     give_back(lease)
     call = ExchangeCall.objects.get(cycle=row, outcome=CallOutcome.UNKNOWN)
-    monkeypatch.setattr(
-        reconciling.seeing, "shown_orders", lambda calls: frozenset(c.pk for c in calls)
-    )
+    monkeypatch.setattr(seeing, "shown_orders", lambda calls: frozenset(one.pk for one in calls))
     desk.fault(
         venue="binance", method="GET", path_regex="/api/v3/order$", phase="before",
         action="status", args={"status": 400, "json": {"code": -2013, "msg": "no order"}},

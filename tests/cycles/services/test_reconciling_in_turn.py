@@ -247,7 +247,7 @@ def test_all_open_calls_are_asked_about_batch_by_batch_each_once(
     calls = unknown_calls(5, age_seconds=3600)
     mine = ExchangeCall.objects.filter(pk=calls[0].pk)  # stays unknown
     mine.update(noted_at=F("intended_at"), missed_at=None)
-    reports = list(reconciling.reconcile_all_open_calls())
+    reports = [batch.report for batch in reconciling.reconcile_all_open_calls()]
     assert [(one.looked_at, one.resolved) for one in reports] == [(2, 1), (2, 2), (1, 1)]
     assert [outcome(call) for call in calls] == ["UNKNOWN"] + ["ABSENT"] * 4
 
