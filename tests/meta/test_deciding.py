@@ -30,6 +30,7 @@ UNASKED: dict[str, str] = {
     "dead_letters._sent_on": "compares the version; no worker has a dead letter",
     "retracing.hold": "catching up, away from home: every lease was fenced off",
     "retracing.park": "catching up",
+    "catching_up._park_undecided": "catching up",
     "retracing._match_unnamed": "catching up",
     "retracing._adopted": "catching up",
 }

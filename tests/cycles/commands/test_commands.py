@@ -15,7 +15,7 @@ from cycles.domain.words import CallOutcome, CycleStatus, Mode
 from cycles.management.base import OperatorCommand
 from cycles.management.catalogue import COMMANDS, EXIT_CODES
 from cycles.models import ApiToken, Cycle, Desk, Intervention
-from cycles.services import desk, homing, tokens
+from cycles.services import desk, tokens
 from tests import builders
 from tests.cycles.commands.saying import WHY, Said, acting
 from tests.cycles.services.acts import rated
@@ -253,23 +253,6 @@ def test_the_dry_run_of_a_resume_shows_why_the_desk_is_halted_and_its_version(al
     facts = Said("resume", "--json").json
     assert (facts["version"], facts["mode_after"]) == (version, "RUN")
     assert facts["mode_reason"].startswith("coins are missing")
-
-
-@pytest.mark.parametrize("words", [(), ("--finalize-only",)])
-def test_the_dry_run_of_a_resume_that_will_be_refused_says_so_and_invites_to_nothing(
-    alice: User, words: tuple[str, ...]
-) -> None:
-    builders.desk()
-    acting("halt")
-    homing.leave()
-    said = Said("resume", *words)
-    assert (said.exit, "not possible: " in said.out, "catch_up" in said.err) == (3, True, True)
-    assert "--yes" not in said.err
-    facts = Said("resume", "--json", *words).json
-    assert (facts["is_possible"], "catch_up" in facts["why_not"]) == (False, True)
-    homing.settle()
-    assert Said("resume", *words).exit == 0
-    assert Said("resume", "--json", *words).json["is_possible"]
 
 
 @pytest.mark.parametrize("words", [(), ("--finalize-only",)])
