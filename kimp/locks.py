@@ -36,6 +36,10 @@ class FileLock:
             return False
         return True
 
+    def fileno(self) -> int:
+        """Give what a child must inherit to hold the lock as well, for as long as it lives."""
+        return self._fd
+
     def close(self) -> None:
         """Let go."""
         if self._fd >= 0:

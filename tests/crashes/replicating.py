@@ -20,6 +20,7 @@ from kimp import postgres, postgres_process
 from kimp.environment import load
 from kimp.postgres import ConnectionInfo
 from kimp.postgres_binaries import found
+from kimp.postgres_connection import new_info, remember
 from kimp.postgres_place import chosen, reachable
 from kimp.settings_database import databases
 from kimp.sockets import free_port
@@ -169,7 +170,7 @@ def _start_standby(folder: Path, primary: ConnectionInfo) -> ConnectionInfo:
         env={"PATH": os.defpath, "LC_ALL": "C"}, check=True, timeout=WITHIN_SECONDS,
         **place.identity,
     )  # fmt: skip
-    postgres._remember(base, postgres._new_info(port=free_port(), password=primary.password))
+    remember(base, new_info(port=free_port(), password=primary.password))
     return postgres.ensure_running(folder / "standby")
 
 
