@@ -33,14 +33,14 @@ from kimp.postgres_connection import (
     remembered,
     serves,
 )
+from kimp.postgres_home import START_SECONDS, base_of, exclusive
 from kimp.postgres_place import Place, chosen, demand_whole, known, own, own_all, reachable
 from kimp.sockets import free_port, is_free
 
 __all__ = [
-    "ConnectionInfo", "PostgresError", "alone", "ensure_running", "held", "release", "status", "stop",
+    "ConnectionInfo", "PostgresError", "asked", "end", "ensure_running", "held", "release", "shut", "status", "stop",
 ]  # fmt: skip
 
-_START_SECONDS = 60
 _STOP_SECONDS = 15
 _ORPHANS_SECONDS = 10
 CUT_SHORT = "the database server did not end in time and was ended by force; it recovers when it is started again"
@@ -76,8 +76,8 @@ def ensure_running(home: Path, programs: Path | None = None) -> ConnectionInfo:
 
     Raises PostgresError, whose message names the three ways out.
     """
-    base = _base(home)
-    with _exclusive(base):
+    base = base_of(home)
+    with exclusive(base):
         info, place = remembered(base), known(base)
         if info is None or place is None or not serves(info, place.data):
             info = _begin(base, programs)
@@ -120,7 +120,7 @@ def release(
     if share is None or share.pid != os.getpid():
         return False
     ends_at = time.monotonic() + patience_seconds
-    with _exclusive(base, patience_seconds / 2):
+    with exclusive(base, patience_seconds / 2):
         is_last = share.users.try_exclusive()
         if not is_last:
             _detach()
@@ -132,28 +132,39 @@ def release(
 
 def stop(home: Path) -> bool:
     """Stop the server of `home`, whoever uses it; return whether one ran."""
-    base = _base(home)
-    with _exclusive(base):
-        return remembered(base) is not None and _end(base, _STOP_SECONDS) is not None
+    with shut(home):
+        return end(home)
 
 
 @contextlib.contextmanager
-def alone(home: Path, programs: Path | None = None) -> Iterator[ConnectionInfo | None]:
-    """Have the server of `home` run while nobody can join it, and stop it then, whoever uses it.
+def shut(home: Path) -> Iterator[None]:
+    """Let nobody start, join or stop the server of `home` meanwhile. Raises PostgresError."""
+    with exclusive(base_of(home)):
+        yield
+
+
+def end(home: Path) -> bool:
+    """Stop the server of a home that is shut, whoever uses it; return whether one ran. Raises PostgresError."""
+    base = base_of(home)
+    return remembered(base) is not None and _end(base, _STOP_SECONDS) is not None
+
+
+@contextlib.contextmanager
+def asked(home: Path, programs: Path | None = None) -> Iterator[ConnectionInfo | None]:
+    """Have the server of a home that is shut run; one that was down is stopped again.
 
     Gives None where there is no data; nothing is made. Raises PostgresError, also where data is missing.
     """
-    base = _base(home)
-    with _exclusive(base):
-        place = known(base)
-        if place is None or _major_of(place.data) is None:
-            demand_whole(base)
-            yield None
-            return
+    base = base_of(home)
+    place, info = known(base), remembered(base)
+    if place is None or _major_of(place.data) is None:
+        demand_whole(base)
+        yield None
+    elif info is not None and serves(info, place.data):
+        yield info
+    else:
         try:
-            info = remembered(base)
-            is_up = info is not None and serves(info, place.data)
-            yield info if is_up else _start(base, programs)
+            yield _start(base, programs)
         finally:
             _end(base, _STOP_SECONDS)
 
@@ -170,42 +181,20 @@ def status(home: Path) -> ServerStatus:
     return ServerStatus(is_running=is_running, pid=pid, port=info.port, data=data)
 
 
-def _base(home: Path) -> Path:
-    base = home.absolute() / "postgres"
-    try:
-        base.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PostgresError(
-            f"Cannot create {base} ({error.strerror}). Name another folder in KIMP_HOME. {WAYS_OUT}"
-        ) from error
-    return base
-
-
-@contextlib.contextmanager
-def _exclusive(base: Path, patience_seconds: float = _START_SECONDS * 2) -> Iterator[None]:
-    try:
-        lock = FileLock(base / "lock")
-        lock.exclusive(patience_seconds=patience_seconds)
-    except PermissionError as error:
-        raise PostgresError(
-            f"{base} belongs to another user. Run as that user, or name another folder in "
-            f"KIMP_HOME. {WAYS_OUT}"
-        ) from error
-    except LockTimeoutError as error:
-        raise PostgresError(f"Another process has held {base} for too long. {WAYS_OUT}") from error
-    try:
-        yield
-    finally:
-        lock.close()
-
-
 def _hold(base: Path, info: ConnectionInfo) -> None:
     share = _held.get(base)
     if share is not None and share.pid == os.getpid():
         share.info = info
         return
     users = FileLock(base / "users")
-    users.shared(patience_seconds=_START_SECONDS)
+    try:
+        users.shared(patience_seconds=START_SECONDS)
+    except LockTimeoutError as error:
+        users.close()
+        raise PostgresError(
+            f"Somebody else holds {base / 'users'} for himself, as make clean of an older release does: end "
+            f"that, then start again. {WAYS_OUT}"
+        ) from error
     _held[base] = _Held(info=info, users=users, pid=os.getpid())
     atexit.register(_release_at_exit, base)
 
@@ -283,7 +272,7 @@ def _plain_environment() -> dict[str, str]:
 
 def _launch(base: Path, place: Place, programs: Path, info: ConnectionInfo) -> ConnectionInfo:
     """Run the postmaster until it answers; a foreign port or dying backends are tried again."""
-    deadline = time.monotonic() + _START_SECONDS
+    deadline = time.monotonic() + START_SECONDS
     while True:
         lock = None if processes.serves_here(place.data) else _sole(place)
         if lock is not None:

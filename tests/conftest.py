@@ -63,7 +63,7 @@ CUT_OTHERS = f"SELECT application_name, state, query, pg_terminate_backend(pid, 
 
 @pytest.fixture(scope="session", autouse=True)
 def _nobody_stays_in_the_database(
-    django_db_setup: None, django_db_blocker: DjangoDbBlocker
+    _server_is_given_back: None, django_db_setup: None, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[None]:
     """Let the database be dropped: end what threads of this process keep there; name a process that was left behind."""
     yield
