@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -114,19 +115,23 @@ def test_books_on_which_a_server_works_for_a_home_that_is_gone_are_not_taken_for
     assert base.exists()
 
 
+@contextmanager
+def _left_over(project: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Have a process of the project's desk whose supervisor was killed."""
+    with subprocess.Popen(["sleep", "600"], start_new_session=True) as process:
+        try:
+            identity = look_up(process.pid)
+            assert identity is not None
+            ChildFile(project / ".kimp" / "children.json").add("feeder", identity)
+            yield process
+        finally:
+            process.kill()
+
+
 @pytest.fixture
 def left_over(project: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Give a process of the project's desk whose supervisor was killed."""
-    with subprocess.Popen(["sleep", "600"], start_new_session=True) as process:
-        _list(project, process)
+    with _left_over(project) as process:
         yield process
-        process.kill()
-
-
-def _list(project: Path, process: subprocess.Popen[bytes]) -> None:
-    identity = look_up(process.pid)
-    assert identity is not None
-    ChildFile(project / ".kimp" / "children.json").add("feeder", identity)
 
 
 @pytest.mark.parametrize("name", [".env", ".env.production", ".env.worker", ".env.web.production"])
@@ -187,12 +192,10 @@ def _make_a_desk(project: Path, kind: str) -> None:
 @pytest.mark.processes
 def test_a_live_desks_books_stay_although_its_server_is_down(stopped: Path) -> None:
     _make_a_desk(stopped, "LIVE")
-    with subprocess.Popen(["sleep", "600"], start_new_session=True) as child:
-        _list(stopped, child)
+    with _left_over(stopped) as child:
         with pytest.raises(LiveDeskError, match=r"LIVE desk are in .*: they stay, nothing was rem"):
             clean(stopped)
         assert child.poll() is None
-        child.kill()
     assert (stopped / ".kimp" / "postgres" / "connection.json").exists()
     assert not postgres.status(stopped / ".kimp").is_running
 
