@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Coalesce, Greatest, Now
 
 from cycles.domain.plan import client_order_id, sendable_quantity
-from cycles.domain.words import CallOutcome, Operation, StepKind, StepState
+from cycles.domain.words import CallOutcome, Operation, Passage, Plan, StepKind, StepState
 from cycles.errors import CycleError
 from cycles.models import Cycle, ExchangeCall, Step
 from cycles.services import booking, replanning, sharing
@@ -22,8 +22,9 @@ from cycles.services.calling import Noted, write_outcome
 from cycles.services.correlating import correlation
 from cycles.services.intents import Intent
 from cycles.services.matching import OPEN
+from cycles.services.moving import touch
 from cycles.services.recalling import History, Trace
-from cycles.services.replanning import MisfitError
+from cycles.services.replanning import DONE_WITH, MisfitError
 from cycles.services.settling import (
     finish_step,
     settle_credit,
@@ -41,7 +42,6 @@ from exchanges.values import DepositReport, OrderReport, WithdrawalReport, Withd
 
 Report = OrderReport | WithdrawalReport
 CAUGHT_UP = "caught_up"  # marks a request that was written after the fact
-DONE_WITH = (StepState.DONE, StepState.ABANDONED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +95,10 @@ def _reached(cycle: Cycle, trace: Trace, history: History, actor: str) -> Step:
     """Conclude what lay before a request, and give its step, ready for it."""
     assert trace.name is not None  # noqa: S101  told apart above
     replanning.resume(cycle, actor=actor)
-    step = Step.objects.filter(cycle=cycle, position=trace.name.position).first()
+    step = replanning.standing_for(cycle, trace)
     is_unwinding = step is None and replanning.is_sale(trace)
+    if step is None and not is_unwinding:
+        replanning.give_up_what_bought_nothing(cycle)
     for earlier in unfinished(cycle):
         if earlier.position < trace.name.position:
             conclude(cycle, earlier, history, is_unwinding=is_unwinding)
@@ -117,14 +119,7 @@ def unfinished(cycle: Cycle) -> list[Step]:
 
 def _demand_fit(step: Step, trace: Trace) -> None:
     """Make sure that a request is what its step would have sent."""
-    report = trace.report
-    if isinstance(report, OrderReport):
-        kind = {"buy": StepKind.BUY, "sell": StepKind.SELL}[report.side.value]
-        told = (trace.venue, kind.value, report.market.base, report.market.quote)
-        fits = told == (step.venue, step.kind, step.asset, step.quote)
-    else:
-        fits = (trace.venue, StepKind.WITHDRAW, report.asset) == (step.venue, step.kind, step.asset)
-    if not fits or step.state in DONE_WITH:
+    if not replanning.is_of(step, trace):
         raise MisfitError(f"it is not what step {step.position} does ({step})")
 
 
@@ -141,8 +136,13 @@ def _demand_free(cycle: Cycle, step: Step, history: History) -> None:
 
 
 def _written(cycle: Cycle, step: Step, trace: Trace, *, attempt: int) -> Found:
-    """Write the journal's row of a request after the fact, and settle it."""
+    """Write the journal's row of a request after the fact, and settle it.
+
+    A cycle that unwinds sends nothing of its passages: whoever had let it unwind let it go on.
+    """
     report = trace.report
+    if cycle.plan == Plan.UNWIND and step.passage != Passage.UNWIND:
+        touch(cycle, plan=Plan.RESUME)
     intent = _intent(cycle, step, report, attempt)
     call = ExchangeCall.objects.create(
         cycle=cycle,

@@ -293,7 +293,7 @@ def candidates(*, exclude: Iterable[UUID] = ()) -> list[Candidate]:
     running = Cycle.objects.exclude(status__in=sorted(FINAL)).exclude(pk__in=list(exclude))
     cycles = list(running.order_by("pk"))
     rest: dict[UUID, list[Step]] = defaultdict(list)
-    steps = Step.objects.filter(cycle__in=cycles).exclude(state__in=replaying.DONE_WITH)
+    steps = Step.objects.filter(cycle__in=cycles).exclude(state__in=replanning.DONE_WITH)
     for one in steps.order_by("cycle_id", "position"):
         rest[one.cycle_id].append(one)
     nexts = {cycle_id: _next_withdrawal(unfinished) for cycle_id, unfinished in rest.items()}
