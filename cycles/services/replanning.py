@@ -80,8 +80,8 @@ def is_of(step: Step, trace: Trace) -> bool:
         kind = {Side.BUY: StepKind.BUY, Side.SELL: StepKind.SELL}[report.side]
         told = (trace.venue, kind.value, report.market.base, report.market.quote)
         return told == (step.venue, step.kind, step.asset, step.quote)
-    told = (trace.venue, StepKind.WITHDRAW.value, report.asset)
-    return told == (step.venue, step.kind, step.asset)
+    sends = (trace.venue, StepKind.WITHDRAW.value, report.asset)
+    return sends == (step.venue, step.kind, step.asset)
 
 
 def standing_for(cycle: Cycle, trace: Trace) -> Step | None:

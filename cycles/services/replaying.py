@@ -96,12 +96,12 @@ def _reached(cycle: Cycle, trace: Trace, history: History, actor: str) -> Step:
     assert trace.name is not None  # noqa: S101  told apart above
     replanning.resume(cycle, actor=actor)
     step = replanning.standing_for(cycle, trace)
-    is_unwinding = step is None and replanning.is_sale(trace)
-    if step is None and not is_unwinding:
+    sale = trace if step is None and replanning.is_sale(trace) else None
+    if step is None and sale is None:
         replanning.give_up_what_bought_nothing(cycle)
     for earlier in unfinished(cycle):
         if earlier.position < trace.name.position:
-            conclude(cycle, earlier, history, is_unwinding=is_unwinding)
+            conclude(cycle, earlier, history, unwound_by=sale)
     if step is None:
         step = replanning.planned(cycle, trace, actor=actor)
     step.refresh_from_db()
@@ -232,9 +232,11 @@ def _with_step(call: ExchangeCall) -> ExchangeCall:
     return ExchangeCall.objects.select_related("step").get(pk=call.pk)
 
 
-def conclude(cycle: Cycle, step: Step, history: History, *, is_unwinding: bool = False) -> None:
-    """End a step that a later request, or what venues show of it, proves to have ended."""
-    if is_unwinding and not _has_left(step):
+def conclude(
+    cycle: Cycle, step: Step, history: History, *, unwound_by: Trace | None = None
+) -> None:
+    """End a step that a later request, or what venues show of it, proves to have ended; `unwound_by`: by a sale instead."""
+    if unwound_by is not None and not (_has_left(step) or _was_carried(cycle, step, unwound_by)):
         Step.objects.filter(pk=step.pk).update(state=StepState.ABANDONED)
         return
     step.refresh_from_db()
@@ -252,6 +254,16 @@ def _has_left(step: Step) -> bool:
     if step.kind == StepKind.DEPOSIT:
         step = Step.objects.get(cycle_id=step.cycle_id, position=step.position - 1)
     return live_withdrawal(step) is not None
+
+
+def _was_carried(cycle: Cycle, step: Step, sale: Trace) -> bool:
+    """Say whether a sale, where a withdrawal goes, is of more than the cycle has there: then that had arrived."""
+    report = sale.report
+    if not isinstance(report, OrderReport) or step.kind != StepKind.WITHDRAW:
+        return False
+    is_there = (step.to_venue, step.asset) == (sale.venue, report.market.base)
+    held = booking.held_by_cycle(cycle, sale.venue, report.market.base)
+    return is_there and report.executed_quantity > held
 
 
 def _conclude_withdrawal(cycle: Cycle, step: Step, history: History) -> None:
