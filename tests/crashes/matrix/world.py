@@ -110,6 +110,7 @@ class World:
     ways: Ways
     actor: Actor = field(default_factory=operator)
     opened: int = 0
+    is_fed: bool = True  # by a feeder beside the worker
     missed: list[Point] = field(default_factory=list)
 
     def open(self) -> Cycle:
@@ -237,7 +238,7 @@ class World:
             set_mode(Mode.RUN, actor=self.actor, reason="a test", seen_version=seen.version)
 
     def _keep_samples_fresh(self) -> None:
-        if time.monotonic() - self.desk.sampled_at > FRESH_SECONDS / 2:
+        if self.is_fed and time.monotonic() - self.desk.sampled_at > FRESH_SECONDS / 2:
             self.desk.sample(finds_something=False)
 
     def _order(self, *, may_fail: bool = False, **order: Any) -> Ended:
