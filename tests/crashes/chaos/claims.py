@@ -26,7 +26,7 @@ from tests.desk import Steered, why
 Pair = tuple[str, str]
 # Of so many acts of a kind one at least has to come to something: others meet nobody, or a kill. A short run has fewer.
 EVERY = 6
-EVERY_CLOCK = 10  # half of the clocks let a worker go on, half do not, for a few seconds each
+EVERY_CLOCK = 15  # half of the clocks let a worker go on, half do not, for a few seconds each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
