@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import product
 from pathlib import Path
 
-from kimp import live_books, postgres, postgres_owner
+from kimp import environment_files as files, live_books, postgres, postgres_owner
+from kimp.environment_parse import ParseError, parse
+from kimp.environment_table import BY_NAME, ENVIRONMENTS, ROLES
 from kimp.leftovers import ChildFile
 from kimp.locks import FileLock
 from kimp.postgres_owner import Standing
@@ -29,26 +33,51 @@ class LiveDeskError(KeptError):
     """What would be removed are a live desk's books, or may be."""
 
 
-def clean(project: Path) -> list[Path]:
+def clean(project: Path, say: Callable[[str], object] = lambda _: None) -> list[Path]:
     """Stop the embedded servers of a project and remove its data; return what went.
 
-    Raises KeptError, with everything in its place, while a desk is up and for one that is LIVE.
+    `say` is told whom of a desk that was killed it has ended. Raises KeptError, with everything in its place,
+    while a desk is up and for one that is LIVE.
     """
+    _demand_no_live_settings(project)
     gone = []
     with ExitStack() as ours:
         _take_desks(project, ours)
-        for children in _found(project, "children.json"):  # of desks that were killed
-            ChildFile(children).end_leftovers(patience_seconds=5)
-        _take_servers(project, ours)
-        for home in _homes(project):
+        homes = list(_homes(project))
+        for home in homes:  # until all is gone: who starts meanwhile waits, and begins anew
+            ours.enter_context(postgres.shut(home))
+        for home in homes:
             _demand_simulated(home, project)
-        for home in _homes(project):
-            postgres.stop(home)
+        for children in _found(project, "children.json"):  # of desks that were killed
+            for name in ChildFile(children).end_leftovers(patience_seconds=5):
+                say(f"ended {name}, left over from a desk that was killed")
+        _take_servers(project, ours)
+        for home in homes:
+            postgres.end(home)
             gone += [path for path in _outside(home) if path.exists()]
         gone += [path for path in _inside(project) if path.exists()]
         for path in gone:
             shutil.rmtree(path)
     return gone
+
+
+def _demand_no_live_settings(project: Path) -> None:
+    """Refuse where any environment or role of the project is set to be LIVE, whose database may be elsewhere."""
+    for environment, role in product(ENVIRONMENTS, ROLES):
+        layers = files.layers(project, environment, role, os.environ)
+        named = [layer for layer in layers if "KIMP_LIVE" in layer.texts]
+        if named and not _is_off(named[-1].texts["KIMP_LIVE"]):
+            raise LiveDeskError(
+                f"KIMP_LIVE is set ({named[-1].origin}): a LIVE desk may work in {project}. Nothing was removed. "
+                "If none does any more, take KIMP_LIVE out there and run make clean again."
+            )
+
+
+def _is_off(text: str) -> bool:
+    try:
+        return not parse(BY_NAME["KIMP_LIVE"], text)
+    except ParseError:
+        return False
 
 
 def _take_desks(project: Path, ours: ExitStack) -> None:
@@ -114,7 +143,7 @@ def _inside(project: Path) -> Iterator[Path]:
 
 if __name__ == "__main__":
     try:
-        for removed in clean(_PROJECT):
+        for removed in clean(_PROJECT, lambda line: sys.stdout.write(f"{line}\n")):
             sys.stdout.write(f"removed {removed}\n")
     except (KeptError, postgres.PostgresError, OSError) as error:
         sys.exit(str(error))

@@ -125,9 +125,7 @@ def name_in_logs(arguments: Sequence[str], role: str) -> str:
 
 def load(folder: Path, process: Mapping[str, str]) -> Environment:
     """Read, parse and check everything; raises SettingsError with every problem found."""
-    base = files.read_file(folder / ".env").texts | dict(process)
-    environment = _chosen("KIMP_ENVIRONMENT", base, ENVIRONMENTS)
-    role = _chosen("KIMP_ROLE", base, ROLES)
+    environment, role = chosen(folder, process)
     layers = files.layers(folder, environment, role, process)
     problems = [problem for layer in layers for problem in layer.problems + _strangers(layer)]
     rows = {setting.name: _effective(setting, layers, problems) for setting in TABLE}
@@ -136,6 +134,12 @@ def load(folder: Path, process: Mapping[str, str]) -> Environment:
     if problems:
         raise SettingsError(problems)
     return loaded
+
+
+def chosen(folder: Path, process: Mapping[str, str]) -> tuple[str, str]:
+    """Give the environment and the role, which choose the files."""
+    base = files.read_file(folder / ".env").texts | dict(process)
+    return _chosen("KIMP_ENVIRONMENT", base, ENVIRONMENTS), _chosen("KIMP_ROLE", base, ROLES)
 
 
 def _chosen(name: str, base: Mapping[str, str], choices: Sequence[str]) -> str:

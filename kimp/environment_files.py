@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -33,6 +33,11 @@ def layers(folder: Path, environment: str, role: str, process: Mapping[str, str]
     """Read every layer, the weakest first."""
     files = [read_file(folder / name) for name in file_names(environment, role)]
     return [*files, Layer(origin=PROCESS, texts=dict(process))]
+
+
+def texts(found: Iterable[Layer]) -> dict[str, str]:
+    """Give what each name is set to in the end."""
+    return {name: text for layer in found for name, text in layer.texts.items()}
 
 
 def read_file(path: Path) -> Layer:

@@ -8,7 +8,8 @@ from pathlib import Path
 import psycopg
 
 from kimp import postgres
-from kimp.environment_files import read_file
+from kimp.environment import chosen
+from kimp.environment_files import layers, texts
 from kimp.postgres_connection import ConnectionInfo, connect
 
 DATABASES = "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate"
@@ -21,16 +22,15 @@ class UnknownKindError(Exception):
 
 
 def are_kept_in(home: Path, project: Path) -> bool:
-    """Ask every database of the server of `home`, which nobody else may use meanwhile; it is stopped afterwards.
+    """Ask every database of the server of `home`, which is shut; one that was down is stopped afterwards.
 
-    Its programs are those that the environment or the `.env` of the project names, or those found.
+    Its programs are those that the settings of the project name, or those found.
 
     Raises UnknownKindError.
     """
-    texts = read_file(project / ".env").texts | dict(os.environ)
-    named = texts.get("KIMP_PG_BIN")
+    named = texts(layers(project, *chosen(project, os.environ), os.environ)).get("KIMP_PG_BIN")
     try:
-        with postgres.alone(home, Path(named) if named else None) as info:
+        with postgres.asked(home, Path(named) if named else None) as info:
             return info is not None and any(_is_live(info, name) for name in _databases(info))
     except (postgres.PostgresError, psycopg.Error, OSError) as error:
         raise UnknownKindError(str(error).strip()) from error

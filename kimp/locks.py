@@ -36,6 +36,17 @@ class FileLock:
             return False
         return True
 
+    def lies_at(self, path: Path) -> bool:
+        """Tell whether the file there is the one that is locked, and was not removed meanwhile."""
+        try:
+            return os.path.samestat(os.fstat(self._fd), path.lstat())
+        except FileNotFoundError:
+            return False
+
+    def fileno(self) -> int:
+        """Give what a child must inherit to hold the lock as well, for as long as it lives."""
+        return self._fd
+
     def close(self) -> None:
         """Let go."""
         if self._fd >= 0:

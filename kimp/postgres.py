@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import json
 import os
 import secrets
 import shutil
@@ -17,26 +16,33 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from psycopg import sql
 
-from kimp import postgres_process as processes
+from kimp import postgres_process as processes, postgres_serving as serving
 from kimp.locks import FileLock, LockTimeoutError
 from kimp.postgres_binaries import WAYS_OUT, PostgresError, found
-from kimp.postgres_connection import ConnectionInfo, connect, serves
+from kimp.postgres_connection import (
+    USER,
+    ConnectionInfo,
+    connect,
+    new_info,
+    remember,
+    remembered,
+    serves,
+)
+from kimp.postgres_home import START_SECONDS, base_of, exclusive
 from kimp.postgres_place import Place, chosen, demand_whole, known, own, own_all, reachable
 from kimp.sockets import free_port, is_free
 
 __all__ = [
-    "ConnectionInfo", "PostgresError", "alone", "ensure_running", "held", "release", "status", "stop",
+    "ConnectionInfo", "PostgresError", "asked", "end", "ensure_running", "held", "release", "shut", "status", "stop",
 ]  # fmt: skip
 
-USER = "kimp"
-DATABASE = "kimp"
-_START_SECONDS = 60
 _STOP_SECONDS = 15
+_ORPHANS_SECONDS = 10
 CUT_SHORT = "the database server did not end in time and was ended by force; it recovers when it is started again"
 
 
@@ -70,9 +76,9 @@ def ensure_running(home: Path, programs: Path | None = None) -> ConnectionInfo:
 
     Raises PostgresError, whose message names the three ways out.
     """
-    base = _base(home)
-    with _exclusive(base):
-        info, place = _remembered(base), known(base)
+    base = base_of(home)
+    with exclusive(base):
+        info, place = remembered(base), known(base)
         if info is None or place is None or not serves(info, place.data):
             info = _begin(base, programs)
         _hold(base, info)
@@ -87,7 +93,7 @@ def _begin(base: Path, programs: Path | None) -> ConnectionInfo:
     except KeyboardInterrupt:
         users = FileLock(base / "users")
         if users.try_exclusive():
-            _end(base, 3.0)
+            _end_seen(known(base), 3.0)
             processes.end_unborn([child for child in _children if child not in before])
         users.close()
         raise
@@ -114,7 +120,7 @@ def release(
     if share is None or share.pid != os.getpid():
         return False
     ends_at = time.monotonic() + patience_seconds
-    with _exclusive(base, patience_seconds / 2):
+    with exclusive(base, patience_seconds / 2):
         is_last = share.users.try_exclusive()
         if not is_last:
             _detach()
@@ -126,28 +132,39 @@ def release(
 
 def stop(home: Path) -> bool:
     """Stop the server of `home`, whoever uses it; return whether one ran."""
-    base = _base(home)
-    with _exclusive(base):
-        return _remembered(base) is not None and _end(base, _STOP_SECONDS) is not None
+    with shut(home):
+        return end(home)
 
 
 @contextlib.contextmanager
-def alone(home: Path, programs: Path | None = None) -> Iterator[ConnectionInfo | None]:
-    """Have the server of `home` run while nobody can join it, and stop it then, whoever uses it.
+def shut(home: Path) -> Iterator[None]:
+    """Let nobody start, join or stop the server of `home` meanwhile. Raises PostgresError."""
+    with exclusive(base_of(home)):
+        yield
+
+
+def end(home: Path) -> bool:
+    """Stop the server of a home that is shut, whoever uses it; return whether one ran. Raises PostgresError."""
+    base = base_of(home)
+    return remembered(base) is not None and _end(base, _STOP_SECONDS) is not None
+
+
+@contextlib.contextmanager
+def asked(home: Path, programs: Path | None = None) -> Iterator[ConnectionInfo | None]:
+    """Have the server of a home that is shut run; one that was down is stopped again.
 
     Gives None where there is no data; nothing is made. Raises PostgresError, also where data is missing.
     """
-    base = _base(home)
-    with _exclusive(base):
-        place = known(base)
-        if place is None or _major_of(place.data) is None:
-            demand_whole(base)
-            yield None
-            return
+    base = base_of(home)
+    place, info = known(base), remembered(base)
+    if place is None or _major_of(place.data) is None:
+        demand_whole(base)
+        yield None
+    elif info is not None and serves(info, place.data):
+        yield info
+    else:
         try:
-            info = _remembered(base)
-            is_up = info is not None and serves(info, place.data)
-            yield info if is_up else _start(base, programs)
+            yield _start(base, programs)
         finally:
             _end(base, _STOP_SECONDS)
 
@@ -155,7 +172,7 @@ def alone(home: Path, programs: Path | None = None) -> Iterator[ConnectionInfo |
 def status(home: Path) -> ServerStatus:
     """Say whether the server of `home` answers, without starting anything."""
     base = home.absolute() / "postgres"
-    info, place = (_remembered(base), known(base)) if base.exists() else (None, None)
+    info, place = (remembered(base), known(base)) if base.exists() else (None, None)
     if info is None or place is None:
         return ServerStatus(is_running=False, pid=None, port=None, data=None)
     data = place.data
@@ -164,42 +181,20 @@ def status(home: Path) -> ServerStatus:
     return ServerStatus(is_running=is_running, pid=pid, port=info.port, data=data)
 
 
-def _base(home: Path) -> Path:
-    base = home.absolute() / "postgres"
-    try:
-        base.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PostgresError(
-            f"Cannot create {base} ({error.strerror}). Name another folder in KIMP_HOME. {WAYS_OUT}"
-        ) from error
-    return base
-
-
-@contextlib.contextmanager
-def _exclusive(base: Path, patience_seconds: float = _START_SECONDS * 2) -> Iterator[None]:
-    try:
-        lock = FileLock(base / "lock")
-        lock.exclusive(patience_seconds=patience_seconds)
-    except PermissionError as error:
-        raise PostgresError(
-            f"{base} belongs to another user. Run as that user, or name another folder in "
-            f"KIMP_HOME. {WAYS_OUT}"
-        ) from error
-    except LockTimeoutError as error:
-        raise PostgresError(f"Another process has held {base} for too long. {WAYS_OUT}") from error
-    try:
-        yield
-    finally:
-        lock.close()
-
-
 def _hold(base: Path, info: ConnectionInfo) -> None:
     share = _held.get(base)
     if share is not None and share.pid == os.getpid():
         share.info = info
         return
     users = FileLock(base / "users")
-    users.shared(patience_seconds=_START_SECONDS)
+    try:
+        users.shared(patience_seconds=START_SECONDS)
+    except LockTimeoutError as error:
+        users.close()
+        raise PostgresError(
+            f"Somebody else holds {base / 'users'} for himself, as make clean of an older release does: end "
+            f"that, then start again. {WAYS_OUT}"
+        ) from error
     _held[base] = _Held(info=info, users=users, pid=os.getpid())
     atexit.register(_release_at_exit, base)
 
@@ -209,27 +204,6 @@ def _release_at_exit(base: Path) -> None:
         release(base.parent)
 
 
-def _remembered(base: Path) -> ConnectionInfo | None:
-    path = base / "connection.json"
-    try:
-        return ConnectionInfo(**json.loads(path.read_text("utf-8")))
-    except FileNotFoundError:
-        return None
-    except PermissionError as error:
-        raise PostgresError(
-            f"{path} belongs to another user: the server was set up by somebody else. Run as that "
-            f"user, or name another folder in KIMP_HOME. {WAYS_OUT}"
-        ) from error
-
-
-def _remember(base: Path, info: ConnectionInfo) -> None:
-    draft = base / "connection.json.new"
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(asdict(info), file)
-    draft.replace(base / "connection.json")
-
-
 def _start(base: Path, named: Path | None) -> ConnectionInfo:
     binaries = found(None, named)  # first: where there are none, nothing is created
     place = chosen(base)
@@ -237,15 +211,15 @@ def _start(base: Path, named: Path | None) -> ConnectionInfo:
     if wanted not in (None, binaries.major):
         binaries = found(wanted, named)
     programs = reachable(binaries, place)
-    info = _remembered(base)
+    info = remembered(base)
     if wanted is None or info is None:
         if wanted is not None:
             raise PostgresError(
                 f"{base / 'connection.json'} is gone, and with it the password of the data in "
                 f"{place.data}. Put it back, or move that data away. {WAYS_OUT}"
             )
-        info = _new_info(port=free_port())
-        _remember(base, info)
+        info = new_info(port=free_port())
+        remember(base, info)
         _initialise(programs, place, info.password)
     own_all(place)
     return _launch(base, place, programs, info)
@@ -256,16 +230,6 @@ def _major_of(data: Path) -> str | None:
         return (data / "PG_VERSION").read_text("utf-8").strip()
     except FileNotFoundError:
         return None
-
-
-def _new_info(*, port: int, password: str | None = None) -> ConnectionInfo:
-    return ConnectionInfo(
-        host="127.0.0.1",
-        port=port,
-        user=USER,
-        password=password or secrets.token_urlsafe(32),
-        database=DATABASE,
-    )
 
 
 def _initialise(programs: Path, place: Place, password: str) -> None:
@@ -308,14 +272,14 @@ def _plain_environment() -> dict[str, str]:
 
 def _launch(base: Path, place: Place, programs: Path, info: ConnectionInfo) -> ConnectionInfo:
     """Run the postmaster until it answers; a foreign port or dying backends are tried again."""
-    deadline = time.monotonic() + _START_SECONDS
-    processes.remove_stale_pid_file(place.data, patience_seconds=10)
+    deadline = time.monotonic() + START_SECONDS
     while True:
-        if not processes.serves_here(place.data):
+        lock = None if processes.serves_here(place.data) else _sole(place)
+        if lock is not None:
             if not is_free(info.port):
-                info = _new_info(port=free_port(), password=info.password)
-            _remember(base, info)
-            _spawn(base, place, programs, info)
+                info = new_info(port=free_port(), password=info.password)
+            remember(base, info)
+            _spawn(base, place, programs, info, lock)
         if _wait_until_up(info, place, deadline):
             _create_database(info)
             return info
@@ -324,7 +288,16 @@ def _launch(base: Path, place: Place, programs: Path, info: ConnectionInfo) -> C
         time.sleep(0.2)
 
 
-def _spawn(base: Path, place: Place, programs: Path, info: ConnectionInfo) -> None:
+def _sole(place: Place) -> FileLock | None:
+    """Make sure that nobody works on the data; None if the server does already. Raises PostgresError."""
+    lock = serving.taken(place, patience_seconds=_ORPHANS_SECONDS)
+    if lock is not None:  # only now: where a server cannot be seen its file looks stale
+        processes.remove_stale_pid_file(place.data, patience_seconds=_ORPHANS_SECONDS)
+    return lock
+
+
+def _spawn(base: Path, place: Place, programs: Path, info: ConnectionInfo, lock: FileLock) -> None:
+    """Start the postmaster, and leave it the lock."""
     settings = {
         "listen_addresses": info.host,
         "port": str(info.port),
@@ -335,11 +308,12 @@ def _spawn(base: Path, place: Place, programs: Path, info: ConnectionInfo) -> No
         "log_timezone": "UTC",
     }
     arguments = [f"--{name}={value}" for name, value in settings.items()]
-    with (base / "server.log").open("ab") as log:
+    with (base / "server.log").open("ab") as log, contextlib.closing(lock):
         child = subprocess.Popen(  # noqa: S603  our own argument list, no shell
             [programs / "postgres", "-D", place.data, *arguments],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_plain_environment(),
             start_new_session=True,  # Ctrl-C is for us; the server is stopped last, by us
+            pass_fds=[lock.fileno()],
             **place.identity,
         )  # fmt: skip
     _children.append(child)
@@ -381,8 +355,18 @@ def _detach() -> None:
 
 
 def _end(base: Path, patience_seconds: float) -> signal.Signals | None:
-    """End the server of this home, if it has one that runs; return the signal that it took."""
+    """End the server of this home, if it has one that runs; return the signal that it took.
+
+    Raises PostgresError if it does not end, also where that is because it cannot be seen from here.
+    """
     place = known(base)
+    took = _end_seen(place, patience_seconds)
+    if took is None and place is not None:
+        serving.demand_over(place, patience_seconds=patience_seconds)
+    return took
+
+
+def _end_seen(place: Place | None, patience_seconds: float) -> signal.Signals | None:
     pid = processes.postmaster_pid(place.data) if place else None
     if place is None or pid is None or not processes.is_server_of(pid, place.data):
         return None

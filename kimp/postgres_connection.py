@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
 
 from kimp import postgres_process as processes
+from kimp.postgres_binaries import WAYS_OUT, PostgresError
 
+USER = "kimp"
+DATABASE = "kimp"
 _FULL = ("too many clients already", "remaining connection slots are reserved")
 
 
@@ -62,3 +68,37 @@ def serves(info: ConnectionInfo, data: Path) -> bool:
         return row is not None and Path(row[0]).samefile(data)
     except OSError:  # the folder was moved while it runs
         return processes.serves_here(data)
+
+
+def remembered(base: Path) -> ConnectionInfo | None:
+    """Read how the server of a home is reached. Raises PostgresError where that is another user's."""
+    path = base / "connection.json"
+    try:
+        return ConnectionInfo(**json.loads(path.read_text("utf-8")))
+    except FileNotFoundError:
+        return None
+    except PermissionError as error:
+        raise PostgresError(
+            f"{path} belongs to another user: the server was set up by somebody else. Run as that "
+            f"user, or name another folder in KIMP_HOME. {WAYS_OUT}"
+        ) from error
+
+
+def remember(base: Path, info: ConnectionInfo) -> None:
+    """Write down how it is reached, for this user alone."""
+    draft = base / "connection.json.new"
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(asdict(info), file)
+    draft.replace(base / "connection.json")
+
+
+def new_info(*, port: int, password: str | None = None) -> ConnectionInfo:
+    """Give a new way to reach one on this machine, with a random password unless there is one."""
+    return ConnectionInfo(
+        host="127.0.0.1",
+        port=port,
+        user=USER,
+        password=password or secrets.token_urlsafe(32),
+        database=DATABASE,
+    )

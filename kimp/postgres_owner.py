@@ -82,7 +82,7 @@ def remembered(home: Path) -> Path | None:
 
 def take(home: Path, folder: Path) -> bool:
     """Write our name into the folder, unless it is another's. Raises PostgresError while its server runs for one that is gone."""
-    lock = _lock(folder / _LOCK)
+    lock = lock_in(folder / _LOCK)
     try:
         lock.exclusive(patience_seconds=10)
         if standing(home, folder) is Standing.OF_ANOTHER:
@@ -123,7 +123,8 @@ def _write(home: Path, folder: Path) -> None:
     draft.replace(folder / _NOTE)
 
 
-def _lock(path: Path) -> FileLock:
+def lock_in(path: Path) -> FileLock:
+    """Open a lock in a folder that is another user's, who may have put a link there. Raises PostgresError."""
     try:
         return FileLock(path)
     except OSError as error:

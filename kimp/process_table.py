@@ -110,8 +110,16 @@ def kill_session(leader: Process) -> None:
 
 
 def kill_descendants(pid: int) -> None:
-    """Kill all whom a process has started, and all whom they have; who starts others goes first."""
-    parents = {one: _parent_of(one) for one in _pids()}
+    """Kill all whom a process has started, and all whom they have; who starts others goes first.
+
+    Whoever has opened a session of its own lives on, and all below: the database server, which others use.
+    """
+    found = _read(pid)
+    if found is None:
+        return
+    session = found[0].session
+    same = [one for one in _pids() if (now := _read(one)) and now[0].session == session]
+    parents = {one: _parent_of(one) for one in same}
     generation = {pid}
     while generation := {one for one, parent in parents.items() if parent in generation}:
         for one in generation:

@@ -78,7 +78,7 @@ def _stands(call: ExchangeCall) -> bool:
     if live_withdrawal(call.step) != call:
         return False
     arrival = Step.objects.filter(cycle_id=call.cycle_id, position=call.step.position + 1)
-    return not arrival.filter(state__in=replaying.DONE_WITH).exists()
+    return not arrival.filter(state__in=replanning.DONE_WITH).exists()
 
 
 def _written(cycle: Cycle, call: ExchangeCall, row: WithdrawalReport) -> Found:

@@ -249,7 +249,7 @@ def _start(lease: Lease, asset: str) -> bool:
             korea_venue=cycle.korea_venue,
             network=route.network,
         )
-        write_steps(cycle, steps, after=_last_asked(cycle))
+        write_steps(cycle, steps, after=last_asked(cycle))
         move(
             cycle,
             CycleStatus.REBALANCING_IN_PROGRESS,
@@ -263,7 +263,7 @@ def _start(lease: Lease, asset: str) -> bool:
     return in_transaction(work)
 
 
-def _last_asked(cycle: Cycle) -> int:
+def last_asked(cycle: Cycle) -> int:
     """Give the number of the last step but those of ways home that were given up before they asked for anything.
 
     Those are written over: a client order id has two digits for its step, and a way home may be given up often.

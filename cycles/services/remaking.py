@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import accumulate
 from uuid import UUID
 
 from django.db.models.functions import Now
@@ -27,7 +28,7 @@ from cycles.domain.words import (
     PostingKind,
 )
 from cycles.models import Cycle
-from cycles.services import booking, desk, valuing
+from cycles.services import booking, desk, replanning, valuing
 from cycles.services.dead_letters import announce
 from cycles.services.intervening import Actor
 from cycles.services.moving import move, touch, write_transition
@@ -84,7 +85,9 @@ def remade(
     what it began with; `is_brought_in`: then that came from outside, and is booked so.
     """
     first = min(traces, key=lambda one: (one.name is None, one.name))
-    if first.name is None or first.name.position != 1:
+    # A way home whose purchase no venue took has left its number out.
+    latest = 1 if first.venue == GLOBAL else replanning.FEWEST
+    if first.name is None or first.name.position > latest:
         raise MisfitError(f"the beginning of cycle {cycle_id} is not shown: ask further back")
     report = first.report
     if isinstance(report, OrderReport) and report.side is Side.SELL:
@@ -92,10 +95,11 @@ def remade(
     if first.venue == GLOBAL:
         asset = report.market.base if isinstance(report, OrderReport) else report.asset
         cycle = _outbound(cycle_id, asset, _korea_of(traces))
+        capital = _spent([one for one in traces if one.name and one.name.position == 1])
     else:
         cycle = _homeward(cycle_id, first.venue)
-    begun_by = [one for one in traces if one.name and one.name.position == 1]
-    _take_capital(cycle, _spent(begun_by), is_brought_in=is_brought_in)
+        capital = _won_spent([one for one in traces if one.name and one.venue == first.venue])
+    _take_capital(cycle, capital, is_brought_in=is_brought_in)
     write_transition(cycle, "", cycle.status, event=EVENT, actor=actor, reason=REASON)
     cycle.refresh_from_db()
     return cycle
@@ -162,13 +166,29 @@ def _spent(first: Sequence[Trace]) -> Decimal:
     for trace in first:
         report = trace.report
         if isinstance(report, OrderReport):
-            fees = [fill.fee for fill in report.fills if fill.fee_asset == report.market.quote]
-            spent += sum((fill.notional for fill in report.fills), NOTHING) + sum(fees, NOTHING)
+            spent -= _gained(report)
         elif report.status is WithdrawalStatus.FAILED:
             came_back = max(came_back, report.quantity + report.network_fee)
         else:
             spent += report.quantity + report.network_fee
     return max(spent, came_back)
+
+
+def _won_spent(traces: Sequence[Trace]) -> Decimal:
+    """Give the most KRW that was spent at any time, less what was sold back: by every passage home, not the first only."""
+    gained = [
+        _gained(one.report)
+        for one in sorted(traces, key=lambda one: (one.name is None, one.name))
+        if isinstance(one.report, OrderReport)
+    ]
+    return -min(accumulate(gained, initial=ZERO))
+
+
+def _gained(report: OrderReport) -> Decimal:
+    """Give what an order brought of what its market is priced in, its fees in that paid; a purchase brings less than nothing."""
+    fees = [fill.fee for fill in report.fills if fill.fee_asset == report.market.quote]
+    notional = sum((fill.notional for fill in report.fills), NOTHING)
+    return (notional if report.side is Side.SELL else -notional) - sum(fees, NOTHING)
 
 
 def _take_capital(cycle: Cycle, capital: Decimal, *, is_brought_in: bool) -> None:

@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Coalesce, Greatest, Now
 
 from cycles.domain.plan import client_order_id, sendable_quantity
-from cycles.domain.words import CallOutcome, Operation, StepKind, StepState
+from cycles.domain.words import CallOutcome, Operation, Passage, Plan, StepKind, StepState
 from cycles.errors import CycleError
 from cycles.models import Cycle, ExchangeCall, Step
 from cycles.services import booking, replanning, sharing
@@ -22,8 +22,9 @@ from cycles.services.calling import Noted, write_outcome
 from cycles.services.correlating import correlation
 from cycles.services.intents import Intent
 from cycles.services.matching import OPEN
+from cycles.services.moving import touch
 from cycles.services.recalling import History, Trace
-from cycles.services.replanning import MisfitError
+from cycles.services.replanning import DONE_WITH, MisfitError
 from cycles.services.settling import (
     finish_step,
     settle_credit,
@@ -41,7 +42,6 @@ from exchanges.values import DepositReport, OrderReport, WithdrawalReport, Withd
 
 Report = OrderReport | WithdrawalReport
 CAUGHT_UP = "caught_up"  # marks a request that was written after the fact
-DONE_WITH = (StepState.DONE, StepState.ABANDONED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,11 +95,13 @@ def _reached(cycle: Cycle, trace: Trace, history: History, actor: str) -> Step:
     """Conclude what lay before a request, and give its step, ready for it."""
     assert trace.name is not None  # noqa: S101  told apart above
     replanning.resume(cycle, actor=actor)
-    step = Step.objects.filter(cycle=cycle, position=trace.name.position).first()
-    is_unwinding = step is None and replanning.is_sale(trace)
+    step = replanning.standing_for(cycle, trace)
+    sale = trace if step is None and replanning.is_sale(trace) else None
+    if step is None and sale is None:
+        replanning.give_up_what_bought_nothing(cycle)
     for earlier in unfinished(cycle):
         if earlier.position < trace.name.position:
-            conclude(cycle, earlier, history, is_unwinding=is_unwinding)
+            conclude(cycle, earlier, history, unwound_by=sale)
     if step is None:
         step = replanning.planned(cycle, trace, actor=actor)
     step.refresh_from_db()
@@ -117,14 +119,7 @@ def unfinished(cycle: Cycle) -> list[Step]:
 
 def _demand_fit(step: Step, trace: Trace) -> None:
     """Make sure that a request is what its step would have sent."""
-    report = trace.report
-    if isinstance(report, OrderReport):
-        kind = {"buy": StepKind.BUY, "sell": StepKind.SELL}[report.side.value]
-        told = (trace.venue, kind.value, report.market.base, report.market.quote)
-        fits = told == (step.venue, step.kind, step.asset, step.quote)
-    else:
-        fits = (trace.venue, StepKind.WITHDRAW, report.asset) == (step.venue, step.kind, step.asset)
-    if not fits or step.state in DONE_WITH:
+    if not replanning.is_of(step, trace):
         raise MisfitError(f"it is not what step {step.position} does ({step})")
 
 
@@ -141,8 +136,13 @@ def _demand_free(cycle: Cycle, step: Step, history: History) -> None:
 
 
 def _written(cycle: Cycle, step: Step, trace: Trace, *, attempt: int) -> Found:
-    """Write the journal's row of a request after the fact, and settle it."""
+    """Write the journal's row of a request after the fact, and settle it.
+
+    A cycle that unwinds sends nothing of its passages: whoever had let it unwind let it go on.
+    """
     report = trace.report
+    if cycle.plan == Plan.UNWIND and step.passage != Passage.UNWIND:
+        touch(cycle, plan=Plan.RESUME)
     intent = _intent(cycle, step, report, attempt)
     call = ExchangeCall.objects.create(
         cycle=cycle,
@@ -232,9 +232,11 @@ def _with_step(call: ExchangeCall) -> ExchangeCall:
     return ExchangeCall.objects.select_related("step").get(pk=call.pk)
 
 
-def conclude(cycle: Cycle, step: Step, history: History, *, is_unwinding: bool = False) -> None:
-    """End a step that a later request, or what venues show of it, proves to have ended."""
-    if is_unwinding and not _has_left(step):
+def conclude(
+    cycle: Cycle, step: Step, history: History, *, unwound_by: Trace | None = None
+) -> None:
+    """End a step that a later request, or what venues show of it, proves to have ended; `unwound_by`: by a sale instead."""
+    if unwound_by is not None and not (_has_left(step) or _was_carried(cycle, step, unwound_by)):
         Step.objects.filter(pk=step.pk).update(state=StepState.ABANDONED)
         return
     step.refresh_from_db()
@@ -252,6 +254,16 @@ def _has_left(step: Step) -> bool:
     if step.kind == StepKind.DEPOSIT:
         step = Step.objects.get(cycle_id=step.cycle_id, position=step.position - 1)
     return live_withdrawal(step) is not None
+
+
+def _was_carried(cycle: Cycle, step: Step, sale: Trace) -> bool:
+    """Say whether a sale, where a withdrawal goes, is of more than the cycle has there: then that had arrived."""
+    report = sale.report
+    if not isinstance(report, OrderReport) or step.kind != StepKind.WITHDRAW:
+        return False
+    is_there = (step.to_venue, step.asset) == (sale.venue, report.market.base)
+    held = booking.held_by_cycle(cycle, sale.venue, report.market.base)
+    return is_there and report.executed_quantity > held
 
 
 def _conclude_withdrawal(cycle: Cycle, step: Step, history: History) -> None:

@@ -20,6 +20,8 @@ from kimp import postgres, postgres_process
 from kimp.environment import load
 from kimp.postgres import ConnectionInfo
 from kimp.postgres_binaries import found
+from kimp.postgres_connection import new_info, remember
+from kimp.postgres_home import base_of
 from kimp.postgres_place import chosen, reachable
 from kimp.settings_database import databases
 from kimp.sockets import free_port
@@ -155,7 +157,7 @@ def _program(
 
 def _start_standby(folder: Path, primary: ConnectionInfo) -> ConnectionInfo:
     """Take a base backup of the primary, and let it stream what follows."""
-    base = postgres._base(folder / "standby")
+    base = base_of(folder / "standby")
     place = chosen(base)
     to_primary = make_conninfo(
         host=primary.host, port=primary.port, user=primary.user, password=primary.password,
@@ -169,7 +171,7 @@ def _start_standby(folder: Path, primary: ConnectionInfo) -> ConnectionInfo:
         env={"PATH": os.defpath, "LC_ALL": "C"}, check=True, timeout=WITHIN_SECONDS,
         **place.identity,
     )  # fmt: skip
-    postgres._remember(base, postgres._new_info(port=free_port(), password=primary.password))
+    remember(base, new_info(port=free_port(), password=primary.password))
     return postgres.ensure_running(folder / "standby")
 
 

@@ -14,6 +14,10 @@ def remove(home: Path) -> None:
     """Stop the server, and remove what root's run has put outside of a closed folder."""
     postgres.release(home)
     postgres.stop(home)
+    remove_outside(home)
+
+
+def remove_outside(home: Path) -> None:
     location = home / "postgres" / "location"
     if location.exists():
         shutil.rmtree(location.read_text("utf-8"), ignore_errors=True)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -12,9 +15,11 @@ import pytest
 
 from kimp import postgres
 from kimp.clean import InUseError, LiveDeskError, clean
+from kimp.leftovers import ChildFile
 from kimp.locks import FileLock
 from kimp.postgres_binaries import found
 from kimp.postgres_owner import take
+from kimp.process_table import look_up
 
 
 @pytest.fixture
@@ -110,6 +115,60 @@ def test_books_on_which_a_server_works_for_a_home_that_is_gone_are_not_taken_for
     assert base.exists()
 
 
+@contextmanager
+def _left_over(project: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Have a process of the project's desk whose supervisor was killed."""
+    with subprocess.Popen(["sleep", "600"], start_new_session=True) as process:
+        try:
+            identity = look_up(process.pid)
+            assert identity is not None
+            ChildFile(project / ".kimp" / "children.json").add("feeder", identity)
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def left_over(project: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with _left_over(project) as process:
+        yield process
+
+
+@pytest.mark.parametrize("name", [".env", ".env.production", ".env.worker", ".env.web.production"])
+@pytest.mark.parametrize("text", ["1", "surely"])
+def test_where_a_live_desk_is_set_nobody_is_ended_and_nothing_goes(
+    project: Path, left_over: subprocess.Popen[bytes], name: str, text: str
+) -> None:
+    (project / name).write_text(f"KIMP_LIVE={text}\n")
+    before = sorted(project.rglob("*"))
+
+    with pytest.raises(LiveDeskError, match=rf"KIMP_LIVE is set \({re.escape(name)}\)"):
+        clean(project)
+
+    assert sorted(project.rglob("*")) == before
+    assert left_over.poll() is None
+
+
+def test_a_live_desk_that_the_environment_names_is_not_cleaned_away(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KIMP_LIVE", "1")
+    with pytest.raises(LiveDeskError, match=r"KIMP_LIVE is set \(environment\)"):
+        clean(project)
+    assert (project / "staticfiles").exists()
+
+
+def test_who_would_start_a_server_meanwhile_waits_until_all_is_gone(
+    project: Path, left_over: subprocess.Popen[bytes]
+) -> None:
+    lock = FileLock(project / ".kimp" / "postgres" / "lock")
+    could = list[bool]()
+    clean(project, lambda _: could.append(lock.try_exclusive()))
+    assert could == [False]
+    assert lock.try_exclusive()
+    lock.close()
+
+
 @pytest.fixture
 def stopped(reachable_path: Path) -> Iterator[Path]:
     """Give a project whose server has a database and is down."""
@@ -133,8 +192,10 @@ def _make_a_desk(project: Path, kind: str) -> None:
 @pytest.mark.processes
 def test_a_live_desks_books_stay_although_its_server_is_down(stopped: Path) -> None:
     _make_a_desk(stopped, "LIVE")
-    with pytest.raises(LiveDeskError, match=r"LIVE desk are in .*: they stay, nothing was removed"):
-        clean(stopped)
+    with _left_over(stopped) as child:
+        with pytest.raises(LiveDeskError, match=r"LIVE desk are in .*: they stay, nothing was rem"):
+            clean(stopped)
+        assert child.poll() is None
     assert (stopped / ".kimp" / "postgres" / "connection.json").exists()
     assert not postgres.status(stopped / ".kimp").is_running
 
@@ -156,14 +217,16 @@ def test_what_cannot_be_asked_for_its_kind_stays_and_is_named(stopped: Path) -> 
 
 
 @pytest.mark.processes
-def test_the_programs_that_the_env_file_names_are_asked(
-    stopped: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", [".env", ".env.production"])
+def test_the_programs_that_the_env_files_name_are_asked(
+    stopped: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
+    monkeypatch.setenv("KIMP_ENVIRONMENT", "production")
     _make_a_desk(stopped, "SIMULATED")
     monkeypatch.delenv("KIMP_PG_BIN", raising=False)
-    (stopped / ".env").write_text("KIMP_PG_BIN=/nowhere\n")
+    (stopped / name).write_text("KIMP_PG_BIN=/nowhere\n")
     with pytest.raises(LiveDeskError, match="KIMP_PG_BIN names no folder"):
         clean(stopped)
-    (stopped / ".env").write_text(f"KIMP_PG_BIN={found().folder}\n")
+    (stopped / name).write_text(f"KIMP_PG_BIN={found().folder}\n")
     clean(stopped)
     assert not (stopped / ".kimp").exists()

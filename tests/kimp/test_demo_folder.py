@@ -71,8 +71,10 @@ def test_clean_ends_what_a_killed_demonstration_has_left(
     tmp_path: Path, child: subprocess.Popen[bytes]
 ) -> None:
     _folder_of_a_killed_one(tmp_path / ".kimp", child)
-    clean(tmp_path)
+    told = list[str]()
+    clean(tmp_path, told.append)
     assert child.wait(_PATIENCE) != 0
+    assert told == ["ended feeder, left over from a desk that was killed"]
 
 
 def test_a_play_whose_parent_was_killed_is_over(tmp_path: Path) -> None:

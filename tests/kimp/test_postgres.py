@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import socket
 import socketserver
@@ -22,9 +23,10 @@ import psycopg
 import pytest
 
 from kimp import postgres
+from kimp.locks import FileLock
 from kimp.postgres_binaries import PostgresError, found
 from kimp.postgres_connection import serves
-from tests.kimp.servers import has_it, remove, with_a_table
+from tests.kimp.servers import has_it, remove, remove_outside, with_a_table
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _HOLD = """
@@ -158,6 +160,48 @@ def test_a_server_that_stands_still_is_ended_by_force_and_that_is_told(home: Pat
     assert told == [postgres.CUT_SHORT]
     assert not postgres.status(home).is_running
     assert has_it(postgres.ensure_running(home))
+
+
+def test_who_waits_in_vain_for_a_share_in_the_server_is_told_so(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder = _holder(home)
+    _ports_and_pid(holder)
+    holder.kill()
+    _finish(holder)
+    users = FileLock(home / "postgres" / "users")
+    assert users.try_exclusive()
+    with monkeypatch.context() as patch:
+        patch.setattr(postgres, "START_SECONDS", 0.1)
+        with pytest.raises(PostgresError, match="Somebody else holds"):
+            postgres.ensure_running(home)
+    users.close()
+
+
+def test_who_starts_while_the_home_is_removed_waits_and_begins_anew(home: Path) -> None:
+    with_a_table(home)
+    assert postgres.release(home)
+    with postgres.shut(home):
+        starter = _holder(home)
+        lock = home / "postgres" / "lock"
+        assert _eventually(lambda: _has_open(starter.pid, lock))
+        remove_outside(home)
+        shutil.rmtree(home)
+    port, _ = _ports_and_pid(starter)
+    assert (postgres.status(home).is_running, postgres.status(home).port) == (True, port)
+    assert not has_it(postgres.ensure_running(home))
+    assert _finish(starter) == 0
+
+
+def _has_open(pid: int, path: Path) -> bool:
+    return any(_is(link, path) for link in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def _is(link: Path, path: Path) -> bool:
+    try:
+        return link.samefile(path)
+    except OSError:
+        return False
 
 
 def _break_off(*_: object) -> NoReturn:

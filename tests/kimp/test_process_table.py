@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from kimp.process_table import MARK, Process, kill_session, look_up, session_of
+from kimp.process_table import MARK, Process, kill_descendants, kill_session, look_up, session_of
+from tests.kimp.processes import until
 
 # Each process forks its successor and is gone, quicker than anybody can list them; the last one stays.
 HOPS = """
@@ -91,3 +92,30 @@ def test_what_a_child_has_left_behind_is_known_by_its_mark() -> None:
     kill_session(replace(leader, mark="of our child"))
 
     assert look_up(daemon.pid) is None
+
+
+# One child of its own session, as the database server is, with one below it; and one of ours.
+FAMILY = """
+import subprocess, sys
+server = ["sh", "-c", "sleep 60 & echo $!; wait"]
+apart = subprocess.Popen(server, start_new_session=True, stdout=subprocess.PIPE, text=True)
+ours = subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL)
+print(ours.pid, apart.pid, apart.stdout.readline(), flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.processes
+def test_who_has_opened_a_session_of_its_own_outlives_those_that_die_with_their_starter() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", FAMILY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as first:
+        assert first.stdout is not None
+        ours, apart, below = map(int, first.stdout.readline().split())
+
+        kill_descendants(first.pid)
+
+        until(lambda: look_up(ours) is None)
+        assert [one for one in (apart, below) if look_up(one)] == [apart, below]
+        os.killpg(apart, signal.SIGKILL)
+        first.communicate("\n")

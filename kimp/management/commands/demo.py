@@ -179,10 +179,13 @@ def _environment(script: Script, place: Place, home: Path) -> dict[str, str]:
 
 
 def _play_in_child(place: Place, environment: dict[str, str]) -> int:
-    """Run the play; Ctrl-C reaches the child too, which ends its own children."""
+    """Run the play; Ctrl-C reaches the child too, which ends its own children.
+
+    We wait for it then, by a handler that does nothing: the child would inherit that we ignore it.
+    """
     ports = ",".join(map(str, place.role_ports))
     command = [sys.executable, *sys.argv, f"--prepared={ports}"]
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         child = subprocess.Popen(command, env=environment)  # noqa: S603  our own command line
         forward = signal.signal(signal.SIGTERM, lambda *_: child.terminate())

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 SLEEP_SECONDS = 2.5 * LEASE_SECONDS
 LEASES_LOST = "leases lost by who slept"
 DECIDED_BY_WRONG_CLOCKS = "decisions under a wrong clock"
+STOPPED_BY_WRONG_CLOCKS = "refusals to trade under a wrong clock, as they are logged"
+WRONG_CLOCKS = "clocks set of processes that decide"
+DECIDING = ("initiator", "finalizer")  # a feeder decides nothing, jobs write under no number
+REFUSAL = b"venue.clock_stops_trading"  # once for each venue, until somebody finds its clock right
 STRUCK = "requests struck by the faults that were set"
 HELD = "leases held by who was stopped"
 
@@ -65,12 +69,18 @@ def _count_lost(storm: Storm, name: str, pid: int, held: dict[UUID, int], lasts:
         storm.to_stop.append(lasts)
 
 
-def counting_decisions(storm: Storm, name: str) -> Callable[[], None]:
-    """Give what counts the changes of status that a process has written since now."""
+def counting_under_a_clock(storm: Storm, name: str) -> Callable[[], None]:
+    """Give what counts the changes of status that a process has written since now, and its refusals to trade."""
+    if not name.startswith(DECIDING):
+        return lambda: None
     owner, since = f":{storm.desk.children[name].pid}", database_now()
+    log = storm.desk.log(name)
+    told = log.stat().st_size
+    storm.seen[WRONG_CLOCKS] += 1
 
     def count() -> None:
-        written = Transition.objects.filter(actor__endswith=owner, at__gte=since)
-        storm.seen[DECIDED_BY_WRONG_CLOCKS] += written.count()
+        written = Transition.objects.filter(actor__endswith=owner, at__gte=since).count()
+        storm.seen[DECIDED_BY_WRONG_CLOCKS] += written
+        storm.seen[STOPPED_BY_WRONG_CLOCKS] += log.read_bytes()[told:].count(REFUSAL)
 
     return count

@@ -215,6 +215,10 @@ class Storm:
         """Let a stopped process go on now, if it lives."""
         self._undo_those(lambda _, key: key == f"stopped {name}")
 
+    def forget_clock(self, name: str) -> None:
+        """Set the clock of a process right now, if it was set wrong."""
+        self._undo_those(lambda _, key: key == f"clock {name}")
+
     def _undo(self, now: float) -> None:
         self._undo_those(lambda at, _: at <= now)
 

@@ -28,7 +28,13 @@ from tests.crashes.chaos.claims import (
     no_alert_is_lost,
     no_job_is_put_off,
 )
-from tests.crashes.chaos.deeds import DECIDED_BY_WRONG_CLOCKS, LEASES_LOST, STRUCK
+from tests.crashes.chaos.deeds import (
+    DECIDED_BY_WRONG_CLOCKS,
+    LEASES_LOST,
+    STOPPED_BY_WRONG_CLOCKS,
+    STRUCK,
+    WRONG_CLOCKS,
+)
 from tests.cycles.conftest import korea, running_venues, seed, venues
 from tests.desk import TestDesk
 
@@ -186,8 +192,14 @@ def test_a_job_that_was_put_off_is_seen(db: None) -> None:
 
 
 def test_harm_that_was_only_begun_is_seen() -> None:
-    done = Counter(stop=2 * EVERY, clock=2 * EVERY_CLOCK, fault=2 * EVERY)
-    enough = Counter({LEASES_LOST: 2, DECIDED_BY_WRONG_CLOCKS: 2, STRUCK: 2})
+    done = Counter(stop=2 * EVERY, clock=3 * EVERY_CLOCK, fault=2 * EVERY)
+    base = Counter({WRONG_CLOCKS: 2 * EVERY_CLOCK})
+    words = (LEASES_LOST, DECIDED_BY_WRONG_CLOCKS, STOPPED_BY_WRONG_CLOCKS, STRUCK)
+    enough = base + Counter(dict.fromkeys(words, 2))
     assert harm_was_done(done, enough).holds
-    for one in enough:
+    for one in words:
         assert len(harm_was_done(done, enough - Counter({one: 1})).problems) == 1
+
+
+def test_clocks_of_who_decides_nothing_are_not_asked_for_decisions() -> None:
+    assert harm_was_done(Counter(clock=9 * EVERY_CLOCK), Counter()).holds

@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.crashes.matrix.tables import problems, table
+from tests.crashes.matrix.tables import passed_by_some, problems, table
 from tests.kimp.processes import PROJECT
 
 PROCESSES = "4"  # a worker that is dead waits for nothing, but its test does; so do hanging calls
@@ -30,7 +30,17 @@ def main() -> int:
         rows = [json.loads(line) for line in lines.read_text("utf-8").splitlines()]
     print(table(rows))
     wrong = problems(rows)
-    print("\n".join(["", *wrong, f"{time.monotonic() - began:.0f} s, pytest ended with {code}"]))
+    print(
+        "\n".join(
+            [
+                "",
+                *passed_by_some(rows),
+                "",
+                *wrong,
+                f"{time.monotonic() - began:.0f} s, pytest ended with {code}",
+            ]
+        )
+    )
     return code or bool(wrong)
 
 

@@ -33,6 +33,7 @@ class Way:
     enumerated: set[Told] = field(default_factory=set)
     killed: set[Told] = field(default_factory=set)
     missed: set[Told] = field(default_factory=set)
+    seldom: set[Told] = field(default_factory=set)  # not each time by undisturbed ones either
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -49,6 +50,10 @@ def table(rows: Sequence[Row]) -> str:
     lines[f"tried {TRIES} times and not reached"] = {
         one: sum(len(row["missed"]) for row in kept if row["column"] == one) for one in columns
     }
+    by_some = _by_some(rows)
+    lines["where only some undisturbed ones come by"] = {
+        one: len(by_some.get(one, ())) for one in columns
+    }
     places = {name for row in kept for name, _ in row["killed"]}
     return "\n".join([
         f"| killed | {' | '.join(columns)} |",
@@ -62,20 +67,38 @@ def table(rows: Sequence[Row]) -> str:
     ])  # fmt: skip
 
 
+def passed_by_some(rows: Sequence[Row]) -> list[str]:
+    """Say, way by way, which places are not asked for, since only some undisturbed ones come by."""
+    return [
+        f"{way}: only some undisturbed ones come by {', '.join(f'{name} ({nth})' for name, nth in sorted(places))}"
+        for way, places in _by_some(rows).items()
+    ]
+
+
+def _by_some(rows: Sequence[Row]) -> dict[str, set[Told]]:
+    """Give, by way, where only some undisturbed ones come by: it was found before the kills, or while they missed."""
+    found: defaultdict[str, set[Told]] = defaultdict(set)
+    for row in rows:
+        told = (*row.get("by_some", ()), *row.get("seldom", ()))
+        if told:
+            found[row["way"]].update((name, nth) for name, nth in told)
+    return dict(found)
+
+
 def problems(rows: Sequence[Row]) -> list[str]:
     """Say, way by way, where nobody was killed though an undisturbed one comes by, and where too many were missed."""
     ways: defaultdict[str, Way] = defaultdict(Way)
     for row in (row for row in rows if row["way"]):
-        for key in ("enumerated", "killed", "missed"):
+        for key in ("enumerated", "killed", "missed", "seldom"):
             getattr(ways[row["way"]], key).update((name, nth) for name, nth in row.get(key, ()))
     return [f"{name}: {problem}" for name, way in ways.items() for problem in _problems(way)]
 
 
 def _problems(way: Way) -> Iterator[str]:
-    if not (way.killed or way.missed):
+    if not (way.killed or way.missed or way.seldom):
         yield f"nobody was killed at any of its {len(way.enumerated)} places: run its shares too"
         return
-    for name, nth in sorted(way.enumerated - way.killed - way.missed):
+    for name, nth in sorted(way.enumerated - way.killed - way.missed - way.seldom):
         yield f"nobody was killed at {name} ({nth})"
     for name, nth in sorted(way.enumerated):
         stands, _, kind = name.rpartition(" | ")

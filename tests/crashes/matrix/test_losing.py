@@ -9,6 +9,7 @@ import pytest
 from tests.crashes.matrix.losing import Struck, assert_struck, losing, losing_reads
 from tests.crashes.matrix.test_acts import ACTS
 from tests.crashes.matrix.world import World
+from tests.desk import FRESH_SECONDS
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
 
@@ -33,6 +34,13 @@ def test_a_round_trip_loses_each_kind_of_reply_at_each_venue(matrix: World) -> N
     with losing(matrix, "F9") as idle:
         pass
     assert idle.total() == 0
+
+
+def test_what_the_test_itself_reads_meanwhile_loses_no_reply(matrix: World) -> None:
+    with losing_reads(matrix, "F4") as struck:
+        matrix.desk.sampled_at -= FRESH_SECONDS  # the act takes long
+        matrix.act("tests.crashes.matrix.deeds.sync_schedules")
+    assert struck.total() == 0
 
 
 def test_an_act_that_asks_venues_loses_every_other_reply(matrix: World) -> None:

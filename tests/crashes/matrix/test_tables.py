@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.crashes.matrix.tables import problems, table
+from tests.crashes.matrix.tables import passed_by_some, problems, table
 
 BEFORE, AFTER = (
     "STARTED: calling.intend | before the commit",
@@ -43,12 +43,36 @@ def test_another_ways_kill_is_none_of_this_one() -> None:
     ]
 
 
-def test_what_was_missed_is_told_and_may_be_one_place_in_twenty() -> None:
+def test_what_was_missed_is_told_and_may_be_one_place() -> None:
     most = share([AFTER, 1], [AFTER, 2], missed=([BEFORE, 2],))
     assert problems([WAY, most, share([BEFORE, 1])]) == []
     assert problems([WAY, most, share(missed=([BEFORE, 1],))]) == [
         "F9: 2 of 4 places were not reached, which is too many"
     ]
+
+
+def test_of_a_whole_way_one_place_in_forty_may_be_missed() -> None:
+    places = [[one, nth] for nth in range(1, 61) for one in (BEFORE, AFTER)]
+    way = {"way": "F9", "enumerated": places}
+    assert problems([way, share(*places[3:], missed=(*places[:3],))]) == []
+    assert problems([way, share(*places[4:], missed=(*places[:4],))]) == [
+        "F9: 4 of 120 places were not reached, which is too many"
+    ]
+
+
+def test_what_only_some_undisturbed_ones_come_by_is_told_and_not_asked_for() -> None:
+    way = WAY | {"by_some": [[BEFORE, 3]]}
+    rows = [way, share(*WAY["enumerated"][:2]) | {"seldom": WAY["enumerated"][2:]}]
+    assert problems(rows) == []
+    assert passed_by_some(rows) == [
+        f"F9: only some undisturbed ones come by {AFTER} (2), {BEFORE} (2), {BEFORE} (3)"
+    ]
+    assert "| where only some undisturbed ones come by | 3 |" in table(rows)
+
+
+def test_what_only_some_came_by_before_the_kills_excuses_no_place_of_the_way() -> None:
+    rows = [WAY | {"by_some": [[AFTER, 2]]}, share(*WAY["enumerated"][:3])]
+    assert problems(rows) == [f"F9: nobody was killed at {AFTER} (2)"]
 
 
 def test_a_side_that_lacks_its_other_is_told() -> None:

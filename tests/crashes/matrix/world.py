@@ -110,6 +110,7 @@ class World:
     ways: Ways
     actor: Actor = field(default_factory=operator)
     opened: int = 0
+    is_fed: bool = True  # by a feeder beside the worker
     missed: list[Point] = field(default_factory=list)
 
     def open(self) -> Cycle:
@@ -131,6 +132,12 @@ class World:
         place = None if die_at is None else [die_at.name, die_at.nth]
         ids = [str(cycle.pk) for cycle in cycles]
         return self._order(do="drive", cycles=ids, die_at=place, halts_in=halts_in)
+
+    def drive_undisturbed(self, cycle: Cycle) -> list[Point]:
+        """Let one worker drive a cycle to its end, alone, as the first that looks at the venues; gives where it came by."""
+        _keep_others_away()
+        VenueWatch.objects.all().delete()
+        return list(self.drive(cycle).points())
 
     def act(
         self, dotted: str, *, die_at: Point | None = None, may_fail: bool = False, **facts: Any
@@ -169,13 +176,11 @@ class World:
         that only they write. In a passage the desk is halted where that is to come, once coins travel: then its cycle
         has to wait.
         """
-        under_way = Cycle.objects.filter(ended_at=None).exclude(status="DEAD_LETTER")
-        under_way.update(wake_at=Now() + timedelta(hours=1))  # this worker has one cycle only
+        _keep_others_away()
         cycle = cycle or self.open()
         if FIRST_LOOK in point.name:  # a venue's very first look commits where no other does
             VenueWatch.objects.all().delete()
-        status = point.name.partition(": ")[0]
-        halts_in = status if HAND_BACK in point.name and status in PASSAGES else ""
+        halts_in = _halts_in(point.name)
         try:
             ended = self.drive(cycle, die_at=point, halts_in=halts_in)
         finally:
@@ -233,7 +238,7 @@ class World:
             set_mode(Mode.RUN, actor=self.actor, reason="a test", seen_version=seen.version)
 
     def _keep_samples_fresh(self) -> None:
-        if time.monotonic() - self.desk.sampled_at > FRESH_SECONDS / 2:
+        if self.is_fed and time.monotonic() - self.desk.sampled_at > FRESH_SECONDS / 2:
             self.desk.sample(finds_something=False)
 
     def _order(self, *, may_fail: bool = False, **order: Any) -> Ended:
@@ -244,6 +249,33 @@ class World:
             f"the worker failed ({status}): see the captured output"
         )
         return Ended(signal=status, reached=tuple(told["reached"]), is_overdue=told["is_overdue"])
+
+
+def in_common(runs: Sequence[Sequence[Point]]) -> list[Point]:
+    """Give the places that every one of these runs came by, each as often as the run that came by it least.
+
+    A hand-back for which the desk is halted where a worker is to be killed counts once, if any run came by it.
+    """
+    counts = [Counter(point.name for point in run) for run in runs]
+    most = {point: None for run in runs for point in run}  # in order, each once
+    return [
+        point
+        for point in most
+        if point.nth <= min(count[point.name] for count in counts)
+        or (point.nth == 1 and _halts_in(point.name))
+    ]
+
+
+def _halts_in(name: str) -> str:
+    """Give the status in which the desk is halted so that a place is come by; none, if it is come by anyhow."""
+    status = name.partition(": ")[0]
+    return status if HAND_BACK in name and status in PASSAGES else ""
+
+
+def _keep_others_away() -> None:
+    """Let what else is under way be due later: the next worker has one cycle only."""
+    under_way = Cycle.objects.filter(ended_at=None).exclude(status="DEAD_LETTER")
+    under_way.update(wake_at=Now() + timedelta(hours=1))
 
 
 def _let_looks_run_out() -> None:

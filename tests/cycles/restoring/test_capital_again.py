@@ -14,6 +14,8 @@ from django.core.management import CommandError, call_command
 from cycles.domain.words import FailureClass
 from cycles.models import Alert, Cycle
 from cycles.services import booking, intervening
+from cycles.services.resolving import Resolution, ResolutionOutcome, resolve
+from exchanges.models import NetworkRule
 from tests.cycles.restoring.acts import (
     WORDS,
     assert_ledger_equals_venues,
@@ -26,6 +28,7 @@ from tests.cycles.restoring.acts import (
 )
 from tests.cycles.restoring.dumps import Backups
 from tests.cycles.services.acts import fail, give_back, units_until
+from tests.cycles.services.test_judging import long_ago
 from tests.desk import TestDesk, operator
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -168,6 +171,45 @@ def test_one_whose_capital_is_not_there_is_told_in_words_and_made_again_once_it_
 
     accepted = catch_up("--accept", *WORDS)
     assert (accepted["is_in_step"], accepted["remade"]) == (True, [cycles[2].code])
+    assert_ledger_equals_venues()
+    resume()
+    for cycle in cycles:
+        redrive(cycle)
+        desk.drive_until(cycle, "COMPLETED")
+    assert times_placed(desk) == 1
+    assert_ledger_equals_venues()
+
+
+def test_one_that_ended_flat_since_is_a_persons_where_a_later_one_began_with_what_it_gave_back(
+    small_desk: TestDesk, backups: Backups
+) -> None:
+    """It left no request behind, and a desk that is not in step judges nobody."""
+    desk = small_desk
+    flat = desk.open("XRP", NOTIONAL)
+    dump = backups.dump()
+    wallet = NetworkRule.objects.filter(venue="binance", asset="XRP")
+    wallet.update(withdraw_is_open=False)
+    long_ago(flat)
+    desk.drive_until(flat, "FAILED")
+    wallet.update(withdraw_is_open=True)
+    cycles = [driven_to(desk, desk.open(asset, NOTIONAL), 1) for asset in ("SOL", "ETH")]
+
+    backups.restore(dump)
+    assert [told for told in catch_up()["left"] if told.startswith(flat.code)]
+    done = catch_up(*WORDS)
+    assert (done["is_in_step"], done["remade"]) == (False, [cycles[0].code])
+    assert flat.code in done["parked"]
+    flat.refresh_from_db()
+    stated = Resolution(outcome=ResolutionOutcome.COMPLETED, evidence="the venue shows no order")
+    resolve(
+        flat.pk,
+        actor=operator(),
+        reason="it had ended flat",
+        seen_version=flat.version,
+        resolution=stated,
+    )
+    again = catch_up(*WORDS)
+    assert (again["is_in_step"], again["remade"], again["left"]) == (True, [cycles[1].code], [])
     assert_ledger_equals_venues()
     resume()
     for cycle in cycles:
