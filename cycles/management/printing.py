@@ -61,7 +61,7 @@ def won(value: Decimal | None) -> str:
 
 def at_risk(cycle: Cycle) -> str:
     """Write what a cycle owned when it last failed; nothing of one that has not failed."""
-    has_failed = cycle.money_at_risk_krw or cycle.resume_status
+    has_failed = cycle.money_at_risk_krw or cycle.failure_class
     return won(cycle.money_at_risk_krw) if has_failed else ""
 
 

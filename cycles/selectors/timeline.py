@@ -77,10 +77,10 @@ def timeline(cycle: Cycle) -> list[TimelineItem]:
     return sorted(items, key=_place)
 
 
-def _place(item: TimelineItem) -> tuple[datetime, int]:
+def _place(item: TimelineItem) -> tuple[datetime, int, bool]:
     """Order by time; in one instant a step ends with the posting that settles it."""
     ends = item.kind is TimelineKind.STEP and item.status != RUNNING
-    return item.at, RANK[TimelineKind.POSTING if ends else item.kind]
+    return item.at, RANK[TimelineKind.POSTING if ends else item.kind], ends
 
 
 def _ids(row: Correlated) -> dict[str, str]:

@@ -53,7 +53,7 @@ def test_the_desk_shows_counts_money_at_risk_and_mode(login: Login) -> None:
 
 def test_money_at_risk_says_as_of_when_it_is_and_of_what(login: Login) -> None:
     builders.desk()
-    dead, running = builders.dead_letter(at_risk_krw=6_827_842), builders.cycle()
+    dead, running = builders.dead_letter(at_risk_krw=6_827_842), builders.cycle(money_at_risk_krw=0)
     client = login("viewer")
     shown = page(client, "cycles_cycle_change", dead.pk)
     assert '₩6,827,842 <span class="quiet">when it last failed' in shown

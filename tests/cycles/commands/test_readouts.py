@@ -39,7 +39,7 @@ def test_the_mode_is_told_in_the_zone_of_the_table_below_it() -> None:
 
 
 def test_a_way_out_in_usdt_alone_shows_no_won() -> None:
-    text = Said("cycle", builders.cycle().code).out
+    text = Said("cycle", builders.cycle(notional_krw=0).code).out
     assert ("5,000 USDT" in text or "5000 USDT" in text, "USDT, ₩0" in text) == (True, False)
 
 
@@ -49,7 +49,7 @@ def test_money_at_risk_is_told_as_of_the_failure() -> None:
 
 
 def test_of_a_cycle_that_never_failed_no_money_at_risk_is_counted() -> None:
-    row = builders.cycle()
+    row = builders.cycle(money_at_risk_krw=0)
     assert "none counted: it has not failed" in Said("cycle", row.code).out
     assert "₩0" not in Said("cycles").out
 
