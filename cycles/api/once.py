@@ -65,7 +65,9 @@ def _again(found: Remembered) -> Response:
     """Give the remembered answer, marked as such."""
     headers = {**found.headers, REPLAYED_HEADER: "true"}
     media_type = MEDIA_TYPE if found.status >= 400 else None
-    return Response(found.body, status=found.status, headers=headers, content_type=media_type)
+    return Response(
+        _ordered(found.body), status=found.status, headers=headers, content_type=media_type
+    )
 
 
 def _settle(begun: Begun, response: Response) -> None:
@@ -73,6 +75,12 @@ def _settle(begun: Begun, response: Response) -> None:
     if response.status_code in PASSING:
         idempotency.forget(begun)
         return
-    body: Any = json.loads(JSONRenderer().render(response.data) or b"null")
+    body: Any = _ordered(json.loads(JSONRenderer().render(response.data) or b"null"))
     headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
     idempotency.remember(begun, status=response.status_code, body=body, headers=headers)
+    response.data = body
+
+
+def _ordered(body: Any) -> Any:
+    """Order the names of a body: the database keeps no order, and both answers are to be the same bytes."""
+    return json.loads(json.dumps(body, sort_keys=True))

@@ -22,13 +22,16 @@ class NewestFirst(CursorPagination):
 
     def decode_cursor(self, request: Request) -> Cursor | None:
         """Read a cursor; one that names no place in this list was not given by it."""
-        cursor: Cursor | None = super().decode_cursor(request)
+        try:
+            cursor: Cursor | None = super().decode_cursor(request)
+        except NotFound:
+            raise _no_place() from None
         if cursor is not None and cursor.position is not None:
             column: Any = Cycle._meta.get_field(self.ordering[0].lstrip("-"))  # noqa: SLF001  documented API
             try:
                 column.clean(cursor.position, None)
             except NotOfColumnError:
-                raise NotFound(self.invalid_cursor_message) from None
+                raise _no_place() from None
         return cursor
 
     def get_page_size(self, request: Request) -> int | None:
@@ -41,6 +44,10 @@ class NewestFirst(CursorPagination):
             told = f"a whole number from 1 to {self.max_page_size}"
             raise ValidationError({"page_size": [told]})
         return int(asked)
+
+
+def _no_place() -> ValidationError:
+    return ValidationError({"cursor": ["names no place in this list: follow `next`"]})
 
 
 class MostAtRiskFirst(NewestFirst):

@@ -12,7 +12,7 @@ from cycles.domain.words import Mode, Verb
 from cycles.errors import NotAllowedNowError
 from cycles.management.arguments import whole
 from cycles.management.base import ActCommand
-from cycles.management.printing import call_facts, calls_table
+from cycles.management.printing import call_facts, calls_table, instant
 from cycles.management.verbs import seen_version
 from cycles.models import Desk, ExchangeCall
 from cycles.services import desk
@@ -110,7 +110,8 @@ def _facts(row: Desk, calls: list[ExchangeCall]) -> dict[str, Any]:
 
 def _why(row: Desk) -> str:
     """Say why the desk is as it is, who said so, and the version that this was read at."""
-    who = f"{row.mode} by {row.mode_changed_by or 'nobody yet'} at {row.mode_changed_at:%Y-%m-%d %H:%M:%S} UTC"
+    since = instant(row.mode_changed_at)
+    who = f"{row.mode} by {row.mode_changed_by or 'nobody yet'} at {since} KST"
     return f"{who}: {row.mode_reason or 'no reason given'}\nversion {row.version}"
 
 

@@ -59,6 +59,12 @@ def won(value: Decimal | None) -> str:
     return "" if value is None else f"₩{value:,.0f}"
 
 
+def at_risk(cycle: Cycle) -> str:
+    """Write what a cycle owned when it last failed; nothing of one that has not failed."""
+    has_failed = cycle.money_at_risk_krw or cycle.failure_class
+    return won(cycle.money_at_risk_krw) if has_failed else ""
+
+
 def quantity(value: Decimal | None) -> str:
     """Write a quantity; nothing when it is unknown."""
     return "" if value is None else plain(value)

@@ -1,8 +1,8 @@
-"""Everything that happened to a cycle, merged in order of time."""
+"""Everything that happened to a cycle, in the order in which the desk wrote it down."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -10,6 +10,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from cycles import conf
 from cycles.models import (
     Alert,
     Cycle,
@@ -40,6 +41,7 @@ class TimelineKind(StrEnum):
 
 
 RANK = {kind: rank for rank, kind in enumerate(TimelineKind)}
+RUNNING = "RUNNING"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,19 +61,26 @@ class TimelineItem:
 
 
 def timeline(cycle: Cycle) -> list[TimelineItem]:
-    """Give a cycle's facts in order of time, in nine queries."""
+    """Give a cycle's facts by the database's clock, in nine queries; what a venue stamped stands beside it."""
+    postings = list(ledger_of(cycle))
     parts = (
         _interventions(cycle),
         _transitions(cycle),
         _steps(cycle),
         _calls(cycle),
-        _fills(cycle),
-        _postings(cycle),
+        _fills(cycle, {posting.key: posting.at for posting in postings}),
+        _postings(postings),
         _retries(cycle),
         _alerts(cycle),
     )
     items = [item for part in parts for item in part]
-    return sorted(items, key=lambda item: (item.at, RANK[item.kind]))
+    return sorted(items, key=_place)
+
+
+def _place(item: TimelineItem) -> tuple[datetime, int, bool]:
+    """Order by time; in one instant a step ends with the posting that settles it."""
+    ends = item.kind is TimelineKind.STEP and item.status != RUNNING
+    return item.at, RANK[TimelineKind.POSTING if ends else item.kind], ends
 
 
 def _ids(row: Correlated) -> dict[str, str]:
@@ -114,7 +123,7 @@ def _transitions(cycle: Cycle) -> Iterator[TimelineItem]:
 def _steps(cycle: Cycle) -> Iterator[TimelineItem]:
     for step in Step.objects.filter(cycle=cycle).order_by("position"):
         if step.started_at is not None:
-            yield _step(step, step.started_at, _("%(step)s began"), "RUNNING")
+            yield _step(step, step.started_at, _("%(step)s began"), RUNNING)
         if step.settled_at is not None:
             yield _step(step, step.settled_at, _("%(step)s settled"), step.state)
 
@@ -160,18 +169,23 @@ def _call_facts(call: ExchangeCall) -> Facts:
     }
 
 
-def _fills(cycle: Cycle) -> Iterator[TimelineItem]:
-    for fill in Fill.objects.filter(cycle=cycle).order_by("id"):
+def _fills(cycle: Cycle, booked: Mapping[str, datetime]) -> Iterator[TimelineItem]:
+    """Give fills when they were booked: a venue's clock is its own, and a simulated one runs faster."""
+    for fill in Fill.objects.filter(cycle=cycle).select_related("call").order_by("id"):
+        call = fill.call
+        stamp = fill.at.astimezone(conf.display_time_zone())
         yield TimelineItem(
-            at=fill.at,
+            at=booked.get(f"order:{call.client_order_id}", call.noted_at or call.intended_at),
             kind=TimelineKind.FILL,
             title=f"{fill.side} {fill.market} @ {fill.venue}",
+            detail=_("at %(at)s by the venue's clock") % {"at": f"{stamp:%Y-%m-%d %H:%M:%S}"},
             facts=_fill_facts(fill),
         )
 
 
 def _fill_facts(fill: Fill) -> Facts:
     return {
+        "venue_at": fill.at,
         "price": fill.price,
         "quantity": fill.quantity,
         "notional": fill.notional,
@@ -181,8 +195,8 @@ def _fill_facts(fill: Fill) -> Facts:
     }
 
 
-def _postings(cycle: Cycle) -> Iterator[TimelineItem]:
-    for posting in ledger_of(cycle):
+def _postings(postings: Iterable[Posting]) -> Iterator[TimelineItem]:
+    for posting in postings:
         yield TimelineItem(
             at=posting.at,
             kind=TimelineKind.POSTING,

@@ -31,7 +31,7 @@ LEVELS = {"INFO": "info", "WARNING": "warning", "CRITICAL": "critical"}
 INSERT = """
     INSERT INTO cycles_alert (key, cycle_id, severity, title, body, state, created_at, due_at,
         attempts, last_error, request_id, session_id, trace_id)
-    VALUES (%s, %s, %s, %s, %s, 'PENDING', now(), now(), 0, '', %s, %s, %s)
+    VALUES (%s, %s, %s, %s, %s, 'PENDING', statement_timestamp(), now(), 0, '', %s, %s, %s)
     ON CONFLICT (key) DO NOTHING RETURNING id
 """
 

@@ -165,7 +165,7 @@ def _write_history(
     Retry.objects.create(
         cycle=cycle,
         attempt=number,
-        at=Now(),
+        at=cycle.status_since,  # before the alert that tells of it
         failure_class=failure,
         error=reason,
         context=context,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -32,6 +32,7 @@ PAUSE_SECONDS = 0.25
 BLIND_AFTER = timedelta(minutes=10)
 UNPROVEN_AFTER = timedelta(minutes=30)  # several runs
 PROVEN = "ledger proven"
+ARRIVED = "in flight, credited but not booked yet"
 UNASKED = "could not be asked"
 # A withdrawal whose outcome only a person can tell rests: nothing moves while it waits.
 RESTING = Q(operation=Operation.WITHDRAW, outcome=CallOutcome.UNKNOWN, cycle__status="DEAD_LETTER")
@@ -41,7 +42,7 @@ FEW_ENOUGH, MANY = 12, 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueLine:
-    """One asset at one venue: what the ledger says against what the venue says."""
+    """One asset at one venue: what the ledger says against what the venue says, and what explains a difference."""
 
     venue: str
     asset: str
@@ -51,6 +52,7 @@ class VenueLine:
     in_flight: Decimal
     difference: Decimal
     is_explained: bool
+    explanation: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,12 +184,22 @@ def venue_lines(code: str, held: Mapping[str, Balance]) -> list[VenueLine]:
             ledger[row["asset"]] = ledger.get(row["asset"], ZERO) + row["balance"]
         elif row["owner"] == "IN_FLIGHT" and row["balance"]:
             arriving.setdefault(row["asset"], []).append(row["balance"])
-    maybes = [_may_come_back(code), _written_off(code), _may_have_left(code), _lacking(code)]
+    maybes = {
+        "sent, and given back by the venue": _may_come_back(code),
+        "written off, and there still": _written_off(code),
+        "a withdrawal that waits for a person": _may_have_left(code),
+        "lacking at a credit, credited since": _lacking(code),
+    }
     lines = []
     for asset in sorted({*ledger, *held}):
         balance = held.get(asset)
         free = balance.free if balance else ZERO
         ours = ledger.get(asset, ZERO)
+        told = explanation(
+            free - ours,
+            [(quantity, ARRIVED) for quantity in arriving.get(asset, [])]
+            + [(one, why) for why, maybe in maybes.items() for one in maybe.get(asset, [])],
+        )
         lines.append(
             VenueLine(
                 venue=code,
@@ -197,13 +209,8 @@ def venue_lines(code: str, held: Mapping[str, Balance]) -> list[VenueLine]:
                 venue_locked=balance.locked if balance else ZERO,
                 in_flight=sum(arriving.get(asset, []), ZERO),
                 difference=free - ours,
-                is_explained=_is_explained(
-                    free - ours,
-                    [
-                        *arriving.get(asset, []),
-                        *(quantity for maybe in maybes for quantity in maybe.get(asset, [])),
-                    ],
-                ),
+                is_explained=told is not None,
+                explanation=told or "",
             )
         )
     return lines
@@ -257,17 +264,27 @@ def _lacking(code: str) -> dict[str, list[Decimal]]:
     return found
 
 
-def _is_explained(difference: Decimal, arriving: Iterable[Decimal]) -> bool:
-    """Say whether credits that arrived and are not settled yet make up the difference, exactly."""
-    quantities = list(arriving)
+def explanation(difference: Decimal, maybes: Sequence[tuple[Decimal, str]]) -> str | None:
+    """Give what makes up a difference, exactly: some of the quantities that may be, by what each is.
+
+    "" where there is no difference; None: nothing explains it.
+    """
     if not difference:
-        return True
-    wanted = {difference, sum(quantities, ZERO) - difference}
-    return any(
-        sum(subset, ZERO) in wanted
-        for count in range(_most_at_once(len(quantities)) + 1)
-        for subset in combinations(quantities, count)
-    )
+        return ""
+    rest = sum((quantity for quantity, _ in maybes), ZERO) - difference
+    numbers = range(len(maybes))
+    for count in range(_most_at_once(len(maybes)) + 1):
+        for some in combinations(numbers, count):
+            found = sum((maybes[number][0] for number in some), ZERO)
+            if found == difference:
+                return _named(maybes, some)
+            if found == rest:
+                return _named(maybes, set(numbers).difference(some))
+    return None
+
+
+def _named(maybes: Sequence[tuple[Decimal, str]], chosen: Iterable[int]) -> str:
+    return ", ".join(sorted({maybes[number][1] for number in chosen}))
 
 
 def _most_at_once(count: int) -> int:

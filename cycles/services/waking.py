@@ -83,7 +83,7 @@ def wake_waiting(korea_venue: str, back_rate: Decimal, *, before: Decimal | None
 
     woken = in_transaction(work)
     if woken.count:
-        facts = {"venue": korea_venue, "krw_per_usdt": str(back_rate)}
+        facts = {"venue": korea_venue, "krw_per_usdt": f"{back_rate:.4f}"}
         log.info("rebalance.woken", cycles=woken.count, **facts)
     return woken
 

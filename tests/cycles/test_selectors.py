@@ -8,12 +8,21 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from cycles import selectors
-from cycles.domain.words import CallOutcome, CycleStatus, Mode
+from cycles.domain import postings
+from cycles.domain.words import (
+    AccountOwner,
+    CallOutcome,
+    CycleStatus,
+    Mode,
+    PostingKind,
+    StepState,
+)
 from cycles.errors import NotFoundError
-from cycles.models import Cycle
+from cycles.models import Cycle, Fill, Posting, Step
+from cycles.services import booking
 from tests import builders
 
 pytestmark = pytest.mark.django_db
@@ -128,6 +137,34 @@ def test_the_timeline_needs_as_many_queries_for_a_long_life_as_for_a_short_one(
         builders.alert(row, key=str(number))
     with django_assert_num_queries(10):
         selectors.timeline(row)
+
+
+def test_a_fill_stands_where_it_was_booked_whatever_the_clock_of_its_venue_says() -> None:
+    row = builders.cycle()
+    call = builders.order_call(row)
+    early = datetime(2024, 12, 3, 12, tzinfo=UTC)
+    Fill.objects.create(
+        cycle=row, call=call, venue="binance", market="XRP/USDT", side="buy", venue_fill_id="1",
+        price=2, quantity=5, notional=10, fee_asset="XRP", at=early,
+    )  # fmt: skip
+    with transaction.atomic():
+        booking.post(
+            f"order:{call.client_order_id}",
+            PostingKind.FILL,
+            postings.moved(
+                "binance", "USDT", Decimal(10), origin=AccountOwner.CYCLE, target=AccountOwner.DESK
+            ),
+            cycle=row,
+        )
+    Step.objects.filter(pk=call.step_id).update(
+        state=StepState.DONE, settled_at=Posting.objects.order_by("-id")[0].at
+    )
+    items = selectors.timeline(row)
+    assert [(item.kind.value, item.status) for item in items][2:] == [
+        ("step", "RUNNING"), ("call", "DONE"), ("fill", ""), ("posting", "FILL"), ("step", "DONE"),
+    ]  # fmt: skip
+    (fill,) = [item for item in items if item.kind == "fill"]
+    assert (fill.facts["venue_at"], "2024-12-03 21:00:00" in fill.detail) == (early, True)
 
 
 def test_the_timeline_shows_the_entries_of_each_posting() -> None:

@@ -55,6 +55,10 @@ class Command(OperatorCommand):
         user = User.objects.filter(username=options["user"], is_active=True, is_staff=True).first()
         if user is None:
             raise NotFoundError(f"there is no active member of staff {options['user']!r}")
+        if not options["days"]:
+            self.say(
+                "this token never expires: whoever finds it acts as its owner until it is revoked"
+            )
         scopes = [scope.strip() for scope in options["scopes"].split(",") if scope.strip()]
         if not options["yes"]:
             told = f"would issue {options['label']!r} to {user.get_username()}: {', '.join(scopes)}"

@@ -10,6 +10,7 @@ from django.core.management.base import CommandParser
 from cycles import selectors
 from cycles.management.base import OperatorCommand
 from cycles.management.printing import (
+    at_risk,
     cycle_facts,
     holdings_lines,
     instant,
@@ -49,8 +50,8 @@ def _head(cycle: Cycle) -> Iterator[str]:
     yield f"{cycle.code}  {cycle.status}  version {cycle.version}  {cycle.get_kind_display()}"
     facts = {
         "out / home": f"{cycle.outbound_asset or '-'} / {cycle.return_asset or '-'}",
-        "notional": f"{quantity(cycle.notional_usdt)} USDT, {won(cycle.notional_krw)}",
-        "at risk": won(cycle.money_at_risk_krw),
+        "notional": _notional(cycle),
+        "at risk": _at_risk(cycle),
         "result": f"{quantity(cycle.realised_pnl_usdt)} USDT" if cycle.is_final else "",
         "started": instant(cycle.started_at),
         "ended": instant(cycle.ended_at),
@@ -61,3 +62,19 @@ def _head(cycle: Cycle) -> Iterator[str]:
         "assignee": cycle.assignee.get_username() if cycle.assignee else "",
     }
     yield from (f"  {name:<11} {text}" for name, text in facts.items() if text)
+
+
+def _notional(cycle: Cycle) -> str:
+    """Write what it was opened with; won are those of a cycle that begins in Korea."""
+    usdt, krw = f"{quantity(cycle.notional_usdt)} USDT", won(cycle.notional_krw)
+    return ", ".join(
+        text for text, sum_ in ((usdt, cycle.notional_usdt), (krw, cycle.notional_krw)) if sum_
+    )
+
+
+def _at_risk(cycle: Cycle) -> str:
+    """Write the sum with its date: it is counted when a cycle fails, and the holdings below are of now."""
+    if cycle.is_final:
+        return ""
+    told = at_risk(cycle)
+    return f"{told} when it last failed" if told else "none counted: it has not failed"

@@ -10,7 +10,7 @@ from cycles import selectors
 from cycles.domain.words import CycleStatus
 from cycles.management.arguments import whole
 from cycles.management.base import OperatorCommand
-from cycles.management.printing import cycle_facts, instant, quantity, table, won
+from cycles.management.printing import at_risk, cycle_facts, instant, quantity, table
 from cycles.models import Cycle
 
 HEADINGS = ("code", "status", "out", "home", "USDT", "at risk", "failure", "since (KST)")
@@ -40,10 +40,13 @@ class Command(OperatorCommand):
         )
         if options["status"] == [CycleStatus.DEAD_LETTER.value]:
             rows = selectors.dead_letters().filter(pk__in=rows.order_by().values("pk"))
-        found = list(rows[: options["limit"]])
-        self.emit(
-            {"cycles": [cycle_facts(row) for row in found]}, self._text(found, options), options
-        )
+        limit = options["limit"]
+        found = list(rows[: limit + 1])
+        has_more, found = len(found) > limit, found[:limit]
+        facts = {"cycles": [cycle_facts(row) for row in found], "has_more": has_more}
+        self.emit(facts, self._text(found, options), options)
+        if has_more:
+            self.say(f"these are the first {limit}; for more: --limit N, or a filter")
 
     def _text(self, found: list[Cycle], options: dict[str, Any]) -> str:
         if options["codes"]:
@@ -58,7 +61,7 @@ def _cells(row: Cycle) -> tuple[str, ...]:
         row.outbound_asset,
         row.return_asset,
         quantity(row.notional_usdt),
-        won(row.money_at_risk_krw),
+        at_risk(row),
         row.failure_class,
         instant(row.status_since),
     )

@@ -10,7 +10,16 @@ from cycles.management.printing import quantity, table
 from cycles.services import seeding, verifying
 from cycles.services.verifying import LedgerReport
 
-HEADINGS = ("venue", "asset", "ledger", "venue says", "locked", "in flight", "difference")
+HEADINGS = (
+    "venue",
+    "asset",
+    "ledger",
+    "venue says",
+    "locked",
+    "in flight",
+    "difference",
+    "explained by",
+)
 
 
 class Command(OperatorCommand):
@@ -31,11 +40,13 @@ class Command(OperatorCommand):
 
 def _text(report: LedgerReport) -> str:
     rows = [
-        (line.venue, line.asset, *(quantity(value) for value in _numbers(line)))
+        (line.venue, line.asset, *(quantity(value) for value in _numbers(line)), _why(line))
         for line in report.lines
     ]
     balanced = "balances" if report.is_balanced else "does NOT balance"
     matches = "matches the venues" if report.matches_venues else "does NOT match the venues"
+    if report.matches_venues and any(line.difference for line in report.lines):
+        matches += ": differences are explained as shown"
     if not report.is_settled:
         matches = "was NOT held against the venues: requests were in flight"
     elif not report.lines:
@@ -45,3 +56,8 @@ def _text(report: LedgerReport) -> str:
 
 def _numbers(line: verifying.VenueLine) -> tuple[Any, ...]:
     return (line.ledger, line.venue_free, line.venue_locked, line.in_flight, line.difference)
+
+
+def _why(line: verifying.VenueLine) -> str:
+    """Say what a difference is, where there is one."""
+    return line.explanation if line.is_explained else "NOTHING"

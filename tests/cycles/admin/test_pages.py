@@ -51,6 +51,16 @@ def test_the_desk_shows_counts_money_at_risk_and_mode(login: Login) -> None:
     assert f"{reverse('admin:cycles_cycle_changelist')}?status__exact=STARTED" in text
 
 
+def test_money_at_risk_says_as_of_when_it_is_and_of_what(login: Login) -> None:
+    builders.desk()
+    dead, running = builders.dead_letter(at_risk_krw=6_827_842), builders.cycle(money_at_risk_krw=0)
+    client = login("viewer")
+    shown = page(client, "cycles_cycle_change", dead.pk)
+    assert '₩6,827,842 <span class="quiet">when it last failed' in shown
+    assert "none counted: it has not failed" in page(client, "cycles_cycle_change", running.pk)
+    assert "money at risk in dead letters" in page(client, "index")
+
+
 @pytest.mark.parametrize("path", ["/admin/", "/admin/desk/mode/HALT/", "/admin/cycles/cycle/"])
 def test_a_database_without_a_desk_names_the_command_that_sets_it_up(
     login: Login, path: str

@@ -34,13 +34,20 @@ def raw(speaker: Speaker, path: str, body: str) -> Any:
 
 @pytest.mark.parametrize("queue", ["cycles", "dead-letters"])
 @pytest.mark.parametrize("position", ["abc", "NaN", "Infinity", "1e99", "\0", ""])
-def test_a_cursor_that_names_no_place_in_the_list_is_404(
+def test_a_cursor_that_names_no_place_in_the_list_is_refused_as_other_parameters_are(
     speaks: Speaks, queue: str, position: str
 ) -> None:
     builders.dead_letter()
     cursor = base64.b64encode(urlencode({"p": position}).encode()).decode()
     reply = speaks().get(f"/api/v1/{queue}/?{urlencode({'cursor': cursor})}")
-    assert (problem(reply)["code"], reply.status_code) == ("not_found", 404)
+    assert (problem(reply)["code"], reply.status_code) == ("invalid_input", 400)
+    assert problem(reply)["errors"][0]["pointer"] == "#/cursor"
+
+
+@pytest.mark.parametrize("queue", ["cycles", "dead-letters"])
+def test_what_is_no_cursor_at_all_is_refused_likewise(speaks: Speaks, queue: str) -> None:
+    reply = speaks().get(f"/api/v1/{queue}/?cursor=no-cursor")
+    assert (problem(reply)["code"], reply.status_code) == ("invalid_input", 400)
 
 
 @pytest.mark.parametrize("queue", ["cycles", "dead-letters"])

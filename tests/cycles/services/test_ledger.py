@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from decimal import Decimal
 
@@ -17,6 +18,7 @@ from cycles.services import booking, verifying
 from cycles.services.desk import set_mode
 from exchanges import registry
 from tests.benchmarks import copying
+from tests.cycles.commands.saying import Said
 from tests.cycles.services.acts import balance, give_back, rows_read, set_policy, units_until
 from tests.desk import TestDesk, operator
 
@@ -95,6 +97,28 @@ def test_coins_in_flight_are_no_difference_before_and_after_they_arrive(desk: Te
         assert verifying.verify_ledger().matches_venues
     desk.drive_until(row, "INITIAL_TRADE_COMPLETED")
     assert verifying.verify_ledger().matches_venues
+
+
+def test_coins_that_arrived_and_are_not_booked_yet_are_told_as_such(desk: TestDesk) -> None:
+    row = desk.open()
+    give_back(units_until(desk, row, "WITHDRAW"))
+    wait_for_credit(desk)
+    told = " ".join(Said("verify_ledger").out.split())
+    assert "in flight, credited but not booked yet" in told
+    assert told.endswith("matches the venues: differences are explained as shown")
+
+
+def test_without_a_difference_nothing_needs_explaining(desk: TestDesk) -> None:
+    said = Said("verify_ledger")
+    assert (said.exit, said.out.rstrip().endswith("balances and matches the venues")) == (0, True)
+
+
+def wait_for_credit(desk: TestDesk) -> None:
+    """Wait until the receiving venue shows the coins."""
+    deadline = time.monotonic() + 30
+    while not registry.venue("upbit").balances().get("XRP"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_every_entry_sums_to_zero_per_asset_after_a_whole_cycle(desk: TestDesk) -> None:

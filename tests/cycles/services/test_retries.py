@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 
+from cycles import selectors
 from cycles.domain.states import HOPELESS
 from cycles.domain.words import CycleStatus, FailureClass, Plan, Role
 from cycles.models import Alert, Cycle, Retry, Step, Transition
@@ -188,3 +189,9 @@ def test_a_cycle_is_handed_back_when_it_fails() -> None:
 def test_a_bug_while_resuming_is_a_dead_letter_that_keeps_the_status_to_resume() -> None:
     row = fail(fail(builders.cycle(), TRANSIENT), FailureClass.BUG, "while resuming")
     assert (row.status, row.resume_status) == (CycleStatus.DEAD_LETTER, CycleStatus.STARTED)
+
+
+def test_the_timeline_of_a_death_tells_its_status_and_failure_before_the_alert() -> None:
+    row = fail(builders.cycle(), FailureClass.BUG, "a bug")
+    told = [item.kind.value for item in selectors.timeline(row)]
+    assert told[-3:] == ["transition", "retry", "alert"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -17,6 +18,7 @@ from cycles.models import Cycle, Step
 from cycles.services import leasing, waking
 from cycles.services.locking import in_transaction
 from tests import builders
+from tests.kimp.log_lines import captured
 
 EDGE = Decimal(50)  # bps that the policy wants
 HOUR = timedelta(hours=1)
@@ -144,3 +146,11 @@ def test_the_woken_are_claimed_oldest_started_first() -> None:
     wake_waiting(Decimal(1440), before=None)
     order = [leasing.claim(Role.FINALIZER, "w", limit=1)[0].cycle_id for _ in range(3)]
     assert order == [rows[1].pk, rows[0].pk, rows[2].pk]
+
+
+def test_a_rate_is_logged_as_rates_are_read_not_with_every_digit_of_a_division() -> None:
+    waiting(1500)
+    with captured(logging.INFO) as lines:
+        wake_waiting(Decimal(1_000_000) / Decimal(699), before=None)
+    (line,) = lines.named("rebalance.woken")
+    assert line["krw_per_usdt"] == "1430.6152"
