@@ -92,7 +92,7 @@ def test_what_the_database_would_refuse_is_told_before(changes: dict[str, object
         ({"notional_usdt": Decimal("0.009")}, "notional_usdt: must be 0.01 or more"),
         ({"notional_usdt": 0}, "notional_usdt: must be 0.01 or more .* max_open_cycles to 0"),
     ],
-    ids=lambda one: next(iter(one)) if isinstance(one, dict) else "",
+    ids=str,
 )
 def test_what_contradicts_itself_or_stops_the_desk_unsaid_is_refused(
     changes: dict[str, object], said: str
