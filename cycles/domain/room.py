@@ -10,13 +10,13 @@ from exchanges.sentences import Sentence
 
 def are_open(n: int, limit: int) -> Sentence:
     """Say that as many cycles are open as may be."""
-    return Sentence("%(n)s cycles are open: the policy allows %(limit)s", n=n, limit=limit)
+    return Sentence("open cycles: %(n)s, the policy allows %(limit)s", n=n, limit=limit)
 
 
 def of_asset_are_open(asset: str, n: int, limit: int) -> Sentence:
     """Say that as many cycles of an asset are open as may be."""
     return Sentence(
-        "%(n)s cycles of %(asset)s are open: the policy allows %(limit)s",
+        "open cycles of %(asset)s: %(n)s, the policy allows %(limit)s",
         n=n,
         asset=asset,
         limit=limit,

@@ -300,7 +300,7 @@ def test_the_desk_says_in_the_readers_language_why_no_cycle_opens(login: Login) 
     builders.policy(notional_usdt=0, max_open_cycles=0)
     text = page(client, "index")
     assert "No new cycle opens:" in text
-    assert "0 cycles are open: the policy allows 0" in text
+    assert "open cycles: 0, the policy allows 0" in text
     assert "the policy sizes a new cycle at nothing" in text
     client.post(reverse("set_language"), {"language": "ko", "next": "/admin/"})
     assert "진행 중인 사이클이 0건입니다. 정책의 한도는 0건입니다" in page(client, "index")

@@ -75,7 +75,7 @@ def test_a_policy_under_which_no_cycle_can_open_is_a_warning_that_says_why(desk:
     builders.policy(notional_usdt=0, max_open_cycles=0)
     found = line(desk_lines.of_desk(), "openings")
     assert found.level is Level.WARN
-    assert "0 cycles are open: the policy allows 0" in found.detail
+    assert "open cycles: 0, the policy allows 0" in found.detail
     assert "sizes a new cycle at nothing" in found.detail
 
 
@@ -84,7 +84,7 @@ def test_a_desk_that_is_full_is_well_and_says_so(desk: TestDesk) -> None:
     builders.cycle()
     found = line(desk_lines.of_desk(), "openings")
     assert found.level is Level.OK
-    assert found.detail == "no cycle opens now: 1 cycles are open: the policy allows 1"
+    assert found.detail == "no cycle opens now: open cycles: 1, the policy allows 1"
 
 
 def test_dead_letters_are_a_warning(db: None) -> None:

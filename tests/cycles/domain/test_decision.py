@@ -86,7 +86,7 @@ def test_usdt_counts_as_a_way_back_like_any_asset() -> None:
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
-        ({"open_cycles": 4}, "4 cycles are open: the policy allows 4"),
+        ({"open_cycles": 4}, "open cycles: 4, the policy allows 4"),
         ({"free_usdt": Decimal(100)}, "100 USDT free, 5000 are wanted"),
         ({"usdt": Decimal(16000)}, "16000 USDT are out, 5000 more would pass the limit of 20000"),
         ({"pnl_today_usdt": Decimal(-500)}, "the limit of 500 USDT: -500 USDT until now"),
@@ -254,4 +254,4 @@ def test_where_no_venue_opens_each_ones_reason_is_named_and_a_general_one_once()
         "bithumb: no fresh way back",
     )
     full = at_both(QUOTES, replace(LIMITS, max_open=0))
-    assert full.reasons == ("0 cycles are open: the policy allows 0",)
+    assert full.reasons == ("open cycles: 0, the policy allows 0",)

@@ -92,8 +92,8 @@ def test_the_initiator_stops_at_the_number_of_open_cycles(desk: TestDesk) -> Non
     ("changes", "word"),
     [
         ({"allowed_assets": ["SOL", "USDT"]}, "does not allow XRP"),
-        ({"max_open_cycles": 0}, "0 cycles are open: the policy allows 0"),
-        ({"max_open_cycles_per_asset": 0}, "0 cycles of XRP are open: the policy allows 0"),
+        ({"max_open_cycles": 0}, "open cycles: 0, the policy allows 0"),
+        ({"max_open_cycles_per_asset": 0}, "open cycles of XRP: 0, the policy allows 0"),
         ({"max_exposure_usdt": 1999}, "0 USDT are out, 2000 more would pass the limit of 1999"),
         (
             {"max_exposure_per_asset_usdt": 1999},
