@@ -41,7 +41,7 @@ def _numbers(policy: PolicyVersion) -> Wrong:
 
 def _openings(policy: PolicyVersion, may_allow: frozenset[str]) -> Wrong:
     """Give what would open nothing without saying so."""
-    if policy.sizing == Sizing.FIXED_AMOUNT and policy.notional_usdt < USDT_STEP:
+    if policy.sizing == Sizing.FIXED_AMOUNT and 0 <= policy.notional_usdt < USDT_STEP:
         told = gettext_noop(
             "must be 0.01 or more where it sizes the cycles: to open none, set max_open_cycles to 0"
         )
