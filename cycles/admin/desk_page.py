@@ -18,6 +18,7 @@ from cycles.admin.navigation import user_of
 from cycles.domain.words import AccountOwner, CycleStatus
 from cycles.models import Alert, Heartbeat, PremiumSample, Transition
 from cycles.selectors.premia import HOUR, MINUTE
+from cycles.services import withholding
 from cycles.services.intervening import PERMISSIONS
 
 CHART_HOURS = (6, 24, 7 * 24, 30 * 24, 365 * 24)  # the first unless another is asked for
@@ -74,6 +75,7 @@ def context(request: HttpRequest) -> dict[str, Any]:
         "clocks": selectors.venue_clocks(),
         "holds": selectors.held_windows(),
         "open_calls": selectors.open_calls()[:SHOWN_CALLS] if summary.open_calls else (),
+        "withheld": withholding.why(),
         "modes": mode_choices(user, summary.mode),
         "may": {verb.value: user.has_perm(name) for verb, name in PERMISSIONS.items()},
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -10,8 +11,9 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from cycles.admin import show
 from cycles.admin.navigation import user_of
-from cycles.admin.read_only import ReadOnlyAdmin, moment, since, word
+from cycles.admin.read_only import ReadOnlyAdmin, column, moment, since, word
 from cycles.admin.searching import SearchedAdmin
 from cycles.models import Alert, ApiToken, Heartbeat, Intervention
 from cycles.services import tokens
@@ -24,6 +26,15 @@ def revoke(token: ApiToken) -> str:
         return ""
     url = reverse("admin:token_revoke", args=[token.prefix])
     return format_html('<a class="button small danger" href="{}">{}…</a>', url, _("revoke"))
+
+
+def _until(at: datetime | None) -> Any:
+    """Give when a token ends; one without an end is good until revoked."""
+    return show.instant(at) if at else _("never")
+
+
+SCOPES = column("scopes", _("scopes"), ", ".join)
+EXPIRES = column("expires_at", _("expires"), _until)
 
 
 @admin.register(Intervention)
@@ -66,8 +77,8 @@ class ApiTokenAdmin(ReadOnlyAdmin):
         "name",
         "prefix",
         "user",
-        "scopes",
-        moment("expires_at", _("expires")),
+        SCOPES,
+        EXPIRES,
         moment("revoked_at", _("revoked")),
         since("last_used_at", _("last used")),
     )
@@ -75,6 +86,12 @@ class ApiTokenAdmin(ReadOnlyAdmin):
     list_select_related = ("user",)
     exclude = ("digest",)
     change_list_template = "admin/cycles/tokens.html"
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """Show scopes and end as the list does."""
+        own = {"scopes": SCOPES, "expires_at": EXPIRES}
+        shown = super().get_fields(request, obj)
+        return [own.get(getattr(one, "__name__", ""), one) for one in shown]
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Add the way to revoke for those who may."""

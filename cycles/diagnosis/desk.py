@@ -13,7 +13,7 @@ from cycles.diagnosis.findings import Finding, amiss, doubtful, well
 from cycles.domain.words import DeskKind, Mode
 from cycles.models import Alert
 from cycles.selectors import DeskSummary
-from cycles.services import alerting, homing, rebalancing, telegram, venue_health
+from cycles.services import alerting, homing, rebalancing, telegram, venue_health, withholding
 from exchanges import registry
 
 RECENT = timedelta(days=1)
@@ -21,6 +21,7 @@ OVERDUE = timedelta(minutes=5)  # a worker delivers, and reconciles, every minut
 TEST = "kimp doctor: a test. Whoever reads this gets the desk's alerts."
 CATCH_UP = "stop all roles, then run manage.py catch_up; it says what is left, and when roles may look at that"
 WAYS = "see that a feeder runs, and what keeps their policy's assets from coming home (below, and pauses)"
+ANOTHER_POLICY = "if that is not meant: write another policy (admin, Policy), or give the desk USDT"
 DELIVER = "see that a worker runs (manage.py qcluster), and the alerts' last error in the admin"
 
 
@@ -32,6 +33,7 @@ def of_desk() -> Iterator[Finding]:
         return
     yield _kind(desk.kind)
     yield _mode(desk)
+    yield _openings()
     yield _home()
     yield _waiting(desk)
     yield from _clocks()
@@ -62,6 +64,16 @@ def _mode(desk: DeskSummary) -> Finding:
         told = f"RUN, but paused: {', '.join(str(pause) for pause in desk.pauses)}"
         return doubtful("mode", told, "end the pauses whose reasons are gone (admin, Desk)")
     return well("mode", "RUN, nothing is paused")
+
+
+def _openings() -> Finding:
+    """Say whether the policy and what is out leave room for a new cycle."""
+    if for_good := withholding.why_for_good():
+        told = f"no cycle ever opens: {'; '.join(for_good)}"
+        return doubtful("openings", told, ANOTHER_POLICY)
+    if now := withholding.why():
+        return well("openings", f"no cycle opens now: {'; '.join(now)}")
+    return well("openings", "there is room for a new cycle")
 
 
 def _home() -> Finding:

@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from cycles.domain import room
 from cycles.domain.money import floored
 from cycles.domain.premium import edge_bps
 from cycles.domain.words import OpeningRule, Sizing
+from exchanges.sentences import Sentence
 
 USDT_STEP = Decimal("0.01")
 
@@ -130,7 +132,7 @@ def opening_decision(
     is `paused` on the way out, `paused_back` on the way home.
     """
     notional = sized_notional(limits, exposure.free_usdt)
-    general = _general_objections(limits, exposure, notional)
+    general = general_objections(limits, exposure, notional)
     if general:
         return hold(*general)
     measured = [q for q in quotes if q.size_usdt >= notional]  # a smaller size slips less
@@ -219,22 +221,26 @@ def rebalance_clears(own_out_rate: Decimal, back_rate: Decimal, limits: Limits) 
     return edge_bps(own_out_rate, back_rate) >= limits.min_rebalance_edge_bps
 
 
-def _general_objections(limits: Limits, exposure: Exposure, notional: Decimal) -> list[str]:
-    """Give what speaks against any new cycle."""
+def general_objections(
+    limits: Limits, exposure: Exposure, notional: Decimal
+) -> tuple[Sentence, ...]:
+    """Give what speaks against any new cycle, whatever the market offers."""
+    out, free, lost = exposure.usdt, exposure.free_usdt, exposure.pnl_today_usdt
+    most, most_of_asset = limits.max_exposure_usdt, limits.max_exposure_per_asset_usdt
     checks = [
-        (exposure.open_cycles >= limits.max_open, f"{exposure.open_cycles} cycles are open"),
-        (notional <= 0, "the policy sizes a new cycle at nothing"),
-        (exposure.free_usdt < notional, f"the desk holds {exposure.free_usdt} USDT free"),
         (
-            exposure.usdt + notional > limits.max_exposure_usdt,
-            f"{exposure.usdt} USDT are out already",
+            exposure.open_cycles >= limits.max_open,
+            room.are_open(exposure.open_cycles, limits.max_open),
         ),
-        (
-            exposure.pnl_today_usdt <= -limits.daily_loss_limit_usdt,
-            f"today's loss has reached the limit ({exposure.pnl_today_usdt} USDT)",
-        ),
+        (limits.max_open_per_asset <= 0, Sentence("the policy lets no asset have an open cycle")),
+        (not limits.allowed_assets, Sentence("the policy allows no asset")),
+        (notional <= 0, Sentence("the policy sizes a new cycle at nothing")),
+        (free < notional, room.is_not_held(free, notional)),
+        (out + notional > most, room.is_exposed(out, notional, most)),
+        (notional > most_of_asset, room.is_too_much_for_any(notional, most_of_asset)),
+        (lost <= -limits.daily_loss_limit_usdt, room.is_lost(lost, limits.daily_loss_limit_usdt)),
     ]
-    return [text for applies, text in checks if applies]
+    return tuple(text for applies, text in checks if applies)
 
 
 def _may_carry(

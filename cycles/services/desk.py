@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from decimal import Decimal
 
 from django.core.exceptions import ValidationError
 from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 from django.forms.models import model_to_dict
-from django.utils.translation import gettext_noop
 
 from cycles.domain import halts
 from cycles.domain.decision import Limits
 from cycles.domain.halts import SYSTEM
 from cycles.domain.pauses import spelled
-from cycles.domain.words import Channel, DeskKind, Mode, OpeningRule, PauseScope, Verb, word
+from cycles.domain.words import Channel, DeskKind, Mode, PauseScope, Verb, word
 from cycles.errors import (
     HaltedError,
     InvalidInputError,
@@ -30,12 +28,12 @@ from cycles.models import Desk, Pause, PolicyVersion
 from cycles.services import homing
 from cycles.services.intervening import Actor, intervene
 from cycles.services.locking import in_transaction, own_mode, share_mode
+from cycles.services.policy_rules import demand_sane
 from exchanges import reference, registry
 from exchanges.models import TransferRoute
 from exchanges.sentences import Sentence
 
 FIXED_COLUMNS = {"id", "number", "created_at", "created_by", "reason"}
-SIGNED_COLUMNS = {"min_open_edge_bps", "min_rebalance_edge_bps", "band_open_premium_bps"}
 
 
 def current() -> Desk:
@@ -328,7 +326,7 @@ def _next_version(
     new = PolicyVersion(**values, number=old.number + 1, created_by=by, reason=reason)
     try:
         new.clean_fields()
-        _demand_sane(new, may_allow=reference.known_assets().union(old.allowed_assets))
+        demand_sane(new, may_allow=reference.known_assets().union(old.allowed_assets))
         new.full_clean()
     except ValidationError as error:
         wrong = {name: [_said(one) for one in ones] for name, ones in error.error_dict.items()}
@@ -342,33 +340,6 @@ def _said(wrong: ValidationError) -> str:
     if isinstance(wrong.message, str):
         return Sentence(wrong.message, **(wrong.params or {}))
     return " ".join(wrong.messages)
-
-
-def _demand_sane(policy: PolicyVersion, *, may_allow: frozenset[str]) -> None:
-    """Name each field that no policy may have, before the database refuses all of them at once."""
-    wrong: dict[str, str | ValidationError] = {}
-    for field in policy._meta.concrete_fields:  # noqa: SLF001  Django's documented API
-        value = getattr(policy, field.name)
-        may_be_negative = field.name in SIGNED_COLUMNS
-        if isinstance(value, Decimal) and value < 0 and not may_be_negative:
-            wrong[field.name] = gettext_noop("must not be below zero")
-    if not 0 < policy.percentage <= 100:
-        wrong["percentage"] = gettext_noop("must be above 0 and at most 100")
-    if policy.opening_rule == OpeningRule.BY_HAND:
-        wrong["opening_rule"] = gettext_noop(
-            "BY_HAND opens nothing: choose LOCKED_EDGE or PREMIUM_BAND"
-        )
-    strangers = sorted({*policy.allowed_assets} - may_allow)
-    if strangers:
-        wrong["allowed_assets"] = ValidationError(
-            gettext_noop("the desk knows no %(names)s"), params={"names": ", ".join(strangers)}
-        )
-    if policy.max_book_age_seconds <= 0:
-        wrong["max_book_age_seconds"] = gettext_noop(
-            "must be above zero: no book is of this very instant"
-        )
-    if wrong:
-        raise ValidationError({name: [text] for name, text in wrong.items()})
 
 
 def _differences(old: PolicyVersion, new: PolicyVersion) -> dict[str, object]:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from cycles.domain import room
 from cycles.domain.decision import Exposure
 from cycles.domain.money import ZERO
-from cycles.domain.shown import plain
 from cycles.domain.words import Mode
 from cycles.models import PolicyVersion
 from cycles.services import barring, desk, quoting, venue_health
@@ -73,15 +73,15 @@ def _against_count(wanted: Wanted, policy: PolicyVersion, out: Exposure) -> Chec
     return [
         (
             out.free_usdt < wanted.notional_usdt,
-            Sentence("the desk holds %(free)s USDT free", free=plain(out.free_usdt)),
+            room.is_not_held(out.free_usdt, wanted.notional_usdt),
         ),
         (
             out.open_cycles >= policy.max_open_cycles,
-            Sentence("%(n)s cycles are open", n=out.open_cycles),
+            room.are_open(out.open_cycles, policy.max_open_cycles),
         ),
         (
             of_asset >= policy.max_open_cycles_per_asset,
-            Sentence("%(n)s cycles of %(asset)s are open", n=of_asset, asset=asset),
+            room.of_asset_are_open(asset, of_asset, policy.max_open_cycles_per_asset),
         ),
     ]
 
@@ -89,18 +89,16 @@ def _against_count(wanted: Wanted, policy: PolicyVersion, out: Exposure) -> Chec
 def _against_size(wanted: Wanted, policy: PolicyVersion, out: Exposure) -> Checks:
     """Give the limits in money that it would break."""
     asset, notional = wanted.asset, wanted.notional_usdt
-    lost = plain(out.pnl_today_usdt)
+    of_asset = out.usdt_by_asset.get(asset, ZERO)
+    limit, limit_of_asset = policy.max_exposure_usdt, policy.max_exposure_per_asset_usdt
     return [
         (
             out.pnl_today_usdt <= -policy.daily_loss_limit_usdt,
-            Sentence("today's loss has reached the limit (%(pnl)s USDT)", pnl=lost),
+            room.is_lost(out.pnl_today_usdt, policy.daily_loss_limit_usdt),
         ),
+        (out.usdt + notional > limit, room.is_exposed(out.usdt, notional, limit)),
         (
-            out.usdt + notional > policy.max_exposure_usdt,
-            Sentence("the exposure limit is reached"),
-        ),
-        (
-            out.usdt_by_asset.get(asset, ZERO) + notional > policy.max_exposure_per_asset_usdt,
-            Sentence("the exposure limit of %(asset)s is reached", asset=asset),
+            of_asset + notional > limit_of_asset,
+            room.is_exposed_by(asset, of_asset, notional, limit_of_asset),
         ),
     ]

@@ -244,6 +244,7 @@ def test_a_version_in_between_is_shown_and_what_was_typed_is_kept(login: Login) 
         ("percentage", "-5", "must be above 0 and at most 100", "0보다 크고 100 이하여야 합니다"),
         ("percentage", "101", "must be above 0 and at most 100", "0보다 크고 100 이하여야 합니다"),
         ("max_slippage_bps", "-1", "must not be below zero", "0보다 작을 수 없습니다"),
+        ("calm_cap_seconds", "1", "must be at least the base, 300 s", "(300초) 이상이어야 합니다"),
     ],
 )
 def test_a_wrong_field_of_the_policy_says_so_where_it_is(

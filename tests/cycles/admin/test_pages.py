@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from cycles.domain.words import CallOutcome, CycleStatus, FailureClass, Mode, Role
 from cycles.models import Cycle
+from cycles.services import tokens
 from cycles.services.presence import beat
 from exchanges.models import RateWindow, VenueClock
 from tests import builders
@@ -298,6 +299,39 @@ def test_the_language_changes_by_the_header(login: Login, dead: Cycle) -> None:
     assert "Dead letters" in page(client, "index")
     client.post(reverse("set_language"), {"language": "ko", "next": "/admin/"})
     assert "데드레터" in page(client, "index")
+
+
+def test_the_desk_says_in_the_readers_language_why_no_cycle_opens(login: Login) -> None:
+    builders.desk()
+    builders.capital("binance", "USDT", 50_000)
+    builders.policy()
+    client = login("viewer")
+    assert "withheld" not in page(client, "index")
+    builders.policy(notional_usdt=0, max_open_cycles=0)
+    text = page(client, "index")
+    assert "No new cycle opens:" in text
+    assert "open cycles: 0, the policy allows 0" in text
+    assert "the policy sizes a new cycle at nothing" in text
+    client.post(reverse("set_language"), {"language": "ko", "next": "/admin/"})
+    assert "진행 중인 사이클이 0건입니다. 정책의 한도는 0건입니다" in page(client, "index")
+
+
+def test_an_alert_keeps_its_lines_in_the_timeline(login: Login, dead: Cycle) -> None:
+    builders.alert(dead, body="Cycle: one\nReason: <two>")
+    text = page(login("viewer"), "cycles_cycle_change", dead.pk)
+    assert "Cycle: one<br>Reason: &lt;two&gt;" in text
+
+
+def test_a_token_tells_its_scopes_in_words_and_that_it_never_ends(login: Login) -> None:
+    client = login("administrator")
+    owner = User.objects.get(username="alice")
+    token, _plain = tokens.issue(owner, "cron", ["cycles:read", "dlq:act"], None)
+    for text in (
+        page(client, "cycles_apitoken_changelist"),
+        page(client, "cycles_apitoken_change", token.pk),
+    ):
+        assert "cycles:read, dlq:act" in text
+        assert "never" in text
 
 
 def test_the_desk_needs_as_many_queries_for_many_cycles_as_for_few(

@@ -354,6 +354,7 @@ def test_a_new_policy_version_changes_what_is_named_and_keeps_the_rest(speaks: S
         ({"notional_usdt": 1}, "notional_usdt"),
         ({"opening_rule": "BY_HAND"}, "opening_rule: BY_HAND opens nothing"),
         ({"percentage": "0"}, "percentage: must be above 0"),
+        ({"calm_cap_seconds": 1}, "calm_cap_seconds: must be at least the base, 300 s"),
         ({"sizing": "ALL"}, "sizing"),
         ({"allowed_assets": "XRP"}, "allowed_assets"),
         ({"number": 9}, "number"),

@@ -72,6 +72,23 @@ def test_a_desk_that_is_held_back_is_a_warning(db: None, mode: Mode) -> None:
     assert line(desk_lines.of_desk(), "mode").level is Level.WARN
 
 
+def test_a_policy_under_which_no_cycle_can_open_is_a_warning_that_says_why(desk: TestDesk) -> None:
+    assert line(desk_lines.of_desk(), "openings").detail == "there is room for a new cycle"
+    builders.policy(notional_usdt=0, max_open_cycles=0)
+    found = line(desk_lines.of_desk(), "openings")
+    assert found.level is Level.WARN
+    assert "open cycles: 0, the policy allows 0" in found.detail
+    assert "sizes a new cycle at nothing" in found.detail
+
+
+def test_a_desk_that_is_full_is_well_and_says_so(desk: TestDesk) -> None:
+    builders.policy(max_open_cycles=1)
+    builders.cycle()
+    found = line(desk_lines.of_desk(), "openings")
+    assert found.level is Level.OK
+    assert found.detail == "no cycle opens now: open cycles: 1, the policy allows 1"
+
+
 def test_dead_letters_are_a_warning(db: None) -> None:
     builders.desk()
     builders.dead_letter()

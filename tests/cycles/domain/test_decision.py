@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -84,10 +86,10 @@ def test_usdt_counts_as_a_way_back_like_any_asset() -> None:
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
-        ({"open_cycles": 4}, "4 cycles are open"),
-        ({"free_usdt": Decimal(100)}, "100 USDT free"),
-        ({"usdt": Decimal(16000)}, "16000 USDT are out"),
-        ({"pnl_today_usdt": Decimal(-500)}, "today's loss"),
+        ({"open_cycles": 4}, "open cycles: 4, the policy allows 4"),
+        ({"free_usdt": Decimal(100)}, "100 USDT free, 5000 are wanted"),
+        ({"usdt": Decimal(16000)}, "16000 USDT are out, 5000 more would pass the limit of 20000"),
+        ({"pnl_today_usdt": Decimal(-500)}, "the limit of 500 USDT: -500 USDT until now"),
         (
             {
                 "open_by_asset": {"XRP": 2},
@@ -102,6 +104,22 @@ def test_it_holds_and_says_why(changes: dict[str, object], word: str) -> None:
     decision = opening_decision(QUOTES, LIMITS, exposure, paused=NONE, paused_back=NONE)
     assert not decision.opens
     assert word in decision.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"notional_usdt": Decimal(0)}, "sizes a new cycle at nothing"),
+        ({"max_open_per_asset": 0}, "lets no asset have an open cycle"),
+        ({"allowed_assets": NONE}, "allows no asset"),
+        ({"max_exposure_per_asset_usdt": Decimal(4999)}, "5000 USDT are more than .*4999"),
+    ],
+)
+def test_a_policy_that_can_open_nothing_says_why(changes: dict[str, Any], word: str) -> None:
+    limits = replace(LIMITS, **changes)
+    decision = opening_decision(QUOTES, limits, NOTHING_OUT, paused=NONE, paused_back=NONE)
+    assert not decision.opens
+    assert re.search(word, decision.reasons[0])
 
 
 def test_an_edge_below_the_policy_holds_with_the_edge_named() -> None:
@@ -236,4 +254,4 @@ def test_where_no_venue_opens_each_ones_reason_is_named_and_a_general_one_once()
         "bithumb: no fresh way back",
     )
     full = at_both(QUOTES, replace(LIMITS, max_open=0))
-    assert full.reasons == ("0 cycles are open",)
+    assert full.reasons == ("open cycles: 0, the policy allows 0",)

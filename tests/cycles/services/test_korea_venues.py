@@ -215,7 +215,7 @@ def test_the_limits_of_the_policy_count_both_venues_together(desk: TestDesk) -> 
     set_policy(max_open_cycles_per_asset=1)
     opened_at(desk, "bithumb")
     shown = opening.preview_by_hand(asset="XRP", notional_usdt=Decimal(2000), korea_venue="upbit")
-    assert "1 cycles of XRP are open" in shown.objections
+    assert "open cycles of XRP: 1, the policy allows 1" in shown.objections
 
 
 @at_both

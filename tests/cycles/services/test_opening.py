@@ -92,11 +92,14 @@ def test_the_initiator_stops_at_the_number_of_open_cycles(desk: TestDesk) -> Non
     ("changes", "word"),
     [
         ({"allowed_assets": ["SOL", "USDT"]}, "does not allow XRP"),
-        ({"max_open_cycles": 0}, "cycles are open"),
-        ({"max_open_cycles_per_asset": 0}, "of XRP are open"),
-        ({"max_exposure_usdt": 1999}, "exposure limit is reached"),
-        ({"max_exposure_per_asset_usdt": 1999}, "exposure limit of XRP"),
-        ({"daily_loss_limit_usdt": 0}, "loss has reached"),
+        ({"max_open_cycles": 0}, "open cycles: 0, the policy allows 0"),
+        ({"max_open_cycles_per_asset": 0}, "open cycles of XRP: 0, the policy allows 0"),
+        ({"max_exposure_usdt": 1999}, "0 USDT are out, 2000 more would pass the limit of 1999"),
+        (
+            {"max_exposure_per_asset_usdt": 1999},
+            "0 USDT are out with XRP, 2000 more would pass the limit of 1999",
+        ),
+        ({"daily_loss_limit_usdt": 0}, "loss has reached the limit of 0 USDT: 0 USDT until now"),
     ],
     ids=lambda one: next(iter(one)) if isinstance(one, dict) else "",
 )
@@ -127,7 +130,9 @@ def test_opening_by_hand_needs_fresh_quotes(desk: TestDesk) -> None:
 def test_opening_more_than_the_desk_holds_is_denied(desk: TestDesk) -> None:
     set_policy(max_exposure_usdt=10**9, max_exposure_per_asset_usdt=10**9)
     desk.sample()
-    with pytest.raises(PolicyDeniedError, match="USDT free"):
+    with pytest.raises(
+        PolicyDeniedError, match="the desk holds 100000 USDT free, 100001 are wanted"
+    ):
         by_hand(notional="100001")
 
 

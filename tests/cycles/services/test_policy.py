@@ -83,6 +83,46 @@ def test_what_the_database_would_refuse_is_told_before(changes: dict[str, object
         change(**changes)
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"calm_cap_seconds": 1}, "calm_cap_seconds: must be at least the base, 300 s"),
+        ({"urgent_base_seconds": 61}, "urgent_cap_seconds: must be at least the base, 61 s"),
+        ({"urgent_attempts": 0}, "urgent_attempts: must be above zero: with coins in hand"),
+        ({"notional_usdt": Decimal("0.009")}, "notional_usdt: must be 0.01 or more"),
+        ({"notional_usdt": 0}, "notional_usdt: must be 0.01 or more .* max_open_cycles to 0"),
+    ],
+    ids=str,
+)
+def test_what_contradicts_itself_or_stops_the_desk_unsaid_is_refused(
+    changes: dict[str, object], said: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=said):
+        change(**changes)
+    assert PolicyVersion.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"max_open_cycles": 0},
+        {"calm_base_seconds": 300, "calm_cap_seconds": 300},
+        {"sizing": "PERCENTAGE", "notional_usdt": 0},
+    ],
+    ids=str,
+)
+def test_what_says_what_it_does_is_put_into_force(changes: dict[str, object]) -> None:
+    assert change(**changes).number == 2
+
+
+def test_an_older_version_that_contradicts_itself_stays_in_force_until_it_is_mended() -> None:
+    builders.policy(notional_usdt=0, urgent_attempts=0, calm_cap_seconds=1)
+    assert desk.limits(desk.current_policy()).notional_usdt == 0
+    mended = {"notional_usdt": 900, "urgent_attempts": 1, "calm_cap_seconds": 300}
+    new = desk.set_policy(mended, actor=operator(), reason="mended", seen_number=2)
+    assert new.number == 3
+
+
 def test_a_change_of_a_version_that_is_no_longer_newest_is_stale() -> None:
     change(notional_usdt=Decimal(700))
     with pytest.raises(StaleVersionError):
