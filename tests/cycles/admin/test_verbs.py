@@ -157,6 +157,37 @@ def test_a_quantity_as_fine_and_as_large_as_the_ledger_holds_is_booked(
     assert books.balance == Decimal("9999999.000000000000000001")
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "upbit,KRW,7,100,000", "upbit, KRW, 7100000", "upbit:KRW:7,100,000", "UPBIT krw : 7100000.0",
+        "  upbit\tKRW  7100000 ",
+    ],
+)  # fmt: skip
+def test_a_received_line_is_read_with_blanks_commas_or_colons_between(
+    login: Login, dead: Cycle, line: str
+) -> None:
+    given = {"outcome": "COMPLETED", "evidence": "ticket", "confirmation": dead.code}
+    assert send(login("approver"), "resolve", dead, received=line, **given).status_code == 302
+    assert Account.objects.get(owner="DESK", asset="KRW").balance == Decimal(7_100_000)
+
+
+def test_the_form_shows_lines_that_it_takes(login: Login, dead: Cycle) -> None:
+    text = login("approver").get(address("resolve", dead)).content.decode()
+    assert "as in upbit KRW 7,000,000 or binance,USDT,4990.5" in text
+
+
+def test_a_received_line_beside_never_accepted_is_refused_and_nothing_is_kept(
+    login: Login, dead: Cycle
+) -> None:
+    builders.order_call(dead, CallOutcome.UNKNOWN)
+    given = {"outcome": "CALL_ABSENT", "evidence": "T-1", "confirmation": dead.code}
+    reply = send(login("approver"), "resolve", dead, received="binance USDT 1", **given)
+    assert reply.status_code == 400
+    assert "settled by hand" in str(reply.context["form"].non_field_errors())
+    assert written(dead) == []
+
+
 @pytest.mark.parametrize("version", ["", "x", "-1", "99999999999999999999"])
 def test_a_version_that_no_page_wrote_is_told(login: Login, dead: Cycle, version: str) -> None:
     reply = send(login("operator"), "redrive", dead, seen_version=version)

@@ -292,6 +292,17 @@ def test_a_request_sent_twice_at_once_acts_once_only_by_its_key(
     assert statuses in ([[200, 200], [200, 409]] if same_key else [[200, 200]])
 
 
+def test_a_resolution_that_contradicts_itself_is_refused(speaks: Speaks) -> None:
+    row = builders.dead_letter(failure=FailureClass.UNKNOWN_ORDER)
+    builders.order_call(row, CallOutcome.UNKNOWN)
+    part = {"venue": "binance", "asset": "USDT", "quantity": "1"}
+    statement = {**WHY, "outcome": "CALL_ABSENT", "evidence": "T-1", "received": [part]}
+    reply = speaks("approver").post(act(row, "resolve"), statement, If_Match=seen(row))
+    assert (reply.status_code, reply.json()["code"]) == (400, "invalid_input")
+    assert "settled by hand" in reply.json()["detail"]
+    assert not Intervention.objects.exists()
+
+
 def superuser() -> Speaker:
     """Make a speaker for tests that commit: their groups are gone."""
     user = User.objects.create_superuser(f"root-{User.objects.count()}")
