@@ -182,6 +182,16 @@ def _told(call: ExchangeCall, evidence: str) -> str:
     return (f"{call.error}; {stated}" if call.error else stated)[:LONGEST_ERROR]
 
 
+def is_stated_absent(cycle: Cycle) -> bool:
+    """Say whether a person has stated of a dead letter, since it died, that its open request never was."""
+    return Intervention.objects.filter(
+        cycle=cycle,
+        verb=Verb.RESOLVE,
+        payload__outcome=ResolutionOutcome.CALL_ABSENT.value,
+        at__gte=cycle.status_since,
+    ).exists()
+
+
 def _lost_orders(cycle: Cycle) -> list[ExchangeCall]:
     """Give the orders that a venue accepted, as far as is known without a fill, and has not shown since."""
     orders = [
