@@ -341,6 +341,21 @@ def test_a_new_reason_on_a_halted_desk_makes_what_was_seen_of_it_stale(speaks: S
     assert approver.post(mode, wanted, If_Match=now.headers["ETag"]).status_code == 200
 
 
+def test_a_mode_that_the_desk_has_is_refused_and_the_act_that_set_it_may_be_repeated(
+    speaks: Speaks,
+) -> None:
+    builders.desk()
+    approver, mode = speaks("approver"), "/api/v1/mode/"
+    given = {"mode": "FINALIZE_ONLY", "reason": "enough"}
+    done = approver.post(mode, given, key="once-only")
+    refused = approver.post(mode, given, If_Match=done.headers["ETag"])
+    assert (refused.status_code, refused.json()["code"]) == (409, "not_allowed_now")
+    again = approver.post(mode, given, key="once-only")
+    assert (again.status_code, again.json()["version"]) == (200, done.json()["version"])
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert Intervention.objects.count() == 1
+
+
 def test_a_new_policy_version_changes_what_is_named_and_keeps_the_rest(speaks: Speaks) -> None:
     old = builders.policy()
     body = {

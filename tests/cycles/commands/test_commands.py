@@ -272,6 +272,18 @@ def test_the_dry_run_of_a_resume_shows_why_the_desk_is_halted_and_its_version(al
     assert facts["mode_reason"].startswith("coins are missing")
 
 
+@pytest.mark.parametrize("name", ["halt", "resume"])
+def test_a_mode_that_the_desk_has_is_no_act(name: str, alice: User) -> None:
+    version = builders.desk(Mode.FINALIZE_ONLY).version
+    told = "the desk is set to finalize only already: nothing would change"
+    shown = Said(name, "--finalize-only")
+    assert (shown.exit, told in shown.err, "--reason TEXT" in shown.err) == (3, True, False)
+    more = ("--version", str(version)) if name == "resume" else ()
+    done = acting(name, "--finalize-only", *more)
+    assert (done.exit, told in done.err) == (3, True)
+    assert not Intervention.objects.exists()
+
+
 @pytest.mark.parametrize("words", [(), ("--finalize-only",)])
 def test_a_resume_without_the_version_that_was_seen_shows_why_and_says_what_to_add(
     alice: User, words: tuple[str, ...]
