@@ -239,7 +239,7 @@ def test_a_received_line_beside_never_accepted_is_refused_and_nothing_is_kept(
     given = {"outcome": "CALL_ABSENT", "evidence": "T-1", "confirmation": dead.code}
     reply = send(login("approver"), "resolve", dead, received="binance USDT 1", **given)
     assert reply.status_code == 400
-    assert "settled by hand" in str(reply.context["form"].non_field_errors())
+    assert "goes with settled by hand (COMPLETED) only" in reply.content.decode()
     assert written(dead) == []
 
 

@@ -292,17 +292,6 @@ def test_a_request_sent_twice_at_once_acts_once_only_by_its_key(
     assert statuses in ([[200, 200], [200, 409]] if same_key else [[200, 200]])
 
 
-def test_a_resolution_that_contradicts_itself_is_refused(speaks: Speaks) -> None:
-    row = builders.dead_letter(failure=FailureClass.UNKNOWN_ORDER)
-    builders.order_call(row, CallOutcome.UNKNOWN)
-    part = {"venue": "binance", "asset": "USDT", "quantity": "1"}
-    statement = {**WHY, "outcome": "CALL_ABSENT", "evidence": "T-1", "received": [part]}
-    reply = speaks("approver").post(act(row, "resolve"), statement, If_Match=seen(row))
-    assert (reply.status_code, reply.json()["code"]) == (400, "invalid_input")
-    assert "settled by hand" in reply.json()["detail"]
-    assert not Intervention.objects.exists()
-
-
 def superuser() -> Speaker:
     """Make a speaker for tests that commit: their groups are gone."""
     user = User.objects.create_superuser(f"root-{User.objects.count()}")
@@ -339,21 +328,6 @@ def test_a_new_reason_on_a_halted_desk_makes_what_was_seen_of_it_stale(speaks: S
     now = approver.get(mode)
     assert now.json()["mode_reason"] == "coins are missing; earlier, by alice: maintenance"
     assert approver.post(mode, wanted, If_Match=now.headers["ETag"]).status_code == 200
-
-
-def test_a_mode_that_the_desk_has_is_refused_and_the_act_that_set_it_may_be_repeated(
-    speaks: Speaks,
-) -> None:
-    builders.desk()
-    approver, mode = speaks("approver"), "/api/v1/mode/"
-    given = {"mode": "FINALIZE_ONLY", "reason": "enough"}
-    done = approver.post(mode, given, key="once-only")
-    refused = approver.post(mode, given, If_Match=done.headers["ETag"])
-    assert (refused.status_code, refused.json()["code"]) == (409, "not_allowed_now")
-    again = approver.post(mode, given, key="once-only")
-    assert (again.status_code, again.json()["version"]) == (200, done.json()["version"])
-    assert again.headers["Idempotency-Replayed"] == "true"
-    assert Intervention.objects.count() == 1
 
 
 def test_a_new_policy_version_changes_what_is_named_and_keeps_the_rest(speaks: Speaks) -> None:
