@@ -30,7 +30,7 @@ class Offered:
 
 def context(request: HttpRequest, cycle: Cycle) -> dict[str, Any]:
     """Gather facts, steps, holdings, options, verbs and timeline."""
-    advice = hint(cycle.failure_class)
+    advice = hint(cycle)
     situation = recovering.situation(cycle)
     verbs = [
         Offered(

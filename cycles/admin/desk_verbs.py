@@ -19,6 +19,7 @@ from cycles.admin.acting import OnceForm, acted, acted_once
 from cycles.admin.forms import ModeForm, PauseForm, ReasonForm
 from cycles.admin.navigation import Page, demand, user_of
 from cycles.admin.verbs import actor_of
+from cycles.domain import halts
 from cycles.domain.words import Mode, PauseScope, Verb
 from cycles.errors import NotFoundError, StaleVersionError
 from cycles.models import Desk, Pause
@@ -88,6 +89,7 @@ def change_mode(request: HttpRequest, mode: str) -> HttpResponse:
         "target": target,
         "present": now.mode,
         "now": now,
+        "why_not": halts.mode_objection(target, now.mode),
         "effects": EFFECTS[target],
         "will_not": WILL_NOT[target],
         "open_calls": selectors.open_calls()[:SHOWN_CALLS],

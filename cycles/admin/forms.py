@@ -100,7 +100,8 @@ class ResolveForm(EvidenceForm):
         max_length=2000,
         widget=forms.Textarea(attrs={"rows": 3, "placeholder": "upbit KRW 7000000"}),
         help_text=gettext_lazy(
-            "one line each: venue, asset, quantity. Empty: they go to the desk as they are"
+            "only if it was settled by hand. One line each with venue, asset and quantity, as in "
+            "upbit KRW 7,000,000 or binance,USDT,4990.5. Empty: they go to the desk as they are"
         ),
     )
     field_order = ("outcome", "received", "evidence", "reason", "confirmation")
@@ -121,15 +122,9 @@ class ResolveForm(EvidenceForm):
 
 
 def _received(line: str) -> Received:
-    """Read `venue asset quantity`."""
-    parts = line.split()
-    if len(parts) != 3:
-        raise forms.ValidationError(
-            _("not a line of venue, asset and quantity: %(line)s") % {"line": line.strip()[:80]}
-        )
-    venue, asset, number = parts
+    """Read a line as every door reads a part of a statement."""
     try:
-        return stating.received(venue, asset, stating.quantity_in(number))
+        return stating.part_in(line)
     except InvalidInputError as error:
         raise forms.ValidationError(f"{line.strip()[:80]}: {refusal(error)}") from None
 

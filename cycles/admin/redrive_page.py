@@ -39,7 +39,9 @@ def view(request: HttpRequest, failure_class: str) -> HttpResponse:
         lambda given: _redrive(chosen, actor, given),
         done=lambda done: _told(done.count, of=form.cleaned_data["seen_count"]),
         to="admin:dead_letters",
+        template="admin/cycles/redrive_all.html",
         facts={
+            "why_not": redriving.objection(seen),
             "title": _("Redrive all: %(what)s") % {"what": label},
             "effects": [
                 _("%(n)s dead letters go on where they stopped, at risk %(krw)s.")
@@ -77,7 +79,8 @@ def _told(count: int, *, of: int) -> str:
     if count == of:
         return _("%(n)s dead letters go on where they stopped.") % {"n": count}
     return _(
-        "%(n)s of %(all)s dead letters go on where they stopped; %(left)s left: changed, or held by others. Look again."
+        "%(n)s of %(all)s dead letters go on where they stopped; %(left)s left: acted on since you looked, "
+        "by you or somebody else, or in use at that moment. Look again."
     ) % {"n": count, "all": of, "left": of - count}
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _, gettext_noop
 
 from cycles.domain.words import FailureClass as F, Verb
+from cycles.models import Cycle
+from cycles.services.resolving import is_stated_absent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,9 +116,24 @@ RUNBOOK: dict[F, Hint] = {
 }
 
 
-def hint(failure_class: str) -> Hint | None:
-    """Give the advice for a cycle's failure class, None without one."""
-    return RUNBOOK.get(F(failure_class)) if failure_class else None
+# What is left to do once a person has stated that the unknown request never was.
+STATED_ABSENT = Hint(
+    meaning=_("An operator has stated that the open request was never accepted."),
+    check=_(
+        "Read the evidence in the timeline. Redrive sends the request anew; "
+        "unwind sells back where the coins are."
+    ),
+    usual=(Verb.REDRIVE, Verb.UNWIND),
+)
+UNKNOWN = (F.UNKNOWN_ORDER, F.UNKNOWN_WITHDRAWAL)
+
+
+def hint(cycle: Cycle) -> Hint | None:
+    """Give the advice for what a cycle failed of, as it stands now; None without a failure."""
+    if not cycle.failure_class:
+        return None
+    failure = F(cycle.failure_class)
+    return STATED_ABSENT if failure in UNKNOWN and is_stated_absent(cycle) else RUNBOOK[failure]
 
 
 # The planner's own sentences, named here so that the catalogue knows them (domain has no Django).

@@ -64,7 +64,7 @@ def _page(
         "chosen": chosen,
         "form": form,
         "preview": preview(chosen.verb, cycle.pk),
-        "hint": hint(cycle.failure_class),
+        "hint": hint(cycle),
     }
     return TemplateResponse(request, "admin/cycles/verb.html", context, status=status)
 
@@ -89,6 +89,6 @@ def _conflict(
         "interventions": interventions,
         "form": again,
         "preview": preview(chosen.verb, cycle.pk),
-        "hint": hint(cycle.failure_class),
+        "hint": hint(cycle),
     }
     return TemplateResponse(request, "admin/cycles/conflict.html", context, status=CONFLICT)

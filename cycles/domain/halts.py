@@ -5,6 +5,9 @@ They stand in one text, so that every page, answer and command that shows the re
 
 from __future__ import annotations
 
+from cycles.domain.words import Mode, word
+from exchanges.sentences import Sentence
+
 SYSTEM = "system"
 EARLIER = "; earlier, by "
 LONGEST = 6000  # of all reasons together: the oldest give way, interventions and alerts have them
@@ -22,6 +25,13 @@ def joined(text: str, said_by: str, *, by: str, words: str) -> str:
     while kept and len(EARLIER.join((words, *kept))) > LONGEST:
         kept.pop()
     return EARLIER.join((words, *kept))
+
+
+def mode_objection(target: Mode, present: str) -> Sentence:
+    """Say why a mode is not set; nothing where that changes something: a halted desk takes another reason."""
+    if target is Mode.HALT or target != present:
+        return Sentence("")
+    return Sentence("the desk is set to %(mode)s already: nothing would change", mode=word(target))
 
 
 def _matter(said: str) -> list[str]:

@@ -221,6 +221,6 @@ class WatchKind(TextChoices):
     STREAM = "STREAM", _("stream")
 
 
-def word(choice: Verb | CycleStatus | PauseScope) -> Sentence:
+def word(choice: Verb | CycleStatus | PauseScope | Mode) -> Sentence:
     """Give a choice's word for a sentence: English in logs, whatever language the page at hand is in."""
     return Sentence(choice.value.lower().replace("_", " "))

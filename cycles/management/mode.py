@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from django.core.management.base import CommandParser
 
 from cycles import selectors
+from cycles.domain import halts
 from cycles.domain.words import Mode, Verb
 from cycles.errors import NotAllowedNowError
 from cycles.management.arguments import whole
@@ -88,7 +89,9 @@ class ModeCommand(ActCommand):
         return seen_version(options, now.version)
 
     def _demand_fit(self, mode: Mode, now: Desk) -> None:
-        """Let nothing more happen by a command that asks for no version."""
+        """Set no mode that the desk has, and let nothing more happen by a command that asks for no version."""
+        if nothing := halts.mode_objection(mode, now.mode):
+            raise NotAllowedNowError(nothing)
         if not (self.needs_version or desk.stops_more(mode, now.mode)):
             raise NotAllowedNowError(
                 f"the desk is {now.mode}, which this would not stop more: "

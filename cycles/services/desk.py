@@ -75,7 +75,7 @@ def set_mode(mode: Mode, *, actor: Actor, reason: str, seen_version: int | None 
 
     Stopping more needs `halt_desk` and is done whatever was seen; halting a halted desk adds a reason.
     Letting more happen needs `resume_desk` and the version of the desk that was seen: UnseenVersionError,
-    StaleVersionError. A restored database that has not caught up lets nothing more happen: NotAllowedNowError.
+    StaleVersionError. NotAllowedNowError for the mode that it has, and in a restored database that has not caught up.
     """
 
     def work() -> None:
@@ -92,6 +92,8 @@ def set_mode(mode: Mode, *, actor: Actor, reason: str, seen_version: int | None 
         if not stopping:
             _demand_seen(desk, seen_version)
             demand_at_home()
+            if nothing := halts.mode_objection(mode, desk.mode):
+                raise NotAllowedNowError(nothing)
         if mode is Mode.HALT:
             _halt(desk, actor.name, made.reason)
         else:

@@ -22,13 +22,19 @@ from django.db.models import BooleanField, Count, Exists, F, Func, OuterRef, Q, 
 from cycles import metrics, selectors
 from cycles.domain.shown import jsonable
 from cycles.domain.words import CycleStatus, Verb
-from cycles.errors import InvalidInputError, StaleSelectionError, StaleVersionError
+from cycles.errors import (
+    InvalidInputError,
+    NotAllowedNowError,
+    StaleSelectionError,
+    StaleVersionError,
+)
 from cycles.models import Cycle, Intervention
 from cycles.services import desk
 from cycles.services.correlating import correlation
 from cycles.services.intervening import Actor, demand_reason
 from cycles.services.locking import FREE_ROWS_ONLY, in_transaction
 from exchanges import registry
+from exchanges.sentences import Sentence
 
 log = structlog.get_logger(__name__)
 
@@ -135,6 +141,17 @@ def look(chosen: Filter, *, actor: Actor | None = None, at: datetime | None = No
     return Seen(filter=chosen, at=at, count=found["count"], taken_on=taken_on, at_risk_krw=at_risk)
 
 
+def objection(seen: Seen) -> Sentence:
+    """Say why there is nothing to do, if so."""
+    return Sentence("" if seen.count else "no dead letter matches: there is nothing to redrive")
+
+
+def demand_matches(seen: Seen) -> None:
+    """Raise unless something was seen that would go on."""
+    if nothing := objection(seen):
+        raise NotAllowedNowError(nothing)
+
+
 def demand_rate(rate: int) -> None:
     """Raise unless cycles would become due at all."""
     if rate < 1:
@@ -191,8 +208,8 @@ def redrive_all(
 
     All of it is on disk once this returns. Of a run that was cut short, batches of its last second may be undone
     whole, audit rows and all, by a crash of the server: those are dead letters still, and a second run takes them.
-    Raises StaleSelectionError where more match by now than were seen, InvalidInputError where they were seen
-    in the future: what dies until then would go on unseen.
+    Raises StaleSelectionError where more match by now than were seen, NotAllowedNowError where none was,
+    InvalidInputError where they were seen in the future: what dies until then would go on unseen.
     """
     text = demand_reason(Verb.REDRIVE, actor, reason)
     demand_rate(rate)
@@ -203,6 +220,7 @@ def redrive_all(
         raise StaleSelectionError(
             "you saw %(seen)s, now %(found)s match: look again", seen=seen.count, found=len(ids)
         )
+    demand_matches(seen)
     facts = _facts(seen, actor, text, rate)
     chosen, done = _choosing(rows), 0
     for begin, batch in _batches(ids):

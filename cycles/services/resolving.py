@@ -34,6 +34,8 @@ from cycles.services.reconciling import may_arrive_for
 from exchanges import reference, registry
 from exchanges.values import OrderStatus
 
+LONGEST_ERROR = 2000
+
 
 class ResolutionOutcome(TextChoices):
     """What an operator may state."""
@@ -53,7 +55,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """The statement. `received` empty: what the cycle holds goes to the desk as it is."""
+    """The statement. `received`, of COMPLETED alone: empty, what the cycle holds goes to the desk as it is."""
 
     outcome: ResolutionOutcome
     evidence: str
@@ -64,8 +66,7 @@ def resolve(
     cycle_id: UUID, *, actor: Actor, reason: str, seen_version: int, resolution: Resolution
 ) -> Intervention:
     """Write down what happened outside of kimp: a call that never was, or a cycle settled by hand."""
-    if not resolution.evidence.strip():
-        raise InvalidInputError("name the evidence: an order id, a txid, a ticket of the venue")
+    _demand_sound(resolution)
     received = tuple(
         replace(part, venue=part.venue.strip().lower(), asset=part.asset.strip().upper())
         for part in resolution.received
@@ -92,6 +93,17 @@ def resolve(
         return made
 
     return in_transaction(work)
+
+
+def _demand_sound(resolution: Resolution) -> None:
+    """Raise InvalidInputError for a statement without evidence, or one that contradicts itself."""
+    if not resolution.evidence.strip():
+        raise InvalidInputError("name the evidence: an order id, a txid, a ticket of the venue")
+    if resolution.received and resolution.outcome is not ResolutionOutcome.COMPLETED:
+        raise InvalidInputError(
+            "what its holdings became goes with settled by hand (COMPLETED) only: leave it out to state "
+            "that the open request was never accepted"
+        )
 
 
 def _demand_possible(cycle: Cycle, received: tuple[Received, ...]) -> None:
@@ -157,11 +169,27 @@ def _close_calls(cycle: Cycle, evidence: str) -> None:
         raise NotAllowedNowError("%(code)s has no request with an unknown outcome", code=cycle.code)
     for call in (*calls, *lost):
         _demand_over(cycle, call)
-    told = f"by an operator: {evidence}"[:2000]
     for call in calls:
-        write_outcome(call, Noted(outcome=CallOutcome.ABSENT, error=told))
+        write_outcome(call, Noted(outcome=CallOutcome.ABSENT, error=_told(call, evidence)))
     for call in lost:
+        told = _told(call, evidence)
         ExchangeCall.objects.filter(pk=call.pk).update(is_settled=True, error=told)
+
+
+def _told(call: ExchangeCall, evidence: str) -> str:
+    """Give what a person states of a call, after what was known of it."""
+    stated = f"by an operator: {evidence}"
+    return (f"{call.error}; {stated}" if call.error else stated)[:LONGEST_ERROR]
+
+
+def is_stated_absent(cycle: Cycle) -> bool:
+    """Say whether a person has stated of a dead letter, since it died, that its open request never was."""
+    return Intervention.objects.filter(
+        cycle=cycle,
+        verb=Verb.RESOLVE,
+        payload__outcome=ResolutionOutcome.CALL_ABSENT.value,
+        at__gte=cycle.status_since,
+    ).exists()
 
 
 def _lost_orders(cycle: Cycle) -> list[ExchangeCall]:

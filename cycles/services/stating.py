@@ -19,7 +19,12 @@ PLACES = 18
 _DIGITS = re.compile(r"[0-9]+(\.[0-9]+)?")
 _BY_THOUSANDS = re.compile(r"[0-9]{1,3}(,[0-9]{3})*(\.[0-9]+)?")
 _ASSET = re.compile(r"[A-Z0-9]{1,12}")
+_BETWEEN = r"(?:\s*[,:]\s*|\s+)"
+_PART = re.compile(rf"\s*([^\s,:]+){_BETWEEN}([^\s,:]+){_BETWEEN}(\S+)\s*")
 
+NOT_A_PART = gettext_noop(
+    "not a venue, an asset and a quantity, as in upbit KRW 7,000,000 or binance,USDT,4990.5"
+)
 NOT_IN_DIGITS = gettext_noop(
     "a quantity is written in digits, with commas between thousands only: 7000000, or 7,000,000.5"
 )
@@ -28,6 +33,15 @@ TOO_FINE = gettext_noop("a quantity has at most 18 decimal places")
 TOO_LARGE = gettext_noop("a quantity has at most 20 digits before the point")
 NO_ZONE = gettext_noop("an instant names its zone, as 2026-11-26T03:00+09:00 does")
 NO_ASSET = gettext_noop("an asset has 1 to 12 letters or digits")
+
+
+def part_in(text: str) -> Received:
+    """Read a part of a statement: venue, asset and quantity, with blanks, commas or colons between them."""
+    found = _PART.fullmatch(text)
+    if found is None:
+        raise InvalidInputError(NOT_A_PART)
+    venue, asset, number = found.groups()
+    return received(venue, asset, quantity_in(number))
 
 
 def received(venue: str, asset: str, quantity: Decimal) -> Received:

@@ -63,7 +63,7 @@ class ResolveBody(ReasonBody):
     received = ReceivedBody(
         many=True,
         default=list,
-        help_text="for COMPLETED: what the cycle's holdings became; empty: they go to the desk",
+        help_text="for COMPLETED only: what the cycle's holdings became; empty: they go to the desk",
     )
 
 

@@ -11,7 +11,7 @@ from django.core.management.base import CommandParser
 
 from cycles import selectors
 from cycles.domain.words import Verb
-from cycles.errors import CycleError, InvalidInputError, NotAllowedNowError
+from cycles.errors import CycleError, InvalidInputError
 from cycles.management.arguments import whole
 from cycles.management.base import ActCommand
 from cycles.management.printing import cycle_facts, preview_facts, preview_text
@@ -83,8 +83,7 @@ class Command(ActCommand):
         if not options["yes"]:
             seen = redriving.look(chosen, actor=self.named(options), at=at)
             self.emit(seen_facts(seen), seen_text(seen), options)
-            if not seen.count:
-                raise NotAllowedNowError("no dead letter matches: there is nothing to redrive")
+            redriving.demand_matches(seen)
             self.invite(options, acting_on(seen), "--reason TEXT")
             return
         if options["count"] is None:

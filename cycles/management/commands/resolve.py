@@ -17,13 +17,9 @@ from cycles.services.resolving import Received, Resolution, ResolutionOutcome
 
 
 def received(text: str) -> Received:
-    """Read `venue:asset:quantity`."""
-    venue, _, rest = text.partition(":")
-    asset, _, number = rest.partition(":")
-    if not venue or not asset:
-        raise ArgumentTypeError(f"{text!r} is not VENUE:ASSET:QUANTITY, as in binance:USDT:4990.5")
+    """Read a part of the statement, as the admin's form reads a line."""
     try:
-        return stating.received(venue, asset, stating.quantity_in(number))
+        return stating.part_in(text)
     except InvalidInputError as error:
         raise ArgumentTypeError(f"{text!r}: {error}") from None
 
@@ -43,7 +39,8 @@ class Command(VerbCommand):
         parser.add_argument(
             "--received", type=received, action="append", default=[],
             metavar="VENUE:ASSET:QUANTITY",
-            help="what the holdings became (COMPLETED); none: they go to the desk as they are",
+            help="what the holdings became (COMPLETED only), as binance:USDT:4990.5, or with commas or "
+            "blanks; none: they go to the desk as they are",
         )  # fmt: skip
 
     def do(

@@ -81,6 +81,20 @@ def test_a_new_reason_on_a_halted_desk_is_seen_before_the_desk_runs_again(login:
     assert mode_now() == "RUN"
 
 
+def test_the_page_of_the_mode_that_the_desk_has_says_that_nothing_would_change(
+    login: Login,
+) -> None:
+    seen = builders.desk().version
+    client = login("approver")
+    text = client.get(mode_page("RUN")).content.decode()
+    assert "Not possible now: the desk is set to run already: nothing would change" in text
+    assert 'class="button default" disabled>Run' in text
+    given = {"mode": "RUN", "reason": WHY, "seen_version": seen}
+    assert client.post(mode_page("RUN"), given).status_code == 409
+    assert not Intervention.objects.exists()
+    assert "disabled>" not in client.get(mode_page("FINALIZE_ONLY")).content.decode()
+
+
 def test_looking_at_the_page_of_a_mode_changes_nothing(login: Login) -> None:
     builders.desk()
     assert login("operator").get(mode_page("HALT")).status_code == 200

@@ -66,10 +66,41 @@ def test_of_those_that_somebody_holds_it_is_said_that_they_were_left(login: Logi
     seen = shown_in(client) | {"reason": "it is open again"}
     with locked_elsewhere(Lease(cycle_id=held.pk, owner="", fence=0)):
         reply = client.post(PAGE, seen, follow=True)
-    told = [str(one) for one in reply.context["messages"]]
-    assert told == [
-        "1 of 2 dead letters go on where they stopped; 1 left: changed, or held by others. Look again."
-    ]
+    (told,) = map(str, reply.context["messages"])
+    assert told == (
+        "1 of 2 dead letters go on where they stopped; 1 left: acted on since you looked, by you or "
+        "somebody else, or in use at that moment. Look again."
+    )
+
+
+def test_one_that_one_has_taken_on_oneself_since_is_not_said_to_be_others(
+    closed: list[Cycle], login: Login
+) -> None:
+    client = login("operator")
+    seen = shown_in(client) | {"reason": "it is open again"}
+    mine = {"reason": "mine", "seen_version": closed[0].version}
+    client.post(reverse("admin:cycles_cycle_acknowledge", args=[closed[0].pk]), mine)
+    reply = client.post(PAGE, seen, follow=True)
+    told = str(list(reply.context["messages"])[-1])
+    assert "1 left: acted on since you looked, by you or somebody else" in told
+
+
+def test_where_nothing_matches_there_is_nothing_to_do(login: Login) -> None:
+    builders.desk()
+    client = login("operator")
+    text = client.get(PAGE).content.decode()
+    assert "Not possible now: no dead letter matches: there is nothing to redrive" in text
+    assert 'class="button default" disabled>Do it' in text
+    reply = client.post(PAGE, shown_in(client) | {"reason": "it is open again"})
+    assert reply.status_code == 409
+
+
+def test_the_page_leads_back_to_the_dead_letters(closed: list[Cycle], login: Login) -> None:
+    text = login("operator").get(PAGE).content.decode()
+    queue = reverse("admin:dead_letters")
+    assert f'<a href="{queue}">Dead letters</a> › Redrive all' in text
+    assert f'<a class="button plain" href="{queue}">Back</a>' in text
+    assert "disabled" not in text
 
 
 def test_what_somebody_was_quicker_with_counts_as_left(closed: list[Cycle], login: Login) -> None:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db.models.functions import Now
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
-from cycles.domain.words import CallOutcome, CycleStatus
-from cycles.models import Account, Cycle, Intervention
+from cycles.domain.words import CallOutcome, CycleStatus, FailureClass
+from cycles.models import Account, Cycle, ExchangeCall, Intervention
 from tests import builders
 
 pytestmark = pytest.mark.django_db
 Login = Callable[..., Client]
+HOUR = builders.HOUR
 WHY = "the venue answered support ticket 4711"
 
 
@@ -109,6 +112,58 @@ def test_resolve_can_say_that_the_open_call_never_was(login: Login, dead: Cycle)
     assert dead.status == CycleStatus.DEAD_LETTER
 
 
+@pytest.fixture
+def stated(login: Login) -> tuple[Client, Cycle]:
+    """Give a dead letter of an unknown withdrawal, stated as never accepted by one who may."""
+    builders.desk()
+    row = builders.dead_letter(failure=FailureClass.UNKNOWN_WITHDRAWAL)
+    call = builders.withdrawal_call(
+        row, outcome=CallOutcome.UNKNOWN, error="the reply was lost", noted_at=Now() - HOUR
+    )
+    client = login("approver")
+    assert usual(client, row) == {"resolve"}
+    given = {"outcome": "CALL_ABSENT", "evidence": "T-1", "confirmation": row.code}
+    assert send(client, "resolve", row, **given).status_code == 302
+    call.refresh_from_db()
+    assert call.outcome == CallOutcome.ABSENT
+    return client, row
+
+
+def usual(client: Client, row: Cycle) -> set[str]:
+    context = client.get(reverse("admin:cycles_cycle_change", args=[row.pk])).context
+    return {offer.chosen.verb.value for offer in context["verbs"] if offer.is_usual}
+
+
+@pytest.mark.parametrize("name", ["change", "redrive"])
+def test_once_it_is_stated_that_a_request_never_was_the_next_step_is_advised(
+    stated: tuple[Client, Cycle], name: str
+) -> None:
+    client, row = stated
+    assert usual(client, row) == {"redrive", "unwind"}
+    text = client.get(reverse(f"admin:cycles_cycle_{name}", args=[row.pk])).content.decode()
+    assert "the open request was never accepted" in text
+    assert "may or may not have left" not in text
+
+
+def test_what_was_stated_of_an_earlier_death_advises_nothing_of_a_later_one(
+    stated: tuple[Client, Cycle],
+) -> None:
+    client, row = stated
+    Cycle.objects.filter(pk=row.pk).update(status_since=Now())
+    assert usual(client, row) == {"resolve"}
+
+
+def test_the_timeline_says_of_a_request_that_never_was_what_was_known_and_when_that_ended(
+    stated: tuple[Client, Cycle],
+) -> None:
+    client, row = stated
+    text = client.get(reverse("admin:cycles_cycle_change", args=[row.pk])).content.decode()
+    assert "the reply was lost; by an operator: T-1" in text
+    noted = ExchangeCall.objects.get(cycle=row).noted_at
+    assert noted is not None
+    assert f'noted <time datetime="{noted.astimezone(UTC).isoformat()}"' in " ".join(text.split())
+
+
 @pytest.mark.parametrize("verb", ["resolve", "write_off"])
 def test_what_cannot_be_undone_wants_the_code_typed(login: Login, dead: Cycle, verb: str) -> None:
     reply = send(
@@ -155,6 +210,37 @@ def test_a_quantity_as_fine_and_as_large_as_the_ledger_holds_is_booked(
     assert send(login("approver"), "resolve", dead, received=line, **given).status_code == 302
     books = Account.objects.get(owner="DESK", asset="KRW")
     assert books.balance == Decimal("9999999.000000000000000001")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "upbit,KRW,7,100,000", "upbit, KRW, 7100000", "upbit:KRW:7,100,000", "UPBIT krw : 7100000.0",
+        "  upbit\tKRW  7100000 ",
+    ],
+)  # fmt: skip
+def test_a_received_line_is_read_with_blanks_commas_or_colons_between(
+    login: Login, dead: Cycle, line: str
+) -> None:
+    given = {"outcome": "COMPLETED", "evidence": "ticket", "confirmation": dead.code}
+    assert send(login("approver"), "resolve", dead, received=line, **given).status_code == 302
+    assert Account.objects.get(owner="DESK", asset="KRW").balance == Decimal(7_100_000)
+
+
+def test_the_form_shows_lines_that_it_takes(login: Login, dead: Cycle) -> None:
+    text = login("approver").get(address("resolve", dead)).content.decode()
+    assert "as in upbit KRW 7,000,000 or binance,USDT,4990.5" in text
+
+
+def test_a_received_line_beside_never_accepted_is_refused_and_nothing_is_kept(
+    login: Login, dead: Cycle
+) -> None:
+    builders.order_call(dead, CallOutcome.UNKNOWN)
+    given = {"outcome": "CALL_ABSENT", "evidence": "T-1", "confirmation": dead.code}
+    reply = send(login("approver"), "resolve", dead, received="binance USDT 1", **given)
+    assert reply.status_code == 400
+    assert "goes with settled by hand (COMPLETED) only" in reply.content.decode()
+    assert written(dead) == []
 
 
 @pytest.mark.parametrize("version", ["", "x", "-1", "99999999999999999999"])

@@ -61,6 +61,15 @@ def test_a_halt_is_done_whatever_was_seen() -> None:
     assert Desk.objects.get().mode == Mode.HALT
 
 
+@pytest.mark.parametrize("mode", [Mode.RUN, Mode.FINALIZE_ONLY])
+def test_a_mode_that_the_desk_has_already_is_refused_and_not_written_down(mode: Mode) -> None:
+    before = builders.desk(mode)
+    with pytest.raises(NotAllowedNowError, match="already: nothing would change"):
+        resume(mode)
+    assert Desk.objects.get().version == before.version
+    assert not Intervention.objects.exists()
+
+
 def test_a_halt_is_written_with_who_why_and_when() -> None:
     before = builders.desk()
     halt()

@@ -14,7 +14,12 @@ from django.db.models import Count
 from django.test.utils import CaptureQueriesContext
 
 from cycles.domain.words import CycleStatus, FailureClass, Passage, Plan, StepState, Verb
-from cycles.errors import InvalidInputError, PermissionDeniedError, StaleSelectionError
+from cycles.errors import (
+    InvalidInputError,
+    NotAllowedNowError,
+    PermissionDeniedError,
+    StaleSelectionError,
+)
 from cycles.models import Cycle, Intervention, Step, Transition
 from cycles.services import intervening, redriving
 from cycles.services.intervening import Actor
@@ -49,6 +54,12 @@ def redriven_once() -> bool:
         for rows in (Intervention.objects.all(), Transition.objects.filter(event="redrive"))
     ]
     return all(len(counts) == len(of) and set(counts) == {1} for counts in map(list, found))
+
+
+def test_nothing_seen_is_nothing_to_redrive(alice: Actor) -> None:
+    builders.desk()
+    with pytest.raises(NotAllowedNowError, match="no dead letter matches"):
+        redriving.redrive_all(redriving.look(ALL), actor=alice, reason=WHY)
 
 
 def test_each_is_left_as_one_redrive_leaves_it(alice: Actor) -> None:

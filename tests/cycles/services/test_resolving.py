@@ -164,6 +164,29 @@ def test_a_request_stated_as_never_accepted_is_absent_and_the_cycle_stays(dead: 
     assert Intervention.objects.get().payload["outcome"] == "CALL_ABSENT"
 
 
+def test_what_holdings_became_is_no_part_of_a_request_that_never_was(dead: Cycle) -> None:
+    call = builders.order_call(dead, CallOutcome.UNKNOWN)
+    part = Received(venue="binance", asset="USDT", quantity=Decimal(1990))
+    with pytest.raises(InvalidInputError, match="COMPLETED") as refused:
+        resolve(dead, ABSENT, part)
+    assert "never accepted" in str(refused.value)
+    call.refresh_from_db()
+    assert call.outcome == CallOutcome.UNKNOWN
+    assert not Intervention.objects.exists()
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_what_an_operator_states_of_a_request_stands_beside_what_was_known_of_it(
+    settled: bool, dead: Cycle
+) -> None:
+    lost = "binance withdraw: the reply was lost (ConnectionResetError)"
+    call = accepted_order(dead) if settled else builders.order_call(dead, CallOutcome.UNKNOWN)
+    ExchangeCall.objects.filter(pk=call.pk).update(error=lost)
+    resolve(dead, ABSENT, evidence="T-1")
+    call.refresh_from_db()
+    assert call.error == f"{lost}; by an operator: T-1"
+
+
 def test_absence_at_a_venue_that_this_release_knows_no_more_is_stated_after_the_longest_window(
     dead: Cycle,
 ) -> None:
