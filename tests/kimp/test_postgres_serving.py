@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -212,7 +213,8 @@ def test_a_server_that_is_not_given_back_costs_a_demonstration_no_exit_status(
     home: Path, orphan: int, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.KIMP_HOME = home
-    monkeypatch.setitem(postgres.release.__kwdefaults__, "patience_seconds", 1)
+    impatient = partial(postgres.release, patience_seconds=1)
+    monkeypatch.setattr(postgres, "release", impatient)
     command = Demo(stderr=io.StringIO())
     command._give_back_the_server()
     assert f"end {orphan}" in command.stderr.getvalue()
