@@ -42,7 +42,6 @@ __all__ = [
 ]  # fmt: skip
 
 _STOP_SECONDS = 15
-_ORPHANS_SECONDS = 10
 CUT_SHORT = "the database server did not end in time and was ended by force; it recovers when it is started again"
 
 
@@ -120,13 +119,13 @@ def release(
     if share is None or share.pid != os.getpid():
         return False
     ends_at = time.monotonic() + patience_seconds
-    with exclusive(base, patience_seconds / 2):
+    users = contextlib.closing(share.users)  # given up in our turn, and also where that never comes
+    with users, exclusive(base, patience_seconds / 2), users:
         is_last = share.users.try_exclusive()
         if not is_last:
             _detach()
         elif _end(base, ends_at - time.monotonic()) not in (None, signal.SIGINT) and say:
             say(CUT_SHORT)
-        share.users.close()
     return is_last
 
 
@@ -164,7 +163,7 @@ def asked(home: Path, programs: Path | None = None) -> Iterator[ConnectionInfo |
         yield info
     else:
         try:
-            yield _start(base, programs)
+            yield _begin(base, programs)
         finally:
             _end(base, _STOP_SECONDS)
 
@@ -274,12 +273,8 @@ def _launch(base: Path, place: Place, programs: Path, info: ConnectionInfo) -> C
     """Run the postmaster until it answers; a foreign port or dying backends are tried again."""
     deadline = time.monotonic() + START_SECONDS
     while True:
-        lock = None if processes.serves_here(place.data) else _sole(place)
-        if lock is not None:
-            if not is_free(info.port):
-                info = new_info(port=free_port(), password=info.password)
-            remember(base, info)
-            _spawn(base, place, programs, info, lock)
+        if not processes.serves_here(place.data):
+            info = _run(base, place, programs, info, deadline)
         if _wait_until_up(info, place, deadline):
             _create_database(info)
             return info
@@ -288,16 +283,25 @@ def _launch(base: Path, place: Place, programs: Path, info: ConnectionInfo) -> C
         time.sleep(0.2)
 
 
-def _sole(place: Place) -> FileLock | None:
-    """Make sure that nobody works on the data; None if the server does already. Raises PostgresError."""
-    lock = serving.taken(place, patience_seconds=_ORPHANS_SECONDS)
-    if lock is not None:  # only now: where a server cannot be seen its file looks stale
-        processes.remove_stale_pid_file(place.data, patience_seconds=_ORPHANS_SECONDS)
-    return lock
+def _run(
+    base: Path, place: Place, programs: Path, info: ConnectionInfo, deadline: float
+) -> ConnectionInfo:
+    """Run the postmaster unless it runs already; give where. Raises PostgresError while others work on the data."""
+    with serving.taken(place, patience_seconds=deadline - time.monotonic()) as lock:
+        if lock is None:
+            return info
+        # Only now: where a server cannot be seen its file looks stale.
+        left = deadline - time.monotonic()
+        processes.remove_stale_pid_file(place.data, patience_seconds=left)
+        if not is_free(info.port):
+            info = new_info(port=free_port(), password=info.password)
+        remember(base, info)
+        _spawn(base, place, programs, info, lock)
+    return info
 
 
 def _spawn(base: Path, place: Place, programs: Path, info: ConnectionInfo, lock: FileLock) -> None:
-    """Start the postmaster, and leave it the lock."""
+    """Start the postmaster, which inherits the lock."""
     settings = {
         "listen_addresses": info.host,
         "port": str(info.port),
@@ -308,7 +312,7 @@ def _spawn(base: Path, place: Place, programs: Path, info: ConnectionInfo, lock:
         "log_timezone": "UTC",
     }
     arguments = [f"--{name}={value}" for name, value in settings.items()]
-    with (base / "server.log").open("ab") as log, contextlib.closing(lock):
+    with (base / "server.log").open("ab") as log:
         child = subprocess.Popen(  # noqa: S603  our own argument list, no shell
             [programs / "postgres", "-D", place.data, *arguments],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_plain_environment(),

@@ -66,7 +66,7 @@ def survivors(data: Path) -> list[int]:
     return [pid for pid in pids if is_server_of(pid, data)]
 
 
-def remove_stale_pid_file(data: Path, *, patience_seconds: int) -> None:
+def remove_stale_pid_file(data: Path, *, patience_seconds: float) -> None:
     """Remove postmaster.pid once no process of that server lives any more.
 
     PostgreSQL itself trusts any living pid, also a zombie's or one that was given out again.

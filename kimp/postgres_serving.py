@@ -7,7 +7,9 @@ both. So the postmaster inherits a lock on a file beside its data, and its backe
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 from kimp import postgres_process as processes
@@ -19,30 +21,29 @@ from kimp.postgres_place import Place
 _NAME = "server.lock"
 
 
-def taken(place: Place, *, patience_seconds: float) -> FileLock | None:
-    """Take what a new server is to hold; None while the one that holds it lives here, though it may not answer yet.
+@contextmanager
+def taken(place: Place, *, patience_seconds: float) -> Iterator[FileLock | None]:
+    """Hold what a new server is to inherit; None while the one that holds it lives here, though it may not answer yet.
 
     Orphaned backends are waited for. Raises PostgresError while it is held by processes that cannot be seen.
     """
-    lock = lock_in(place.folder / _NAME)
-    if _comes_true(lock.try_exclusive, lambda: processes.serves_here(place.data), patience_seconds):
-        return lock
-    lock.close()
-    if processes.serves_here(place.data):
-        return None
-    raise PostgresError(_held_by_others(place.data))
+    with closing(lock_in(place.folder / _NAME)) as lock:
+        serves_here = partial(processes.serves_here, place.data)
+        if _comes_true(lock.try_exclusive, serves_here, patience_seconds):
+            yield lock
+        elif serves_here():
+            yield None
+        else:
+            raise PostgresError(_held_by_others(place.data))
 
 
 def demand_over(place: Place, *, patience_seconds: float) -> None:
     """Raise PostgresError while any process holds what the server of this place holds; servers of releases before hold nothing."""
     if not (place.folder / _NAME).exists():
         return
-    lock = lock_in(place.folder / _NAME)
-    try:
+    with closing(lock_in(place.folder / _NAME)) as lock:
         if not _comes_true(lock.try_exclusive, lambda: False, patience_seconds):
             raise PostgresError(_held_by_others(place.data))
-    finally:
-        lock.close()
 
 
 def _comes_true(
@@ -61,6 +62,7 @@ def _held_by_others(data: Path) -> str:
     if left:
         return f"Processes of a server that was killed still work on {data}: end {left}, then try again."
     return (
-        f"A server works on {data} that cannot be seen from here: another container shares this folder. Work in that one "
-        f"or end what runs there; or name another folder in KIMP_HOME. {WAYS_OUT}"
+        f"A server works on {data} that cannot be seen from here. If another container shares this folder, work in that "
+        "one or end what runs there. If this is a container without the capability SYS_PTRACE, its own server may have "
+        f"been killed: end the postgres processes that are left here. Or name another folder in KIMP_HOME. {WAYS_OUT}"
     )

@@ -71,16 +71,21 @@ class VenueWatcher:
             spare_connection()
         except UNREACHABLE as error:  # the worker, which is told of it too, says when it is over
             self.outage.tell(error)
-            self.stop.wait(OUTAGE_PAUSE.total_seconds())
+            self._rest()
         except DatabaseBusyError as error:
             log.warning("database.busy", error=str(error))
-            self.stop.wait(OUTAGE_PAUSE.total_seconds())
+            self._rest()
         except Exception as error:  # noqa: BLE001  told there
             connection.close()
             self.stop.wait(self.trouble.tell(error).total_seconds())
         else:
             self.trouble.over()
             self.hints.wait(pause.total_seconds())
+
+    def _rest(self) -> None:
+        """Leave a database alone that refused something, and its connection to threads that may have more luck."""
+        spare_connection()
+        self.stop.wait(OUTAGE_PAUSE.total_seconds())
 
     def _turned(self, crew: Crew) -> timedelta:
         """Hand out what is due; gives the pause until the next turn."""
@@ -153,10 +158,10 @@ class VenueWatcher:
                 trouble.over()
             except UNREACHABLE as error:
                 self.outage.tell(error)
-                self.stop.wait(OUTAGE_PAUSE.total_seconds())  # nobody looks there meanwhile
+                self._rest()  # nobody looks there meanwhile
             except DatabaseBusyError as error:
                 log.warning("database.busy", venue=venue, error=str(error))
-                self.stop.wait(OUTAGE_PAUSE.total_seconds())
+                self._rest()
             except Exception as error:  # noqa: BLE001  told there
                 connection.close()
                 self.stop.wait(trouble.tell(error).total_seconds())

@@ -218,8 +218,18 @@ def test_a_start_that_is_broken_off_leaves_no_server_behind(
     assert not postgres.status(home).is_running
 
 
+def _join(home: Path, programs: Path) -> None:
+    postgres.ensure_running(home, programs)
+
+
+def _ask(home: Path, programs: Path) -> None:
+    with postgres.shut(home), postgres.asked(home, programs):
+        pass
+
+
+@pytest.mark.parametrize("start", [_join, _ask])
 def test_a_start_that_is_broken_off_before_the_server_has_a_pid_file_leaves_none_behind(
-    reachable_path: Path, monkeypatch: pytest.MonkeyPatch
+    start: Callable[[Path, Path], None], reachable_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home, programs = reachable_path / "home", reachable_path / "programs"
     with_a_table(home)
@@ -234,7 +244,7 @@ def test_a_start_that_is_broken_off_before_the_server_has_a_pid_file_leaves_none
     with monkeypatch.context() as patch:
         patch.setattr(postgres, "_wait_until_up", _break_off)
         with pytest.raises(KeyboardInterrupt):
-            postgres.ensure_running(home, programs)
+            start(home, programs)
 
     begun = postgres._children[-1]
     try:

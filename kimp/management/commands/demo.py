@@ -97,7 +97,14 @@ class Command(BaseCommand):
                 return _play_in_child(place, _environment(script, place, folder))
         finally:
             connections.close_all()
-            postgres.release(settings.KIMP_HOME)
+            self._give_back_the_server()
+
+    def _give_back_the_server(self) -> None:
+        """End the embedded server if nobody else uses it; what the play has proved stands all the same."""
+        try:
+            postgres.release(settings.KIMP_HOME, say=self._say)
+        except (postgres.PostgresError, OSError) as error:
+            self._say(f"the database server may still run: {error}")
 
     def _play(self, options: dict[str, Any]) -> None:
         """Play, show, and fail unless every claim holds."""

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from typing import Any
+import threading
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
 
+import psycopg
 import pytest
 from django.db import OperationalError, connections
 
-from cycles.services import outage
+from cycles.domain.words import WatchKind
+from cycles.errors import DatabaseBusyError
+from cycles.selectors.awaited import Awaited
+from cycles.services import looking, outage, venue_watcher
+from cycles.services.crew import Crew
+from cycles.services.venue_watcher import VenueWatcher
 from tests.kimp.processes import backend_of, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -106,3 +114,37 @@ def test_what_lay_in_the_pool_is_not_used_after_an_outage(threads: Threads) -> N
 @pytest.mark.parametrize("most", [1])
 def test_the_only_connection_is_kept_by_nobody(threads: Threads) -> None:
     assert threads.lends(threads.begin())
+
+
+def _busy(*_: object, **__: object) -> NoReturn:
+    raise DatabaseBusyError("busy")
+
+
+def _locked(*_: object, **__: object) -> NoReturn:
+    raise OperationalError("locked") from psycopg.errors.LockNotAvailable()
+
+
+@pytest.mark.parametrize("refuse", [_busy, _locked])
+def test_a_watcher_whom_the_database_refused_keeps_no_connection_while_it_rests(
+    threads: Threads, monkeypatch: pytest.MonkeyPatch, refuse: Callable[..., NoReturn]
+) -> None:
+    wrapper, kept = threads.begin(), list[bool]()
+    monkeypatch.setattr(outage, "connection", wrapper)
+
+    class Stop(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            kept.append(wrapper.connection is not None)
+            return True
+
+    watcher, crew = VenueWatcher(stop=Stop()), Crew(1, "watcher")
+    monkeypatch.setattr(venue_watcher, "awaited", refuse)
+    watcher._take_turn(crew)
+    crew.end(patience_seconds=5)
+    wrapper.ensure_connection()
+    monkeypatch.setattr(looking, "begin", refuse)
+    what = Awaited(
+        venue="upbit", kind=WatchKind.DEPOSITS, since=datetime.now().astimezone(), is_urgent=False,
+        assets=frozenset(),
+    )  # fmt: skip
+    watcher._look("upbit", [(what, timedelta(0))])
+    assert kept == [False, False]
