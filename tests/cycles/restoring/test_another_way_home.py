@@ -184,16 +184,22 @@ def test_one_that_was_sold_back_on_its_way_home_is_told_to_have_taken_another(
     goes_home(desk, backups, row, dump)
 
 
+@pytest.mark.parametrize("fault", ["", "F14", "F13"])
 def test_one_that_was_sold_back_where_it_had_arrived_is_told_to_have_been_carried_there(
-    committed_desk: TestDesk, backups: Backups
+    committed_desk: TestDesk, backups: Backups, fault: str
 ) -> None:
-    """The withdrawal from Korea bears no id of ours: that its coins were sold elsewhere proves it."""
+    """The withdrawal from Korea bears no id of ours: that its coins were sold elsewhere proves it.
+
+    However little the first order of the sale filled: nothing, or no more than lay there before.
+    """
     desk = committed_desk
     row = set_out(desk, waiting(desk), "XRP")
     dump = backups.dump()
     give_back(units_until_done(desk, row, "RETURN", "DEPOSIT"))
     fail(row, FailureClass.POLICY_DENIED)
     intervening.unwind(row.pk, actor=operator(), reason="sell", seen_version=row.version)
+    if fault:
+        desk.fault(fault=fault, venue="binance", when="once", args={"value": "0.0001"})
     desk.drive_until(row, "FAILED")
     before = sent(desk)
     backups.restore(dump)

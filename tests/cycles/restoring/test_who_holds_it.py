@@ -1,0 +1,114 @@
+"""A cycle opened after the backup lacks its capital: only who could have ended since without a trace is asked about.
+
+Whoever is under way, or has a withdrawal that came back, is told of what it is, not of capital.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from cycles.domain.words import FailureClass
+from cycles.models import Cycle, ExchangeCall
+from cycles.services import booking
+from tests import builders
+from tests.cycles.restoring.acts import WORDS, catch_up, driven_to
+from tests.cycles.restoring.dumps import Backups
+from tests.cycles.services.acts import balance, give_back, set_policy
+from tests.cycles.services.review import (
+    WITHDRAWALS,
+    no_faults,
+    told,
+    units_until_done,
+    withdrawal_row,
+)
+from tests.desk import TestDesk
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NOTIONAL = "2000"
+LATE = "came back after it had left"
+
+
+@pytest.fixture
+def wide_desk(committed_desk: TestDesk) -> TestDesk:
+    """Give a desk whose policy lets a cycle take all that it has."""
+    any_size = Decimal(10**9)
+    set_policy(
+        max_open_cycles=9,
+        max_open_cycles_per_asset=9,
+        max_exposure_usdt=any_size,
+        max_exposure_per_asset_usdt=any_size,
+    )
+    return committed_desk
+
+
+def takes_more_than_there_is(desk: TestDesk) -> Cycle:
+    """Pay in, and let a cycle begin with more than a desk had that knows nothing of it."""
+    free = booking.desk_balance("binance", "USDT")
+    credited(desk, "USDT", Decimal(2000))
+    builders.capital("binance", "USDT", 2000)
+    return driven_to(desk, desk.open("SOL", str(free + 1000)), 1)
+
+
+def credited(desk: TestDesk, asset: str, quantity: Decimal) -> None:
+    """Let Binance have more of an asset."""
+    credit = {"venue": "binance", "asset": asset, "credit": f"{quantity:f}"}
+    desk.control("/control/balances", credit)
+
+
+def sent_off(desk: TestDesk, asset: str) -> tuple[Cycle, ExchangeCall]:
+    """Open a cycle whose coins have left Binance, and are to arrive."""
+    row = desk.open(asset, NOTIONAL)
+    desk.fault(fault="F28", venue="binance", when="once")
+    driven_to(desk, row, 1 if asset == "USDT" else 2)
+    call = ExchangeCall.objects.get(cycle=row, operation="WITHDRAW")
+    told(desk, "binance", WITHDRAWALS, [shown(call)])
+    give_back(units_until_done(desk, row, "OUTBOUND", "WITHDRAW"))
+    return row, call
+
+
+def shown(call: ExchangeCall, **facts: object) -> dict[str, object]:
+    """Give a withdrawal as Binance's history shows it."""
+    asked = {"coin": call.request["asset"], "network": call.request["network"]}
+    return withdrawal_row(call, **asked, **facts)
+
+
+@pytest.mark.parametrize("asset", ["XRP", "USDT"])
+def test_of_a_withdrawal_that_came_back_late_a_person_is_told_also_where_capital_lacks(
+    wide_desk: TestDesk, backups: Backups, asset: str
+) -> None:
+    desk = wide_desk
+    row, call = sent_off(desk, asset)
+    dump = backups.dump()
+    takes_more_than_there_is(desk)
+    backups.restore(dump)
+    no_faults(desk)
+    told(desk, "binance", WITHDRAWALS, [shown(call, status=5)])
+    spent = Decimal(call.report["quantity"]) + Decimal(call.report["network_fee"])
+    credited(desk, asset, spent)
+    for words in (WORDS, ("--accept", *WORDS)):
+        done = catch_up(*words)
+        row.refresh_from_db()
+        assert (row.status, row.failure_class) == ("DEAD_LETTER", FailureClass.UNKNOWN_WITHDRAWAL)
+        assert LATE in row.failure_reason
+    assert done["is_in_step"]
+
+
+@pytest.mark.parametrize(("passage", "kind"), [("OUTBOUND", "WITHDRAW"), ("OUTBOUND", "DEPOSIT")])
+def test_who_is_under_way_is_no_dead_letter_for_the_little_it_holds_there(
+    wide_desk: TestDesk, backups: Backups, passage: str, kind: str
+) -> None:
+    desk = wide_desk
+    row = desk.open("XRP", NOTIONAL)
+    give_back(units_until_done(desk, row, passage, kind))
+    flat = desk.open("ETH", NOTIONAL)
+    assert 0 < balance("binance", "USDT", "CYCLE", row) < 10
+    dump = backups.dump()
+    later = takes_more_than_there_is(desk)
+    backups.restore(dump)
+    done = catch_up(*WORDS)
+    assert any(told.startswith(later.code) for told in done["left"])
+    assert done["parked"] == [flat.code]
+    assert Cycle.objects.get(pk=row.pk).status == "STARTED"
