@@ -260,20 +260,20 @@ def _has_left(step: Step) -> bool:
 
 
 def _was_carried(cycle: Cycle, step: Step, sale: Trace, history: History) -> bool:
-    """Say whether a sale, where a withdrawal goes, is of more than the cycle has there: then that had arrived.
-
-    All its orders count: the first may have filled nothing, or no more than lay there before.
-    """
+    """Say whether a sale, where a withdrawal goes, is of more than the cycle has there: then that had arrived."""
     report = sale.report
     if not isinstance(report, OrderReport) or step.kind != StepKind.WITHDRAW:
         return False
     is_there = (step.to_venue, step.asset) == (sale.venue, report.market.base)
     held = booking.held_by_cycle(cycle, sale.venue, report.market.base)
-    return is_there and _sold_by(sale, history) > held
+    return is_there and _offered(sale, history) > held
 
 
-def _sold_by(sale: Trace, history: History) -> Decimal:
-    """Give what all orders of a sale's step sold."""
+def _offered(sale: Trace, history: History) -> Decimal:
+    """Give how much a sale's step had at least: what all its orders sold, or one of them asked to sell.
+
+    The first may have filled nothing, or no more than lay there before; a large sale asks for a part at a time.
+    """
     assert sale.name is not None  # noqa: S101  it has been placed by its name
     step = (sale.name.cycle_id, sale.name.position)
     orders = [
@@ -281,7 +281,9 @@ def _sold_by(sale: Trace, history: History) -> Decimal:
         for one in history.named()
         if one.name and (one.name.cycle_id, one.name.position) == step
     ]
-    return sum((one.executed_quantity for one in orders if isinstance(one, OrderReport)), ZERO)
+    sales = [one for one in orders if isinstance(one, OrderReport)]
+    sold = sum((one.executed_quantity for one in sales), ZERO)
+    return max([sold, *(one.quantity for one in sales)])
 
 
 def _conclude_withdrawal(cycle: Cycle, step: Step, history: History) -> None:

@@ -23,6 +23,8 @@ from tests.cycles.services.review import (
     units_until_done,
     withdrawal_row,
 )
+from tests.cycles.services.test_rebalancing import waiting
+from tests.cycles.services.test_rest_in_korea import return_only
 from tests.desk import TestDesk
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -96,13 +98,30 @@ def test_of_a_withdrawal_that_came_back_late_a_person_is_told_also_where_capital
     assert done["is_in_step"]
 
 
-@pytest.mark.parametrize(("passage", "kind"), [("OUTBOUND", "WITHDRAW"), ("OUTBOUND", "DEPOSIT")])
+def test_of_a_withdrawal_that_came_back_late_a_person_is_told_also_where_another_may_be_its_own(
+    wide_desk: TestDesk, backups: Backups
+) -> None:
+    desk = wide_desk
+    row, call = sent_off(desk, "XRP")
+    dump = backups.dump()
+    backups.restore(dump)
+    no_faults(desk)
+    other = shown(call, id="other", withdrawOrderId="", amount="7", txId="beef")
+    told(desk, "binance", WITHDRAWALS, [shown(call, status=5), other])
+    assert catch_up(*WORDS)["parked"] == [row.code]
+    row.refresh_from_db()
+    assert row.failure_class == FailureClass.UNKNOWN_WITHDRAWAL
+    assert "of no cycle's sending" in row.failure_reason
+    assert LATE in row.failure_reason
+
+
+@pytest.mark.parametrize("done_last", ["WITHDRAW", "DEPOSIT"])
 def test_who_is_under_way_is_no_dead_letter_for_the_little_it_holds_there(
-    wide_desk: TestDesk, backups: Backups, passage: str, kind: str
+    wide_desk: TestDesk, backups: Backups, done_last: str
 ) -> None:
     desk = wide_desk
     row = desk.open("XRP", NOTIONAL)
-    give_back(units_until_done(desk, row, passage, kind))
+    give_back(units_until_done(desk, row, "OUTBOUND", done_last))
     flat = desk.open("ETH", NOTIONAL)
     assert 0 < balance("binance", "USDT", "CYCLE", row) < 10
     dump = backups.dump()
@@ -112,3 +131,21 @@ def test_who_is_under_way_is_no_dead_letter_for_the_little_it_holds_there(
     assert any(told.startswith(later.code) for told in done["left"])
     assert done["parked"] == [flat.code]
     assert Cycle.objects.get(pk=row.pk).status == "STARTED"
+
+
+def test_won_of_a_round_trip_on_its_way_is_nobodys_beginning(
+    wide_desk: TestDesk, backups: Backups
+) -> None:
+    desk = wide_desk
+    row = waiting(desk)
+    assert balance("upbit", "KRW", "CYCLE", row) > 0
+    dump = backups.dump()
+    won = booking.desk_balance("upbit", "KRW")
+    desk.control("/control/balances", {"venue": "upbit", "asset": "KRW", "credit": "2000000"})
+    builders.capital("upbit", "KRW", 2_000_000)
+    later = driven_to(desk, return_only(desk, won + 1_000_000), 1)
+    backups.restore(dump)
+    done = catch_up(*WORDS)
+    assert any(told.startswith(later.code) for told in done["left"])
+    assert done["parked"] == []
+    assert Cycle.objects.get(pk=row.pk).status == "AWAITING_REBALANCE"
