@@ -334,7 +334,7 @@ def _leave_who_holds_it(done: Retraced) -> None:
     """
     for venue, asset in sorted({(e.lacking.venue, e.lacking.asset) for e in done.lacking.values()}):
         told = (
-            f"nothing is done of it, and it holds {asset} at {venue} that a later cycle began with: if it had ended since "
+            f"it has bought, sold and sent nothing, and holds {asset} at {venue} that a later cycle began with: if it had ended since "
             "the backup (flat, or by hand), resolve it as settled by hand and run catch_up again; else redrive it"
         )
         for cycle in remaking.may_have_ended(venue, asset):
