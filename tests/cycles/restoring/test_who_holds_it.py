@@ -148,3 +148,22 @@ def test_won_of_a_round_trip_on_its_way_is_nobodys_beginning(
     assert any(told.startswith(later.code) for told in done["left"])
     assert done["parked"] == []
     assert Cycle.objects.get(pk=row.pk).status == "AWAITING_REBALANCE"
+
+
+def test_whose_first_order_has_not_ended_is_not_asked_about_either(
+    wide_desk: TestDesk, backups: Backups
+) -> None:
+    desk = wide_desk
+    row = desk.open("XRP", NOTIONAL)
+    desk.fault(fault="F13", action="rests", args={"value": "0.3"}, when="once", venue="binance")
+    lease = desk.lease(row)
+    while not ExchangeCall.objects.filter(cycle=row, outcome="DONE").exists():
+        desk.unit(lease)
+    give_back(lease)
+    assert not ExchangeCall.objects.filter(cycle=row, is_settled=True).exists()
+    dump = backups.dump()
+    takes_more_than_there_is(desk)
+    backups.restore(dump)
+    done = catch_up(*WORDS)
+    assert (done["unsettled"], done["parked"]) == (1, [])
+    assert Cycle.objects.get(pk=row.pk).status == "STARTED"
