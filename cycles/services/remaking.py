@@ -19,6 +19,7 @@ from cycles.domain import plan, postings
 from cycles.domain.money import ZERO
 from cycles.domain.premium import STABLE
 from cycles.domain.shown import plain
+from cycles.domain.states import FINAL
 from cycles.domain.words import (
     AccountOwner,
     CycleKind,
@@ -27,8 +28,8 @@ from cycles.domain.words import (
     OpeningRule,
     PostingKind,
 )
-from cycles.models import Cycle
-from cycles.services import booking, desk, replanning, valuing
+from cycles.models import Account, Cycle, Step
+from cycles.services import booking, desk, recovering, replanning, valuing
 from cycles.services.dead_letters import announce
 from cycles.services.intervening import Actor
 from cycles.services.moving import move, touch, write_transition
@@ -74,6 +75,18 @@ class CapitalLacksError(Exception):
             "(redrive, resolve) and run catch_up again; if it was paid in since the backup, --accept books it"
         )
         self.lacking = lacking
+
+
+def may_have_ended(venue: str, asset: str) -> list[Cycle]:
+    """Give who holds an asset there, and could have ended without a trace: nothing was ever bought, sold or sent.
+
+    Not dead letters: those a person sees to as it is.
+    """
+    held = Account.objects.filter(venue=venue, asset=asset, owner=AccountOwner.CYCLE, balance__gt=0)
+    running = Cycle.objects.exclude(status__in=sorted(FINAL | {CycleStatus.DEAD_LETTER}))
+    begun = Step.objects.filter(cycle__in=running, quantity_out__gt=0)
+    rows = running.filter(pk__in=held.values("cycle")).exclude(pk__in=begun.values("cycle"))
+    return [one for one in rows.order_by("pk") if recovering.first_loose_call(one) is None]
 
 
 def remade(

@@ -13,6 +13,7 @@ from decimal import Decimal
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Coalesce, Greatest, Now
 
+from cycles.domain.money import ZERO
 from cycles.domain.plan import client_order_id, sendable_quantity
 from cycles.domain.words import CallOutcome, Operation, Passage, Plan, StepKind, StepState
 from cycles.errors import CycleError
@@ -236,7 +237,9 @@ def conclude(
     cycle: Cycle, step: Step, history: History, *, unwound_by: Trace | None = None
 ) -> None:
     """End a step that a later request, or what venues show of it, proves to have ended; `unwound_by`: by a sale instead."""
-    if unwound_by is not None and not (_has_left(step) or _was_carried(cycle, step, unwound_by)):
+    if unwound_by is not None and not (
+        _has_left(step) or _was_carried(cycle, step, unwound_by, history)
+    ):
         Step.objects.filter(pk=step.pk).update(state=StepState.ABANDONED)
         return
     step.refresh_from_db()
@@ -256,14 +259,31 @@ def _has_left(step: Step) -> bool:
     return live_withdrawal(step) is not None
 
 
-def _was_carried(cycle: Cycle, step: Step, sale: Trace) -> bool:
+def _was_carried(cycle: Cycle, step: Step, sale: Trace, history: History) -> bool:
     """Say whether a sale, where a withdrawal goes, is of more than the cycle has there: then that had arrived."""
     report = sale.report
     if not isinstance(report, OrderReport) or step.kind != StepKind.WITHDRAW:
         return False
     is_there = (step.to_venue, step.asset) == (sale.venue, report.market.base)
     held = booking.held_by_cycle(cycle, sale.venue, report.market.base)
-    return is_there and report.executed_quantity > held
+    return is_there and _offered(sale, history) > held
+
+
+def _offered(sale: Trace, history: History) -> Decimal:
+    """Give how much a sale's step had at least: what all its orders sold, or one of them asked to sell.
+
+    The first may have filled nothing, or no more than lay there before; a large sale asks for a part at a time.
+    """
+    assert sale.name is not None  # noqa: S101  it has been placed by its name
+    step = (sale.name.cycle_id, sale.name.position)
+    orders = [
+        one.report
+        for one in history.named()
+        if one.name and (one.name.cycle_id, one.name.position) == step
+    ]
+    sales = [one for one in orders if isinstance(one, OrderReport)]
+    sold = sum((one.executed_quantity for one in sales), ZERO)
+    return max([sold, *(one.quantity for one in sales)])
 
 
 def _conclude_withdrawal(cycle: Cycle, step: Step, history: History) -> None:

@@ -16,15 +16,13 @@ from django.db.models.functions import Now
 from cycles.domain.shown import plain
 from cycles.domain.states import FINAL
 from cycles.domain.words import (
-    AccountOwner,
     CallOutcome,
-    CycleStatus,
     FailureClass,
     Operation,
     StepKind,
 )
 from cycles.errors import CycleError
-from cycles.models import Account, Cycle, ExchangeCall, Step
+from cycles.models import Cycle, ExchangeCall, Step
 from cycles.models.fields import public_code
 from cycles.services import (
     concluding,
@@ -330,22 +328,18 @@ def _with_a_live_withdrawal(steps: Sequence[Step]) -> set[int]:
 
 
 def _leave_who_holds_it(done: Retraced) -> None:
-    """Leave to a person the cycles that hold what later ones began with: one that ended flat since is not shown to have.
+    """Leave to a person who may have ended since the backup, and holds what later ones began with.
 
     While the desk is out of step nobody judges it, and only a dead letter can be resolved.
     """
     for venue, asset in sorted({(e.lacking.venue, e.lacking.asset) for e in done.lacking.values()}):
-        held = Account.objects.filter(
-            venue=venue, asset=asset, owner=AccountOwner.CYCLE, balance__gt=0
-        )
-        running = Cycle.objects.exclude(status__in=sorted(FINAL | {CycleStatus.DEAD_LETTER}))
-        holders = running.filter(pk__in=held.values("cycle")).exclude(pk__in=list(done.to_park))
         told = (
-            f"it holds {asset} at {venue} that a later cycle began with: if it had ended since the backup "
-            "(flat, or by hand), resolve it as settled by hand and run catch_up again; else redrive it"
+            f"it has bought, sold and sent nothing, and holds {asset} at {venue} that a later cycle began with: if it had ended since "
+            "the backup (flat, or by hand), resolve it as settled by hand and run catch_up again; else redrive it"
         )
-        for cycle in holders.order_by("pk"):
-            done.misfit(cycle, FailureClass.POLICY_DENIED, told)
+        for cycle in remaking.may_have_ended(venue, asset):
+            if cycle.pk not in done.late.union(done.to_park):
+                done.misfit(cycle, FailureClass.POLICY_DENIED, told)
 
 
 def _differences(history: History) -> Iterator[VenueLine]:
@@ -381,9 +375,11 @@ def _stop_whoever_may_resend(row: WithdrawalReport, done: Retraced) -> None:
 def _leave_late_ones(done: Retraced) -> None:
     """Leave to a person what came back after it had left, unless it was sent anew since: it may arrive after all."""
     told = "a withdrawal came back after it had left: see that it does not arrive after all, then redrive"
-    free = {cycle.pk for cycle, _ in candidates(exclude=done.to_park)} if done.late else set()
+    free = {cycle.pk for cycle, _ in candidates()} if done.late else set()
     for cycle_id in sorted(free & done.late):
-        done.to_park[cycle_id] = FailureClass.UNKNOWN_WITHDRAWAL, told
+        _, earlier = done.to_park.get(cycle_id, (None, ""))
+        reason = f"{earlier}; {told}" if earlier else told
+        done.to_park[cycle_id] = FailureClass.UNKNOWN_WITHDRAWAL, reason
 
 
 def _counts(deposit: DepositReport) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cycles.domain.words import FailureClass
-from cycles.models import Alert, Cycle, Step
+from cycles.models import Alert, Cycle, ExchangeCall, Step
 from cycles.services import intervening
 from exchanges.models import NetworkRule
 from tests.cycles.restoring.acts import (
@@ -184,16 +184,22 @@ def test_one_that_was_sold_back_on_its_way_home_is_told_to_have_taken_another(
     goes_home(desk, backups, row, dump)
 
 
+@pytest.mark.parametrize("fault", ["", "F14", "F13"])
 def test_one_that_was_sold_back_where_it_had_arrived_is_told_to_have_been_carried_there(
-    committed_desk: TestDesk, backups: Backups
+    committed_desk: TestDesk, backups: Backups, fault: str
 ) -> None:
-    """The withdrawal from Korea bears no id of ours: that its coins were sold elsewhere proves it."""
+    """The withdrawal from Korea bears no id of ours: that its coins were sold elsewhere proves it.
+
+    However little the first order of the sale filled: nothing, or no more than lay there before.
+    """
     desk = committed_desk
     row = set_out(desk, waiting(desk), "XRP")
     dump = backups.dump()
     give_back(units_until_done(desk, row, "RETURN", "DEPOSIT"))
     fail(row, FailureClass.POLICY_DENIED)
     intervening.unwind(row.pk, actor=operator(), reason="sell", seen_version=row.version)
+    if fault:
+        desk.fault(fault=fault, venue="binance", when="once", args={"value": "0.0001"})
     desk.drive_until(row, "FAILED")
     before = sent(desk)
     backups.restore(dump)
@@ -202,6 +208,31 @@ def test_one_that_was_sold_back_where_it_had_arrived_is_told_to_have_been_carrie
     assert (done["code"], done["left"], done["ended"]) == (0, [], [row.code])
     row = Cycle.objects.get(pk=row.pk)
     assert row.status == "FAILED"
+    assert_ledger_equals_venues()
+
+
+def test_one_whose_sale_has_filled_nothing_yet_is_told_by_what_it_asked_for(
+    committed_desk: TestDesk, backups: Backups
+) -> None:
+    desk = committed_desk
+    row = set_out(desk, waiting(desk), "XRP")
+    dump = backups.dump()
+    give_back(units_until_done(desk, row, "RETURN", "DEPOSIT"))
+    fail(row, FailureClass.POLICY_DENIED)
+    intervening.unwind(row.pk, actor=operator(), reason="sell", seen_version=row.version)
+    desk.fault(fault="F14", venue="binance", when="once")
+    asked = ExchangeCall.objects.filter(step__cycle=row, step__passage="UNWIND")
+    lease = desk.lease(row)
+    while not asked.filter(is_settled=True).exists():
+        desk.unit(lease)
+    give_back(lease)
+    assert not Step.objects.filter(cycle=row, passage="UNWIND", quantity_out__gt=0).exists()
+    backups.restore(dump)
+    done = catch_up(*WORDS)
+    assert (done["left"], done["differences"], done["is_in_step"]) == ([], [], True)
+    resume()
+    desk.drive_until(row, "FAILED")
+    assert times_placed(desk) == 1
     assert_ledger_equals_venues()
 
 
