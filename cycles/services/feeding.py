@@ -183,7 +183,7 @@ def watched(policy: PolicyVersion) -> dict[str, list[Market]]:
     A subscription to a market that does not exist would be refused as a whole.
     """
     known = reference.known_markets()
-    wanted = sorted(quoting.measured_assets(policy))
+    wanted = sorted(quoting.measured_assets([policy, *quoting.policies_at_work()]))
     found: dict[str, list[Market]] = {}
     for venue in registry.desk_venues():
         quote = STABLE if venue == registry.GLOBAL_VENUE else "KRW"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -92,15 +93,21 @@ def sample_size_usdt(policy: PolicyVersion) -> Decimal:
     return sized_notional(desk.limits(policy), free) or policy.notional_usdt or Decimal(1000)
 
 
-def measured_assets(policy: PolicyVersion) -> frozenset[str]:
-    """Give what the feeder measures: what a policy allows, USDT, and what open cycles may come home by under theirs.
+def policies_at_work() -> list[PolicyVersion]:
+    """Give the policy in force, then those of open cycles, newest first. Raises NotFoundError."""
+    is_open = Cycle.objects.filter(~Q(status__in=FINAL_STATUSES)).order_by()
+    newest = PolicyVersion.objects.order_by("-number").values("number")[:1]
+    at_work = Q(pk__in=is_open.values("policy")) | Q(number=newest)
+    found = list(PolicyVersion.objects.filter(at_work).order_by("-number"))
+    return found or [desk.current_policy()]
+
+
+def measured_assets(policies: Iterable[PolicyVersion]) -> frozenset[str]:
+    """Give what the feeder measures: what the policies at work allow, by which cycles may come home, and USDT.
 
     To measure an asset is not to allow it: what opens is decided by the policy in force alone.
     """
-    is_open = Cycle.objects.filter(~Q(status__in=FINAL_STATUSES)).order_by()
-    theirs = PolicyVersion.objects.filter(pk__in=is_open.values("policy"))
-    allowed = theirs.values_list("allowed_assets", flat=True)
-    return frozenset({STABLE}.union(policy.allowed_assets, *allowed))
+    return frozenset({STABLE}.union(*(policy.allowed_assets for policy in policies)))
 
 
 def fx_poll_delay() -> timedelta:

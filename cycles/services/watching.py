@@ -15,7 +15,7 @@ from cycles import metrics
 from cycles.domain.money import ZERO
 from cycles.domain.premium import STABLE, Terms, premium_bps, way_back, way_out
 from cycles.models import PolicyVersion, PremiumSample
-from cycles.services import believing, desk, quoting
+from cycles.services import believing, quoting
 from cycles.services.rating import Rates, refresh_rates
 from exchanges import reference, registry
 from exchanges.errors import StaleReferenceError, VenueError
@@ -59,8 +59,8 @@ def tick(rates: Rates, source: BookSource = requested) -> int:
 
 def look(rates: Rates, source: BookSource = requested) -> list[PremiumSample]:
     """Sample each asset that opens, or that open cycles may come home by, at each Korean venue; returns what it wrote."""
-    policy = desk.current_policy()
-    wanted = sorted(quoting.measured_assets(policy))
+    policies = quoting.policies_at_work()
+    policy, wanted = policies[0], sorted(quoting.measured_assets(policies))
     oldest = timedelta(seconds=policy.max_book_age_seconds)
     read = partial(_books, wanted=wanted, oldest=oldest, source=source)
     korea = {code: read(code, "KRW") for code in registry.korea_venues()}

@@ -188,11 +188,13 @@ def _environment(script: Script, place: Place, home: Path) -> dict[str, str]:
 def _play_in_child(place: Place, environment: dict[str, str]) -> int:
     """Run the play; Ctrl-C reaches the child too, which ends its own children.
 
-    We wait for it then, by a handler that does nothing: the child would inherit that we ignore it.
+    We wait for it then, by a handler that only notes it: the child would inherit that we ignore it. A child that
+    was still beginning, and had no handler of its own, says 1.
     """
     ports = ",".join(map(str, place.role_ports))
     command = [sys.executable, *sys.argv, f"--prepared={ports}"]
-    before = signal.signal(signal.SIGINT, lambda *_: None)
+    interrupts: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda signum, _frame: interrupts.append(signum))
     try:
         child = subprocess.Popen(command, env=environment)  # noqa: S603  our own command line
         forward = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
@@ -200,4 +202,4 @@ def _play_in_child(place: Place, environment: dict[str, str]) -> int:
         signal.signal(signal.SIGTERM, forward)
     finally:
         signal.signal(signal.SIGINT, before)
-    return code if code >= 0 else INTERRUPTED
+    return INTERRUPTED if code < 0 or (interrupts and code == 1) else code

@@ -72,8 +72,10 @@ ON_CYCLES["redrive, all that match"] = _redrive_all
 
 
 def _resume(actor: Actor) -> object:
-    seen = Desk.objects.get(pk=1).version
-    return desk.set_mode(Mode.RUN, actor=actor, reason=REASON, seen_version=seen)
+    found = Desk.objects.get(pk=1)
+    if found.mode == Mode.RUN:
+        return None  # done before it died: a person who looks sees that
+    return desk.set_mode(Mode.RUN, actor=actor, reason=REASON, seen_version=found.version)
 
 
 def _halt(actor: Actor) -> object:

@@ -225,7 +225,7 @@ REFUSED: dict[str, tuple[Case, int, str]] = {
     "paused already": (_paused("ASSET", "XRP", 2), 409, "자산 XRP: 이미 일시 중지되어 있습니다"),
     "sent twice": (_sent_twice, 409, "다른 값으로 이미 처리되었습니다"),
     "stale desk": (_resumed_stale, 409, "그동안 데스크 상태가 바뀌었습니다"),
-    "away": (_resumed_away, 409, "남은 것을 승인하세요"),
+    "away": (_resumed_away, 409, "남은 것을 처리하세요"),
     "percentage": (_policy(percentage="101"), 400, "0보다 크고 100 이하여야 합니다"),
     "stranger": (_policy(allowed_assets="XRP, DOGGO"), 400, "데스크가 모르는 자산입니다: DOGGO"),
     "no number": (_policy(notional_usdt="x"), 400, "숫자를 입력하세요"),
