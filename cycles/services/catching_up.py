@@ -19,13 +19,14 @@ from django.db.models.functions import Now
 
 from cycles.domain import postings
 from cycles.domain.shown import jsonable, plain
-from cycles.domain.states import FINAL
+from cycles.domain.states import DRIVEN_BY, FINAL
 from cycles.domain.words import (
     AccountOwner,
     CycleStatus,
     FailureClass,
     Mode,
     PostingKind,
+    Role,
     Verb,
 )
 from cycles.errors import (
@@ -41,7 +42,9 @@ from cycles.services import (
     homing,
     recalling,
     reconciling,
+    recovering,
     remaking,
+    replanning,
     retracing,
     verifying,
 )
@@ -64,8 +67,9 @@ class CaughtUp:
     """What catching up came to: found and written, made again, brought to its end, left to a person.
 
     `unsettled`: requests that have not ended; the next run may find them ended. `under_way`: the status of their
-    cycles, by code. `undecided`: requests of which only a person can tell, in words; their cycles are `parked`.
-    `passed_over`: cycles that somebody was at when a preview came to them. `is_in_step`: the desk may resume.
+    cycles, by code; `roles`: which drive those, were they redriven. `undecided`: requests of which only a person
+    can tell, in words; their cycles are `parked`. `passed_over`: cycles that somebody was at when a preview came to
+    them. `is_withheld`: what was to be accepted was not, since such requests turned up. `is_in_step`: the desk may resume.
     """
 
     since: datetime
@@ -76,10 +80,12 @@ class CaughtUp:
     differences: list[VenueLine]
     unsettled: int
     under_way: dict[str, str]
+    roles: list[str]
     undecided: list[str] = field(default_factory=list)
     passed_over: list[str] = field(default_factory=list)
     parked: list[str] = field(default_factory=list)
     accepted: list[str] = field(default_factory=list)
+    is_withheld: bool = False
     is_in_step: bool = False
 
     @property
@@ -148,8 +154,9 @@ def catch_up(
 ) -> CaughtUp:
     """Halt, ask, write, compare. The desk stays halted; it may resume once it is in step.
 
-    `accept`: what still differs came or went outside of kimp, and is booked as the desk's capital. `tell` hears
-    of each batch of open requests that was asked about.
+    `accept`: what still differs came or went outside of kimp, and is booked as the desk's capital; but not in a run
+    that comes upon requests of which only a person can tell: what they moved may be what differs. `tell` hears of
+    each batch of open requests that was asked about.
     """
     if not actor.may(Verb.CATCH_UP):
         raise PermissionDeniedError(f"{actor.name} may not catch up: ask an administrator")
@@ -211,15 +218,23 @@ def _marker() -> tuple[int, int, int]:
     return verifying.journal_marker()
 
 
+def _come_upon(undecided: Undecided) -> Undecided:
+    """Give those that no person has been shown yet."""
+    known = Cycle.objects.filter(status__in=sorted(FINAL | {CycleStatus.DEAD_LETTER}))
+    shown = set(known.filter(pk__in=list(undecided)).values_list("pk", flat=True))
+    return {cycle_id: why for cycle_id, why in undecided.items() if cycle_id not in shown}
+
+
 def _park_undecided(undecided: Undecided, actor: Actor) -> dict[str, str]:
     """Make dead letters of the cycles whose open request only a person can tell of; gives why, by code.
 
-    As workers would, who do not run: before the ledger is compared, since what may have left explains what lacks.
+    As workers would, who do not run: when the venues' lists have not shown it either, and before the ledger is
+    compared, since what may have left explains what lacks.
     """
     told: dict[str, str] = {}
     for cycle_id, (failure, why) in sorted(undecided.items()):
         cycle = lock_cycle(cycle_id)
-        if cycle.status not in FINAL | {CycleStatus.DEAD_LETTER}:
+        if recovering.open_calls(cycle):
             remaking.park(cycle, failure, why, actor)
             told[cycle.code] = why
     return told
@@ -229,20 +244,22 @@ def _caught_up(
     history: History, undecided: Undecided, actor: Actor, reason: str, *, accept: bool
 ) -> CaughtUp:
     """Write what was shown, in one transaction with the intervention that says so."""
+    undecided = _come_upon(undecided)
+    may_accept = accept and not undecided
+    retraced = retracing.retrace(history, actor=actor.name, accepts=may_accept)
     theirs = _park_undecided(undecided, actor)
-    retraced = retracing.retrace(history, actor=actor.name, accepts=accept)
+    retracing.compare(history, retraced, actor=actor.name)
     parked = retracing.park(retraced, actor)
-    waiting = Cycle.objects.filter(status=CycleStatus.DEAD_LETTER, code__in=theirs)
-    asked = sorted(waiting.values_list("code", flat=True))  # the others were shown meanwhile
     told = _told(history, retraced)
-    accepts = accept and not told.unsettled
+    accepts = may_accept and not told.unsettled
     accepted = [_text(line) for line in told.differences] if accepts else []
     is_in_step = accepts or not (told.left or told.differences or told.unsettled)
     done = replace(
         told,
-        parked=[*parked, *(code for code in asked if code not in parked)],
-        undecided=[f"{code}: {theirs[code]}" for code in asked],
+        parked=[*parked, *(code for code in theirs if code not in parked)],
+        undecided=[f"{code}: {why}" for code, why in theirs.items()],
         accepted=accepted,
+        is_withheld=accept and not (may_accept or is_in_step),
         is_in_step=is_in_step,
     )
     made = intervene(Verb.CATCH_UP, actor=actor, reason=reason, payload=jsonable(asdict(done)))
@@ -254,6 +271,7 @@ def _caught_up(
 
 
 def _told(history: History, done: Retraced) -> CaughtUp:
+    under_way = verifying.cycles_in_flight()
     return CaughtUp(
         since=history.since,
         found=done.found,
@@ -262,9 +280,16 @@ def _told(history: History, done: Retraced) -> CaughtUp:
         left=done.left,
         differences=done.differences,
         unsettled=verifying.in_flight(),
-        under_way={cycle.code: cycle.status for cycle in verifying.cycles_in_flight()},
+        under_way={cycle.code: cycle.status for cycle in under_way},
+        roles=sorted({role for cycle in under_way for role in _roles_of(cycle)}),
         passed_over=done.passed_over,
     )
+
+
+def _roles_of(cycle: Cycle) -> set[Role]:
+    """Give the role that drives a cycle where it stands, or from where it would go on; where that is not known, any."""
+    at = cycle.resume_status if cycle.status in replanning.PARKED else cycle.status
+    return {role for status, role in DRIVEN_BY.items() if status == at} or set(DRIVEN_BY.values())
 
 
 def _text(line: VenueLine) -> str:
@@ -284,5 +309,6 @@ def _accept(lines: list[VenueLine], intervention: int, reason: str) -> None:
             booking.post(key, PostingKind.CAPITAL, moved, memo=reason[:200])
         except IntegrityError as error:
             raise InsufficientFundsError(
-                f"{_text(line)}: the desk itself does not hold that; resolve its cycles first"
+                f"{_text(line)}: the desk itself does not hold that; resolve its cycles first: without "
+                "--accept it names those that may have had it"
             ) from error

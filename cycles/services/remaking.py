@@ -6,12 +6,14 @@ what it spent, and a person decides how it goes on unless it came home.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import accumulate
+from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from cycles import conf
@@ -27,8 +29,9 @@ from cycles.domain.words import (
     FailureClass,
     OpeningRule,
     PostingKind,
+    Verb,
 )
-from cycles.models import Account, Cycle, Step
+from cycles.models import Account, Cycle, Intervention, Step
 from cycles.services import booking, desk, recovering, replanning, valuing
 from cycles.services.dead_letters import announce
 from cycles.services.intervening import Actor
@@ -43,6 +46,14 @@ from exchanges.values import ZERO as NOTHING, OrderReport, Side, WithdrawalRepor
 GLOBAL = registry.GLOBAL_VENUE
 Spent = tuple[str, str]  # where, and in which asset
 CLAIMS = 1_000  # how far fences are raised: more claims of a cycle than a standby can lack
+QUIET = (
+    "it has bought, sold and sent nothing, and holds {asset} at {venue} that a later cycle began with: if it had ended since "
+    "the backup (flat, or by hand), resolve it as settled by hand and run catch_up again; else redrive it"
+)
+NOT_THERE = (
+    "it holds {asset} at {venue} that a later cycle began with, and {venue} has not got both: if it was settled by hand since "
+    "the backup, or ended and left that to the desk, resolve it as settled by hand and run catch_up again; else redrive it"
+)
 REASON = "opened after the backup; made again from what the venues show"
 
 
@@ -77,16 +88,49 @@ class CapitalLacksError(Exception):
         self.lacking = lacking
 
 
-def may_have_ended(venue: str, asset: str) -> list[Cycle]:
-    """Give who holds an asset there, and could have ended without a trace: nothing was ever bought, sold or sent.
+def who_may_have_ended(
+    venue: str, asset: str, missing: Decimal, seen_to: Collection[UUID]
+) -> list[tuple[Cycle, str]]:
+    """Give who holds an asset there and may have ended since, with why a person is to see; nobody twice.
 
-    Not dead letters: those a person sees to as it is.
+    All that could have ended without a trace: nothing was ever bought, sold or sent. Where those, and what a person
+    sees to as it is, hold less than `missing`: of the others who hold most, as few as make that up, and at last
+    who has been redriven by hand.
     """
-    held = Account.objects.filter(venue=venue, asset=asset, owner=AccountOwner.CYCLE, balance__gt=0)
-    running = Cycle.objects.exclude(status__in=sorted(FINAL | {CycleStatus.DEAD_LETTER}))
-    begun = Step.objects.filter(cycle__in=running, quantity_out__gt=0)
-    rows = running.filter(pk__in=held.values("cycle")).exclude(pk__in=begun.values("cycle"))
-    return [one for one in rows.order_by("pk") if recovering.first_loose_call(one) is None]
+    held = _held(venue, asset)
+    dead = {one.pk for one in held if one.status == CycleStatus.DEAD_LETTER}
+    rest = [one for one in held if one.pk not in dead.union(seen_to) and not _is_busy(one)]
+    begun = set(_cycles_of(Step.objects.filter(cycle__in=rest, quantity_out__gt=0)))
+    quiet = [one for one in rest if one.pk not in begun]
+    theirs = dead.union(seen_to, (one.pk for one in quiet))
+    missing -= sum(quantity for one, quantity in held.items() if one.pk in theirs)
+    found = [(one, QUIET) for one in quiet]
+    redriven = set(_cycles_of(Intervention.objects.filter(cycle__in=rest, verb=Verb.REDRIVE)))
+    rest = [one for one in rest if one.pk in begun]
+    for one in sorted(rest, key=lambda one: (one.pk in redriven, -held[one])):
+        if missing <= 0:
+            break
+        found.append((one, NOT_THERE))
+        missing -= held[one]
+    return [(one, told.format(asset=asset, venue=venue)) for one, told in found]
+
+
+def _held(venue: str, asset: str) -> dict[Cycle, Decimal]:
+    """Give the cycles that have not ended and hold an asset there, in the order of their opening, with how much."""
+    owned = Account.objects.filter(
+        venue=venue, asset=asset, owner=AccountOwner.CYCLE, balance__gt=0
+    ).exclude(cycle__status__in=sorted(FINAL))
+    return {row.cycle: row.balance for row in owned.select_related("cycle").order_by("cycle")}
+
+
+def _is_busy(cycle: Cycle) -> bool:
+    """Say whether a request of its own has not ended, or coins of its own are on their way."""
+    flying = any(one.owner is AccountOwner.IN_FLIGHT for one in booking.holdings(cycle))
+    return flying or recovering.first_loose_call(cycle) is not None
+
+
+def _cycles_of(rows: QuerySet[Any]) -> Iterable[UUID]:
+    return rows.values_list("cycle", flat=True)
 
 
 def remade(

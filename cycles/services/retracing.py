@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
+from cycles.domain.money import ZERO
 from cycles.domain.shown import plain
 from cycles.domain.states import FINAL
 from cycles.domain.words import (
-    CallOutcome,
     FailureClass,
     Operation,
-    StepKind,
 )
 from cycles.errors import CycleError
 from cycles.models import Cycle, ExchangeCall, Step
 from cycles.models.fields import public_code
 from cycles.services import (
+    booking,
     concluding,
     following_up,
+    nameless,
     remaking,
     replanning,
     replaying,
@@ -35,7 +37,6 @@ from cycles.services import (
 )
 from cycles.services.intervening import Actor
 from cycles.services.locking import lock_cycle, locked
-from cycles.services.matching import OPEN
 from cycles.services.recalling import History, Trace
 from cycles.services.remaking import CapitalLacksError
 from cycles.services.replanning import MisfitError
@@ -45,7 +46,6 @@ from exchanges.errors import StaleReferenceError
 from exchanges.values import DepositReport, DepositStatus, WithdrawalReport, WithdrawalStatus
 
 LONGEST_WAY = timedelta(days=7)  # from a withdrawal to its credit
-Candidate = tuple[Cycle, Step]  # a cycle and the withdrawal that it would send next
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,7 +100,7 @@ class Retraced:
 
 
 def retrace(history: History, *, actor: str, accepts: bool = False) -> Retraced:
-    """Write all that fits into journal and ledger, then compare; in the caller's transaction.
+    """Write all that fits into journal and ledger, in the caller's transaction; then it is to be compared.
 
     Who finds no capital waits until others have come home; `accepts`: what nobody brings home came in from
     outside, by a person's word.
@@ -116,7 +116,9 @@ def preview(history: History) -> Retraced:
     A cycle of which nothing is to be written is locked for a moment only.
     """
     done = Retraced(left=list(history.gaps), is_preview=True)
-    return _retraced(history, done, actor="preview", accepts=False)
+    _retraced(history, done, actor="preview", accepts=False)
+    compare(history, done, actor="preview")
+    return done
 
 
 def _retraced(history: History, done: Retraced, *, actor: str, accepts: bool) -> Retraced:
@@ -134,12 +136,16 @@ def _retraced(history: History, done: Retraced, *, actor: str, accepts: bool) ->
         if not waiting or (len(done.ended) == ended and is_brought_in == accepts):
             break
         is_brought_in = accepts and len(done.ended) == ended
+    return done
+
+
+def compare(history: History, done: Retraced, *, actor: str) -> None:
+    """Compare the ledger with what the venues say, and leave to a person what does not fit."""
     done.left += [f"{public_code(pk)}: {error}" for pk, error in done.lacking.items()]
-    _leave_who_holds_it(done)
+    _leave_who_holds_it(history, done, actor)
     done.differences = list(_differences(history))
     _tell_strangers(history, done)
     _leave_late_ones(done)
-    return done
 
 
 def _by_cycle(history: History) -> dict[UUID, list[Trace]]:
@@ -258,7 +264,7 @@ def _match_unnamed(history: History, done: Retraced, actor: str) -> None:
     """Give withdrawals without an id of ours to the cycles that would have sent exactly those."""
     pairs = [
         (candidate, replaying.likely(*candidate, history))
-        for candidate in candidates(exclude=_misfits(done) | done.busy)
+        for candidate in nameless.candidates(exclude=_misfits(done) | done.busy)
     ]
     claims = Counter(row.venue_withdrawal_id for _, rows in pairs for row in rows)
     for (cycle, step), rows in pairs:
@@ -294,52 +300,37 @@ def _adopted(cycle: Cycle, step: Step, row: WithdrawalReport, actor: str) -> rep
         return replaying.adopt(cycle, step, row)
 
 
-def candidates(*, exclude: Iterable[UUID] = ()) -> list[Candidate]:
-    """Give the cycles that would send a withdrawal next, by what is known of them: four reads for all."""
-    running = Cycle.objects.exclude(status__in=sorted(FINAL)).exclude(pk__in=list(exclude))
-    cycles = list(running.order_by("pk"))
-    rest: dict[UUID, list[Step]] = defaultdict(list)
-    steps = Step.objects.filter(cycle__in=cycles).exclude(state__in=replanning.DONE_WITH)
-    for one in steps.order_by("cycle_id", "position"):
-        rest[one.cycle_id].append(one)
-    nexts = {cycle_id: _next_withdrawal(unfinished) for cycle_id, unfinished in rest.items()}
-    found = [(cycle, step) for cycle in cycles if (step := nexts.get(cycle.pk)) is not None]
-    sent = _with_a_live_withdrawal([step for _, step in found])
-    is_open = ExchangeCall.objects.filter(outcome__in=OPEN, cycle__in=cycles)
-    busy = set(is_open.values_list("cycle_id", flat=True))
-    return [(cycle, step) for cycle, step in found if step.pk not in sent and cycle.pk not in busy]
-
-
-def _next_withdrawal(unfinished: Sequence[Step]) -> Step | None:
-    """Give the withdrawal that a cycle comes to next, after its purchase if that has begun."""
-    rest = unfinished[:2]
-    if rest and rest[0].kind == StepKind.BUY and rest[0].quantity_out:
-        rest = rest[1:]
-    return rest[0] if rest and rest[0].kind == StepKind.WITHDRAW else None
-
-
-def _with_a_live_withdrawal(steps: Sequence[Step]) -> set[int]:
-    """Give those of steps that stand on an accepted withdrawal, as `live_withdrawal` does of one."""
-    accepted = ExchangeCall.objects.filter(
-        step__in=steps, operation=Operation.WITHDRAW, outcome=CallOutcome.DONE
-    )
-    newest = dict(accepted.order_by("attempt").values_list("step_id", "report__status"))
-    return {step for step, status in newest.items() if status != WithdrawalStatus.FAILED.value}
-
-
-def _leave_who_holds_it(done: Retraced) -> None:
+def _leave_who_holds_it(history: History, done: Retraced, actor: str) -> None:
     """Leave to a person who may have ended since the backup, and holds what later ones began with.
 
     While the desk is out of step nobody judges it, and only a dead letter can be resolved.
     """
+    short = _short_all_the_same(history, done, actor) if done.lacking else {}
     for venue, asset in sorted({(e.lacking.venue, e.lacking.asset) for e in done.lacking.values()}):
-        told = (
-            f"it has bought, sold and sent nothing, and holds {asset} at {venue} that a later cycle began with: if it had ended since "
-            "the backup (flat, or by hand), resolve it as settled by hand and run catch_up again; else redrive it"
-        )
-        for cycle in remaking.may_have_ended(venue, asset):
-            if cycle.pk not in done.late.union(done.to_park):
-                done.misfit(cycle, FailureClass.POLICY_DENIED, told)
+        missing = short.get((venue, asset), ZERO)
+        seen_to = done.late.union(done.to_park)
+        for cycle, told in remaking.who_may_have_ended(venue, asset, missing, seen_to):
+            done.misfit(cycle, FailureClass.POLICY_DENIED, told)
+
+
+def _short_all_the_same(
+    history: History, done: Retraced, actor: str
+) -> dict[tuple[str, str], Decimal]:
+    """Give what venues would lack of what cycles hold if what lacks had been paid in: somebody has ended. Writes nothing."""
+    traces = _by_cycle(history)
+    tried = Retraced(is_preview=True, busy=set(done.busy), to_park=dict(done.to_park))
+    with transaction.atomic():
+        for cycle_id in done.lacking:
+            if _is_there(cycle_id, traces[cycle_id], tried, actor, is_brought_in=True):
+                _retrace_cycle(cycle_id, traces[cycle_id], history, tried, actor)
+        _match_unnamed(history, tried, actor)
+        short = {
+            (line.venue, line.asset): -line.difference
+            - booking.desk_balance(line.venue, line.asset)
+            for line in _differences(history)
+        }
+        transaction.set_rollback(True)
+    return short
 
 
 def _differences(history: History) -> Iterator[VenueLine]:
@@ -367,7 +358,7 @@ def _tell_strangers(history: History, done: Retraced) -> None:
 def _stop_whoever_may_resend(row: WithdrawalReport, done: Retraced) -> None:
     told = f"a withdrawal of {plain(row.quantity)} {row.asset} is of no cycle's sending"
     done.left.append(f"{row.venue}: {told}")
-    for cycle, step in candidates(exclude=done.to_park):
+    for cycle, step in nameless.candidates(exclude=done.to_park):
         if (step.venue, step.asset) == (row.venue, row.asset):
             done.misfit(cycle, FailureClass.UNKNOWN_WITHDRAWAL, f"{told}, or it is this one's")
 
@@ -375,7 +366,7 @@ def _stop_whoever_may_resend(row: WithdrawalReport, done: Retraced) -> None:
 def _leave_late_ones(done: Retraced) -> None:
     """Leave to a person what came back after it had left, unless it was sent anew since: it may arrive after all."""
     told = "a withdrawal came back after it had left: see that it does not arrive after all, then redrive"
-    free = {cycle.pk for cycle, _ in candidates()} if done.late else set()
+    free = {cycle.pk for cycle, _ in nameless.candidates()} if done.late else set()
     for cycle_id in sorted(free & done.late):
         _, earlier = done.to_park.get(cycle_id, (None, ""))
         reason = f"{earlier}; {told}" if earlier else told

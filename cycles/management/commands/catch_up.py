@@ -117,9 +117,14 @@ def _what_has_not_ended(done: CaughtUp, options: dict[str, Any]) -> str:
     if not options["yes"] or options["dry_run"]:
         return f"{told}: with --yes they are asked about first"
     return (
-        f"{told}: run it again in two minutes. If they stay, let `manage.py finalizer` run (the desk is halted, it "
-        "begins nothing) until their cycles have ended or are dead letters, stop it, resolve those, run it again"
+        f"{told}: run it again in two minutes. If they stay, let {_roles(done)} run (the desk is halted: nothing "
+        "new begins) until their cycles have ended or are dead letters, stop that, resolve those, run it again"
     )
+
+
+def _roles(done: CaughtUp) -> str:
+    """Name the commands that look at what has not ended: each role has its own statuses."""
+    return " and ".join(f"`manage.py {role}`" for role in done.roles)
 
 
 def _requests(done: CaughtUp) -> str:
@@ -139,8 +144,13 @@ def _what_is_left(done: CaughtUp, options: dict[str, Any]) -> str:
         return f"the desk may resume; {letters} for a person, before or after: see above"
     if done.stuck:
         return (
-            f"resolve {', '.join(done.stuck)}, or redrive and let `manage.py finalizer` look: a request of a dead "
+            f"resolve {', '.join(done.stuck)}, or redrive and let {_roles(done)} look: a request of a dead "
             "letter has not ended, and keeps the desk from resuming; then run it again"
+        )
+    if done.is_withheld:
+        return (
+            "nothing was accepted: requests turned up of which only a person can tell, and what they moved may be "
+            "what differs. See what is left to a person, then run it again"
         )
     if done.left or done.differences:
         return "what is left to a person comes first, then run it again: see above"

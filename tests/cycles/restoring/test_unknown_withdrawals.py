@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from cycles.domain.words import CallOutcome, FailureClass
+from cycles.domain.words import CallOutcome, FailureClass, Role
 from cycles.management.base import TRY_LATER
-from cycles.models import Alert, Cycle, ExchangeCall
-from cycles.services import dead_letters, homing, resolving, seeing
+from cycles.models import Alert, Cycle, ExchangeCall, Posting
+from cycles.services import dead_letters, homing, leasing, resolving, seeing
 from cycles.services.resolving import Resolution, ResolutionOutcome
 from exchanges import registry
 from tests.cycles.restoring.acts import WORDS, catch_up, redrive, resume, sent
 from tests.cycles.restoring.dumps import Backups
-from tests.cycles.services.acts import age, give_back, units_until, withdrawals
+from tests.cycles.services.acts import (
+    age,
+    fail,
+    give_back,
+    lose_worker,
+    make_due,
+    units_until,
+    withdrawals,
+)
 from tests.cycles.services.review import WITHDRAWALS, no_faults, told
+from tests.cycles.services.test_rest_in_korea import return_only
 from tests.desk import TestDesk, operator
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -25,6 +35,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SENDING = "/sapi/v1/capital/withdraw/apply"
 NEVER_TAKEN, REPLY_LOST = "F25", "F24"
 BEYOND_THE_GRACE = 61  # seconds
+NOT_FOUND_ALONE: dict[str, Any] = {
+    "venue": "binance", "method": "GET", "path_regex": "/api/v3/order$", "phase": "before",
+    "action": "status", "args": {"status": 400, "json": {"code": -2013, "msg": "no order"}},
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -34,10 +48,10 @@ def _short_patience(settings: Any) -> None:
     registry.forget()
 
 
-def unknown_withdrawal(desk: TestDesk, fault: str) -> Cycle:
-    """Lose a cycle's first withdrawal, before or after its venue took it."""
-    row = desk.open()
-    lease = units_until(desk, row, "BUY")
+def unknown_withdrawal(desk: TestDesk, fault: str, asset: str = "XRP") -> Cycle:
+    """Lose a cycle's first withdrawal, before or after its venue took it; USDT is sent as it is."""
+    row = desk.open(asset)
+    lease = desk.lease(row) if asset == "USDT" else units_until(desk, row, "BUY")
     desk.fault(fault=fault, venue="binance", method="POST", path_regex=f"{SENDING}$", when="once")
     sent_ones = ExchangeCall.objects.filter(cycle=row, operation="WITHDRAW")
     while not sent_ones.exists():
@@ -46,6 +60,18 @@ def unknown_withdrawal(desk: TestDesk, fault: str) -> Cycle:
     assert sent_ones.get().outcome == "UNKNOWN"
     row.refresh_from_db()
     return row
+
+
+def lost_order(desk: TestDesk, fault: str = "") -> tuple[Cycle, ExchangeCall]:
+    """Lose the answer to a cycle's first order; by F13 it rests there, and nothing of it is filled."""
+    row = desk.open()
+    if fault:
+        desk.fault(fault=fault, action="rests", args={"value": "0"}, when="once", venue="binance")
+    desk.fault(fault="F24", venue="binance", method="POST", path_regex="/order$", when="once")
+    lease = desk.lease(row)
+    desk.unit(lease)
+    give_back(lease)
+    return row, ExchangeCall.objects.get(cycle=row, outcome=CallOutcome.UNKNOWN)
 
 
 def said_by_catch_up(*words: str) -> tuple[int, str, str]:
@@ -97,14 +123,82 @@ def test_before_its_longest_wait_it_is_named_with_what_to_do(desk: TestDesk) -> 
     assert (code, homing.is_at_home()) == (TRY_LATER, False)
     assert f"{cycle.code} STARTED" in told_last
     assert "run it again in two minutes" in told_last
-    assert "manage.py finalizer" in told_last
     cycle.refresh_from_db()
     assert cycle.status == "STARTED"
+    assert_named_role_takes(cycle, told_last)
     age(cycle, BEYOND_THE_GRACE)
     code, out, told_last = said_by_catch_up(*WORDS)
     assert (code, homing.is_at_home()) == (1, True)
     assert f"{cycle.code}: binance shows no trace" in out
     assert "the desk may resume; 1 dead letter waits" in told_last
+
+
+def assert_named_role_takes(cycle: Cycle, told_last: str) -> None:
+    """Claim as the role that is named: it takes the cycle."""
+    (named,) = re.findall(r"`manage.py (\w+)`", told_last)
+    make_due(cycle)
+    assert [one.cycle_id for one in leasing.claim(Role(named), "named", limit=9)] == [cycle.pk]
+    lose_worker(cycle)
+
+
+def test_of_one_that_waits_for_a_retry_on_its_way_out_the_initiator_is_named(
+    desk: TestDesk,
+) -> None:
+    cycle = fail(unknown_withdrawal(desk, NEVER_TAKEN), FailureClass.TRANSIENT)
+    assert (cycle.status, cycle.resume_status) == ("RETRY_PENDING", "STARTED")
+    _, _, told_last = said_by_catch_up(*WORDS)
+    assert_named_role_takes(cycle, told_last)
+
+
+def test_of_one_on_its_way_home_the_finalizer_is_named(desk: TestDesk) -> None:
+    cycle = return_only(desk)
+    desk.fault(fault="F13", action="rests", args={"value": "0"}, when="once", venue="upbit")
+    lease = desk.lease(cycle)
+    while not ExchangeCall.objects.filter(cycle=cycle, outcome="DONE").exists():
+        desk.unit(lease)
+    give_back(lease)
+    code, _, told_last = said_by_catch_up(*WORDS)
+    assert code == TRY_LATER
+    assert_named_role_takes(cycle, told_last)
+
+
+def test_what_differs_is_not_accepted_in_the_run_that_comes_upon_it(desk: TestDesk) -> None:
+    """What it took would be booked as the desk's capital, and once more when a person tells that it left."""
+    cycle = unknown_withdrawal(desk, NEVER_TAKEN, "USDT")
+    taken = {"venue": "binance", "asset": "USDT", "credit": "-7"}
+    desk.control("/control/balances", taken)
+    age(cycle, BEYOND_THE_GRACE)
+    done = catch_up("--accept", *WORDS)
+    assert (done["parked"], done["accepted"], done["is_in_step"]) == ([cycle.code], [], False)
+    assert [(row["asset"], row["difference"]) for row in done["differences"]] == [("USDT", "-7")]
+    assert not Posting.objects.filter(key__startswith="capital:caught_up").exists()
+    again = catch_up("--accept", *WORDS)  # by whom it was shown
+    assert (again["accepted"], again["is_in_step"]) == (["binance: -7 USDT"], True)
+
+
+def test_why_nothing_was_accepted_is_said(desk: TestDesk) -> None:
+    cycle = unknown_withdrawal(desk, NEVER_TAKEN, "USDT")
+    desk.control("/control/balances", {"venue": "binance", "asset": "USDT", "credit": "-7"})
+    age(cycle, BEYOND_THE_GRACE)
+    code, _, told_last = said_by_catch_up("--accept", *WORDS)
+    assert code == 1
+    assert "nothing was accepted" in told_last
+
+
+@pytest.mark.parametrize("fault", ["", "F13"])
+def test_one_whose_order_is_found_by_the_same_run_in_a_list_is_no_dead_letter(
+    desk: TestDesk, fault: str
+) -> None:
+    """Whether it is filled, or rests there still with nothing bought: that is under way, and no matter of opinion."""
+    row, call = lost_order(desk, fault)
+    desk.fault(**NOT_FOUND_ALONE, when="once")
+    age(row, 600)
+    done = catch_up(*WORDS)
+    assert (done["undecided"], done["parked"]) == ([], [])
+    row.refresh_from_db()
+    call.refresh_from_db()
+    assert (row.status, call.outcome) == ("STARTED", CallOutcome.DONE)
+    assert (done["unsettled"], done["is_in_step"]) == ((1, False) if fault else (0, True))
 
 
 def test_what_it_may_have_taken_explains_the_difference_while_its_venue_does_not_show_it(
@@ -145,17 +239,9 @@ def test_a_dry_run_says_that_an_open_request_is_asked_about_first(desk: TestDesk
 def test_an_order_that_only_a_person_can_tell_of_is_theirs_before_the_desk_resumes(
     desk: TestDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    row = desk.open()
-    desk.fault(fault="F24", venue="binance", method="POST", path_regex="/order$", when="once")
-    lease = desk.lease(row)
-    desk.unit(lease)
-    give_back(lease)
-    call = ExchangeCall.objects.get(cycle=row, outcome=CallOutcome.UNKNOWN)
+    row, call = lost_order(desk)
     monkeypatch.setattr(seeing, "shown_orders", lambda calls: frozenset(one.pk for one in calls))
-    desk.fault(
-        venue="binance", method="GET", path_regex="/api/v3/order$", phase="before",
-        action="status", args={"status": 400, "json": {"code": -2013, "msg": "no order"}},
-    )  # fmt: skip
+    desk.fault(**NOT_FOUND_ALONE)
     age(row, 600)
     code, out, told_last = said_by_catch_up(*WORDS)
     row.refresh_from_db()

@@ -12,10 +12,19 @@ import pytest
 from cycles.domain.words import FailureClass
 from cycles.models import Cycle, ExchangeCall
 from cycles.services import booking
+from cycles.services.resolving import Resolution, ResolutionOutcome, resolve
 from tests import builders
-from tests.cycles.restoring.acts import WORDS, catch_up, driven_to
+from tests.cycles.restoring.acts import (
+    WORDS,
+    assert_ledger_equals_venues,
+    catch_up,
+    driven_to,
+    redrive,
+    resume,
+    times_placed,
+)
 from tests.cycles.restoring.dumps import Backups
-from tests.cycles.services.acts import balance, give_back, set_policy
+from tests.cycles.services.acts import balance, fail, give_back, set_policy
 from tests.cycles.services.review import (
     WITHDRAWALS,
     no_faults,
@@ -25,7 +34,7 @@ from tests.cycles.services.review import (
 )
 from tests.cycles.services.test_rebalancing import waiting
 from tests.cycles.services.test_rest_in_korea import return_only
-from tests.desk import TestDesk
+from tests.desk import TestDesk, operator
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -167,3 +176,47 @@ def test_whose_first_order_has_not_ended_is_not_asked_about_either(
     done = catch_up(*WORDS)
     assert (done["unsettled"], done["parked"]) == (1, [])
     assert Cycle.objects.get(pk=row.pk).status == "STARTED"
+
+
+def settled_by_hand(cycle: Cycle) -> None:
+    """State of a dead letter that it was settled by hand: what it holds is the desk's."""
+    cycle.refresh_from_db()
+    resolve(
+        cycle.pk,
+        actor=operator(),
+        reason="it was settled by hand",
+        seen_version=cycle.version,
+        resolution=Resolution(outcome=ResolutionOutcome.COMPLETED, evidence="the book of the desk"),
+    )
+
+
+def test_who_was_settled_by_hand_since_can_be_again_though_it_had_sold(
+    wide_desk: TestDesk, backups: Backups
+) -> None:
+    """As few are dead letters as may hold it, whoever was looked at last: one after another, until the desk is in step."""
+    desk = wide_desk
+    row = waiting(desk)
+    larger = desk.drive_until(desk.open("XRP", "9000"), "AWAITING_REBALANCE")
+    dump = backups.dump()
+    won = booking.desk_balance("upbit", "KRW")
+    settled_by_hand(fail(row, FailureClass.POLICY_DENIED))
+    assert booking.desk_balance("upbit", "KRW") > won + 1_000_000
+    later = driven_to(desk, return_only(desk, won + 1_000_000), 1)
+
+    backups.restore(dump)
+    shown = catch_up()
+    assert any(told.startswith(larger.code) for told in shown["left"])
+    done = catch_up(*WORDS)
+    assert (done["is_in_step"], done["parked"]) == (False, [larger.code])
+    assert catch_up(*WORDS)["parked"] == [], "a dead letter is one that a person sees to already"
+    redrive(larger)
+    assert catch_up(*WORDS)["parked"] == [row.code]
+    settled_by_hand(row)
+    done = catch_up(*WORDS)
+    assert (done["left"], done["remade"], done["is_in_step"]) == ([], [later.code], True)
+    assert_ledger_equals_venues()
+    resume()
+    redrive(later)
+    desk.drive_until(later, "COMPLETED")
+    assert times_placed(desk) == 1
+    assert_ledger_equals_venues()

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from cycles.domain.words import CallOutcome
 from cycles.models import Cycle, Step
-from cycles.services import retracing
+from cycles.services import nameless
 from tests import builders
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +28,7 @@ def test_the_candidates_of_many_cycles_take_as_many_reads_as_those_of_one() -> N
     for _ in range(3):
         about_to_send()
         with CaptureQueriesContext(connection) as made:
-            found = retracing.candidates()
+            found = nameless.candidates()
         assert len(found) == Cycle.objects.count()
         counts.append(len(made))
     assert counts == [4, 4, 4]
@@ -49,4 +49,4 @@ def test_who_has_sent_or_may_have_sent_is_none(
     row = about_to_send()
     report = {"status": status, "txid": ""} if status else None
     builders.withdrawal_call(row, outcome=outcome, report=report)
-    assert bool(retracing.candidates()) == is_candidate
+    assert bool(nameless.candidates()) == is_candidate
