@@ -120,7 +120,8 @@ def _held(venue: str, asset: str) -> dict[Cycle, Decimal]:
     owned = Account.objects.filter(
         venue=venue, asset=asset, owner=AccountOwner.CYCLE, balance__gt=0
     ).exclude(cycle__status__in=sorted(FINAL))
-    return {row.cycle: row.balance for row in owned.select_related("cycle").order_by("cycle")}
+    rows = owned.select_related("cycle").order_by("cycle")
+    return {row.cycle: row.balance for row in rows if row.cycle is not None}
 
 
 def _is_busy(cycle: Cycle) -> bool:

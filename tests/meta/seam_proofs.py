@@ -66,6 +66,12 @@ ELSEWHERE = (
         ("catching_up.preview",),
     ),
     Elsewhere(
+        Kind.ROLLED_BACK,
+        "what would differ if what lacks had been paid in: tried, within catching up",
+        f"{RESTORING}/test_who_holds_it.py:test_who_was_settled_by_hand_since_can_be_again_though_it_had_sold",
+        ("retracing._short_all_the_same",),
+    ),
+    Elsewhere(
         Kind.WHOLE,
         "an outcome, where what follows from it cannot be booked: without it the call is asked about, as any whose "
         "worker died before it noted the answer",

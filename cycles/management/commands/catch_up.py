@@ -152,8 +152,9 @@ def _what_is_left(done: CaughtUp, options: dict[str, Any]) -> str:
             "nothing was accepted: requests turned up of which only a person can tell, and what they moved may be "
             "what differs. See what is left to a person, then run it again"
         )
-    if done.left or done.differences:
+    if done.left or (done.differences and not done.unsettled):
         return "what is left to a person comes first, then run it again: see above"
-    if done.unsettled:
-        return f"{_what_has_not_ended(done, options)}; {letters} for a person: see above"
+    if done.unsettled:  # what differs may be that: an order that rests locks what it may take
+        told = _what_has_not_ended(done, options)
+        return f"{told}; {letters} for a person: see above" if count else told
     return f"{letters} for a person then: see above"

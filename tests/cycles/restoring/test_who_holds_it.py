@@ -32,8 +32,8 @@ from tests.cycles.services.review import (
     units_until_done,
     withdrawal_row,
 )
-from tests.cycles.services.test_rebalancing import waiting
-from tests.cycles.services.test_rest_in_korea import return_only
+from tests.cycles.services.test_rebalancing import at_policy_of, waiting
+from tests.cycles.services.test_rest_in_korea import HOME, NEVER, left_by_xrp, return_only
 from tests.desk import TestDesk, operator
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -219,4 +219,27 @@ def test_who_was_settled_by_hand_since_can_be_again_though_it_had_sold(
     redrive(later)
     desk.drive_until(later, "COMPLETED")
     assert times_placed(desk) == 1
+    assert_ledger_equals_venues()
+
+
+def test_who_left_a_rest_to_the_desk_since_and_would_carry_it_now_can_be_settled_by_hand(
+    wide_desk: TestDesk, backups: Backups
+) -> None:
+    """A small rest was the desk's when it ended, as no way back cleared; now one clears, and nothing shows that it had ended."""
+    desk = wide_desk
+    row = left_by_xrp(desk, "0.97", NEVER)
+    dump = backups.dump()
+    won = booking.desk_balance("upbit", "KRW")
+    desk.drive_until(row, "COMPLETED")
+    assert booking.desk_balance("upbit", "KRW") > won + 200_000
+    desk.sample()
+    later = driven_to(desk, return_only(desk, won + 200_000), 1)
+
+    backups.restore(dump)
+    at_policy_of(row, min_rebalance_edge_bps=HOME)
+    done = catch_up(*WORDS)
+    assert (done["is_in_step"], done["parked"]) == (False, [row.code])
+    settled_by_hand(row)
+    done = catch_up(*WORDS)
+    assert (done["left"], done["remade"], done["is_in_step"]) == ([], [later.code], True)
     assert_ledger_equals_venues()
