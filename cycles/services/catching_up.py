@@ -259,7 +259,7 @@ def _caught_up(
         parked=[*parked, *(code for code in theirs if code not in parked)],
         undecided=[f"{code}: {why}" for code, why in theirs.items()],
         accepted=accepted,
-        is_withheld=accept and not (may_accept or is_in_step),
+        is_withheld=accept and not (may_accept or is_in_step or told.unsettled),
         is_in_step=is_in_step,
     )
     made = intervene(Verb.CATCH_UP, actor=actor, reason=reason, payload=jsonable(asdict(done)))

@@ -94,18 +94,18 @@ def who_may_have_ended(
     """Give who holds an asset there and may have ended since, with why a person is to see; nobody twice.
 
     All that could have ended without a trace: nothing was ever bought, sold or sent. Where those, and what a person
-    sees to as it is, hold less than `missing`: of the others who hold most, as few as make that up, and at last
-    who has been redriven by hand.
+    sees to as it is, hold less than `missing`: of the others who hold most, as few as make that up. Who has been
+    redriven by hand, so may well go on, makes up nothing and comes last.
     """
     held = _held(venue, asset)
     dead = {one.pk for one in held if one.status == CycleStatus.DEAD_LETTER}
     rest = [one for one in held if one.pk not in dead.union(seen_to) and not _is_busy(one)]
     begun = set(_cycles_of(Step.objects.filter(cycle__in=rest, quantity_out__gt=0)))
     quiet = [one for one in rest if one.pk not in begun]
-    theirs = dead.union(seen_to, (one.pk for one in quiet))
+    redriven = set(_cycles_of(Intervention.objects.filter(cycle__in=rest, verb=Verb.REDRIVE)))
+    theirs = dead.union(seen_to, (one.pk for one in quiet if one.pk not in redriven))
     missing -= sum(quantity for one, quantity in held.items() if one.pk in theirs)
     found = [(one, QUIET) for one in quiet]
-    redriven = set(_cycles_of(Intervention.objects.filter(cycle__in=rest, verb=Verb.REDRIVE)))
     rest = [one for one in rest if one.pk in begun]
     for one in sorted(rest, key=lambda one: (one.pk in redriven, -held[one])):
         if missing <= 0:

@@ -1,0 +1,79 @@
+"""Who may have ended since a backup, where a later cycle lacks what it began with: as few as make that up."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from cycles.domain import postings
+from cycles.domain.words import AccountOwner, CallOutcome, FailureClass, PostingKind
+from cycles.models import Cycle, Step
+from cycles.services import booking, remaking
+from tests import builders
+from tests.cycles.restoring.acts import redrive
+from tests.cycles.services.acts import fail
+
+pytestmark = pytest.mark.django_db
+
+
+def on_its_way(usdt: int) -> Cycle:
+    """Open a cycle that has bought, and holds USDT still."""
+    row = builders.cycle(usdt=usdt)
+    Step.objects.filter(cycle=row, kind="BUY").update(quantity_out=Decimal(1))
+    return row
+
+
+def those_for(missing: int, *seen_to: Cycle) -> list[Cycle]:
+    """Give who may have had so much USDT."""
+    ids = {one.pk for one in seen_to}
+    found = remaking.who_may_have_ended("binance", "USDT", Decimal(missing), ids)
+    return [cycle for cycle, _ in found]
+
+
+def test_those_who_hold_most_are_asked_about_first_and_no_more_than_make_up_what_is_missing() -> (
+    None
+):
+    small, large, larger = (on_its_way(usdt) for usdt in (1_000, 3_000, 4_000))
+    assert those_for(0) == []
+    assert those_for(1) == [larger]
+    assert those_for(4_001) == [larger, large]
+    assert those_for(4_001, larger) == [large]
+    assert those_for(99_000) == [larger, large, small]
+
+
+def test_who_has_done_nothing_and_dead_letters_make_it_up_before_those_on_their_way() -> None:
+    row, quiet = on_its_way(9_000), builders.cycle(usdt=1_000)
+    fail(on_its_way(500), FailureClass.POLICY_DENIED)
+    assert those_for(1_500) == [quiet]
+    assert those_for(1_501) == [quiet, row]
+
+
+def test_who_was_redriven_by_hand_makes_up_nothing() -> None:
+    """Whoever looked at it sent it on: another one has to have ended."""
+    quiet, row, larger = builders.cycle(usdt=2_000), on_its_way(3_000), on_its_way(4_000)
+    assert those_for(1_000) == [quiet]
+    for one in (quiet, larger):
+        redrive(fail(one, FailureClass.POLICY_DENIED))
+    assert those_for(1_000) == [quiet, row]
+    assert those_for(3_001) == [quiet, row, larger]
+
+
+@pytest.mark.parametrize("outcome", [CallOutcome.UNKNOWN, CallOutcome.DONE])
+def test_nobody_is_asked_about_whose_request_has_not_ended(outcome: CallOutcome) -> None:
+    row = on_its_way(3_000)
+    builders.withdrawal_call(row, outcome=outcome)
+    assert those_for(1_000) == []
+
+
+def test_nobody_is_asked_about_whose_coins_are_on_their_way() -> None:
+    row = on_its_way(3_000)
+    sent = postings.moved(
+        "binance",
+        "USDT",
+        Decimal(1_000),
+        origin=AccountOwner.CYCLE,
+        target=AccountOwner.IN_FLIGHT,
+    )
+    booking.post(f"sent:{row.code}", PostingKind.FILL, sent, cycle=row)
+    assert those_for(1_000) == []
