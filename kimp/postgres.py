@@ -42,6 +42,7 @@ __all__ = [
 ]  # fmt: skip
 
 _STOP_SECONDS = 15
+_BIRTH_SECONDS = 15  # at least, from the first process on
 CUT_SHORT = "the database server did not end in time and was ended by force; it recovers when it is started again"
 
 
@@ -275,7 +276,8 @@ def _launch(base: Path, place: Place, programs: Path, info: ConnectionInfo) -> C
     while True:
         if not processes.serves_here(place.data):
             info = _run(base, place, programs, info, deadline)
-        if _wait_until_up(info, place, deadline):
+        # What was left of a killed server may have taken all the time there was.
+        if _wait_until_up(info, place, max(deadline, time.monotonic() + _BIRTH_SECONDS)):
             _create_database(info)
             return info
         if time.monotonic() > deadline:

@@ -69,7 +69,7 @@ def _mode(desk: DeskSummary) -> Finding:
 def _openings() -> Finding:
     """Say whether the policy and what is out leave room for a new cycle."""
     if for_good := withholding.why_for_good():
-        told = f"no cycle ever opens: {'; '.join(for_good)}"
+        told = f"no cycle opens, not even once all capital is home: {'; '.join(for_good)}"
         return doubtful("openings", told, ANOTHER_POLICY)
     if now := withholding.why():
         return well("openings", f"no cycle opens now: {'; '.join(now)}")

@@ -161,6 +161,15 @@ def test_a_start_waits_for_what_a_killed_server_computes_still(
     assert has_it(postgres.ensure_running(home))
 
 
+def test_a_start_that_has_waited_as_long_as_it_may_gives_its_server_time_to_begin(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_a_table(home)
+    assert postgres.release(home)
+    monkeypatch.setattr(postgres, "START_SECONDS", 0.01)
+    assert has_it(postgres.ensure_running(home))
+
+
 @pytest.mark.skipif(not _may_run(UNPRIVILEGED), reason="this user has no capabilities to drop")
 def test_who_may_not_look_at_processes_is_told_that_they_may_be_its_own(
     home: Path, orphan: int

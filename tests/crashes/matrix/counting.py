@@ -13,6 +13,7 @@ IN_MATRIX = FILE in os.environ
 TRIES = 4  # of a place, each with a cycle of its own
 RUNS = 3  # undisturbed ones: a place that only some of them come by is not come by each time
 ONE_IN = 40  # places may be missed: a look that waits comes in the undisturbed runs, and in no try
+OF_A_LOOK = 13  # places that a waiting cycle comes by when it looks at a venue once more
 
 
 class Place(Protocol):
@@ -30,6 +31,11 @@ class Place(Protocol):
 def most_missed(of: int) -> int:
     """Give how many of so many places may be tried in vain."""
     return max(1, of // ONE_IN)
+
+
+def most_given_up(beside: int) -> int:
+    """Give how many places may be left out beside so many, as not every undisturbed one comes by: of two looks, or a third."""
+    return max(2 * OF_A_LOOK, beside // 3)
 
 
 def assert_few(missed: Sized, of: Sized) -> None:

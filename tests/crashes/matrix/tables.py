@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.crashes.matrix.counting import TRIES, most_missed
+from tests.crashes.matrix.counting import TRIES, most_given_up, most_missed
 
 KINDS = (
     "before the commit",
@@ -34,6 +34,7 @@ class Way:
     killed: set[Told] = field(default_factory=set)
     missed: set[Told] = field(default_factory=set)
     seldom: set[Told] = field(default_factory=set)  # not each time by undisturbed ones either
+    by_some: set[Told] = field(default_factory=set)  # found before the kills
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -89,7 +90,7 @@ def problems(rows: Sequence[Row]) -> list[str]:
     """Say, way by way, where nobody was killed though an undisturbed one comes by, and where too many were missed."""
     ways: defaultdict[str, Way] = defaultdict(Way)
     for row in (row for row in rows if row["way"]):
-        for key in ("enumerated", "killed", "missed", "seldom"):
+        for key in ("enumerated", "killed", "missed", "seldom", "by_some"):
             getattr(ways[row["way"]], key).update((name, nth) for name, nth in row.get(key, ()))
     return [f"{name}: {problem}" for name, way in ways.items() for problem in _problems(way)]
 
@@ -107,6 +108,9 @@ def _problems(way: Way) -> Iterator[str]:
             yield f"{name} ({nth}) has no place {other}"
     if len(way.missed) > most_missed(len(way.enumerated)):
         yield f"{len(way.missed)} of {len(way.enumerated)} places were not reached, which is too many"
+    given_up = way.seldom | (way.by_some - way.killed)
+    if len(given_up) > most_given_up(len(way.enumerated)):
+        yield f"only some undisturbed ones come by {len(given_up)} places, which is too many beside {len(way.enumerated)}"
 
 
 def _kind(name: str) -> str:

@@ -75,6 +75,17 @@ def test_what_only_some_came_by_before_the_kills_excuses_no_place_of_the_way() -
     assert problems(rows) == [f"F9: nobody was killed at {AFTER} (2)"]
 
 
+def test_of_a_way_no_more_than_a_third_may_be_left_out_as_what_only_some_come_by() -> None:
+    places = [[one, nth] for nth in range(1, 61) for one in (BEFORE, AFTER)]
+    way = {"way": "F9", "enumerated": places}
+    some = [[one, nth] for nth in range(61, 71) for one in (BEFORE, AFTER)]
+    rest = share(*places[20:]) | {"seldom": places[:20]}
+    assert problems([way | {"by_some": some}, rest]) == []
+    assert problems([way | {"by_some": [*some, [BEFORE, 71]]}, rest]) == [
+        "F9: only some undisturbed ones come by 41 places, which is too many beside 120"
+    ]
+
+
 def test_a_side_that_lacks_its_other_is_told() -> None:
     rows = [{"way": "F9", "enumerated": [[BEFORE, 1]]}, share([BEFORE, 1])]
     assert problems(rows) == [f"F9: {BEFORE} (1) has no place after the commit"]
