@@ -148,8 +148,11 @@ def still_clears(
             holds=False if others else None, reason=f"there is no fresh quote of {asset}"
         )
     own = own_out_rate(cycle)
-    clears = own is None or _clearing(cycle, own, [mine], limits) is not None
-    if mine.back_rate is None or not clears:
+    # A market may be too thin for a rate of any size.
+    clears = mine.back_rate is not None and (
+        own is None or _clearing(cycle, own, [mine], limits) is not None
+    )
+    if not clears:
         return Verdict(holds=False, reason=f"the way back by {asset} does not clear any more")
     return HOLDS
 
@@ -165,7 +168,7 @@ def _clearing(cycle: Cycle, own: Decimal, ways: Sequence[Quote], limits: Limits)
     """Give the asset that brings home all that the cycle carries, at its own way out, by what the policy wants."""
     krw = krw_in_hand(cycle)
     for way in ways:
-        if not decision.rebalance_clears(own, way.back_rate or ZERO, limits):
+        if way.back_rate is None or not decision.rebalance_clears(own, way.back_rate, limits):
             return None  # those after it are dearer still
         if not own_size.carries(cycle, way.asset, krw):
             continue

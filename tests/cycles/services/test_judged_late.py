@@ -105,6 +105,16 @@ def test_a_way_home_whose_asset_falls_silent_is_left_for_another(desk: TestDesk)
     assert said == f"there is no fresh quote of {silent}"
 
 
+def test_a_way_home_whose_market_has_no_rate_any_more_is_waited_for_again(desk: TestDesk) -> None:
+    """Too thin for a rate of the size that the feeder measures for; the storm of `make chaos` had one."""
+    row = on_the_way_back(desk)
+    desk.sample()
+    PremiumSample.objects.filter(asset=row.return_asset).update(return_krw_per_usdt=None)
+    assert next_units(desk, row).turn is Turn.WAIT
+    assert (row.status, bought_home(row)) == ("AWAITING_REBALANCE", 0)
+    assert "does not clear any more" in Transition.objects.get(event="no_longer_clears").reason
+
+
 def test_a_way_home_waits_while_every_asset_is_silent(desk: TestDesk) -> None:
     row = on_the_way_back(desk)
     silence()
