@@ -101,7 +101,10 @@ def test_a_server_that_cannot_be_seen_is_not_started_twice(
     assert file.read_text() == before
 
 
-def test_nobody_is_told_that_a_server_was_stopped_that_cannot_be_seen(unseen: Path) -> None:
+def test_nobody_is_told_that_a_server_was_stopped_that_cannot_be_seen(
+    unseen: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "_STOP_SECONDS", 1)
     with pytest.raises(PostgresError, match=REFUSED):
         postgres.stop(unseen)
 
@@ -170,7 +173,9 @@ def test_a_start_that_has_waited_as_long_as_it_may_gives_its_server_time_to_begi
     assert has_it(postgres.ensure_running(home))
 
 
-@pytest.mark.skipif(not _may_run(UNPRIVILEGED), reason="this user has no capabilities to drop")
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not _may_run(UNPRIVILEGED), reason="only root has capabilities to drop"
+)
 def test_who_may_not_look_at_processes_is_told_that_they_may_be_its_own(
     home: Path, orphan: int
 ) -> None:
