@@ -253,13 +253,13 @@ def connected() -> set[str]:
         return {row[0] for row in cursor.fetchall()}
 
 
-def cut_connections() -> int:
-    """Let the server drop every connection of the desk's processes; gives how many."""
+def cut_connections(*names: str) -> int:
+    """Let the server drop every connection of the desk's processes, or of the applications named; gives how many."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
             "WHERE datname = current_database() AND application_name = ANY(%s)",
-            [list(DESK_APPLICATIONS)],
+            [list(names or DESK_APPLICATIONS)],
         )
         return int(cursor.fetchone()[0])
 

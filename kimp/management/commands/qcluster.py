@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -24,7 +25,7 @@ from cycles import metrics
 from cycles.errors import NotMigratedError
 from cycles.services import migrated
 from cycles.services.outage import UNREACHABLE, once_it_answers
-from kimp import queue_health
+from kimp import queue_broker, queue_health
 from kimp.process_table import kill_descendants
 from kimp.sockets import is_free
 
@@ -83,6 +84,7 @@ class Command(QClusterCommand):  # type: ignore[misc]  # django-q2 has no types
             raise CommandError(f"port {settings.KIMP_PORT} (worker) is taken: set KIMP_PORT")
         if FOLDER not in os.environ:
             self._start_again(settings.KIMP_HOME / "metrics" / f"worker-{settings.KIMP_PORT}")
+        logging.getLogger("django-q").addFilter(queue_broker.is_news)
         self._start(**options)
         # Only now: the processes that the cluster forks must not inherit the socket.
         metrics.serve(settings.KIMP_PORT, settings.KIMP_BIND)
