@@ -23,7 +23,7 @@ from django_q.tasks import async_task
 
 from cycles import metrics
 from cycles.errors import NotMigratedError
-from cycles.services import migrated
+from cycles.services import ending, migrated
 from cycles.services.outage import UNREACHABLE, once_it_answers
 from kimp import queue_broker, queue_health
 from kimp.process_table import kill_descendants
@@ -48,7 +48,8 @@ def _cut_short(_signum: int, _frame: FrameType | None) -> None:
 class _Cluster(Cluster):  # type: ignore[misc]  # django-q2 has no types
     """A cluster that ends in time once told to, whatever a task is at: it would wait for it without end.
 
-    It is as if killed: each task is a sweep that begins anew.
+    Jobs begin nothing more then, and sweeps hand back what hangs. What hangs all the same is as if killed: each
+    task is a sweep that begins anew.
     """
 
     is_told_to_stop = False
@@ -70,6 +71,7 @@ class _Cluster(Cluster):  # type: ignore[misc]  # django-q2 has no types
             sys.exit()  # nothing has begun
         if not self.is_told_to_stop:
             self.is_told_to_stop = True
+            ending.tell()
             signal.signal(signal.SIGALRM, _cut_short)
             signal.setitimer(signal.ITIMER_REAL, LAST_SECONDS)
         super().sig_handler(signum, frame)
