@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from multiprocessing.sharedctypes import RawValue
 
 RUN_SECONDS = 25.0  # then nothing new begins
@@ -24,10 +25,10 @@ def tell() -> None:
     _told_at.value = time.monotonic()
 
 
-def told_for_seconds() -> float:
-    """Give how long ago they were told to end; 0 if they were not."""
-    told_at = float(_told_at.value)
-    return time.monotonic() - told_at if told_at else 0.0
+def told_for() -> timedelta:
+    """Give how long ago they were told to end; none if they were not."""
+    told_at = _told_at.value
+    return timedelta(seconds=time.monotonic() - told_at if told_at else 0)
 
 
 def time_for_more() -> Callable[[], bool]:

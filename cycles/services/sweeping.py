@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import structlog
 from django.db import connection
@@ -23,9 +24,7 @@ log = structlog.get_logger(__name__)
 
 BATCH = 20
 LOOK_SECONDS = 0.2
-LEAVE_SECONDS = (
-    4.0  # after the queue is told to end, what hangs is left; the queue is killed after 6
-)
+LEAVE_AFTER = timedelta(seconds=4)  # told to end, the queue leaves what hangs; it is killed after 6
 # As their index says it: who waits to be retried has a time for it, and nobody else.
 RETRIES = Q(next_retry_at__isnull=False)
 EXPIRED_LEASES = Q(lease_expires_at__lte=Now()) & ~Q(lease_owner="")
@@ -81,7 +80,7 @@ def _left_in_time(lease: Lease) -> Iterator[None]:
 
 def _watch(lease: Lease, is_done: threading.Event) -> None:
     while not is_done.wait(LOOK_SECONDS):
-        if ending.told_for_seconds() >= LEAVE_SECONDS:
+        if ending.told_for() >= LEAVE_AFTER:
             _leave(lease)
             return
 
