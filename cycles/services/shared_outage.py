@@ -84,6 +84,8 @@ def _takes_writes() -> bool:
             return bool(cursor.fetchone() == ("off",))
     except UNREACHABLE:
         return False
+    finally:
+        connection.close()  # with Redis as the broker who asks needs none
 
 
 OUTAGE = SharedOutage()
