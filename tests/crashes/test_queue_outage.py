@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,17 @@ def _lines(log: Path) -> list[dict[str, Any]]:
 
 def _told(log: Path) -> Counter[str]:
     return Counter(line["event"] for line in _lines(log))
+
+
+def test_a_cluster_told_to_stop_while_its_database_is_away_ends_in_time_and_well(
+    tmp_path: Path,
+) -> None:
+    with ExitStack() as outage, cluster(tmp_path, free_port()) as log:
+        until(Heartbeat.objects.filter(name="job:tell_of_bans").exists)
+        outage.enter_context(altered(*TROUBLES["away"]))
+        cut_connections("kimp-worker")
+        until(lambda: _told(log)["database.unreachable"] > 0)
+    assert "cluster.cut_short" not in _told(log)
 
 
 def test_a_schedule_that_cannot_be_read_says_no_more_than_that_the_database_is_away(
