@@ -16,6 +16,7 @@ import structlog
 from django.db import Error
 from django.utils import timezone
 from django_q.models import Success
+from psycopg.errors import QueryCanceled
 
 from cycles import conf, metrics
 from cycles.models import Alert
@@ -34,6 +35,7 @@ from cycles.services import (
     verifying,
 )
 from cycles.services.correlating import bound, carry, new_id, resume
+from cycles.services.shared_outage import OUTAGE
 from cycles.services.tracing import span
 from exchanges import registry
 
@@ -135,12 +137,24 @@ def _run(name: str, service: Callable[[], object], correlation: Ids) -> object:
             # The one boundary: what gets here is logged, told, passed on. The queue ends what lasts too long
             # by a SystemExit.
             except (Exception, SystemExit) as error:
-                log.exception("task.failed", task=name)
+                _log("task.failed", name, error)
                 _tell(name, error)
                 _finish(name, "failed", started, {"error": type(error).__name__})
                 raise
             _finish(name, "done", started, {"done": done})
             return done
+
+
+def _log(event: str, name: str, error: BaseException) -> None:
+    """Write what has gone wrong: its traceback too, unless the database is away, which is said once for all.
+
+    A statement that took too long is the task's own.
+    """
+    is_own = isinstance(error.__cause__, QueryCanceled)
+    if is_own or not OUTAGE.tell(error):
+        log.error(event, task=name, exc_info=error)
+    else:
+        log.error(event, task=name, error=type(error.__cause__ or error).__name__)
 
 
 def _tell(name: str, error: BaseException) -> None:
@@ -150,8 +164,8 @@ def _tell(name: str, error: BaseException) -> None:
     title = f"Scheduled task {name} failed"
     try:
         alerting.raise_alert(key=key, severity=Alert.Severity.WARNING, title=title, body=body)
-    except Error:
-        log.exception("task.alert_lost", task=name)
+    except Error as second:
+        _log("task.alert_lost", name, second)
 
 
 def _finish(name: str, outcome: str, started: float, facts: Mapping[str, object]) -> None:
@@ -162,8 +176,8 @@ def _finish(name: str, outcome: str, started: float, facts: Mapping[str, object]
     try:
         detail = {"outcome": outcome, "duration_ms": duration_ms, **facts}
         presence.beat_of_job(name, detail, is_well=outcome == "done")
-    except Error:
-        log.exception("task.heartbeat_lost", task=name)
+    except Error as second:
+        _log("task.heartbeat_lost", name, second)
     log.info("task.finished", task=name, outcome=outcome, duration_ms=duration_ms, **facts)
 
 

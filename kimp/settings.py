@@ -123,6 +123,7 @@ Q_CLUSTER: dict[str, Any] = {
     "name": "kimp",
     "label": "Queue",
     **({"redis": _queue} if _queue else {"orm": "default"}),
+    "broker_class": "kimp.queue_broker.patient",
     "workers": 2,
     "timeout": 50,
     "retry": 70,

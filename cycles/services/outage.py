@@ -27,6 +27,11 @@ PATIENCE_AT_START = timedelta(seconds=30)
 JITTER = random.SystemRandom()
 
 
+def longer(pause: timedelta) -> timedelta:
+    """Give the pause after that one."""
+    return min(max(pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
+
+
 def spare_connection() -> None:
     """Give this thread's connection back to the pool while the thread waits for something else.
 
@@ -95,7 +100,7 @@ class Outage:
 
     def longer_pause(self) -> timedelta:
         """Give how long to leave the database alone: twice as long each time, with jitter."""
-        self._pause = min(max(self._pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
+        self._pause = longer(self._pause)
         return self._pause * JITTER.uniform(0.5, 1.0)
 
     def end(self, known: int) -> None:

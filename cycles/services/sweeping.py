@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 
-from django.db import InterfaceError, OperationalError
+import structlog
+from django.db import connection
 from django.db.models import Q
 from django.db.models.functions import Now
 
@@ -14,8 +18,13 @@ from cycles.domain.words import Role
 from cycles.errors import DatabaseBusyError
 from cycles.services import advancing, ending, leasing, working
 from cycles.services.moving import Lease
+from cycles.services.outage import UNREACHABLE
+
+log = structlog.get_logger(__name__)
 
 BATCH = 20
+LOOK_SECONDS = 0.2
+LEAVE_AFTER = timedelta(seconds=4)  # told to end, the queue leaves what hangs; it is killed after 6
 # As their index says it: who waits to be retried has a time for it, and nobody else.
 RETRIES = Q(next_retry_at__isnull=False)
 EXPIRED_LEASES = Q(lease_expires_at__lte=Now()) & ~Q(lease_owner="")
@@ -47,12 +56,45 @@ def _sweep(only: Q) -> int:
 def _drive(lease: Lease, is_time_left: Callable[[], bool]) -> None:
     """Drive one cycle for half a lease; one that raises a bug is parked and stops no other."""
     ends_at = time.monotonic() + conf.lease_seconds() / 2
+    with _left_in_time(lease):
+        try:
+            advancing.advance(
+                lease, may_go_on=lambda: is_time_left() and time.monotonic() < ends_at
+            )
+        except (DatabaseBusyError, *UNREACHABLE):
+            raise  # not the cycle's fault: the next sweep looks again
+        except Exception as error:  # noqa: BLE001  a boundary, as the worker's own
+            working.park(lease, error)
+
+
+@contextmanager
+def _left_in_time(lease: Lease) -> Iterator[None]:
+    """Hand a cycle back that hangs when the queue ends, for nobody ends the call: the next worker reconciles it."""
+    is_done = threading.Event()
+    threading.Thread(target=_watch, args=(lease, is_done), name="leaver", daemon=True).start()
     try:
-        advancing.advance(lease, may_go_on=lambda: is_time_left() and time.monotonic() < ends_at)
-    except (DatabaseBusyError, OperationalError, InterfaceError):
-        raise  # not the cycle's fault: the next sweep looks again
-    except Exception as error:  # noqa: BLE001  a boundary, as the worker's own
-        working.park(lease, error)
+        yield
+    finally:
+        is_done.set()
+
+
+def _watch(lease: Lease, is_done: threading.Event) -> None:
+    while not is_done.wait(LOOK_SECONDS):
+        if ending.told_for() >= LEAVE_AFTER:
+            _leave(lease)
+            return
+
+
+def _leave(lease: Lease) -> None:
+    """Hand a cycle back, if the database answers: else the lease runs out."""
+    lease.given_up.set()  # first: who takes the cycle over counts on nothing being sent any more
+    log.warning("worker.leaves_in_flight", cycle_id=str(lease.cycle_id), fence=lease.fence)
+    try:
+        leasing.hand_back([lease])
+    except (DatabaseBusyError, *UNREACHABLE) as error:
+        log.warning("worker.lease_runs_out", error=type(error).__name__)
+    finally:
+        connection.close()
 
 
 def sweep_retries() -> int:

@@ -22,7 +22,7 @@ from cycles.errors import PolicyDeniedError
 from cycles.models import Cycle, PremiumSample
 from cycles.services import opening, seeding
 from exchanges import registry
-from kimp.sockets import free_row, is_free
+from kimp.sockets import free_port, free_row, is_free
 from tests.desk import eventually, operator
 from tests.kimp.processes import PROJECT, environ_of
 
@@ -218,6 +218,27 @@ class RunningDesk:
         return [cycle]
 
 
+class DeskWithAQueue(RunningDesk):
+    """The worker role is a child as the others are."""
+
+    def words(self, role: str) -> list[str]:
+        """Give the cluster of the queue its command."""
+        return ["qcluster"] if role == "worker" else super().words(role)
+
+    def environment(self, role: str) -> dict[str, str]:
+        """Give the cluster a port for its metrics."""
+        return super().environment(role) | {"KIMP_PORT": str(free_port())}
+
+    def kill(self, name: str) -> None:
+        """End a child with all that it has started: a cluster is many processes."""
+        os.killpg(self.children[name].pid, signal.SIGKILL)
+        self.children[name].wait()
+
+    def times(self, name: str, event: str) -> int:
+        """Count an event in a child's log."""
+        return sum(line.get("event") == event for line in self.lines(name))
+
+
 Running = TypeVar("Running", bound=RunningDesk)
 
 
@@ -253,13 +274,13 @@ def connected() -> set[str]:
         return {row[0] for row in cursor.fetchall()}
 
 
-def cut_connections() -> int:
-    """Let the server drop every connection of the desk's processes; gives how many."""
+def cut_connections(*names: str) -> int:
+    """Let the server drop every connection of the desk's processes, or of the applications named; gives how many."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
             "WHERE datname = current_database() AND application_name = ANY(%s)",
-            [list(DESK_APPLICATIONS)],
+            [list(names or DESK_APPLICATIONS)],
         )
         return int(cursor.fetchone()[0])
 

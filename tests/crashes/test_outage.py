@@ -85,7 +85,7 @@ def test_a_trouble_of_the_database_is_said_once_and_waited_out(
     cycles = [desk.open(asset) for asset in ("XRP", "USDT")]
     eventually(lambda: Cycle.objects.filter(calls__isnull=False).exists())
 
-    with _altered(*TROUBLES[trouble]):
+    with altered(*TROUBLES[trouble]):
         cut_connections()
         eventually(lambda: all(_times(desk, name, "database.unreachable") for name in ROLES))
         connections, refused = between.opened, _refused()
@@ -201,11 +201,11 @@ def _times(desk: RunningDesk, name: str, event: str, **facts: str) -> int:
 
 def _nobody_connects() -> AbstractContextManager[None]:
     """Let the server turn away whoever connects to the test's database anew."""
-    return _altered(*TROUBLES["away"])
+    return altered(*TROUBLES["away"])
 
 
 @contextmanager
-def _altered(how: LiteralString, back: LiteralString) -> Iterator[None]:
+def altered(how: LiteralString, back: LiteralString) -> Iterator[None]:
     """Alter the test's database for a while."""
     params = connection.get_connection_params()
     name = sql.Identifier(params["dbname"])

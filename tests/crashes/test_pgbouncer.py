@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,12 +16,11 @@ from django_q.tasks import async_task
 
 from cycles.models import Heartbeat
 from cycles.services import notices
-from kimp.sockets import free_port
 from tests import builders
 from tests.builders import person
 from tests.crashes.pooling import PROGRAM, SERVERS, Pooler, limits_of_the_role, running_pooler
 from tests.crashes.proof import all_end, assert_one_story
-from tests.crashes.running import RunningDesk, running_desk
+from tests.crashes.running import DeskWithAQueue, running_desk
 from tests.desk import eventually
 from tests.kimp.processes import PROJECT, environ_of
 
@@ -75,27 +72,6 @@ told = {"found": found, "name": name, "pages": pages, "read": rows()}
 connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"] = False
 print(json.dumps(told | {"by_a_cursor": rows()}))
 """
-
-
-class DeskWithAQueue(RunningDesk):
-    """The worker role is a child as the others are."""
-
-    def words(self, role: str) -> list[str]:
-        """Give the cluster of the queue its command."""
-        return ["qcluster"] if role == "worker" else super().words(role)
-
-    def environment(self, role: str) -> dict[str, str]:
-        """Give the cluster a port for its metrics."""
-        return super().environment(role) | {"KIMP_PORT": str(free_port())}
-
-    def kill(self, name: str) -> None:
-        """End a child with all that it has started: a cluster is many processes."""
-        os.killpg(self.children[name].pid, signal.SIGKILL)
-        self.children[name].wait()
-
-    def times(self, name: str, event: str) -> int:
-        """Count an event in a child's log."""
-        return sum(line.get("event") == event for line in self.lines(name))
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django_q.tasks import async_task
 
 from cycles.domain.plan import client_order_id
 from cycles.domain.words import CallOutcome
@@ -23,19 +24,20 @@ from cycles.models import Cycle
 from tests.builders import person
 from tests.crashes.proof import all_end, assert_one_story
 from tests.crashes.releasing import COLUMNS, next_release
-from tests.crashes.running import POLICY, RunningDesk, running_desk
+from tests.crashes.running import POLICY, DeskWithAQueue, running_desk
 from tests.desk import eventually
 from tests.kimp.processes import PROJECT
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
 
 IN_TIME = 10
+SWEEP = "cycles.tasks.sweep_expired_leases"
 BUY, SELL = 1, 8  # positions: the first of the way out, the last of the way home
 OUTBOUND, RETURN = range(1, 5), range(5, 9)
 
 
 @dataclass
-class UpgradingDesk(RunningDesk):
+class UpgradingDesk(DeskWithAQueue):
     """Runs children of two releases: those named `-new` from the folder of the next one."""
 
     policy: ClassVar[dict[str, Any]] = POLICY | {"allowed_assets": ["XRP"]}  # both ways
@@ -57,6 +59,11 @@ class UpgradingDesk(RunningDesk):
         """Say whether roles have begun to work."""
         told = [{line.get("event") for line in self.lines(name)} for name in names]
         return all("role.started" in events for events in told)
+
+    def swept(self, name: str) -> bool:
+        """Say whether a cluster has run the sweep, and well."""
+        done = {"event": "task.finished", "task": "sweep_expired_leases", "outcome": "done"}
+        return any(done.items() <= line.items() for line in self.lines(name))
 
     def has_ended(self, *names: str) -> None:
         """Hold roles that were told to stop to their time."""
@@ -104,6 +111,7 @@ def test_old_and_new_code_bring_every_cycle_home_side_by_side(desk: UpgradingDes
     for name in ("finalizer-old", "finalizer-again-old"):
         desk.signal(name, signal.SIGTERM)
     desk.has_ended("finalizer-old", "finalizer-again-old")
+    _hand_the_queue_over(desk)
 
     all_end(hung_out, hung_home, *flowing)
     for cycle, position in ((hung_out, BUY), (hung_home, SELL)):
@@ -111,6 +119,17 @@ def test_old_and_new_code_bring_every_cycle_home_side_by_side(desk: UpgradingDes
         assert last == ("v1", CallOutcome.DONE), "adopted, not sent again"
         assert {outcome for _, outcome in unsent} <= {CallOutcome.NOT_SENT}
     assert_one_story(desk)
+
+
+def _hand_the_queue_over(desk: UpgradingDesk) -> None:
+    """Let the old cluster sweep on the schema of the next release, then the new one in its place."""
+    async_task(SWEEP)
+    eventually(lambda: desk.swept("worker-old"))
+    desk.start("worker-new")
+    desk.signal("worker-old", signal.SIGTERM)
+    desk.has_ended("worker-old")
+    async_task(SWEEP)
+    eventually(lambda: desk.swept("worker-new"))
 
 
 def _hang(desk: UpgradingDesk, cycle: Cycle, position: int) -> int:
@@ -135,7 +154,7 @@ def _migrate_under_old_workers(desk: UpgradingDesk, *, in_the_air: int) -> Cycle
     """Migrate while a report keeps a hot table; gives a cycle that the workers drove meanwhile."""
     with psycopg.connect(**_place()) as report:
         report.execute("SELECT count(*) FROM cycles_cycle")
-        desk.start("initiator-old", "finalizer-old", "migrate-new")
+        desk.start("initiator-old", "finalizer-old", "worker-old", "migrate-new")
         eventually(lambda: "gave way" in desk.tail("migrate-new"))
         eventually(lambda: desk.fired(in_the_air) == 1)
         driven = desk.open()

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models.functions import Now
 from django.utils.module_loading import import_string
 from django_q.exceptions import TimeoutException
@@ -125,6 +125,20 @@ def test_a_task_that_the_queue_cuts_off_is_told_as_one_that_fails_and_ends_as_th
     assert (alert.title, "r-1" in alert.body) == ("Scheduled task test failed", True)
     row = Heartbeat.objects.get(name="job:test")
     assert (row.detail["outcome"], row.detail["error"]) == ("failed", "TimeoutException")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_statement_of_a_task_that_takes_too_long_is_its_own_trouble_and_no_outage() -> None:
+    def is_slow() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = 10")
+            cursor.execute("SELECT pg_sleep(60)")
+
+    with captured(logging.INFO) as lines, pytest.raises(OperationalError):
+        tasks._run("test", is_slow, None)
+    (failed,) = lines.named("task.failed")
+    assert "is_slow" in failed["exception"]
+    assert not lines.named("database.unreachable")
 
 
 @pytest.mark.django_db

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -49,12 +49,13 @@ def cluster(
     *,
     ends_with: int = 0,
     is_held: bool = False,
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[Path]:
     """Run the worker role for a block, and end it; gives where its log is.
 
     One that is held stands still from its first child on, until it has been told to stop.
     """
-    env = environ_of("worker", port, folder)
+    env = environ_of("worker", port, folder) | dict(variables or {})
     if database_port is not None:
         env["DATABASE_URL"] = database_url(port=database_port)
     with (folder / "log").open("w") as log:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -22,9 +23,9 @@ from django_q.tasks import async_task
 
 from cycles import metrics
 from cycles.errors import NotMigratedError
-from cycles.services import migrated
+from cycles.services import ending, migrated
 from cycles.services.outage import UNREACHABLE, once_it_answers
-from kimp import queue_health
+from kimp import queue_broker, queue_health
 from kimp.process_table import kill_descendants
 from kimp.sockets import is_free
 
@@ -47,7 +48,8 @@ def _cut_short(_signum: int, _frame: FrameType | None) -> None:
 class _Cluster(Cluster):  # type: ignore[misc]  # django-q2 has no types
     """A cluster that ends in time once told to, whatever a task is at: it would wait for it without end.
 
-    It is as if killed: each task is a sweep that begins anew.
+    Jobs begin nothing more then, and sweeps hand back what hangs. What hangs all the same is as if killed: each
+    task is a sweep that begins anew.
     """
 
     is_told_to_stop = False
@@ -69,6 +71,7 @@ class _Cluster(Cluster):  # type: ignore[misc]  # django-q2 has no types
             sys.exit()  # nothing has begun
         if not self.is_told_to_stop:
             self.is_told_to_stop = True
+            ending.tell()
             signal.signal(signal.SIGALRM, _cut_short)
             signal.setitimer(signal.ITIMER_REAL, LAST_SECONDS)
         super().sig_handler(signum, frame)
@@ -83,6 +86,7 @@ class Command(QClusterCommand):  # type: ignore[misc]  # django-q2 has no types
             raise CommandError(f"port {settings.KIMP_PORT} (worker) is taken: set KIMP_PORT")
         if FOLDER not in os.environ:
             self._start_again(settings.KIMP_HOME / "metrics" / f"worker-{settings.KIMP_PORT}")
+        logging.getLogger("django-q").addFilter(queue_broker.is_news)
         self._start(**options)
         # Only now: the processes that the cluster forks must not inherit the socket.
         metrics.serve(settings.KIMP_PORT, settings.KIMP_BIND)

@@ -1,0 +1,100 @@
+"""The database goes away under the queue's cluster: it says so once, waits, and works what was asked for meanwhile."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection
+from django_q.brokers import get_broker
+from django_q.scheduler import scheduler
+from django_q.tasks import async_task
+
+from cycles.models import Heartbeat
+from cycles.services.shared_outage import SharedOutage
+from kimp import queue_broker
+from kimp.sockets import free_port
+from tests.concurrency.meeting import until_somebody_waits
+from tests.crashes.running import cut_connections
+from tests.crashes.test_outage import HELD_SECONDS, TROUBLES, altered
+from tests.kimp.log_lines import captured
+from tests.kimp.processes import until
+from tests.kimp.test_qcluster import cluster
+
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.timeout(120),
+]
+
+
+@pytest.mark.parametrize("trouble", ["away", "read-only"])
+def test_a_cluster_says_once_that_its_database_is_in_trouble_and_then_works_what_was_asked_for(
+    tmp_path: Path, trouble: str
+) -> None:
+    """Of its processes the one that fetches, one that records, and one with a task in hand meet it."""
+    with cluster(tmp_path, free_port()) as log:
+        until(Heartbeat.objects.filter(name="job:tell_of_bans").exists)
+        with psycopg.connect(**_place()) as other:
+            other.execute("LOCK TABLE cycles_alert IN ACCESS EXCLUSIVE MODE")
+            async_task("cycles.tasks.deliver_alerts")
+            until_somebody_waits("relation")
+            with altered(*TROUBLES[trouble]):
+                cut_connections("kimp-worker")
+                async_task("cycles.tasks.roll_up_samples")
+                until(lambda: _told(log)["database.unreachable"] > 0)
+                time.sleep(HELD_SECONDS)
+        until(Heartbeat.objects.filter(name="job:roll_up_samples").exists)
+    told = _told(log)
+    assert (told["database.unreachable"], told["database.answers_again"]) == (1, 1), told
+    assert told["task.failed"] == 1
+    assert "Traceback" not in log.read_text()
+    assert {line["level"] for line in _lines(log)} <= {"info", "warning", "error"}
+    assert [line["event"] for line in _lines(log) if line["logger"] == "django-q"] == []
+
+
+def _place() -> dict[str, Any]:
+    params = connection.get_connection_params()
+    return {name: params[name] for name in ("host", "port", "user", "password", "dbname")}
+
+
+def _lines(log: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+
+
+def _told(log: Path) -> Counter[str]:
+    return Counter(line["event"] for line in _lines(log))
+
+
+def test_a_cluster_told_to_stop_while_its_database_is_away_ends_in_time_and_well(
+    tmp_path: Path,
+) -> None:
+    with ExitStack() as outage, cluster(tmp_path, free_port()) as log:
+        until(Heartbeat.objects.filter(name="job:tell_of_bans").exists)
+        outage.enter_context(altered(*TROUBLES["away"]))
+        cut_connections("kimp-worker")
+        until(lambda: _told(log)["database.unreachable"] > 0)
+    assert "cluster.cut_short" not in _told(log)
+
+
+def test_a_schedule_that_cannot_be_read_says_no_more_than_that_the_database_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(queue_broker, "OUTAGE", SharedOutage())  # this process has others to run
+    broker = get_broker()
+    with altered(*TROUBLES["away"]), captured(logging.WARNING) as lines:
+        connection.close()
+        logging.getLogger("django-q").addFilter(queue_broker.is_news)
+        try:
+            for _ in range(2):
+                scheduler(broker)
+        finally:
+            logging.getLogger("django-q").removeFilter(queue_broker.is_news)
+    assert [line["event"] for line in lines.parsed] == ["database.unreachable"]
