@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -24,19 +24,11 @@ from exchanges.simulator.candles import stretches
 from exchanges.simulator.core.fault_table import TABLE as TABLE_OF_FAULTS
 from exchanges.simulator.core.streams import rules
 from kimp import metrics, settings_listing
-from kimp.documents import examples, scenarios, texts, venue_limits
+from kimp.documents import examples, measured, scenarios, texts, venue_limits
+from kimp.documents.grids import grid
 
 APPS = ("kimp", "cycles", "exchanges")
 GROUPS = ("viewer", "operator", "approver", "administrator")
-
-
-def grid(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Write a Markdown table."""
-    named = list(headings)
-    lines = [named, ["---"] * len(named), *(list(row) for row in rows)]
-    return "\n".join(
-        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
-    )
 
 
 def code(text: object) -> str:
@@ -320,6 +312,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "stream-faults": stream_fault_table,
     "accounts": examples.accounts,
     "postings": examples.postings_table,
+    **measured.TABLES,
 }
 
 

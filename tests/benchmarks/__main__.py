@@ -13,6 +13,7 @@ from typing import Any
 
 import django
 
+from kimp.documents.measured import KEPT
 from tests.benchmarks.findings import PROJECT, Findings, document, table, write
 
 SIZES: dict[str, dict[str, Any]] = {
@@ -72,9 +73,14 @@ def main(arguments: Sequence[str]) -> None:
     sizes = grown(QUICK if options.quick else SIZES, options)
     sizes["retention"]["is_ours_only"] = options.ours
     found, server = _run([name for name in sizes if name in (options.names or sizes)], sizes)
-    print(table(found))
-    write(options.json, document(found, server=server, is_quick=options.quick))
+    print(table(found.values()))
+    facts: dict[str, Any] = {"server": server, "is_quick": options.quick, "arguments": arguments}
+    write(options.json, document(found.values(), **facts))
     print(f"\nwritten to {options.json}", file=sys.stderr)
+    if options.keep:
+        for name, one in found.items():
+            write(KEPT / f"{name}.json", document([one], **facts))
+        print(f"kept in {KEPT}: `manage.py document` writes the tables anew", file=sys.stderr)
 
 
 def asked(arguments: Sequence[str]) -> argparse.Namespace:
@@ -94,11 +100,16 @@ def asked(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--ours", action="store_true", help="of retention only the product's own way"
     )
+    parser.add_argument(
+        "--keep", action="store_true", help="keep what was found for the documents, docs/measured"
+    )  # fmt: skip
     parser.add_argument("--seconds", type=int, help="how long growth holds an old snapshot")
     options = parser.parse_args(arguments)
     unknown = set(options.names) - set(SIZES)
     if unknown:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    if options.keep and options.quick:
+        parser.error("tiny sizes are no figures for the documents: --keep without --quick")
     return options
 
 
@@ -120,9 +131,9 @@ def grown(
     return found
 
 
-def _run(names: Sequence[str], sizes: dict[str, dict[str, Any]]) -> tuple[list[Findings], str]:
+def _run(names: Sequence[str], sizes: dict[str, dict[str, Any]]) -> tuple[dict[str, Findings], str]:
     """Run benchmarks in order; those that need a database share one, emptied in between."""
-    found = [_one(name, sizes) for name in names if name in WITHOUT_DATABASE]
+    found = {name: _one(name, sizes) for name in names if name in WITHOUT_DATABASE}
     rest = [name for name in names if name not in WITHOUT_DATABASE]
     if not rest:
         return found, "not used"
@@ -130,7 +141,7 @@ def _run(names: Sequence[str], sizes: dict[str, dict[str, Any]]) -> tuple[list[F
     with place.database() as server:
         for name in rest:
             place.empty()
-            found.append(_one(name, sizes))
+            found[name] = _one(name, sizes)
     return found, server
 
 

@@ -9,12 +9,14 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from kimp.documents.measured import VERDICTS, number
 
 PROJECT = Path(__file__).resolve().parents[2]
 PACKAGES = ("django", "psycopg", "requests", "aiohttp", "msgspec")
@@ -91,22 +93,14 @@ def table(found: Iterable[Findings]) -> str:
 def _cells(figure: Figure) -> tuple[str, ...]:
     return (
         figure.what,
-        _number(figure.value),
+        number(figure.value),
         figure.unit,
         figure.reference,
-        _number(figure.reference_value),
-        _number(figure.ratio),
+        number(figure.reference_value),
+        number(figure.ratio),
         figure.aim,
-        {True: "met", False: "MISSED", None: ""}[figure.is_met],
+        VERDICTS[figure.is_met],
     )
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return ""
-    if abs(value) >= 100 or value == int(value):
-        return f"{value:,.0f}"
-    return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.2g}"
 
 
 def _line(cells: tuple[str, ...], widths: list[int]) -> str:
@@ -117,9 +111,12 @@ def _line(cells: tuple[str, ...], widths: list[int]) -> str:
     return "  ".join(padded).rstrip()
 
 
-def document(found: Iterable[Findings], *, server: str, is_quick: bool) -> dict[str, Any]:
+def document(
+    found: Iterable[Findings], *, server: str, is_quick: bool, arguments: Sequence[str] = ()
+) -> dict[str, Any]:
     """Give everything as one JSON object: where, with what, at which revision, and the figures."""
     return {
+        "arguments": list(arguments),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "is_quick": is_quick,
         "machine": machine(),
