@@ -164,11 +164,15 @@ def test_without_the_others_one_sentence_says_what_to_do(
 def test_claims_and_sweeps_read_hardly_more_pages_in_a_larger_table() -> None:
     """That they go by their partial index and write by the key, under a generic plan too, the benchmark itself asserts."""
     place.empty()
-    found = growth.run(**QUICK["growth"])
+    sizes = grown(QUICK, asked(["growth", "--rows", "60000"]))["growth"]
+    found = growth.run(**sizes)
     # Of what writing reads a good half is by chance: whether there is room for a row beside its old version.
     pages = [figure for figure in found.figures if ": choosing;" in figure.what]
-    assert len(pages) >= 2 * 3 * len(growth.INDEXES)
+    names = ["2,000 of the future in front", "6,000 cycles", "60,000 cycles"]
+    held = Counter(figure.what.rpartition("; ")[2] for figure in pages)
+    assert held == dict.fromkeys(names, 2 * 3 * len(growth.INDEXES))
     for figure in pages:
+        assert figure.reference == "3,000 cycles"
         assert figure.reference_value is not None
         few = figure.reference_value
         assert figure.value <= max(few * MOST_MORE, few + A_PAGE), figure
@@ -297,3 +301,15 @@ def test_tables_are_as_large_as_was_asked_for() -> None:
     sizes = grown(SIZES, asked(["retention", "--small-rows", "250000", "--rows", "2500000"]))
     assert sizes["retention"]["sizes"] == (250_000, 2_500_000)
     assert SIZES["retention"]["sizes"] == (30_000, 300_000)
+
+
+def test_cycles_are_also_measured_at_a_tenth_of_what_they_grow_to_where_that_is_more_than_before() -> (
+    None
+):
+    def sizes(*words: str) -> tuple[int, ...]:
+        found: tuple[int, ...] = grown(SIZES, asked(["growth", *words]))["growth"]["sizes"]
+        return found
+
+    assert sizes("--rows", "10000000") == (10_000, 1_000_000, 10_000_000)
+    assert sizes("--rows", "500000") == (10_000, 500_000)  # 50,000 of the future are there before
+    assert sizes() == SIZES["growth"]["sizes"] == (10_000, 300_000)

@@ -25,7 +25,7 @@ def test_whatever_happens_for_long_no_cycle_leaves_the_edges_of_the_table(
     edge: tuple[S, S],
 ) -> None:
     first_seed = int(os.environ.get(SEED) or secrets.randbits(32))
-    print(f"{SEED}={first_seed}")  # noqa: T201  # pytest shows it where the test fails
+    print(f"{SEED}={first_seed}")  # pytest shows it where the test fails
     gone: set[tuple[S, S]] = set()
 
     run(
