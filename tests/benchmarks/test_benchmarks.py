@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -241,11 +242,21 @@ def test_deleting_old_samples_reads_as_much_in_a_table_four_times_as_large() -> 
 def test_a_bulk_redrive_takes_what_the_filter_chooses_most_money_first_with_an_audit_row_each(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(redriving_service, "BATCH", 10)  # of the run in this process
+    monkeypatch.setattr(redriving_service, "BATCH", 10)  # of the runs in this process
     place.empty()
-    found = redriving.run(**QUICK["redriving"])
+    waits: list[str] = []
+
+    def look(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql == redriving_service.MOVED:
+            told = context["connection"].connection.execute("SHOW synchronous_commit").fetchone()
+            waits.append(told[0])
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(look):
+        found = redriving.run(**QUICK["redriving"])
     dead = QUICK["redriving"]["dead"]
-    assert found.work["redriven"] == found.work["audited"] == 2 * dead
+    assert found.work["redriven"] == found.work["audited"] == found.work["runs"] * dead == 3 * dead
+    assert waits == ["off"] * 5 + ["on"] * 5, "first as the product does, then each batch durably"
     assert found.work["left dead"] == dead // 4
     assert found.work["redriven of others"] == found.work["out of order"] == 0
 
