@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
+from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
 from cycles.domain.words import Channel, CycleStatus, Passage, Plan, StepState, Verb, word
@@ -147,11 +148,16 @@ def _revive(
 
 
 def _is_half_unwound(cycle: Cycle) -> bool:
-    """Say whether the passage was given up for an unwind: nothing of it is left to resume."""
+    """Say whether the passage was given up for an unwind: nothing of it is left to resume.
+
+    Its sales are planned behind it as it is given up; a way home that no longer cleared has none behind it.
+    """
     if cycle.plan != Plan.UNWIND:
         return False
-    steps = Step.objects.filter(cycle=cycle).exclude(passage=Passage.UNWIND)
-    is_given_up = steps.filter(state=StepState.ABANDONED).exists()
+    of_cycle = Step.objects.filter(cycle=cycle)
+    steps = of_cycle.exclude(passage=Passage.UNWIND)
+    sales = of_cycle.filter(passage=Passage.UNWIND, position__gt=OuterRef("position"))
+    is_given_up = steps.filter(Exists(sales), state=StepState.ABANDONED).exists()
     return (
         is_given_up and not steps.filter(state__in=[StepState.PENDING, StepState.RUNNING]).exists()
     )

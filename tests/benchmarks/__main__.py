@@ -91,7 +91,7 @@ def asked(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that it works")
     parser.add_argument(
         "--rows", type=int, metavar="N",
-        help="how large the large tables of growth and retention are, how many dead letters go on",
+        help="how large the large tables of growth (a tenth of it on the way) and retention are, how many dead letters go on",
     )  # fmt: skip
     parser.add_argument(
         "--small-rows", type=int, metavar="N",
@@ -120,7 +120,7 @@ def grown(
     found = {name: dict(facts) for name, facts in sizes.items()}
     rows, small = options.rows, options.small_rows
     if rows is not None:
-        found["growth"]["sizes"] = (*found["growth"]["sizes"][:-1], rows)
+        found["growth"]["sizes"] = _on_the_way(found["growth"], rows)
         found["retention"]["sizes"] = (max(found["retention"]["sizes"][0], rows // 100), rows)
         found["redriving"]["dead"] = rows
     if small is not None:
@@ -129,6 +129,12 @@ def grown(
     if options.seconds is not None:
         found["growth"]["seconds"] = options.seconds
     return found
+
+
+def _on_the_way(growth: dict[str, Any], rows: int) -> tuple[int, ...]:
+    """Give the sizes up to so many rows: a tenth of them too, where that is more than stands there before."""
+    first = growth["sizes"][0]
+    return (first, *(size for size in (rows // 10,) if size > first + growth["future"]), rows)
 
 
 def _run(names: Sequence[str], sizes: dict[str, dict[str, Any]]) -> tuple[dict[str, Findings], str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -164,11 +165,15 @@ def test_without_the_others_one_sentence_says_what_to_do(
 def test_claims_and_sweeps_read_hardly_more_pages_in_a_larger_table() -> None:
     """That they go by their partial index and write by the key, under a generic plan too, the benchmark itself asserts."""
     place.empty()
-    found = growth.run(**QUICK["growth"])
+    sizes = grown(QUICK, asked(["growth", "--rows", "60000"]))["growth"]
+    found = growth.run(**sizes)
     # Of what writing reads a good half is by chance: whether there is room for a row beside its old version.
     pages = [figure for figure in found.figures if ": choosing;" in figure.what]
-    assert len(pages) >= 2 * 3 * len(growth.INDEXES)
+    names = ["2,000 of the future in front", "6,000 cycles", "60,000 cycles"]
+    held = Counter(figure.what.rpartition("; ")[2] for figure in pages)
+    assert held == dict.fromkeys(names, 2 * 3 * len(growth.INDEXES))
     for figure in pages:
+        assert figure.reference == "3,000 cycles"
         assert figure.reference_value is not None
         few = figure.reference_value
         assert figure.value <= max(few * MOST_MORE, few + A_PAGE), figure
@@ -237,11 +242,21 @@ def test_deleting_old_samples_reads_as_much_in_a_table_four_times_as_large() -> 
 def test_a_bulk_redrive_takes_what_the_filter_chooses_most_money_first_with_an_audit_row_each(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(redriving_service, "BATCH", 10)  # of the run in this process
+    monkeypatch.setattr(redriving_service, "BATCH", 10)  # of the runs in this process
     place.empty()
-    found = redriving.run(**QUICK["redriving"])
+    waits: list[str] = []
+
+    def look(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql == redriving_service.MOVED:
+            told = context["connection"].connection.execute("SHOW synchronous_commit").fetchone()
+            waits.append(told[0])
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(look):
+        found = redriving.run(**QUICK["redriving"])
     dead = QUICK["redriving"]["dead"]
-    assert found.work["redriven"] == found.work["audited"] == 2 * dead
+    assert found.work["redriven"] == found.work["audited"] == found.work["runs"] * dead == 3 * dead
+    assert waits == ["off"] * 5 + ["on"] * 5, "first as the product does, then each batch durably"
     assert found.work["left dead"] == dead // 4
     assert found.work["redriven of others"] == found.work["out of order"] == 0
 
@@ -297,3 +312,15 @@ def test_tables_are_as_large_as_was_asked_for() -> None:
     sizes = grown(SIZES, asked(["retention", "--small-rows", "250000", "--rows", "2500000"]))
     assert sizes["retention"]["sizes"] == (250_000, 2_500_000)
     assert SIZES["retention"]["sizes"] == (30_000, 300_000)
+
+
+def test_cycles_are_also_measured_at_a_tenth_of_what_they_grow_to_where_that_is_more_than_before() -> (
+    None
+):
+    def sizes(*words: str) -> tuple[int, ...]:
+        found: tuple[int, ...] = grown(SIZES, asked(["growth", *words]))["growth"]["sizes"]
+        return found
+
+    assert sizes("--rows", "10000000") == (10_000, 1_000_000, 10_000_000)
+    assert sizes("--rows", "500000") == (10_000, 500_000)  # 50,000 of the future are there before
+    assert sizes() == SIZES["growth"]["sizes"] == (10_000, 300_000)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from hypothesis import HealthCheck, Phase, seed, settings as hypothesis_settings
+from hypothesis import HealthCheck, Phase, Verbosity, seed, settings as hypothesis_settings
 from hypothesis.stateful import get_state_machine_test
 
 from cycles.domain.states import TRANSITIONS
@@ -31,8 +31,10 @@ GUARDS = {
 }  # fmt: skip
 
 
-def run(edges: Sequence[tuple[S, S]], gone: set[tuple[S, S]], **changes: Any) -> None:
-    """Let a cycle go along each edge, and then whoever comes act; the same each time."""
+def run(
+    edges: Sequence[tuple[S, S]], gone: set[tuple[S, S]], *, first_seed: int = 0, **changes: Any
+) -> None:
+    """Let a cycle go along each edge, and then whoever comes act; the same each time from the same seed."""
     builders.right_clocks()
     builders.desk()
     actor = operator()
@@ -46,7 +48,7 @@ def run(edges: Sequence[tuple[S, S]], gone: set[tuple[S, S]], **changes: Any) ->
     chosen = hypothesis_settings(**(settings | changes))
     for number, edge in enumerate(edges):
         machine: Any = partial(Cycles, actor, edge, gone)
-        seed(number)(get_state_machine_test(machine, settings=chosen))()
+        seed(first_seed + number)(get_state_machine_test(machine, settings=chosen))()
 
 
 @pytest.mark.django_db
@@ -95,3 +97,20 @@ LATE_FIRST = sorted(
 def test_the_negative_control_it_is_seen_when(harm: str) -> None:
     with HARMS[harm](), pytest.raises(AssertionError):
         run(LATE_FIRST, set(), phases=[Phase.generate], report_multiple_bugs=False)
+
+
+@pytest.mark.django_db
+def test_a_seed_walks_the_same_ways_again_and_another_walks_others(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What the longer form (`whole.py`) prints is enough to repeat what it found."""
+
+    def ways(first_seed: int) -> list[str]:
+        run(EDGES[:1], set(), first_seed=first_seed, verbosity=Verbosity.debug)
+        told = capsys.readouterr().out.splitlines()
+        return [line for line in told if line.startswith("state.")]
+
+    once, again, others = ways(2**31), ways(2**31), ways(2**31 + 1)
+
+    assert len(once) > STEPS
+    assert once == again != others

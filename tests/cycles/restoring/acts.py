@@ -6,6 +6,7 @@ import io
 import json
 import time
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.management import CommandError, call_command
@@ -69,6 +70,19 @@ def assert_ledger_equals_venues() -> None:
     assert report.is_balanced
     assert report.matches_venues
     assert report.is_settled
+
+
+def assert_ends(
+    desk: TestDesk, *redriven: Cycle, beside: Iterable[Cycle] = (), ends: str = "COMPLETED"
+) -> None:
+    """Let the desk run again and send dead letters on: they and those beside them end, nothing of it twice or missing."""
+    resume()
+    for cycle in redriven:
+        redrive(cycle)
+    for cycle in (*beside, *redriven):
+        desk.drive_until(cycle, ends)
+    assert times_placed(desk) == 1
+    assert_ledger_equals_venues()
 
 
 def is_settled(cycle: Cycle, position: int) -> bool:

@@ -17,13 +17,13 @@ from cycles.services import intervening
 from exchanges.models import NetworkRule
 from tests.cycles.restoring.acts import (
     WORDS,
+    assert_ends,
     assert_ledger_equals_venues,
     catch_up,
     driven_to,
     redrive,
     resume,
     sent,
-    times_placed,
 )
 from tests.cycles.restoring.dumps import Backups
 from tests.cycles.services.acts import balance, fail, give_back
@@ -75,11 +75,7 @@ def goes_home(desk: TestDesk, backups: Backups, row: Cycle, dump: Path) -> None:
     assert_ledger_equals_venues()
     again = catch_up(*WORDS)
     assert (again["code"], again["found"]) == (0, [])
-    resume()
-    desk.drive_until(row, "COMPLETED", "FAILED", "DEAD_LETTER")
-    assert row.status == "COMPLETED"
-    assert times_placed(desk) == 1
-    assert_ledger_equals_venues()
+    assert_ends(desk, beside=[row])
 
 
 @pytest.mark.parametrize(
@@ -165,10 +161,7 @@ def test_won_of_the_desk_is_told_from_the_first_purchase_that_a_venue_took(
     assert (done["left"], done["remade"], done["is_in_step"]) == ([], [row.code], True)
     assert numbers(row) == known
     assert_ledger_equals_venues()
-    resume()
-    redrive(row)
-    desk.drive_until(row, "COMPLETED")
-    assert_ledger_equals_venues()
+    assert_ends(desk, row)
 
 
 def test_one_that_was_sold_back_on_its_way_home_is_told_to_have_taken_another(
@@ -230,10 +223,7 @@ def test_one_whose_sale_has_filled_nothing_yet_is_told_by_what_it_asked_for(
     backups.restore(dump)
     done = catch_up(*WORDS)
     assert (done["left"], done["differences"], done["is_in_step"]) == ([], [], True)
-    resume()
-    desk.drive_until(row, "FAILED")
-    assert times_placed(desk) == 1
-    assert_ledger_equals_venues()
+    assert_ends(desk, beside=[row], ends="FAILED")
 
 
 def test_one_that_was_to_be_unwound_and_was_redriven_instead_goes_on_with_its_passage(

@@ -18,13 +18,12 @@ from cycles.services.resolving import Resolution, ResolutionOutcome, resolve
 from exchanges.models import NetworkRule
 from tests.cycles.restoring.acts import (
     WORDS,
+    assert_ends,
     assert_ledger_equals_venues,
     catch_up,
     driven_to,
-    redrive,
     resume,
     sent,
-    times_placed,
 )
 from tests.cycles.restoring.dumps import Backups
 from tests.cycles.services.acts import fail, give_back, units_until
@@ -86,11 +85,7 @@ def test_cycles_that_came_home_give_their_capital_back_before_the_next_is_made_a
     assert (done["parked"], done["code"]) == ([under_way.code], 1)
     assert_ledger_equals_venues()
 
-    resume()
-    redrive(under_way)
-    desk.drive_until(under_way, "COMPLETED")
-    assert times_placed(desk) == 1
-    assert_ledger_equals_venues()
+    assert_ends(desk, under_way)
 
 
 def test_the_last_lines_and_the_exit_status_say_one_thing(
@@ -172,12 +167,7 @@ def test_one_whose_capital_is_not_there_is_told_in_words_and_made_again_once_it_
     accepted = catch_up("--accept", *WORDS)
     assert (accepted["is_in_step"], accepted["remade"]) == (True, [cycles[2].code])
     assert_ledger_equals_venues()
-    resume()
-    for cycle in cycles:
-        redrive(cycle)
-        desk.drive_until(cycle, "COMPLETED")
-    assert times_placed(desk) == 1
-    assert_ledger_equals_venues()
+    assert_ends(desk, *cycles)
 
 
 def test_one_that_ended_flat_since_is_a_persons_where_a_later_one_began_with_what_it_gave_back(
@@ -211,9 +201,4 @@ def test_one_that_ended_flat_since_is_a_persons_where_a_later_one_began_with_wha
     again = catch_up(*WORDS)
     assert (again["is_in_step"], again["remade"], again["left"]) == (True, [cycles[1].code], [])
     assert_ledger_equals_venues()
-    resume()
-    for cycle in cycles:
-        redrive(cycle)
-        desk.drive_until(cycle, "COMPLETED")
-    assert times_placed(desk) == 1
-    assert_ledger_equals_venues()
+    assert_ends(desk, *cycles)

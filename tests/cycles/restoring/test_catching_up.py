@@ -17,10 +17,10 @@ from cycles.services import homing, intervening, leasing, opening, reconciling, 
 from tests import builders
 from tests.cycles.restoring.acts import (
     WORDS,
+    assert_ends,
     assert_ledger_equals_venues,
     catch_up,
     driven_to,
-    redrive,
     resume,
     sent,
     times_placed,
@@ -52,12 +52,7 @@ def test_cycles_go_on_where_the_venues_say_they_are(
     again = catch_up(*WORDS)
     assert (again["code"], again["found"], again["remade"], again["differences"]) == (0, [], [], [])
 
-    resume()
-    redrive(forgotten)
-    for cycle in (known, forgotten):
-        desk.drive_until(cycle, "COMPLETED")
-    assert times_placed(desk) == 1
-    assert_ledger_equals_venues()
+    assert_ends(desk, forgotten, beside=[known])
 
 
 def test_without_catching_up_the_same_order_is_sent_again_and_then_a_person_must_see_it(
@@ -116,9 +111,7 @@ def test_a_request_whose_reply_was_lost_before_the_backup_is_found_with_all_that
     done = catch_up(*WORDS)
     assert (done["code"], done["left"], done["is_in_step"]) == (0, [], True)
     assert_ledger_equals_venues()
-    resume()
-    desk.drive_until(cycle, "COMPLETED")
-    assert times_placed(desk) == 1
+    assert_ends(desk, beside=[cycle])
 
 
 def test_a_dead_letter_that_was_unwound_after_the_backup_goes_on_unwinding(
@@ -134,10 +127,7 @@ def test_a_dead_letter_that_was_unwound_after_the_backup_goes_on_unwinding(
     done = catch_up(*WORDS)
     assert (done["code"], done["left"], done["is_in_step"]) == (0, [], True)
     assert_ledger_equals_venues()
-    resume()
-    desk.drive_until(cycle, "FAILED")
-    assert times_placed(desk) == 1
-    assert_ledger_equals_venues()
+    assert_ends(desk, beside=[cycle], ends="FAILED")
 
 
 def test_cycles_of_every_kind_are_made_again_by_what_they_sent(
@@ -158,14 +148,9 @@ def test_cycles_of_every_kind_are_made_again_by_what_they_sent(
     assert (done["left"], done["differences"], done["is_in_step"]) == ([], [], True)
     assert set(done["remade"]) == {homeward.code, stable.code}
     assert_ledger_equals_venues()
-    resume()
-    for cycle in (homeward, stable):
-        kind = cycle.kind
-        redrive(cycle)
-        assert cycle.kind == kind
-        desk.drive_until(cycle, "COMPLETED")
-    assert times_placed(desk) == 1
-    assert_ledger_equals_venues()
+    kinds = [homeward.kind, stable.kind]
+    assert_ends(desk, homeward, stable)
+    assert [homeward.kind, stable.kind] == kinds
 
 
 def test_what_is_open_is_asked_about_to_its_end_in_one_run_which_says_how_far_it_is(

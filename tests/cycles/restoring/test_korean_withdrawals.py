@@ -13,10 +13,10 @@ from cycles.models import Cycle, ExchangeCall, Step
 from cycles.services import leasing, reconciling
 from tests.cycles.restoring.acts import (
     WORDS,
+    assert_ends,
     assert_ledger_equals_venues,
     catch_up,
     driven_to,
-    resume,
     sent,
 )
 from tests.cycles.restoring.dumps import Backups
@@ -99,11 +99,8 @@ def test_one_that_failed_after_the_backup_does_not_hide_the_one_that_was_sent_in
     assert call_of(cycle).report["status"] == "failed"
     assert_ledger_equals_venues()
 
-    resume()
-    for one in (cycle, beside):
-        desk.drive_until(one, "COMPLETED")
+    assert_ends(desk, beside=[cycle, beside])
     assert ends_at_upbit(desk, Decimal(first.report["quantity"])) == [False, True]
-    assert_ledger_equals_venues()
 
 
 def test_one_that_failed_and_was_not_sent_again_is_undone_and_sent_once_after_resume(
@@ -124,10 +121,8 @@ def test_one_that_failed_and_was_not_sent_again_is_undone_and_sent_once_after_re
     assert [one["did"] for one in done["found"]] == ["undone: it came back"]
     again = catch_up(*WORDS)
     assert (again["code"], again["found"]) == (0, [])
-    resume()
-    desk.drive_until(cycle, "COMPLETED")
+    assert_ends(desk, beside=[cycle])
     assert ends_at_upbit(desk, Decimal(first.report["quantity"])) == [False, True]
-    assert_ledger_equals_venues()
 
 
 @pytest.mark.parametrize("outcome", [CallOutcome.UNKNOWN, CallOutcome.DONE])
@@ -149,10 +144,8 @@ def test_one_whose_reply_was_lost_before_the_backup_is_found_with_all_that_follo
     assert (done["differences"], done["is_in_step"]) == ([], True)
     assert call_of(cycle).is_settled
     assert_ledger_equals_venues()
-    resume()
-    desk.drive_until(cycle, "COMPLETED")
+    assert_ends(desk, beside=[cycle])
     assert len(withdrawals(desk, "upbit")) == 1
-    assert_ledger_equals_venues()
 
 
 def lose_a_reply(desk: TestDesk, cycle: Cycle, outcome: CallOutcome) -> None:

@@ -16,12 +16,11 @@ from cycles.services.resolving import Resolution, ResolutionOutcome, resolve
 from tests import builders
 from tests.cycles.restoring.acts import (
     WORDS,
+    assert_ends,
     assert_ledger_equals_venues,
     catch_up,
     driven_to,
     redrive,
-    resume,
-    times_placed,
 )
 from tests.cycles.restoring.dumps import Backups
 from tests.cycles.services.acts import balance, fail, give_back, set_policy
@@ -215,11 +214,7 @@ def test_who_was_settled_by_hand_since_can_be_again_though_it_had_sold(
     done = catch_up(*WORDS)
     assert (done["left"], done["remade"], done["is_in_step"]) == ([], [later.code], True)
     assert_ledger_equals_venues()
-    resume()
-    redrive(later)
-    desk.drive_until(later, "COMPLETED")
-    assert times_placed(desk) == 1
-    assert_ledger_equals_venues()
+    assert_ends(desk, later)
 
 
 def test_who_left_a_rest_to_the_desk_since_and_would_carry_it_now_can_be_settled_by_hand(

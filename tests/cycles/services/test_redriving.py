@@ -9,11 +9,21 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Count
+from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
-from cycles.domain.words import CycleStatus, FailureClass, Passage, Plan, StepState, Verb
+from cycles.domain.plan import StepPlan
+from cycles.domain.words import (
+    CycleStatus,
+    FailureClass,
+    Passage,
+    Plan,
+    StepKind,
+    StepState,
+    Verb,
+)
 from cycles.errors import (
     InvalidInputError,
     NotAllowedNowError,
@@ -23,6 +33,7 @@ from cycles.errors import (
 from cycles.models import Cycle, Intervention, Step, Transition
 from cycles.services import intervening, redriving
 from cycles.services.intervening import Actor
+from cycles.services.rebalancing import write_steps
 from cycles.services.redriving import Filter, Redriven
 from tests import builders
 from tests.cycles.services.acts import rows_read
@@ -175,13 +186,40 @@ def test_who_may_not_redrive_one_may_not_redrive_many(alice: Actor) -> None:
     assert not Intervention.objects.exists()
 
 
-@pytest.mark.parametrize(("state", "left"), [("ABANDONED", Plan.UNWIND), ("PENDING", Plan.RESUME)])
+SALE = StepPlan(
+    passage=Passage.UNWIND, kind=StepKind.SELL, venue="binance", asset="XRP", quote="USDT"
+)
+PURCHASE = StepPlan(
+    passage=Passage.RETURN, kind=StepKind.BUY, venue="upbit", asset="XRP", quote="KRW"
+)
+
+
+@pytest.mark.parametrize(
+    ("planned", "state", "left"),
+    [
+        ([SALE], StepState.ABANDONED, Plan.UNWIND),
+        ([SALE], StepState.PENDING, Plan.RESUME),
+        ([], StepState.ABANDONED, Plan.RESUME),  # a way home that no longer cleared
+        (
+            [SALE, PURCHASE],
+            StepState.ABANDONED,
+            Plan.RESUME,
+        ),  # the same, of one that was sold back before
+    ],
+    ids=["given up for it", "to be gone on with", "given up by itself", "given up later"],
+)
 def test_a_passage_that_was_given_up_for_an_unwind_is_not_resumed(
-    state: str, left: Plan, alice: Actor
+    planned: list[StepPlan], state: StepState, left: Plan, alice: Actor
 ) -> None:
     one, many = dead(2)
     Cycle.objects.update(plan=Plan.UNWIND)
-    Step.objects.exclude(passage=Passage.UNWIND).update(state=StepState(state))
+    for row in (one, many):
+        done = Step.objects.filter(cycle=row)
+        if PURCHASE in planned:  # the way out has come to its end
+            done.update(state=StepState.DONE, settled_at=Now())
+        with transaction.atomic():
+            write_steps(row, planned)
+    Step.objects.exclude(passage=Passage.UNWIND).exclude(state=StepState.DONE).update(state=state)
     intervening.redrive(one.pk, actor=alice, reason=WHY, seen_version=one.version)
     redriving.redrive_all(redriving.look(ALL), actor=alice, reason=WHY)
     many.refresh_from_db()
