@@ -16,6 +16,7 @@ from django_q.brokers import Broker
 from django_q.brokers.orm import ORM
 from django_q.conf import Conf
 
+from cycles.services import ending
 from cycles.services.outage import UNREACHABLE
 from cycles.services.shared_outage import OUTAGE
 
@@ -86,3 +87,12 @@ def is_news(record: logging.LogRecord) -> bool:
     if record.exc_info and OUTAGE.tell(record.exc_info[1], said=record.getMessage()):
         return False
     return not (OUTAGE.is_near and record.getMessage().startswith("Failed 'cycles.tasks."))
+
+
+def keep_what_was_left(task: dict[str, Any], **_: object) -> None:
+    """Acknowledge and record nothing of a task that the end of the cluster kept from beginning (a signal's receiver).
+
+    A queue in PostgreSQL hands it out again after `retry`; from Redis it is gone, and its next schedule brings it.
+    """
+    if task["result"] == ending.LEFT:
+        task["ack_id"], task["save"] = None, False
