@@ -32,7 +32,7 @@ class _Patient(Broker):  # type: ignore[misc]  # django-q2 has no types
         if not OUTAGE.may_be_over():
             time.sleep(Conf.POLL)
             return None
-        began_at = time.monotonic()
+        known = OUTAGE.failures
         try:
             tasks = super().dequeue()
         except UNREACHABLE as error:
@@ -40,7 +40,7 @@ class _Patient(Broker):  # type: ignore[misc]  # django-q2 has no types
             OUTAGE.wait_longer()
             time.sleep(Conf.POLL)
             return None
-        OUTAGE.end(began_at)
+        OUTAGE.end(known)
         return tasks
 
     def acknowledge(self, task_id: Any) -> None:

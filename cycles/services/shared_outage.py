@@ -30,7 +30,7 @@ class SharedOutage:
     def __init__(self) -> None:
         self._to_say = multiprocessing.get_context("fork").Semaphore(1)
         self._is_told = RawValue("b", 0)
-        self._failed_at = RawValue("d", -ECHO_SECONDS)
+        self._failures = RawValue("l", 0)
         self._ended_at = RawValue("d", -ECHO_SECONDS)
         self._pause = timedelta(0)  # of the process that fetches
         self._asks_at = 0.0
@@ -39,6 +39,11 @@ class SharedOutage:
     def is_told(self) -> bool:
         """Say whether the database is away, as far as anybody has noticed."""
         return bool(self._is_told.value)
+
+    @property
+    def failures(self) -> int:
+        """Give how often it was met so far, or less: of two at once only one may be counted."""
+        return int(self._failures.value)
 
     @property
     def is_near(self) -> bool:
@@ -58,7 +63,7 @@ class SharedOutage:
             log.warning("database.busy", error=type(cause).__name__, **facts)
             return True
         connection.close()
-        self._failed_at.value = time.monotonic()
+        self._failures.value += 1
         if not self.is_near and self._to_say.acquire(block=False):
             self._is_told.value = True
             log.warning("database.unreachable", error=type(cause or error).__name__)
@@ -82,13 +87,13 @@ class SharedOutage:
         pause = self._pause * JITTER.uniform(0.5, 1.0)
         self._asks_at = time.monotonic() + pause.total_seconds()
 
-    def end(self, began_at: float) -> None:
-        """Say that the database answers again, if it did not: it did what was asked at `began_at` (monotonic).
+    def end(self, known: int) -> None:
+        """Say that the database answers again, if it did not: it did what was asked after `known` failures.
 
-        If anybody has failed since, that tells nothing of how it is now.
+        If there were more since, that tells nothing of how it is now.
         """
         self._pause = timedelta(0)
-        if not self.is_told or self._failed_at.value >= began_at:
+        if not self.is_told or self.failures != known:
             return
         self._ended_at.value, self._is_told.value = time.monotonic(), False
         log.info("database.answers_again")
