@@ -7,15 +7,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
 
 from cycles.domain.words import Role, WatchKind
 from cycles.management.commands.initiator import Command
-from cycles.models import Cycle
 from cycles.selectors.awaited import Awaited, awaited
-from cycles.services import venue_watcher
+from cycles.services import leasing, venue_watcher
 from cycles.services.venue_watcher import IDLE_TURN, VenueWatcher
 from cycles.services.working import Worker
 from tests import builders
@@ -85,17 +85,17 @@ def test_the_watcher_of_a_desk_that_waits_for_no_venue_asks_once_a_second(asked:
 
 
 def test_a_cycle_that_its_worker_lets_go_wakes_the_watcher_which_asks_often_for_a_while(
-    asked: Asked, monkeypatch: pytest.MonkeyPatch
+    asked: Asked, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     """What it waits for now, others may have to look for: its order once it is a second old."""
+    settings.KIMP_PRIVATE_STREAMS = False
     monkeypatch.setattr(venue_watcher, "IDLE_TURN", FOR_EVER)
-    builders.right_clocks()
-    builders.desk()
+    builders.cycle()
     worker = Worker(Role.INITIATOR)
+    (lease,) = leasing.claim(Role.INITIATOR, worker.owner, limit=1)
+    worker._held.take(lease)
     with Command().watching(worker):
         eventually(asked.more(1))
         often = asked.more(4)
-        with running(worker.run, worker.stop, lambda: None):
-            builders.cycle()
-            eventually(lambda: Cycle.objects.filter(fence__gt=0).exists())
-            eventually(often)
+        worker._forget(lease, None)
+        eventually(often)
