@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from django.db import connection, transaction
@@ -71,7 +72,7 @@ def raise_alert(
 def raise_alerts(told: Sequence[Telling]) -> int:
     """Write alerts by one statement, in the caller's transaction; gives how many were not told before."""
     ids = correlation()
-    columns = (
+    columns: tuple[list[Any], ...] = (
         [one.key[:160] for one in told],
         [one.cycle.pk if one.cycle else None for one in told],
         [one.severity.value for one in told],
@@ -79,7 +80,7 @@ def raise_alerts(told: Sequence[Telling]) -> int:
         [one.body for one in told],
     )
     with connection.cursor() as cursor:
-        given = [ids["request_id"], ids["session_id"], ids["trace_id"], *columns]
+        given: list[Any] = [ids["request_id"], ids["session_id"], ids["trace_id"], *columns]
         cursor.execute(INSERT, given)
         return len(cursor.fetchall())
 
