@@ -92,6 +92,12 @@ ELSEWHERE = (
     ),
     Elsewhere(
         Kind.WHOLE,
+        "alerts that have no channel: the log's lines, and that they are there; at worst they stand there twice",
+        "tests/cycles/test_alerting.py:test_without_a_channel_many_alerts_take_as_many_statements_as_two",
+        ("alerting._log_due",),
+    ),
+    Elsewhere(
+        Kind.WHOLE,
         "a page of the admin, its alert in the same commit: accounts, no money",
         f"{ADMIN}:test_a_colleagues_password_that_is_set_is_told_and_not_shown",
         ("account_tables.AccountAdmin.user_change_password",),
