@@ -101,7 +101,7 @@ class CapitalLacksError(Exception):
         self.lacking = lacking
 
 
-class NotEndedError(MisfitError):
+class NotEndedError(Exception):
     """What a cycle began with is not known yet: an order that takes of it has not ended."""
 
 
@@ -110,7 +110,7 @@ def who_may_have_ended(
     asset: str,
     missing: Decimal,
     seen_to: Collection[UUID],
-    made_again: Collection[UUID],
+    made_again: Collection[UUID] = (),
 ) -> list[tuple[Cycle, str]]:
     """Give who holds an asset there and may have ended since, with why a person is to see; nobody twice.
 
