@@ -5,17 +5,19 @@ Whose a withdrawal without an id of ours is, what came in from outside, and what
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from cycles.domain.plan import client_order_id
 from cycles.domain.words import FailureClass
 from cycles.models import Cycle, ExchangeCall, Posting
 from cycles.services import booking
 from exchanges import registry
 from exchanges.models import NetworkRule
-from exchanges.values import Market
+from exchanges.values import Market, OrderRequest, Side
 from tests import builders
 from tests.cycles.restoring.acts import (
     WORDS,
@@ -38,6 +40,7 @@ from tests.desk import TestDesk
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+XRP = Market("XRP", "KRW")
 WON = Decimal(3_000_000)
 MILLION = Decimal(1_000_000)
 NOTIONAL = "2000"
@@ -117,6 +120,36 @@ def test_its_withdrawal_is_of_its_own_sending_and_stops_nobody_and_all_that_came
     assert began.endswith(f" KRW, which {later.code} began with")
     assert sum(Decimal(line.split()[1]) for line in (began, rest)) == 2_500_000
     assert_ledger_equals_venues()
+
+
+def ask_for_a_step_too_far(cycle: Cycle) -> None:
+    """Let Upbit show an order of a cycle that fits nowhere in it."""
+    own_id = client_order_id(cycle.pk, position=9, attempt=1)
+    book = registry.book("upbit", XRP, newest=timedelta(seconds=9))
+    order = OrderRequest(
+        market=XRP,
+        side=Side.BUY,
+        quantity=Decimal(10),
+        limit_price=book.asks[0].price,
+        client_order_id=own_id,
+    )
+    registry.venue("upbit").place_order(order)
+
+
+def test_what_one_in_which_something_misfits_may_have_sent_is_not_given_to_another(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    desk = xrp_desk
+    misfit, other = (driven_to(desk, return_only(desk, WON), 1) for _ in range(2))
+    dump = backups.dump()
+    ask_for_a_step_too_far(misfit)
+    driven_to(desk, other, 2)
+    backups.restore(dump)
+    done = catch_up(*WORDS)
+    assert set(done["parked"]) == {misfit.code, other.code}
+    assert not ExchangeCall.objects.filter(operation="WITHDRAW").exists()
+    other.refresh_from_db()
+    assert "may be another cycle's as well" in other.failure_reason
 
 
 @pytest.fixture
