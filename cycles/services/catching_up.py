@@ -155,7 +155,8 @@ def catch_up(
     """Halt, ask, write, compare. The desk stays halted; it may resume once it is in step.
 
     `accept`: what still differs came or went outside of kimp, and is booked as the desk's capital; but not in a run
-    that comes upon requests of which only a person can tell: what they moved may be what differs. `tell` hears of
+    that comes upon requests of which only a person can tell, or while one has not ended, or a cycle is not made again
+    before it has: what they moved may be what differs. `tell` hears of
     each batch of open requests that was asked about.
     """
     if not actor.may(Verb.CATCH_UP):

@@ -46,7 +46,7 @@ def retrace(history: History, *, actor: str, accepts: bool = False) -> Retraced:
     """Write all that fits into journal and ledger, in the caller's transaction; then it is to be compared.
 
     Who finds no capital waits until others have come home; `accepts`: what nobody brings home came in from
-    outside, by a person's word.
+    outside, by a person's word, unless a request has not ended.
     """
     _fence_off()
     done = Retraced(left=list(history.gaps))
