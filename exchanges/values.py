@@ -376,7 +376,8 @@ class OutcomeRule:
 
     `absence_proves_after_seconds`: once this long has passed since the request could last have been
     accepted, the venue's "not found" proves it was not; None: it never does, a person decides.
-    `client_id_is_burned`: an id stays used for ever, even by a request that was refused.
+    `client_id_is_burned`: an id stays used for ever, even by a request that was refused. It informs people and
+    decides nothing: no service sends an id again.
     `lookup_grace_seconds`: how long to go on looking before asking a person, where absence proves
     nothing.
     """

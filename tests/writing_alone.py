@@ -26,7 +26,7 @@ from tests.meta.seam_proofs import WITHIN
 
 ORM = str(Path("django", "db", "models"))
 # The place of who tells people is its caller's; what a page's wrapper runs is Django's own.
-CARRIERS = {"alerting.raise_alert", "site.DeskSite.admin_view.in_seoul"}
+CARRIERS = {"alerting.raise_alert", "alerting.raise_alerts", "site.DeskSite.admin_view.in_seoul"}
 NOT_OURS = ("migrations", "migrate.py", "simulator")
 
 

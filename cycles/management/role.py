@@ -122,11 +122,13 @@ class DrivingCommand(RoleCommand):
     def watching(self, worker: Worker) -> Iterator[None]:
         """Look at the venues for all cycles meanwhile, prompted by their private streams."""
         watcher = VenueWatcher(ears=self._ears(), stop=worker.stop, outage=worker.outage)
+        worker.when_let_go = watcher.expect
         aside = Aside(watcher.run, "watcher", worker.stop)
         try:
             yield
         finally:
             worker.stop.set()
+            watcher.hints.wake()
             aside.end(patience_seconds=max(worker.patience.left(), WATCHER_SECONDS))
 
     def _ears(self) -> Ears | None:

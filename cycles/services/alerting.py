@@ -6,12 +6,14 @@ outside of any transaction, the outcome is noted after. Losing a worker only del
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from cycles import conf, metrics
@@ -31,9 +33,21 @@ LEVELS = {"INFO": "info", "WARNING": "warning", "CRITICAL": "critical"}
 INSERT = """
     INSERT INTO cycles_alert (key, cycle_id, severity, title, body, state, created_at, due_at,
         attempts, last_error, request_id, session_id, trace_id)
-    VALUES (%s, %s, %s, %s, %s, 'PENDING', statement_timestamp(), now(), 0, '', %s, %s, %s)
+    SELECT told.*, 'PENDING', statement_timestamp(), now(), 0, '', %s, %s, %s
+      FROM unnest(%s::varchar[], %s::uuid[], %s::varchar[], %s::varchar[], %s::text[]) AS told
     ON CONFLICT (key) DO NOTHING RETURNING id
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """What people are to be told, once for its key."""
+
+    key: str
+    severity: Alert.Severity
+    title: str
+    body: str = ""
+    cycle: Cycle | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +56,6 @@ class Claimed:
 
     alert_id: int
     attempt: int
-    severity: str
     title: str
     text: str
 
@@ -51,28 +64,43 @@ def raise_alert(
     *, key: str, severity: Alert.Severity, title: str, body: str = "", cycle: Cycle | None = None
 ) -> bool:
     """Write an alert in the caller's transaction; False if its key was told before."""
+    return (
+        raise_alerts([Telling(key=key, severity=severity, title=title, body=body, cycle=cycle)]) > 0
+    )
+
+
+def raise_alerts(told: Sequence[Telling]) -> int:
+    """Write alerts by one statement, in the caller's transaction; gives how many were not told before."""
     ids = correlation()
-    facts = [key[:160], cycle.pk if cycle else None, severity.value, title[:160], body]
+    columns: tuple[list[Any], ...] = (
+        [one.key[:160] for one in told],
+        [one.cycle.pk if one.cycle else None for one in told],
+        [one.severity.value for one in told],
+        [one.title[:160] for one in told],
+        [one.body for one in told],
+    )
     with connection.cursor() as cursor:
-        cursor.execute(INSERT, [*facts, ids["request_id"], ids["session_id"], ids["trace_id"]])
-        return cursor.fetchone() is not None
+        given: list[Any] = [ids["request_id"], ids["session_id"], ids["trace_id"], *columns]
+        cursor.execute(INSERT, given)
+        return len(cursor.fetchall())
 
 
 def deliver_due(limit: int = 50, *, timeout_seconds: float = TIMEOUT_SECONDS) -> int:
     """Deliver alerts that are due, oldest first; returns how many were sent or logged.
 
     Stops at the first that the channel did not take, and when its time is up: the others wait for the next run.
+    One at a time: each is claimed for one attempt, which may take as long as the channel hangs, and noted by
+    itself, so that none is told again for another's sake. Without a channel they are logged together.
     """
     channel, is_time_left = conf.telegram(), ending.time_for_more()
+    if not channel.is_configured:
+        return _log_due(limit)
     for done in range(limit):
         if done and not is_time_left():
             return done
         claimed = _claim()
         if claimed is None:
             return done
-        if not channel.is_configured:
-            _write_to_log(claimed)
-            continue
         attempt = telegram.send(channel, claimed.text, timeout_seconds)
         metrics.ALERTS.labels(outcome=attempt.outcome).inc()
         if not attempt.is_delivered:
@@ -82,18 +110,21 @@ def deliver_due(limit: int = 50, *, timeout_seconds: float = TIMEOUT_SECONDS) ->
     return limit
 
 
+def _due() -> QuerySet[Alert]:
+    """Choose what is to be told now, oldest first."""
+    return Alert.objects.filter(state="PENDING", due_at__lte=Now()).order_by("due_at", "id")
+
+
 def _claim() -> Claimed | None:
     """Take the oldest due alert that nobody else is taking."""
-    due = Alert.objects.filter(state="PENDING", due_at__lte=Now()).order_by("due_at", "id")
     with transaction.atomic(durable=True):
-        alert = locked(due, skip=True).first()
+        alert = locked(_due(), skip=True).first()
         if alert is None:
             return None
         Alert.objects.filter(pk=alert.pk).update(due_at=Now() + LEASE, attempts=F("attempts") + 1)
     return Claimed(
         alert_id=alert.pk,
         attempt=alert.attempts + 1,
-        severity=alert.severity,
         title=alert.title,
         text=text_of(alert),
     )
@@ -108,12 +139,17 @@ def text_of(alert: Alert) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def _write_to_log(claimed: Claimed) -> None:
-    write = getattr(log, LEVELS[claimed.severity])
-    write("alert.logged", alert_id=claimed.alert_id, text=claimed.text)
-    Alert.objects.filter(pk=claimed.alert_id, state="PENDING").update(
-        state=Alert.State.LOGGED, delivered_at=Now()
-    )
+def _log_due(limit: int) -> int:
+    """Write what is due to the log, all of it in one transaction: who dies meanwhile has it logged again."""
+    with transaction.atomic(durable=True):
+        alerts = list(locked(_due(), skip=True)[:limit])
+        for alert in alerts:
+            write = getattr(log, LEVELS[alert.severity])
+            write("alert.logged", alert_id=alert.pk, text=text_of(alert))
+        Alert.objects.filter(pk__in=[alert.pk for alert in alerts]).update(
+            state=Alert.State.LOGGED, delivered_at=Now(), attempts=F("attempts") + 1
+        )
+    return len(alerts)
 
 
 def _note_delivery(claimed: Claimed) -> None:

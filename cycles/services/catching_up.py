@@ -53,7 +53,7 @@ from cycles.services.locking import in_transaction, lock_cycle, locked, own_mode
 from cycles.services.recalling import History
 from cycles.services.reconciling import ReconcileReport
 from cycles.services.replaying import CAUGHT_UP, Found
-from cycles.services.retracing import Retraced
+from cycles.services.retraced import Retraced
 from cycles.services.verifying import VenueLine
 
 log = structlog.get_logger(__name__)
@@ -155,7 +155,8 @@ def catch_up(
     """Halt, ask, write, compare. The desk stays halted; it may resume once it is in step.
 
     `accept`: what still differs came or went outside of kimp, and is booked as the desk's capital; but not in a run
-    that comes upon requests of which only a person can tell: what they moved may be what differs. `tell` hears of
+    that comes upon requests of which only a person can tell, or while one has not ended, or a cycle is not made again
+    before it has: what they moved may be what differs. `tell` hears of
     each batch of open requests that was asked about.
     """
     if not actor.may(Verb.CATCH_UP):
@@ -251,8 +252,8 @@ def _caught_up(
     retracing.compare(history, retraced, actor=actor.name)
     parked = retracing.park(retraced, actor)
     told = _told(history, retraced)
-    accepts = may_accept and not told.unsettled
-    accepted = [_text(line) for line in told.differences] if accepts else []
+    accepts = may_accept and not told.unsettled and retraced.is_whole
+    accepted = [*retraced.brought_in, *map(_text, told.differences)] if accepts else []
     is_in_step = accepts or not (told.left or told.differences or told.unsettled)
     done = replace(
         told,

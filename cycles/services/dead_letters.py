@@ -127,7 +127,11 @@ def _read(cycles: Sequence[Cycle]) -> _Read:
 
 
 def _recover(cycle: Cycle, read: _Read) -> bool:
-    """Recover one dead letter if an option is safe and inside the policy's loss limit."""
+    """Recover one dead letter if an option is safe and inside the policy's loss limit.
+
+    In a transaction of its own: one that cannot be written stops no other, and a halt that comes meanwhile
+    waits for one of them only. What it is judged by was read for all.
+    """
     option, limit = read.option(cycle)
     if option is None:
         return False

@@ -86,6 +86,10 @@ class Hints:
                 self._numbers.pop(key, None)
                 self._assets.pop(key, None)
 
+    def wake(self) -> None:
+        """End the watcher's sleep."""
+        self._came.set()
+
     def wait(self, seconds: float) -> None:
         """Sleep, but not longer than until the next hint."""
         self._came.wait(seconds)

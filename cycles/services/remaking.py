@@ -41,7 +41,14 @@ from cycles.services.recalling import Trace
 from cycles.services.replanning import EVENT, PARKED, MisfitError
 from exchanges import reference, registry
 from exchanges.models import RegisteredAddress
-from exchanges.values import ZERO as NOTHING, OrderReport, Side, WithdrawalReport, WithdrawalStatus
+from exchanges.values import (
+    ZERO as NOTHING,
+    OrderReport,
+    OrderStatus,
+    Side,
+    WithdrawalReport,
+    WithdrawalStatus,
+)
 
 GLOBAL = registry.GLOBAL_VENUE
 Spent = tuple[str, str]  # where, and in which asset
@@ -54,13 +61,19 @@ NOT_THERE = (
     "it holds {asset} at {venue} that a later cycle began with, and {venue} has not got both: if it was settled by hand since "
     "the backup, or ended and left that to the desk, resolve it as settled by hand and run catch_up again; else redrive it"
 )
+TOO_MUCH = (
+    "it holds {asset} at {venue}, where less lies than the cycles and the desk hold: if it was settled by hand since the backup, or "
+    "ended, resolve it as settled by hand and run catch_up again; else redrive it"
+)
 REASON = "opened after the backup; made again from what the venues show"
 
 
 def has_spent(traces: Sequence[Trace]) -> bool:
-    """Say whether requests moved anything: a cycle of which nothing was filled left nothing behind."""
+    """Say whether requests moved anything, or may yet: a cycle of which nothing was filled left nothing behind."""
     return any(
-        isinstance(one.report, WithdrawalReport) or one.report.executed_quantity > 0
+        isinstance(one.report, WithdrawalReport)
+        or one.report.executed_quantity > 0
+        or one.report.status is OrderStatus.OPEN
         for one in traces
     )
 
@@ -88,22 +101,33 @@ class CapitalLacksError(Exception):
         self.lacking = lacking
 
 
+class NotEndedError(Exception):
+    """What a cycle began with is not known yet: an order that takes of it has not ended."""
+
+
 def who_may_have_ended(
-    venue: str, asset: str, missing: Decimal, seen_to: Collection[UUID]
+    venue: str,
+    asset: str,
+    missing: Decimal,
+    seen_to: Collection[UUID],
+    made_again: Collection[UUID] = (),
 ) -> list[tuple[Cycle, str]]:
     """Give who holds an asset there and may have ended since, with why a person is to see; nobody twice.
 
     All that could have ended without a trace: nothing was ever bought, sold or sent. Where those, and what a person
     sees to as it is, hold less than `missing`: of the others who hold most, as few as make that up. Who has been
-    redriven by hand, so may well go on, makes up nothing and comes last.
+    redriven by hand, so may well go on, makes up nothing and comes last. Nor does who was made again: what it holds is shown.
     """
     held = _held(venue, asset)
     dead = {one.pk for one in held if one.status == CycleStatus.DEAD_LETTER}
-    rest = [one for one in held if one.pk not in dead.union(seen_to) and not _is_busy(one)]
+    shown = {one.pk for one in held if one.failure_reason == REASON}.union(made_again) - {*seen_to}
+    passed = dead.union(seen_to, made_again)
+    rest = [one for one in held if one.pk not in passed and not _is_busy(one)]
     begun = set(_cycles_of(Step.objects.filter(cycle__in=rest, quantity_out__gt=0)))
     quiet = [one for one in rest if one.pk not in begun]
-    redriven = set(_cycles_of(Intervention.objects.filter(cycle__in=rest, verb=Verb.REDRIVE)))
-    theirs = dead.union(seen_to, (one.pk for one in quiet if one.pk not in redriven))
+    redriven = _redriven(rest)
+    theirs = dead.union(seen_to) - shown
+    theirs |= {one.pk for one in quiet if one.pk not in redriven}
     missing -= sum(quantity for one, quantity in held.items() if one.pk in theirs)
     found = [(one, QUIET) for one in quiet]
     rest = [one for one in rest if one.pk in begun]
@@ -113,6 +137,17 @@ def who_may_have_ended(
         found.append((one, NOT_THERE))
         missing -= held[one]
     return [(one, told.format(asset=asset, venue=venue)) for one, told in found]
+
+
+def _redriven(cycles: Sequence[Cycle]) -> set[UUID]:
+    """Give who of these was redriven since this catching up began: what was done before says nothing of what is missing."""
+    runs = Intervention.objects.filter(verb=Verb.CATCH_UP).order_by("pk")
+    done = runs.filter(payload__is_in_step=True).last()
+    first = runs.filter(pk__gt=done.pk if done else 0).first()
+    if first is None:
+        return set()
+    by_hand = Intervention.objects.filter(cycle__in=cycles, verb=Verb.REDRIVE, pk__gt=first.pk)
+    return set(_cycles_of(by_hand))
 
 
 def _held(venue: str, asset: str) -> dict[Cycle, Decimal]:
@@ -136,11 +171,11 @@ def _cycles_of(rows: QuerySet[Any]) -> Iterable[UUID]:
 
 def remade(
     cycle_id: UUID, traces: Sequence[Trace], *, actor: str, is_brought_in: bool = False
-) -> Cycle:
-    """Write a cycle whose requests are shown, with its capital and its first steps.
+) -> tuple[Cycle, list[str]]:
+    """Write a cycle whose requests are shown, with its capital and its first steps; gives in words what came in for it.
 
-    Raises MisfitError when its beginning is not among them, CapitalLacksError when the desk does not hold
-    what it began with; `is_brought_in`: then that came from outside, and is booked so.
+    Raises MisfitError when its beginning is not among them, NotEndedError while what it began with is not known,
+    CapitalLacksError when the desk does not hold that; `is_brought_in`: then it came from outside, and is booked so.
     """
     first = min(traces, key=lambda one: (one.name is None, one.name))
     # A way home whose purchase no venue took has left its number out.
@@ -153,14 +188,28 @@ def remade(
     if first.venue == GLOBAL:
         asset = report.market.base if isinstance(report, OrderReport) else report.asset
         cycle = _outbound(cycle_id, asset, _korea_of(traces))
-        capital = _spent([one for one in traces if one.name and one.name.position == 1])
+        capital = _spent(_ended([one for one in traces if one.name and one.name.position == 1]))
     else:
         cycle = _homeward(cycle_id, first.venue)
-        capital = _won_spent([one for one in traces if one.name and one.venue == first.venue])
-    _take_capital(cycle, capital, is_brought_in=is_brought_in)
+        capital = _won_spent(
+            _ended([one for one in traces if one.name and one.venue == first.venue])
+        )
+    came_in = _take_capital(cycle, capital, is_brought_in=is_brought_in)
     write_transition(cycle, "", cycle.status, event=EVENT, actor=actor, reason=REASON)
     cycle.refresh_from_db()
-    return cycle
+    return cycle, came_in
+
+
+def _ended(traces: Sequence[Trace]) -> Sequence[Trace]:
+    """Give requests that took of a cycle's capital, or raise NotEndedError while one of them may take more."""
+    for trace in traces:
+        report = trace.report
+        if isinstance(report, OrderReport) and report.side is Side.BUY and not report.is_final:
+            raise NotEndedError(
+                f"opened after the backup, it cannot be made again yet: {trace.venue} shows its order {trace.own_id} as open, "
+                "and what it began with is told by its end. Run catch_up again in two minutes; if it rests there, cancel it there"
+            )
+    return traces
 
 
 def _outbound(cycle_id: UUID, asset: str, korea: str) -> Cycle:
@@ -249,15 +298,17 @@ def _gained(report: OrderReport) -> Decimal:
     return (notional if report.side is Side.SELL else -notional) - sum(fees, NOTHING)
 
 
-def _take_capital(cycle: Cycle, capital: Decimal, *, is_brought_in: bool) -> None:
-    """Post what a cycle began with from the desk to it."""
+def _take_capital(cycle: Cycle, capital: Decimal, *, is_brought_in: bool) -> list[str]:
+    """Post what a cycle began with from the desk to it; gives in words what came in for that."""
     is_homeward = cycle.kind == CycleKind.RETURN_ONLY
     venue, asset = (cycle.korea_venue, "KRW") if is_homeward else (GLOBAL, STABLE)
     lacks = capital - booking.desk_balance(venue, asset)
+    came_in = []
     if lacks > 0:
         if not is_brought_in:
             raise CapitalLacksError(Lacking(venue=venue, asset=asset, took=capital, lacks=lacks))
         _bring_in(cycle, venue, asset, lacks)
+        came_in = [f"{venue}: {plain(lacks)} {asset}, which {cycle.code} began with"]
     lines = postings.moved(
         venue, asset, capital, origin=AccountOwner.DESK, target=AccountOwner.CYCLE
     )
@@ -265,6 +316,7 @@ def _take_capital(cycle: Cycle, capital: Decimal, *, is_brought_in: bool) -> Non
     column = "notional_krw" if is_homeward else "notional_usdt"
     Cycle.objects.filter(pk=cycle.pk).update(**{column: capital})
     cycle.refresh_from_db()
+    return came_in
 
 
 def _bring_in(cycle: Cycle, venue: str, asset: str, quantity: Decimal) -> None:

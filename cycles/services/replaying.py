@@ -34,6 +34,7 @@ from cycles.services.settling import (
     settle_returned,
     settle_sent,
 )
+from cycles.services.sighting import is_same_txid
 from cycles.services.stepping import report_columns
 from cycles.services.transferring import live_withdrawal
 from exchanges import reference
@@ -238,7 +239,7 @@ def conclude(
 ) -> None:
     """End a step that a later request, or what venues show of it, proves to have ended; `unwound_by`: by a sale instead."""
     if unwound_by is not None and not (
-        _has_left(step) or _was_carried(cycle, step, unwound_by, history)
+        _has_sold_back(step) or _has_left(step) or _was_carried(cycle, step, unwound_by, history)
     ):
         Step.objects.filter(pk=step.pk).update(state=StepState.ABANDONED)
         return
@@ -250,6 +251,11 @@ def conclude(
     elif step.kind == StepKind.BUY and not step.quantity_out:
         raise MisfitError(f"step {step.position} shows nothing, and a later one does")
     finish_step(cycle, step)
+
+
+def _has_sold_back(step: Step) -> bool:
+    """Say whether a step is a sale of an unwind that sold: another one comes after it, and not instead."""
+    return step.passage == Passage.UNWIND and bool(step.quantity_out)
 
 
 def _has_left(step: Step) -> bool:
@@ -300,10 +306,23 @@ def _conclude_withdrawal(cycle: Cycle, step: Step, history: History) -> None:
 def _conclude_deposit(cycle: Cycle, step: Step, history: History) -> None:
     sender = Step.objects.get(cycle=cycle, position=step.position - 1)
     call = live_withdrawal(sender)
+    if call is not None:
+        call = _with_newest_txid(cycle, call, history)
     credited = _own_credits(step, call, history) if call and call.report["txid"] else ()
     if call is None or not credited:
         raise MisfitError(f"step {step.position}: the credit of what was sent is not shown")
     settle_credit(cycle, step, credited, sent=Decimal(call.report["quantity"]))
+
+
+def _with_newest_txid(cycle: Cycle, call: ExchangeCall, history: History) -> ExchangeCall:
+    """Take the transaction that its venue shows now: one that was dropped may have gone out anew since."""
+    row = history.withdrawal(call.venue, call.venue_order_id)
+    if row is None or not row.txid or row.status is not WithdrawalStatus.DONE:
+        return call
+    if is_same_txid(row.txid, call.report["txid"]):
+        return call
+    settle_left(cycle, _with_step(call), row)
+    return _with_step(call)
 
 
 def _own_credits(step: Step, call: ExchangeCall, history: History) -> Sequence[DepositReport]:

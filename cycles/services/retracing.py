@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from typing import TypeVar
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, QuerySet
-from django.db.models.functions import Now
+from django.db.models import F
 
 from cycles.domain.money import ZERO
-from cycles.domain.shown import plain
 from cycles.domain.states import FINAL
-from cycles.domain.words import (
-    FailureClass,
-    Operation,
-)
+from cycles.domain.words import FailureClass, Operation
 from cycles.errors import CycleError
 from cycles.models import Cycle, ExchangeCall, Step
 from cycles.models.fields import public_code
@@ -33,77 +26,27 @@ from cycles.services import (
     replanning,
     replaying,
     settling,
+    strangers,
     verifying,
 )
 from cycles.services.intervening import Actor
-from cycles.services.locking import lock_cycle, locked
+from cycles.services.locking import lock_cycle
 from cycles.services.recalling import History, Trace
-from cycles.services.remaking import CapitalLacksError
+from cycles.services.remaking import CapitalLacksError, NotEndedError
 from cycles.services.replanning import MisfitError
-from cycles.services.sighting import txid_key
+from cycles.services.retraced import Retraced
 from cycles.services.verifying import VenueLine
 from exchanges.errors import StaleReferenceError
-from exchanges.values import DepositReport, DepositStatus, WithdrawalReport, WithdrawalStatus
+from exchanges.values import WithdrawalReport, WithdrawalStatus
 
-LONGEST_WAY = timedelta(days=7)  # from a withdrawal to its credit
-
-
-@dataclass(slots=True, kw_only=True)
-class Retraced:
-    """What was written, and what was not: `left` in words, `to_park` by cycle with why.
-
-    `remade`: codes of cycles that the backup does not know; `ended`: of those that came home since; `lacking`:
-    by cycle which capital is not there; `concerned`: cycles with news of their withdrawals; `late`:
-    those whose coins came back after they had left; `passed_over`: codes of those that somebody was at.
-    """
-
-    found: list[replaying.Found] = field(default_factory=list)
-    remade: list[str] = field(default_factory=list)
-    ended: list[str] = field(default_factory=list)
-    lacking: dict[UUID, CapitalLacksError] = field(default_factory=dict)
-    concerned: set[UUID] = field(default_factory=set)
-    late: set[UUID] = field(default_factory=set)
-    left: list[str] = field(default_factory=list)
-    to_park: dict[UUID, tuple[FailureClass, str]] = field(default_factory=dict)
-    differences: list[VenueLine] = field(default_factory=list)
-    is_preview: bool = False
-    busy: set[UUID] = field(default_factory=set)
-
-    @property
-    def passed_over(self) -> list[str]:
-        """Give the codes of the cycles that somebody was at."""
-        return [public_code(cycle_id) for cycle_id in sorted(self.busy)]
-
-    def hold(self, cycle_id: UUID) -> Cycle | None:
-        """Lock a cycle; a preview passes over one that a worker holds or somebody has locked, once and for all."""
-        if not self.is_preview:
-            return lock_cycle(cycle_id)
-        free = Cycle.objects.filter(pk=cycle_id).exclude(lease_expires_at__gt=Now())
-        cycle = None if cycle_id in self.busy else locked(free, skip=True).first()
-        if cycle is None:
-            self.busy.add(cycle_id)
-        return cycle
-
-    @contextmanager
-    def keeping(self) -> Iterator[None]:
-        """Keep what a block locks, but in a preview only where something was written."""
-        before = len(self.found), len(self.ended)
-        with transaction.atomic():
-            yield
-            if self.is_preview and before == (len(self.found), len(self.ended)):
-                transaction.set_rollback(True)
-
-    def misfit(self, cycle: Cycle, failure: FailureClass, reason: str) -> None:
-        """Leave a cycle to a person."""
-        self.left.append(f"{cycle.code}: {reason}")
-        self.to_park[cycle.pk] = failure, reason
+Seen = TypeVar("Seen")
 
 
 def retrace(history: History, *, actor: str, accepts: bool = False) -> Retraced:
     """Write all that fits into journal and ledger, in the caller's transaction; then it is to be compared.
 
     Who finds no capital waits until others have come home; `accepts`: what nobody brings home came in from
-    outside, by a person's word.
+    outside, by a person's word, unless a request has not ended.
     """
     _fence_off()
     done = Retraced(left=list(history.gaps))
@@ -132,11 +75,27 @@ def _retraced(history: History, done: Retraced, *, actor: str, accepts: bool) ->
             if _is_there(cycle_id, traces[cycle_id], done, actor, is_brought_in=is_brought_in):
                 _retrace_cycle(cycle_id, traces[cycle_id], history, done, actor)
         _match_unnamed(history, done, actor)
-        waiting = list(done.lacking)
-        if not waiting or (len(done.ended) == ended and is_brought_in == accepts):
+        waiting, is_stuck = list(done.lacking), len(done.ended) == ended
+        if not waiting or (is_stuck and not (accepts and _may_come_in(history, done, actor))):
             break
-        is_brought_in = accepts and len(done.ended) == ended
+        is_brought_in = is_stuck
     return done
+
+
+def _may_come_in(history: History, done: Retraced, actor: str) -> bool:
+    """Say whether what lacks may be booked as come in: not while a request that has not ended may be why it does."""
+
+    def under_way(tried: Retraced) -> list[str]:
+        return [cycle.code for cycle in verifying.cycles_in_flight()]
+
+    open_ones = _tried(history, done, actor, under_way)
+    open_ones += [public_code(cycle_id) for cycle_id in sorted(done.not_ended)]
+    if open_ones:
+        done.left.append(
+            f"nothing was accepted: requests of {', '.join(open_ones)} have not ended, and may be why capital lacks. Run it "
+            "again once they have; an order that rests at its venue, of a cycle that is not made again yet, is cancelled there"
+        )
+    return not open_ones
 
 
 def compare(history: History, done: Retraced, *, actor: str) -> None:
@@ -144,8 +103,9 @@ def compare(history: History, done: Retraced, *, actor: str) -> None:
     done.left += [f"{public_code(pk)}: {error}" for pk, error in done.lacking.items()]
     _leave_who_holds_it(history, done, actor)
     done.differences = list(_differences(history))
-    _tell_strangers(history, done)
-    _leave_late_ones(done)
+    strangers.tell_strangers(history, done)
+    _leave_who_holds_too_much(done)
+    strangers.leave_late_ones(done)
 
 
 def _by_cycle(history: History) -> dict[UUID, list[Trace]]:
@@ -247,34 +207,46 @@ def _is_there(
         return False
     try:
         with transaction.atomic():
-            cycle = remaking.remade(cycle_id, traces, actor=actor, is_brought_in=is_brought_in)
+            cycle, came_in = remaking.remade(
+                cycle_id, traces, actor=actor, is_brought_in=is_brought_in
+            )
     except CapitalLacksError as error:
         done.lacking[cycle_id] = error
+        return False
+    except NotEndedError as error:
+        done.not_ended.add(cycle_id)
+        done.left.append(f"{public_code(cycle_id)}: {error}")
         return False
     except (CycleError, IntegrityError, StaleReferenceError) as error:
         told = f"opened after the backup, it cannot be made again: {replanning.told(error)}"
         done.left.append(f"{public_code(cycle_id)}: {told}")
         return False
     done.remade.append(cycle.code)
+    done.brought_in += came_in
     done.to_park[cycle_id] = FailureClass.POLICY_DENIED, remaking.REASON
     return True
 
 
 def _match_unnamed(history: History, done: Retraced, actor: str) -> None:
-    """Give withdrawals without an id of ours to the cycles that would have sent exactly those."""
+    """Give withdrawals without an id of ours to the cycles that would have sent exactly those.
+
+    Those that may be of a cycle which lacks its capital wait until it is there.
+    """
+    done.awaited = _claimed_by_lacking(history, done, actor) if done.lacking else set()
+    shut = done.misfits | done.busy
     pairs = [
-        (candidate, replaying.likely(*candidate, history))
-        for candidate in nameless.candidates(exclude=_misfits(done) | done.busy)
+        (candidate, replaying.likely(*candidate, history)) for candidate in nameless.candidates()
     ]
     claims = Counter(row.venue_withdrawal_id for _, rows in pairs for row in rows)
     for (cycle, step), rows in pairs:
         stand = [row for row in rows if row.status is not WithdrawalStatus.FAILED]
-        if not stand:
+        ids = {row.venue_withdrawal_id for row in stand}
+        if not stand or cycle.pk in shut or ids & done.awaited:
             continue  # none, or all of it came back: nothing is missing
         if done.hold(cycle.pk) is None:
             continue
         try:
-            if any(claims[row.venue_withdrawal_id] > 1 for row in stand):
+            if any(claims[one] > 1 for one in ids):
                 raise MisfitError(f"a withdrawal at {step.venue} may be another cycle's as well")
             done.found.append(_adopted(cycle, step, replaying.only(stand, step), actor))
             _end(lock_cycle(cycle.pk), history, done, actor)
@@ -283,10 +255,20 @@ def _match_unnamed(history: History, done: Retraced, actor: str) -> None:
             done.misfit(lock_cycle(cycle.pk), FailureClass.UNKNOWN_WITHDRAWAL, told)
 
 
-def _misfits(done: Retraced) -> set[UUID]:
-    """Give the cycles in which something did not fit: nothing more is concluded of those."""
-    told = {cycle_id: why for cycle_id, (_, why) in done.to_park.items()}
-    return {cycle_id for cycle_id, why in told.items() if why != remaking.REASON}
+def _claimed_by_lacking(history: History, done: Retraced, actor: str) -> set[str]:
+    """Give the withdrawals that are, or may be, of cycles which lack their capital, by their venue's ids."""
+
+    def claimed(tried: Retraced) -> set[str]:
+        theirs = [one for one in nameless.candidates() if one[0].pk in done.lacking]
+        rows = {
+            row.venue_withdrawal_id for one in theirs for row in replaying.likely(*one, history)
+        }
+        sent = ExchangeCall.objects.filter(
+            cycle__in=list(done.lacking), operation=Operation.WITHDRAW
+        )
+        return rows.union(sent.values_list("venue_order_id", flat=True))
+
+    return _tried(history, done, actor, claimed)
 
 
 def _adopted(cycle: Cycle, step: Step, row: WithdrawalReport, actor: str) -> replaying.Found:
@@ -308,78 +290,67 @@ def _leave_who_holds_it(history: History, done: Retraced, actor: str) -> None:
     short = _short_all_the_same(history, done, actor) if done.lacking else {}
     for venue, asset in sorted({(e.lacking.venue, e.lacking.asset) for e in done.lacking.values()}):
         missing = short.get((venue, asset), ZERO)
-        seen_to = done.late.union(done.to_park)
-        for cycle, told in remaking.who_may_have_ended(venue, asset, missing, seen_to):
+        for cycle, told in _may_have_ended(venue, asset, missing, done):
             done.misfit(cycle, FailureClass.POLICY_DENIED, told)
+
+
+def _leave_who_holds_too_much(done: Retraced) -> None:
+    """Leave to a person whose coins a venue has not got, and the desk cannot pay: no word accepts that."""
+    if verifying.in_flight() or not done.is_whole:
+        return
+    for (venue, asset), missing in _short(done.differences).items():
+        if missing > 0:
+            for cycle, _ in _may_have_ended(venue, asset, missing, done):
+                told = remaking.TOO_MUCH.format(asset=asset, venue=venue)
+                done.misfit(cycle, FailureClass.POLICY_DENIED, told)
+
+
+def _may_have_ended(
+    venue: str, asset: str, missing: Decimal, done: Retraced
+) -> list[tuple[Cycle, str]]:
+    """Give whom to ask; what was made again by this very run is shown to be there, and nobody's to explain."""
+    made_again = done.to_park.keys() - done.misfits - done.late
+    seen_to = done.misfits | done.late
+    return remaking.who_may_have_ended(venue, asset, missing, seen_to, made_again)
 
 
 def _short_all_the_same(
     history: History, done: Retraced, actor: str
 ) -> dict[tuple[str, str], Decimal]:
-    """Give what venues would lack of what cycles hold if what lacks had been paid in: somebody has ended. Writes nothing."""
+    """Give what venues would lack of what cycles hold if what lacks had been paid in: somebody has ended.
+
+    Nothing is known of that while a request has not ended: what it holds there lacks as well.
+    """
+
+    def short(tried: Retraced) -> dict[tuple[str, str], Decimal]:
+        _match_unnamed(history, tried, actor)
+        return {} if verifying.in_flight() else _short(_differences(history))
+
+    return _tried(history, done, actor, short)
+
+
+def _short(lines: Iterable[VenueLine]) -> dict[tuple[str, str], Decimal]:
+    """Give what venues lack beyond what the desk itself holds there."""
+    return {
+        (line.venue, line.asset): -line.difference - booking.desk_balance(line.venue, line.asset)
+        for line in lines
+    }
+
+
+def _tried(history: History, done: Retraced, actor: str, look: Callable[[Retraced], Seen]) -> Seen:
+    """Give what is seen if what lacks had been paid in. Writes nothing."""
     traces = _by_cycle(history)
     tried = Retraced(is_preview=True, busy=set(done.busy), to_park=dict(done.to_park))
     with transaction.atomic():
         for cycle_id in done.lacking:
             if _is_there(cycle_id, traces[cycle_id], tried, actor, is_brought_in=True):
                 _retrace_cycle(cycle_id, traces[cycle_id], history, tried, actor)
-        _match_unnamed(history, tried, actor)
-        short = {
-            (line.venue, line.asset): -line.difference
-            - booking.desk_balance(line.venue, line.asset)
-            for line in _differences(history)
-        }
+        seen = look(tried)
         transaction.set_rollback(True)
-    return short
+    return seen
 
 
 def _differences(history: History) -> Iterator[VenueLine]:
     """Give where the ledger does not say what the venue does, and nothing under way explains it."""
     for venue, held in history.balances.items():
         yield from (line for line in verifying.venue_lines(venue, held) if not line.is_explained)
-
-
-def _tell_strangers(history: History, done: Retraced) -> None:
-    """Say which transfers are nobody's, where the ledger differs; who might resend one waits for a person."""
-    differing = {(line.venue, line.asset) for line in done.differences}
-    for venue in history.balances:
-        for row in history.unnamed_withdrawals(venue):
-            if (venue, row.asset) in differing and not replaying.is_known(row):
-                _stop_whoever_may_resend(row, done)
-    credited = _credited_txids(history)
-    for deposit in history.deposits:
-        is_stranger = txid_key(deposit.txid) not in credited
-        if (deposit.venue, deposit.asset) in differing and is_stranger and _counts(deposit):
-            done.left.append(
-                f"{deposit.venue}: a deposit of {plain(deposit.quantity)} {deposit.asset} is of no cycle's sending"
-            )
-
-
-def _stop_whoever_may_resend(row: WithdrawalReport, done: Retraced) -> None:
-    told = f"a withdrawal of {plain(row.quantity)} {row.asset} is of no cycle's sending"
-    done.left.append(f"{row.venue}: {told}")
-    for cycle, step in nameless.candidates(exclude=done.to_park):
-        if (step.venue, step.asset) == (row.venue, row.asset):
-            done.misfit(cycle, FailureClass.UNKNOWN_WITHDRAWAL, f"{told}, or it is this one's")
-
-
-def _leave_late_ones(done: Retraced) -> None:
-    """Leave to a person what came back after it had left, unless it was sent anew since: it may arrive after all."""
-    told = "a withdrawal came back after it had left: see that it does not arrive after all, then redrive"
-    free = {cycle.pk for cycle, _ in nameless.candidates()} if done.late else set()
-    for cycle_id in sorted(free & done.late):
-        _, earlier = done.to_park.get(cycle_id, (None, ""))
-        reason = f"{earlier}; {told}" if earlier else told
-        done.to_park[cycle_id] = FailureClass.UNKNOWN_WITHDRAWAL, reason
-
-
-def _counts(deposit: DepositReport) -> bool:
-    return deposit.status is DepositStatus.CREDITED
-
-
-def _credited_txids(history: History) -> set[str]:
-    """Give the transactions that the journal's withdrawals went by."""
-    sent: QuerySet[ExchangeCall] = ExchangeCall.objects.filter(
-        operation=Operation.WITHDRAW, intended_at__gte=history.since - LONGEST_WAY
-    )
-    return {txid_key(told) for told in sent.values_list("report__txid", flat=True) if told}

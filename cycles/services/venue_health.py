@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from cycles import conf
 from cycles.errors import VenueClockError
 from cycles.models import Alert
-from cycles.services.alerting import raise_alert
+from cycles.services.alerting import Telling, raise_alert, raise_alerts
 from cycles.services.locking import in_transaction
 from exchanges import registry
 from exchanges.clocks import ClockState
@@ -115,19 +115,24 @@ def _go_on(venue: str) -> None:
 
 def tell_of_bans() -> int:
     """Alert people of each ban by a venue, once; returns how many are in force."""
-    bans = _bans()
-    for (venue, minute), rows in bans.items():
-        until: datetime = rows[0].held_until or registry.utc_now()
-        shown = until.astimezone(conf.display_time_zone())
-        scopes = ", ".join(row.scope for row in rows)
-        raise_alert(
-            key=f"banned:{venue}:{rows[0].scope}:{minute}",
-            severity=Alert.Severity.CRITICAL,
-            title=f"{venue} has banned us until {shown:%H:%M:%S} ({scopes})",
-            body="No process of the desk calls it before that, and cycles wait. Does anything else "
-            "use this account or address?",
-        )
-    return len(bans)
+    told = [_banned(venue, minute, rows) for (venue, minute), rows in _bans().items()]
+    if told:
+        raise_alerts(told)
+    return len(told)
+
+
+def _banned(venue: str, minute: str, rows: Sequence[RateWindow]) -> Telling:
+    """Say what people are told of one ban."""
+    until: datetime = rows[0].held_until or registry.utc_now()
+    shown = until.astimezone(conf.display_time_zone())
+    scopes = ", ".join(row.scope for row in rows)
+    return Telling(
+        key=f"banned:{venue}:{rows[0].scope}:{minute}",
+        severity=Alert.Severity.CRITICAL,
+        title=f"{venue} has banned us until {shown:%H:%M:%S} ({scopes})",
+        body="No process of the desk calls it before that, and cycles wait. Does anything else "
+        "use this account or address?",
+    )
 
 
 def _bans() -> dict[tuple[str, str], list[RateWindow]]:

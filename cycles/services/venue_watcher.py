@@ -7,6 +7,7 @@ replace when one dies. What a private stream tells is a reason to look at once a
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -32,6 +33,9 @@ from exchanges.trouble import Trouble
 log = structlog.get_logger(__name__)
 
 TURN = timedelta(milliseconds=500)
+IDLE_TURN = timedelta(seconds=1)  # of a desk that waits for nothing
+# Longer than it takes until the order of a cycle that was let go is looked for by others (`awaited`).
+AWAKE = timedelta(seconds=5)
 HURRIED_TURN = timedelta(milliseconds=100)
 OUTAGE_PAUSE = timedelta(seconds=2)
 STOP_SECONDS = 2.0
@@ -51,6 +55,7 @@ class VenueWatcher:
     _busy: set[str] = field(default_factory=set)
     _troubles: dict[str, Trouble] = field(default_factory=dict)  # of the looks, by venue
     _guard: threading.Lock = field(default_factory=threading.Lock)
+    _awake_until: timedelta = timedelta()  # by the monotonic clock
 
     def run(self) -> None:
         """Look until `stop` is set."""
@@ -93,7 +98,21 @@ class VenueWatcher:
         if self.ears is not None:
             self.ears.keep(self.hints)
         self.turn(wanted, crew.submit)
-        return HURRIED_TURN if self.hints.are_about(wanted.values()) else TURN
+        if wanted:
+            self._awake_until = _monotonic() + AWAKE
+        if self.hints.are_about(wanted.values()):
+            return HURRIED_TURN
+        return TURN if self._is_awake() else IDLE_TURN
+
+    def expect(self) -> None:
+        """Hear from any thread that a cycle was let go: it may wait for what nobody waited for before."""
+        was_awake = self._is_awake()
+        self._awake_until = _monotonic() + AWAKE
+        if not was_awake:  # else its next turn is near
+            self.hints.wake()
+
+    def _is_awake(self) -> bool:
+        return _monotonic() < self._awake_until
 
     def _close_ears(self) -> None:
         """Let others listen; if that cannot be written, the lease runs out by itself."""
@@ -186,3 +205,7 @@ class VenueWatcher:
         if self.ears is not None and recorded.woken and not hinted:
             self.ears.missed(what.venue)
         return True
+
+
+def _monotonic() -> timedelta:
+    return timedelta(seconds=time.monotonic())

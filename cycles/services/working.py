@@ -71,10 +71,14 @@ class Patience:
 
 @dataclass(slots=True)
 class Worker:
-    """One process of a role. `duty` runs once a second, on a thread of its own: no cycle waits for it."""
+    """One process of a role. `duty` runs once a second, on a thread of its own: no cycle waits for it.
+
+    `when_let_go` is called, by any thread, once a cycle was driven as far as it went.
+    """
 
     role: Role
     duty: Callable[[], None] | None = None
+    when_let_go: Callable[[], None] | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     owner: str = ""
     is_napping: bool = False  # nothing was due when it last looked
@@ -249,6 +253,8 @@ class Worker:
     def _forget(self, lease: Lease, wait: timedelta | None) -> None:
         """A thread is free again; a newer lease of the same cycle stays. What is due soon ends the nap."""
         had_no_thread = self._held.drop(lease) >= conf.worker_threads()
+        if self.when_let_go is not None:
+            self.when_let_go()
         if had_no_thread or (wait is not None and wait.total_seconds() < LONGEST_NAP_SECONDS):
             self._is_wanted.set()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -62,6 +63,7 @@ class Driver:
             "venue_calls": calls_after - calls,
             "venue_seconds": venue_seconds_after - venue_seconds,
             "queries": sum(meter.queries for meter in self.meters),
+            "statements": sum((meter.by_statement for meter in self.meters), Counter()),
             "sql_seconds": sum(meter.sql_seconds for meter in self.meters),
             "commits": sum(meter.commits for meter in self.meters),
             "commit_seconds": sum(meter.commit_seconds for meter in self.meters),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -56,7 +57,7 @@ def run(*, cycles: int, rounds: int, shapes: Sequence[Shape] = SHAPES) -> Findin
                 open_cycles(cycles, actor)
                 found[shape].append(_drive(shape, venues))
                 assert sum(one["cycles"] for one in found[shape][-1]) == cycles
-        work = _work(venues)
+        work = _work(venues) | _statements(found[shapes[0]])
         commits = max(cycles * STEPS_A_CYCLE * 2, FEWEST_COMMITS)
         plain = {
             n: _plain(n, commits) for n in {shape.processes * shape.threads for shape in shapes}
@@ -143,6 +144,13 @@ def _breakdown(parts: Results) -> list[Figure]:
         for name in ("queries", "commits", "venue_calls")
     ]
     return shares + counts
+
+
+def _statements(rounds: Sequence[Results]) -> dict[str, Any]:
+    """Count the statements of all steps by verb and table, and the seconds that they took."""
+    parts = [one for results in rounds for one in results]
+    counted = sum((Counter(one["statements"]) for one in parts), Counter[str]())
+    return {"statements": counted, "seconds": sum(one["seconds"] for one in parts)}
 
 
 def _work(venues: Venues) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def run(*, cycles: int) -> Findings:
     calls = [
         {kind: int(row[kind]) for kind in sorted(row) if kind.startswith(VENUES)} for row in rows
     ]
-    work |= {"most": most, "calls": calls}
+    work |= {"most": most, "calls": calls, "queries": [int(row["queries"]) for row in rows]}
     return Findings(name="one whole cycle", figures=tuple(figures), work=work)
 
 

@@ -12,6 +12,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
 
 from cycles import conf
 from cycles.models import Alert
@@ -160,6 +161,28 @@ def test_without_a_token_alerts_are_logged(
     assert Alert.objects.get().state == State.LOGGED
     assert "alert.logged" in caplog.text
     assert "CRITICAL" in {record.levelname for record in caplog.records}
+
+
+def statements_to_deliver(alerts: int) -> int:
+    """Deliver so many, and count the statements of it."""
+    for number in range(alerts):
+        tell(f"{alerts}: {number}")
+    with CaptureQueriesContext(connection) as made:
+        assert deliver_due() == alerts
+    return len(made)
+
+
+@pytest.mark.django_db
+def test_without_a_channel_many_alerts_take_as_many_statements_as_two() -> None:
+    assert statements_to_deliver(2) == statements_to_deliver(20)
+
+
+@pytest.mark.django_db
+def test_an_alert_with_a_channel_takes_a_claim_and_a_note_of_its_own(sink: Sink) -> None:
+    """A claim is for one attempt, and what was told is noted before the next is tried."""
+    a_claim, in_vain, a_note = 4, 3, 1  # with the savepoints that stand for BEGIN and COMMIT here
+    for alerts in (2, 20):
+        assert statements_to_deliver(alerts) == alerts * (a_claim + a_note) + in_vain
 
 
 @pytest.mark.django_db

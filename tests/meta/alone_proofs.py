@@ -1,7 +1,7 @@
 """What commits by itself, one statement outside of any transaction of ours: why one alone is harmless.
 
 A place that stands neither here nor at a transaction fails the test that comes by it (`tests/writing_alone.py`).
-`alerting.raise_alert` is whoever calls it.
+`alerting.raise_alert` and `raise_alerts` are whoever calls it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ALONE = (
     Alone(
         "one fact, whole in its row; what it says is seen, or asked for, again",
         (
-            "alerting._note_delivery", "alerting._note_failure", "alerting._write_to_log", "calling.write_outcome",
+            "alerting._note_delivery", "alerting._note_failure", "calling.write_outcome",
             "looking._give_up", "reconciling._is_missed_again", "travel_rule._ask", "watching.look",
         ),
     ),

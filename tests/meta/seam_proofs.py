@@ -56,7 +56,7 @@ ELSEWHERE = (
         f"{RESTORING}/test_catching_up.py:test_cycles_of_every_kind_are_made_again_by_what_they_sent",
         (
             "concluding.is_ended", "following_up.follow_up", "replaying.place", "retracing._adopted",
-            "retracing._is_there", "retracing.Retraced.keeping",
+            "retracing._is_there", "retraced.Retraced.keeping",
         ),
     ),
     Elsewhere(
@@ -69,7 +69,7 @@ ELSEWHERE = (
         Kind.ROLLED_BACK,
         "what would differ if what lacks had been paid in: tried, within catching up",
         f"{RESTORING}/test_who_holds_it.py:test_who_was_settled_by_hand_since_can_be_again_though_it_had_sold",
-        ("retracing._short_all_the_same",),
+        ("retracing._tried",),
     ),
     Elsewhere(
         Kind.WHOLE,
@@ -89,6 +89,12 @@ ELSEWHERE = (
         "a withdrawal given back after it had left: taken back, and a person's, in one commit",
         f"{SERVICES}/test_given_back_late.py:test_what_had_left_is_taken_back_with_its_dead_letter_or_not_at_all",
         ("transferring._came_back_late",),
+    ),
+    Elsewhere(
+        Kind.WHOLE,
+        "alerts that have no channel: the log's lines, and that they are there; at worst they stand there twice",
+        "tests/cycles/test_alerting.py:test_without_a_channel_many_alerts_take_as_many_statements_as_two",
+        ("alerting._log_due",),
     ),
     Elsewhere(
         Kind.WHOLE,

@@ -28,7 +28,7 @@ UNASKED: dict[str, str] = {
     "calling._locked_if_known": "a fact is noted; what follows from it asks for the lease (`_note`)",
     "reconciling.record": "a fact is noted",
     "dead_letters._sent_on": "compares the version; no worker has a dead letter",
-    "retracing.hold": "catching up, away from home: every lease was fenced off",
+    "retraced.hold": "catching up, away from home: every lease was fenced off",
     "retracing.park": "catching up",
     "catching_up._park_undecided": "catching up",
     "retracing._match_unnamed": "catching up",

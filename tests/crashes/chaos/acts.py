@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -130,11 +131,15 @@ def _outbox(storm: Storm) -> None:
     with transaction.atomic():
         told = [raise_alert(key=key, severity=Alert.Severity.INFO, title=key) for key in keys]
     storm.seen["alerts raised by us"] += sum(told)
-    before = Transition.objects.count()
+    before, began = Transition.objects.count(), time.monotonic()
 
     def recover() -> None:
         storm.channel.mood = "takes"
-        storm.seen["transitions while the channel was ill"] += Transition.objects.count() - before
+        deeds.note_outbox(
+            storm.seen,
+            moved=Transition.objects.count() - before,
+            seconds=time.monotonic() - began,
+        )
 
     storm.later(lasts, "", recover)
 

@@ -195,6 +195,8 @@ def harm_was_done(done: Mapping[str, int], seen: Counter[str]) -> Claim:
         deeds.DECIDED_BY_WRONG_CLOCKS: seen[deeds.WRONG_CLOCKS] // EVERY_CLOCK,
         deeds.STOPPED_BY_WRONG_CLOCKS: seen[deeds.WRONG_CLOCKS] // EVERY_CLOCK,
         deeds.STRUCK: done["fault"] // EVERY,
+        # A full outbox stops no trading: under half of them at least cycles move, and under an only one.
+        deeds.TRADED_MEANWHILE: (seen[deeds.LONG_OUTBOXES] + 1) // 2,
     }
     counted = {word: seen[word] for word in wanted}
     return Claim(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -24,7 +25,21 @@ WRONG_CLOCKS = "clocks set of processes that decide"
 DECIDING = ("initiator", "finalizer")  # a feeder decides nothing, jobs write under no number
 REFUSAL = b"venue.clock_stops_trading"  # once for each venue, until somebody finds its clock right
 STRUCK = "requests struck by the faults that were set"
+OUTBOX_SECONDS = (
+    10  # as long as a desk that goes on needs for a change of status, whatever else harms it
+)
+LONG_OUTBOXES = f"outboxes that stayed full for {OUTBOX_SECONDS} s"
+TRADED_MEANWHILE = "of them, some that cycles moved under"
+MOVED_MEANWHILE = "transitions while the channel was ill"
 HELD = "leases held by who was stopped"
+
+
+def note_outbox(seen: Counter[str], *, moved: int, seconds: float) -> None:
+    """Count a full outbox, and whether cycles went on under it."""
+    seen[MOVED_MEANWHILE] += moved
+    if seconds >= OUTBOX_SECONDS:
+        seen[LONG_OUTBOXES] += 1
+        seen[TRADED_MEANWHILE] += moved > 0
 
 
 def stop_holders(storm: Storm) -> None:

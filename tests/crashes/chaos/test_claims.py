@@ -31,9 +31,11 @@ from tests.crashes.chaos.claims import (
 from tests.crashes.chaos.deeds import (
     DECIDED_BY_WRONG_CLOCKS,
     LEASES_LOST,
+    OUTBOX_SECONDS,
     STOPPED_BY_WRONG_CLOCKS,
     STRUCK,
     WRONG_CLOCKS,
+    note_outbox,
 )
 from tests.cycles.conftest import korea, running_venues, seed, venues
 from tests.desk import TestDesk
@@ -199,6 +201,16 @@ def test_harm_that_was_only_begun_is_seen() -> None:
     assert harm_was_done(done, enough).holds
     for one in words:
         assert len(harm_was_done(done, enough - Counter({one: 1})).problems) == 1
+
+
+def test_a_full_outbox_under_which_nothing_moves_is_seen() -> None:
+    seen = Counter[str]()
+    note_outbox(seen, moved=0, seconds=OUTBOX_SECONDS - 1)  # too short to say anything
+    assert harm_was_done(Counter(), seen).holds
+    note_outbox(seen, moved=0, seconds=OUTBOX_SECONDS)
+    assert len(harm_was_done(Counter(), seen).problems) == 1
+    note_outbox(seen, moved=3, seconds=OUTBOX_SECONDS)
+    assert harm_was_done(Counter(), seen).holds
 
 
 def test_clocks_of_who_decides_nothing_are_not_asked_for_decisions() -> None:

@@ -203,6 +203,23 @@ def test_judging_more_dead_letters_takes_no_more_queries(desk: TestDesk) -> None
     assert counts[0] == counts[1]
 
 
+def test_each_dead_letter_that_recovers_takes_its_own_transaction_and_nothing_else(
+    desk: TestDesk,
+) -> None:
+    """One that cannot be written must stop no other, and a halt that comes meanwhile stops the rest."""
+    desk.sample()
+    # BEGIN and COMMIT, the mode (two), the lock, the transition, the cycle (two), the notice.
+    own = 9
+    counts = []
+    for wanted in (2, 20):
+        for _ in range(wanted):
+            dead_owning(1000)
+        with CaptureQueriesContext(connection) as seen:
+            assert dead_letters.process_dead_letters() == wanted
+        counts.append(len(seen))
+    assert counts[1] - counts[0] == 18 * own
+
+
 @pytest.mark.parametrize("failure", [FailureClass.UNKNOWN_ORDER, FailureClass.UNKNOWN_WITHDRAWAL])
 def test_what_a_person_has_to_decide_is_not_sold_back(
     desk: TestDesk, failure: FailureClass

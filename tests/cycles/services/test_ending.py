@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -16,6 +17,7 @@ from exchanges.errors import KeptBackError, NotSentError
 from exchanges.models import MarketRule, NetworkRule
 from tests import builders
 from tests.cycles.services.acts import fail, make_due
+from tests.cycles.telegram_sink import serving
 from tests.desk import TestDesk
 
 pytestmark = pytest.mark.django_db
@@ -141,7 +143,12 @@ def test_a_refresh_that_comes_all_the_way_round_begins_with_the_first_again(
     assert not SweepMark.objects.filter(sweep=refreshing.SWEEP).exists()
 
 
-def test_alerts_are_left_to_the_next_run_when_the_time_is_up(db: None, out_of_time: None) -> None:
+def test_alerts_are_left_to_the_next_run_when_the_time_is_up(
+    db: None, out_of_time: None, settings: Any
+) -> None:
     for key in ("a", "b"):
         alerting.raise_alert(key=key, severity=Alert.Severity.INFO, title=key)
-    assert [alerting.deliver_due() for _ in range(3)] == [1, 1, 0]
+    with serving() as channel:
+        settings.KIMP_TELEGRAM_BASE_URL = channel.url
+        settings.KIMP_TELEGRAM_TOKEN = settings.KIMP_TELEGRAM_CHAT_ID = "1"
+        assert [alerting.deliver_due() for _ in range(3)] == [1, 1, 0]

@@ -5,14 +5,17 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from django.db import transaction
 
 from cycles.domain import postings
-from cycles.domain.words import AccountOwner, CallOutcome, FailureClass, PostingKind
+from cycles.domain.words import AccountOwner, CallOutcome, FailureClass, PostingKind, Verb
 from cycles.models import Cycle, Step
 from cycles.services import booking, remaking
+from cycles.services.intervening import intervene
 from tests import builders
 from tests.cycles.restoring.acts import redrive
 from tests.cycles.services.acts import fail
+from tests.desk import operator
 
 pytestmark = pytest.mark.django_db
 
@@ -49,14 +52,35 @@ def test_who_has_done_nothing_and_dead_letters_make_it_up_before_those_on_their_
     assert those_for(1_501) == [quiet, row]
 
 
+def caught_up(*, is_in_step: bool) -> None:
+    """Let a run of catching up have ended."""
+    payload = {"is_in_step": is_in_step}
+    actor = operator()
+    with transaction.atomic():
+        intervene(Verb.CATCH_UP, actor=actor, reason="a restore", payload=payload)
+
+
 def test_who_was_redriven_by_hand_makes_up_nothing() -> None:
     """Whoever looked at it sent it on: another one has to have ended."""
     quiet, row, larger = builders.cycle(usdt=2_000), on_its_way(3_000), on_its_way(4_000)
     assert those_for(1_000) == [quiet]
+    caught_up(is_in_step=False)
     for one in (quiet, larger):
         redrive(fail(one, FailureClass.POLICY_DENIED))
     assert those_for(1_000) == [quiet, row]
     assert those_for(3_001) == [quiet, row, larger]
+
+
+def test_who_was_redriven_before_the_desk_fell_out_of_step_makes_it_up_as_any() -> None:
+    row, larger = on_its_way(3_000), on_its_way(4_000)
+    caught_up(is_in_step=False)
+    redrive(fail(larger, FailureClass.POLICY_DENIED))
+    caught_up(is_in_step=True)
+    assert those_for(1_000) == [larger]
+    caught_up(is_in_step=False)
+    assert those_for(1_000) == [larger]
+    redrive(fail(larger, FailureClass.POLICY_DENIED))
+    assert those_for(1_000) == [row]
 
 
 @pytest.mark.parametrize("outcome", [CallOutcome.UNKNOWN, CallOutcome.DONE])

@@ -120,6 +120,18 @@ def test_due_retries_of_both_roles_are_swept(desk: TestDesk) -> None:
         assert row.status != CycleStatus.RETRY_PENDING
 
 
+def test_a_sweep_claims_each_cycle_by_one_statement_when_its_turn_comes(desk: TestDesk) -> None:
+    """Nobody renews a sweep's leases: what is claimed at once might be another's before it is driven."""
+    cycles = 3
+    for _ in range(cycles):
+        make_due(fail(desk.open(), FailureClass.TRANSIENT))
+    with CaptureQueriesContext(connection) as made:
+        assert sweeping.sweep_retries() == cycles
+    claims = [row for row in made.captured_queries if "SET lease_owner = " in row["sql"]]
+    in_vain = 2  # one of each role that drives
+    assert len(claims) == cycles + in_vain
+
+
 def test_a_retry_that_is_not_due_is_left(desk: TestDesk) -> None:
     row = fail(desk.open(), FailureClass.TRANSIENT)
     Cycle.objects.filter(pk=row.pk).update(wake_at=Now() + timedelta(minutes=5))

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
 
 from cycles.domain.progress import Turn
 from cycles.domain.words import Operation
@@ -165,6 +167,23 @@ def test_a_ban_is_told_once_with_its_end(desk: TestDesk) -> None:
     assert alert.title.startswith("binance has banned us until ")
     RateWindow.objects.update(held_until=Now() - timedelta(seconds=1))
     assert venue_health.tell_of_bans() == 0
+
+
+def test_many_bans_are_told_by_as_many_statements_as_two(desk: TestDesk) -> None:
+    held = {"span_ms": 1000, "most": 0, "used": [0] * 10, "held_because": "banned"}
+    counts = []
+    for bans in (2, 20):
+        RateWindow.objects.all().delete()
+        for minutes in range(1, bans + 1):
+            until = Now() + timedelta(minutes=minutes)
+            RateWindow.objects.create(
+                venue="binance", name=str(minutes), scope="ip", held_until=until, **held
+            )
+        with CaptureQueriesContext(connection) as made:
+            assert venue_health.tell_of_bans() == bans
+        counts.append(len(made))
+    assert counts == [2, 2]  # what is banned, and the alerts
+    assert Alert.objects.filter(title__contains="banned").count() == 20
 
 
 def test_a_ban_that_closes_account_and_address_is_told_as_one(desk: TestDesk) -> None:

@@ -49,6 +49,18 @@ def test_f25_a_withdrawal_lost_before_acceptance_is_unknown_and_not_sent_again(
     assert (desk.arrived(), desk.truth()) == (1, [False])
 
 
+def test_a_withdrawals_id_that_was_sent_before_is_refused_by_no_venue_so_its_rule_says_that_ids_do_not_guard(
+    desk: Desk,
+) -> None:
+    """Two of the venues are told none at all. What a resend would do; the services never do it."""
+    desk.fund()
+    desk.fund()
+    desk.send()
+    desk.send()
+    assert (desk.arrived(), len(desk.withdrawals())) == (2, 2)
+    assert not desk.venue.withdrawal_rule.client_id_is_burned
+
+
 def test_f26_a_twin_is_told_apart_by_our_id_where_the_venue_keeps_it_and_by_nothing_else(
     desk: Desk,
 ) -> None:

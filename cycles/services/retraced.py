@@ -1,0 +1,86 @@
+"""What catching up has come to so far: written, left to a person, not there yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from cycles.domain.words import FailureClass
+from cycles.models import Cycle
+from cycles.models.fields import public_code
+from cycles.services import remaking, replaying
+from cycles.services.locking import lock_cycle, locked
+from cycles.services.remaking import CapitalLacksError
+from cycles.services.verifying import VenueLine
+
+
+@dataclass(slots=True, kw_only=True)
+class Retraced:
+    """What was written, and what was not: `left` in words, `to_park` by cycle with why.
+
+    `remade`: codes of cycles that the backup does not know; `ended`: of those that came home since; `lacking`:
+    by cycle which capital is not there; `concerned`: cycles with news of their withdrawals; `late`:
+    those whose coins came back after they had left; `passed_over`: codes of those that somebody was at.
+    `not_ended`: cycles that are not made again before their first order has ended; `brought_in`: what came in from outside,
+    by a person's word, in words; `awaited`: withdrawals, by their venue's ids, that are or may be of cycles which lack capital.
+    """
+
+    found: list[replaying.Found] = field(default_factory=list)
+    remade: list[str] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+    lacking: dict[UUID, CapitalLacksError] = field(default_factory=dict)
+    not_ended: set[UUID] = field(default_factory=set)
+    brought_in: list[str] = field(default_factory=list)
+    awaited: set[str] = field(default_factory=set)
+    concerned: set[UUID] = field(default_factory=set)
+    late: set[UUID] = field(default_factory=set)
+    left: list[str] = field(default_factory=list)
+    to_park: dict[UUID, tuple[FailureClass, str]] = field(default_factory=dict)
+    differences: list[VenueLine] = field(default_factory=list)
+    is_preview: bool = False
+    busy: set[UUID] = field(default_factory=set)
+
+    @property
+    def is_whole(self) -> bool:
+        """Say whether every cycle is there whose coins may be what differs."""
+        return not (self.lacking or self.not_ended)
+
+    @property
+    def misfits(self) -> set[UUID]:
+        """Give the cycles in which something did not fit: nothing more is concluded of those."""
+        told = {cycle_id: why for cycle_id, (_, why) in self.to_park.items()}
+        return {cycle_id for cycle_id, why in told.items() if why != remaking.REASON}
+
+    @property
+    def passed_over(self) -> list[str]:
+        """Give the codes of the cycles that somebody was at."""
+        return [public_code(cycle_id) for cycle_id in sorted(self.busy)]
+
+    def hold(self, cycle_id: UUID) -> Cycle | None:
+        """Lock a cycle; a preview passes over one that a worker holds or somebody has locked, once and for all."""
+        if not self.is_preview:
+            return lock_cycle(cycle_id)
+        free = Cycle.objects.filter(pk=cycle_id).exclude(lease_expires_at__gt=Now())
+        cycle = None if cycle_id in self.busy else locked(free, skip=True).first()
+        if cycle is None:
+            self.busy.add(cycle_id)
+        return cycle
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Keep what a block locks, but in a preview only where something was written."""
+        before = len(self.found), len(self.ended)
+        with transaction.atomic():
+            yield
+            if self.is_preview and before == (len(self.found), len(self.ended)):
+                transaction.set_rollback(True)
+
+    def misfit(self, cycle: Cycle, failure: FailureClass, reason: str) -> None:
+        """Leave a cycle to a person."""
+        self.left.append(f"{cycle.code}: {reason}")
+        self.to_park[cycle.pk] = failure, reason

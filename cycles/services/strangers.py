@@ -1,0 +1,78 @@
+"""What is left to a person: transfers of no cycle's sending, and withdrawals that came back after they had left."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db.models import QuerySet
+
+from cycles.domain.shown import plain
+from cycles.domain.words import FailureClass, Operation
+from cycles.models import Cycle, ExchangeCall, Step
+from cycles.services import booking, nameless, recovering, replaying
+from cycles.services.recalling import History
+from cycles.services.retraced import Retraced
+from cycles.services.sighting import txid_key
+from exchanges.values import DepositReport, DepositStatus, WithdrawalReport
+
+LONGEST_WAY = timedelta(days=7)  # from a withdrawal to its credit
+
+
+def tell_strangers(history: History, done: Retraced) -> None:
+    """Say which transfers are nobody's, where the ledger differs; who might resend one waits for a person."""
+    differing = {(line.venue, line.asset) for line in done.differences}
+    for venue in history.balances:
+        for row in history.unnamed_withdrawals(venue):
+            is_awaited = row.venue_withdrawal_id in done.awaited
+            if (venue, row.asset) in differing and not (is_awaited or replaying.is_known(row)):
+                _stop_whoever_may_resend(row, done)
+    credited = _credited_txids(history, done)
+    for deposit in history.deposits:
+        is_stranger = txid_key(deposit.txid) not in credited
+        if (deposit.venue, deposit.asset) in differing and is_stranger and _counts(deposit):
+            done.left.append(
+                f"{deposit.venue}: a deposit of {plain(deposit.quantity)} {deposit.asset} is of no cycle's sending"
+            )
+
+
+def _stop_whoever_may_resend(row: WithdrawalReport, done: Retraced) -> None:
+    told = f"a withdrawal of {plain(row.quantity)} {row.asset} is of no cycle's sending"
+    done.left.append(f"{row.venue}: {told}")
+    for cycle, step in nameless.candidates(exclude=done.to_park):
+        if (step.venue, step.asset) == (row.venue, row.asset) and _can_have_sent(cycle, step, row):
+            done.misfit(cycle, FailureClass.UNKNOWN_WITHDRAWAL, f"{told}, or it is this one's")
+
+
+def _can_have_sent(cycle: Cycle, step: Step, row: WithdrawalReport) -> bool:
+    """Say whether a cycle has, or may have got, as much as a withdrawal took: a person may have sent a part."""
+    held = booking.held_by_cycle(cycle, step.venue, step.asset)
+    is_enough = held >= row.quantity + row.network_fee
+    return is_enough or recovering.first_loose_call(cycle) is not None
+
+
+def leave_late_ones(done: Retraced) -> None:
+    """Leave to a person what came back after it had left, unless it was sent anew since: it may arrive after all."""
+    told = "a withdrawal came back after it had left: see that it does not arrive after all, then redrive"
+    free = {cycle.pk for cycle, _ in nameless.candidates()} if done.late else set()
+    for cycle_id in sorted(free & done.late):
+        _, earlier = done.to_park.get(cycle_id, (None, ""))
+        reason = f"{earlier}; {told}" if earlier else told
+        done.to_park[cycle_id] = FailureClass.UNKNOWN_WITHDRAWAL, reason
+
+
+def _counts(deposit: DepositReport) -> bool:
+    return deposit.status is DepositStatus.CREDITED
+
+
+def _credited_txids(history: History, done: Retraced) -> set[str]:
+    """Give the transactions that the journal's withdrawals went by, and those of cycles that lack their capital."""
+    sent: QuerySet[ExchangeCall] = ExchangeCall.objects.filter(
+        operation=Operation.WITHDRAW, intended_at__gte=history.since - LONGEST_WAY
+    )
+    awaited = [
+        one.report.txid
+        for one in history.traces
+        if isinstance(one.report, WithdrawalReport) and one.venue_id in done.awaited
+    ]
+    txids = [*sent.values_list("report__txid", flat=True), *awaited]
+    return {txid_key(told) for told in txids if told}
