@@ -29,10 +29,10 @@ class _Patient(Broker):  # type: ignore[misc]  # django-q2 has no types
 
         Who asks does so again at once, so there is a pause whatever has failed.
         """
+        known = OUTAGE.failures
         if not OUTAGE.may_be_over():
             time.sleep(Conf.POLL)
             return None
-        known = OUTAGE.failures
         try:
             tasks = super().dequeue()
         except UNREACHABLE as error:

@@ -65,7 +65,12 @@ def test_a_database_that_fails_again_soon_after_an_outage_is_left_alone_though_n
     outage: SharedOutage, monkeypatch: pytest.MonkeyPatch, lines: Lines, cause: type[psycopg.Error]
 ) -> None:
     tried = []
-    monkeypatch.setattr(ORM, "dequeue", lambda broker: tried.append(1) or _failing(cause)(broker))
+
+    def fail(_broker: Any) -> NoReturn:
+        tried.append(cause)
+        raise _error(cause)
+
+    monkeypatch.setattr(ORM, "dequeue", fail)
     outage._ended_at.value = time.monotonic()
     _fetch_for(HELD_SECONDS)
     assert 1 <= len(tried) <= MOST_TRIED
