@@ -16,7 +16,6 @@ import structlog
 from django.db import Error
 from django.utils import timezone
 from django_q.models import Success
-from psycopg.errors import QueryCanceled
 
 from cycles import conf, metrics
 from cycles.models import Alert
@@ -35,6 +34,7 @@ from cycles.services import (
     verifying,
 )
 from cycles.services.correlating import bound, carry, new_id, resume
+from cycles.services.locking import PASSING
 from cycles.services.shared_outage import OUTAGE
 from cycles.services.tracing import span
 from exchanges import registry
@@ -126,7 +126,13 @@ def _know_the_desk() -> None:
 
 
 def _run(name: str, service: Callable[[], object], correlation: Ids) -> object:
-    """Call a service as a task; returns what it did as plain values, for the queue's record."""
+    """Call a service as a task; returns what it did as plain values, for the queue's record.
+
+    Once the cluster is told to end nothing begins: up to `queue_limit` tasks wait in it, and it would work them all.
+    """
+    if ending.told_for():
+        log.info("task.left", task=name)
+        return ending.LEFT
     started = time.monotonic()
     with resume(correlation):
         missing = {"request_id": new_id(), "session_id": conf.session_id()}
@@ -148,9 +154,9 @@ def _run(name: str, service: Callable[[], object], correlation: Ids) -> object:
 def _log(event: str, name: str, error: BaseException) -> None:
     """Write what has gone wrong: its traceback too, unless the database is away, which is said once for all.
 
-    A statement that took too long is the task's own.
+    A lock that somebody kept, or a deadlock, is the task's own.
     """
-    is_own = isinstance(error.__cause__, QueryCanceled)
+    is_own = isinstance(error.__cause__, PASSING)
     if is_own or not OUTAGE.tell(error):
         log.error(event, task=name, exc_info=error)
     else:

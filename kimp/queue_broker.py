@@ -10,32 +10,50 @@ import logging
 import time
 from typing import Any
 
+import structlog
+from django.db import connection
 from django_q.brokers import Broker
 from django_q.brokers.orm import ORM
 from django_q.conf import Conf
 
+from cycles.services import ending
 from cycles.services.outage import UNREACHABLE
 from cycles.services.shared_outage import OUTAGE
+
+log = structlog.get_logger(__name__)
 
 
 class _Patient(Broker):  # type: ignore[misc]  # django-q2 has no types
     def dequeue(self) -> Any:
-        """Fetch tasks; none while the database is away, and soon, as who asks looks in between whether it is to end."""
-        if OUTAGE.is_told and not OUTAGE.is_over():
+        """Fetch tasks; none while the database is away, and soon, as who asks looks in between whether it is to end.
+
+        Who asks does so again at once, so there is a pause whatever has failed.
+        """
+        known = OUTAGE.failures
+        if not OUTAGE.may_be_over():
             time.sleep(Conf.POLL)
             return None
         try:
-            return super().dequeue()
+            tasks = super().dequeue()
         except UNREACHABLE as error:
-            OUTAGE.tell(error)
+            _tell("queue.not_fetched", error)
+            OUTAGE.wait_longer()
+            time.sleep(Conf.POLL)
             return None
+        OUTAGE.end(known)
+        return tasks
 
     def acknowledge(self, task_id: Any) -> None:
         """Take a task out of the queue; else it is handed out once more, which harms nothing."""
         try:
             super().acknowledge(task_id)
         except UNREACHABLE as error:
-            OUTAGE.tell(error)
+            _tell("queue.not_acknowledged", error)
+
+
+def _tell(event: str, error: BaseException) -> None:
+    if not OUTAGE.tell(error, said=event):
+        log.error(event, exc_info=error)
 
 
 class PatientORM(_Patient, ORM):  # type: ignore[misc]
@@ -51,6 +69,13 @@ def patient(list_key: str | None = None) -> Broker:
     class PatientRedis(_Patient, Redis):  # type: ignore[misc]
         """A queue in Redis."""
 
+        def dequeue(self) -> Any:
+            """Fetch tasks, for which no connection of the database is needed."""
+            try:
+                return super().dequeue()
+            finally:
+                connection.close()  # of who asked whether an outage is over
+
     return PatientRedis(list_key)
 
 
@@ -59,6 +84,15 @@ def is_news(record: logging.LogRecord) -> bool:
 
     What it tells of a task that fails meanwhile, the task's own line has told.
     """
-    if record.exc_info and OUTAGE.tell(record.exc_info[1]):
+    if record.exc_info and OUTAGE.tell(record.exc_info[1], said=record.getMessage()):
         return False
     return not (OUTAGE.is_near and record.getMessage().startswith("Failed 'cycles.tasks."))
+
+
+def keep_what_was_left(task: dict[str, Any], **_: object) -> None:
+    """Acknowledge and record nothing of a task that the end of the cluster kept from beginning (a signal's receiver).
+
+    A queue in PostgreSQL hands it out again after `retry`; from Redis it is gone, and its next schedule brings it.
+    """
+    if task["result"] == ending.LEFT:
+        task["ack_id"], task["save"] = None, False

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from multiprocessing.sharedctypes import RawValue
 
+# What a task gives that was to begin after that: its broker is to keep it.
+LEFT = "left: the queue's cluster was told to end"
 RUN_SECONDS = 25.0  # then nothing new begins
 CALLS_SECONDS = 45.0  # then no call of a venue is under way; the queue ends a job after 50
 

@@ -12,6 +12,7 @@ from multiprocessing.sharedctypes import RawValue
 
 import structlog
 from django.db import connection
+from psycopg.errors import QueryCanceled
 
 from cycles.services.locking import PASSING
 from cycles.services.outage import ECHO_SECONDS, JITTER, UNREACHABLE, longer
@@ -22,15 +23,16 @@ log = structlog.get_logger(__name__)
 class SharedOutage:
     """What processes know together of their database; made before they are forked.
 
-    Only one of them, which asks again and again, finds that it is over. Nothing here is locked: whoever is killed
-    while it holds a lock would keep the others waiting for ever.
+    Only one of them, which fetches tasks, finds that it is over. Nothing here is locked: whoever is killed while it
+    holds a lock would keep the others waiting for ever.
     """
 
     def __init__(self) -> None:
         self._to_say = multiprocessing.get_context("fork").Semaphore(1)
         self._is_told = RawValue("b", 0)
+        self._failures = RawValue("l", 0)
         self._ended_at = RawValue("d", -ECHO_SECONDS)
-        self._pause = timedelta(0)  # of the process that asks
+        self._pause = timedelta(0)  # of the process that fetches
         self._asks_at = 0.0
 
     @property
@@ -39,53 +41,77 @@ class SharedOutage:
         return bool(self._is_told.value)
 
     @property
+    def failures(self) -> int:
+        """Give how often it was met so far, or less: of two at once only one may be counted."""
+        return int(self._failures.value)
+
+    @property
     def is_near(self) -> bool:
         """Say whether it is away, or was so a moment ago."""
         return self.is_told or time.monotonic() - self._ended_at.value < ECHO_SECONDS
 
-    def tell(self, error: BaseException | None) -> bool:
+    def tell(self, error: BaseException | None, **facts: str) -> bool:
         """Say that the database is away, unless that is known; False where the error tells nothing of that.
 
-        This process drops its connection. A lock that somebody kept for too long is no outage.
+        This process drops its connection. A lock that somebody kept for too long is no outage: it is said with
+        the `facts` of whoever waited. A statement that took too long is the trouble of who sent it.
         """
-        if not isinstance(error, UNREACHABLE):
+        cause = getattr(error, "__cause__", None)
+        if not isinstance(error, UNREACHABLE) or isinstance(cause, QueryCanceled):
             return False
-        if isinstance(error.__cause__, PASSING):
-            log.warning("database.busy", error=type(error.__cause__).__name__)
+        if isinstance(cause, PASSING):
+            log.warning("database.busy", error=type(cause).__name__, **facts)
             return True
         connection.close()
+        self._failures.value += 1
         if not self.is_near and self._to_say.acquire(block=False):
             self._is_told.value = True
-            log.warning("database.unreachable", error=type(error.__cause__ or error).__name__)
+            log.warning("database.unreachable", error=type(cause or error).__name__)
         return True
 
-    def is_over(self) -> bool:
-        """Ask, after a growing pause, whether the database answers again, and say so if it does."""
+    def may_be_over(self) -> bool:
+        """Say whether this process may fetch: not in its growing pause, nor where the database takes no writes.
+
+        Of an outage that it asks about it keeps the connection, which might be the only one to be had.
+        """
         if time.monotonic() < self._asks_at:
             return False
-        if not _takes_writes():
-            self._pause = longer(self._pause)
-            pause = self._pause * JITTER.uniform(0.5, 1.0)
-            self._asks_at = time.monotonic() + pause.total_seconds()
+        if self.is_told and not _takes_writes():
+            self.wait_longer()
             return False
+        return True
+
+    def wait_longer(self) -> None:
+        """Leave the database alone after a failure, twice as long each time, said or not."""
+        self._pause = longer(self._pause)
+        pause = self._pause * JITTER.uniform(0.5, 1.0)
+        self._asks_at = time.monotonic() + pause.total_seconds()
+
+    def end(self, known: int) -> None:
+        """Say that the database answers again, if it did not: it did what was asked after `known` failures.
+
+        If there were more since, that tells nothing of how it is now.
+        """
         self._pause = timedelta(0)
-        self._is_told.value, self._ended_at.value = False, time.monotonic()
+        if not self.is_told or self.failures != known:
+            return
+        self._ended_at.value, self._is_told.value = time.monotonic(), False
         log.info("database.answers_again")
         self._to_say.release()
-        return True
 
 
 def _takes_writes() -> bool:
-    """Say whether a new session is let in, and may write."""
+    """Say whether a new session is let in, and may write; it is kept if so."""
     connection.close()
     try:
         with connection.cursor() as cursor:
             cursor.execute("SHOW transaction_read_only")
-            return bool(cursor.fetchone() == ("off",))
+            takes_writes = bool(cursor.fetchone() == ("off",))
     except UNREACHABLE:
-        return False
-    finally:
-        connection.close()  # with Redis as the broker who asks needs none
+        takes_writes = False
+    if not takes_writes:
+        connection.close()
+    return takes_writes
 
 
 OUTAGE = SharedOutage()

@@ -56,6 +56,7 @@ READ_FOR_ALL = {  # what is the same for each cycle is read for all, anew once a
     "exchanges_venueclock": 1, "exchanges_registeredaddress": 1, "exchanges_alloweddestination": 1,
     "exchanges_assetidentity": 1,
 }  # fmt: skip
+WRITTEN_FOR_ALL = {"UPDATE exchanges_venueclock": 1}  # each half minute: that trading may go on
 CONNECTIONS_OF_A_WORKER = 18  # 16 pooled, one that listens, one for the rate budget
 MOST_QUERIES_A_TICK = 7
 MOST_STATEMENTS_A_READ = 0.5  # tokens are bought in batches, the more the busier
@@ -107,13 +108,14 @@ def test_a_durable_step_takes_a_counted_number_of_statements() -> None:
     wanted = {name: number * cycles for name, number in STATEMENTS_OF_TWO_STEPS.items()}
     assert own == Counter(wanted) + Counter(look_in_vain)
     shared = {
-        shape.split()[-1]: number
+        shape: number
         for shape, number in statements.items()
         if not any(name in shape for name in own)
     }
     times = 1 + int(found.work["seconds"] / REMEMBER_SECONDS)
-    most = {name: number * times for name, number in READ_FOR_ALL.items()}
-    assert {name: n for name, n in shared.items() if n > most.get(name, 0)} == {}
+    most = {f"SELECT {table}": number * times for table, number in READ_FOR_ALL.items()}
+    most |= WRITTEN_FOR_ALL
+    assert {shape: n for shape, n in shared.items() if n > most.get(shape, 0)} == {}
     assert found.work["synchronous_commit"] == "on"
 
 
@@ -293,6 +295,13 @@ def test_a_bulk_redrive_takes_what_the_filter_chooses_most_money_first_with_an_a
 @pytest.mark.django_db(transaction=True)
 def test_a_whole_cycle_takes_a_counted_number_of_statements() -> None:
     """Prices decide whether one meets a rest or has to look again: of a few one is plain, and none takes much more."""
+    plain = plain_cycles() or plain_cycles()
+    assert plain, "each cycle of two runs left a rest for another order: none is plain"
+    assert min(plain) <= QUERIES_A_CYCLE, plain
+
+
+def plain_cycles() -> list[int]:
+    """Hold a few cycles to the most that one may take; give the statements of those that left no rest."""
     found = whole_cycle.run(**QUICK["whole_cycle"])
     values(found)
     plain = []
@@ -304,7 +313,7 @@ def test_a_whole_cycle_takes_a_counted_number_of_statements() -> None:
         assert queries <= MOST_QUERIES_A_CYCLE + MOST_QUERIES_AN_ORDER * max(more, 0)
         if more <= 0:
             plain.append(queries - QUERIES_AN_ORDER * more)
-    assert min(plain) <= QUERIES_A_CYCLE, plain
+    return plain
 
 
 def assert_calls_are_as_told(counted: Counter[str]) -> None:

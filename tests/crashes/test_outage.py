@@ -51,7 +51,16 @@ TROUBLES: dict[str, tuple[LiteralString, LiteralString]] = {
 
 @pytest.fixture
 def as_a_plain_user(desk: RunningDesk, between: Relay) -> Iterator[None]:
-    """Let roles connect, by the relay, as somebody whom limits hold for: the tests' own user has none."""
+    """Let roles connect, by the relay, as somebody whom limits hold for."""
+    with plain_user() as name:
+        desk.variables["DATABASE_URL"] = database_url(user=name, port=between.port)
+        yield
+        desk.end_all()
+
+
+@contextmanager
+def plain_user() -> Iterator[str]:
+    """Make somebody whom limits hold for, and give the name: the tests' own user has none."""
     params = connection.get_connection_params()
     name = f"{params['dbname']}_plain"
     plain, own = sql.Identifier(name), sql.Identifier(params["user"])
@@ -62,10 +71,11 @@ def as_a_plain_user(desk: RunningDesk, between: Relay) -> Iterator[None]:
                 plain, sql.Literal(params["password"]), own
             )
         )
-        desk.variables["DATABASE_URL"] = database_url(user=name, port=between.port)
-        yield
-        desk.end_all()
-        cursor.execute(sql.SQL("DROP ROLE {}").format(plain))
+    try:
+        yield name
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(sql.SQL("DROP ROLE {}").format(plain))
 
 
 @pytest.fixture

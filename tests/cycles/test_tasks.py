@@ -16,6 +16,7 @@ from django.utils.module_loading import import_string
 from django_q.exceptions import TimeoutException
 from django_q.models import Success
 from django_q.timeout import TimeoutHandler
+from psycopg.errors import DeadlockDetected
 
 from cycles import tasks
 from cycles.domain import jobs
@@ -139,6 +140,21 @@ def test_a_statement_of_a_task_that_takes_too_long_is_its_own_trouble_and_no_out
     (failed,) = lines.named("task.failed")
     assert "is_slow" in failed["exception"]
     assert not lines.named("database.unreachable")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lock_that_a_task_could_not_have_is_told_once_with_its_traceback_and_is_no_outage() -> (
+    None
+):
+    def waits() -> None:
+        error = OperationalError("deadlock detected")
+        raise error from DeadlockDetected()
+
+    with captured(logging.INFO) as lines, pytest.raises(OperationalError):
+        tasks._run("test", waits, None)
+    (failed,) = lines.named("task.failed")
+    assert "waits" in failed["exception"]
+    assert not lines.named("database.busy") + lines.named("database.unreachable")
 
 
 @pytest.mark.django_db

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 from django.db.models.functions import Now
+from django_q.models import OrmQ, Task
 from django_q.tasks import async_task
 
 from cycles.models import Heartbeat
@@ -141,6 +142,24 @@ def test_a_cluster_told_to_stop_while_a_task_hangs_ends_in_time_and_leaves_no_pr
     with cluster(tmp_path, free_port(), ends_with=1) as log:
         until(Heartbeat.objects.filter(name="job:tell_of_bans").exists)  # queued after it
     assert '"cluster.cut_short"' in log.read_text()
+
+
+@pytest.mark.processes
+@pytest.mark.django_db(transaction=True)
+def test_a_cluster_told_to_stop_begins_none_of_the_tasks_that_wait_in_it_and_leaves_them_queued(
+    tmp_path: Path,
+) -> None:
+    for _ in range(2):  # both workers have something in hand
+        async_task("time.sleep", 4)
+    async_task("cycles.tasks.roll_up_samples")
+    waiting = ["cycles.tasks.roll_up_samples", "cycles.tasks.tell_of_bans"]
+    with cluster(tmp_path, free_port()) as log:
+        fetched = OrmQ.objects.filter(lock__gt=Now())
+        until(lambda: fetched.count() == 2 + len(waiting))
+    assert sorted(row.func() for row in OrmQ.objects.all()) == waiting
+    assert not Heartbeat.objects.filter(name__startswith="job:").exists()
+    assert set(Task.objects.values_list("func", "success")) == {("time.sleep", True)}
+    assert log.read_text().count('"task.left"') == len(waiting)
 
 
 @pytest.mark.processes

@@ -19,6 +19,7 @@ from django.core.management.base import CommandError
 from django.db import connection
 from django_q.cluster import Cluster
 from django_q.management.commands.qcluster import Command as QClusterCommand
+from django_q.signals import post_execute_in_worker
 from django_q.tasks import async_task
 
 from cycles import metrics
@@ -48,8 +49,8 @@ def _cut_short(_signum: int, _frame: FrameType | None) -> None:
 class _Cluster(Cluster):  # type: ignore[misc]  # django-q2 has no types
     """A cluster that ends in time once told to, whatever a task is at: it would wait for it without end.
 
-    Jobs begin nothing more then, and sweeps hand back what hangs. What hangs all the same is as if killed: each
-    task is a sweep that begins anew.
+    Jobs begin nothing more then, those that wait in it are left to the next one, and sweeps hand back what hangs. What
+    hangs all the same is as if killed: each task is a sweep that begins anew.
     """
 
     is_told_to_stop = False
@@ -87,6 +88,7 @@ class Command(QClusterCommand):  # type: ignore[misc]  # django-q2 has no types
         if FOLDER not in os.environ:
             self._start_again(settings.KIMP_HOME / "metrics" / f"worker-{settings.KIMP_PORT}")
         logging.getLogger("django-q").addFilter(queue_broker.is_news)
+        post_execute_in_worker.connect(queue_broker.keep_what_was_left)
         self._start(**options)
         # Only now: the processes that the cluster forks must not inherit the socket.
         metrics.serve(settings.KIMP_PORT, settings.KIMP_BIND)

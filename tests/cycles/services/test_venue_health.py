@@ -170,12 +170,13 @@ def test_a_ban_is_told_once_with_its_end(desk: TestDesk) -> None:
 
 
 def test_many_bans_are_told_by_as_many_statements_as_two(desk: TestDesk) -> None:
+    noon = datetime(2099, 1, 1, 12, tzinfo=UTC)  # a minute that turns would make other bans of them
     held = {"span_ms": 1000, "most": 0, "used": [0] * 10, "held_because": "banned"}
     counts = []
     for bans in (2, 20):
         RateWindow.objects.all().delete()
         for minutes in range(1, bans + 1):
-            until = Now() + timedelta(minutes=minutes)
+            until = noon + timedelta(minutes=minutes)
             RateWindow.objects.create(
                 venue="binance", name=str(minutes), scope="ip", held_until=until, **held
             )
