@@ -35,7 +35,8 @@ def half_filled(desk: TestDesk, row: Cycle, part: str, *, venue: str, symbol: st
     begun = Step.objects.filter(cycle=row, kind="BUY", venue=venue, quantity_out__gt=0)
     while not begun.exists():
         desk.unit(lease)
-    ask = top(desk, venue, symbol)[1]
+    # The limit counts from where the order began: a market that has fallen since would still have the rest.
+    ask = max(top(desk, venue, symbol)[1], begun.get().reference_price or Decimal(0))
     nearest = Decimal(1) if venue == "upbit" else Decimal("0.0001")
     dearer = {
         "bids": [[str(ask.quantize(nearest)), "1000000"]],
