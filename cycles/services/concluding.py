@@ -92,7 +92,7 @@ def _close(cycle: Cycle, actor: str) -> None:
         raise MisfitError("it owns what cannot be handed over")
     target = CycleStatus.COMPLETED
     on_the_way_back = cycle.status == CycleStatus.REBALANCING_IN_PROGRESS
-    if cycle.plan == Plan.UNWIND:
+    if cycle.plan == Plan.UNWIND and cycle.status != CycleStatus.REBALANCE_TRADE_COMPLETED:
         if unwinding.waits_in_korea(cycle):
             raise MisfitError("it waits in Korea for another way back")
         target = CycleStatus.FAILED

@@ -13,6 +13,7 @@ from uuid import UUID
 from django.contrib.auth.models import User
 from django.db.models.functions import Now
 
+from cycles.domain.states import WAITS
 from cycles.domain.words import Channel, CycleStatus, Passage, Plan, StepState, Verb, word
 from cycles.errors import (
     InvalidInputError,
@@ -147,8 +148,8 @@ def _revive(
 
 
 def _is_half_unwound(cycle: Cycle) -> bool:
-    """Say whether the passage was given up for an unwind: nothing of it is left to resume."""
-    if cycle.plan != Plan.UNWIND:
+    """Say whether the passage was given up for an unwind: nothing of it is left to resume. A wait always is."""
+    if cycle.plan != Plan.UNWIND or cycle.resume_status in WAITS:
         return False
     steps = Step.objects.filter(cycle=cycle).exclude(passage=Passage.UNWIND)
     is_given_up = steps.filter(state=StepState.ABANDONED).exists()

@@ -87,7 +87,7 @@ def _unwind(cycle: Cycle) -> Texts:
         (
             _("Its coins are sold back where they are, at market, within a widening limit."),
             _(
-                "Then it ends as FAILED with its money at the desk, or waits again with KRW in hand."
+                "Then it ends with its money at the desk, as FAILED unless it had come home, or waits on with KRW in hand."
             ),
         ),
         (_("It does not move coins between venues."),),
