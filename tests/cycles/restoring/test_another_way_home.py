@@ -276,3 +276,22 @@ def test_one_that_ended_flat_before_it_bought_is_judged_again(
     assert sent(desk) == before
     assert balance("binance", "USDT") == free
     assert_ledger_equals_venues()
+
+
+def test_one_that_sold_what_a_fallen_fee_had_left_in_korea_is_told_to_have_come_home(
+    committed_desk: TestDesk, backups: Backups
+) -> None:
+    desk = committed_desk
+    row = set_out(desk, waiting(desk), "XRP")
+    NetworkRule.objects.filter(venue="upbit", asset="XRP").update(withdraw_fee=12)
+    driven_to(desk, row, 6)
+    dump = backups.dump()
+    desk.drive_until(row, "COMPLETED", "DEAD_LETTER", "FAILED")
+    known = numbers(row)
+    assert known[-1] == (9, "SELL", "XRP")
+    backups.restore(dump)
+    done = catch_up(*WORDS)
+    row.refresh_from_db()
+    assert (done["left"], done["is_in_step"], row.status) == ([], True, "COMPLETED")
+    assert numbers(row) == known
+    assert_ledger_equals_venues()
