@@ -15,16 +15,15 @@ from tests.cycles.services.test_rest_in_korea import HOME, NEVER, left_by_xrp
 from tests.desk import TestDesk, eventually, operator
 
 
-def fee_falls(desk: TestDesk) -> None:
+def fee_falls() -> None:
     """Let what the desk knows of Upbit's fee for XRP be more than Upbit takes: it gives the difference back."""
-    del desk
     NetworkRule.objects.filter(venue="upbit", asset="XRP").update(withdraw_fee=12)
 
 
 def dead_in_its_wait(desk: TestDesk) -> Cycle:
     """Give a cycle that died waiting for the way home of its rest, with coins that its first way has left in Korea."""
     row = left_by_xrp(desk, "0.5", NEVER)
-    fee_falls(desk)
+    fee_falls()
     desk.drive_until(row, "AWAITING_REBALANCE", "COMPLETED", "DEAD_LETTER")
     desk.sample()
     assert balance("upbit", "XRP", "CYCLE", row) > 10
@@ -75,11 +74,11 @@ def test_a_cycle_that_is_unwound_before_its_wait_begins_comes_home_too(desk: Tes
     assert balance("upbit", "XRP") == 0
 
 
-def left_by_a_fallen_fee(desk: TestDesk, **policy: object) -> Cycle:
+def left_by_a_fallen_fee(desk: TestDesk) -> Cycle:
     """Give a round trip that comes home by XRP, for a network fee that has fallen."""
     row = waiting(desk, allowed_assets=["XRP"])
-    at_policy_of(row, allowed_assets=["XRP"], min_rebalance_edge_bps=HOME, **policy)
-    fee_falls(desk)
+    at_policy_of(row, allowed_assets=["XRP"], min_rebalance_edge_bps=HOME)
+    fee_falls()
     return row
 
 
