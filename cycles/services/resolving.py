@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django.db.models import TextChoices
@@ -25,7 +26,7 @@ from cycles.domain.words import (
 )
 from cycles.errors import InvalidInputError, NotAllowedNowError, UnresolvedCallError
 from cycles.models import Cycle, ExchangeCall, Intervention
-from cycles.services import booking, closing, recovering, valuing
+from cycles.services import booking, closing, recovering, seeing, valuing
 from cycles.services.calling import Noted, write_outcome
 from cycles.services.intervening import Actor, demand_dead_letter, intervene
 from cycles.services.locking import in_transaction
@@ -82,7 +83,7 @@ def resolve(
             reason=reason,
             cycle=cycle,
             seen_version=seen_version,
-            payload=_payload(resolution),
+            payload=_payload(resolution, cycle),
         )
         demand_dead_letter(cycle, Verb.RESOLVE)
         if resolution.outcome is ResolutionOutcome.CALL_ABSENT:
@@ -147,11 +148,14 @@ def _assets(cycle: Cycle, venue: str) -> frozenset[str]:
     return known | {"KRW"} if venue in registry.korea_venues() else known - {"KRW"}
 
 
-def _payload(resolution: Resolution) -> dict[str, object]:
+def _payload(resolution: Resolution, cycle: Cycle) -> dict[str, object]:
     """Give what the intervention keeps of a statement."""
+    is_of_requests = resolution.outcome is ResolutionOutcome.CALL_ABSENT
+    calls, lost = would_state(cycle) if is_of_requests else ([], [])
     return {
         "outcome": resolution.outcome.value,
         "evidence": resolution.evidence,
+        "requests": [call.client_order_id for call in (*calls, *lost)],
         "received": [
             {"venue": part.venue, "asset": part.asset, "quantity": str(part.quantity)}
             for part in resolution.received
@@ -159,12 +163,21 @@ def _payload(resolution: Resolution) -> dict[str, object]:
     }
 
 
+def would_state(cycle: Cycle) -> tuple[list[ExchangeCall], list[ExchangeCall]]:
+    """Give what a statement would be about: open requests, or, while none is open, accepted orders never shown.
+
+    Never about both: that a cancel did not arrive says nothing of its order.
+    """
+    calls = recovering.open_calls(cycle)
+    return calls, [] if calls else _lost_orders(cycle)
+
+
 def _close_calls(cycle: Cycle, evidence: str) -> None:
     """Close what has no known outcome, on a person's evidence: nobody sees that before its time.
 
     An open call was never accepted; of an order that was, and that its venue never showed, nothing came.
     """
-    calls, lost = recovering.open_calls(cycle), _lost_orders(cycle)
+    calls, lost = would_state(cycle)
     if not calls and not lost:
         raise NotAllowedNowError("%(code)s has no request with an unknown outcome", code=cycle.code)
     for call in (*calls, *lost):
@@ -172,6 +185,7 @@ def _close_calls(cycle: Cycle, evidence: str) -> None:
     for call in calls:
         write_outcome(call, Noted(outcome=CallOutcome.ABSENT, error=_told(call, evidence)))
     for call in lost:
+        _demand_never_shown(call)
         told = _told(call, evidence)
         ExchangeCall.objects.filter(pk=call.pk).update(is_settled=True, error=told)
 
@@ -202,8 +216,7 @@ def _lost_orders(cycle: Cycle) -> list[ExchangeCall]:
     return [
         call
         for call in orders
-        if call.report["status"] == OrderStatus.OPEN.value
-        and not Decimal(call.report["executed_quantity"])
+        if call.report["status"] == OrderStatus.OPEN.value and not _tells_of_a_fill(call.report)
     ]
 
 
@@ -217,6 +230,28 @@ def _demand_over(cycle: Cycle, call: ExchangeCall) -> None:
             call=call.client_order_id,
             seconds=math.ceil(left.total_seconds()),
         )
+
+
+def _demand_never_shown(order: ExchangeCall) -> None:
+    """Raise where the desk has seen that its venue has an order: by a look, or as it was found for its cancel."""
+    cancels = ExchangeCall.objects.filter(
+        cycle=order.cycle_id,
+        operation=Operation.CANCEL_ORDER,
+        outcome=CallOutcome.DONE,
+        request__cancels=order.client_order_id,
+    )
+    if seeing.has_shown_order(order) or any(_tells_of_a_fill(one.report) for one in cancels):
+        raise NotAllowedNowError(
+            "%(venue)s has shown %(call)s: redrive the cycle, so that it is settled by what came of it",
+            venue=order.venue,
+            call=order.client_order_id,
+        )
+
+
+def _tells_of_a_fill(report: dict[str, Any]) -> bool:
+    """Say whether an order had executed when it was reported."""
+    is_filled = report["status"] == OrderStatus.FILLED.value
+    return is_filled or bool(Decimal(report["executed_quantity"]))
 
 
 def _demand_settled(cycle: Cycle) -> None:
@@ -302,7 +337,10 @@ def write_off(
             reason=reason,
             cycle=cycle,
             seen_version=seen_version,
-            payload={"evidence": evidence},
+            payload={
+                "evidence": evidence,
+                "requests": [call.client_order_id for call in recovering.open_calls(cycle)],
+            },
         )
         demand_dead_letter(cycle, Verb.WRITE_OFF)
         if recovering.open_calls(cycle):
