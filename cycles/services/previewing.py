@@ -13,7 +13,7 @@ from cycles.domain.recovery import Option, OptionKind
 from cycles.domain.words import CycleStatus, Verb
 from cycles.errors import NotFoundError
 from cycles.models import Cycle, ExchangeCall
-from cycles.services import booking, recovering, resolving
+from cycles.services import booking, disclaiming, recovering
 from exchanges.sentences import Sentence
 
 
@@ -100,17 +100,35 @@ def _resolve(cycle: Cycle) -> Texts:
         (
             _("You state what happened outside of kimp; your evidence is kept."),
             _("Settled by hand: what you name replaces its holdings and goes to the desk."),
+            *_settled_with(cycle),
             _never_accepted(cycle),
         ),
         (_("It asks no venue and moves no money."),),
     )
 
 
+def _settled_with(cycle: Cycle) -> tuple[str, ...]:
+    """Say which accepted requests end by that too."""
+    calls = recovering.unsettled_calls(cycle)
+    if not calls:
+        return ()
+    text = _(
+        "By that nothing more is booked of %(calls)s: name all that came of it, and see that it is over at its venue."
+    )
+    return (text % {"calls": _named(calls)},)
+
+
 def _never_accepted(cycle: Cycle) -> str:
-    """Say which requests the statement would be about."""
-    calls, lost = resolving.would_state(cycle)
+    """Say which requests the statement would be about, or why it is refused."""
+    calls, lost = disclaiming.would_state(cycle)
+    if why := disclaiming.objection(cycle):
+        return Sentence("Never accepted: cannot be stated now: %(why)s", why=why)
     if calls:
         text = _("Never accepted: stated of %(calls)s alone; the cycle stays a dead letter.")
+    elif any(disclaiming.cancels_of(order) for order in lost):
+        text = _(
+            "Never accepted: states that nothing came of %(calls)s, which was accepted and seen resting, and is not found any more; the cycle stays a dead letter."
+        )
     elif lost:
         text = _(
             "Never accepted: states that nothing came of %(calls)s, which was accepted and never shown; the cycle stays a dead letter."

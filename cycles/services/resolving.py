@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 from django.db.models import TextChoices
@@ -20,20 +18,17 @@ from cycles.domain.words import (
     AccountOwner,
     CallOutcome,
     CycleStatus,
-    Operation,
     PostingKind,
     Verb,
 )
 from cycles.errors import InvalidInputError, NotAllowedNowError, UnresolvedCallError
 from cycles.models import Cycle, ExchangeCall, Intervention
-from cycles.services import booking, closing, recovering, seeing, valuing
+from cycles.services import booking, closing, disclaiming, recovering, valuing
 from cycles.services.calling import Noted, write_outcome
 from cycles.services.intervening import Actor, demand_dead_letter, intervene
 from cycles.services.locking import in_transaction
 from cycles.services.moving import lock_for_operator, move, touch
-from cycles.services.reconciling import may_arrive_for
 from exchanges import reference, registry
-from exchanges.values import OrderStatus
 
 LONGEST_ERROR = 2000
 
@@ -150,12 +145,10 @@ def _assets(cycle: Cycle, venue: str) -> frozenset[str]:
 
 def _payload(resolution: Resolution, cycle: Cycle) -> dict[str, object]:
     """Give what the intervention keeps of a statement."""
-    is_of_requests = resolution.outcome is ResolutionOutcome.CALL_ABSENT
-    calls, lost = would_state(cycle) if is_of_requests else ([], [])
     return {
         "outcome": resolution.outcome.value,
         "evidence": resolution.evidence,
-        "requests": [call.client_order_id for call in (*calls, *lost)],
+        "requests": [call.client_order_id for call in _stated_of(resolution, cycle)],
         "received": [
             {"venue": part.venue, "asset": part.asset, "quantity": str(part.quantity)}
             for part in resolution.received
@@ -163,13 +156,12 @@ def _payload(resolution: Resolution, cycle: Cycle) -> dict[str, object]:
     }
 
 
-def would_state(cycle: Cycle) -> tuple[list[ExchangeCall], list[ExchangeCall]]:
-    """Give what a statement would be about: open requests, or, while none is open, accepted orders never shown.
-
-    Never about both: that a cancel did not arrive says nothing of its order.
-    """
-    calls = recovering.open_calls(cycle)
-    return calls, [] if calls else _lost_orders(cycle)
+def _stated_of(resolution: Resolution, cycle: Cycle) -> list[ExchangeCall]:
+    """Give the requests that a statement is about. What the holdings became tells also what came of every request."""
+    if resolution.outcome is ResolutionOutcome.CALL_ABSENT:
+        calls, lost = disclaiming.would_state(cycle)
+        return [*calls, *lost]
+    return recovering.unsettled_calls(cycle) if resolution.received else []
 
 
 def _close_calls(cycle: Cycle, evidence: str) -> None:
@@ -177,15 +169,19 @@ def _close_calls(cycle: Cycle, evidence: str) -> None:
 
     An open call was never accepted; of an order that was, and that its venue never showed, nothing came.
     """
-    calls, lost = would_state(cycle)
+    calls, lost = disclaiming.would_state(cycle)
     if not calls and not lost:
         raise NotAllowedNowError("%(code)s has no request with an unknown outcome", code=cycle.code)
-    for call in (*calls, *lost):
-        _demand_over(cycle, call)
+    if why := disclaiming.objection(cycle):
+        raise NotAllowedNowError(why)
     for call in calls:
         write_outcome(call, Noted(outcome=CallOutcome.ABSENT, error=_told(call, evidence)))
-    for call in lost:
-        _demand_never_shown(call)
+    _settle(lost, evidence)
+
+
+def _settle(calls: Sequence[ExchangeCall], evidence: str) -> None:
+    """Book nothing more of accepted requests, on a person's word."""
+    for call in calls:
         told = _told(call, evidence)
         ExchangeCall.objects.filter(pk=call.pk).update(is_settled=True, error=told)
 
@@ -206,60 +202,12 @@ def is_stated_absent(cycle: Cycle) -> bool:
     ).exists()
 
 
-def _lost_orders(cycle: Cycle) -> list[ExchangeCall]:
-    """Give the orders that a venue accepted, as far as is known without a fill, and has not shown since."""
-    orders = [
-        call
-        for call in recovering.unsettled_calls(cycle)
-        if call.operation == Operation.PLACE_ORDER
-    ]
-    return [
-        call
-        for call in orders
-        if call.report["status"] == OrderStatus.OPEN.value and not _tells_of_a_fill(call.report)
-    ]
-
-
-def _demand_over(cycle: Cycle, call: ExchangeCall) -> None:
-    """Raise while a venue may still accept, or show, a request."""
-    left = may_arrive_for(call, given_up_at=cycle.status_since)
-    if left > timedelta(0):
-        raise NotAllowedNowError(
-            "%(venue)s may still accept %(call)s: look at it again, and state it, in %(seconds)s s",
-            venue=call.venue,
-            call=call.client_order_id,
-            seconds=math.ceil(left.total_seconds()),
-        )
-
-
-def _demand_never_shown(order: ExchangeCall) -> None:
-    """Raise where the desk has seen that its venue has an order: by a look, or as it was found for its cancel."""
-    cancels = ExchangeCall.objects.filter(
-        cycle=order.cycle_id,
-        operation=Operation.CANCEL_ORDER,
-        outcome=CallOutcome.DONE,
-        request__cancels=order.client_order_id,
-    )
-    if seeing.has_shown_order(order) or any(_tells_of_a_fill(one.report) for one in cancels):
-        raise NotAllowedNowError(
-            "%(venue)s has shown %(call)s: redrive the cycle, so that it is settled by what came of it",
-            venue=order.venue,
-            call=order.client_order_id,
-        )
-
-
-def _tells_of_a_fill(report: dict[str, Any]) -> bool:
-    """Say whether an order had executed when it was reported."""
-    is_filled = report["status"] == OrderStatus.FILLED.value
-    return is_filled or bool(Decimal(report["executed_quantity"]))
-
-
 def _demand_settled(cycle: Cycle) -> None:
     """Raise while something that a venue accepted is missing in the ledger."""
     if recovering.unsettled_calls(cycle):
         raise UnresolvedCallError(
-            "%(code)s has a request that its venue accepted and the ledger does not know yet: "
-            "redrive it, so that it is settled first",
+            "%(code)s has a request that its venue accepted and the ledger does not know yet: redrive it, so that "
+            "it is settled first, or state as settled by hand all that its holdings became",
             code=cycle.code,
         )
 
@@ -271,6 +219,7 @@ def _complete(cycle: Cycle, actor: Actor, made: Intervention, resolution: Resolu
             "%(code)s has a request with an unknown outcome: state first whether it was accepted",
             code=cycle.code,
         )
+    _settle(_stated_of(resolution, cycle), resolution.evidence)
     _demand_settled(cycle)
     if resolution.received:
         booking.post(

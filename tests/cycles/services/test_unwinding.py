@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 
+import pytest
+from django.db.models import F
+from django.db.models.functions import Now
+
 from cycles.domain import postings
-from cycles.domain.words import AccountOwner, CycleStatus, FailureClass, Plan, PostingKind
-from cycles.models import Alert, Cycle, Step, Transition
+from cycles.domain.states import DRIVEN_BY
+from cycles.domain.words import (
+    AccountOwner,
+    CallOutcome,
+    CycleStatus,
+    FailureClass,
+    Plan,
+    PostingKind,
+    WatchKind,
+)
+from cycles.models import Alert, Cycle, Intervention, Step, Transition
+from cycles.selectors.awaited import awaited, awaited_orders
 from cycles.services import booking, dead_letters, intervening, rebalancing, verifying
 from exchanges.models import NetworkRule
+from tests import builders
 from tests.cycles.services.acts import balance, fail, give_back
 from tests.cycles.services.test_rebalancing import at_policy_of, waiting
 from tests.cycles.services.test_rest_in_korea import HOME, NEVER, left_by_xrp
@@ -41,10 +58,12 @@ def resumed(desk: TestDesk, row: Cycle) -> Cycle:
 def test_a_cycle_that_is_unwound_in_its_wait_waits_on_with_its_won(desk: TestDesk) -> None:
     row = dead_in_its_wait(desk)
     krw, at_desk = rebalancing.krw_in_hand(row), balance("upbit", "KRW")
+    since = rebalancing.waiting_since(row)
     assert dead_letters.process_dead_letters() == 1
     row.refresh_from_db()
     resumed(desk, row)
     assert (row.status, row.plan) == (CycleStatus.AWAITING_REBALANCE, Plan.RESUME)
+    assert rebalancing.waiting_since(row) == since  # nobody let it go on: no longest wait begins anew
     assert rebalancing.krw_in_hand(row) > krw  # what the coins brought is with them
     assert balance("upbit", "KRW") == at_desk
     at_policy_of(row, allowed_assets=["XRP"], min_rebalance_edge_bps=HOME)
@@ -52,6 +71,15 @@ def test_a_cycle_that_is_unwound_in_its_wait_waits_on_with_its_won(desk: TestDes
     desk.drive_until(row, "COMPLETED", "DEAD_LETTER")
     assert row.status == CycleStatus.COMPLETED
     assert verifying.verify_ledger().matches_venues
+
+
+@pytest.mark.parametrize("verb", [intervening.redrive, intervening.unwind])
+def test_a_wait_that_a_person_lets_go_on_begins_anew(
+    verb: Callable[..., Intervention], desk: TestDesk
+) -> None:
+    row = dead_in_its_wait(desk)
+    verb(row.pk, actor=operator(), reason="go on", seen_version=row.version)
+    assert rebalancing.waiting_since(row) == Transition.objects.filter(cycle=row).latest("id").at
 
 
 def coins_in_korea(desk: TestDesk, row: Cycle, quantity: int) -> Cycle:
@@ -112,3 +140,18 @@ def test_a_cycle_at_its_end_whose_sale_died_ends_completed_by_the_usual_verbs(
     desk.drive_until(row, "COMPLETED", "DEAD_LETTER", "FAILED")
     assert row.status == CycleStatus.COMPLETED
     assert verifying.verify_ledger().matches_venues
+
+
+def test_orders_are_looked_at_wherever_a_worker_drives_a_cycle(db: None) -> None:
+    """Coins are sold also where a cycle waits, and at its end."""
+    del db
+    row = builders.cycle()
+    a_minute_ago = Now() - timedelta(minutes=1)
+    order = builders.order_call(row, CallOutcome.UNKNOWN, intended_at=a_minute_ago)
+    looked_at = {}
+    for status in DRIVEN_BY:
+        if status != row.status:
+            Cycle.objects.filter(pk=row.pk).update(status=status, version=F("version") + 1)
+        looked_at[status] = [key.client_order_id for key in awaited_orders(order.venue)]
+        assert (order.venue, WatchKind.ORDERS) in awaited(), status
+    assert looked_at == dict.fromkeys(DRIVEN_BY, [order.client_order_id])
