@@ -184,7 +184,7 @@ def _resume(lease: Lease, cycle: Cycle) -> Progress:
     _move(
         lease,
         CycleStatus(cycle.resume_status),
-        event="resumed",
+        event=rebalancing.RESUMED,
         next_retry_at=None,
         last_retry_at=Now(),
     )

@@ -7,7 +7,6 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.db.models import F
 from django.db.models.functions import Now
 
 from cycles.domain import postings
@@ -24,6 +23,8 @@ from cycles.domain.words import (
 from cycles.models import Alert, Cycle, Intervention, Step, Transition
 from cycles.selectors.awaited import awaited, awaited_orders
 from cycles.services import booking, dead_letters, intervening, rebalancing, verifying
+from cycles.services.locking import in_transaction
+from cycles.services.moving import move
 from exchanges.models import NetworkRule
 from tests import builders
 from tests.cycles.services.acts import balance, fail, give_back
@@ -151,7 +152,9 @@ def test_orders_are_looked_at_wherever_a_worker_drives_a_cycle(db: None) -> None
     looked_at = {}
     for status in DRIVEN_BY:
         if status != row.status:
-            Cycle.objects.filter(pk=row.pk).update(status=status, version=F("version") + 1)
+            in_transaction(
+                lambda to=status: move(row, to, event="told", actor="tester", return_asset="XRP")
+            )
         looked_at[status] = [key.client_order_id for key in awaited_orders(order.venue)]
         assert (order.venue, WatchKind.ORDERS) in awaited(), status
     assert looked_at == dict.fromkeys(DRIVEN_BY, [order.client_order_id])
