@@ -64,7 +64,9 @@ def test_a_cycle_that_is_unwound_in_its_wait_waits_on_with_its_won(desk: TestDes
     row.refresh_from_db()
     resumed(desk, row)
     assert (row.status, row.plan) == (CycleStatus.AWAITING_REBALANCE, Plan.RESUME)
-    assert rebalancing.waiting_since(row) == since  # nobody let it go on: no longest wait begins anew
+    assert (
+        rebalancing.waiting_since(row) == since
+    )  # nobody let it go on: no longest wait begins anew
     assert rebalancing.krw_in_hand(row) > krw  # what the coins brought is with them
     assert balance("upbit", "KRW") == at_desk
     at_policy_of(row, allowed_assets=["XRP"], min_rebalance_edge_bps=HOME)
