@@ -31,7 +31,7 @@ from tests import builders
 from tests.cycles.services.acts import balance, fail, give_back
 from tests.cycles.services.test_rebalancing import at_policy_of, waiting
 from tests.cycles.services.test_rest_in_korea import HOME, NEVER, left_by_xrp
-from tests.desk import TestDesk, eventually, operator
+from tests.desk import TestDesk, eventually, operator, why
 
 
 def fee_falls() -> None:
@@ -44,6 +44,7 @@ def dead_in_its_wait(desk: TestDesk) -> Cycle:
     row = left_by_xrp(desk, "0.5", NEVER)
     fee_falls()
     desk.drive_until(row, "AWAITING_REBALANCE", "COMPLETED", "DEAD_LETTER")
+    assert row.status == CycleStatus.AWAITING_REBALANCE, why(row)
     desk.sample()
     assert balance("upbit", "XRP", "CYCLE", row) > 10
     return fail(row, FailureClass.POLICY_DENIED, "longest wait")
