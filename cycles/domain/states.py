@@ -49,6 +49,9 @@ TRANSITIONS: dict[S, frozenset[S]] = {
 # With its way out, or with the KRW that it is to bring home; a trigger lets none begin elsewhere.
 BEGINNINGS: frozenset[S] = frozenset({S.STARTED, S.INITIAL_TRADE_COMPLETED})
 
+# Where a cycle with KRW in Korea has a way home to wait for, and no passage that an unwind could give up.
+WAITS: frozenset[S] = frozenset({S.INITIAL_TRADE_COMPLETED, S.AWAITING_REBALANCE})
+
 FINAL: frozenset[S] = frozenset(status for status, leaves in TRANSITIONS.items() if not leaves)
 
 DRIVEN_BY: dict[S, Role] = {

@@ -42,7 +42,8 @@ JOIN cycles_cycle c ON c.id = k.cycle_id
 WHERE ((k.outcome = 'DONE' AND NOT k.is_settled) OR k.outcome IN ('INTENDED', 'UNKNOWN'))
   AND k.operation IN ('PLACE_ORDER', 'CANCEL_ORDER')
   AND k.intended_at < statement_timestamp() - interval '1 second'
-  AND c.status IN ('STARTED', 'REBALANCING_IN_PROGRESS')
+  AND c.status IN ('STARTED', 'INITIAL_TRADE_COMPLETED', 'AWAITING_REBALANCE', 'REBALANCING_IN_PROGRESS',
+                   'REBALANCE_TRADE_COMPLETED')
   AND (k.outcome <> 'INTENDED' OR coalesce(c.lease_expires_at <= statement_timestamp(), true))
 """
 ORDERS = f"""

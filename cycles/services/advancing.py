@@ -184,7 +184,7 @@ def _resume(lease: Lease, cycle: Cycle) -> Progress:
     _move(
         lease,
         CycleStatus(cycle.resume_status),
-        event="resumed",
+        event=rebalancing.RESUMED,
         next_retry_at=None,
         last_retry_at=Now(),
     )
@@ -228,12 +228,14 @@ def _await(lease: Lease, cycle: Cycle) -> Progress:
 
 
 def _close(lease: Lease, cycle: Cycle) -> Progress:
-    """Close the books, unless something is left that is not dust: a person decides on that."""
+    """Close the books, unless something is left that is not dust: coins are sold, a person decides on the rest."""
     left = closing.not_dust(cycle)
     if left:
-        failure = FailureClass.CREDIT_MISMATCH
-        if all(held.owner is AccountOwner.CYCLE for held in left):
-            failure = FailureClass.BUG
+        is_missing = any(held.owner is not AccountOwner.CYCLE for held in left)
+        if not is_missing and unwinding.tradable_coins(cycle):  # a network fee may have fallen
+            unwinding.set_plan(lease, Plan.UNWIND)
+            return GO_ON
+        failure = FailureClass.CREDIT_MISMATCH if is_missing else FailureClass.BUG
         return failed(failure, f"the books cannot be closed while it owns {closing.told(left)}")
 
     def work() -> None:

@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 
 from cycles.domain.money import floored
 from cycles.domain.states import FINAL
-from cycles.domain.words import CycleStatus, Plan, StepKind
+from cycles.domain.words import CycleStatus, Passage, Plan, StepKind, StepState
 from cycles.errors import CycleError
 from cycles.models import Cycle, Step
 from cycles.services import (
@@ -92,7 +92,7 @@ def _close(cycle: Cycle, actor: str) -> None:
         raise MisfitError("it owns what cannot be handed over")
     target = CycleStatus.COMPLETED
     on_the_way_back = cycle.status == CycleStatus.REBALANCING_IN_PROGRESS
-    if cycle.plan == Plan.UNWIND:
+    if cycle.plan == Plan.UNWIND and not _has_come_home(cycle):
         if unwinding.waits_in_korea(cycle):
             raise MisfitError("it waits in Korea for another way back")
         target = CycleStatus.FAILED
@@ -104,3 +104,11 @@ def _close(cycle: Cycle, actor: str) -> None:
         raise MisfitError(f"{cycle.status} is no end")
     held = closing.close(cycle, target, event=replanning.EVENT, actor=actor, reason=REASON)
     rebalancing.tell_rest(cycle, held)
+
+
+def _has_come_home(cycle: Cycle) -> bool:
+    """Say whether its way home was gone to its end: then an unwind only sold what that had left behind."""
+    if cycle.status != CycleStatus.REBALANCING_IN_PROGRESS:
+        return cycle.status == CycleStatus.REBALANCE_TRADE_COMPLETED
+    last = Step.objects.filter(cycle=cycle, passage=Passage.RETURN).order_by("position").last()
+    return last is not None and (last.kind, last.state) == (StepKind.SELL, StepState.DONE)

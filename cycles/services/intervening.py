@@ -14,6 +14,7 @@ from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
+from cycles.domain.states import WAITS
 from cycles.domain.words import Channel, CycleStatus, Passage, Plan, StepState, Verb, word
 from cycles.errors import (
     InvalidInputError,
@@ -148,11 +149,11 @@ def _revive(
 
 
 def _is_half_unwound(cycle: Cycle) -> bool:
-    """Say whether the passage was given up for an unwind: nothing of it is left to resume.
+    """Say whether the passage was given up for an unwind: nothing of it is left to resume. A wait always is.
 
     Its sales are planned behind it as it is given up; a way home that no longer cleared has none behind it.
     """
-    if cycle.plan != Plan.UNWIND:
+    if cycle.plan != Plan.UNWIND or cycle.resume_status in WAITS:
         return False
     of_cycle = Step.objects.filter(cycle=cycle)
     steps = of_cycle.exclude(passage=Passage.UNWIND)

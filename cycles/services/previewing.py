@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from cycles.domain.recovery import Option, OptionKind
 from cycles.domain.words import CycleStatus, Verb
 from cycles.errors import NotFoundError
 from cycles.models import Cycle, ExchangeCall
-from cycles.services import booking, recovering
+from cycles.services import booking, disclaiming, recovering
 from exchanges.sentences import Sentence
 
 
@@ -87,7 +87,7 @@ def _unwind(cycle: Cycle) -> Texts:
         (
             _("Its coins are sold back where they are, at market, within a widening limit."),
             _(
-                "Then it ends as FAILED with its money at the desk, or waits again with KRW in hand."
+                "Then it ends with its money at the desk, as FAILED unless it had come home, or waits on with KRW in hand."
             ),
         ),
         (_("It does not move coins between venues."),),
@@ -100,9 +100,55 @@ def _resolve(cycle: Cycle) -> Texts:
         (
             _("You state what happened outside of kimp; your evidence is kept."),
             _("Settled by hand: what you name replaces its holdings and goes to the desk."),
-            _("Never accepted: the open request is closed and the cycle stays a dead letter."),
+            *_settled_with(cycle),
+            _never_accepted(cycle),
         ),
         (_("It asks no venue and moves no money."),),
+    )
+
+
+def _settled_with(cycle: Cycle) -> tuple[str, ...]:
+    """Say which accepted requests end by that too."""
+    calls = recovering.unsettled_calls(cycle)
+    if not calls:
+        return ()
+    text = _(
+        "By that nothing more is booked of %(calls)s: name all that came of it, and see that it is over at its venue."
+    )
+    return (text % {"calls": _named(calls)},)
+
+
+def _never_accepted(cycle: Cycle) -> str:
+    """Say which requests the statement would be about, or why it is refused."""
+    calls, lost = disclaiming.would_state(cycle)
+    if why := disclaiming.objection(cycle):
+        return Sentence("Never accepted: cannot be stated now: %(why)s", why=why)
+    if calls:
+        text = _("Never accepted: stated of %(calls)s alone; the cycle stays a dead letter.")
+    elif any(disclaiming.cancels_of(order) for order in lost):
+        text = _(
+            "Never accepted: states that nothing came of %(calls)s, which was accepted and seen resting, and is not found any more; the cycle stays a dead letter."
+        )
+    elif lost:
+        text = _(
+            "Never accepted: states that nothing came of %(calls)s, which was accepted and never shown; the cycle stays a dead letter."
+        )
+    else:
+        return _("Never accepted: the open request is closed and the cycle stays a dead letter.")
+    return text % {"calls": _named((*calls, *lost))}
+
+
+def _named(calls: Sequence[ExchangeCall]) -> str:
+    """Name requests in a sentence."""
+    named = _("%(operation)s %(call)s at %(venue)s")
+    return ", ".join(
+        named
+        % {
+            "operation": call.get_operation_display(),
+            "call": call.client_order_id,
+            "venue": call.venue,
+        }
+        for call in calls
     )
 
 

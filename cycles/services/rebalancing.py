@@ -57,6 +57,8 @@ PLANNED = (
     "reference_price", "quantity_in", "quantity_out", "started_at", "settled_at",
 )  # fmt: skip
 NO_LONGER_CLEARS = "no_longer_clears"  # a way back, before anything was bought for it
+RESUMED = "resumed"  # what had failed, where it stopped
+STILL_WAITS = (NO_LONGER_CLEARS, RESUMED)
 
 desk_lately = recent(desk.current)
 
@@ -215,10 +217,13 @@ def _waited_too_long(cycle: Cycle) -> bool:
 
 
 def waiting_since(cycle: Cycle) -> datetime | None:
-    """Give when a cycle began to wait for a way back, or a person let it go on; one that bought nothing has not interrupted that."""
-    begins = Q(to_status=CycleStatus.AWAITING_REBALANCE) | Q(event=Verb.REDRIVE)
-    waits = Transition.objects.filter(begins, cycle=cycle)
-    last: datetime | None = waits.exclude(event=NO_LONGER_CLEARS).aggregate(last=Max("at"))["last"]
+    """Give when a cycle began to wait for a way back, or a person let it go on.
+
+    A way back that bought nothing has not interrupted that, nor has a retry, or what the desk sold by itself meanwhile.
+    """
+    begins = Q(to_status=CycleStatus.AWAITING_REBALANCE) | Q(event__in=[Verb.REDRIVE, Verb.UNWIND])
+    waits = Transition.objects.filter(begins, cycle=cycle).exclude(event__in=STILL_WAITS)
+    last: datetime | None = waits.aggregate(last=Max("at"))["last"]
     return last
 
 

@@ -52,7 +52,7 @@ CHOSEN = """SELECT count(*), array_agg(id)::text, set_config('synchronous_commit
 """
 FLUSHED = "SELECT pg_logical_emit_message(true, 'kimp', 'redriven')"
 # Audit rows, transitions and cycles of one batch. The plan is what one redrive would leave: a passage that was
-# given up for an unwind is not resumed: one that has a sale behind it (`intervening._is_half_unwound`).
+# given up for an unwind is not resumed: one that has a sale behind it (`intervening._is_half_unwound`). A wait always is.
 MOVED = """
 WITH chosen AS MATERIALIZED (
     SELECT id, version, status FROM cycles_cycle WHERE id = ANY(%(ids)s::uuid[])
@@ -74,6 +74,7 @@ UPDATE cycles_cycle c
    SET status = 'RETRY_PENDING', status_since = statement_timestamp(), version = told.version,
        retry_count = 0, next_retry_at = told.due_at, wake_at = told.due_at,
        plan = CASE WHEN c.plan = 'UNWIND'
+                    AND c.resume_status NOT IN ('INITIAL_TRADE_COMPLETED', 'AWAITING_REBALANCE')
                     AND EXISTS (SELECT FROM cycles_step s JOIN cycles_step sale USING (cycle_id)
                                  WHERE s.cycle_id = c.id AND s.passage <> 'UNWIND' AND s.state = 'ABANDONED'
                                    AND sale.passage = 'UNWIND' AND sale.position > s.position)

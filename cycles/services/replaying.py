@@ -239,7 +239,10 @@ def conclude(
 ) -> None:
     """End a step that a later request, or what venues show of it, proves to have ended; `unwound_by`: by a sale instead."""
     if unwound_by is not None and not (
-        _has_sold_back(step) or _has_left(step) or _was_carried(cycle, step, unwound_by, history)
+        _has_sold_back(step)
+        or _has_left(step)
+        or _was_carried(cycle, step, unwound_by, history)
+        or _is_last_of_home(step, unwound_by)
     ):
         Step.objects.filter(pk=step.pk).update(state=StepState.ABANDONED)
         return
@@ -263,6 +266,12 @@ def _has_left(step: Step) -> bool:
     if step.kind == StepKind.DEPOSIT:
         step = Step.objects.get(cycle_id=step.cycle_id, position=step.position - 1)
     return live_withdrawal(step) is not None
+
+
+def _is_last_of_home(step: Step, sale: Trace) -> bool:
+    """Say whether a way home sold what it carried, before a sale elsewhere: of coins that it had left behind."""
+    is_sale_home = (step.passage, step.kind) == (Passage.RETURN, StepKind.SELL)
+    return is_sale_home and step.venue != sale.venue and step.quantity_out > 0
 
 
 def _was_carried(cycle: Cycle, step: Step, sale: Trace, history: History) -> bool:

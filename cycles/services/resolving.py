@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -19,20 +18,17 @@ from cycles.domain.words import (
     AccountOwner,
     CallOutcome,
     CycleStatus,
-    Operation,
     PostingKind,
     Verb,
 )
 from cycles.errors import InvalidInputError, NotAllowedNowError, UnresolvedCallError
 from cycles.models import Cycle, ExchangeCall, Intervention
-from cycles.services import booking, closing, recovering, valuing
+from cycles.services import booking, closing, disclaiming, recovering, valuing
 from cycles.services.calling import Noted, write_outcome
 from cycles.services.intervening import Actor, demand_dead_letter, intervene
 from cycles.services.locking import in_transaction
 from cycles.services.moving import lock_for_operator, move, touch
-from cycles.services.reconciling import may_arrive_for
 from exchanges import reference, registry
-from exchanges.values import OrderStatus
 
 LONGEST_ERROR = 2000
 
@@ -82,7 +78,7 @@ def resolve(
             reason=reason,
             cycle=cycle,
             seen_version=seen_version,
-            payload=_payload(resolution),
+            payload=_payload(resolution, cycle),
         )
         demand_dead_letter(cycle, Verb.RESOLVE)
         if resolution.outcome is ResolutionOutcome.CALL_ABSENT:
@@ -147,11 +143,12 @@ def _assets(cycle: Cycle, venue: str) -> frozenset[str]:
     return known | {"KRW"} if venue in registry.korea_venues() else known - {"KRW"}
 
 
-def _payload(resolution: Resolution) -> dict[str, object]:
+def _payload(resolution: Resolution, cycle: Cycle) -> dict[str, object]:
     """Give what the intervention keeps of a statement."""
     return {
         "outcome": resolution.outcome.value,
         "evidence": resolution.evidence,
+        "requests": [call.client_order_id for call in _stated_of(resolution, cycle)],
         "received": [
             {"venue": part.venue, "asset": part.asset, "quantity": str(part.quantity)}
             for part in resolution.received
@@ -159,19 +156,32 @@ def _payload(resolution: Resolution) -> dict[str, object]:
     }
 
 
+def _stated_of(resolution: Resolution, cycle: Cycle) -> list[ExchangeCall]:
+    """Give the requests that a statement is about. What the holdings became tells also what came of every request."""
+    if resolution.outcome is ResolutionOutcome.CALL_ABSENT:
+        calls, lost = disclaiming.would_state(cycle)
+        return [*calls, *lost]
+    return recovering.unsettled_calls(cycle) if resolution.received else []
+
+
 def _close_calls(cycle: Cycle, evidence: str) -> None:
     """Close what has no known outcome, on a person's evidence: nobody sees that before its time.
 
     An open call was never accepted; of an order that was, and that its venue never showed, nothing came.
     """
-    calls, lost = recovering.open_calls(cycle), _lost_orders(cycle)
+    calls, lost = disclaiming.would_state(cycle)
     if not calls and not lost:
         raise NotAllowedNowError("%(code)s has no request with an unknown outcome", code=cycle.code)
-    for call in (*calls, *lost):
-        _demand_over(cycle, call)
+    if why := disclaiming.objection(cycle):
+        raise NotAllowedNowError(why)
     for call in calls:
         write_outcome(call, Noted(outcome=CallOutcome.ABSENT, error=_told(call, evidence)))
-    for call in lost:
+    _settle(lost, evidence)
+
+
+def _settle(calls: Sequence[ExchangeCall], evidence: str) -> None:
+    """Book nothing more of accepted requests, on a person's word."""
+    for call in calls:
         told = _told(call, evidence)
         ExchangeCall.objects.filter(pk=call.pk).update(is_settled=True, error=told)
 
@@ -192,39 +202,12 @@ def is_stated_absent(cycle: Cycle) -> bool:
     ).exists()
 
 
-def _lost_orders(cycle: Cycle) -> list[ExchangeCall]:
-    """Give the orders that a venue accepted, as far as is known without a fill, and has not shown since."""
-    orders = [
-        call
-        for call in recovering.unsettled_calls(cycle)
-        if call.operation == Operation.PLACE_ORDER
-    ]
-    return [
-        call
-        for call in orders
-        if call.report["status"] == OrderStatus.OPEN.value
-        and not Decimal(call.report["executed_quantity"])
-    ]
-
-
-def _demand_over(cycle: Cycle, call: ExchangeCall) -> None:
-    """Raise while a venue may still accept, or show, a request."""
-    left = may_arrive_for(call, given_up_at=cycle.status_since)
-    if left > timedelta(0):
-        raise NotAllowedNowError(
-            "%(venue)s may still accept %(call)s: look at it again, and state it, in %(seconds)s s",
-            venue=call.venue,
-            call=call.client_order_id,
-            seconds=math.ceil(left.total_seconds()),
-        )
-
-
 def _demand_settled(cycle: Cycle) -> None:
     """Raise while something that a venue accepted is missing in the ledger."""
     if recovering.unsettled_calls(cycle):
         raise UnresolvedCallError(
-            "%(code)s has a request that its venue accepted and the ledger does not know yet: "
-            "redrive it, so that it is settled first",
+            "%(code)s has a request that its venue accepted and the ledger does not know yet: redrive it, so that "
+            "it is settled first, or state as settled by hand all that its holdings became",
             code=cycle.code,
         )
 
@@ -236,6 +219,7 @@ def _complete(cycle: Cycle, actor: Actor, made: Intervention, resolution: Resolu
             "%(code)s has a request with an unknown outcome: state first whether it was accepted",
             code=cycle.code,
         )
+    _settle(_stated_of(resolution, cycle), resolution.evidence)
     _demand_settled(cycle)
     if resolution.received:
         booking.post(
@@ -302,7 +286,10 @@ def write_off(
             reason=reason,
             cycle=cycle,
             seen_version=seen_version,
-            payload={"evidence": evidence},
+            payload={
+                "evidence": evidence,
+                "requests": [call.client_order_id for call in recovering.open_calls(cycle)],
+            },
         )
         demand_dead_letter(cycle, Verb.WRITE_OFF)
         if recovering.open_calls(cycle):

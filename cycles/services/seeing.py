@@ -205,6 +205,11 @@ def shown_orders(calls: Sequence[ExchangeCall]) -> frozenset[int]:
     return frozenset(pk for pk, own_id in own_ids.items() if own_id in shown)
 
 
+def has_shown_order(call: ExchangeCall) -> bool:
+    """Say whether the newest look at an order showed it; takes none."""
+    return _orders(call).exists()
+
+
 def _orders(call: ExchangeCall) -> QuerySet[SeenOrder]:
     """Give what was seen of the order that a call placed, or was to cancel."""
     return SeenOrder.objects.filter(venue=call.venue, client_order_id=_own_id(call), is_shown=True)

@@ -7,7 +7,7 @@ a transaction (`committing`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -89,7 +89,10 @@ class Settled:
 
 
 def write_intents(rows: Sequence[Row], *, waits: bool) -> list[Intended | None]:
-    """Write intents by one statement; None of one whose cycle somebody else has locked, unless it waits for that."""
+    """Write intents by one statement; None of one whose cycle somebody else has locked, unless it waits for that.
+
+    Who waits and is told that it is locked all the same has none there, as on a standby that took over and lacks it.
+    """
     text = msgspec.json.encode(rows).decode()
 
     def work() -> list[tuple[Any, ...]]:
@@ -97,6 +100,8 @@ def write_intents(rows: Sequence[Row], *, waits: bool) -> list[Intended | None]:
 
     told = {row[0]: Intended(*row[1:]) for row in in_one_statement(work)}
     found = [told[row["cycle"]] for row in rows]
+    if waits:
+        return [replace(one, verdict=LOST) if one.verdict == BUSY else one for one in found]
     return [None if one.verdict == BUSY else one for one in found]
 
 

@@ -1,4 +1,4 @@
-"""Unwinding: coins are sold back where they are, then the cycle ends or waits with KRW in hand."""
+"""Unwinding: coins are sold back where they are, then the cycle ends, or waits on with KRW in hand."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable
 from cycles.domain.plan import StepPlan
 from cycles.domain.postings import Holding
 from cycles.domain.progress import END, GO_ON, Progress, failed
+from cycles.domain.recovery import is_dust
+from cycles.domain.states import WAITS
 from cycles.domain.words import (
     AccountOwner,
     CycleStatus,
@@ -38,7 +40,7 @@ def unwind(lease: Lease, cycle: Cycle, run_step: RunStep) -> Progress:
     step = _next_step(cycle)
     if step is not None and (step.passage == Passage.UNWIND or _has_left(cycle, step)):
         return run_step(lease, cycle, step)
-    coins = _tradable_coins(cycle)
+    coins = tradable_coins(cycle)
     if coins:
         _plan_sales(lease, coins)
         return GO_ON
@@ -46,8 +48,23 @@ def unwind(lease: Lease, cycle: Cycle, run_step: RunStep) -> Progress:
     if missing:  # it is not there to be handed over: a person says what became of it
         reason = f"the unwind cannot end while it owns {closing.told(missing)}"
         return failed(FailureClass.CREDIT_MISMATCH, reason)
+    if _goes_on(cycle):
+        set_plan(lease, Plan.RESUME)
+        return GO_ON
     _end(lease, goes_home=waits_in_korea(cycle))
     return END
+
+
+def _goes_on(cycle: Cycle) -> bool:
+    """Say whether what is left to do is there still once its coins are sold: to wait, or to close the books."""
+    if cycle.status == CycleStatus.REBALANCE_TRADE_COMPLETED:
+        return not closing.not_dust(cycle)
+    return cycle.status in WAITS and waits_in_korea(cycle)
+
+
+def set_plan(lease: Lease, plan: Plan) -> None:
+    """Let a leased cycle go on by another plan, in the status that it has."""
+    in_transaction(lambda: touch(lock_for_decision(lease), plan=plan))
 
 
 def _next_step(cycle: Cycle) -> Step | None:
@@ -66,7 +83,7 @@ def _has_left(cycle: Cycle, step: Step) -> bool:
     return step.kind == StepKind.DEPOSIT and in_flight
 
 
-def _tradable_coins(cycle: Cycle) -> list[Holding]:
+def tradable_coins(cycle: Cycle) -> list[Holding]:
     """Give the coins the cycle holds that are worth an order; the rest is dust."""
     now = registry.utc_now()
     coins = []
@@ -139,10 +156,12 @@ def _end(lease: Lease, *, goes_home: bool) -> None:
 
 
 def waits_in_korea(cycle: Cycle) -> bool:
-    """Say whether an unwound cycle waits again for a way home: of all that it has, or of a rest that is carried.
+    """Say whether an unwound cycle waits, again or still, for a way home: of all that it has, or of a rest that is carried.
 
     Raises StaleReferenceError where it is not known what carries a rest.
     """
+    if cycle.status in WAITS:
+        return not is_dust(rebalancing.krw_in_hand(cycle))
     on_the_way_back = cycle.status == CycleStatus.REBALANCING_IN_PROGRESS
     return on_the_way_back and (_is_whole_in_krw(cycle) or bool(rebalancing.rest_to_carry(cycle)))
 

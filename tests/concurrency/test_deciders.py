@@ -27,7 +27,7 @@ from cycles.services import intervening, leasing
 from exchanges.models import NetworkRule
 from tests.concurrency.meeting import SECONDS, told
 from tests.concurrency.places import SERVICES, deciding_places
-from tests.cycles.services import acts, review, test_judging
+from tests.cycles.services import acts, review, test_judging, test_unwinding
 from tests.cycles.services.test_given_back_late import on_its_way
 from tests.desk import TestDesk, eventually, operator, role_of
 
@@ -94,6 +94,7 @@ CASES: dict[str, Callable[[TestDesk], Cycle]] = {
     "transferring.settle_accepted": partial(_harmed, {"fault": "F4", **SENDING}),
     "unwinding._end": _unwinding,
     "unwinding._plan_sales": _unwinding,
+    "unwinding.set_plan": test_unwinding.left_by_a_fallen_fee,
 }
 
 

@@ -104,6 +104,15 @@ def test_a_request_that_a_promoted_standby_lacked_is_noted_in_no_other_ones_plac
     assert ExchangeCall.objects.get(pk=call.pk).outcome == CallOutcome.REFUSED
 
 
+def test_a_cycle_that_a_promoted_standby_lacks_is_no_workers_any_more() -> None:
+    builders.desk()
+    step = Step.objects.filter(cycle=builders.cycle()).order_by("position")[0]
+    intent = Intent(operation=Operation.PLACE_ORDER, payload={}, client_order_id="k-lacking")
+    with pytest.raises(LeaseLostError):
+        calling.intend(Lease(cycle_id=uuid4(), owner="waker", fence=1), step, intent)
+    assert not ExchangeCall.objects.exists()
+
+
 def test_a_worker_that_wakes_late_notes_the_fact_and_settles_nothing(taker: str) -> None:
     row = builders.cycle()
     lease = claim("sleeper")

@@ -80,6 +80,12 @@ ELSEWHERE = (
     ),
     Elsewhere(
         Kind.WHOLE,
+        "another plan in the same status: the next worker finds the cycle as it was, and chooses it again",
+        f"{SERVICES}/test_unwinding.py:test_coins_that_a_fallen_fee_leaves_in_korea_are_sold_before_the_books_are_closed",
+        ("unwinding.set_plan",),
+    ),
+    Elsewhere(
+        Kind.WHOLE,
         "a withdrawal that went out anew, once overdue: its newest transaction is read again by who goes on",
         f"{SERVICES}/test_fault_transfers.py:test_f28_a_withdrawal_broadcast_anew_is_found_under_its_new_transaction",
         ("transferring._with_newest_txid",),

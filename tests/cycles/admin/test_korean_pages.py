@@ -371,3 +371,11 @@ def test_who_paused_is_titled_in_korean(login: Login) -> None:
     _, page = korean(client, reverse("admin:cycles_pause_changelist"))
     assert "Created by" not in page
     assert "alice" in page
+
+
+def test_why_nothing_may_be_stated_of_a_request_yet_is_told_in_korean(login: Login) -> None:
+    row = builders.dead_letter()
+    builders.order_call(row, CallOutcome.UNKNOWN, noted_at=Now())
+    _, page = korean(login("administrator"), on(row, "resolve"))
+    assert "지금은 밝힐 수 없습니다: binance이(가) 아직" in page
+    assert english_in(page) == []

@@ -31,7 +31,8 @@ from tests.cycles.services.review import units_until_done
 from tests.cycles.services.test_judging import ended_flat, long_ago, next_units, opened
 from tests.cycles.services.test_rebalancing import at_policy_of, waiting
 from tests.cycles.services.test_rest_in_korea import KRW, half_bought, return_only
-from tests.desk import TestDesk, operator
+from tests.cycles.services.test_unwinding import dead_in_its_wait
+from tests.desk import TestDesk, eventually, operator
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -266,3 +267,43 @@ def test_one_that_ended_flat_before_it_bought_is_judged_again(
     assert sent(desk) == before
     assert balance("binance", "USDT") == free
     assert_ledger_equals_venues()
+
+
+def test_one_that_sold_what_a_fallen_fee_had_left_in_korea_is_told_to_have_come_home(
+    committed_desk: TestDesk, backups: Backups
+) -> None:
+    desk = committed_desk
+    row = set_out(desk, waiting(desk), "XRP")
+    NetworkRule.objects.filter(venue="upbit", asset="XRP").update(withdraw_fee=12)
+    driven_to(desk, row, 6)
+    dump = backups.dump()
+    desk.drive_until(row, "COMPLETED", "DEAD_LETTER", "FAILED")
+    known = numbers(row)
+    assert known[-1] == (9, "SELL", "XRP")
+    backups.restore(dump)
+    done = catch_up(*WORDS)
+    row.refresh_from_db()
+    assert (done["left"], done["is_in_step"], row.status) == ([], True, "COMPLETED")
+    assert numbers(row) == known
+    assert_ledger_equals_venues()
+
+
+def test_one_that_was_sold_back_in_its_wait_is_told_to_wait_on(
+    committed_desk: TestDesk, backups: Backups
+) -> None:
+    desk = committed_desk
+    row = dead_in_its_wait(desk)
+    dump = backups.dump()
+    intervening.unwind(row.pk, actor=operator(), reason="sell", seen_version=row.version)
+    row.refresh_from_db()
+    sold = Step.objects.filter(cycle=row, passage="UNWIND", state="DONE")
+    eventually(lambda: sold.exists() or desk.step(row) is None)
+    before = sent(desk)
+    backups.restore(dump)
+    done = catch_up(*WORDS)
+    assert (done["left"], done["is_in_step"], sent(desk)) == ([], True, before)
+    row = Cycle.objects.get(pk=row.pk)
+    assert (row.status, row.plan) == ("AWAITING_REBALANCE", "UNWIND")
+    at_policy_of(row, allowed_assets=["XRP"], min_rebalance_edge_bps=HOME)
+    desk.sample()
+    assert_ends(desk, beside=[row])

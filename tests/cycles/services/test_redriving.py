@@ -227,6 +227,24 @@ def test_a_passage_that_was_given_up_for_an_unwind_is_not_resumed(
     assert (one.plan, many.plan) == (left, left)
 
 
+@pytest.mark.parametrize(
+    "stopped_in", [CycleStatus.INITIAL_TRADE_COMPLETED, CycleStatus.AWAITING_REBALANCE]
+)
+def test_a_wait_is_resumed_whatever_way_home_was_given_up_before_it(
+    stopped_in: CycleStatus, alice: Actor
+) -> None:
+    after = (CycleStatus.INITIAL_TRADE_COMPLETED, CycleStatus.AWAITING_REBALANCE)
+    one, many = (builders.dead_letter(after=after[: after.index(stopped_in) + 1]) for _ in range(2))
+    Cycle.objects.update(plan=Plan.UNWIND)
+    Step.objects.update(passage=Passage.RETURN, state=StepState.ABANDONED)
+    intervening.redrive(one.pk, actor=alice, reason=WHY, seen_version=one.version)
+    redriving.redrive_all(redriving.look(ALL), actor=alice, reason=WHY)
+    many.refresh_from_db()
+    one.refresh_from_db()
+    assert (one.resume_status, many.resume_status) == (stopped_in, stopped_in)
+    assert (one.plan, many.plan) == (Plan.RESUME, Plan.RESUME)
+
+
 def test_most_money_at_risk_becomes_due_first_and_the_rest_at_the_rate(
     alice: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
