@@ -13,6 +13,7 @@ import pytest
 
 from cycles.models import Cycle
 from cycles.services import intervening
+from tests.crashes.matrix.amounts import assert_same_end
 from tests.crashes.matrix.counting import RUNS, TRIES, assert_few, note_kills, note_way
 from tests.crashes.matrix.journeys import (
     JOURNEYS,
@@ -139,10 +140,7 @@ def _kill_everywhere(
         never = [point for point in never if point not in seldom]
         tended = matrix.go_on(*(cycle for _, cycle in driven))
         for point, cycle in driven:
-            found = matrix.shape(cycle)
-            assert (found["status"], found["accepted"]) == (wanted["status"], wanted["accepted"]), (
-                point, found,
-            )  # fmt: skip
+            assert_same_end(matrix.shape(cycle), wanted, way.far, at=point)
         reached = [point for point in some if point not in {*never, *seldom}]
         note_kills(name, reached, missed=never, seldom=seldom, tended=len(tended), way=name)
         missed += never
@@ -155,12 +153,14 @@ def _way(matrix: World, begin: Callable[[], Cycle], *, fault: str, name: str) ->
     """Give where undisturbed workers all come by while replies are lost: the same for every share."""
 
     def drive() -> Way:
+        with matrix.opening_large():
+            large, far = _go(matrix, begin, fault)
         first, shape = _go(matrix, begin, fault)
-        way = Way(first, shape)
-        runs = [first, *(_go(matrix, begin, fault, way)[0] for _ in range(RUNS - 1))]
+        way = Way(first, shape, far)
+        runs = [large, first, *(_go(matrix, begin, fault, way)[0] for _ in range(RUNS - 2))]
         points = in_common(runs)
         note_way(name, points, by_some={point for run in runs for point in run} - {*points})
-        return Way(points, shape)
+        return Way(points, shape, far)
 
     return matrix.ways.once(name, drive)
 
@@ -175,8 +175,7 @@ def _go(
     assert_struck(struck, fault)
     found = matrix.shape(cycle)
     if like is not None:
-        for key in ("status", "accepted"):
-            assert found[key] == like.shape[key], found
+        assert_same_end(found, like.shape, like.far, at="no place")
     return points, found
 
 
