@@ -9,9 +9,9 @@ import pytest
 
 from cycles.models import Cycle
 from tests.crashes.matrix import acts
+from tests.crashes.matrix.amounts import assert_same_end
 from tests.crashes.matrix.chore import Chore
 from tests.crashes.matrix.chores import CHORES
-from tests.crashes.matrix.amounts import assert_same_end
 from tests.crashes.matrix.counting import IN_MATRIX, note_kills
 from tests.crashes.matrix.losing import READS_LOST, losing_reads
 from tests.crashes.matrix.sites import reached
