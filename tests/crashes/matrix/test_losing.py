@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from tests.crashes.matrix.losing import (
+    MOVING,
     ON_A_ROUND_TRIP,
     Struck,
     assert_struck,
@@ -17,6 +18,7 @@ from tests.crashes.matrix.losing import (
 from tests.crashes.matrix.test_acts import ACTS
 from tests.crashes.matrix.world import Point, World
 from tests.desk import FRESH_SECONDS
+from tests.meta import test_architecture
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
 
@@ -32,6 +34,10 @@ def test_a_fault_that_spared_a_kind_of_request_at_a_venue_fails(spared: tuple[st
     struck: Struck = Counter(one for one in WHOLE if one != spared)
     with pytest.raises(AssertionError, match="struck"):
         assert_struck(struck, "F9")
+
+
+def test_every_call_that_moves_money_loses_its_reply() -> None:
+    assert MOVING.keys() == test_architecture.MOVING
 
 
 def test_a_fault_that_spared_a_cancel_where_one_is_sent_fails() -> None:
