@@ -6,14 +6,23 @@ from collections import Counter
 
 import pytest
 
-from tests.crashes.matrix.losing import Struck, assert_struck, losing, losing_reads
+from tests.crashes.matrix.losing import (
+    MOVING,
+    ON_A_ROUND_TRIP,
+    Struck,
+    assert_struck,
+    losing,
+    losing_reads,
+    moved_at,
+)
 from tests.crashes.matrix.test_acts import ACTS
-from tests.crashes.matrix.world import World
+from tests.crashes.matrix.world import Point, World
 from tests.desk import FRESH_SECONDS
+from tests.meta import test_architecture
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
 
-WHOLE = [(venue, what) for venue in ("binance", "upbit") for what in ("orders", "withdrawals")]
+WHOLE = [(venue, what) for venue in ("binance", "upbit") for what in ON_A_ROUND_TRIP]
 
 
 def test_a_fault_has_struck_where_it_lost_a_reply_of_each_kind_at_each_venue() -> None:
@@ -25,6 +34,17 @@ def test_a_fault_that_spared_a_kind_of_request_at_a_venue_fails(spared: tuple[st
     struck: Struck = Counter(one for one in WHOLE if one != spared)
     with pytest.raises(AssertionError, match="struck"):
         assert_struck(struck, "F9")
+
+
+def test_every_call_that_moves_money_loses_its_reply() -> None:
+    assert MOVING.keys() == test_architecture.MOVING
+
+
+def test_a_fault_that_spared_a_cancel_where_one_is_sent_fails() -> None:
+    kinds = moved_at([Point("STARTED: binance cancel_order | after the call")])
+    assert_struck(Counter(kinds), "F9", kinds)
+    with pytest.raises(AssertionError, match="struck"):
+        assert_struck(Counter(WHOLE), "F9", kinds)
 
 
 def test_a_round_trip_loses_each_kind_of_reply_at_each_venue(matrix: World) -> None:
