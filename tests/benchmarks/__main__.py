@@ -119,13 +119,14 @@ def grown(
     """Make the tables as large, and the snapshot as old, as was asked for."""
     found = {name: dict(facts) for name, facts in sizes.items()}
     rows, small = options.rows, options.small_rows
-    if rows is not None:
-        found["growth"]["sizes"] = _on_the_way(found["growth"], rows)
-        found["retention"]["sizes"] = (max(found["retention"]["sizes"][0], rows // 100), rows)
-        found["redriving"]["dead"] = rows
     if small is not None:
         for name in ("growth", "retention"):
             found[name]["sizes"] = (small, *found[name]["sizes"][1:])
+    if rows is not None:
+        found["growth"]["sizes"] = _on_the_way(found["growth"], rows)
+        first = found["retention"]["sizes"][0]
+        found["retention"]["sizes"] = (small or max(first, rows // 100), rows)
+        found["redriving"]["dead"] = rows
     if options.seconds is not None:
         found["growth"]["seconds"] = options.seconds
     return found

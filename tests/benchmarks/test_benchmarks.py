@@ -322,5 +322,8 @@ def test_cycles_are_also_measured_at_a_tenth_of_what_they_grow_to_where_that_is_
         return found
 
     assert sizes("--rows", "10000000") == (10_000, 1_000_000, 10_000_000)
+    assert sizes("--small-rows", "1000000", "--rows", "10000000") == (1_000_000, 10_000_000)
+    assert sizes("--small-rows", "1000", "--rows", "500000") == (1_000, 500_000)
+    assert sizes("--small-rows", "1000", "--rows", "1000000") == (1_000, 100_000, 1_000_000)
     assert sizes("--rows", "500000") == (10_000, 500_000)  # 50,000 of the future are there before
     assert sizes() == SIZES["growth"]["sizes"] == (10_000, 300_000)
