@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set as AbstractSet
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -22,7 +22,7 @@ from exchanges.market_sync import READ_AGAIN_AFTER
 from exchanges.models import MarketRule, NetworkRule
 from tests.crashes.matrix.amounts import assert_same_end
 from tests.crashes.matrix.counting import TRIES, assert_few
-from tests.crashes.matrix.losing import MOVING, Struck, assert_struck, losing, moved_at
+from tests.crashes.matrix.losing import MOVING, Kind, Struck, assert_struck, losing, moved_at
 from tests.crashes.matrix.test_acts import dead
 from tests.crashes.matrix.world import Point, World
 from tests.cycles.services.acts import set_policy
@@ -191,10 +191,12 @@ def kill_on(
     undisturbed: Cycle,
     *,
     fault: str = "none",
+    moved: AbstractSet[Kind] = frozenset(),
 ) -> list[Point]:
     """Kill a worker at each of these places of a journey; hold the ends against an undisturbed one's.
 
-    Gives the places that were tried in vain: few, or it fails.
+    While a `fault` loses replies it must have struck what the journey `moved`, undisturbed. Gives the places that were
+    tried in vain: few, or it fails.
     """
     wanted = matrix.shape(undisturbed)
     assert wanted["status"] == journey.ends, wanted
@@ -209,7 +211,7 @@ def kill_on(
             continue
         assert_same_end(matrix.shape(cycle), wanted, at=point)
     assert_few(missed, points)
-    assert_struck(struck, fault, moved_at(points))
+    assert_struck(struck, fault, moved)
     matrix.assert_whole()
     return missed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set as AbstractSet
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,7 +18,9 @@ MOVING = {
     "withdraw": ("POST", r"/(withdraws/coin|withdraw/apply)$"),
     "cancel_order": ("DELETE", r"/orders?$"),
 }
-ON_A_ROUND_TRIP = ("place_order", "withdraw")
+# What moves abroad, and in Korea.
+ON_A_ROUND_TRIP = (("place_order", "withdraw"), ("place_order", "withdraw"))
+ON_THE_WAY_HOME = (("place_order",), ("place_order", "withdraw"))
 MOVED = re.compile(rf"(\w+) ({'|'.join(MOVING)}) \| after the call$")
 FAULTS: dict[str, dict[str, Any]] = {
     "F24": {},  # the longest: every call hangs until its deadline
@@ -61,12 +63,24 @@ def moved_at(points: Iterable[Point]) -> set[Kind]:
     return {(one[1], one[2]) for one in found if one}
 
 
-def assert_struck(struck: Struck, fault: str, kinds: set[Kind] | None = None) -> None:
-    """Fail if a fault left out any of these kinds of request; if none are given: any at any venue of a round trip."""
-    if kinds is None:
-        kinds = {(venue, what) for what in ON_A_ROUND_TRIP for venue in _venues()}
+def kinds(abroad: Iterable[str], in_korea: Iterable[str]) -> frozenset[Kind]:
+    """Name these calls at Binance, and those at each Korean venue of the desk."""
+    korean = {(venue, what) for venue in settings.KIMP_KOREA_VENUES for what in in_korea}
+    return frozenset({("binance", what) for what in abroad} | korean)
+
+
+def assert_moving(points: Iterable[Point], due: AbstractSet[Kind]) -> None:
+    """Fail if these places, which are chosen by their names, leave out any kind of request that is due to move."""
+    assert due, "nothing is due to move"
+    spared = sorted(" ".join(kind) for kind in due - moved_at(points))
+    assert spared == [], f"nobody is to be killed where these move: {spared}"
+
+
+def assert_struck(struck: Struck, fault: str, due: AbstractSet[Kind]) -> None:
+    """Fail if a fault left out any of these kinds of request, or if there are none."""
     if fault != "none":
-        spared = sorted(kind for kind in kinds if not struck[kind])
+        assert due, "nothing is due to be struck"
+        spared = sorted(kind for kind in due if not struck[kind])
         assert spared == [], f"{fault} struck {dict(struck)} only"
 
 

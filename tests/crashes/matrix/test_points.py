@@ -9,10 +9,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from cycles.domain import postings
-from cycles.domain.words import AccountOwner, PostingKind
 from cycles.models import Cycle
-from cycles.services import booking, verifying
+from cycles.services import verifying
 from tests.crashes.matrix.amounts import SAME, assert_same_end
 from tests.crashes.matrix.counting import assert_few
 from tests.crashes.matrix.journeys import (
@@ -26,7 +24,7 @@ from tests.crashes.matrix.journeys import (
     without_status,
 )
 from tests.crashes.matrix.sites import reached
-from tests.crashes.matrix.world import Point, Way, World, one_side_each
+from tests.crashes.matrix.world import Point, Way, World, halve, one_side_each
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 
@@ -52,21 +50,13 @@ def test_an_order_resumed_with_half_of_what_was_there_is_told(matrix: World) -> 
     """The half goes back to the desk behind the worker's back: nothing but the amounts tells."""
     way = _out_and_home(matrix)
     cycle = matrix.die(BEFORE_BUYING)
-    _halve(cycle, "USDT")
+    halve(cycle, "USDT")
     matrix.go_on(cycle)
     found = matrix.shape(cycle)
     assert {key: found[key] for key in SAME} == {key: way.shape[key] for key in SAME}
     matrix.assert_whole()
     with pytest.raises(AssertionError, match=r"binance XRPUSDT buy: 3\d(\.\d)?, not [67]\d"):
         assert_same_end(found, way.shape, way.far, at=BEFORE_BUYING)
-
-
-def _halve(cycle: Cycle, asset: str) -> None:
-    """Give the desk half of what a cycle holds of an asset at Binance."""
-    half = booking.held_by_cycle(cycle, "binance", asset) / 2
-    origin, target = AccountOwner.CYCLE, AccountOwner.DESK
-    lines = postings.moved("binance", asset, half, origin=origin, target=target)
-    booking.post(f"half of {cycle.code}", PostingKind.RESOLVED, lines, cycle=cycle)
 
 
 def test_so_it_is_where_only_a_cycle_that_comes_home_alone_passes(matrix: World) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -26,21 +26,37 @@ from tests.crashes.matrix.journeys import (
     kill_on,
     without_status,
 )
-from tests.crashes.matrix.losing import FAULTS, Struck, assert_struck, losing, moved_at
+from tests.crashes.matrix.losing import (
+    FAULTS,
+    ON_A_ROUND_TRIP,
+    ON_THE_WAY_HOME,
+    Kind,
+    Struck,
+    assert_moving,
+    assert_struck,
+    kinds,
+    losing,
+    moved_at,
+)
 from tests.crashes.matrix.test_acts import BEFORE_SENDING_COINS, dead
 from tests.crashes.matrix.world import Point, Way, World, in_common
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(1800)]
 
-# Where the coins lie that are sold back, and how such a cycle ends.
+# Where the coins lie that are sold back, how such a cycle ends, and what it moves until then.
 UNWINDS = {
-    "abroad": (BEFORE_SENDING_COINS, "FAILED"),
-    "in Korea": (Point("STARTED: calling.intend < trading._send | before the commit", 2), "FAILED"),
+    "abroad": (BEFORE_SENDING_COINS, "FAILED", (("place_order",), ())),
+    "in Korea": (
+        Point("STARTED: calling.intend < trading._send | before the commit", 2),
+        "FAILED",
+        ((), ("place_order",)),
+    ),
     "on the way home": (
         Point(
             "REBALANCING_IN_PROGRESS: calling.intend < transferring._request | before the commit"
         ),
         "COMPLETED",
+        ON_THE_WAY_HOME,
     ),
 }
 SHARES = 4
@@ -63,19 +79,18 @@ def _anywhere(_point: Point) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """One way whose places are shared out: how it begins and ends, what loses replies on it, and where to kill."""
+    """One way whose places are shared out: how it begins and ends, what loses replies on it, and where to kill.
+
+    `moves`: the kinds of request that it must send; of each a reply is lost, and at each somebody is killed.
+    """
 
     begin: Callable[[], Cycle]
+    moves: frozenset[Kind] = field(default_factory=partial(kinds, *ON_A_ROUND_TRIP))
     ends: str = "COMPLETED"
     fault: str = "none"
     name: str = ""
     shares: int = SHARES
     is_chosen: Callable[[Point], bool] = _anywhere
-    is_round_trip: bool = True
-
-    def demand(self, struck: Struck, points: Sequence[Point]) -> None:
-        """Fail if its fault spared any call that moves money on a round trip, or at these places."""
-        assert_struck(struck, self.fault, None if self.is_round_trip else moved_at(points))
 
 
 @pytest.mark.parametrize("number", range(SHARES))
@@ -105,12 +120,12 @@ def test_so_it_is_there_where_money_moves_and_a_reply_says_nothing(
 
 
 def _home_only(matrix: World) -> Course:
-    return Course(begin=matrix.open_home, name="home only", is_round_trip=False)
+    return Course(begin=matrix.open_home, moves=kinds(*ON_THE_WAY_HOME), name="home only")
 
 
 def _unwinding(matrix: World, place: str, name: str = "") -> Course:
     """Let a dead letter of its own sell its coins back where they lie."""
-    point, ends = UNWINDS[place]
+    point, ends, moves = UNWINDS[place]
 
     def begin() -> Cycle:
         cycle = dead(matrix, point)
@@ -119,7 +134,7 @@ def _unwinding(matrix: World, place: str, name: str = "") -> Course:
         )
         return cycle
 
-    return Course(begin=begin, ends=ends, name=f"unwinding {name or place}", is_round_trip=False)
+    return Course(begin=begin, moves=kinds(*moves), ends=ends, name=f"unwinding {name or place}")
 
 
 OTHER_COURSES: dict[str, Callable[[World], Course]] = {
@@ -192,7 +207,7 @@ def test_so_it_is_where_only_a_cycle_that_meets_trouble_passes(
     ]
     column, way = ("trouble", name) if fault == "none" else (f"trouble {fault}", f"{name} {fault}")
     note_way(way, own)
-    missed = kill_on(matrix, JOURNEYS[name], own, undisturbed, fault=fault)
+    missed = kill_on(matrix, JOURNEYS[name], own, undisturbed, fault=fault, moved=moved_at(points))
     killed = [point for point in own if point not in missed]
     note_kills(column, killed, missed=missed, way=way)
 
@@ -218,6 +233,7 @@ def _kill_everywhere(matrix: World, course: Course, number: int) -> None:
     name, way = course.name, _way(matrix, course)
     wanted, mine = way.shape, way.share(number, course.shares)
     assert wanted["status"] == course.ends, wanted
+    assert mine
     missed: list[Point] = []
     struck: Struck = Counter()
     for some in (mine[at : at + AT_ONCE] for at in range(0, len(mine), AT_ONCE)):
@@ -236,7 +252,7 @@ def _kill_everywhere(matrix: World, course: Course, number: int) -> None:
         note_kills(name, reached, missed=never, seldom=seldom, tended=len(tended), way=name)
         missed += never
     assert_few(missed, mine)
-    course.demand(struck, mine)
+    assert_struck(struck, course.fault, course.moves)
     matrix.assert_whole()
 
 
@@ -251,6 +267,7 @@ def _way(matrix: World, course: Course) -> Way:
         runs = [large, first, *(_go(matrix, course, way)[0] for _ in range(RUNS - 2))]
         points = [point for point in in_common(runs) if course.is_chosen(point)]
         by_some = {point for run in runs for point in run if course.is_chosen(point)} - {*points}
+        assert_moving(points, course.moves)
         note_way(course.name, points, by_some=by_some)
         return Way(points, shape, far)
 
@@ -264,7 +281,7 @@ def _go(
     cycle = course.begin()
     with losing(matrix, course.fault) as struck:
         points = matrix.drive_undisturbed(cycle)
-    course.demand(struck, points)
+    assert_struck(struck, course.fault, course.moves)
     found = matrix.shape(cycle)
     if like is not None:
         assert_same_end(found, like.shape, like.far, at="no place")

@@ -14,9 +14,10 @@ from typing import Any
 
 from django.db.models.functions import Now
 
-from cycles.domain.words import Mode
+from cycles.domain import postings
+from cycles.domain.words import AccountOwner, Mode, PostingKind
 from cycles.models import Cycle, ExchangeCall, VenueWatch
-from cycles.services import opening
+from cycles.services import booking, opening
 from cycles.services.desk import current, set_mode
 from cycles.services.intervening import Actor
 from tests.crashes.matrix.child import TURN_SECONDS
@@ -285,6 +286,14 @@ def in_common(runs: Sequence[Sequence[Point]]) -> list[Point]:
         if point.nth <= min(count[point.name] for count in counts)
         or (point.nth == 1 and _halts_in(point.name))
     ]
+
+
+def halve(cycle: Cycle, asset: str) -> None:
+    """Give the desk half of what a cycle holds of an asset at Binance, behind its worker's back."""
+    half = booking.held_by_cycle(cycle, "binance", asset) / 2
+    origin, target = AccountOwner.CYCLE, AccountOwner.DESK
+    lines = postings.moved("binance", asset, half, origin=origin, target=target)
+    booking.post(f"half of {cycle.code}", PostingKind.RESOLVED, lines, cycle=cycle)
 
 
 def _halts_in(name: str) -> str:
