@@ -54,7 +54,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "grouping": {"cycles": 10, "sizes": (1, 5)},
     "connecting": {"connections": 2},
     "retention": {"sizes": (3_000, 12_000)},
-    "redriving": {"dead": 50, "seconds": 1, "rounds": 1},
+    "redriving": {"dead": 50, "seconds": 0, "rounds": 2},
     "whole_cycle": {"cycles": 1},
     "feeding": {"ticks": 3},
     "budgets": {"calls": 20, "rounds": 1, "takes": 20},
