@@ -41,7 +41,7 @@ def run(*, dead: int, seconds: int, rounds: int) -> Findings:
     ways: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
     normal: list[float] = []
     beside: list[float] = []
-    misplaced = 0
+    template, misplaced = "", 0
     with unhurried():
         for turn in range(rounds):
             for is_durable in (turn % 2 == 1, turn % 2 == 0):
