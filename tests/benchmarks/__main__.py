@@ -54,7 +54,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "grouping": {"cycles": 10, "sizes": (1, 5)},
     "connecting": {"connections": 2},
     "retention": {"sizes": (3_000, 12_000)},
-    "redriving": {"dead": 50, "seconds": 1, "rounds": 1},
+    "redriving": {"dead": 50, "seconds": 0, "rounds": 2},
     "whole_cycle": {"cycles": 4},
     "feeding": {"ticks": 3},
     "budgets": {"calls": 20, "rounds": 1, "takes": 20},
@@ -119,13 +119,14 @@ def grown(
     """Make the tables as large, and the snapshot as old, as was asked for."""
     found = {name: dict(facts) for name, facts in sizes.items()}
     rows, small = options.rows, options.small_rows
-    if rows is not None:
-        found["growth"]["sizes"] = _on_the_way(found["growth"], rows)
-        found["retention"]["sizes"] = (max(found["retention"]["sizes"][0], rows // 100), rows)
-        found["redriving"]["dead"] = rows
     if small is not None:
         for name in ("growth", "retention"):
             found[name]["sizes"] = (small, *found[name]["sizes"][1:])
+    if rows is not None:
+        found["growth"]["sizes"] = _on_the_way(found["growth"], rows)
+        first = found["retention"]["sizes"][0]
+        found["retention"]["sizes"] = (small or max(first, rows // 100), rows)
+        found["redriving"]["dead"] = rows
     if options.seconds is not None:
         found["growth"]["seconds"] = options.seconds
     return found

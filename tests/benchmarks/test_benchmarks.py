@@ -275,19 +275,22 @@ def test_a_bulk_redrive_takes_what_the_filter_chooses_most_money_first_with_an_a
 ) -> None:
     monkeypatch.setattr(redriving_service, "BATCH", 10)  # of the runs in this process
     place.empty()
-    waits: list[str] = []
+    waits: list[tuple[str, int]] = []
 
     def look(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         if sql == redriving_service.MOVED:
             told = context["connection"].connection.execute("SHOW synchronous_commit").fetchone()
-            waits.append(told[0])
+            waits.append((told[0], Cycle.objects.count()))
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(look):
         found = redriving.run(**QUICK["redriving"])
     dead = QUICK["redriving"]["dead"]
     assert found.work["redriven"] == found.work["audited"] == found.work["runs"] * dead == 3 * dead
-    assert waits == ["off"] * 5 + ["on"] * 5, "first as the product does, then each batch durably"
+    as_the_product_does, durably = [("off", waits[0][1])] * 5, [("on", waits[0][1])] * 5
+    assert waits == [*as_the_product_does, *durably, *durably, *as_the_product_does], (
+        "in turn, each beside as many cycles"
+    )
     assert found.work["left dead"] == dead // 4
     assert found.work["redriven of others"] == found.work["out of order"] == 0
 
@@ -366,5 +369,8 @@ def test_cycles_are_also_measured_at_a_tenth_of_what_they_grow_to_where_that_is_
         return found
 
     assert sizes("--rows", "10000000") == (10_000, 1_000_000, 10_000_000)
+    assert sizes("--small-rows", "1000000", "--rows", "10000000") == (1_000_000, 10_000_000)
+    assert sizes("--small-rows", "1000", "--rows", "500000") == (1_000, 500_000)
+    assert sizes("--small-rows", "1000", "--rows", "1000000") == (1_000, 100_000, 1_000_000)
     assert sizes("--rows", "500000") == (10_000, 500_000)  # 50,000 of the future are there before
     assert sizes() == SIZES["growth"]["sizes"] == (10_000, 300_000)

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence, Set as AbstractSet
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -18,14 +20,17 @@ from cycles.services import intervening, leasing
 from cycles.services.desk import current_policy
 from exchanges.market_sync import READ_AGAIN_AFTER
 from exchanges.models import MarketRule, NetworkRule
+from tests.crashes.matrix.amounts import assert_same_end
 from tests.crashes.matrix.counting import TRIES, assert_few
+from tests.crashes.matrix.losing import MOVING, Kind, Struck, assert_struck, losing, moved_at
 from tests.crashes.matrix.test_acts import dead
 from tests.crashes.matrix.world import Point, World
 from tests.cycles.services.acts import set_policy
 
 ORDER = {"venue": "binance", "method": "POST", "path_regex": "/order$", "when": "once"}
 SALE = {"venue": "upbit", "method": "POST", "path_regex": "/orders$", "when": "once"}
-MOVING = ("place_order", "cancel_order", "withdraw")  # calls that do more than ask
+# Commits of those who look, or come and go: what was lost is nothing to them.
+LOOKING = re.compile(r"(looking|sighting|leasing|venue_health)\.")
 SENDING = {"venue": "binance", "method": "POST", "path_regex": "/withdraw/apply$", "when": "once"}
 
 
@@ -138,19 +143,38 @@ OTHERS = [name for name in JOURNEYS if name != OUT_AND_HOME]
 OPENING = frozenset({"opening.open_if_decided"})  # the initiator's own
 
 
-def go(matrix: World, journey: Journey, die_at: Point | None = None) -> tuple[Cycle, list[Point]]:
-    """Let a worker go a journey, or die on it, and another go on; gives where the first has been, each place once."""
+def go(
+    matrix: World,
+    journey: Journey,
+    die_at: Point | None = None,
+    *,
+    fault: str = "none",
+    struck: Struck | None = None,
+) -> tuple[Cycle, list[Point]]:
+    """Let a worker go a journey, or die on it, and another go on; gives where the first has been, each place once.
+
+    While a `fault` loses replies, to both of them; what it `struck` is counted.
+    """
     _age_rules()
+    matrix.opened = (
+        0  # as large as any other, of which none is under way: amounts are the same to the digit
+    )
     cycle, points = journey.begin(matrix), []
-    for fault in journey.faults:
-        matrix.desk.fault(**fault)
+    for trouble in journey.faults:
+        matrix.desk.fault(**trouble)
+    with losing(matrix, fault) as lost:
+        if die_at is None:
+            points = [point for point in matrix.drive(cycle).points() if point.nth == 1]
+        else:
+            matrix.die(
+                die_at, cycle, may_miss=only_asks(die_at)
+            )  # who rests is not always looked at
+        journey.mend(matrix)
+        matrix.go_on(cycle)
     if die_at is None:
-        points = [point for point in matrix.drive(cycle).points() if point.nth == 1]
-    else:
-        matrix.die(die_at, cycle, may_miss=only_asks(die_at))  # who rests is not always looked at
-    journey.mend(matrix)
-    matrix.go_on(cycle)
-    matrix.desk.control("/control/faults", method="DELETE")
+        assert_struck(lost, fault, moved_at(points))
+    if struck is not None:
+        struck += lost
     return cycle, points
 
 
@@ -161,35 +185,43 @@ def _age_rules() -> None:
 
 
 def kill_on(
-    matrix: World, journey: Journey, points: Sequence[Point], undisturbed: Cycle
+    matrix: World,
+    journey: Journey,
+    points: Sequence[Point],
+    undisturbed: Cycle,
+    *,
+    fault: str = "none",
+    moved: AbstractSet[Kind] = frozenset(),
 ) -> list[Point]:
     """Kill a worker at each of these places of a journey; hold the ends against an undisturbed one's.
 
-    Gives the places that were tried in vain: few, or it fails.
+    While a `fault` loses replies it must have struck what the journey `moved`, undisturbed. Gives the places that were
+    tried in vain: few, or it fails.
     """
     wanted = matrix.shape(undisturbed)
     assert wanted["status"] == journey.ends, wanted
     assert points
     missed = []
+    struck: Struck = Counter()
     for point in points:
-        tried = (_killed_at(matrix, journey, point) for _ in range(TRIES))
+        tried = (_killed_at(matrix, journey, point, fault, struck) for _ in range(TRIES))
         cycle = next((one for one in tried if one is not None), None)
         if cycle is None:
             missed.append(point)
             continue
-        found = matrix.shape(cycle)
-        assert (found["status"], found["accepted"]) == (wanted["status"], wanted["accepted"]), (
-            point, found,
-        )  # fmt: skip
+        assert_same_end(matrix.shape(cycle), wanted, at=point)
     assert_few(missed, points)
+    assert_struck(struck, fault, moved)
     matrix.assert_whole()
     return missed
 
 
-def _killed_at(matrix: World, journey: Journey, point: Point) -> Cycle | None:
+def _killed_at(
+    matrix: World, journey: Journey, point: Point, fault: str, struck: Struck
+) -> Cycle | None:
     """Go a journey on which a worker dies at a place; none if it was not reached."""
     before = len(matrix.missed)
-    cycle, _ = go(matrix, journey, point)
+    cycle, _ = go(matrix, journey, point, fault=fault, struck=struck)
     return cycle if len(matrix.missed) == before else None
 
 
@@ -201,4 +233,9 @@ def without_status(names: Iterable[str]) -> set[str]:
 def only_asks(point: Point) -> bool:
     """Say that a place lies at a call that only asks: whoever dies there has changed nothing."""
     stands, _, kind = point.name.rpartition(" | ")
-    return not kind.endswith("the commit") and not stands.endswith(MOVING)
+    return not kind.endswith("the commit") and not stands.endswith(tuple(MOVING))
+
+
+def is_of_money(point: Point) -> bool:
+    """Say that a place lies at a call that moves money, or at a commit of who sends it or learns what became of it."""
+    return not only_asks(point) and not LOOKING.match(point.name.rpartition(": ")[2])

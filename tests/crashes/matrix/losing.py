@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Set as AbstractSet
 from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
 
-from tests.crashes.matrix.world import World
+from tests.crashes.matrix.world import Point, World
 
-# What moves money, by what it is.
-MOVING = {"orders": r"/orders?$", "withdrawals": r"/(withdraws/coin|withdraw/apply)$"}
+# Calls that do more than ask, and how they look on the wire.
+MOVING = {
+    "place_order": ("POST", r"/orders?$"),
+    "withdraw": ("POST", r"/(withdraws/coin|withdraw/apply)$"),
+    "cancel_order": ("DELETE", r"/orders?$"),
+}
+# What moves abroad, and in Korea.
+ON_A_ROUND_TRIP = (("place_order", "withdraw"), ("place_order", "withdraw"))
+ON_THE_WAY_HOME = (("place_order",), ("place_order", "withdraw"))
+MOVED = re.compile(rf"(\w+) ({'|'.join(MOVING)}) \| after the call$")
 FAULTS: dict[str, dict[str, Any]] = {
     "F24": {},  # the longest: every call hangs until its deadline
     "none": {},
@@ -26,32 +35,52 @@ FAULTS: dict[str, dict[str, Any]] = {
 READS_LOST = ("F4", "F9")  # a reply that says nothing, and one that is empty
 MOST_READS = 60  # of one act or job
 
-Struck = Counter[tuple[str, str]]  # how often, by venue and by what was lost there
+Kind = tuple[str, str]  # a venue, and a call there
+Struck = Counter[Kind]  # how often each lost its reply
 
 
 @contextmanager
 def losing(matrix: World, fault: str) -> Iterator[Struck]:
     """Lose the reply of every call that moves money; gives, once it is over, how often at each venue."""
     struck: Struck = Counter()
-    rules: dict[int, tuple[str, str]] = {}
+    rules: dict[int, Kind] = {}
     if fault != "none":
-        for what, path in MOVING.items():
+        for what, (method, path) in MOVING.items():
             for venue in _venues():
                 number = matrix.desk.fault(
-                    fault=fault, venue=venue, method="POST", path_regex=path, args=FAULTS[fault]
+                    fault=fault, venue=venue, method=method, path_regex=path, args=FAULTS[fault]
                 )
                 rules[number] = venue, what
     yield struck
     for rule in _lifted(matrix):
-        struck[rules[rule["number"]]] += rule["fired"]
+        if rule["fired"] and rule["number"] in rules:
+            struck[rules[rule["number"]]] += rule["fired"]
 
 
-def assert_struck(struck: Struck, fault: str) -> None:
-    """Fail if a fault left out any kind of request at any venue of a round trip."""
+def moved_at(points: Iterable[Point]) -> set[Kind]:
+    """Give what has moved at which venue, by whoever came by these places."""
+    found = (MOVED.search(point.name) for point in points)
+    return {(one[1], one[2]) for one in found if one}
+
+
+def kinds(abroad: Iterable[str], in_korea: Iterable[str]) -> frozenset[Kind]:
+    """Name these calls at Binance, and those at each Korean venue of the desk."""
+    korean = {(venue, what) for venue in settings.KIMP_KOREA_VENUES for what in in_korea}
+    return frozenset({("binance", what) for what in abroad} | korean)
+
+
+def assert_moving(points: Iterable[Point], due: AbstractSet[Kind]) -> None:
+    """Fail if these places, which are chosen by their names, leave out any kind of request that is due to move."""
+    assert due, "nothing is due to move"
+    spared = sorted(" ".join(kind) for kind in due - moved_at(points))
+    assert spared == [], f"nobody is to be killed where these move: {spared}"
+
+
+def assert_struck(struck: Struck, fault: str, due: AbstractSet[Kind]) -> None:
+    """Fail if a fault left out any of these kinds of request, or if there are none."""
     if fault != "none":
-        spared = [
-            (venue, what) for what in MOVING for venue in _venues() if not struck[venue, what]
-        ]
+        assert due, "nothing is due to be struck"
+        spared = sorted(kind for kind in due if not struck[kind])
         assert spared == [], f"{fault} struck {dict(struck)} only"
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from cycles.models import Cycle
 from cycles.services import verifying
+from tests.crashes.matrix.amounts import SAME, assert_same_end
 from tests.crashes.matrix.counting import assert_few
 from tests.crashes.matrix.journeys import (
     JOURNEYS,
@@ -23,13 +24,14 @@ from tests.crashes.matrix.journeys import (
     without_status,
 )
 from tests.crashes.matrix.sites import reached
-from tests.crashes.matrix.world import Point, Way, World, one_side_each
+from tests.crashes.matrix.world import Point, Way, World, halve, one_side_each
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 
 SHARES = 3
 FEWEST = 100  # places of a whole cycle: fewer would say that somebody looks away
 OPEN = "cycles.services.opening.open_if_decided"
+BEFORE_BUYING = Point("STARTED: calling.intend < trading._send | before the commit")
 # Where a round trip passes, and where this process has killed on another way; whatever the status was.
 _passed: set[str] = set()
 
@@ -42,6 +44,19 @@ def test_a_worker_killed_at_any_place_changes_nothing_of_how_its_cycle_ends(
     assert len(way.points) >= FEWEST
     assert reached(point.name for point in way.points) >= JOURNEYS[OUT_AND_HOME].seams
     _kill_at_each(matrix, way.share(number, SHARES), matrix.open, way)
+
+
+def test_an_order_resumed_with_half_of_what_was_there_is_told(matrix: World) -> None:
+    """The half goes back to the desk behind the worker's back: nothing but the amounts tells."""
+    way = _out_and_home(matrix)
+    cycle = matrix.die(BEFORE_BUYING)
+    halve(cycle, "USDT")
+    matrix.go_on(cycle)
+    found = matrix.shape(cycle)
+    assert {key: found[key] for key in SAME} == {key: way.shape[key] for key in SAME}
+    matrix.assert_whole()
+    with pytest.raises(AssertionError, match=r"binance XRPUSDT buy: 3\d(\.\d)?, not [67]\d"):
+        assert_same_end(found, way.shape, way.far, at=BEFORE_BUYING)
 
 
 def test_so_it_is_where_only_a_cycle_that_comes_home_alone_passes(matrix: World) -> None:
@@ -96,7 +111,10 @@ def _way(matrix: World, begin: Callable[[], Cycle]) -> Way:
     """Drive a cycle whole; give each place that it reaches, once."""
     cycle = begin()
     points = [point for point in matrix.drive(cycle).points() if point.nth == 1]
-    return Way(points, matrix.shape(cycle))
+    with matrix.opening_large():
+        large = begin()
+    matrix.drive(large)
+    return Way(points, matrix.shape(cycle), matrix.shape(large))
 
 
 def _kill_at_each(
@@ -109,9 +127,7 @@ def _kill_at_each(
     assert wanted["status"] == "COMPLETED"
     for point, cycle in dead.items():
         found = matrix.shape(cycle)
-        assert (found["status"], found["accepted"]) == (wanted["status"], wanted["accepted"]), (
-            point, found,
-        )  # fmt: skip
+        assert_same_end(found, wanted, way.far, at=point)
         assert found["done"] == wanted["done"], (point, found)
     assert_few(matrix.missed, points)
     matrix.assert_whole()

@@ -14,9 +14,10 @@ from typing import Any
 
 from django.db.models.functions import Now
 
-from cycles.domain.words import Mode
+from cycles.domain import postings
+from cycles.domain.words import AccountOwner, Mode, PostingKind
 from cycles.models import Cycle, ExchangeCall, VenueWatch
-from cycles.services import opening
+from cycles.services import booking, opening
 from cycles.services.desk import current, set_mode
 from cycles.services.intervening import Actor
 from tests.crashes.matrix.child import TURN_SECONDS
@@ -44,9 +45,11 @@ BOOKS = (
     ("bithumb", "KRW-USDT", "1450"),
 )
 NOTIONAL = Decimal(150)
-APART = Decimal(7)  # two withdrawals alike would be a person's to tell apart
+# Two withdrawals alike would be a person's to tell apart. Each buys 3.2 XRP more, within its limit: all are rounded alike.
+APART = 32 * Decimal("0.1") * Decimal("2.2014")
 NOTIONAL_KRW = Decimal(200_000)  # of a cycle that only comes home
 APART_KRW = Decimal(10_000)
+FAR = 110  # such steps away: a cycle larger than those that are killed
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ class Way:
 
     points: Sequence[Point]
     shape: dict[str, Any] = field(default_factory=dict)
+    far: dict[str, Any] = field(default_factory=dict)  # what came of a far larger one
 
     def share(self, number: int, of: int) -> list[Point]:
         """Give one of several shares of the places: together they are all of them."""
@@ -126,6 +130,15 @@ class World:
         self._keep_samples_fresh()
         notional, self.opened = NOTIONAL_KRW + APART_KRW * self.opened, self.opened + 1
         return opening.open_return_only(notional_krw=notional, actor=self.actor, reason="a test")
+
+    @contextmanager
+    def opening_large(self) -> Iterator[None]:
+        """Let a cycle that is opened be far larger; those after it are as they would have been."""
+        before, self.opened = self.opened, FAR
+        try:
+            yield
+        finally:
+            self.opened = before
 
     def drive(self, *cycles: Cycle, die_at: Point | None = None, halts_in: str = "") -> Ended:
         """Let one worker drive these cycles to their ends, or die; the desk may be halted once it sees a status."""
@@ -205,28 +218,37 @@ class World:
         return tended
 
     def shape(self, cycle: Cycle) -> dict[str, Any]:
-        """Give how a cycle ended, and what it did at the venues, but for the ids."""
+        """Give how a cycle ended, and what it moved at the venues, one after the other, but for the ids."""
         cycle.refresh_from_db()
         calls = list(
             ExchangeCall.objects.filter(cycle=cycle, outcome="DONE").select_related("step")
         )
         done = Counter((c.operation, c.venue, c.step.passage, c.step.position) for c in calls)
-        ours = {call.client_order_id for call in calls}
-        orders = [
-            row for row in self.desk.control("/control/orders") if row["client_order_id"] in ours
-        ]
-        accepted = Counter((row["venue"], row["symbol"], row["side"]) for row in orders)
-        accepted += self._sent(calls)
-        return {"status": cycle.status, "done": done, "accepted": accepted, "why": why(cycle)}
+        amounts: dict[tuple[str, str, str], list[Decimal]] = {}
+        for key, amount in (*self._executed(calls), *self._sent(calls)):
+            amounts.setdefault(key, []).append(Decimal(str(amount)))
+        return {
+            "status": cycle.status, "done": done, "why": why(cycle),
+            "accepted": {key: len(moved) for key, moved in amounts.items()},
+            "amounts": amounts, "notional": cycle.notional_usdt or cycle.notional_krw,
+        }  # fmt: skip
 
-    def _sent(self, calls: Sequence[ExchangeCall]) -> Counter[tuple[str, str, str]]:
-        """Count the withdrawals that the venues show of these calls, but for what they gave back."""
+    def _executed(
+        self, calls: Sequence[ExchangeCall]
+    ) -> Iterator[tuple[tuple[str, str, str], Any]]:
+        """Give how much each order of these calls has traded, as the venues show it."""
+        ours = {call.client_order_id for call in calls}
+        for row in self.desk.control("/control/orders"):
+            if row["client_order_id"] in ours:
+                yield (row["venue"], row["symbol"], row["side"]), row["executed"]
+
+    def _sent(self, calls: Sequence[ExchangeCall]) -> Iterator[tuple[tuple[str, str, str], Any]]:
+        """Give how much each withdrawal of these calls has sent, but for what the venues gave back."""
         sent = {(call.venue, call.venue_order_id) for call in calls if call.operation == "WITHDRAW"}
-        return Counter(
-            (row["venue"], row["asset"], "WITHDRAW")
-            for row in self.desk.control("/control/transfers")["withdrawals"]
-            if (row["venue"], row["venue_withdrawal_id"]) in sent and row["state"] not in GIVEN_BACK
-        )
+        for row in self.desk.control("/control/transfers")["withdrawals"]:
+            is_ours = (row["venue"], row["venue_withdrawal_id"]) in sent
+            if is_ours and row["state"] not in GIVEN_BACK:
+                yield (row["venue"], row["asset"], "WITHDRAW"), row["quantity"]
 
     def assert_whole(self) -> None:
         """Hold journal, ledger and venues against each other."""
@@ -264,6 +286,14 @@ def in_common(runs: Sequence[Sequence[Point]]) -> list[Point]:
         if point.nth <= min(count[point.name] for count in counts)
         or (point.nth == 1 and _halts_in(point.name))
     ]
+
+
+def halve(cycle: Cycle, asset: str) -> None:
+    """Give the desk half of what a cycle holds of an asset at Binance, behind its worker's back."""
+    half = booking.held_by_cycle(cycle, "binance", asset) / 2
+    origin, target = AccountOwner.CYCLE, AccountOwner.DESK
+    lines = postings.moved("binance", asset, half, origin=origin, target=target)
+    booking.post(f"half of {cycle.code}", PostingKind.RESOLVED, lines, cycle=cycle)
 
 
 def _halts_in(name: str) -> str:

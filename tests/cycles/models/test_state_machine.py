@@ -34,7 +34,10 @@ GUARDS = {
 def run(
     edges: Sequence[tuple[S, S]], gone: set[tuple[S, S]], *, first_seed: int = 0, **changes: Any
 ) -> None:
-    """Let a cycle go along each edge, and then whoever comes act; the same each time from the same seed."""
+    """Let a cycle go along each edge, and then whoever comes act; the same each time from the same seed.
+
+    Each edge has a seed of its own, whichever are gone along with it.
+    """
     builders.right_clocks()
     builders.desk()
     actor = operator()
@@ -46,9 +49,9 @@ def run(
         "suppress_health_check": list(HealthCheck),
     }
     chosen = hypothesis_settings(**(settings | changes))
-    for number, edge in enumerate(edges):
+    for edge in edges:
         machine: Any = partial(Cycles, actor, edge, gone)
-        seed(first_seed + number)(get_state_machine_test(machine, settings=chosen))()
+        seed(first_seed + EDGES.index(edge))(get_state_machine_test(machine, settings=chosen))()
 
 
 @pytest.mark.django_db
@@ -114,3 +117,18 @@ def test_a_seed_walks_the_same_ways_again_and_another_walks_others(
 
     assert len(once) > STEPS
     assert once == again != others
+
+
+@pytest.mark.django_db
+def test_an_edge_alone_is_walked_as_among_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each edge has a seed of its own: the longer form walks one edge at a time, all from one seed."""
+
+    def ways(edges: Sequence[tuple[S, S]]) -> list[str]:
+        run(edges, set(), first_seed=2**31, verbosity=Verbosity.debug)
+        told = capsys.readouterr().out.splitlines()
+        return [line for line in told if line.startswith("state.")]
+
+    both, second = ways(EDGES[:2]), ways(EDGES[1:2])
+
+    assert len(both) > len(second) > STEPS
+    assert both[-len(second) :] == second
