@@ -58,14 +58,21 @@ class Batch:
 
 def reconcile(call: ExchangeCall) -> Progress:
     """Ask the venue what became of a call and write it down; the caller then goes on or waits."""
-    venue = registry.venue(call.venue)
-    if call.noted_at is None:  # what a look shows counts from here on: its worker is gone
-        record(call, Noted(outcome=CallOutcome.UNKNOWN, error=call.error))
-        call.refresh_from_db()
-    progress = _asked(venue, call, _age(call, database_now()))
+    if call.noted_at is None and call.operation == Operation.WITHDRAW:
+        _begin_to_look(call)  # its traces are held against that time
+    age = timedelta(0) if call.noted_at is None else _age(call, database_now())
+    progress = _asked(registry.venue(call.venue), call, age)
+    if progress is not GO_ON and call.noted_at is None:
+        _begin_to_look(call)
     if progress is GO_ON:
         call.refresh_from_db()
     return progress
+
+
+def _begin_to_look(call: ExchangeCall) -> None:
+    """Let what a look shows count from here on: the call's worker is gone. An order that is found needs it not."""
+    record(call, Noted(outcome=CallOutcome.UNKNOWN, error=call.error))
+    call.refresh_from_db()
 
 
 def _asked(
