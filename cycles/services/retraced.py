@@ -26,8 +26,8 @@ class Retraced:
     `remade`: codes of cycles that the backup does not know; `ended`: of those that came home since; `lacking`:
     by cycle which capital is not there; `concerned`: cycles with news of their withdrawals; `late`:
     those whose coins came back after they had left; `passed_over`: codes of those that somebody was at.
-    `not_ended`: cycles that are not made again before their first order has ended; `brought_in`: what came in from outside,
-    by a person's word, in words; `awaited`: withdrawals, by their venue's ids, that are or may be of cycles which lack capital.
+    `not_ended`: cycles that are not made again before their purchases have ended; `brought_in`: what came in from outside,
+    by a person's word, in words; `awaited`: withdrawals, by their venue's ids, that are or may be of cycles which are not there yet.
     """
 
     found: list[replaying.Found] = field(default_factory=list)

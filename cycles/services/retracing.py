@@ -37,7 +37,7 @@ from cycles.services.replanning import MisfitError
 from cycles.services.retraced import Retraced
 from cycles.services.verifying import VenueLine
 from exchanges.errors import StaleReferenceError
-from exchanges.values import WithdrawalReport, WithdrawalStatus
+from exchanges.values import OrderReport, WithdrawalReport, WithdrawalStatus
 
 Seen = TypeVar("Seen")
 
@@ -230,9 +230,11 @@ def _is_there(
 def _match_unnamed(history: History, done: Retraced, actor: str) -> None:
     """Give withdrawals without an id of ours to the cycles that would have sent exactly those.
 
-    Those that may be of a cycle which lacks its capital wait until it is there.
+    Those that may be of a cycle which is not there yet wait until it is.
     """
-    done.awaited = _claimed_by_lacking(history, done, actor) if done.lacking else set()
+    done.awaited = _sendable_by_not_ended(history, done)
+    if done.lacking:
+        done.awaited |= _claimed_by_lacking(history, done, actor)
     shut = done.misfits | done.busy
     pairs = [
         (candidate, replaying.likely(*candidate, history)) for candidate in nameless.candidates()
@@ -253,6 +255,23 @@ def _match_unnamed(history: History, done: Retraced, actor: str) -> None:
         except (CycleError, IntegrityError, StaleReferenceError) as error:
             told = replanning.told(error)
             done.misfit(lock_cycle(cycle.pk), FailureClass.UNKNOWN_WITHDRAWAL, told)
+
+
+def _sendable_by_not_ended(history: History, done: Retraced) -> set[str]:
+    """Give the withdrawals of what cycles have bought that are not made again before an order of theirs has ended."""
+    traces = _by_cycle(history)
+    reports = [(one.venue, one.report) for pk in done.not_ended for one in traces[pk]]
+    bought = {
+        (venue, report.market.base)
+        for venue, report in reports
+        if isinstance(report, OrderReport) and report.executed_quantity > 0
+    }
+    return {
+        row.venue_withdrawal_id
+        for venue, asset in bought
+        for row in history.unnamed_withdrawals(venue)
+        if row.asset == asset and not replaying.is_known(row)
+    }
 
 
 def _claimed_by_lacking(history: History, done: Retraced, actor: str) -> set[str]:
@@ -324,7 +343,7 @@ def _short_all_the_same(
 
     def short(tried: Retraced) -> dict[tuple[str, str], Decimal]:
         _match_unnamed(history, tried, actor)
-        return {} if verifying.in_flight() else _short(_differences(history))
+        return {} if verifying.in_flight() or tried.not_ended else _short(_differences(history))
 
     return _tried(history, done, actor, short)
 
@@ -340,7 +359,12 @@ def _short(lines: Iterable[VenueLine]) -> dict[tuple[str, str], Decimal]:
 def _tried(history: History, done: Retraced, actor: str, look: Callable[[Retraced], Seen]) -> Seen:
     """Give what is seen if what lacks had been paid in. Writes nothing."""
     traces = _by_cycle(history)
-    tried = Retraced(is_preview=True, busy=set(done.busy), to_park=dict(done.to_park))
+    tried = Retraced(
+        is_preview=True,
+        busy=set(done.busy),
+        to_park=dict(done.to_park),
+        not_ended=set(done.not_ended),
+    )
     with transaction.atomic():
         for cycle_id in done.lacking:
             if _is_there(cycle_id, traces[cycle_id], tried, actor, is_brought_in=True):

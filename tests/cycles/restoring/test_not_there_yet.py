@@ -1,0 +1,90 @@
+"""A cycle of after the backup that cannot be made again yet: what it did is nobody else's, and stops nobody."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from cycles.domain.plan import client_order_id
+from cycles.models import Cycle, ExchangeCall
+from exchanges import registry
+from exchanges.values import OrderRequest, Side
+from tests.cycles.restoring.acts import (
+    WORDS,
+    assert_ledger_equals_venues,
+    catch_up,
+    driven_to,
+    resume,
+)
+from tests.cycles.restoring.dumps import Backups
+from tests.cycles.restoring.test_while_capital_lacks import (
+    MILLION,
+    WON,
+    XRP,
+    has,
+    xrp_desk,
+)
+from tests.cycles.services.test_rest_in_korea import return_only
+from tests.cycles.services.test_trading import top
+from tests.desk import TestDesk
+
+__all__ = ["xrp_desk"]
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def sent() -> list[tuple[Cycle, str]]:
+    """Give the withdrawals that the journal knows, by whose they are."""
+    calls = ExchangeCall.objects.filter(operation="WITHDRAW").select_related("cycle")
+    return [(one.cycle, one.venue_order_id) for one in calls]
+
+
+def orders(
+    desk: TestDesk, cycle: Cycle, position: int, quantity: int = 100, *, rests: bool = False
+) -> str:
+    """Let Upbit show one more purchase of a cycle."""
+    price = top(desk, "upbit", "KRW-XRP")[1]
+    if rests:
+        price -= 5
+        desk.fault(fault="F13", action="rests", args={"value": "0"}, when="once", venue="upbit")
+    own_id = client_order_id(cycle.pk, position=position, attempt=1)
+    registry.venue("upbit").place_order(
+        OrderRequest(
+            market=XRP,
+            side=Side.BUY,
+            quantity=Decimal(quantity),
+            limit_price=price,
+            client_order_id=own_id,
+        )
+    )
+    return own_id
+
+
+@pytest.mark.parametrize("more", [Decimal(0), MILLION])
+def test_what_one_sent_whose_second_purchase_rests_is_nobody_elses_and_stops_nobody(
+    xrp_desk: TestDesk, backups: Backups, more: Decimal
+) -> None:
+    """Another that would send as much is not given it, and one that holds more is not asked about it."""
+    desk = xrp_desk
+    has(desk, "upbit", "KRW", 4 * WON)
+    known = driven_to(desk, return_only(desk, WON + more), 1)
+    dump = backups.dump()
+    later = driven_to(desk, return_only(desk, WON), 4)
+    (own,) = sent()
+    assert own[0] == later
+    resting = orders(desk, later, 5, rests=True)
+
+    backups.restore(dump)
+    done = catch_up(*WORDS)
+    (told,) = done["left"]
+    assert told.startswith(f"{later.code}: ")
+    assert f"shows its order {resting} as open" in told
+    assert (done["parked"], done["is_in_step"], sent()) == ([], False, [])
+    registry.venue("upbit").cancel_order(XRP, client_order_id=resting)
+    done = catch_up(*WORDS)
+    assert (done["left"], done["remade"], done["is_in_step"]) == ([], [later.code], True)
+    assert sent() == [own]
+    assert_ledger_equals_venues()
+    resume()
+    desk.drive_until(known, "COMPLETED")
+    assert_ledger_equals_venues()
