@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 
 import pytest
@@ -12,6 +13,7 @@ from exchanges import registry
 from exchanges.values import OrderRequest, Side
 from tests.cycles.restoring.acts import (
     WORDS,
+    assert_ends,
     assert_ledger_equals_venues,
     catch_up,
     driven_to,
@@ -23,6 +25,7 @@ from tests.cycles.restoring.test_while_capital_lacks import (
     WON,
     XRP,
     has,
+    won_paid_in,
     xrp_desk,
 )
 from tests.cycles.services.test_rest_in_korea import return_only
@@ -88,3 +91,33 @@ def test_what_one_sent_whose_second_purchase_rests_is_nobody_elses_and_stops_nob
     resume()
     desk.drive_until(known, "COMPLETED")
     assert_ledger_equals_venues()
+
+
+def until_the_second_turns() -> None:
+    """Let what comes now bear another stamp: Upbit tells whole seconds."""
+    second = int(time.time())
+    while int(time.time()) == second:
+        time.sleep(0.01)
+
+
+def test_one_that_lacks_its_capital_claims_no_withdrawal_of_before_it_was_there(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    desk = xrp_desk
+    has(desk, "upbit", "KRW", WON + MILLION)
+    known = driven_to(desk, return_only(desk, WON), 1)
+    dump = backups.dump()
+    driven_to(desk, known, 2)
+    (own,) = sent()
+    until_the_second_turns()
+    won_paid_in(desk, 2_500_000)
+    later = driven_to(desk, return_only(desk, WON), 1)
+
+    backups.restore(dump)
+    (told,) = catch_up(*WORDS)["left"]
+    assert told.startswith(f"{later.code}: ")
+    assert sent() == [own]
+    done = catch_up("--accept", *WORDS)
+    assert (done["left"], done["remade"], done["is_in_step"]) == ([], [later.code], True)
+    assert_ledger_equals_venues()
+    assert_ends(desk, later, beside=[known])
