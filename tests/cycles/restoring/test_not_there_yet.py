@@ -28,6 +28,7 @@ from tests.cycles.restoring.test_while_capital_lacks import (
     won_paid_in,
     xrp_desk,
 )
+from tests.cycles.restoring.test_who_holds_it import settled_by_hand
 from tests.cycles.services.test_rest_in_korea import return_only
 from tests.cycles.services.test_trading import top
 from tests.desk import TestDesk
@@ -121,3 +122,50 @@ def test_one_that_lacks_its_capital_claims_no_withdrawal_of_before_it_was_there(
     assert (done["left"], done["remade"], done["is_in_step"]) == ([], [later.code], True)
     assert_ledger_equals_venues()
     assert_ends(desk, later, beside=[known])
+
+
+def test_one_that_misfits_once_its_capital_is_there_stays_and_can_be_resolved(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    """It had sold coins in Korea at a step that it never came to, and some were taken out by hand."""
+    desk = xrp_desk
+    has(desk, "upbit", "KRW", MILLION)
+    dump = backups.dump()
+    won_paid_in(desk, 6_000_000)
+    later = driven_to(desk, return_only(desk, WON), 1)
+    taken = {"venue": "upbit", "asset": "XRP", "credit": "-300"}
+    desk.control("/control/balances", taken)
+    orders(desk, later, 9)
+
+    backups.restore(dump)
+    assert catch_up(*WORDS)["parked"] == []
+    done = catch_up("--accept", *WORDS)
+    assert (done["remade"], done["parked"]) == ([later.code], [later.code])
+    (began,) = done["accepted"]
+    assert began.endswith(f" KRW, which {later.code} began with")
+    assert any(told.startswith("upbit: -200 XRP: the desk itself") for told in done["left"])
+    assert (done["is_in_step"], done["code"]) == (False, 1)
+    settled_by_hand(later)
+    done = catch_up("--accept", *WORDS)
+    assert (done["parked"], done["is_in_step"]) == ([], True)
+    assert_ledger_equals_venues()
+
+
+def test_of_two_that_lack_and_sent_as_much_each_is_given_its_own_in_the_end(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    desk = xrp_desk
+    has(desk, "upbit", "KRW", MILLION)
+    dump = backups.dump()
+    won_paid_in(desk, 6_000_000)
+    for _ in range(2):
+        driven_to(desk, return_only(desk, WON), 4)
+        until_the_second_turns()
+    own = sent()
+
+    backups.restore(dump)
+    assert not catch_up("--accept", *WORDS)["is_in_step"]
+    done = catch_up("--accept", *WORDS)
+    assert (done["left"], done["is_in_step"]) == ([], True)
+    assert set(sent()) == set(own)
+    assert_ledger_equals_venues()
