@@ -249,7 +249,7 @@ def _caught_up(
     may_accept = accept and not undecided
     retraced = retracing.retrace(history, actor=actor.name, accepts=may_accept)
     theirs = _park_undecided(undecided, actor)
-    retracing.compare(history, retraced, actor=actor.name)
+    retracing.compare(history, retraced, actor=actor.name, accepts=may_accept)
     parked = retracing.park(retraced, actor)
     told = _told(history, retraced)
     accepts = may_accept and not told.unsettled and retraced.is_whole

@@ -98,13 +98,13 @@ def _may_come_in(history: History, done: Retraced, actor: str) -> bool:
     return not open_ones
 
 
-def compare(history: History, done: Retraced, *, actor: str) -> None:
-    """Compare the ledger with what the venues say, and leave to a person what does not fit."""
+def compare(history: History, done: Retraced, *, actor: str, accepts: bool = False) -> None:
+    """Compare the ledger with what the venues say, and leave to a person what does not fit; `accepts`: as above."""
     done.left += [f"{public_code(pk)}: {error}" for pk, error in done.lacking.items()]
     _leave_who_holds_it(history, done, actor)
     done.differences = list(_differences(history))
     strangers.tell_strangers(history, done)
-    _leave_who_holds_too_much(done)
+    _leave_who_holds_too_much(history, done, accepts=accepts)
     strangers.leave_late_ones(done)
 
 
@@ -218,6 +218,7 @@ def _is_there(
         done.left.append(f"{public_code(cycle_id)}: {error}")
         return False
     except (CycleError, IntegrityError, StaleReferenceError) as error:
+        done.untold.add(cycle_id)
         told = f"opened after the backup, it cannot be made again: {replanning.told(error)}"
         done.left.append(f"{public_code(cycle_id)}: {told}")
         return False
@@ -309,28 +310,33 @@ def _leave_who_holds_it(history: History, done: Retraced, actor: str) -> None:
     short = _short_all_the_same(history, done, actor) if done.lacking else {}
     for venue, asset in sorted({(e.lacking.venue, e.lacking.asset) for e in done.lacking.values()}):
         missing = short.get((venue, asset), ZERO)
-        for cycle, told in _may_have_ended(venue, asset, missing, done):
+        for cycle, told in _may_have_ended(venue, asset, missing, done, asks_all_quiet=True):
             done.misfit(cycle, FailureClass.POLICY_DENIED, told)
 
 
-def _leave_who_holds_too_much(done: Retraced) -> None:
-    """Leave to a person whose coins a venue has not got, and the desk cannot pay: no word accepts that."""
-    if verifying.in_flight() or not done.is_whole:
+def _leave_who_holds_too_much(history: History, done: Retraced, *, accepts: bool) -> None:
+    """Leave to a person whose coins a venue has not got, and the desk cannot pay: no word accepts that.
+
+    Not while a cycle is not there that may have them, or not all was shown; `accepts`: that is not the reason, by a person's word.
+    """
+    is_all_shown = accepts or not (done.untold or history.gaps)
+    if verifying.in_flight() or not (done.is_whole and is_all_shown):
         return
     for (venue, asset), missing in _short(done.differences).items():
-        if missing > 0:
-            for cycle, _ in _may_have_ended(venue, asset, missing, done):
-                told = remaking.TOO_MUCH.format(asset=asset, venue=venue)
-                done.misfit(cycle, FailureClass.POLICY_DENIED, told)
+        for cycle, _ in _may_have_ended(venue, asset, missing, done, asks_all_quiet=False):
+            told = remaking.TOO_MUCH.format(asset=asset, venue=venue)
+            done.misfit(cycle, FailureClass.POLICY_DENIED, told)
 
 
 def _may_have_ended(
-    venue: str, asset: str, missing: Decimal, done: Retraced
+    venue: str, asset: str, missing: Decimal, done: Retraced, *, asks_all_quiet: bool
 ) -> list[tuple[Cycle, str]]:
     """Give whom to ask; what was made again by this very run is shown to be there, and nobody's to explain."""
     made_again = done.to_park.keys() - done.misfits - done.late
     seen_to = done.misfits | done.late
-    return remaking.who_may_have_ended(venue, asset, missing, seen_to, made_again)
+    return remaking.who_may_have_ended(
+        venue, asset, missing, seen_to, made_again, asks_all_quiet=asks_all_quiet
+    )
 
 
 def _short_all_the_same(
