@@ -283,7 +283,7 @@ def _told(history: History, done: Retraced) -> CaughtUp:
         ended=done.ended,
         left=done.left,
         differences=done.differences,
-        unsettled=verifying.in_flight(),
+        unsettled=verifying.in_flight() + done.unsettled,
         under_way={cycle.code: cycle.status for cycle in under_way},
         roles=sorted({role for cycle in under_way for role in _roles_of(cycle)}),
         passed_over=done.passed_over,

@@ -28,6 +28,7 @@ class Retraced:
     those whose coins came back after they had left; `passed_over`: codes of those that somebody was at.
     `untold`: cycles that cannot be made again from what is shown; `not_ended`: cycles that are not made again before their purchases have ended; `brought_in`: what came in from outside,
     by a person's word, in words; `awaited`: withdrawals, by their venue's ids, that are or may be of cycles which are not there yet.
+    `unsettled`: requests, of those that lack capital, which have not ended.
     """
 
     found: list[replaying.Found] = field(default_factory=list)
@@ -43,6 +44,7 @@ class Retraced:
     left: list[str] = field(default_factory=list)
     to_park: dict[UUID, tuple[FailureClass, str]] = field(default_factory=dict)
     differences: list[VenueLine] = field(default_factory=list)
+    unsettled: int = 0
     is_preview: bool = False
     busy: set[UUID] = field(default_factory=set)
 

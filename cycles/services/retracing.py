@@ -40,6 +40,10 @@ from exchanges.errors import StaleReferenceError
 from exchanges.values import OrderReport, WithdrawalReport, WithdrawalStatus
 
 Seen = TypeVar("Seen")
+HAS_NOT_ENDED = (
+    "a later request of its own has not ended either, and nothing is accepted before it has: run catch_up again in two "
+    "minutes; an order that rests is cancelled at its venue"
+)
 
 
 def retrace(history: History, *, actor: str, accepts: bool = False) -> Retraced:
@@ -344,10 +348,15 @@ def _short_all_the_same(
 ) -> dict[tuple[str, str], Decimal]:
     """Give what venues would lack of what cycles hold if what lacks had been paid in: somebody has ended.
 
-    Nothing is known of that while a request has not ended: what it holds there lacks as well.
+    Says which requests of theirs have not ended. Nothing is known of that while a request has not ended: what it holds there lacks as well.
     """
 
+    before = verifying.in_flight()
+
     def short(tried: Retraced) -> dict[tuple[str, str], Decimal]:
+        done.unsettled = verifying.in_flight() - before
+        theirs = [one.code for one in verifying.cycles_in_flight() if one.pk in done.lacking]
+        done.left += [f"{code}: {HAS_NOT_ENDED}" for code in theirs]
         _match_unnamed(history, tried, actor)
         return {} if verifying.in_flight() or tried.not_ended else _short(_differences(history))
 

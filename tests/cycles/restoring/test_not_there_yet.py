@@ -10,7 +10,7 @@ import pytest
 from cycles.domain.plan import client_order_id
 from cycles.models import Cycle, ExchangeCall
 from exchanges import registry
-from exchanges.values import OrderRequest, Side
+from exchanges.values import Market, OrderRequest, Side
 from tests.cycles.restoring.acts import (
     WORDS,
     assert_ends,
@@ -29,6 +29,8 @@ from tests.cycles.restoring.test_while_capital_lacks import (
     xrp_desk,
 )
 from tests.cycles.restoring.test_who_holds_it import settled_by_hand
+from tests.cycles.services.acts import give_back
+from tests.cycles.services.review import units_until_done
 from tests.cycles.services.test_rest_in_korea import return_only
 from tests.cycles.services.test_trading import top
 from tests.desk import TestDesk
@@ -168,4 +170,39 @@ def test_of_two_that_lack_and_sent_as_much_each_is_given_its_own_in_the_end(
     done = catch_up("--accept", *WORDS)
     assert (done["left"], done["is_in_step"]) == ([], True)
     assert set(sent()) == set(own)
+    assert_ledger_equals_venues()
+
+
+def has_sold_nothing_yet(desk: TestDesk, cycle: Cycle) -> str:
+    """Let its sale at Binance rest; gives our id of it."""
+    lease = units_until_done(desk, cycle, "RETURN", "DEPOSIT")
+    desk.fault(fault="F13", action="rests", args={"value": "0"}, when="once", venue="binance")
+    sales = ExchangeCall.objects.filter(cycle=cycle, step__position=4, outcome="DONE")
+    while not sales.exists():
+        desk.unit(lease)
+    give_back(lease)
+    return sales.get().client_order_id
+
+
+def test_of_one_that_lacks_its_capital_a_request_that_has_not_ended_is_told_at_once(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    desk = xrp_desk
+    has(desk, "upbit", "KRW", MILLION)
+    dump = backups.dump()
+    won_paid_in(desk, 2_500_000)
+    later = return_only(desk, WON)
+    resting = has_sold_nothing_yet(desk, later)
+
+    backups.restore(dump)
+    for words in (WORDS, ("--accept", *WORDS)):
+        done = catch_up(*words)
+        assert any(
+            told.startswith(f"{later.code}: a later request of its own") for told in done["left"]
+        )
+        assert (done["unsettled"], done["remade"], done["accepted"]) == (1, [], [])
+    registry.venue("binance").cancel_order(Market("XRP", "USDT"), client_order_id=resting)
+    assert catch_up(*WORDS)["unsettled"] == 0
+    done = catch_up("--accept", *WORDS)
+    assert (done["left"], done["remade"], done["is_in_step"]) == ([], [later.code], True)
     assert_ledger_equals_venues()
