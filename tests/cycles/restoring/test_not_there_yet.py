@@ -206,3 +206,25 @@ def test_of_one_that_lacks_its_capital_a_request_that_has_not_ended_is_told_at_o
     done = catch_up("--accept", *WORDS)
     assert (done["left"], done["remade"], done["is_in_step"]) == ([], [later.code], True)
     assert_ledger_equals_venues()
+
+
+def test_two_of_which_either_may_have_sent_what_is_there_can_be_settled_once_their_capital_is(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    desk = xrp_desk
+    has(desk, "upbit", "KRW", MILLION)
+    dump = backups.dump()
+    won_paid_in(desk, 6_000_000)
+    pair = [driven_to(desk, return_only(desk, WON), 1) for _ in range(2)]
+    for one in pair:
+        driven_to(desk, one, 2)
+
+    backups.restore(dump)
+    done = catch_up("--accept", *WORDS)
+    codes = {one.code for one in pair}
+    assert (set(done["remade"]), set(done["parked"])) == (codes, codes)
+    assert not done["is_in_step"]
+    for one in pair:
+        settled_by_hand(one)
+    assert catch_up("--accept", *WORDS)["is_in_step"]
+    assert_ledger_equals_venues()
