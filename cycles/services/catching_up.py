@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Max, Min
 from django.db.models.functions import Now
 
@@ -29,12 +29,7 @@ from cycles.domain.words import (
     Role,
     Verb,
 )
-from cycles.errors import (
-    DatabaseBusyError,
-    InsufficientFundsError,
-    InvalidInputError,
-    PermissionDeniedError,
-)
+from cycles.errors import DatabaseBusyError, InvalidInputError, PermissionDeniedError
 from cycles.models import Cycle, ExchangeCall, Posting
 from cycles.services import (
     booking,
@@ -60,6 +55,10 @@ log = structlog.get_logger(__name__)
 
 Undecided = Mapping[UUID, tuple[FailureClass, str]]  # by cycle, with why only a person can tell
 MARGIN = timedelta(minutes=10)  # before the last intent that the backup knows
+_UNPAID = (
+    "{}: the desk itself does not hold that, so no difference was accepted; resolve the dead letters that have not got it "
+    "any more, then give --accept again"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +155,8 @@ def catch_up(
 
     `accept`: what still differs came or went outside of kimp, and is booked as the desk's capital; but not in a run
     that comes upon requests of which only a person can tell, or while one has not ended, or a cycle is not made again
-    before it has: what they moved may be what differs. `tell` hears of
+    before it has: what they moved may be what differs. Nor where a venue lacks more than the desk itself holds there: who may
+    not have it any more is a dead letter then, those that were made again for it too. `tell` hears of
     each batch of open requests that was asked about.
     """
     if not actor.may(Verb.CATCH_UP):
@@ -249,14 +249,17 @@ def _caught_up(
     may_accept = accept and not undecided
     retraced = retracing.retrace(history, actor=actor.name, accepts=may_accept)
     theirs = _park_undecided(undecided, actor)
-    retracing.compare(history, retraced, actor=actor.name)
+    retracing.compare(history, retraced, actor=actor.name, accepts=may_accept)
     parked = retracing.park(retraced, actor)
     told = _told(history, retraced)
     accepts = may_accept and not told.unsettled and retraced.is_whole
-    accepted = [*retraced.brought_in, *map(_text, told.differences)] if accepts else []
+    unpaid = [_UNPAID.format(_text(line)) for line in _beyond_the_desk(told)] if accepts else []
+    accepts = accepts and not unpaid
+    accepted = [*retraced.brought_in, *(map(_text, told.differences) if accepts else [])]
     is_in_step = accepts or not (told.left or told.differences or told.unsettled)
     done = replace(
         told,
+        left=[*told.left, *unpaid],
         parked=[*parked, *(code for code in theirs if code not in parked)],
         undecided=[f"{code}: {why}" for code, why in theirs.items()],
         accepted=accepted,
@@ -280,7 +283,7 @@ def _told(history: History, done: Retraced) -> CaughtUp:
         ended=done.ended,
         left=done.left,
         differences=done.differences,
-        unsettled=verifying.in_flight(),
+        unsettled=verifying.in_flight() + done.unsettled,
         under_way={cycle.code: cycle.status for cycle in under_way},
         roles=sorted({role for cycle in under_way for role in _roles_of(cycle)}),
         passed_over=done.passed_over,
@@ -297,8 +300,14 @@ def _text(line: VenueLine) -> str:
     return f"{line.venue}: {plain(line.difference)} {line.asset}"
 
 
+def _beyond_the_desk(told: CaughtUp) -> list[VenueLine]:
+    """Give what venues lack that the desk itself does not hold there: it is cycles' money, which no word books away."""
+    lines = told.differences
+    return [one for one in lines if -one.difference > booking.desk_balance(one.venue, one.asset)]
+
+
 def _accept(lines: list[VenueLine], intervention: int, reason: str) -> None:
-    """Book differences as capital that came or went; raise InsufficientFundsError if it is cycles' money."""
+    """Book differences as capital that came or went; the desk itself holds what went."""
     for line in lines:
         ways = (AccountOwner.CAPITAL, AccountOwner.DESK)
         origin, target = ways if line.difference > 0 else reversed(ways)
@@ -306,10 +315,4 @@ def _accept(lines: list[VenueLine], intervention: int, reason: str) -> None:
             line.venue, line.asset, abs(line.difference), origin=origin, target=target
         )
         key = f"capital:caught_up:{intervention}:{line.venue}:{line.asset}"
-        try:
-            booking.post(key, PostingKind.CAPITAL, moved, memo=reason[:200])
-        except IntegrityError as error:
-            raise InsufficientFundsError(
-                f"{_text(line)}: the desk itself does not hold that; resolve its cycles first: without "
-                "--accept it names those that may have had it"
-            ) from error
+        booking.post(key, PostingKind.CAPITAL, moved, memo=reason[:200])

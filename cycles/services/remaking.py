@@ -111,11 +111,13 @@ def who_may_have_ended(
     missing: Decimal,
     seen_to: Collection[UUID],
     made_again: Collection[UUID] = (),
+    *,
+    asks_all_quiet: bool,
 ) -> list[tuple[Cycle, str]]:
     """Give who holds an asset there and may have ended since, with why a person is to see; nobody twice.
 
-    All that could have ended without a trace: nothing was ever bought, sold or sent. Where those, and what a person
-    sees to as it is, hold less than `missing`: of the others who hold most, as few as make that up. Who has been
+    All that could have ended without a trace: nothing was ever bought, sold or sent. Unless `asks_all_quiet`, only where what a
+    person sees to as it is holds less than `missing`. Where those do as well: of the others who hold most, as few as make that up. Who has been
     redriven by hand, so may well go on, makes up nothing and comes last. Nor does who was made again: what it holds is shown.
     """
     held = _held(venue, asset)
@@ -124,13 +126,14 @@ def who_may_have_ended(
     passed = dead.union(seen_to, made_again)
     rest = [one for one in held if one.pk not in passed and not _is_busy(one)]
     begun = set(_cycles_of(Step.objects.filter(cycle__in=rest, quantity_out__gt=0)))
-    quiet = [one for one in rest if one.pk not in begun]
     redriven = _redriven(rest)
-    theirs = dead.union(seen_to) - shown
-    theirs |= {one.pk for one in quiet if one.pk not in redriven}
-    missing -= sum(quantity for one, quantity in held.items() if one.pk in theirs)
+    quiet = [one for one in rest if one.pk not in begun and one.pk not in redriven]
+    missing -= sum(held[one] for one in held if one.pk in dead.union(seen_to) - shown)
+    if not asks_all_quiet and missing <= 0:
+        return []
+    missing -= sum(held[one] for one in quiet)
     found = [(one, QUIET) for one in quiet]
-    rest = [one for one in rest if one.pk in begun]
+    rest = [one for one in rest if one not in quiet]
     for one in sorted(rest, key=lambda one: (one.pk in redriven, -held[one])):
         if missing <= 0:
             break

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 
 from django.db import IntegrityError, transaction
@@ -344,12 +345,13 @@ def _own_credits(step: Step, call: ExchangeCall, history: History) -> Sequence[D
 
 
 def likely(cycle: Cycle, step: Step, history: History) -> list[WithdrawalReport]:
-    """Give the withdrawals without an id of ours that are exactly what a step would have sent."""
+    """Give the withdrawals without an id of ours that are exactly what a step would have sent, none of before its cycle."""
     alike = [
         row
         for row in history.unnamed_withdrawals(step.venue)
         if row.asset == step.asset and row.network in {"", step.network}
     ]
+    ordered_at = _first_ordered_at(cycle, step.venue, history) if alike else None
     if not alike:
         return []
     rules = {(row.venue, row.asset, row.network): row for row in reference.known_networks()}.get(
@@ -361,8 +363,20 @@ def likely(cycle: Cycle, step: Step, history: History) -> list[WithdrawalReport]
         for row in alike
         if rules is not None
         and row.quantity == sendable_quantity(held, replace(rules, withdraw_fee=row.network_fee))
+        and not (ordered_at and row.created_at and row.created_at < ordered_at)
         and not is_known(row)
     ]
+
+
+def _first_ordered_at(cycle: Cycle, venue: str, history: History) -> datetime | None:
+    """Give when a cycle first ordered at a venue, by that venue's clock, in whole seconds: as some tell their withdrawals."""
+    stamps = [
+        one.report.created_at
+        for one in history.named()
+        if one.name and one.name.cycle_id == cycle.pk and one.venue == venue
+    ]
+    told = [at.replace(microsecond=0) for at in stamps if at]
+    return min(told, default=None)
 
 
 def is_known(row: WithdrawalReport) -> bool:

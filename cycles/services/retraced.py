@@ -26,14 +26,16 @@ class Retraced:
     `remade`: codes of cycles that the backup does not know; `ended`: of those that came home since; `lacking`:
     by cycle which capital is not there; `concerned`: cycles with news of their withdrawals; `late`:
     those whose coins came back after they had left; `passed_over`: codes of those that somebody was at.
-    `not_ended`: cycles that are not made again before their first order has ended; `brought_in`: what came in from outside,
-    by a person's word, in words; `awaited`: withdrawals, by their venue's ids, that are or may be of cycles which lack capital.
+    `untold`: cycles that cannot be made again from what is shown; `not_ended`: cycles that are not made again before their purchases have ended; `brought_in`: what came in from outside,
+    by a person's word, in words; `awaited`: withdrawals, by their venue's ids, that are or may be of cycles which are not there yet.
+    `unsettled`: requests, of those that lack capital, which have not ended.
     """
 
     found: list[replaying.Found] = field(default_factory=list)
     remade: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     lacking: dict[UUID, CapitalLacksError] = field(default_factory=dict)
+    untold: set[UUID] = field(default_factory=set)
     not_ended: set[UUID] = field(default_factory=set)
     brought_in: list[str] = field(default_factory=list)
     awaited: set[str] = field(default_factory=set)
@@ -42,6 +44,7 @@ class Retraced:
     left: list[str] = field(default_factory=list)
     to_park: dict[UUID, tuple[FailureClass, str]] = field(default_factory=dict)
     differences: list[VenueLine] = field(default_factory=list)
+    unsettled: int = 0
     is_preview: bool = False
     busy: set[UUID] = field(default_factory=set)
 

@@ -37,9 +37,13 @@ from cycles.services.replanning import MisfitError
 from cycles.services.retraced import Retraced
 from cycles.services.verifying import VenueLine
 from exchanges.errors import StaleReferenceError
-from exchanges.values import WithdrawalReport, WithdrawalStatus
+from exchanges.values import OrderReport, WithdrawalReport, WithdrawalStatus
 
 Seen = TypeVar("Seen")
+HAS_NOT_ENDED = (
+    "a later request of its own has not ended either, and nothing is accepted before it has: run catch_up again in two "
+    "minutes; an order that rests is cancelled at its venue"
+)
 
 
 def retrace(history: History, *, actor: str, accepts: bool = False) -> Retraced:
@@ -98,13 +102,13 @@ def _may_come_in(history: History, done: Retraced, actor: str) -> bool:
     return not open_ones
 
 
-def compare(history: History, done: Retraced, *, actor: str) -> None:
-    """Compare the ledger with what the venues say, and leave to a person what does not fit."""
+def compare(history: History, done: Retraced, *, actor: str, accepts: bool = False) -> None:
+    """Compare the ledger with what the venues say, and leave to a person what does not fit; `accepts`: as above."""
     done.left += [f"{public_code(pk)}: {error}" for pk, error in done.lacking.items()]
     _leave_who_holds_it(history, done, actor)
     done.differences = list(_differences(history))
     strangers.tell_strangers(history, done)
-    _leave_who_holds_too_much(done)
+    _leave_who_holds_too_much(history, done, accepts=accepts)
     strangers.leave_late_ones(done)
 
 
@@ -218,6 +222,7 @@ def _is_there(
         done.left.append(f"{public_code(cycle_id)}: {error}")
         return False
     except (CycleError, IntegrityError, StaleReferenceError) as error:
+        done.untold.add(cycle_id)
         told = f"opened after the backup, it cannot be made again: {replanning.told(error)}"
         done.left.append(f"{public_code(cycle_id)}: {told}")
         return False
@@ -230,9 +235,11 @@ def _is_there(
 def _match_unnamed(history: History, done: Retraced, actor: str) -> None:
     """Give withdrawals without an id of ours to the cycles that would have sent exactly those.
 
-    Those that may be of a cycle which lacks its capital wait until it is there.
+    Those that may be of a cycle which is not there yet wait until it is.
     """
-    done.awaited = _claimed_by_lacking(history, done, actor) if done.lacking else set()
+    done.awaited = _sendable_by_not_ended(history, done)
+    if done.lacking:
+        done.awaited |= _claimed_by_lacking(history, done, actor)
     shut = done.misfits | done.busy
     pairs = [
         (candidate, replaying.likely(*candidate, history)) for candidate in nameless.candidates()
@@ -253,6 +260,23 @@ def _match_unnamed(history: History, done: Retraced, actor: str) -> None:
         except (CycleError, IntegrityError, StaleReferenceError) as error:
             told = replanning.told(error)
             done.misfit(lock_cycle(cycle.pk), FailureClass.UNKNOWN_WITHDRAWAL, told)
+
+
+def _sendable_by_not_ended(history: History, done: Retraced) -> set[str]:
+    """Give the withdrawals of what cycles have bought that are not made again before an order of theirs has ended."""
+    traces = _by_cycle(history)
+    reports = [(one.venue, one.report) for pk in done.not_ended for one in traces[pk]]
+    bought = {
+        (venue, report.market.base)
+        for venue, report in reports
+        if isinstance(report, OrderReport) and report.executed_quantity > 0
+    }
+    return {
+        row.venue_withdrawal_id
+        for venue, asset in bought
+        for row in history.unnamed_withdrawals(venue)
+        if row.asset == asset and not replaying.is_known(row)
+    }
 
 
 def _claimed_by_lacking(history: History, done: Retraced, actor: str) -> set[str]:
@@ -290,28 +314,33 @@ def _leave_who_holds_it(history: History, done: Retraced, actor: str) -> None:
     short = _short_all_the_same(history, done, actor) if done.lacking else {}
     for venue, asset in sorted({(e.lacking.venue, e.lacking.asset) for e in done.lacking.values()}):
         missing = short.get((venue, asset), ZERO)
-        for cycle, told in _may_have_ended(venue, asset, missing, done):
+        for cycle, told in _may_have_ended(venue, asset, missing, done, asks_all_quiet=True):
             done.misfit(cycle, FailureClass.POLICY_DENIED, told)
 
 
-def _leave_who_holds_too_much(done: Retraced) -> None:
-    """Leave to a person whose coins a venue has not got, and the desk cannot pay: no word accepts that."""
-    if verifying.in_flight() or not done.is_whole:
+def _leave_who_holds_too_much(history: History, done: Retraced, *, accepts: bool) -> None:
+    """Leave to a person whose coins a venue has not got, and the desk cannot pay: no word accepts that.
+
+    Not while a cycle is not there that may have them, or not all was shown; `accepts`: that is not the reason, by a person's word.
+    """
+    is_all_shown = accepts or not (done.untold or history.gaps)
+    if verifying.in_flight() or not (done.is_whole and is_all_shown):
         return
     for (venue, asset), missing in _short(done.differences).items():
-        if missing > 0:
-            for cycle, _ in _may_have_ended(venue, asset, missing, done):
-                told = remaking.TOO_MUCH.format(asset=asset, venue=venue)
-                done.misfit(cycle, FailureClass.POLICY_DENIED, told)
+        for cycle, _ in _may_have_ended(venue, asset, missing, done, asks_all_quiet=False):
+            told = remaking.TOO_MUCH.format(asset=asset, venue=venue)
+            done.misfit(cycle, FailureClass.POLICY_DENIED, told)
 
 
 def _may_have_ended(
-    venue: str, asset: str, missing: Decimal, done: Retraced
+    venue: str, asset: str, missing: Decimal, done: Retraced, *, asks_all_quiet: bool
 ) -> list[tuple[Cycle, str]]:
     """Give whom to ask; what was made again by this very run is shown to be there, and nobody's to explain."""
     made_again = done.to_park.keys() - done.misfits - done.late
     seen_to = done.misfits | done.late
-    return remaking.who_may_have_ended(venue, asset, missing, seen_to, made_again)
+    return remaking.who_may_have_ended(
+        venue, asset, missing, seen_to, made_again, asks_all_quiet=asks_all_quiet
+    )
 
 
 def _short_all_the_same(
@@ -319,12 +348,17 @@ def _short_all_the_same(
 ) -> dict[tuple[str, str], Decimal]:
     """Give what venues would lack of what cycles hold if what lacks had been paid in: somebody has ended.
 
-    Nothing is known of that while a request has not ended: what it holds there lacks as well.
+    Says which requests of theirs have not ended. Nothing is known of that while a request has not ended: what it holds there lacks as well.
     """
 
+    before = verifying.in_flight()
+
     def short(tried: Retraced) -> dict[tuple[str, str], Decimal]:
+        done.unsettled = verifying.in_flight() - before
+        theirs = [one.code for one in verifying.cycles_in_flight() if one.pk in done.lacking]
+        done.left += [f"{code}: {HAS_NOT_ENDED}" for code in theirs]
         _match_unnamed(history, tried, actor)
-        return {} if verifying.in_flight() else _short(_differences(history))
+        return {} if verifying.in_flight() or tried.not_ended else _short(_differences(history))
 
     return _tried(history, done, actor, short)
 
@@ -340,7 +374,12 @@ def _short(lines: Iterable[VenueLine]) -> dict[tuple[str, str], Decimal]:
 def _tried(history: History, done: Retraced, actor: str, look: Callable[[Retraced], Seen]) -> Seen:
     """Give what is seen if what lacks had been paid in. Writes nothing."""
     traces = _by_cycle(history)
-    tried = Retraced(is_preview=True, busy=set(done.busy), to_park=dict(done.to_park))
+    tried = Retraced(
+        is_preview=True,
+        busy=set(done.busy),
+        to_park=dict(done.to_park),
+        not_ended=set(done.not_ended),
+    )
     with transaction.atomic():
         for cycle_id in done.lacking:
             if _is_there(cycle_id, traces[cycle_id], tried, actor, is_brought_in=True):

@@ -27,10 +27,12 @@ def on_its_way(usdt: int) -> Cycle:
     return row
 
 
-def those_for(missing: int, *seen_to: Cycle) -> list[Cycle]:
+def those_for(missing: int, *seen_to: Cycle, asks_all_quiet: bool = True) -> list[Cycle]:
     """Give who may have had so much USDT."""
     ids = {one.pk for one in seen_to}
-    found = remaking.who_may_have_ended("binance", "USDT", Decimal(missing), ids)
+    found = remaking.who_may_have_ended(
+        "binance", "USDT", Decimal(missing), ids, asks_all_quiet=asks_all_quiet
+    )
     return [cycle for cycle, _ in found]
 
 
@@ -52,6 +54,15 @@ def test_who_has_done_nothing_and_dead_letters_make_it_up_before_those_on_their_
     assert those_for(1_501) == [quiet, row]
 
 
+def test_who_has_done_nothing_is_asked_unless_others_make_it_up_where_no_later_one_lacks_it() -> (
+    None
+):
+    quiet, row = builders.cycle(usdt=1_000), on_its_way(9_000)
+    assert those_for(9_000, row) == [quiet]
+    assert those_for(9_000, row, asks_all_quiet=False) == []
+    assert those_for(9_001, row, asks_all_quiet=False) == [quiet]
+
+
 def caught_up(*, is_in_step: bool) -> None:
     """Let a run of catching up have ended."""
     payload = {"is_in_step": is_in_step}
@@ -67,8 +78,9 @@ def test_who_was_redriven_by_hand_makes_up_nothing() -> None:
     caught_up(is_in_step=False)
     for one in (quiet, larger):
         redrive(fail(one, FailureClass.POLICY_DENIED))
-    assert those_for(1_000) == [quiet, row]
-    assert those_for(3_001) == [quiet, row, larger]
+    assert those_for(1_000) == [row]
+    assert those_for(3_001) == [row, larger]
+    assert those_for(7_001) == [row, larger, quiet]
 
 
 def test_who_was_redriven_before_the_desk_fell_out_of_step_makes_it_up_as_any() -> None:

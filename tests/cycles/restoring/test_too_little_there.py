@@ -1,0 +1,88 @@
+"""A venue has less than the cycles hold: nobody is asked who need not have ended, and nobody who has been looked at already."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from cycles.models import Cycle
+from tests.cycles.restoring.acts import WORDS, assert_ledger_equals_venues, catch_up, redrive
+from tests.cycles.restoring.dumps import Backups
+from tests.cycles.restoring.test_not_there_yet import orders
+from tests.cycles.restoring.test_while_capital_lacks import WON, has, won_paid_in, xrp_desk
+from tests.cycles.restoring.test_who_holds_it import settled_by_hand
+from tests.cycles.services.test_rest_in_korea import return_only
+from tests.desk import TestDesk
+
+__all__ = ["xrp_desk"]
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def two_quiet(desk: TestDesk) -> list[Cycle]:
+    """Open two cycles that have bought nothing."""
+    return [return_only(desk, WON - 10_000 * n) for n in (1, 2)]
+
+
+def taken_out(desk: TestDesk, won: Decimal) -> None:
+    desk.control("/control/balances", {"venue": "upbit", "asset": "KRW", "credit": f"{-won:f}"})
+
+
+def test_what_one_in_which_something_misfits_may_have_spent_is_missing_of_nobody_else(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    desk = xrp_desk
+    has(desk, "upbit", "KRW", 3 * WON)
+    misfit = return_only(desk, WON)
+    two_quiet(desk)
+    dump = backups.dump()
+    orders(desk, misfit, 9, 500)
+    backups.restore(dump)
+    for words in (WORDS, ("--accept", *WORDS)):
+        done = catch_up(*words)
+        assert (done["parked"], done["is_in_step"]) == ([misfit.code], False)
+
+
+def test_who_is_quiet_and_was_redriven_is_asked_again_only_for_what_the_others_do_not_make_up(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    desk = xrp_desk
+    has(desk, "upbit", "KRW", 2 * WON)
+    first, second = two_quiet(desk)
+    dump = backups.dump()
+    taken_out(desk, WON)  # the first's, which was settled by hand, and the desk's own
+    backups.restore(dump)
+    assert set(catch_up(*WORDS)["parked"]) == {first.code, second.code}
+    redrive(second)
+    assert catch_up(*WORDS)["parked"] == []
+    settled_by_hand(first)
+    done = catch_up("--accept", *WORDS)
+    assert (done["left"], done["is_in_step"]) == ([], True)
+    assert_ledger_equals_venues()
+
+
+def test_while_one_is_not_told_nobody_is_asked_before_a_person_says_that_all_else_went_outside(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    """What cannot be made again may be what lacks. Asked, all the quiet are, and can be resolved."""
+    desk = xrp_desk
+    has(desk, "upbit", "KRW", 2 * WON)
+    quiet = two_quiet(desk)
+    dump = backups.dump()
+    won_paid_in(desk, int(WON))
+    later = return_only(desk, WON)
+    orders(desk, later, 9, 500)
+    backups.restore(dump)
+    taken_out(desk, WON)
+    done = catch_up(*WORDS)
+    (told,) = done["left"]
+    assert told.startswith(f"{later.code}: opened after the backup, it cannot be made again: ")
+    assert (done["parked"], done["is_in_step"]) == ([], False)
+    done = catch_up("--accept", *WORDS)
+    assert set(done["parked"]) == {one.code for one in quiet}
+    assert (done["accepted"], done["is_in_step"]) == ([], False)
+    settled_by_hand(quiet[0])
+    redrive(quiet[1])
+    done = catch_up("--accept", *WORDS)
+    assert (done["parked"], done["is_in_step"]) == ([], True)
+    assert_ledger_equals_venues()
