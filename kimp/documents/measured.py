@@ -65,14 +65,20 @@ def measured(name: str, folder: Path = KEPT) -> str:
 
 
 def aims(folder: Path = KEPT) -> str:
-    """Give every figure that something is aimed at, a line for each."""
-    rows = [
-        (f"`{name}`", *_row(one))
-        for name in NAMES
-        for one in _worst(_figures(kept(name, folder)))
-        if one["aim"]
-    ]
-    return grid(("benchmark", *HEADINGS), rows)
+    """Say of each benchmark that aims at something how many aims were met, and by what the others were missed."""
+    rows = []
+    for name in NAMES:
+        aimed = [one for one in _worst(_figures(kept(name, folder))) if one["aim"]]
+        missed = [_missed(one) for one in aimed if one["is_met"] is False]
+        if aimed:
+            rows.append((f"`{name}`", str(len(aimed) - len(missed)), "; ".join(missed)))
+    return grid(("benchmark", "aims met", "missed"), rows)
+
+
+def _missed(figure: Figure) -> str:
+    told = figure["ratio"] if figure["aim"].startswith("ratio") else figure["value"]
+    beside = f" beside {figure['reference']}" if figure["reference"] else ""
+    return f"{figure['what']}{beside}: {number(told)}, aim {figure['aim']}"
 
 
 def _figures(found: dict[str, Any]) -> list[Figure]:

@@ -50,6 +50,14 @@ def test_a_missed_aim_is_shown_as_missed(tmp_path: Path) -> None:
     assert "| p50 | 7.25 ms |  |  | <= 5 | MISSED |" in measured.measured("waking", tmp_path)
 
 
+def test_what_missed_its_aim_stands_among_the_aims(tmp_path: Path) -> None:
+    for name in measured.NAMES:
+        _keep(tmp_path, name=name)
+    late, memory = _figure("p50", 7.25, aim="<= 5"), _figure("memory", 81, aim="<= 150")
+    _keep(tmp_path, late, memory, _figure("nothing is aimed at", 3))
+    assert measured.aims(tmp_path).split("\n")[2:] == ["| `waking` | 1 | p50: 7.25, aim <= 5 |"]
+
+
 def test_of_a_statement_of_both_roles_and_plans_the_worst_is_shown(tmp_path: Path) -> None:
     small, large = (
         _figure(f"{role}: a claim{plan}", value, reference="few", reference_value=10, aim="ratio <= 1.2")
