@@ -13,7 +13,7 @@ from datetime import timedelta
 from functools import cache
 
 import structlog
-from django.db import Error
+from django.db import Error, connection
 from django.utils import timezone
 from django_q.models import Success
 
@@ -154,13 +154,19 @@ def _run(name: str, service: Callable[[], object], correlation: Ids) -> object:
 def _log(event: str, name: str, error: BaseException) -> None:
     """Write what has gone wrong: its traceback too, unless the database is away, which is said once for all.
 
-    A lock that somebody kept, or a deadlock, is the task's own.
+    A lock that somebody kept, or a deadlock, is the task's own; so is all that a server said which is still there.
     """
-    is_own = isinstance(error.__cause__, PASSING)
+    is_own = isinstance(error.__cause__, PASSING) or _is_connected()
     if is_own or not OUTAGE.tell(error):
         log.error(event, task=name, exc_info=error)
     else:
-        log.error(event, task=name, error=type(error.__cause__ or error).__name__)
+        kind = type(error.__cause__ or error).__name__
+        log.error(event, task=name, error=kind, said=str(error))
+
+
+def _is_connected() -> bool:
+    """Say whether this thread's connection lives, as far as is known without asking the server."""
+    return connection.connection is not None and not connection.connection.closed
 
 
 def _tell(name: str, error: BaseException) -> None:
