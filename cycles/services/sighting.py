@@ -20,7 +20,7 @@ from django.db.models import Q, QuerySet, TextField, Value
 from django.db.models.fields.json import KT
 from django.db.models.functions import Lower, Now, Replace
 
-from cycles.domain.states import DRIVEN_BY
+from cycles.domain.states import RUNNING
 from cycles.domain.words import CallOutcome, Operation, WatchKind
 from cycles.models import (
     Cycle,
@@ -254,7 +254,7 @@ def _complete(watch: VenueWatch, look: Look, sighting: Sighting) -> None:
 def _concerned(look: Look, keys: list[str]) -> QuerySet[Cycle]:
     """Give the cycles that wait for what has just changed."""
     calls = _CALLS[look.kind](look.venue, keys)
-    statuses = DRIVEN_BY if look.kind == WatchKind.ORDERS else WAITING
+    statuses = RUNNING if look.kind == WatchKind.ORDERS else WAITING
     return Cycle.objects.filter(status__in=list(statuses), pk__in=calls.values("cycle"))
 
 

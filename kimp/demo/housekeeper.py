@@ -71,7 +71,9 @@ class Housekeeper:
         known = OUTAGE.failures
         try:
             job()
-            OUTAGE.end(known)  # in the queue's cluster whoever fetches does that; here nobody fetches
+            OUTAGE.end(
+                known
+            )  # in the queue's cluster whoever fetches does that; here nobody fetches
         except Exception:  # noqa: BLE001  as the queue does: counted, and run again when due
             self.failed[name] += 1
         self.ran[name] += 1

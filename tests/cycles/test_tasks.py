@@ -159,10 +159,8 @@ def test_a_lock_that_a_task_could_not_have_is_told_once_with_its_traceback_and_i
 
 
 @pytest.mark.django_db(transaction=True)
-def test_trouble_on_a_connection_that_lives_is_the_tasks_own_and_keeps_its_traceback() -> None:
+def test_trouble_that_a_server_tells_of_is_the_tasks_own_and_keeps_its_traceback() -> None:
     def reads_a_broken_disk() -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
         error = OperationalError("could not read block 7")
         raise error from IoError()
 
