@@ -302,8 +302,7 @@ def found_filled(call: ExchangeCall) -> None:
 def unknown(db: None) -> ExchangeCall:
     """Give the order of a dead letter of which nobody knows whether it was accepted, given up an hour ago."""
     del db
-    facts = {"outcome": CallOutcome.UNKNOWN, "noted_at": Now() - timedelta(hours=1)}
-    return builders.order_call(fail(holding_coins(), FailureClass.BUG), **facts)
+    return builders.order_call(fail(holding_coins(), FailureClass.BUG), CallOutcome.UNKNOWN)
 
 
 def test_settled_by_hand_is_not_stated_of_what_is_found_while_the_form_lies_open(
