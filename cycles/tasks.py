@@ -16,6 +16,7 @@ import structlog
 from django.db import Error
 from django.utils import timezone
 from django_q.models import Success
+from psycopg.errors import DiskFull, IoError, OutOfMemory
 
 from cycles import conf, metrics
 from cycles.models import Alert
@@ -42,6 +43,8 @@ from exchanges import registry
 log = structlog.get_logger(__name__)
 
 RESULTS_KEPT = timedelta(days=1)  # of successes; failures stay until an operator removes them
+# Of a task, and of no outage: a lock that somebody kept, and what a server says that is still there.
+ITS_OWN = (*PASSING, DiskFull, IoError, OutOfMemory)
 
 Ids = Mapping[str, object] | None
 
@@ -152,15 +155,12 @@ def _run(name: str, service: Callable[[], object], correlation: Ids) -> object:
 
 
 def _log(event: str, name: str, error: BaseException) -> None:
-    """Write what has gone wrong: its traceback too, unless the database is away, which is said once for all.
-
-    A lock that somebody kept, or a deadlock, is the task's own.
-    """
-    is_own = isinstance(error.__cause__, PASSING)
-    if is_own or not OUTAGE.tell(error):
+    """Write what has gone wrong: its traceback too, unless the database is away, which is said once for all."""
+    if isinstance(error.__cause__, ITS_OWN) or not OUTAGE.tell(error):
         log.error(event, task=name, exc_info=error)
     else:
-        log.error(event, task=name, error=type(error.__cause__ or error).__name__)
+        kind = type(error.__cause__ or error).__name__
+        log.error(event, task=name, error=kind, said=str(error))
 
 
 def _tell(name: str, error: BaseException) -> None:

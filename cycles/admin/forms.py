@@ -83,7 +83,9 @@ class WriteOffForm(EvidenceForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["evidence"].required = False
-        self.fields["evidence"].help_text = _("needed if a request has an unknown outcome")
+        self.fields["evidence"].help_text = _(
+            "needed if a request has an unknown outcome, or is not in the ledger yet"
+        )
 
 
 class ResolveForm(EvidenceForm):

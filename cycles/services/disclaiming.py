@@ -14,7 +14,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from cycles.domain.words import CallOutcome, FailureClass, Operation
-from cycles.models import Cycle, ExchangeCall
+from cycles.models import Cycle, ExchangeCall, SeenOrder
 from cycles.services import recovering, seeing
 from cycles.services.reconciling import may_arrive_for
 from exchanges.sentences import Sentence
@@ -67,21 +67,39 @@ def _too_early(cycle: Cycle, call: ExchangeCall) -> str:
 
 def _is_known(cycle: Cycle, order: ExchangeCall) -> str:
     """Say that a venue has an order, by a look or by its cancel, or that this is to be looked up first."""
-    cancels = cancels_of(order)
-    if seeing.has_shown_order(order) or any(
-        _tells_of_a_fill(one.report) for one in cancels.filter(outcome=CallOutcome.DONE)
-    ):
+    seen = seeing.sighting_of(order)
+    if _is_shown(order, seen):
         return Sentence(
             "%(venue)s has shown %(call)s: redrive the cycle, so that it is settled by what came of it",
             venue=order.venue,
             call=order.client_order_id,
         )
-    if _is_looked_for(cycle, order, cancels):
+    if _is_looked_for(cycle, order, seen):
         return ""
-    if cancels:
+    return _to_be_asked_for(order, seen)
+
+
+def _is_shown(order: ExchangeCall, seen: SeenOrder | None) -> bool:
+    """Say whether the newest look shows an order, or anything ever told of a fill of it."""
+    if seen and (seen.is_shown or seen.status == OrderStatus.FILLED or seen.executed_quantity):
+        return True
+    done = cancels_of(order).filter(outcome=CallOutcome.DONE)
+    return any(_tells_of_a_fill(one.report) for one in done)
+
+
+def _to_be_asked_for(order: ExchangeCall, seen: SeenOrder | None) -> Sentence:
+    """Say why an order is to be asked for before anything is stated of it."""
+    if cancels_of(order):
         return Sentence(
             "%(call)s was seen resting at %(venue)s, which was asked to cancel it: redrive the cycle, so that it is "
             "asked for, and state it once nothing of it was found",
+            venue=order.venue,
+            call=order.client_order_id,
+        )
+    if seen:
+        return Sentence(
+            "%(call)s was seen resting at %(venue)s, though the newest look does not show it: redrive the cycle, so "
+            "that it is asked for, and state it once nothing of it was found",
             venue=order.venue,
             call=order.client_order_id,
         )
@@ -93,15 +111,42 @@ def _is_known(cycle: Cycle, order: ExchangeCall) -> str:
     )
 
 
-def _is_looked_for(cycle: Cycle, order: ExchangeCall, cancels: QuerySet[ExchangeCall]) -> bool:
+def _is_looked_for(cycle: Cycle, order: ExchangeCall, seen: SeenOrder | None) -> bool:
     """Say whether a worker asked for an order after the last that was learnt of it, and died of finding nothing.
 
     Of one that was never seen to rest it is enough that nothing was learnt of it since the cycle died.
     """
-    learnt = [order.noted_at, *cancels.values_list("noted_at", flat=True)]
-    if any(at is not None and at > cycle.status_since for at in learnt):
+    if _learnt_late(cycle, order) or (seen and seen.changed_at > cycle.status_since):
         return False
-    return not cancels or cycle.failure_class == FailureClass.UNKNOWN_ORDER
+    return not was_seen(order) or cycle.failure_class == FailureClass.UNKNOWN_ORDER
+
+
+def was_seen(order: ExchangeCall) -> bool:
+    """Say whether an order was ever seen to rest: by a look, or because it was to be cancelled."""
+    return seeing.sighting_of(order) is not None or cancels_of(order).exists()
+
+
+def objection_to_settling(cycle: Cycle) -> str:
+    """Say why nobody may end now, by their word alone, what a venue accepted and the ledger does not know, or nothing.
+
+    Whoever opened the form before that was learnt has not named what came of it.
+    """
+    calls = recovering.unsettled_calls(cycle)
+    late = next(filter(None, (_learnt_late(cycle, call) for call in calls)), None)
+    if late is None:
+        return ""
+    return Sentence(
+        "what became of %(call)s at %(venue)s was learnt only after the cycle died: redrive it, so that this is "
+        "settled; if it dies again, state then what is left",
+        venue=late.venue,
+        call=late.client_order_id,
+    )
+
+
+def _learnt_late(cycle: Cycle, call: ExchangeCall) -> ExchangeCall | None:
+    """Give the request, or its cancel, of which something was learnt after its cycle died, or None."""
+    learnt = (call, *cancels_of(call))
+    return next((one for one in learnt if one.noted_at and one.noted_at > cycle.status_since), None)
 
 
 def cancels_of(order: ExchangeCall) -> QuerySet[ExchangeCall]:

@@ -108,7 +108,14 @@ def _resolve(cycle: Cycle) -> Texts:
 
 
 def _settled_with(cycle: Cycle) -> tuple[str, ...]:
-    """Say which accepted requests end by that too."""
+    """Say which accepted requests end by that too, or why it is refused."""
+    if calls := recovering.open_calls(cycle):
+        text = _(
+            "Settled by hand: refused while %(calls)s is open: state first whether it was accepted, or redrive."
+        )
+        return (text % {"calls": _named(calls)},)
+    if why := disclaiming.objection_to_settling(cycle):
+        return (Sentence("Settled by hand: cannot be stated now: %(why)s", why=why),)
     calls = recovering.unsettled_calls(cycle)
     if not calls:
         return ()
@@ -125,7 +132,7 @@ def _never_accepted(cycle: Cycle) -> str:
         return Sentence("Never accepted: cannot be stated now: %(why)s", why=why)
     if calls:
         text = _("Never accepted: stated of %(calls)s alone; the cycle stays a dead letter.")
-    elif any(disclaiming.cancels_of(order) for order in lost):
+    elif any(disclaiming.was_seen(order) for order in lost):
         text = _(
             "Never accepted: states that nothing came of %(calls)s, which was accepted and seen resting, and is not found any more; the cycle stays a dead letter."
         )
@@ -158,9 +165,26 @@ def _write_off(cycle: Cycle) -> Texts:
         (
             _("Everything it owns is posted to written off: a loss."),
             _("The cycle ends as FAILED and cannot be revived."),
+            *_given_up_with(cycle),
         ),
         (_("It does not look for the money, nor sell anything."),),
     )
+
+
+def _given_up_with(cycle: Cycle) -> tuple[str, ...]:
+    """Say which accepted requests end by that too, or why it is refused."""
+    calls = recovering.unsettled_calls(cycle)
+    if not calls:
+        return ()
+    if recovering.open_calls(cycle):
+        text = _("Refused while %(calls)s is not booked and another request is open: redrive.")
+    elif why := disclaiming.objection_to_settling(cycle):
+        return (Sentence("Cannot be written off now: %(why)s", why=why),)
+    else:
+        text = _(
+            "With evidence nothing more is booked of %(calls)s, which was accepted: whatever came of it is given up."
+        )
+    return (text % {"calls": _named(calls)},)
 
 
 def _acknowledge(cycle: Cycle) -> Texts:

@@ -186,6 +186,13 @@ def _settle(calls: Sequence[ExchangeCall], evidence: str) -> None:
         ExchangeCall.objects.filter(pk=call.pk).update(is_settled=True, error=told)
 
 
+def _settle_by_word(cycle: Cycle, calls: Sequence[ExchangeCall], evidence: str) -> None:
+    """Book nothing more of what was accepted, whatever came of it; refused of what the person cannot have known."""
+    if calls and (why := disclaiming.objection_to_settling(cycle)):
+        raise NotAllowedNowError(why)
+    _settle(calls, evidence)
+
+
 def _told(call: ExchangeCall, evidence: str) -> str:
     """Give what a person states of a call, after what was known of it."""
     stated = f"by an operator: {evidence}"
@@ -219,7 +226,7 @@ def _complete(cycle: Cycle, actor: Actor, made: Intervention, resolution: Resolu
             "%(code)s has a request with an unknown outcome: state first whether it was accepted",
             code=cycle.code,
         )
-    _settle(_stated_of(resolution, cycle), resolution.evidence)
+    _settle_by_word(cycle, _stated_of(resolution, cycle), resolution.evidence)
     _demand_settled(cycle)
     if resolution.received:
         booking.post(
@@ -276,34 +283,47 @@ def _leave_flight(cycle: Cycle, made: Intervention) -> None:
 def write_off(
     cycle_id: UUID, *, actor: Actor, reason: str, seen_version: int, evidence: str = ""
 ) -> Intervention:
-    """Give up everything the cycle owns; an open request needs evidence that it is over."""
+    """Give up everything the cycle owns; a request that is open, or not booked yet, needs evidence that it is over."""
 
     def work() -> Intervention:
         cycle = lock_for_operator(cycle_id, seen_version=seen_version)
+        calls = recovering.open_calls(cycle) or recovering.unsettled_calls(cycle)
         made = intervene(
             Verb.WRITE_OFF,
             actor=actor,
             reason=reason,
             cycle=cycle,
             seen_version=seen_version,
-            payload={
-                "evidence": evidence,
-                "requests": [call.client_order_id for call in recovering.open_calls(cycle)],
-            },
+            payload={"evidence": evidence, "requests": [call.client_order_id for call in calls]},
         )
         demand_dead_letter(cycle, Verb.WRITE_OFF)
-        if recovering.open_calls(cycle):
-            if not evidence.strip():
-                raise UnresolvedCallError(
-                    "%(code)s has a request with an unknown outcome: name the evidence that it is over",
-                    code=cycle.code,
-                )
-            _close_calls(cycle, evidence)
-        _demand_settled(cycle)
+        _end_requests(cycle, evidence)
         _give_up(cycle, actor, made)
         return made
 
     return in_transaction(work)
+
+
+def _end_requests(cycle: Cycle, evidence: str) -> None:
+    """End what is open, or else what is accepted and not booked, on evidence: never both, as with a statement."""
+    is_open = bool(recovering.open_calls(cycle))
+    if is_open and not evidence.strip():
+        raise UnresolvedCallError(
+            "%(code)s has a request with an unknown outcome: name the evidence that it is over",
+            code=cycle.code,
+        )
+    if is_open:
+        _close_calls(cycle, evidence)
+        _demand_settled(cycle)
+        return
+    calls = recovering.unsettled_calls(cycle)
+    if calls and not evidence.strip():
+        raise UnresolvedCallError(
+            "%(code)s has a request that its venue accepted and the ledger does not know yet: redrive it, so that "
+            "it is settled first, or name the evidence that all of it is lost",
+            code=cycle.code,
+        )
+    _settle_by_word(cycle, calls, evidence)
 
 
 def _give_up(cycle: Cycle, actor: Actor, made: Intervention) -> None:

@@ -205,9 +205,12 @@ def shown_orders(calls: Sequence[ExchangeCall]) -> frozenset[int]:
     return frozenset(pk for pk, own_id in own_ids.items() if own_id in shown)
 
 
-def has_shown_order(call: ExchangeCall) -> bool:
-    """Say whether the newest look at an order showed it; takes none."""
-    return _orders(call).exists()
+def sighting_of(call: ExchangeCall) -> SeenOrder | None:
+    """Give what looks ever showed of the order that a call placed, or was to cancel, or None; takes none.
+
+    One that is shown no more is still one that was: what a list leaves out is no word on it.
+    """
+    return SeenOrder.objects.filter(venue=call.venue, client_order_id=_own_id(call)).first()
 
 
 def _orders(call: ExchangeCall) -> QuerySet[SeenOrder]:

@@ -20,6 +20,7 @@ from django.db.models import Q, QuerySet, TextField, Value
 from django.db.models.fields.json import KT
 from django.db.models.functions import Lower, Now, Replace
 
+from cycles.domain.states import RUNNING
 from cycles.domain.words import CallOutcome, Operation, WatchKind
 from cycles.models import (
     Cycle,
@@ -36,7 +37,7 @@ from exchanges.values import DepositReport, Listed, OrderReport, WithdrawalRepor
 
 Row = Mapping[str, Any]
 AGAIN_SECONDS = (0.05, 0.2)  # longer than most transactions keep a row
-WAITING = ("STARTED", "REBALANCING_IN_PROGRESS")
+WAITING = ("STARTED", "REBALANCING_IN_PROGRESS")  # for transfers; orders are placed elsewhere too
 OPEN = (CallOutcome.INTENDED, CallOutcome.UNKNOWN)
 KEYS = {
     WatchKind.WITHDRAWALS: "venue_withdrawal_id",
@@ -253,7 +254,8 @@ def _complete(watch: VenueWatch, look: Look, sighting: Sighting) -> None:
 def _concerned(look: Look, keys: list[str]) -> QuerySet[Cycle]:
     """Give the cycles that wait for what has just changed."""
     calls = _CALLS[look.kind](look.venue, keys)
-    return Cycle.objects.filter(status__in=WAITING, pk__in=calls.values("cycle"))
+    statuses = RUNNING if look.kind == WatchKind.ORDERS else WAITING
+    return Cycle.objects.filter(status__in=list(statuses), pk__in=calls.values("cycle"))
 
 
 def _calls_of_withdrawals(venue: str, keys: list[str]) -> QuerySet[ExchangeCall]:

@@ -12,6 +12,7 @@ from django.db import connection
 
 from cycles import tasks
 from cycles.domain import jobs
+from cycles.services.shared_outage import OUTAGE
 from exchanges import registry
 
 QUICKEST_SECONDS = 2.0
@@ -67,8 +68,12 @@ class Housekeeper:
 
     def _run(self, name: str) -> None:
         job: Callable[[], object] = getattr(tasks, name)
+        known = OUTAGE.failures
         try:
             job()
+            OUTAGE.end(
+                known
+            )  # in the queue's cluster whoever fetches does that; here nobody fetches
         except Exception:  # noqa: BLE001  as the queue does: counted, and run again when due
             self.failed[name] += 1
         self.ran[name] += 1

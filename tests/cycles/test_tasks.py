@@ -16,7 +16,7 @@ from django.utils.module_loading import import_string
 from django_q.exceptions import TimeoutException
 from django_q.models import Success
 from django_q.timeout import TimeoutHandler
-from psycopg.errors import DeadlockDetected
+from psycopg.errors import DeadlockDetected, IoError
 
 from cycles import tasks
 from cycles.domain import jobs
@@ -26,6 +26,7 @@ from cycles.models import Alert, Heartbeat, IdempotencyRecord, PremiumSample, Ro
 from cycles.services.alerting import raise_alert
 from cycles.services.correlating import bound, carry
 from cycles.services.presence import beat, well_at
+from cycles.services.shared_outage import SharedOutage
 from exchanges import registry
 from exchanges.errors import ModeError
 from exchanges.models import VenueClock
@@ -155,6 +156,35 @@ def test_a_lock_that_a_task_could_not_have_is_told_once_with_its_traceback_and_i
     (failed,) = lines.named("task.failed")
     assert "waits" in failed["exception"]
     assert not lines.named("database.busy") + lines.named("database.unreachable")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_trouble_that_a_server_tells_of_is_the_tasks_own_and_keeps_its_traceback() -> None:
+    def reads_a_broken_disk() -> None:
+        error = OperationalError("could not read block 7")
+        raise error from IoError()
+
+    with captured(logging.INFO) as lines, pytest.raises(OperationalError):
+        tasks._run("test", reads_a_broken_disk, None)
+    (failed,) = lines.named("task.failed")
+    assert "could not read block 7" in failed["exception"]
+    assert not lines.named("database.unreachable")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_is_away_is_said_in_the_line_of_its_task_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def finds_nobody() -> None:
+        connection.close()
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(tasks, "OUTAGE", SharedOutage())  # this process has others to run
+    with captured(logging.INFO) as lines, pytest.raises(OperationalError):
+        tasks._run("test", finds_nobody, None)
+    (failed,) = lines.named("task.failed")
+    assert (failed["said"], "exception" in failed) == ("connection refused", False)
+    assert len(lines.named("database.unreachable")) == 1
 
 
 @pytest.mark.django_db

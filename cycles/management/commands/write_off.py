@@ -21,7 +21,9 @@ class Command(VerbCommand):
         """Add the evidence."""
         super().add_arguments(parser)
         parser.add_argument(
-            "--evidence", default="", help="that an open request is over; needed when there is one"
+            "--evidence",
+            default="",
+            help="that an open request is over, or all that came of one not booked yet is lost; needed when there is one",
         )
 
     def do(

@@ -21,11 +21,20 @@ from cycles.domain.words import (
     PostingKind,
     WatchKind,
 )
-from cycles.models import Alert, Cycle, Intervention, Step, Transition
+from cycles.models import Alert, Cycle, ExchangeCall, Intervention, Step, Transition
 from cycles.selectors.awaited import awaited, awaited_orders
-from cycles.services import booking, dead_letters, intervening, rebalancing, verifying
+from cycles.services import (
+    booking,
+    dead_letters,
+    intervening,
+    looking,
+    rebalancing,
+    sighting,
+    verifying,
+)
 from cycles.services.locking import in_transaction
 from cycles.services.moving import move
+from exchanges import registry
 from exchanges.models import NetworkRule
 from tests import builders
 from tests.cycles.services.acts import balance, fail, give_back
@@ -160,3 +169,28 @@ def test_orders_are_looked_at_wherever_a_worker_drives_a_cycle(db: None) -> None
         (key,) = awaited_orders(order.venue)
         assert key.client_order_id == order.client_order_id
         assert (order.venue, WatchKind.ORDERS) in awaited(), status
+
+
+def seen(order: ExchangeCall, executed: int) -> sighting.Sighting:
+    """Give what a look showed of an order."""
+    row = {
+        "client_order_id": order.client_order_id, "venue_order_id": "7", "market": "XRP/USDT", "quantity": 2000,
+        "executed_quantity": executed, "status": "open", "detail": "", "created_at": registry.utc_now(),
+    }  # fmt: skip
+    return sighting.Sighting(rows=[row], since=None, asked=frozenset({order.client_order_id}))
+
+
+def test_what_is_seen_of_an_order_wakes_its_cycle_wherever_a_worker_drives_it(db: None) -> None:
+    del db
+    row = builders.cycle()
+    order = builders.order_call(row, CallOutcome.UNKNOWN)
+    for executed, status in enumerate(DRIVEN_BY):
+        if status != row.status:
+            facts = {"event": "told", "actor": "tester", "return_asset": "XRP"}
+            in_transaction(partial(move, row, status, **facts))
+        Cycle.objects.update(wake_at=Now() + timedelta(hours=1))
+        look = looking.begin(
+            order.venue, WatchKind.ORDERS, apart=timedelta(0), since=registry.utc_now()
+        )
+        assert look is not None
+        assert sighting.record(look, seen(order, executed)).woken == 1, status
