@@ -14,12 +14,11 @@ from decimal import Decimal
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Coalesce, Greatest, Now
 
-from cycles.domain.money import ZERO
 from cycles.domain.plan import client_order_id, sendable_quantity
 from cycles.domain.words import CallOutcome, Operation, Passage, Plan, StepKind, StepState
 from cycles.errors import CycleError
 from cycles.models import Cycle, ExchangeCall, Step
-from cycles.services import booking, replanning, sharing
+from cycles.services import booking, replanning, sharing, unwound
 from cycles.services.calling import Noted, write_outcome
 from cycles.services.correlating import correlation
 from cycles.services.intents import Intent
@@ -239,12 +238,7 @@ def conclude(
     cycle: Cycle, step: Step, history: History, *, unwound_by: Trace | None = None
 ) -> None:
     """End a step that a later request, or what venues show of it, proves to have ended; `unwound_by`: by a sale instead."""
-    if unwound_by is not None and not (
-        _has_sold_back(step)
-        or _has_left(step)
-        or _was_carried(cycle, step, unwound_by, history)
-        or _is_last_of_home(step, unwound_by)
-    ):
+    if unwound_by is not None and unwound.gives_up(cycle, step, unwound_by, history):
         Step.objects.filter(pk=step.pk).update(state=StepState.ABANDONED)
         return
     step.refresh_from_db()
@@ -255,51 +249,6 @@ def conclude(
     elif step.kind == StepKind.BUY and not step.quantity_out:
         raise MisfitError(f"step {step.position} shows nothing, and a later one does")
     finish_step(cycle, step)
-
-
-def _has_sold_back(step: Step) -> bool:
-    """Say whether a step is a sale of an unwind that sold: another one comes after it, and not instead."""
-    return step.passage == Passage.UNWIND and bool(step.quantity_out)
-
-
-def _has_left(step: Step) -> bool:
-    """Say whether a transfer step's coins are on their way: an unwind waits for their arrival."""
-    if step.kind == StepKind.DEPOSIT:
-        step = Step.objects.get(cycle_id=step.cycle_id, position=step.position - 1)
-    return live_withdrawal(step) is not None
-
-
-def _is_last_of_home(step: Step, sale: Trace) -> bool:
-    """Say whether a way home sold what it carried, before a sale elsewhere: of coins that it had left behind."""
-    is_sale_home = (step.passage, step.kind) == (Passage.RETURN, StepKind.SELL)
-    return is_sale_home and step.venue != sale.venue and step.quantity_out > 0
-
-
-def _was_carried(cycle: Cycle, step: Step, sale: Trace, history: History) -> bool:
-    """Say whether a sale, where a withdrawal goes, is of more than the cycle has there: then that had arrived."""
-    report = sale.report
-    if not isinstance(report, OrderReport) or step.kind != StepKind.WITHDRAW:
-        return False
-    is_there = (step.to_venue, step.asset) == (sale.venue, report.market.base)
-    held = booking.held_by_cycle(cycle, sale.venue, report.market.base)
-    return is_there and _offered(sale, history) > held
-
-
-def _offered(sale: Trace, history: History) -> Decimal:
-    """Give how much a sale's step had at least: what all its orders sold, or one of them asked to sell.
-
-    The first may have filled nothing, or no more than lay there before; a large sale asks for a part at a time.
-    """
-    assert sale.name is not None  # noqa: S101  it has been placed by its name
-    step = (sale.name.cycle_id, sale.name.position)
-    orders = [
-        one.report
-        for one in history.named()
-        if one.name and (one.name.cycle_id, one.name.position) == step
-    ]
-    sales = [one for one in orders if isinstance(one, OrderReport)]
-    sold = sum((one.executed_quantity for one in sales), ZERO)
-    return max([sold, *(one.quantity for one in sales)])
 
 
 def _conclude_withdrawal(cycle: Cycle, step: Step, history: History) -> None:
