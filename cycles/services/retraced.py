@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models.functions import Now
 
+from cycles.domain.money import ZERO
+from cycles.domain.shown import plain
 from cycles.domain.words import FailureClass
 from cycles.models import Cycle
 from cycles.models.fields import public_code
-from cycles.services import remaking, replaying
+from cycles.services import booking, remaking, replaying
 from cycles.services.locking import lock_cycle, locked
 from cycles.services.remaking import CapitalLacksError
 from cycles.services.verifying import VenueLine
@@ -83,7 +86,29 @@ class Retraced:
             if self.is_preview and before == (len(self.found), len(self.ended)):
                 transaction.set_rollback(True)
 
+    def never_came(
+        self, lacking: Mapping[UUID, CapitalLacksError], lines: Iterable[VenueLine]
+    ) -> list[str]:
+        """Give in words what venues would lack, had what is `lacking` come in; but for what of those a person must see to has."""
+        short = short_of(lines)
+        misfits = list(Cycle.objects.filter(pk__in=self.misfits & lacking.keys()))
+        told = []
+        for venue, asset in sorted({(e.lacking.venue, e.lacking.asset) for e in lacking.values()}):
+            missing = short.get((venue, asset), ZERO)
+            missing -= sum(booking.held_by_cycle(one, venue, asset) for one in misfits)
+            if missing > 0:
+                told.append(f"{venue} has not got {plain(missing)} {asset}")
+        return told
+
     def misfit(self, cycle: Cycle, failure: FailureClass, reason: str) -> None:
         """Leave a cycle to a person."""
         self.left.append(f"{cycle.code}: {reason}")
         self.to_park[cycle.pk] = failure, reason
+
+
+def short_of(lines: Iterable[VenueLine]) -> dict[tuple[str, str], Decimal]:
+    """Give what venues lack beyond what the desk itself holds there."""
+    return {
+        (line.venue, line.asset): -line.difference - booking.desk_balance(line.venue, line.asset)
+        for line in lines
+    }
