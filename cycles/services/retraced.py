@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,7 +32,8 @@ class Retraced:
     those whose coins came back after they had left; `passed_over`: codes of those that somebody was at.
     `untold`: cycles that cannot be made again from what is shown; `not_ended`: cycles that are not made again before their purchases have ended; `brought_in`: what came in from outside,
     by a person's word, in words; `awaited`: withdrawals, by their venue's ids, that are or may be of cycles which are not there yet.
-    `unsettled`: requests, of those that lack capital, which have not ended.
+    `unsettled`: requests, of those that lack capital, which have not ended. `suspected`: by venue and asset, how much of its own
+    a cycle may have sent by transfers that are nobody's.
     """
 
     found: list[replaying.Found] = field(default_factory=list)
@@ -47,6 +49,9 @@ class Retraced:
     left: list[str] = field(default_factory=list)
     to_park: dict[UUID, tuple[FailureClass, str]] = field(default_factory=dict)
     differences: list[VenueLine] = field(default_factory=list)
+    suspected: dict[tuple[str, str], dict[UUID, Decimal]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
     unsettled: int = 0
     is_preview: bool = False
     busy: set[UUID] = field(default_factory=set)
@@ -89,13 +94,17 @@ class Retraced:
     def never_came(
         self, lacking: Mapping[UUID, CapitalLacksError], lines: Iterable[VenueLine]
     ) -> list[str]:
-        """Give in words what venues would lack, had what is `lacking` come in; but for what of those a person must see to has."""
+        """Give in words what venues would lack of what others hold, had come in what is `lacking`.
+
+        What one of those holds in which something misfits may be spent: that is missing of nobody else.
+        """
         short = short_of(lines)
-        misfits = list(Cycle.objects.filter(pk__in=self.misfits & lacking.keys()))
         told = []
         for venue, asset in sorted({(e.lacking.venue, e.lacking.asset) for e in lacking.values()}):
+            held = {one.pk: has for one, has in remaking.held_there(venue, asset).items()}
             missing = short.get((venue, asset), ZERO)
-            missing -= sum(booking.held_by_cycle(one, venue, asset) for one in misfits)
+            missing -= sum(held.get(one, ZERO) for one in self.misfits & lacking.keys())
+            missing = min(missing, sum((held[one] for one in held.keys() - lacking.keys()), ZERO))
             if missing > 0:
                 told.append(f"{venue} has not got {plain(missing)} {asset}")
         return told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TypeVar
 from uuid import UUID
@@ -18,7 +18,6 @@ from cycles.errors import CycleError
 from cycles.models import Cycle, ExchangeCall, Step
 from cycles.models.fields import public_code
 from cycles.services import (
-    booking,
     concluding,
     following_up,
     nameless,
@@ -103,8 +102,8 @@ def _may_come_in(history: History, done: Retraced, actor: str) -> bool:
         )
     elif never_came:
         done.left.append(
-            f"nothing was accepted: {', '.join(never_came)} that cycles would hold there, so one has ended that held it. "
-            "resolve that dead letter as settled by hand, redrive those that had not ended, and run catch_up again"
+            f"nothing was accepted: {', '.join(never_came)} that cycles hold there, so not all of them have it any more. Of the "
+            "dead letters that hold it resolve who was settled by hand, or ended, redrive the others, and run catch_up again"
         )
     return not (open_ones or never_came)
 
@@ -345,8 +344,9 @@ def _may_have_ended(
     """Give whom to ask; what was made again by this very run is shown to be there, and nobody's to explain."""
     made_again = done.to_park.keys() - done.misfits - done.late
     seen_to = done.misfits | done.late
+    at_most = done.suspected[venue, asset]
     return remaking.who_may_have_ended(
-        venue, asset, missing, seen_to, made_again, asks_all_quiet=asks_all_quiet
+        venue, asset, missing, seen_to, made_again, at_most, asks_all_quiet=asks_all_quiet
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from django.db import transaction
@@ -12,6 +13,9 @@ from cycles.domain.words import AccountOwner, CallOutcome, FailureClass, Posting
 from cycles.models import Cycle, Step
 from cycles.services import booking, remaking
 from cycles.services.intervening import intervene
+from cycles.services.remaking import CapitalLacksError, Lacking
+from cycles.services.retraced import Retraced
+from cycles.services.verifying import VenueLine
 from tests import builders
 from tests.cycles.restoring.acts import redrive
 from tests.cycles.services.acts import fail
@@ -93,6 +97,38 @@ def test_who_was_redriven_before_the_desk_fell_out_of_step_makes_it_up_as_any() 
     assert those_for(1_000) == [larger]
     redrive(fail(larger, FailureClass.POLICY_DENIED))
     assert those_for(1_000) == [row]
+
+
+def test_a_dead_letter_that_was_redriven_before_makes_up_nothing_either() -> None:
+    row, larger = on_its_way(3_000), on_its_way(4_000)
+    caught_up(is_in_step=False)
+    redrive(fail(larger, FailureClass.POLICY_DENIED))
+    assert those_for(1_000, larger) == [row]
+    fail(larger, FailureClass.POLICY_DENIED)
+    assert those_for(1_000) == [row]
+
+
+def lacks(cycle: Cycle) -> dict[UUID, CapitalLacksError]:
+    took = Decimal(5_000)
+    lacking = Lacking(venue="binance", asset="USDT", took=took, lacks=took)
+    return {cycle.pk: CapitalLacksError(lacking)}
+
+
+def test_what_only_those_hold_whose_capital_lacks_is_missing_of_nobody_else() -> None:
+    later = builders.cycle(usdt=5_000)
+    line = VenueLine(
+        venue="binance",
+        asset="USDT",
+        ledger=Decimal(5_000),
+        venue_free=Decimal(0),
+        venue_locked=Decimal(0),
+        in_flight=Decimal(0),
+        difference=-booking.desk_balance("binance", "USDT") - 5_000,
+        is_explained=False,
+    )
+    assert Retraced().never_came(lacks(later), [line]) == []
+    builders.cycle(usdt=3_000)
+    assert Retraced().never_came(lacks(later), [line]) == ["binance has not got 3000 USDT"]
 
 
 @pytest.mark.parametrize("outcome", [CallOutcome.UNKNOWN, CallOutcome.DONE])
