@@ -148,11 +148,15 @@ def who_may_have_ended(
     return [(one, told.format(asset=asset, venue=venue)) for one, told in found]
 
 
-def redriven(cycles: Sequence[Cycle]) -> set[UUID]:
-    """Give who of these was redriven since this catching up began: what was done before says nothing of what is missing."""
+def redriven(cycles: Sequence[Cycle], *, told: str = "") -> set[UUID]:
+    """Give who of these was redriven since this catching up began: what was done before says nothing of what is missing.
+
+    `told`: only since a run has told a person that.
+    """
     runs = Intervention.objects.filter(verb=Verb.CATCH_UP).order_by("pk")
     done = runs.filter(payload__is_in_step=True).last()
-    first = runs.filter(pk__gt=done.pk if done else 0).first()
+    runs = runs.filter(pk__gt=done.pk if done else 0)
+    first = (runs.filter(payload__left__contains=[told]) if told else runs).first()
     if first is None:
         return set()
     by_hand = Intervention.objects.filter(cycle__in=cycles, verb=Verb.REDRIVE, pk__gt=first.pk)

@@ -37,20 +37,19 @@ def tell_strangers(history: History, done: Retraced) -> None:
 
 
 def _stop_whoever_may_resend(row: WithdrawalReport, done: Retraced) -> None:
-    """Leave to a person who may have sent a withdrawal, but for whom a person has looked at and sent on since."""
+    """Leave to a person who may have sent a withdrawal; who was redriven when that had been told has not."""
     told = f"a withdrawal of {plain(row.quantity)} {row.asset} is of no cycle's sending"
     done.left.append(f"{row.venue}: {told}")
+    reason = f"{told}, or it is this one's"
     suspected = done.suspected[row.venue, row.asset]
-    found = nameless.candidates(exclude=done.to_park.keys() - suspected.keys())
-    sent_on = remaking.redriven([cycle for cycle, _ in found])
-    for cycle, step in found:
+    for cycle, step in nameless.candidates(exclude=done.to_park.keys() - suspected.keys()):
         is_there = (step.venue, step.asset) == (row.venue, row.asset)
-        if not is_there or cycle.pk in sent_on or not _can_have_sent(cycle, step, row):
+        if not is_there or not _can_have_sent(cycle, step, row):
             continue
-        if cycle.pk not in suspected:
-            done.misfit(cycle, FailureClass.UNKNOWN_WITHDRAWAL, f"{told}, or it is this one's")
-        took = row.quantity + row.network_fee
-        suspected[cycle.pk] = suspected.get(cycle.pk, ZERO) + took
+        if not remaking.redriven([cycle], told=f"{cycle.code}: {reason}"):
+            done.misfit(cycle, FailureClass.UNKNOWN_WITHDRAWAL, reason)
+            took = row.quantity + row.network_fee
+            suspected[cycle.pk] = suspected.get(cycle.pk, ZERO) + took
 
 
 def _can_have_sent(cycle: Cycle, step: Step, row: WithdrawalReport) -> bool:

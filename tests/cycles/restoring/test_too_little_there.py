@@ -199,12 +199,11 @@ def test_who_may_have_sent_what_is_nobodys_makes_up_no_more_than_that(
     xrp_desk: TestDesk, backups: Backups
 ) -> None:
     desk = xrp_desk
-    has(desk, "upbit", "KRW", WON + MILLION)
-    gone, larger = (driven_to(desk, return_only(desk, won), 1) for won in (MILLION, WON))
+    has(desk, "upbit", "KRW", 5 * MILLION)
+    gone, larger = (driven_to(desk, return_only(desk, won), 1) for won in (MILLION, 4 * MILLION))
     dump = backups.dump()
-    sent = [Decimal(400), Decimal(401)]
-    for quantity in sent:
-        by_hand(larger, held=quantity)
+    for sent in (400, 401):
+        by_hand(larger, held=Decimal(sent))
     backups.restore(dump)
     assert catch_up(*WORDS)["parked"] == [larger.code]
     taken = {"venue": "upbit", "asset": "XRP", "credit": "-350"}

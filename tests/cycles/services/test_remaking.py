@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from uuid import UUID
 
@@ -67,9 +68,9 @@ def test_who_has_done_nothing_is_asked_unless_others_make_it_up_where_no_later_o
     assert those_for(9_001, row, asks_all_quiet=False) == [quiet]
 
 
-def caught_up(*, is_in_step: bool) -> None:
+def caught_up(*, is_in_step: bool, left: Sequence[str] = ()) -> None:
     """Let a run of catching up have ended."""
-    payload = {"is_in_step": is_in_step}
+    payload = {"is_in_step": is_in_step, "left": list(left)}
     actor = operator()
     with transaction.atomic():
         intervene(Verb.CATCH_UP, actor=actor, reason="a restore", payload=payload)
@@ -106,6 +107,17 @@ def test_a_dead_letter_that_was_redriven_before_makes_up_nothing_either() -> Non
     assert those_for(1_000, larger) == [row]
     fail(larger, FailureClass.POLICY_DENIED)
     assert those_for(1_000) == [row]
+
+
+def test_a_redrive_before_a_person_was_told_says_nothing_of_that() -> None:
+    row = on_its_way(3_000)
+    caught_up(is_in_step=False)
+    redrive(fail(row, FailureClass.POLICY_DENIED))
+    caught_up(is_in_step=False, left=["it may be this one's"])
+    assert remaking.redriven([row]) == {row.pk}
+    assert remaking.redriven([row], told="it may be this one's") == set()
+    redrive(fail(row, FailureClass.POLICY_DENIED))
+    assert remaking.redriven([row], told="it may be this one's") == {row.pk}
 
 
 def lacks(cycle: Cycle) -> dict[UUID, CapitalLacksError]:
