@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 
 from cycles.domain.money import ZERO
 from cycles.domain.shown import plain
-from cycles.domain.words import FailureClass
+from cycles.domain.words import CycleStatus, FailureClass
 from cycles.models import Cycle
 from cycles.models.fields import public_code
 from cycles.services import booking, remaking, replaying
@@ -96,15 +96,19 @@ class Retraced:
     ) -> list[str]:
         """Give in words what venues would lack of what others hold, had come in what is `lacking`.
 
-        What one of those holds in which something misfits may be spent: that is missing of nobody else.
+        What one of those holds in which something misfits may be spent: that is missing of nobody else. Who was redriven
+        since has it, by a person's word, unless it was asked again.
         """
         short = short_of(lines)
         told = []
         for venue, asset in sorted({(e.lacking.venue, e.lacking.asset) for e in lacking.values()}):
-            held = {one.pk: has for one, has in remaking.held_there(venue, asset).items()}
+            cycles = remaking.held_there(venue, asset)
+            held = {one.pk: has for one, has in cycles.items()}
+            dead = {one.pk for one in cycles if one.status == CycleStatus.DEAD_LETTER}
+            others = held.keys() - lacking.keys() - (remaking.redriven(list(cycles)) - dead)
             missing = short.get((venue, asset), ZERO)
             missing -= sum(held.get(one, ZERO) for one in self.misfits & lacking.keys())
-            missing = min(missing, sum((held[one] for one in held.keys() - lacking.keys()), ZERO))
+            missing = min(missing, sum((held[one] for one in others), ZERO))
             if missing > 0:
                 told.append(f"{venue} has not got {plain(missing)} {asset}")
         return told

@@ -126,7 +126,9 @@ def lacks(cycle: Cycle) -> dict[UUID, CapitalLacksError]:
     return {cycle.pk: CapitalLacksError(lacking)}
 
 
-def test_what_only_those_hold_whose_capital_lacks_is_missing_of_nobody_else() -> None:
+def test_what_only_those_hold_whose_capital_lacks_or_who_were_redriven_is_missing_of_nobody_else() -> (
+    None
+):
     later = builders.cycle(usdt=5_000)
     line = VenueLine(
         venue="binance",
@@ -139,7 +141,12 @@ def test_what_only_those_hold_whose_capital_lacks_is_missing_of_nobody_else() ->
         is_explained=False,
     )
     assert Retraced().never_came(lacks(later), [line]) == []
-    builders.cycle(usdt=3_000)
+    other = builders.cycle(usdt=3_000)
+    assert Retraced().never_came(lacks(later), [line]) == ["binance has not got 3000 USDT"]
+    caught_up(is_in_step=False)
+    redrive(fail(other, FailureClass.POLICY_DENIED))
+    assert Retraced().never_came(lacks(later), [line]) == []
+    fail(other, FailureClass.POLICY_DENIED)
     assert Retraced().never_came(lacks(later), [line]) == ["binance has not got 3000 USDT"]
 
 
