@@ -6,10 +6,11 @@ what it spent, and a person decides how it goes on unless it came home.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import accumulate
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -111,6 +112,7 @@ def who_may_have_ended(
     missing: Decimal,
     seen_to: Collection[UUID],
     made_again: Collection[UUID] = (),
+    at_most: Mapping[UUID, Decimal] = MappingProxyType({}),
     *,
     asks_all_quiet: bool,
 ) -> list[tuple[Cycle, str]]:
@@ -119,22 +121,26 @@ def who_may_have_ended(
     All that could have ended without a trace: nothing was ever bought, sold or sent. Unless `asks_all_quiet`, only where what a
     person sees to as it is holds less than `missing`. Where those do as well: of the others who hold most, as few as make that up. Who has been
     redriven by hand, so may well go on, makes up nothing and comes last. Nor does who was made again: what it holds is shown.
+    `at_most`: how much of what some hold may be missing of them.
     """
-    held = _held(venue, asset)
+    held = held_there(venue, asset)
     dead = {one.pk for one in held if one.status == CycleStatus.DEAD_LETTER}
     shown = {one.pk for one in held if one.failure_reason == REASON}.union(made_again) - {*seen_to}
     passed = dead.union(seen_to, made_again)
     rest = [one for one in held if one.pk not in passed and not _is_busy(one)]
     begun = set(_cycles_of(Step.objects.filter(cycle__in=rest, quantity_out__gt=0)))
-    redriven = _redriven(rest)
-    quiet = [one for one in rest if one.pk not in begun and one.pk not in redriven]
-    missing -= sum(held[one] for one in held if one.pk in dead.union(seen_to) - shown)
+    sent_on = redriven(list(held))
+    quiet = [one for one in rest if one.pk not in begun and one.pk not in sent_on]
+    asked = dead.union(seen_to) - shown - sent_on
+    missing -= sum(
+        min(held[one], at_most.get(one.pk, held[one])) for one in held if one.pk in asked
+    )
     if not asks_all_quiet and missing <= 0:
         return []
     missing -= sum(held[one] for one in quiet)
     found = [(one, QUIET) for one in quiet]
     rest = [one for one in rest if one not in quiet]
-    for one in sorted(rest, key=lambda one: (one.pk in redriven, -held[one])):
+    for one in sorted(rest, key=lambda one: (one.pk in sent_on, -held[one])):
         if missing <= 0:
             break
         found.append((one, NOT_THERE))
@@ -142,18 +148,22 @@ def who_may_have_ended(
     return [(one, told.format(asset=asset, venue=venue)) for one, told in found]
 
 
-def _redriven(cycles: Sequence[Cycle]) -> set[UUID]:
-    """Give who of these was redriven since this catching up began: what was done before says nothing of what is missing."""
+def redriven(cycles: Sequence[Cycle], *, told: str = "") -> set[UUID]:
+    """Give who of these was redriven since this catching up began: what was done before says nothing of what is missing.
+
+    `told`: only since a run has told a person that.
+    """
     runs = Intervention.objects.filter(verb=Verb.CATCH_UP).order_by("pk")
     done = runs.filter(payload__is_in_step=True).last()
-    first = runs.filter(pk__gt=done.pk if done else 0).first()
+    runs = runs.filter(pk__gt=done.pk if done else 0)
+    first = (runs.filter(payload__left__contains=[told]) if told else runs).first()
     if first is None:
         return set()
     by_hand = Intervention.objects.filter(cycle__in=cycles, verb=Verb.REDRIVE, pk__gt=first.pk)
     return set(_cycles_of(by_hand))
 
 
-def _held(venue: str, asset: str) -> dict[Cycle, Decimal]:
+def held_there(venue: str, asset: str) -> dict[Cycle, Decimal]:
     """Give the cycles that have not ended and hold an asset there, in the order of their opening, with how much."""
     owned = Account.objects.filter(
         venue=venue, asset=asset, owner=AccountOwner.CYCLE, balance__gt=0

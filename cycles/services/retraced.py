@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models.functions import Now
 
-from cycles.domain.words import FailureClass
+from cycles.domain.money import ZERO
+from cycles.domain.shown import plain
+from cycles.domain.words import CycleStatus, FailureClass
 from cycles.models import Cycle
 from cycles.models.fields import public_code
-from cycles.services import remaking, replaying
+from cycles.services import booking, remaking, replaying
 from cycles.services.locking import lock_cycle, locked
 from cycles.services.remaking import CapitalLacksError
 from cycles.services.verifying import VenueLine
@@ -28,7 +32,8 @@ class Retraced:
     those whose coins came back after they had left; `passed_over`: codes of those that somebody was at.
     `untold`: cycles that cannot be made again from what is shown; `not_ended`: cycles that are not made again before their purchases have ended; `brought_in`: what came in from outside,
     by a person's word, in words; `awaited`: withdrawals, by their venue's ids, that are or may be of cycles which are not there yet.
-    `unsettled`: requests, of those that lack capital, which have not ended.
+    `unsettled`: requests, of those that lack capital, which have not ended. `suspected`: by venue and asset, how much of its own
+    a cycle may have sent by transfers that are nobody's.
     """
 
     found: list[replaying.Found] = field(default_factory=list)
@@ -44,6 +49,9 @@ class Retraced:
     left: list[str] = field(default_factory=list)
     to_park: dict[UUID, tuple[FailureClass, str]] = field(default_factory=dict)
     differences: list[VenueLine] = field(default_factory=list)
+    suspected: dict[tuple[str, str], dict[UUID, Decimal]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
     unsettled: int = 0
     is_preview: bool = False
     busy: set[UUID] = field(default_factory=set)
@@ -83,7 +91,37 @@ class Retraced:
             if self.is_preview and before == (len(self.found), len(self.ended)):
                 transaction.set_rollback(True)
 
+    def never_came(
+        self, lacking: Mapping[UUID, CapitalLacksError], lines: Iterable[VenueLine]
+    ) -> list[str]:
+        """Give in words what venues would lack of what others hold, had come in what is `lacking`.
+
+        What one of those holds in which something misfits may be spent: that is missing of nobody else. Who was redriven
+        since has it, by a person's word, unless it was asked again.
+        """
+        short = short_of(lines)
+        told = []
+        for venue, asset in sorted({(e.lacking.venue, e.lacking.asset) for e in lacking.values()}):
+            cycles = remaking.held_there(venue, asset)
+            held = {one.pk: has for one, has in cycles.items()}
+            dead = {one.pk for one in cycles if one.status == CycleStatus.DEAD_LETTER}
+            others = held.keys() - lacking.keys() - (remaking.redriven(list(cycles)) - dead)
+            missing = short.get((venue, asset), ZERO)
+            missing -= sum(held.get(one, ZERO) for one in self.misfits & lacking.keys())
+            missing = min(missing, sum((held[one] for one in others), ZERO))
+            if missing > 0:
+                told.append(f"{venue} has not got {plain(missing)} {asset}")
+        return told
+
     def misfit(self, cycle: Cycle, failure: FailureClass, reason: str) -> None:
         """Leave a cycle to a person."""
         self.left.append(f"{cycle.code}: {reason}")
         self.to_park[cycle.pk] = failure, reason
+
+
+def short_of(lines: Iterable[VenueLine]) -> dict[tuple[str, str], Decimal]:
+    """Give what venues lack beyond what the desk itself holds there."""
+    return {
+        (line.venue, line.asset): -line.difference - booking.desk_balance(line.venue, line.asset)
+        for line in lines
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TypeVar
 from uuid import UUID
@@ -18,7 +18,6 @@ from cycles.errors import CycleError
 from cycles.models import Cycle, ExchangeCall, Step
 from cycles.models.fields import public_code
 from cycles.services import (
-    booking,
     concluding,
     following_up,
     nameless,
@@ -34,7 +33,7 @@ from cycles.services.locking import lock_cycle
 from cycles.services.recalling import History, Trace
 from cycles.services.remaking import CapitalLacksError, NotEndedError
 from cycles.services.replanning import MisfitError
-from cycles.services.retraced import Retraced
+from cycles.services.retraced import Retraced, short_of
 from cycles.services.verifying import VenueLine
 from exchanges.errors import StaleReferenceError
 from exchanges.values import OrderReport, WithdrawalReport, WithdrawalStatus
@@ -87,19 +86,26 @@ def _retraced(history: History, done: Retraced, *, actor: str, accepts: bool) ->
 
 
 def _may_come_in(history: History, done: Retraced, actor: str) -> bool:
-    """Say whether what lacks may be booked as come in: not while a request that has not ended may be why it does."""
+    """Say whether what lacks may be booked as come in, else why not: a request has not ended, or the venue has not got it."""
 
-    def under_way(tried: Retraced) -> list[str]:
-        return [cycle.code for cycle in verifying.cycles_in_flight()]
+    def look(tried: Retraced) -> tuple[list[str], list[str]]:
+        open_ones = [cycle.code for cycle in verifying.cycles_in_flight()]
+        _match_unnamed(history, tried, actor)
+        return open_ones, tried.never_came(done.lacking, _differences(history))
 
-    open_ones = _tried(history, done, actor, under_way)
+    open_ones, never_came = _tried(history, done, actor, look)
     open_ones += [public_code(cycle_id) for cycle_id in sorted(done.not_ended)]
     if open_ones:
         done.left.append(
             f"nothing was accepted: requests of {', '.join(open_ones)} have not ended, and may be why capital lacks. Run it "
             "again once they have; an order that rests at its venue, of a cycle that is not made again yet, is cancelled there"
         )
-    return not open_ones
+    elif never_came:
+        done.left.append(
+            f"nothing was accepted: {', '.join(never_came)} that cycles hold there, so not all of them have it any more. Of the "
+            "dead letters that hold it resolve who was settled by hand, or ended, redrive the others, and run catch_up again"
+        )
+    return not (open_ones or never_came)
 
 
 def compare(history: History, done: Retraced, *, actor: str, accepts: bool = False) -> None:
@@ -326,7 +332,7 @@ def _leave_who_holds_too_much(history: History, done: Retraced, *, accepts: bool
     is_all_shown = accepts or not (done.untold or history.gaps)
     if verifying.in_flight() or not (done.is_whole and is_all_shown):
         return
-    for (venue, asset), missing in _short(done.differences).items():
+    for (venue, asset), missing in short_of(done.differences).items():
         for cycle, _ in _may_have_ended(venue, asset, missing, done, asks_all_quiet=False):
             told = remaking.TOO_MUCH.format(asset=asset, venue=venue)
             done.misfit(cycle, FailureClass.POLICY_DENIED, told)
@@ -338,8 +344,9 @@ def _may_have_ended(
     """Give whom to ask; what was made again by this very run is shown to be there, and nobody's to explain."""
     made_again = done.to_park.keys() - done.misfits - done.late
     seen_to = done.misfits | done.late
+    at_most = done.suspected[venue, asset]
     return remaking.who_may_have_ended(
-        venue, asset, missing, seen_to, made_again, asks_all_quiet=asks_all_quiet
+        venue, asset, missing, seen_to, made_again, at_most, asks_all_quiet=asks_all_quiet
     )
 
 
@@ -358,17 +365,9 @@ def _short_all_the_same(
         theirs = [one.code for one in verifying.cycles_in_flight() if one.pk in done.lacking]
         done.left += [f"{code}: {HAS_NOT_ENDED}" for code in theirs]
         _match_unnamed(history, tried, actor)
-        return {} if verifying.in_flight() or tried.not_ended else _short(_differences(history))
+        return {} if verifying.in_flight() or tried.not_ended else short_of(_differences(history))
 
     return _tried(history, done, actor, short)
-
-
-def _short(lines: Iterable[VenueLine]) -> dict[tuple[str, str], Decimal]:
-    """Give what venues lack beyond what the desk itself holds there."""
-    return {
-        (line.venue, line.asset): -line.difference - booking.desk_balance(line.venue, line.asset)
-        for line in lines
-    }
 
 
 def _tried(history: History, done: Retraced, actor: str, look: Callable[[Retraced], Seen]) -> Seen:

@@ -6,10 +6,11 @@ from datetime import timedelta
 
 from django.db.models import QuerySet
 
+from cycles.domain.money import ZERO
 from cycles.domain.shown import plain
 from cycles.domain.words import FailureClass, Operation
 from cycles.models import Cycle, ExchangeCall, Step
-from cycles.services import booking, nameless, recovering, replaying
+from cycles.services import booking, nameless, recovering, remaking, replaying
 from cycles.services.recalling import History
 from cycles.services.retraced import Retraced
 from cycles.services.sighting import txid_key
@@ -36,11 +37,19 @@ def tell_strangers(history: History, done: Retraced) -> None:
 
 
 def _stop_whoever_may_resend(row: WithdrawalReport, done: Retraced) -> None:
+    """Leave to a person who may have sent a withdrawal; who was redriven when that had been told has not."""
     told = f"a withdrawal of {plain(row.quantity)} {row.asset} is of no cycle's sending"
     done.left.append(f"{row.venue}: {told}")
-    for cycle, step in nameless.candidates(exclude=done.to_park):
-        if (step.venue, step.asset) == (row.venue, row.asset) and _can_have_sent(cycle, step, row):
-            done.misfit(cycle, FailureClass.UNKNOWN_WITHDRAWAL, f"{told}, or it is this one's")
+    reason = f"{told}, or it is this one's"
+    suspected = done.suspected[row.venue, row.asset]
+    for cycle, step in nameless.candidates(exclude=done.to_park.keys() - suspected.keys()):
+        is_there = (step.venue, step.asset) == (row.venue, row.asset)
+        if not is_there or not _can_have_sent(cycle, step, row):
+            continue
+        if not remaking.redriven([cycle], told=f"{cycle.code}: {reason}"):
+            done.misfit(cycle, FailureClass.UNKNOWN_WITHDRAWAL, reason)
+            took = row.quantity + row.network_fee
+            suspected[cycle.pk] = suspected.get(cycle.pk, ZERO) + took
 
 
 def _can_have_sent(cycle: Cycle, step: Step, row: WithdrawalReport) -> bool:

@@ -6,12 +6,30 @@ from decimal import Decimal
 
 import pytest
 
-from cycles.models import Cycle
-from tests.cycles.restoring.acts import WORDS, assert_ledger_equals_venues, catch_up, redrive
+from cycles.domain.words import FailureClass
+from cycles.models import Cycle, Posting
+from cycles.services import booking
+from exchanges import registry
+from tests.cycles.restoring.acts import (
+    WORDS,
+    assert_ledger_equals_venues,
+    catch_up,
+    driven_to,
+    redrive,
+    resume,
+)
 from tests.cycles.restoring.dumps import Backups
 from tests.cycles.restoring.test_not_there_yet import orders
-from tests.cycles.restoring.test_while_capital_lacks import WON, has, won_paid_in, xrp_desk
+from tests.cycles.restoring.test_what_is_left import by_hand
+from tests.cycles.restoring.test_while_capital_lacks import (
+    MILLION,
+    WON,
+    has,
+    won_paid_in,
+    xrp_desk,
+)
 from tests.cycles.restoring.test_who_holds_it import settled_by_hand
+from tests.cycles.services.acts import fail
 from tests.cycles.services.test_rest_in_korea import return_only
 from tests.desk import TestDesk
 
@@ -86,3 +104,108 @@ def test_while_one_is_not_told_nobody_is_asked_before_a_person_says_that_all_els
     done = catch_up("--accept", *WORDS)
     assert (done["parked"], done["is_in_step"]) == ([], True)
     assert_ledger_equals_venues()
+
+
+@pytest.mark.parametrize("is_asked_before", [False, True])
+def test_what_a_later_one_had_from_one_that_was_settled_by_hand_never_came_from_outside(
+    xrp_desk: TestDesk, backups: Backups, is_asked_before: bool
+) -> None:
+    desk = xrp_desk
+    has(desk, "upbit", "KRW", WON)
+    quiet = return_only(desk, WON)
+    dump = backups.dump()
+    settled_by_hand(fail(quiet, FailureClass.POLICY_DENIED))
+    later = driven_to(desk, return_only(desk, WON), 1)
+
+    backups.restore(dump)
+    if is_asked_before:
+        assert catch_up(*WORDS)["parked"] == [quiet.code]
+    done = catch_up("--accept", *WORDS)
+    assert (done["remade"], done["accepted"], done["is_in_step"]) == ([], [], False)
+    assert "nothing was accepted: upbit has not got" in "".join(done["left"])
+    assert not Posting.objects.filter(key__startswith="capital:caught_up:0").exists()
+    quiet.refresh_from_db()
+    assert quiet.status == "DEAD_LETTER"
+    settled_by_hand(quiet)
+    done = catch_up(*WORDS)
+    assert (done["left"], done["remade"], done["is_in_step"]) == ([], [later.code], True)
+    assert_ledger_equals_venues()
+
+
+def test_what_one_that_misfits_spent_of_what_came_in_for_it_lacks_of_nobody_else(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    desk = xrp_desk
+    has(desk, "upbit", "KRW", Decimal(0))
+    dump = backups.dump()
+    won_paid_in(desk, 4_000_000)
+    later = driven_to(desk, return_only(desk, WON), 1)
+    orders(desk, later, 9)
+    taken_out(desk, registry.venue("upbit").balances()["KRW"].free)
+
+    backups.restore(dump)
+    done = catch_up("--accept", *WORDS)
+    assert (done["remade"], done["parked"]) == ([later.code], [later.code])
+    settled_by_hand(later)
+    assert catch_up("--accept", *WORDS)["is_in_step"]
+    assert_ledger_equals_venues()
+
+
+def test_who_misfits_in_every_run_and_was_redriven_hides_nobody(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    desk = xrp_desk
+    has(desk, "upbit", "KRW", WON + MILLION)
+    misfit, quiet = return_only(desk, WON), return_only(desk, MILLION)
+    dump = backups.dump()
+    orders(desk, misfit, 9)
+    taken_out(desk, MILLION)  # the quiet one's, which was settled by hand
+    backups.restore(dump)
+    assert catch_up(*WORDS)["parked"] == [misfit.code]
+    redrive(misfit)
+    assert set(catch_up(*WORDS)["parked"]) == {misfit.code, quiet.code}
+    for one in (quiet, misfit):
+        settled_by_hand(one)
+    done = catch_up("--accept", *WORDS)
+    assert (done["parked"], done["is_in_step"]) == ([], True)
+    assert_ledger_equals_venues()
+
+
+def test_who_may_have_sent_what_is_nobodys_is_not_asked_again_once_redriven_and_another_is(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    """The smaller one's coins were sent by hand, with some of the desk's: more than it holds."""
+    desk = xrp_desk
+    has(desk, "upbit", "KRW", WON + MILLION)
+    has(desk, "upbit", "XRP", Decimal(50))
+    gone, larger = (driven_to(desk, return_only(desk, won), 1) for won in (MILLION, WON))
+    dump = backups.dump()
+    by_hand(gone, held=booking.held_by_cycle(gone, "upbit", "XRP") + 50)
+    backups.restore(dump)
+    assert catch_up(*WORDS)["parked"] == [larger.code]
+    redrive(larger)
+    done = catch_up("--accept", *WORDS)
+    assert (done["parked"], done["is_in_step"]) == ([gone.code], False)
+    settled_by_hand(gone)
+    done = catch_up("--accept", *WORDS)
+    assert (done["parked"], done["is_in_step"]) == ([], True)
+    assert_ledger_equals_venues()
+    resume()
+    desk.drive_until(larger, "COMPLETED")
+    assert_ledger_equals_venues()
+
+
+def test_who_may_have_sent_what_is_nobodys_makes_up_no_more_than_that(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    desk = xrp_desk
+    has(desk, "upbit", "KRW", 5 * MILLION)
+    gone, larger = (driven_to(desk, return_only(desk, won), 1) for won in (MILLION, 4 * MILLION))
+    dump = backups.dump()
+    for sent in (400, 401):
+        by_hand(larger, held=Decimal(sent))
+    backups.restore(dump)
+    assert catch_up(*WORDS)["parked"] == [larger.code]
+    taken = {"venue": "upbit", "asset": "XRP", "credit": "-350"}
+    desk.control("/control/balances", taken)  # the other's, which was settled by hand
+    assert set(catch_up(*WORDS)["parked"]) == {larger.code, gone.code}

@@ -162,7 +162,7 @@ def test_two_withdrawals_that_a_cycle_may_have_sent_are_a_persons_to_tell_apart(
     desk: TestDesk,
 ) -> None:
     cycle = driven_to(desk, desk.open(), 5)
-    step = Step.objects.get(cycle=cycle, position=6)
+    step = Step.objects.get(cycle=cycle, kind="WITHDRAW", venue=cycle.korea_venue)
     held = registry.venue(step.venue).balances()[step.asset].free
     spare = {"venue": step.venue, "asset": step.asset, "credit": str(held)}
     desk.control("/control/balances", spare)
@@ -176,7 +176,7 @@ def test_two_withdrawals_that_a_cycle_may_have_sent_are_a_persons_to_tell_apart(
 
 def test_the_only_withdrawal_that_a_cycle_may_have_sent_is_its_own(desk: TestDesk) -> None:
     cycle = driven_to(desk, desk.open(), 5)
-    step = Step.objects.get(cycle=cycle, position=6)
+    step = Step.objects.get(cycle=cycle, kind="WITHDRAW", venue=cycle.korea_venue)
     by_hand(cycle, held=registry.venue(step.venue).balances()[step.asset].free)
     done = catch_up(*WORDS)
     assert (done["code"], done["left"], done["differences"]) == (0, [], [])
@@ -191,7 +191,7 @@ def by_hand(cycle: Cycle, *, held: Decimal | None = None) -> None:
 
     Half of what is there, if nothing is named.
     """
-    step = Step.objects.get(cycle=cycle, position=6)
+    step = Step.objects.get(cycle=cycle, kind="WITHDRAW", venue=cycle.korea_venue)
     venue = registry.venue(step.venue)
     address = destinations.confirmed_address(
         step.venue, step.to_venue, step.asset, step.network, registry.utc_now()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from django.db import transaction
@@ -12,6 +14,9 @@ from cycles.domain.words import AccountOwner, CallOutcome, FailureClass, Posting
 from cycles.models import Cycle, Step
 from cycles.services import booking, remaking
 from cycles.services.intervening import intervene
+from cycles.services.remaking import CapitalLacksError, Lacking
+from cycles.services.retraced import Retraced
+from cycles.services.verifying import VenueLine
 from tests import builders
 from tests.cycles.restoring.acts import redrive
 from tests.cycles.services.acts import fail
@@ -63,9 +68,9 @@ def test_who_has_done_nothing_is_asked_unless_others_make_it_up_where_no_later_o
     assert those_for(9_001, row, asks_all_quiet=False) == [quiet]
 
 
-def caught_up(*, is_in_step: bool) -> None:
+def caught_up(*, is_in_step: bool, left: Sequence[str] = ()) -> None:
     """Let a run of catching up have ended."""
-    payload = {"is_in_step": is_in_step}
+    payload = {"is_in_step": is_in_step, "left": list(left)}
     actor = operator()
     with transaction.atomic():
         intervene(Verb.CATCH_UP, actor=actor, reason="a restore", payload=payload)
@@ -93,6 +98,56 @@ def test_who_was_redriven_before_the_desk_fell_out_of_step_makes_it_up_as_any() 
     assert those_for(1_000) == [larger]
     redrive(fail(larger, FailureClass.POLICY_DENIED))
     assert those_for(1_000) == [row]
+
+
+def test_a_dead_letter_that_was_redriven_before_makes_up_nothing_either() -> None:
+    row, larger = on_its_way(3_000), on_its_way(4_000)
+    caught_up(is_in_step=False)
+    redrive(fail(larger, FailureClass.POLICY_DENIED))
+    assert those_for(1_000, larger) == [row]
+    fail(larger, FailureClass.POLICY_DENIED)
+    assert those_for(1_000) == [row]
+
+
+def test_a_redrive_before_a_person_was_told_says_nothing_of_that() -> None:
+    row = on_its_way(3_000)
+    caught_up(is_in_step=False)
+    redrive(fail(row, FailureClass.POLICY_DENIED))
+    caught_up(is_in_step=False, left=["it may be this one's"])
+    assert remaking.redriven([row]) == {row.pk}
+    assert remaking.redriven([row], told="it may be this one's") == set()
+    redrive(fail(row, FailureClass.POLICY_DENIED))
+    assert remaking.redriven([row], told="it may be this one's") == {row.pk}
+
+
+def lacks(cycle: Cycle) -> dict[UUID, CapitalLacksError]:
+    took = Decimal(5_000)
+    lacking = Lacking(venue="binance", asset="USDT", took=took, lacks=took)
+    return {cycle.pk: CapitalLacksError(lacking)}
+
+
+def test_what_only_those_hold_whose_capital_lacks_or_who_were_redriven_is_missing_of_nobody_else() -> (
+    None
+):
+    later = builders.cycle(usdt=5_000)
+    line = VenueLine(
+        venue="binance",
+        asset="USDT",
+        ledger=Decimal(5_000),
+        venue_free=Decimal(0),
+        venue_locked=Decimal(0),
+        in_flight=Decimal(0),
+        difference=-booking.desk_balance("binance", "USDT") - 5_000,
+        is_explained=False,
+    )
+    assert Retraced().never_came(lacks(later), [line]) == []
+    other = builders.cycle(usdt=3_000)
+    assert Retraced().never_came(lacks(later), [line]) == ["binance has not got 3000 USDT"]
+    caught_up(is_in_step=False)
+    redrive(fail(other, FailureClass.POLICY_DENIED))
+    assert Retraced().never_came(lacks(later), [line]) == []
+    fail(other, FailureClass.POLICY_DENIED)
+    assert Retraced().never_came(lacks(later), [line]) == ["binance has not got 3000 USDT"]
 
 
 @pytest.mark.parametrize("outcome", [CallOutcome.UNKNOWN, CallOutcome.DONE])
