@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.crashes.matrix.tables import passed_by_some, problems, table
 from tests.kimp.processes import PROJECT
 
-PROCESSES = "4"  # a worker that is dead waits for nothing, but its test does; so do hanging calls
+PROCESSES = "6"  # a worker that is dead waits for nothing, but its test does; so do hanging calls
 MACHINE_SEED = "MACHINE_SEED"  # of tests/cycles/models/whole.py
 
 
