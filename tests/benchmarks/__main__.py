@@ -78,8 +78,10 @@ def main(arguments: Sequence[str]) -> None:
     write(options.json, document(found.values(), **facts))
     print(f"\nwritten to {options.json}", file=sys.stderr)
     if options.keep:
-        for name, one in found.items():
-            write(KEPT / f"{name}.json", document([one], **facts))
+        # All of them before the first is written: each tells whether the tree was as it was committed.
+        kept = {KEPT / f"{name}.json": document([one], **facts) for name, one in found.items()}
+        for path, content in kept.items():
+            write(path, content)
         print(f"kept in {KEPT}: `manage.py document` writes the tables anew", file=sys.stderr)
 
 
