@@ -61,7 +61,7 @@ def measured(name: str, folder: Path = KEPT) -> str:
     cells = [(*_row(row), "; ".join(each)) for row, each in zip(rows, parts, strict=True)]
     width = len(HEADINGS) + any(parts)
     told = grid((*HEADINGS, "of it")[:width], (row[:width] for row in cells))
-    return f"{told}\n\n{_origin(name, found)}"
+    return f"{told}\n\n{_origin(found)}"
 
 
 def aims(folder: Path = KEPT) -> str:
@@ -138,11 +138,10 @@ def _without_roles(what: str) -> str:
     return what.replace(GENERIC, "").replace(CHOOSING, ", choosing alone")
 
 
-def _origin(name: str, found: dict[str, Any]) -> str:
+def _origin(found: dict[str, Any]) -> str:
     """Say by which command, when, of which revision, with what, on what kind of machine."""
-    options = [one for one in found["arguments"] if one.startswith("--") and one != "--keep"]
-    asked = [one for one in found["arguments"] if one != "--keep"] if options else [name]
-    ran = f'"{" ".join(asked)}"' if len(asked) > 1 else name
+    asked = " ".join(found["arguments"])
+    ran = f'"{asked}"' if " " in asked else asked
     versions = found["versions"]
     return (
         f"*`make bench ARGS={ran}`, {found['at'][:10]}, revision {found['revision'].rstrip('+')}, PostgreSQL"

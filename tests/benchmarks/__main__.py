@@ -74,15 +74,32 @@ def main(arguments: Sequence[str]) -> None:
     sizes["retention"]["is_ours_only"] = options.ours
     found, server = _run([name for name in sizes if name in (options.names or sizes)], sizes)
     print(table(found.values()))
-    facts: dict[str, Any] = {"server": server, "is_quick": options.quick, "arguments": arguments}
-    write(options.json, document(found.values(), **facts))
+    facts: dict[str, Any] = {"server": server, "is_quick": options.quick}
+    told = _sizes_told(options)
+    write(options.json, document(found.values(), **facts, arguments=[*found, *told]))
     print(f"\nwritten to {options.json}", file=sys.stderr)
     if options.keep:
         # All of them before the first is written: each tells whether the tree was as it was committed.
-        kept = {KEPT / f"{name}.json": document([one], **facts) for name, one in found.items()}
+        kept = {
+            KEPT / f"{name}.json": document([one], **facts, arguments=[name, *told])
+            for name, one in found.items()
+        }
         for path, content in kept.items():
             write(path, content)
         print(f"kept in {KEPT}: `manage.py document` writes the tables anew", file=sys.stderr)
+
+
+def _sizes_told(options: argparse.Namespace) -> list[str]:
+    """Give what was asked for beyond names, as anybody would write it: no place of this machine."""
+    told = {
+        "--rows": options.rows,
+        "--small-rows": options.small_rows,
+        "--seconds": options.seconds,
+    }
+    sizes = [
+        word for name, value in told.items() if value is not None for word in (name, str(value))
+    ]
+    return [*sizes, *(["--ours"] if options.ours else [])]
 
 
 def asked(arguments: Sequence[str]) -> argparse.Namespace:

@@ -17,9 +17,7 @@ def _keep(
     folder: Path, *figures: Figure, name: str = "waking", arguments: tuple[str, ...] = ()
 ) -> None:
     found = Findings(name=name, figures=figures)
-    facts = document(
-        [found], server="18.6", is_quick=False, arguments=arguments or (name, "--keep")
-    )
+    facts = document([found], server="18.6", is_quick=False, arguments=arguments or (name,))
     write(folder / f"{name}.json", facts)
 
 
@@ -37,6 +35,14 @@ def test_what_is_kept_is_of_full_size_and_of_a_committed_revision(name: str) -> 
     found = measured.kept(name)
     assert not found["is_quick"]
     assert not found["revision"].endswith("+"), "commit first: nobody else has what was measured"
+
+
+@pytest.mark.parametrize("name", measured.NAMES)
+def test_what_is_kept_names_a_command_that_anybody_can_run(name: str) -> None:
+    arguments = measured.kept(name)["arguments"]
+    assert arguments[0] == name
+    assert not any("/" in one for one in arguments), "no place of somebody's machine"
+    asked(arguments)
 
 
 def test_tiny_sizes_are_not_kept(capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,9 +89,9 @@ def test_what_is_told_for_each_of_several_stands_with_what_it_is_told_for(tmp_pa
 
 
 def test_the_command_that_found_it_stands_below(tmp_path: Path) -> None:
-    _keep(tmp_path, _figure("p50", 7), arguments=("waking", "redriving", "--keep"))
+    _keep(tmp_path, _figure("p50", 7))
     assert "*`make bench ARGS=waking`, " in measured.measured("waking", tmp_path)
-    _keep(tmp_path, _figure("a", 7), name="growth", arguments=("growth", "--rows", "9", "--keep"))
+    _keep(tmp_path, _figure("a", 7), name="growth", arguments=("growth", "--rows", "9"))
     assert '*`make bench ARGS="growth --rows 9"`, ' in measured.measured("growth", tmp_path)
 
 
