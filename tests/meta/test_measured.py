@@ -97,7 +97,4 @@ def test_the_command_that_found_it_stands_below(tmp_path: Path) -> None:
 
 def test_results_are_json_with_what_was_asked_for(tmp_path: Path) -> None:
     _keep(tmp_path, _figure("p50", 7))
-    assert json.loads((tmp_path / "waking.json").read_text("utf-8"))["arguments"] == [
-        "waking",
-        "--keep",
-    ]
+    assert json.loads((tmp_path / "waking.json").read_text("utf-8"))["arguments"] == ["waking"]
