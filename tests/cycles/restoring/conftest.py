@@ -6,14 +6,30 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytest_django import DjangoDbBlocker
 
-from tests.cycles.restoring.dumps import Backups
+from tests.cycles.restoring.dumps import Backups, Place, ProgramsBackups
 from tests.desk import TestDesk
 
 
-@pytest.fixture
-def backups(committed_desk: TestDesk, tmp_path: Path) -> Iterator[Backups]:
-    """Give the means to dump and restore; afterwards the process is back in its own database."""
-    kept = Backups(folder=tmp_path)
+@pytest.fixture(scope="session")
+def place(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Place]:
+    """Give the place that dumps are restored into, gone with this process."""
+    kept = Place()
     yield kept
-    kept.go_back()
+    with django_db_blocker.unblock():
+        kept.drop()
+
+
+@pytest.fixture
+def backups(committed_desk: TestDesk, place: Place, tmp_path: Path) -> Iterator[Backups]:
+    """Give the means to dump and restore; afterwards the process is back in its own database."""
+    yield Backups(folder=tmp_path, place=place)
+    place.leave()
+
+
+@pytest.fixture
+def programs(committed_desk: TestDesk, place: Place, tmp_path: Path) -> Iterator[Backups]:
+    """Give the same means by PostgreSQL's own programs."""
+    yield ProgramsBackups(folder=tmp_path, place=place)
+    place.leave()
