@@ -83,6 +83,12 @@ class TestDesk:
         number: int = self.control("/control/faults", rule)["number"]
         return number
 
+    def stand_still(self) -> None:
+        """Pin every book around its price, deep enough for any size of a test."""
+        for market in self.control("/control/markets")["markets"]:
+            pinned = {"venue": market["venue"], "symbol": market["symbol"], "mid": market["price"]}
+            self.control("/control/book", pinned | {"quantity": "10000000"})
+
     def sample(self, *, finds_something: bool = True) -> None:
         """Let the feeder look once."""
         assert watching.tick(rating.Rates()) or not finds_something

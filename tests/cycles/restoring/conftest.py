@@ -1,4 +1,7 @@
-"""A desk whose database can be dumped, and restored beside the old one, as after a loss."""
+"""A desk whose database can be dumped, and restored beside the old one, as after a loss.
+
+Its books stand still: what an order fills, and what may be missing of whom, does not hang on how fast a test runs.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,20 @@ from pytest_django import DjangoDbBlocker
 
 from tests.cycles.restoring.dumps import Backups, Place, ProgramsBackups
 from tests.desk import TestDesk
+
+
+@pytest.fixture
+def desk(desk: TestDesk) -> TestDesk:
+    """Let its books stand still."""
+    desk.stand_still()
+    return desk
+
+
+@pytest.fixture
+def committed_desk(committed_desk: TestDesk) -> TestDesk:
+    """Let its books stand still."""
+    committed_desk.stand_still()
+    return committed_desk
 
 
 @pytest.fixture(scope="session")
