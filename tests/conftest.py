@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 from django.test import TransactionTestCase
 from django.utils import translation
 from psycopg import sql
@@ -23,11 +23,11 @@ from pytest_django import DjangoDbBlocker
 from exchanges import registry
 from kimp import postgres
 from kimp.process_table import look_up
+from tests.tables import empty_tables
 from tests.writing_alone import watched
 
 # What they share (a browser, a model explored whole, clients of others) is made once, in the worker that runs all of a file.
 TOGETHER = {"browser", "model", "oracle"}
-TOLD_BY_MODELS = {"django_content_type", "auth_permission"}
 
 
 @pytest.fixture(scope="session")
@@ -95,27 +95,6 @@ def _tables_are_emptied_quickly() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _test: empty_tables())
         yield
-
-
-def empty_tables() -> None:
-    """Empty all tables, triggers and foreign keys notwithstanding: in the end nothing is left to refer to."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL session_replication_role = replica")
-        for table in filled_tables():
-            cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}")
-
-
-def filled_tables() -> list[str]:
-    """Name the tables that have rows, but for those that say which models there are."""
-    found = connection.introspection.django_table_names(only_existing=True, include_views=False)
-    tables = sorted({*found} - TOLD_BY_MODELS)
-    looks = " UNION ALL ".join(
-        f"SELECT {number} WHERE EXISTS (SELECT FROM {connection.ops.quote_name(table)})"
-        for number, table in enumerate(tables)
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(looks)
-        return [tables[number] for (number,) in cursor.fetchall()]
 
 
 @pytest.fixture(scope="session")

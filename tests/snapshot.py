@@ -16,7 +16,7 @@ from psycopg import sql
 
 from cycles.services.addressing import STAND_INS
 from exchanges.models import RateWindow, VenueClock
-from tests.conftest import filled_tables
+from tests.tables import filled_tables
 
 # Of the moment, and written by a connection apart.
 PASSING: tuple[type[Model], ...] = (RateWindow, VenueClock)

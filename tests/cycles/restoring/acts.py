@@ -98,6 +98,7 @@ def driven_to(desk: TestDesk, cycle: Cycle, position: int) -> Cycle:
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not (is_settled(cycle, position) or cycle.is_final):
         assert time.monotonic() < deadline, why(cycle)
+        desk.keep_samples_fresh()
         lease = desk.lease(cycle)
         while desk.unit(lease).turn is Turn.GO_ON and not is_settled(cycle, position):
             pass

@@ -18,7 +18,7 @@ from exchanges import registry
 from kimp import postgres_binaries
 from kimp.demo.place import about_database
 from tests import snapshot
-from tests.conftest import empty_tables
+from tests.tables import empty_tables
 
 
 @dataclass
