@@ -6,12 +6,15 @@ Its books stand still: what an order fills, and what may be missing of whom, doe
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from pytest_django import DjangoDbBlocker
 
 from tests.cycles.restoring.dumps import Backups, Place, ProgramsBackups
+from tests.cycles.services.acts import set_policy
+from tests.cycles.services.test_trading import pin, top
 from tests.desk import TestDesk
 
 
@@ -26,6 +29,30 @@ def desk(desk: TestDesk) -> TestDesk:
 def committed_desk(committed_desk: TestDesk) -> TestDesk:
     """Let its books stand still."""
     committed_desk.stand_still()
+    return committed_desk
+
+
+@pytest.fixture
+def xrp_desk(committed_desk: TestDesk) -> TestDesk:
+    """Give a desk that goes home by XRP, whose price in Korea stands still: who has as much won buys as much."""
+    committed_desk.sample()
+    ask = top(committed_desk, "upbit", "KRW-XRP")[1]
+    bids, asks = [[str(ask - 1), "10000000"]], [[str(ask), "10000000"]]
+    pin(committed_desk, "upbit", "KRW-XRP", bids=bids, asks=asks)
+    set_policy(allowed_assets=["XRP"], max_open_cycles=9, max_open_cycles_per_asset=9)
+    return committed_desk
+
+
+@pytest.fixture
+def wide_desk(committed_desk: TestDesk) -> TestDesk:
+    """Give a desk whose policy lets a cycle take all that it has."""
+    any_size = Decimal(10**9)
+    set_policy(
+        max_open_cycles=9,
+        max_open_cycles_per_asset=9,
+        max_exposure_usdt=any_size,
+        max_exposure_per_asset_usdt=any_size,
+    )
     return committed_desk
 
 

@@ -17,10 +17,12 @@ from cycles.services import booking, intervening
 from cycles.services.resolving import Resolution, ResolutionOutcome, resolve
 from exchanges.models import NetworkRule
 from tests.cycles.restoring.acts import (
+    ACCEPT,
     WORDS,
     assert_ends,
     assert_ledger_equals_venues,
     catch_up,
+    credited,
     driven_to,
     resume,
     sent,
@@ -41,7 +43,7 @@ def small_desk(committed_desk: TestDesk) -> TestDesk:
     """Give a desk whose capital is enough for two cycles at once."""
     spare = CAPITAL - booking.desk_balance("binance", "USDT")
     paid_in(committed_desk, spare)
-    assert catch_up("--accept", *WORDS)["is_in_step"]
+    assert catch_up(*ACCEPT)["is_in_step"]
     resume()
     assert booking.desk_balance("binance", "USDT") == CAPITAL
     return committed_desk
@@ -49,7 +51,7 @@ def small_desk(committed_desk: TestDesk) -> TestDesk:
 
 def paid_in(desk: TestDesk, usdt: Decimal) -> None:
     """Let somebody pay in, or take out, outside of kimp."""
-    desk.control("/control/balances", {"venue": "binance", "asset": "USDT", "credit": f"{usdt:f}"})
+    credited(desk, "binance", "USDT", usdt)
 
 
 def completed(desk: TestDesk, asset: str) -> Cycle:
@@ -152,7 +154,7 @@ def test_one_whose_capital_is_not_there_is_told_in_words_and_made_again_once_it_
     desk = small_desk
     dump = backups.dump()
     paid_in(desk, CAPITAL)
-    assert catch_up("--accept", *WORDS)["is_in_step"]
+    assert catch_up(*ACCEPT)["is_in_step"]
     resume()
     cycles = [driven_to(desk, desk.open(asset, NOTIONAL), 1) for asset in ("XRP", "SOL", "ETH")]
 
@@ -165,7 +167,7 @@ def test_one_whose_capital_is_not_there_is_told_in_words_and_made_again_once_it_
     assert "--accept" in told
     assert "constraint" not in told
 
-    accepted = catch_up("--accept", *WORDS)
+    accepted = catch_up(*ACCEPT)
     assert (accepted["is_in_step"], accepted["remade"]) == (True, [cycles[2].code])
     assert_ledger_equals_venues()
     assert_ends(desk, *cycles)
