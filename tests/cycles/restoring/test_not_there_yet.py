@@ -119,7 +119,8 @@ def test_one_that_lacks_its_capital_claims_no_withdrawal_of_before_it_was_there(
     (told,) = catch_up(*WORDS)["left"]
     assert told.startswith(f"{later.code}: ")
     assert sent() == [own]
-    assert_in_step(later, words=ACCEPT)
+    done = assert_in_step(later, words=ACCEPT)
+    assert done["left"] == []
     assert_ends(desk, later, beside=[known])
 
 
@@ -197,7 +198,8 @@ def test_of_one_that_lacks_its_capital_a_request_that_has_not_ended_is_told_at_o
         assert (done["unsettled"], done["remade"], done["accepted"]) == (1, [], [])
     registry.venue("binance").cancel_order(Market("XRP", "USDT"), client_order_id=resting)
     assert catch_up(*WORDS)["unsettled"] == 0
-    assert_in_step(later, words=ACCEPT)
+    done = assert_in_step(later, words=ACCEPT)
+    assert done["left"] == []
 
 
 def test_two_of_which_either_may_have_sent_what_is_there_can_be_settled_once_their_capital_is(

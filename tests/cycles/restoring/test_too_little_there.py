@@ -73,7 +73,8 @@ def test_who_is_quiet_and_was_redriven_is_asked_again_only_for_what_the_others_d
     redrive(second)
     assert catch_up(*WORDS)["parked"] == []
     settled_by_hand(first)
-    assert_in_step(words=ACCEPT)
+    done = assert_in_step(words=ACCEPT)
+    assert done["left"] == []
 
 
 def test_while_one_is_not_told_nobody_is_asked_before_a_person_says_that_all_else_went_outside(
