@@ -285,7 +285,7 @@ def test_what_is_not_as_its_lock_found_it_is_refused_and_the_batch_with_it() -> 
     }
     facts |= dict.fromkeys(("request_id", "session_id", "trace_id"), "")
     values = [
-        [one.pk, changed.pk], [one.version, changed.version - 1], Jsonb(facts), timedelta(0), timedelta(0),
+        [one.pk, changed.pk], [one.version, changed.version + 1], Jsonb(facts), timedelta(0), timedelta(0),
     ]  # fmt: skip
     with (
         pytest.raises(OperationalError, match="1 of 2 are as they were seen"),
