@@ -185,8 +185,11 @@ def redrive_all(
     text = demand_reason(Verb.REDRIVE, actor, reason)
     demand_rate(rate)
     _past(seen.at)
-    rows = _untouched(seen.filter.rows(), seen.at).filter(_free_for(actor))
-    ids = list(rows.order_by("-money_at_risk_krw", "status_since").values_list("pk", flat=True))
+    rows = seen.filter.rows().filter(_free_for(actor), status_since__lte=seen.at)
+    untouched = _untouched(rows, seen.at)
+    ids = list(
+        untouched.order_by("-money_at_risk_krw", "status_since").values_list("pk", flat=True)
+    )
     if len(ids) > seen.count:
         raise StaleSelectionError(
             "you saw %(seen)s, now %(found)s match: look again", seen=seen.count, found=len(ids)
@@ -236,6 +239,7 @@ def _facts(seen: Seen, actor: Actor, reason: str, rate: int) -> str:
         "channel": actor.channel.value,
         "reason": reason,
         "payload": jsonable(payload),
+        "seen_at": jsonable(seen.at),
         **correlation(),
     }
     return json.dumps(facts)
