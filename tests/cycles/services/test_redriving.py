@@ -284,7 +284,7 @@ def test_what_is_not_as_its_lock_found_it_is_refused_and_the_batch_with_it() -> 
         "payload": {},
     }
     facts |= dict.fromkeys(("request_id", "session_id", "trace_id"), "")
-    values = [
+    values: list[Any] = [
         [one.pk, changed.pk], [one.version, changed.version + 1], Jsonb(facts), timedelta(0), timedelta(0),
     ]  # fmt: skip
     with (
