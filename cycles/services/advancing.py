@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from django.db.models.functions import Now
@@ -50,7 +51,7 @@ from cycles.services.moving import Lease, lock_for_decision, move
 from cycles.services.reconciling import reconcile
 from cycles.services.standing import Standing
 from cycles.services.tracing import span
-from cycles.services.trading import settle_open_order, trade
+from cycles.services.trading import adopt, settle_open_order, trade
 from cycles.services.transferring import deposit, settle_accepted, withdraw
 from exchanges.errors import ModeError, StaleReferenceError, UnconfirmedError, VenueError
 
@@ -145,7 +146,7 @@ def _next(lease: Lease, seen: Standing) -> Progress:
         return _resume(lease, cycle)
     call = recovering.first_loose_call(cycle) if seen.is_loose else None
     if call is not None:
-        return _see_to(lease, call)
+        return _see_to(lease, seen, call)
     if cycle.plan == Plan.UNWIND:
         return unwinding.unwind(lease, cycle, run_step)
     if cycle.status in PASSAGES:
@@ -153,7 +154,7 @@ def _next(lease: Lease, seen: Standing) -> Progress:
     return HANDLERS[CycleStatus(cycle.status)](lease, cycle)
 
 
-def _see_to(lease: Lease, call: ExchangeCall) -> Progress:
+def _see_to(lease: Lease, seen: Standing, call: ExchangeCall) -> Progress:
     """Find out what became of a call, or settle what it did.
 
     One of a newer lease may be about to be sent: the window in which its absence proves nothing has not begun.
@@ -161,7 +162,7 @@ def _see_to(lease: Lease, call: ExchangeCall) -> Progress:
     if call.fence > lease.fence:
         raise LeaseLostError(f"the lease {lease.fence} has been taken over")
     if call.outcome in OPEN:
-        return reconcile(call)
+        return reconcile(call, partial(adopt, lease, seen))
     if call.operation == Operation.WITHDRAW:
         return settle_accepted(lease, call)
     return settle_open_order(lease, call)
