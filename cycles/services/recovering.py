@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from uuid import UUID
 
 from django.db.models import Q
@@ -17,6 +18,7 @@ from cycles.services import booking, valuing
 from cycles.services.valuing import Prices
 
 OPEN_OUTCOMES = (CallOutcome.INTENDED, CallOutcome.UNKNOWN)
+NOBODY = UUID(int=0)  # stands for the cycle that is asked about
 _IS_OPEN = Q(outcome__in=OPEN_OUTCOMES)
 _IS_UNSETTLED = Q(
     outcome=CallOutcome.DONE,
@@ -37,9 +39,21 @@ def unsettled_calls(cycle: Cycle) -> list[ExchangeCall]:
 
 def first_loose_call(cycle: Cycle) -> ExchangeCall | None:
     """Give what must be seen to before anything else: a call that is open, else one not settled."""
-    # Asked before every unit and nearly always empty: no joins for what is seldom needed.
-    rows = list(ExchangeCall.objects.filter(_IS_OPEN | _IS_UNSETTLED, cycle=cycle))
+    # No joins for what is seldom needed.
+    rows = list(ExchangeCall.objects.raw(*_loose_calls_of(cycle)))
     return next((row for row in rows if row.outcome in OPEN_OUTCOMES), rows[0] if rows else None)
+
+
+def _loose_calls_of(cycle: Cycle) -> tuple[str, tuple[object, ...]]:
+    """Give the statement, composed once: whoever takes many cycles over asks it for each."""
+    text, parameters = _loose_calls()
+    return text, tuple(cycle.pk if one == NOBODY else one for one in parameters)
+
+
+@cache
+def _loose_calls() -> tuple[str, tuple[object, ...]]:
+    rows = ExchangeCall.objects.filter(_IS_OPEN | _IS_UNSETTLED, cycle_id=NOBODY)
+    return rows.query.sql_with_params()
 
 
 def situation(cycle: Cycle) -> recovery.Situation:
