@@ -45,6 +45,7 @@ from cycles.services import (
     unwinding,
 )
 from cycles.services.correlating import bound
+from cycles.services.crew import Crowd
 from cycles.services.locking import in_transaction
 from cycles.services.matching import OPEN
 from cycles.services.moving import Lease, lock_for_decision, move
@@ -64,10 +65,13 @@ DELAYS: dict[type[CycleError], timedelta] = {  # what passes by itself, or by a 
     VenueClockError: timedelta(seconds=5),
 }
 NOW = timedelta(0)
+CROWD = 8  # threads of a process
+BREATH = timedelta(seconds=1)
 
 PASSAGES = (CycleStatus.STARTED, CycleStatus.REBALANCING_IN_PROGRESS)
 
 Handler = Callable[[Lease, Cycle], Progress]
+finding_out = Crowd()
 
 
 def advance(lease: Lease, *, may_go_on: Callable[[], bool] = lambda: True) -> timedelta | None:
@@ -162,10 +166,19 @@ def _see_to(lease: Lease, seen: Standing, call: ExchangeCall) -> Progress:
     if call.fence > lease.fence:
         raise LeaseLostError(f"the lease {lease.fence} has been taken over")
     if call.outcome in OPEN:
-        return reconcile(call, partial(adopt, lease, seen))
+        return _find_out(lease, seen, call)
     if call.operation == Operation.WITHDRAW:
         return settle_accepted(lease, call)
     return settle_open_order(lease, call)
+
+
+def _find_out(lease: Lease, seen: Standing, call: ExchangeCall) -> Progress:
+    """Reconcile a call. Where many do so at once, nothing new is begun before the others know theirs."""
+    with finding_out:
+        progress = reconcile(call, partial(adopt, lease, seen))
+        if progress is GO_ON and call.is_settled and len(finding_out) > CROWD:
+            return waiting(BREATH, "others find out first what became of their requests")
+        return progress
 
 
 def run_step(lease: Lease, cycle: Cycle, step: Step) -> Progress:
