@@ -50,7 +50,7 @@ class Turns(ConnectionPool[Any]):
         for is_last in (*[False] * (WAITS - 1), True):
             before = self._given
             try:
-                found = super().getconn(timeout)
+                found: psycopg.Connection[Any] = super().getconn(timeout)
             except PoolTimeout:
                 if is_last or self._given == before:
                     raise
