@@ -61,7 +61,7 @@ SELECT claimed.*, seen.* FROM claimed LEFT JOIN LATERAL kimp_standing_v3(claimed
 """
 NEXT_DUE = """SELECT LEAST(
     ({free}), (SELECT min(held.until) FROM ({held}) held(until) WHERE held.until > statement_timestamp())
-) - statement_timestamp()"""
+) - statement_timestamp() AS due_in"""
 LOOK_THROUGH = 1000  # due cycles that may be leased
 OWN_COLUMNS = 5  # before those of where a cycle stands
 
