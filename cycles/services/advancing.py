@@ -148,7 +148,7 @@ def _next(lease: Lease, seen: Standing) -> Progress:
     cycle = seen.cycle
     if cycle.status == CycleStatus.RETRY_PENDING:
         return _resume(lease, cycle)
-    call = recovering.first_loose_call(cycle) if seen.is_loose else None
+    call = recovering.first_loose_call_together(cycle.pk) if seen.is_loose else None
     if call is not None:
         return _see_to(lease, seen, call)
     if cycle.plan == Plan.UNWIND:
