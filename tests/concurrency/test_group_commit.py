@@ -224,7 +224,7 @@ def test_who_takes_many_cycles_over_reads_their_open_requests_together() -> None
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("LOCK TABLE cycles_exchangecall IN ACCESS EXCLUSIVE MODE")
             told = {rows[0].pk: pool.submit(read, rows[0].pk)}
-            until_somebody_waits()
+            until_somebody_waits("relation")
             for row in rows[1:]:
                 told[row.pk] = pool.submit(read, row.pk)
             eventually(lambda: len(recovering.read_together.waiting) == 5)
