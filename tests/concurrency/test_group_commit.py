@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 from cycles.domain.words import CallOutcome, Role
 from cycles.errors import DatabaseBusyError, LeaseLostError
 from cycles.models import Account, Cycle, ExchangeCall, Step
-from cycles.services import committing, leasing, recovering, settling, stepping
+from cycles.services import committing, leasing, settling, stepping
 from cycles.services.committing import Group
 from cycles.services.locking import MODE_LOCK, lock_cycle, own_mode
 from cycles.services.moving import Lease
@@ -203,34 +203,6 @@ def test_intents_of_many_cycles_share_a_commit() -> None:
     assert [rows[call.pk].cycle_id for call in calls] == [lease.cycle_id for lease in leases]
     assert {row.outcome for row in rows.values()} == {CallOutcome.INTENDED}
     assert transactions_of_intents() == 2
-
-
-@pytest.mark.django_db(transaction=True)
-def test_who_takes_many_cycles_over_reads_their_open_requests_together() -> None:
-    builders.right_clocks()
-    builders.desk()
-    rows = [builders.cycle() for _ in range(6)]
-    calls = {
-        lease.cycle_id: intend(lease).pk for lease in leasing.claim(Role.INITIATOR, "w", limit=5)
-    }
-
-    def read(cycle_id: UUID) -> ExchangeCall | None:
-        try:
-            return recovering.first_loose_call_together(cycle_id)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(6) as pool:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("LOCK TABLE cycles_exchangecall IN ACCESS EXCLUSIVE MODE")
-            told = {rows[0].pk: pool.submit(read, rows[0].pk)}
-            until_somebody_waits("relation")
-            for row in rows[1:]:
-                told[row.pk] = pool.submit(read, row.pk)
-            eventually(lambda: len(recovering.read_together.waiting) == 5)
-        found = {pk: task.result(SECONDS) for pk, task in told.items()}
-    assert {pk: call.pk for pk, call in found.items() if call} == calls
-    assert sum(call is None for call in found.values()) == 1  # it has none
 
 
 @pytest.mark.django_db(transaction=True)
