@@ -158,7 +158,9 @@ def cancels_of(order: ExchangeCall) -> QuerySet[ExchangeCall]:
     )
 
 
-def _tells_of_a_fill(report: dict[str, Any]) -> bool:
-    """Say whether an order had executed when it was reported."""
+def _tells_of_a_fill(report: dict[str, Any] | None) -> bool:
+    """Say whether an order had executed when it was reported; the answer to a cancel reports nothing of it."""
+    if report is None:
+        return False
     is_filled = report["status"] == OrderStatus.FILLED.value
     return is_filled or bool(Decimal(report["executed_quantity"]))

@@ -198,19 +198,24 @@ def test_of_an_order_that_was_found_for_its_cancel_nobody_states_that_nothing_ca
     assert not is_settled(order)
 
 
+@pytest.mark.parametrize("report", [RESTS, None], ids=["found", "answered"])
 def test_an_order_that_its_venue_lost_after_it_took_the_cancel_holds_no_cycle_for_ever(
-    order: ExchangeCall,
+    report: dict[str, str] | None, order: ExchangeCall
 ) -> None:
-    cancel_of(order, outcome=CallOutcome.DONE, report=RESTS)
+    """Of a cancel that its venue answered nothing of the order is told; of one found by a look, that order is."""
+    cancel_of(order, outcome=CallOutcome.DONE, report=report)
     looked_for_in_vain(order.cycle)
     assert "seen resting, and is not found any more" in told_before(order)
     state_absent(order.cycle)
     assert is_settled(order)
 
 
-def test_a_redrive_opens_the_way_to_state_lost_what_its_venue_has_lost(desk: TestDesk) -> None:
+@pytest.mark.parametrize("report", [RESTS, None], ids=["found", "answered"])
+def test_a_redrive_opens_the_way_to_state_lost_what_its_venue_has_lost(
+    report: dict[str, str] | None, desk: TestDesk
+) -> None:
     order = accepted_order(fail(holding_coins(), FailureClass.BUG))
-    cancel_of(order, outcome=CallOutcome.DONE, report=RESTS)
+    cancel_of(order, outcome=CallOutcome.DONE, report=report)
     row = order.cycle
     intervening.redrive(row.pk, actor=operator(), reason="look", seen_version=row.version)
     desk.drive_until(row, "DEAD_LETTER")
