@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from cycles.domain.words import CallOutcome, FailureClass, Operation
+from cycles.domain.words import CallOutcome, Operation
 from cycles.models import Cycle, ExchangeCall, SeenOrder
 from cycles.services import recovering, seeing
 from cycles.services.reconciling import may_arrive_for
@@ -48,7 +48,7 @@ def objection(cycle: Cycle) -> str:
     """Say why nobody may state it now of what it would be about, or nothing."""
     calls, lost = would_state(cycle)
     found = [_too_early(cycle, call) for call in (*calls, *lost)]
-    found += [_is_known(cycle, order) for order in lost]
+    found += [_is_known(order) for order in lost]
     return next(filter(None, found), "")
 
 
@@ -65,7 +65,7 @@ def _too_early(cycle: Cycle, call: ExchangeCall) -> str:
     )
 
 
-def _is_known(cycle: Cycle, order: ExchangeCall) -> str:
+def _is_known(order: ExchangeCall) -> str:
     """Say that a venue has an order, by a look or by its cancel, or that this is to be looked up first."""
     seen = seeing.sighting_of(order)
     if _is_shown(order, seen):
@@ -74,7 +74,7 @@ def _is_known(cycle: Cycle, order: ExchangeCall) -> str:
             venue=order.venue,
             call=order.client_order_id,
         )
-    if _is_looked_for(cycle, order, seen):
+    if _is_looked_for(order, seen):
         return ""
     return _to_be_asked_for(order, seen)
 
@@ -104,21 +104,20 @@ def _to_be_asked_for(order: ExchangeCall, seen: SeenOrder | None) -> Sentence:
             call=order.client_order_id,
         )
     return Sentence(
-        "that %(venue)s accepted %(call)s became known only after the cycle died: redrive it, so that the order is "
+        "%(venue)s accepted %(call)s, and was not asked since what became of it: redrive the cycle, so that it is "
         "asked for, and state it once nothing of it was found",
         venue=order.venue,
         call=order.client_order_id,
     )
 
 
-def _is_looked_for(cycle: Cycle, order: ExchangeCall, seen: SeenOrder | None) -> bool:
-    """Say whether a worker asked for an order after the last that was learnt of it, and died of finding nothing.
-
-    Of one that was never seen to rest it is enough that nothing was learnt of it since the cycle died.
-    """
-    if _learnt_late(cycle, order) or (seen and seen.changed_at > cycle.status_since):
-        return False
-    return not was_seen(order) or cycle.failure_class == FailureClass.UNKNOWN_ORDER
+def _is_looked_for(order: ExchangeCall, seen: SeenOrder | None) -> bool:
+    """Say whether a venue was asked for an order, and knew of none, after the last that was learnt of it."""
+    missed = order.missed_at
+    learnt = [order.noted_at, *cancels_of(order).values_list("noted_at", flat=True)]
+    if seen:
+        learnt.append(seen.changed_at)
+    return missed is not None and all(at < missed for at in learnt if at)
 
 
 def was_seen(order: ExchangeCall) -> bool:
