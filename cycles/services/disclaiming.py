@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from cycles.domain.words import CallOutcome, Operation
+from cycles.domain.words import CallOutcome, FailureClass, Operation
 from cycles.models import Cycle, ExchangeCall, SeenOrder
 from cycles.services import recovering, seeing
 from cycles.services.reconciling import may_arrive_for
@@ -44,10 +44,23 @@ def _lost_orders(cycle: Cycle) -> list[ExchangeCall]:
     ]
 
 
+def unended(cycle: Cycle) -> tuple[list[ExchangeCall], list[ExchangeCall]]:
+    """Give what keeps a cycle from its end: requests that are open, and accepted ones that the ledger does not know.
+
+    An open one was accepted if looks had shown it when the cycle died, though its venue does not find it when asked:
+    of what they show only since, nobody can have named what came of it.
+    """
+    calls = recovering.open_calls(cycle)
+    shown = [call for call in calls if seeing.told_of(call, by=cycle.status_since)]
+    still_open = [call for call in calls if call not in shown]
+    return still_open, [*shown, *recovering.unsettled_calls(cycle)]
+
+
 def objection(cycle: Cycle) -> str:
     """Say why nobody may state it now of what it would be about, or nothing."""
     calls, lost = would_state(cycle)
     found = [_too_early(cycle, call) for call in (*calls, *lost)]
+    found += [_was_accepted(cycle, call) for call in calls]
     found += [_is_known(order) for order in lost]
     return next(filter(None, found), "")
 
@@ -63,6 +76,22 @@ def _too_early(cycle: Cycle, call: ExchangeCall) -> str:
         call=call.client_order_id,
         seconds=math.ceil(left.total_seconds()),
     )
+
+
+def _was_accepted(cycle: Cycle, call: ExchangeCall) -> str:
+    """Say that looks have shown what an open request asked for; that an order is shown tells nothing of its cancel."""
+    if seeing.told_of(call) is not None:
+        return Sentence(
+            "%(venue)s has shown %(call)s, so it was accepted: redrive the cycle, so that it is settled by what came of "
+            "it; where its venue does not find it when asked, settle it by hand",
+            venue=call.venue,
+            call=call.client_order_id,
+        )
+    seen = seeing.sighting_of(call) if call.operation == Operation.PLACE_ORDER else None
+    died_of_it = cycle.failure_class == FailureClass.UNKNOWN_ORDER
+    if seen is None or (died_of_it and seen.changed_at <= cycle.status_since):
+        return ""
+    return _to_be_asked_for(call, seen)
 
 
 def _is_known(order: ExchangeCall) -> str:
@@ -81,7 +110,7 @@ def _is_known(order: ExchangeCall) -> str:
 
 def _is_shown(order: ExchangeCall, seen: SeenOrder | None) -> bool:
     """Say whether the newest look shows an order, or anything ever told of a fill of it."""
-    if seen and (seen.is_shown or seen.status == OrderStatus.FILLED or seen.executed_quantity):
+    if seen and seeing.stands(seen):
         return True
     done = cancels_of(order).filter(outcome=CallOutcome.DONE)
     return any(_tells_of_a_fill(one.report) for one in done)

@@ -370,3 +370,14 @@ def test_evidence_of_a_cancel_that_is_found_absent_meanwhile_writes_off_no_order
     with pytest.raises(NotAllowedNowError, match="learnt only after the cycle died: redrive"):
         write_off(order.cycle, "no cancel arrived")
     assert not is_settled(order)
+
+
+def test_a_preview_of_giving_up_names_an_open_request_and_as_what_it_ends(
+    unknown: ExchangeCall,
+) -> None:
+    named = f"With evidence place order {unknown.client_order_id} at binance, which is open"
+    assert f"{named}, ends as never accepted" in told_of_a_write_off(unknown)
+    ExchangeCall.objects.filter(pk=unknown.pk).update(noted_at=Now())
+    told = told_of_a_write_off(unknown)
+    assert "Cannot be written off now: binance may still accept" in told
+    assert "ends as never accepted" not in told
