@@ -154,27 +154,16 @@ def was_seen(order: ExchangeCall) -> bool:
     return seeing.sighting_of(order) is not None or cancels_of(order).exists()
 
 
-def objection_to_settling(cycle: Cycle) -> str:
-    """Say why nobody may end now, by their word alone, what a venue accepted and the ledger does not know, or nothing.
-
-    Whoever opened the form before that was learnt has not named what came of it.
-    """
+def learnt_late(cycle: Cycle) -> list[ExchangeCall]:
+    """Give accepted requests that the ledger does not know, of which something was learnt after their cycle died."""
     calls = recovering.unsettled_calls(cycle)
-    late = next(filter(None, (_learnt_late(cycle, call) for call in calls)), None)
-    if late is None:
-        return ""
-    return Sentence(
-        "what became of %(call)s at %(venue)s was learnt only after the cycle died: redrive it, so that this is "
-        "settled; if it dies again, state then what is left",
-        venue=late.venue,
-        call=late.client_order_id,
-    )
+    return [call for call in calls if _is_learnt_late(cycle, call)]
 
 
-def _learnt_late(cycle: Cycle, call: ExchangeCall) -> ExchangeCall | None:
-    """Give the request, or its cancel, of which something was learnt after its cycle died, or None."""
+def _is_learnt_late(cycle: Cycle, call: ExchangeCall) -> bool:
+    """Say whether an outcome of a request, or of its cancel, was noted after its cycle died."""
     learnt = (call, *cancels_of(call))
-    return next((one for one in learnt if one.noted_at and one.noted_at > cycle.status_since), None)
+    return any(one.noted_at and one.noted_at > cycle.status_since for one in learnt)
 
 
 def cancels_of(order: ExchangeCall) -> QuerySet[ExchangeCall]:

@@ -115,14 +115,21 @@ def _settled_with(cycle: Cycle) -> tuple[str, ...]:
             "Settled by hand: refused while %(calls)s is open: state first whether it was accepted, or redrive."
         )
         return (text % {"calls": _named(calls)},)
-    if why := disclaiming.objection_to_settling(cycle):
-        return (Sentence("Settled by hand: cannot be stated now: %(why)s", why=why),)
     if not accepted:
         return ()
     text = _(
         "By that nothing more is booked of %(calls)s: name all that came of it, and see that it is over at its venue."
     )
-    return (text % {"calls": _named(accepted)},)
+    return (*_learnt_late(cycle), text % {"calls": _named(accepted)})
+
+
+def _learnt_late(cycle: Cycle) -> tuple[str, ...]:
+    """Say of which requests something was learnt that nobody knew when the cycle died."""
+    calls = disclaiming.learnt_late(cycle)
+    text = _(
+        "Of %(calls)s something was learnt only after the cycle died: a redrive settles what came of it."
+    )
+    return (text % {"calls": _named(calls)},) if calls else ()
 
 
 def _never_accepted(cycle: Cycle) -> str:
@@ -177,16 +184,17 @@ def _given_up_with(cycle: Cycle) -> tuple[str, ...]:
     if calls and accepted:
         text = _("Refused while %(calls)s is not booked and another request is open: redrive.")
         return (text % {"calls": _named(accepted)},)
-    if why := disclaiming.objection(cycle) if calls else disclaiming.objection_to_settling(cycle):
+    if calls and (why := disclaiming.objection(cycle)):
         return (Sentence("Cannot be written off now: %(why)s", why=why),)
-    if not calls and not accepted:
+    if calls:
+        text = _("With evidence %(calls)s, which is open, ends as never accepted.")
+        return (text % {"calls": _named(calls)},)
+    if not accepted:
         return ()
-    text = _("With evidence %(calls)s, which is open, ends as never accepted.")
-    if accepted:
-        text = _(
-            "With evidence nothing more is booked of %(calls)s, which was accepted: whatever came of it is given up."
-        )
-    return (text % {"calls": _named(calls or accepted)},)
+    text = _(
+        "With evidence nothing more is booked of %(calls)s, which was accepted: whatever came of it is given up."
+    )
+    return (*_learnt_late(cycle), text % {"calls": _named(accepted)})
 
 
 def _acknowledge(cycle: Cycle) -> Texts:

@@ -180,19 +180,15 @@ def _close_calls(cycle: Cycle, evidence: str) -> None:
 
 
 def _settle(calls: Sequence[ExchangeCall], evidence: str) -> None:
-    """Book nothing more of accepted requests, on a person's word; looks alone told so of one that is open."""
+    """Book nothing more of accepted requests, on a person's word; looks alone told so of one that is open.
+
+    What is learnt of a dead letter's request makes a form stale: who filled it in has seen all of that.
+    """
     for call in calls:
         if call.outcome != CallOutcome.DONE:
             write_outcome(call, Noted(outcome=CallOutcome.DONE, report=seeing.told_of(call)))
         told = _told(call, evidence)
         ExchangeCall.objects.filter(pk=call.pk).update(is_settled=True, error=told)
-
-
-def _settle_by_word(cycle: Cycle, calls: Sequence[ExchangeCall], evidence: str) -> None:
-    """Book nothing more of what was accepted, whatever came of it; refused of what the person cannot have known."""
-    if calls and (why := disclaiming.objection_to_settling(cycle)):
-        raise NotAllowedNowError(why)
-    _settle(calls, evidence)
 
 
 def _told(call: ExchangeCall, evidence: str) -> str:
@@ -229,7 +225,7 @@ def _complete(cycle: Cycle, actor: Actor, made: Intervention, resolution: Resolu
             "%(code)s has a request with an unknown outcome: state first whether it was accepted",
             code=cycle.code,
         )
-    _settle_by_word(cycle, _stated_of(resolution, cycle), resolution.evidence)
+    _settle(_stated_of(resolution, cycle), resolution.evidence)
     _demand_settled(cycle)
     if resolution.received:
         booking.post(
@@ -326,7 +322,7 @@ def _end_requests(cycle: Cycle, evidence: str) -> None:
             "it is settled first, or name the evidence that all of it is lost",
             code=cycle.code,
         )
-    _settle_by_word(cycle, accepted, evidence)
+    _settle(accepted, evidence)
 
 
 def _give_up(cycle: Cycle, actor: Actor, made: Intervention) -> None:

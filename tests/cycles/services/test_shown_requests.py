@@ -16,8 +16,9 @@ from cycles.services import intervening, verifying
 from cycles.services.moving import Lease
 from cycles.services.resolving import Received
 from tests.cycles.services.acts import accepted, age, fail, give_back, units_until, withdrawals
-from tests.cycles.services.test_lost_orders import ORDER, UNKNOWN_THERE, dead, placed
+from tests.cycles.services.test_lost_orders import ORDER, UNKNOWN_THERE, dead
 from tests.cycles.services.test_resolving import write_off
+from tests.cycles.services.test_settled_by_hand import told_of_a_write_off, unknown
 from tests.cycles.services.test_stating import (
     cancel_of,
     is_settled,
@@ -27,8 +28,6 @@ from tests.cycles.services.test_stating import (
     shown,
     state_absent,
     told_before,
-    told_of_a_write_off,
-    unknown,
 )
 from tests.desk import TestDesk, eventually, operator
 
