@@ -221,10 +221,8 @@ def shown_orders(calls: Sequence[ExchangeCall]) -> frozenset[int]:
     venue = calls[0].venue
     _looked(venue, WatchKind.ORDERS, min(call.intended_at for call in calls))
     own_ids = {call.pk: _own_id(call) for call in calls}
-    seen = SeenOrder.objects.filter(
-        venue=venue, client_order_id__in=set(own_ids.values()), is_shown=True
-    )
-    shown = set(seen.values_list("client_order_id", flat=True))
+    rows = SeenOrder.objects.filter(venue=venue, client_order_id__in=set(own_ids.values()))
+    shown = {row.client_order_id for row in rows if stands(row)}
     return frozenset(pk for pk, own_id in own_ids.items() if own_id in shown)
 
 

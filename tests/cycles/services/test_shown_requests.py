@@ -16,7 +16,14 @@ from cycles.services import intervening, verifying
 from cycles.services.moving import Lease
 from cycles.services.resolving import Received
 from tests.cycles.services.acts import accepted, age, fail, give_back, units_until, withdrawals
-from tests.cycles.services.test_lost_orders import ORDER, UNKNOWN_THERE, dead
+from tests.cycles.services.test_lost_orders import (
+    LISTED,
+    NOTHING,
+    ORDER,
+    UNKNOWN_THERE,
+    dead,
+    placed,
+)
 from tests.cycles.services.test_resolving import write_off
 from tests.cycles.services.test_settled_by_hand import told_of_a_write_off, unknown
 from tests.cycles.services.test_stating import (
@@ -66,6 +73,22 @@ def test_an_order_that_its_venue_lists_and_does_not_find_is_not_bought_twice(
     desk.drive_until(row, "INITIAL_TRADE_COMPLETED", "DEAD_LETTER")
     assert row.status == CycleStatus.INITIAL_TRADE_COMPLETED
     assert list(accepted(desk, "binance").values()) == [1]
+
+
+def test_an_order_that_a_look_once_showed_executed_is_never_absent(desk: TestDesk) -> None:
+    """Lists and look-ups that lag after an outage show neither."""
+    row = desk.open()
+    desk.fault(fault="F4", method="POST", when="once", **ORDER)
+    lease = desk.lease(row)
+    desk.unit(lease)
+    desk.fault(phase="before", action="status", args=NOTHING, **LISTED)
+    desk.fault(method="GET", phase="before", action="status", args=UNKNOWN_THERE, **ORDER)
+    seen = shown(placed(row), "filled", 2000)
+    SeenOrder.objects.filter(pk=seen.pk).update(is_shown=False)
+    for _ in range(3):
+        age(row, 16)
+        desk.unit(lease)
+    assert placed(row).outcome == CallOutcome.UNKNOWN
 
 
 @pytest.mark.parametrize(("status", "executed"), [("open", 0), ("open", 5), ("filled", 2000)])
