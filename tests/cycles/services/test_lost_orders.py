@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from cycles.domain.progress import Turn
+from cycles.domain.progress import Turn, waiting
 from cycles.domain.words import CycleStatus, FailureClass
 from cycles.errors import NotAllowedNowError
 from cycles.models import Cycle, ExchangeCall
@@ -54,6 +54,7 @@ def lease(desk: TestDesk, row: Cycle) -> Lease:
 
 def dead(desk: TestDesk, row: Cycle, lease: Lease) -> Cycle:
     """Let its worker ask until it gives up, for good."""
+    last = waiting(timedelta(0))
     for _ in range(8):
         age(row, 60)
         last = desk.unit(lease)

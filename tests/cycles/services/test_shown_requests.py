@@ -250,5 +250,10 @@ def test_of_a_withdrawal_that_a_look_shows_nobody_states_that_it_never_was(
     with pytest.raises(NotAllowedNowError, match=SHOWN):
         state_absent(row)
     intervening.redrive(row.pk, actor=operator(), reason="go on", seen_version=row.version)
-    eventually(lambda: desk.step(row) and is_settled(call))
+
+    def is_booked() -> bool:
+        desk.step(row)
+        return is_settled(call)
+
+    eventually(is_booked)
     assert len(withdrawals(desk, "binance")) == 1
