@@ -30,7 +30,7 @@ from cycles.services import desk, homing, stepping
 from cycles.services.alerting import raise_alert
 from cycles.services.intents import Intent, row_of, unwritten
 from cycles.services.locking import lock_cycle, persistently
-from cycles.services.moving import Lease
+from cycles.services.moving import Lease, touch_if_dead
 from cycles.services.outage import UNREACHABLE, lend_connection
 from cycles.services.stepping import Report, Settlement, report_columns
 from cycles.services.tracing import span
@@ -293,8 +293,10 @@ def note(lease: Lease, call: ExchangeCall, noted: Noted, settle: Settle | None =
 def _note(lease: Lease, call: ExchangeCall, noted: Noted, settle: Settle | None) -> bool:
     """Write an outcome, and what follows from it if the lease holds; says whether it does."""
     cycle = _locked_if_known(lease.cycle_id)
-    if not write_outcome(call, noted):
-        _tell_if_contradicted(cycle, call, noted)
+    if write_outcome(call, noted):
+        touch_if_dead(cycle)
+    else:
+        tell_if_contradicted(cycle, call, noted)
     if noted.wait_seconds is not None:
         _tell_if_kept_waiting(cycle, call)
     if (cycle.fence, cycle.lease_owner) != (lease.fence, lease.owner):
@@ -338,7 +340,7 @@ def _locked_if_known(cycle_id: UUID) -> Cycle:
         raise LeaseLostError(FORGOTTEN) from None
 
 
-def _tell_if_contradicted(cycle: Cycle, call: ExchangeCall, noted: Noted) -> None:
+def tell_if_contradicted(cycle: Cycle, call: ExchangeCall, noted: Noted) -> None:
     """Tell people that a venue accepted what the journal holds for never accepted: it is final.
 
     Raises LeaseLostError when the journal knows nothing of it.

@@ -44,11 +44,24 @@ def _lost_orders(cycle: Cycle) -> list[ExchangeCall]:
     ]
 
 
+def unended(cycle: Cycle) -> tuple[list[ExchangeCall], list[ExchangeCall]]:
+    """Give what keeps a cycle from its end: requests that are open, and accepted ones that the ledger does not know.
+
+    An open one was accepted if looks had shown it when the cycle died, though its venue does not find it when asked:
+    of what they show only since, nobody can have named what came of it.
+    """
+    calls = recovering.open_calls(cycle)
+    shown = [call for call in calls if seeing.told_of(call, by=cycle.status_since)]
+    still_open = [call for call in calls if call not in shown]
+    return still_open, [*shown, *recovering.unsettled_calls(cycle)]
+
+
 def objection(cycle: Cycle) -> str:
     """Say why nobody may state it now of what it would be about, or nothing."""
     calls, lost = would_state(cycle)
     found = [_too_early(cycle, call) for call in (*calls, *lost)]
-    found += [_is_known(cycle, order) for order in lost]
+    found += [_was_accepted(cycle, call) for call in calls]
+    found += [_is_known(order) for order in lost]
     return next(filter(None, found), "")
 
 
@@ -65,7 +78,23 @@ def _too_early(cycle: Cycle, call: ExchangeCall) -> str:
     )
 
 
-def _is_known(cycle: Cycle, order: ExchangeCall) -> str:
+def _was_accepted(cycle: Cycle, call: ExchangeCall) -> str:
+    """Say that looks have shown what an open request asked for; that an order is shown tells nothing of its cancel."""
+    if seeing.told_of(call) is not None:
+        return Sentence(
+            "%(venue)s has shown %(call)s, so it was accepted: redrive the cycle, so that it is settled by what came of "
+            "it; where its venue does not find it when asked, settle it by hand",
+            venue=call.venue,
+            call=call.client_order_id,
+        )
+    seen = seeing.sighting_of(call) if call.operation == Operation.PLACE_ORDER else None
+    died_of_it = cycle.failure_class == FailureClass.UNKNOWN_ORDER
+    if seen is None or (died_of_it and seen.changed_at <= cycle.status_since):
+        return ""
+    return _to_be_asked_for(call, seen)
+
+
+def _is_known(order: ExchangeCall) -> str:
     """Say that a venue has an order, by a look or by its cancel, or that this is to be looked up first."""
     seen = seeing.sighting_of(order)
     if _is_shown(order, seen):
@@ -74,14 +103,14 @@ def _is_known(cycle: Cycle, order: ExchangeCall) -> str:
             venue=order.venue,
             call=order.client_order_id,
         )
-    if _is_looked_for(cycle, order, seen):
+    if _is_looked_for(order, seen):
         return ""
     return _to_be_asked_for(order, seen)
 
 
 def _is_shown(order: ExchangeCall, seen: SeenOrder | None) -> bool:
     """Say whether the newest look shows an order, or anything ever told of a fill of it."""
-    if seen and (seen.is_shown or seen.status == OrderStatus.FILLED or seen.executed_quantity):
+    if seen and seeing.stands(seen):
         return True
     done = cancels_of(order).filter(outcome=CallOutcome.DONE)
     return any(_tells_of_a_fill(one.report) for one in done)
@@ -104,21 +133,20 @@ def _to_be_asked_for(order: ExchangeCall, seen: SeenOrder | None) -> Sentence:
             call=order.client_order_id,
         )
     return Sentence(
-        "that %(venue)s accepted %(call)s became known only after the cycle died: redrive it, so that the order is "
+        "%(venue)s accepted %(call)s, and was not asked since what became of it: redrive the cycle, so that it is "
         "asked for, and state it once nothing of it was found",
         venue=order.venue,
         call=order.client_order_id,
     )
 
 
-def _is_looked_for(cycle: Cycle, order: ExchangeCall, seen: SeenOrder | None) -> bool:
-    """Say whether a worker asked for an order after the last that was learnt of it, and died of finding nothing.
-
-    Of one that was never seen to rest it is enough that nothing was learnt of it since the cycle died.
-    """
-    if _learnt_late(cycle, order) or (seen and seen.changed_at > cycle.status_since):
-        return False
-    return not was_seen(order) or cycle.failure_class == FailureClass.UNKNOWN_ORDER
+def _is_looked_for(order: ExchangeCall, seen: SeenOrder | None) -> bool:
+    """Say whether a venue was asked for an order, and knew of none, after the last that was learnt of it."""
+    missed = order.missed_at
+    learnt = [order.noted_at, *cancels_of(order).values_list("noted_at", flat=True)]
+    if seen:
+        learnt.append(seen.changed_at)
+    return missed is not None and all(at < missed for at in learnt if at)
 
 
 def was_seen(order: ExchangeCall) -> bool:
@@ -126,27 +154,16 @@ def was_seen(order: ExchangeCall) -> bool:
     return seeing.sighting_of(order) is not None or cancels_of(order).exists()
 
 
-def objection_to_settling(cycle: Cycle) -> str:
-    """Say why nobody may end now, by their word alone, what a venue accepted and the ledger does not know, or nothing.
-
-    Whoever opened the form before that was learnt has not named what came of it.
-    """
+def learnt_late(cycle: Cycle) -> list[ExchangeCall]:
+    """Give accepted requests that the ledger does not know, of which something was learnt after their cycle died."""
     calls = recovering.unsettled_calls(cycle)
-    late = next(filter(None, (_learnt_late(cycle, call) for call in calls)), None)
-    if late is None:
-        return ""
-    return Sentence(
-        "what became of %(call)s at %(venue)s was learnt only after the cycle died: redrive it, so that this is "
-        "settled; if it dies again, state then what is left",
-        venue=late.venue,
-        call=late.client_order_id,
-    )
+    return [call for call in calls if _is_learnt_late(cycle, call)]
 
 
-def _learnt_late(cycle: Cycle, call: ExchangeCall) -> ExchangeCall | None:
-    """Give the request, or its cancel, of which something was learnt after its cycle died, or None."""
+def _is_learnt_late(cycle: Cycle, call: ExchangeCall) -> bool:
+    """Say whether an outcome of a request, or of its cancel, was noted after its cycle died."""
     learnt = (call, *cancels_of(call))
-    return next((one for one in learnt if one.noted_at and one.noted_at > cycle.status_since), None)
+    return any(one.noted_at and one.noted_at > cycle.status_since for one in learnt)
 
 
 def cancels_of(order: ExchangeCall) -> QuerySet[ExchangeCall]:
@@ -158,7 +175,9 @@ def cancels_of(order: ExchangeCall) -> QuerySet[ExchangeCall]:
     )
 
 
-def _tells_of_a_fill(report: dict[str, Any]) -> bool:
-    """Say whether an order had executed when it was reported."""
+def _tells_of_a_fill(report: dict[str, Any] | None) -> bool:
+    """Say whether an order had executed when it was reported; the answer to a cancel reports nothing of it."""
+    if report is None:
+        return False
     is_filled = report["status"] == OrderStatus.FILLED.value
     return is_filled or bool(Decimal(report["executed_quantity"]))

@@ -89,6 +89,12 @@ def touch(cycle: Cycle, **changes: Any) -> None:
     _write(cycle, **changes)
 
 
+def touch_if_dead(cycle: Cycle) -> None:
+    """Make forms on a dead letter stale: what became of a request was learnt while they lay open. Must be locked."""
+    if cycle.status == CycleStatus.DEAD_LETTER:
+        touch(cycle)
+
+
 def write_transition(
     cycle: Cycle, origin: str, target: str, *, event: str, actor: str, reason: str
 ) -> None:

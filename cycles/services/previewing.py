@@ -109,20 +109,27 @@ def _resolve(cycle: Cycle) -> Texts:
 
 def _settled_with(cycle: Cycle) -> tuple[str, ...]:
     """Say which accepted requests end by that too, or why it is refused."""
-    if calls := recovering.open_calls(cycle):
+    calls, accepted = disclaiming.unended(cycle)
+    if calls:
         text = _(
             "Settled by hand: refused while %(calls)s is open: state first whether it was accepted, or redrive."
         )
         return (text % {"calls": _named(calls)},)
-    if why := disclaiming.objection_to_settling(cycle):
-        return (Sentence("Settled by hand: cannot be stated now: %(why)s", why=why),)
-    calls = recovering.unsettled_calls(cycle)
-    if not calls:
+    if not accepted:
         return ()
     text = _(
         "By that nothing more is booked of %(calls)s: name all that came of it, and see that it is over at its venue."
     )
-    return (text % {"calls": _named(calls)},)
+    return (*_learnt_late(cycle), text % {"calls": _named(accepted)})
+
+
+def _learnt_late(cycle: Cycle) -> tuple[str, ...]:
+    """Say of which requests something was learnt that nobody knew when the cycle died."""
+    calls = disclaiming.learnt_late(cycle)
+    text = _(
+        "Of %(calls)s something was learnt only after the cycle died: a redrive settles what came of it."
+    )
+    return (text % {"calls": _named(calls)},) if calls else ()
 
 
 def _never_accepted(cycle: Cycle) -> str:
@@ -172,19 +179,22 @@ def _write_off(cycle: Cycle) -> Texts:
 
 
 def _given_up_with(cycle: Cycle) -> tuple[str, ...]:
-    """Say which accepted requests end by that too, or why it is refused."""
-    calls = recovering.unsettled_calls(cycle)
-    if not calls:
-        return ()
-    if recovering.open_calls(cycle):
+    """Say which requests end by that too, and as what, or why it is refused."""
+    calls, accepted = disclaiming.unended(cycle)
+    if calls and accepted:
         text = _("Refused while %(calls)s is not booked and another request is open: redrive.")
-    elif why := disclaiming.objection_to_settling(cycle):
+        return (text % {"calls": _named(accepted)},)
+    if calls and (why := disclaiming.objection(cycle)):
         return (Sentence("Cannot be written off now: %(why)s", why=why),)
-    else:
-        text = _(
-            "With evidence nothing more is booked of %(calls)s, which was accepted: whatever came of it is given up."
-        )
-    return (text % {"calls": _named(calls)},)
+    if calls:
+        text = _("With evidence %(calls)s, which is open, ends as never accepted.")
+        return (text % {"calls": _named(calls)},)
+    if not accepted:
+        return ()
+    text = _(
+        "With evidence nothing more is booked of %(calls)s, which was accepted: whatever came of it is given up."
+    )
+    return (*_learnt_late(cycle), text % {"calls": _named(accepted)})
 
 
 def _acknowledge(cycle: Cycle) -> Texts:

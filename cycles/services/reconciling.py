@@ -20,10 +20,11 @@ from cycles.domain.progress import GO_ON, Progress, Turn, failed, not_asked, wai
 from cycles.domain.words import CallOutcome, FailureClass, Operation
 from cycles.models import Cycle, ExchangeCall
 from cycles.services import matching, rotating, seeing
-from cycles.services.calling import SEND_WITHIN, Noted, write_outcome
+from cycles.services.calling import SEND_WITHIN, Noted, tell_if_contradicted, write_outcome
 from cycles.services.desk import database_now
 from cycles.services.locking import in_transaction, lock_cycle, locked
 from cycles.services.matching import OPEN, Evidence, Traces
+from cycles.services.moving import touch_if_dead
 from cycles.services.stepping import Report
 from exchanges import registry
 from exchanges.errors import VenueError
@@ -186,16 +187,21 @@ def _acceptance(venue: str, call: ExchangeCall) -> timedelta:
 
 
 def record(call: ExchangeCall, noted: Noted) -> None:
-    """Write evidence; needs no lease. An UNKNOWN that stays one keeps its time.
+    """Write evidence; needs no lease. An UNKNOWN that stays one keeps its time. What contradicts the journal is told.
 
     Of the instance only the outcome is brought up to date, and only if it was this evidence that decided.
     """
 
     def work() -> bool:
-        lock_cycle(call.cycle_id)
+        cycle = lock_cycle(call.cycle_id)
         if noted.outcome == CallOutcome.UNKNOWN and call.outcome == CallOutcome.UNKNOWN:
             return False
-        return write_outcome(call, noted)
+        if not write_outcome(call, noted):
+            tell_if_contradicted(cycle, call, noted)
+            return False
+        if noted.outcome != CallOutcome.UNKNOWN:
+            touch_if_dead(cycle)
+        return True
 
     if in_transaction(work):
         call.outcome = noted.outcome

@@ -23,7 +23,7 @@ from cycles.domain.words import (
 )
 from cycles.errors import InvalidInputError, NotAllowedNowError, UnresolvedCallError
 from cycles.models import Cycle, ExchangeCall, Intervention
-from cycles.services import booking, closing, disclaiming, recovering, valuing
+from cycles.services import booking, closing, disclaiming, recovering, seeing, valuing
 from cycles.services.calling import Noted, write_outcome
 from cycles.services.intervening import Actor, demand_dead_letter, intervene
 from cycles.services.locking import in_transaction
@@ -161,7 +161,7 @@ def _stated_of(resolution: Resolution, cycle: Cycle) -> list[ExchangeCall]:
     if resolution.outcome is ResolutionOutcome.CALL_ABSENT:
         calls, lost = disclaiming.would_state(cycle)
         return [*calls, *lost]
-    return recovering.unsettled_calls(cycle) if resolution.received else []
+    return disclaiming.unended(cycle)[1] if resolution.received else []
 
 
 def _close_calls(cycle: Cycle, evidence: str) -> None:
@@ -180,17 +180,15 @@ def _close_calls(cycle: Cycle, evidence: str) -> None:
 
 
 def _settle(calls: Sequence[ExchangeCall], evidence: str) -> None:
-    """Book nothing more of accepted requests, on a person's word."""
+    """Book nothing more of accepted requests, on a person's word; looks alone told so of one that is open.
+
+    What is learnt of a dead letter's request makes a form stale: who filled it in has seen all of that.
+    """
     for call in calls:
+        if call.outcome != CallOutcome.DONE:
+            write_outcome(call, Noted(outcome=CallOutcome.DONE, report=seeing.told_of(call)))
         told = _told(call, evidence)
         ExchangeCall.objects.filter(pk=call.pk).update(is_settled=True, error=told)
-
-
-def _settle_by_word(cycle: Cycle, calls: Sequence[ExchangeCall], evidence: str) -> None:
-    """Book nothing more of what was accepted, whatever came of it; refused of what the person cannot have known."""
-    if calls and (why := disclaiming.objection_to_settling(cycle)):
-        raise NotAllowedNowError(why)
-    _settle(calls, evidence)
 
 
 def _told(call: ExchangeCall, evidence: str) -> str:
@@ -211,7 +209,7 @@ def is_stated_absent(cycle: Cycle) -> bool:
 
 def _demand_settled(cycle: Cycle) -> None:
     """Raise while something that a venue accepted is missing in the ledger."""
-    if recovering.unsettled_calls(cycle):
+    if recovering.open_calls(cycle) or recovering.unsettled_calls(cycle):
         raise UnresolvedCallError(
             "%(code)s has a request that its venue accepted and the ledger does not know yet: redrive it, so that "
             "it is settled first, or state as settled by hand all that its holdings became",
@@ -221,12 +219,13 @@ def _demand_settled(cycle: Cycle) -> None:
 
 def _complete(cycle: Cycle, actor: Actor, made: Intervention, resolution: Resolution) -> None:
     """Book what the holdings became, hand it to the desk, and complete the cycle."""
-    if recovering.open_calls(cycle):
+    calls, _accepted = disclaiming.unended(cycle)
+    if calls:
         raise UnresolvedCallError(
             "%(code)s has a request with an unknown outcome: state first whether it was accepted",
             code=cycle.code,
         )
-    _settle_by_word(cycle, _stated_of(resolution, cycle), resolution.evidence)
+    _settle(_stated_of(resolution, cycle), resolution.evidence)
     _demand_settled(cycle)
     if resolution.received:
         booking.post(
@@ -287,14 +286,15 @@ def write_off(
 
     def work() -> Intervention:
         cycle = lock_for_operator(cycle_id, seen_version=seen_version)
-        calls = recovering.open_calls(cycle) or recovering.unsettled_calls(cycle)
+        calls, accepted = disclaiming.unended(cycle)
+        requests = [call.client_order_id for call in calls or accepted]
         made = intervene(
             Verb.WRITE_OFF,
             actor=actor,
             reason=reason,
             cycle=cycle,
             seen_version=seen_version,
-            payload={"evidence": evidence, "requests": [call.client_order_id for call in calls]},
+            payload={"evidence": evidence, "requests": requests},
         )
         demand_dead_letter(cycle, Verb.WRITE_OFF)
         _end_requests(cycle, evidence)
@@ -306,24 +306,23 @@ def write_off(
 
 def _end_requests(cycle: Cycle, evidence: str) -> None:
     """End what is open, or else what is accepted and not booked, on evidence: never both, as with a statement."""
-    is_open = bool(recovering.open_calls(cycle))
-    if is_open and not evidence.strip():
+    calls, accepted = disclaiming.unended(cycle)
+    if calls and not evidence.strip():
         raise UnresolvedCallError(
             "%(code)s has a request with an unknown outcome: name the evidence that it is over",
             code=cycle.code,
         )
-    if is_open:
+    if calls:
         _close_calls(cycle, evidence)
         _demand_settled(cycle)
         return
-    calls = recovering.unsettled_calls(cycle)
-    if calls and not evidence.strip():
+    if accepted and not evidence.strip():
         raise UnresolvedCallError(
             "%(code)s has a request that its venue accepted and the ledger does not know yet: redrive it, so that "
             "it is settled first, or name the evidence that all of it is lost",
             code=cycle.code,
         )
-    _settle_by_word(cycle, calls, evidence)
+    _settle(accepted, evidence)
 
 
 def _give_up(cycle: Cycle, actor: Actor, made: Intervention) -> None:

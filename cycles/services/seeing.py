@@ -7,7 +7,7 @@ what was not seen counts only as of a look that reached far enough.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,7 +16,7 @@ from typing import Generic
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
-from cycles.domain.words import WatchKind
+from cycles.domain.words import Operation, WatchKind
 from cycles.models import ExchangeCall, SeenDeposit, SeenOrder, SeenWithdrawal, VenueWatch
 from cycles.selectors.awaited import awaited
 from cycles.services import looking
@@ -28,7 +28,10 @@ from exchanges.errors import OutcomeUnknownError, VenueError
 from exchanges.values import (
     DepositReport,
     DepositStatus,
+    Market,
+    OrderReport,
     OrderStatus,
+    Side,
     TransferT,
     WithdrawalReport,
     WithdrawalStatus,
@@ -71,15 +74,35 @@ def withdrawals_of(
     after = max((call.noted_at for call in unknown if call.noted_at), default=None)
     watch = _looked(venue, WatchKind.WITHDRAWALS, since, after=after)
     hidden = {call.pk: _hidden(watch, call.request["asset"]) for call in calls}
+    named = _named(call for call in unknown if hidden[call.pk])
     readable = [call for call in calls if hidden[call.pk] is None]
     cut_off = [call for call in readable if _is_cut_off(watch, _reach(call))]
     listed = _listed_alone(venue, cut_off)
     alone = {call.pk: listed[call.request["asset"]] for call in cut_off}
     seen = _seen_withdrawals([call for call in readable if call.pk not in alone])
     return {
-        call.pk: hidden[call.pk] or alone.get(call.pk) or _sight(watch, call, seen)
+        call.pk: named.get(call.pk)
+        or hidden[call.pk]
+        or alone.get(call.pk)
+        or _sight(watch, call, seen)
         for call in calls
     }
+
+
+def _named(calls: Iterable[ExchangeCall]) -> dict[int, Sight[WithdrawalReport]]:
+    """Give what bears our own id: that tells what became of a call, whatever else of its asset is not understood."""
+    rows = {call.pk: _own_withdrawal(call) for call in calls}
+    return {pk: Sight(rows=(row,), as_of=None) for pk, row in rows.items() if row}
+
+
+def _own_withdrawal(call: ExchangeCall, by: datetime | None = None) -> WithdrawalReport | None:
+    """Give what is shown of a withdrawal under our own id, first by an instant if one is named, or None."""
+    own = SeenWithdrawal.objects.filter(
+        venue=call.venue, client_withdrawal_id=call.client_order_id, is_shown=True
+    )
+    row = (own.filter(first_seen_at__lte=by) if by else own).order_by("pk").first()
+    address = call.destination.address if call.destination else None
+    return None if row is None else _withdrawal(row, address)
 
 
 def _listed_alone(
@@ -198,10 +221,8 @@ def shown_orders(calls: Sequence[ExchangeCall]) -> frozenset[int]:
     venue = calls[0].venue
     _looked(venue, WatchKind.ORDERS, min(call.intended_at for call in calls))
     own_ids = {call.pk: _own_id(call) for call in calls}
-    seen = SeenOrder.objects.filter(
-        venue=venue, client_order_id__in=set(own_ids.values()), is_shown=True
-    )
-    shown = set(seen.values_list("client_order_id", flat=True))
+    rows = SeenOrder.objects.filter(venue=venue, client_order_id__in=set(own_ids.values()))
+    shown = {row.client_order_id for row in rows if stands(row)}
     return frozenset(pk for pk, own_id in own_ids.items() if own_id in shown)
 
 
@@ -211,6 +232,38 @@ def sighting_of(call: ExchangeCall) -> SeenOrder | None:
     One that is shown no more is still one that was: what a list leaves out is no word on it.
     """
     return SeenOrder.objects.filter(venue=call.venue, client_order_id=_own_id(call)).first()
+
+
+def told_of(
+    call: ExchangeCall, *, by: datetime | None = None
+) -> OrderReport | WithdrawalReport | None:
+    """Give what looks told of an open request by our id, first by an instant if one is named, or None; takes none.
+
+    It was accepted then, whatever its venue says when it is asked for it alone. Without fills; of a cancel none tells.
+    """
+    if call.operation == Operation.WITHDRAW:
+        return _own_withdrawal(call, by)
+    row = sighting_of(call) if call.operation == Operation.PLACE_ORDER else None
+    if row is None or not stands(row) or (by is not None and row.first_seen_at > by):
+        return None
+    return OrderReport(
+        venue=row.venue,
+        market=Market.parse(call.request["market"]),
+        side=Side(call.request["side"]),
+        client_order_id=row.client_order_id,
+        venue_order_id=row.venue_order_id,
+        status=OrderStatus(row.status),
+        quantity=_told(row.quantity),
+        executed_quantity=_told(row.executed_quantity),
+        fills=(),
+        created_at=row.created_at,
+        detail=row.detail,
+    )
+
+
+def stands(row: SeenOrder) -> bool:
+    """Say whether the newest look shows an order, or any look told of an execution of it."""
+    return row.is_shown or row.status == OrderStatus.FILLED or bool(row.executed_quantity)
 
 
 def _orders(call: ExchangeCall) -> QuerySet[SeenOrder]:

@@ -87,13 +87,12 @@ def settle_open_order(lease: Lease, call: ExchangeCall) -> Progress:
     venue, market = registry.venue(call.venue), market_of(call.step)
     try:
         if seeing.still_rests(call):
-            return _hurry(lease, venue, call, rests=True)
+            return _hurry(lease, venue, call, found=OrderStatus.OPEN)
         report = venue.order(market, client_order_id=call.client_order_id)
     except VenueError as error:
         return not_asked(call.venue, error)
     if report is None or not report.is_final:
-        rests = report is not None and report.status is OrderStatus.OPEN
-        return _hurry(lease, venue, call, rests=rests)
+        return _hurry(lease, venue, call, found=report.status if report else None)
 
     def work() -> None:
         cycle = lock_for_decision(lease)
@@ -104,21 +103,40 @@ def settle_open_order(lease: Lease, call: ExchangeCall) -> Progress:
     return GO_ON
 
 
-def _hurry(lease: Lease, venue: Venue, call: ExchangeCall, *, rests: bool) -> Progress:
+def _hurry(
+    lease: Lease, venue: Venue, call: ExchangeCall, *, found: OrderStatus | None
+) -> Progress:
     """Cancel an order that rests although it should not; its re-read tells what became of it.
 
     One that has been accepted does show, and end; when it does not for long, people are told.
     """
+    rests = found is OrderStatus.OPEN
     resting_for = seeing.age_of(call)
+    if found is not None and call.missed_at is not None:
+        _mark_missed(call, None)
     if rests and resting_for >= CANCEL_AFTER and not _is_cancelled(call):
         return _cancel(lease, venue, call)
     if resting_for > PATIENCE:
-        return failed(
-            FailureClass.UNKNOWN_ORDER,
-            f"{call.venue} accepted {call.client_order_id} and does not say what became of it",
-        )
+        return _given_up(call, found)
     delay = LOOK_AGAIN if resting_for < seeing.OWN_READS else WATCHED
     return waiting(delay, "the order is not final yet")
+
+
+def _given_up(call: ExchangeCall, found: OrderStatus | None) -> Progress:
+    """Leave an order to people: only what its venue did not find when it was asked is marked as such."""
+    if found is not None:
+        told = f"{call.venue} accepted {call.client_order_id} and shows it {found.value} still"
+        return failed(FailureClass.UNKNOWN_ORDER, told)
+    _mark_missed(call, Now())
+    return failed(
+        FailureClass.UNKNOWN_ORDER,
+        f"{call.venue} accepted {call.client_order_id} and does not say what became of it",
+    )
+
+
+def _mark_missed(call: ExchangeCall, at: Now | None) -> None:
+    """Write when an accepted order's venue last knew of none, or that it does."""
+    ExchangeCall.objects.filter(pk=call.pk).update(missed_at=at)
 
 
 def _is_cancelled(call: ExchangeCall) -> bool:

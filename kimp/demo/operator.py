@@ -100,6 +100,7 @@ class Operator:
             self.puzzles[cycle.code] = f"{call.venue} shows {call.client_order_id}: {traces}"[:500]
             return
         self.puzzles.pop(cycle.code, None)
+        cycle.refresh_from_db()  # of another version, now that this is known
         self._redrive(cycle, "the venue's page shows the request, and so does the journal now")
 
     def _was_lost(self, cycle: Cycle) -> bool:

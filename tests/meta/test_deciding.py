@@ -20,6 +20,8 @@ Scope = ast.FunctionDef | ast.Lambda
 FIRST = {
     ("moving", "move"), ("moving", "touch"), ("settling", "finish_step"), ("rebalancing", "write_steps"),
 }  # fmt: skip
+# What is written of a dead letter, which no worker has: with a fact that is noted.
+OF_NO_WORKER = {("moving", "touch_if_dead")}
 FENCES_ITSELF = "note"  # of calling: what it is given runs only if the lease still holds
 # Who locks a cycle without a lease or a version that was seen, and by what right.
 UNASKED: dict[str, str] = {
@@ -92,7 +94,10 @@ def _deciders() -> frozenset[Name]:
         (module, one.name) for module, one in functions()
         if module == "settling" and one.name.startswith("settle_")
     }  # fmt: skip
-    helpers = [(module, one) for module, one in functions() if not (_has_lease(one) or _locks(one))]
+    helpers = [
+        (module, one) for module, one in functions()
+        if not (_has_lease(one) or _locks(one) or (module, one.name) in OF_NO_WORKER)
+    ]  # fmt: skip
     while True:
         more = {
             (module, one.name) for module, one in helpers

@@ -180,7 +180,7 @@ def test_what_an_operator_states_of_a_request_stands_beside_what_was_known_of_it
     settled: bool, dead: Cycle
 ) -> None:
     lost = "binance withdraw: the reply was lost (ConnectionResetError)"
-    call = accepted_order(dead) if settled else builders.order_call(dead, CallOutcome.UNKNOWN)
+    call = lost_order(dead) if settled else builders.order_call(dead, CallOutcome.UNKNOWN)
     ExchangeCall.objects.filter(pk=call.pk).update(error=lost)
     resolve(dead, ABSENT, evidence="T-1")
     call.refresh_from_db()
@@ -256,8 +256,15 @@ def accepted_order(row: Cycle, **facts: object) -> ExchangeCall:
     return call
 
 
+def lost_order(row: Cycle) -> ExchangeCall:
+    """Write an accepted order that its venue knew nothing of when it was asked."""
+    call = accepted_order(row)
+    ExchangeCall.objects.filter(pk=call.pk).update(missed_at=Now())
+    return call
+
+
 def test_an_accepted_order_that_its_venue_never_shows_holds_no_cycle_for_ever(dead: Cycle) -> None:
-    call = accepted_order(dead)
+    call = lost_order(dead)
     with pytest.raises(UnresolvedCallError):
         resolve(dead, COMPLETED)
     resolve(dead, ABSENT)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from decimal import Decimal
 
 import pytest
 from django.db.models import F
 from django.db.models.functions import Now
 
-from cycles.domain.words import CallOutcome, CycleStatus, FailureClass, Operation, Verb
-from cycles.errors import NotAllowedNowError, UnresolvedCallError
+from cycles.domain.words import CallOutcome, FailureClass, Operation, Verb
+from cycles.errors import (
+    NotAllowedNowError,
+    UnresolvedCallError,
+)
 from cycles.models import Cycle, ExchangeCall, Intervention, SeenOrder, Step
-from cycles.services import intervening, previewing, resolving, verifying
+from cycles.services import (
+    intervening,
+    previewing,
+    resolving,
+    verifying,
+)
 from cycles.services.resolving import Received, Resolution, ResolutionOutcome
-from tests import builders
-from tests.cycles.services.acts import balance, fail, give_back, holding_coins, units_until
+from tests.cycles.services.acts import fail, give_back, holding_coins, units_until
 from tests.cycles.services.test_resolving import accepted_order, write_off
 from tests.desk import TestDesk, operator
 
@@ -77,7 +83,9 @@ def order(db: None) -> ExchangeCall:
 
 
 def looked_for_in_vain(row: Cycle) -> None:
-    """Let a cycle have died, just now, of an order that its venue does not tell of."""
+    """Let a cycle have died, just now, of an order that its venue was asked for and does not know."""
+    accepted = ExchangeCall.objects.filter(cycle=row, operation=Operation.PLACE_ORDER)
+    accepted.update(missed_at=Now())
     died = {"status_since": Now(), "failure_class": FailureClass.UNKNOWN_ORDER}
     Cycle.objects.filter(pk=row.pk).update(**died)
     row.refresh_from_db()
@@ -128,7 +136,7 @@ def test_that_an_order_was_never_accepted_is_not_stated_of_one_that_is_accepted_
     ago = {"status_since": Now() - timedelta(hours=2)}
     Cycle.objects.filter(pk=order.cycle_id).update(**ago)
     order.cycle.refresh_from_db()
-    with pytest.raises(NotAllowedNowError, match="became known only after the cycle died"):
+    with pytest.raises(NotAllowedNowError, match="was not asked since"):
         state_absent(order.cycle)
     assert not is_settled(order)
 
@@ -198,19 +206,24 @@ def test_of_an_order_that_was_found_for_its_cancel_nobody_states_that_nothing_ca
     assert not is_settled(order)
 
 
+@pytest.mark.parametrize("report", [RESTS, None], ids=["found", "answered"])
 def test_an_order_that_its_venue_lost_after_it_took_the_cancel_holds_no_cycle_for_ever(
-    order: ExchangeCall,
+    report: dict[str, str] | None, order: ExchangeCall
 ) -> None:
-    cancel_of(order, outcome=CallOutcome.DONE, report=RESTS)
+    """Of a cancel that its venue answered nothing of the order is told; of one found by a look, that order is."""
+    cancel_of(order, outcome=CallOutcome.DONE, report=report)
     looked_for_in_vain(order.cycle)
     assert "seen resting, and is not found any more" in told_before(order)
     state_absent(order.cycle)
     assert is_settled(order)
 
 
-def test_a_redrive_opens_the_way_to_state_lost_what_its_venue_has_lost(desk: TestDesk) -> None:
+@pytest.mark.parametrize("report", [RESTS, None], ids=["found", "answered"])
+def test_a_redrive_opens_the_way_to_state_lost_what_its_venue_has_lost(
+    report: dict[str, str] | None, desk: TestDesk
+) -> None:
     order = accepted_order(fail(holding_coins(), FailureClass.BUG))
-    cancel_of(order, outcome=CallOutcome.DONE, report=RESTS)
+    cancel_of(order, outcome=CallOutcome.DONE, report=report)
     row = order.cycle
     intervening.redrive(row.pk, actor=operator(), reason="look", seen_version=row.version)
     desk.drive_until(row, "DEAD_LETTER")
@@ -239,6 +252,7 @@ def test_a_preview_names_the_requests_that_a_statement_would_be_about(order: Exc
 def test_a_preview_says_of_an_order_without_a_cancel_that_it_was_never_shown(
     order: ExchangeCall,
 ) -> None:
+    looked_for_in_vain(order.cycle)
     named = f"nothing came of place order {order.client_order_id} at binance"
     assert f"{named}, which was accepted and never shown" in told_before(order)
 
@@ -268,97 +282,3 @@ def test_coins_are_not_sold_again_once_their_orders_cancel_is_stated_absent(desk
     assert [one["client_order_id"] for one in sold] == [order.client_order_id]
     desk.control("/control/balances", {"venue": "upbit", "asset": "XRP", "credit": "-5000"})
     assert verifying.verify_ledger().matches_venues
-
-
-@pytest.mark.parametrize("told_by", ["look", "cancel"])
-def test_settled_by_hand_ends_also_what_no_look_can_settle(
-    told_by: str, order: ExchangeCall
-) -> None:
-    """As where its venue is shut: a redrive would never come to what the order brought."""
-    if told_by == "look":
-        shown(order, "filled", 2000)
-    else:
-        executed = RESTS | {"executed_quantity": "2000"}
-        cancel_of(order, outcome=CallOutcome.DONE, report=executed)
-    row = order.cycle
-    with pytest.raises(UnresolvedCallError, match="or state as settled by hand all"):
-        settle_by_hand(row)
-    assert f"nothing more is booked of place order {order.client_order_id}" in told_before(order)
-    made = settle_by_hand(row, Received(venue="binance", asset="USDT", quantity=Decimal(990)))
-    assert (row.status, is_settled(order)) == (CycleStatus.COMPLETED, True)
-    assert made.payload["requests"] == [order.client_order_id]
-    assert balance("binance", "USDT") == 990
-    assert verifying.balance_problems() == ()
-
-
-def found_filled(call: ExchangeCall) -> None:
-    """Let the sweep find, now, that a request whose outcome was unknown had executed whole."""
-    told = RESTS | {"status": "filled", "executed_quantity": "2000"}
-    done = {"outcome": CallOutcome.DONE, "report": told, "noted_at": Now()}
-    ExchangeCall.objects.filter(pk=call.pk).update(**done)
-
-
-@pytest.fixture
-def unknown(db: None) -> ExchangeCall:
-    """Give the order of a dead letter of which nobody knows whether it was accepted, given up an hour ago."""
-    del db
-    return builders.order_call(fail(holding_coins(), FailureClass.BUG), CallOutcome.UNKNOWN)
-
-
-def test_settled_by_hand_is_not_stated_of_what_is_found_while_the_form_lies_open(
-    unknown: ExchangeCall,
-) -> None:
-    row = unknown.cycle
-    found_filled(unknown)
-    with pytest.raises(NotAllowedNowError, match="learnt only after the cycle died: redrive"):
-        settle_by_hand(row, Received(venue="binance", asset="XRP", quantity=Decimal(1)))
-    row.refresh_from_db()
-    assert (row.status, is_settled(unknown)) == (CycleStatus.DEAD_LETTER, False)
-
-
-def test_a_preview_says_that_nothing_is_settled_by_hand_over_an_open_request(
-    unknown: ExchangeCall,
-) -> None:
-    named = f"Settled by hand: refused while place order {unknown.client_order_id} at binance"
-    assert named in told_before(unknown)
-    found_filled(unknown)
-    assert "Settled by hand: cannot be stated now: what became of" in told_before(unknown)
-
-
-def told_of_a_write_off(order: ExchangeCall) -> str:
-    """Give what a preview of giving up says."""
-    return " ".join(previewing.preview(Verb.WRITE_OFF, order.cycle_id).effects)
-
-
-def test_what_is_filled_and_gone_with_its_venue_is_written_off_with_evidence(
-    order: ExchangeCall,
-) -> None:
-    shown(order, "filled", 2000)
-    row = order.cycle
-    with pytest.raises(UnresolvedCallError, match="name the evidence that all of it is lost"):
-        write_off(row)
-    named = f"nothing more is booked of place order {order.client_order_id}"
-    assert named in told_of_a_write_off(order)
-    write_off(row, "the venue is bankrupt: file 7")
-    assert (row.status, is_settled(order)) == (CycleStatus.FAILED, True)
-    made = Intervention.objects.get(cycle=row, verb=Verb.WRITE_OFF)
-    assert made.payload["requests"] == [order.client_order_id]
-    assert verifying.balance_problems() == ()
-
-
-def test_what_is_found_while_the_form_lies_open_is_not_written_off(unknown: ExchangeCall) -> None:
-    found_filled(unknown)
-    with pytest.raises(NotAllowedNowError, match="learnt only after the cycle died: redrive"):
-        write_off(unknown.cycle, "never arrived")
-    assert not is_settled(unknown)
-
-
-def test_evidence_of_a_cancel_that_is_found_absent_meanwhile_writes_off_no_order(
-    order: ExchangeCall,
-) -> None:
-    cancel = cancel_of(order)
-    facts = {"outcome": CallOutcome.ABSENT, "noted_at": Now()}
-    ExchangeCall.objects.filter(pk=cancel.pk).update(**facts)
-    with pytest.raises(NotAllowedNowError, match="learnt only after the cycle died: redrive"):
-        write_off(order.cycle, "no cancel arrived")
-    assert not is_settled(order)

@@ -1,0 +1,137 @@
+"""An accepted order counts as lost only where its venue was asked for it, and knew of none."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from cycles.domain.progress import Turn, waiting
+from cycles.domain.words import CycleStatus, FailureClass
+from cycles.errors import NotAllowedNowError
+from cycles.models import Cycle, ExchangeCall
+from cycles.services import intervening, remaking, verifying
+from cycles.services.moving import Lease
+from exchanges import registry
+from exchanges.values import Market
+from tests.cycles.services.acts import age, fail, give_back
+from tests.cycles.services.test_stating import (
+    cancel_of,
+    is_settled,
+    looked_for_in_vain,
+    order,
+    state_absent,
+    told_before,
+)
+from tests.desk import TestDesk, operator, why
+
+__all__ = ["order"]
+
+ORDER = {"venue": "binance", "path_regex": "/api/v3/order$"}
+LISTED = {"venue": "binance", "method": "GET", "path_regex": "/api/v3/allOrders"}
+NOTHING = {"status": 200, "json": []}
+UNKNOWN_THERE = {"status": 400, "json": {"code": -2013, "msg": "Order does not exist."}}
+
+
+@pytest.fixture
+def row(desk: TestDesk) -> Cycle:
+    return desk.open()
+
+
+@pytest.fixture
+def lease(desk: TestDesk, row: Cycle) -> Lease:
+    """Place an order that rests; the venue's lists leave it out, as one that is older than they reach."""
+    desk.fault(phase="before", action="status", args=NOTHING, **LISTED)
+    rests = {"fault": "F13", "action": "rests", "args": {"value": "0"}, "when": "once"}
+    desk.fault(method="POST", **rests, **ORDER)
+    held = desk.lease(row)
+    desk.unit(held)
+    return held
+
+
+def dead(desk: TestDesk, row: Cycle, lease: Lease) -> Cycle:
+    """Let its worker ask until it gives up, for good."""
+    last = waiting(timedelta(0))
+    for _ in range(8):
+        age(row, 60)
+        last = desk.unit(lease)
+        if last.turn is Turn.FAIL:
+            break
+    give_back(lease)
+    Cycle.objects.filter(pk=row.pk).update(retry_count=100)
+    fail(row, last.failure, last.reason)
+    assert (row.status, row.failure_class) == (CycleStatus.DEAD_LETTER, "UNKNOWN_ORDER"), why(row)
+    longer = {
+        "noted_at": F("noted_at") - timedelta(hours=1),
+        "missed_at": F("missed_at") - timedelta(hours=1),
+    }
+    ExchangeCall.objects.filter(cycle=row).update(**longer)
+    return row
+
+
+def placed(row: Cycle) -> ExchangeCall:
+    """Give the first order of a cycle."""
+    return ExchangeCall.objects.filter(cycle=row, operation="PLACE_ORDER").order_by("pk")[0]
+
+
+def test_of_an_order_that_is_found_resting_nobody_states_that_nothing_came(
+    desk: TestDesk, row: Cycle, lease: Lease
+) -> None:
+    """Its cancel's reply is lost, so that it rests on; its lists do not show it."""
+    desk.fault(method="DELETE", phase="before", action="fin", **ORDER)
+    dead(desk, row, lease)
+    assert "shows it open still" in row.failure_reason
+    assert "is not found any more" not in told_before(placed(row))
+    with pytest.raises(NotAllowedNowError, match=r"was asked to cancel it: redrive"):
+        state_absent(row)
+    desk.control("/control/faults", method="DELETE")
+    by_hand = {"client_order_id": placed(row).client_order_id}
+    registry.venue("binance").cancel_order(Market("XRP", "USDT"), **by_hand)
+    intervening.redrive(row.pk, actor=operator(), reason="go on", seen_version=row.version)
+    desk.drive_until(row, "INITIAL_TRADE_COMPLETED", "DEAD_LETTER")
+    assert verifying.verify_ledger().matches_venues
+
+
+def test_an_order_that_its_venue_no_longer_knows_is_stated_lost_once_it_was_asked_for(
+    desk: TestDesk, row: Cycle, lease: Lease
+) -> None:
+    age(row, 11)
+    desk.unit(lease)  # it rests, and is cancelled; its venue answers that
+    desk.fault(method="GET", phase="before", action="status", args=UNKNOWN_THERE, **ORDER)
+    dead(desk, row, lease)
+    assert "is not found any more" in told_before(placed(row))
+    state_absent(row)
+    assert is_settled(placed(row))
+
+
+def test_what_is_found_after_it_was_not_is_asked_for_anew(
+    desk: TestDesk, row: Cycle, lease: Lease
+) -> None:
+    ExchangeCall.objects.filter(cycle=row).update(missed_at=Now())
+    desk.unit(lease)
+    assert placed(row).missed_at is None
+
+
+def test_what_nobody_has_asked_for_is_asked_for_before_anything_is_stated_of_it(
+    order: ExchangeCall,
+) -> None:
+    assert "was not asked since what became of it" in told_before(order)
+    with pytest.raises(NotAllowedNowError, match=r"accepted .* was not asked since .*: redrive"):
+        state_absent(order.cycle)
+    assert not is_settled(order)
+
+
+def test_what_a_restore_leaves_to_a_person_was_not_asked_for(order: ExchangeCall) -> None:
+    """It may be that very order which was found, and does not fit."""
+    cancel_of(order)
+    state_absent(order.cycle)
+    looked_for_in_vain(order.cycle)
+    administrator = operator("root", "administrator")
+    with transaction.atomic():
+        remaking.park(order.cycle, FailureClass.UNKNOWN_ORDER, "it fits no step", administrator)
+    with pytest.raises(NotAllowedNowError, match="redrive"):
+        state_absent(order.cycle)
+    assert not is_settled(order)

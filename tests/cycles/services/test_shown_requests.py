@@ -1,0 +1,259 @@
+"""What a look shows under our own id was accepted: nobody states that it never was, and none is sent again for it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.db.models import F
+from django.db.models.functions import Now
+
+from cycles.domain.words import CallOutcome, CycleStatus, FailureClass, Operation, Verb
+from cycles.errors import NotAllowedNowError, UnresolvedCallError
+from cycles.models import Cycle, ExchangeCall, Intervention, SeenOrder, SeenWithdrawal
+from cycles.services import intervening, verifying
+from cycles.services.moving import Lease
+from cycles.services.resolving import Received
+from tests.cycles.services.acts import accepted, age, fail, give_back, units_until, withdrawals
+from tests.cycles.services.test_lost_orders import (
+    LISTED,
+    NOTHING,
+    ORDER,
+    UNKNOWN_THERE,
+    dead,
+    placed,
+)
+from tests.cycles.services.test_resolving import write_off
+from tests.cycles.services.test_settled_by_hand import told_of_a_write_off, unknown
+from tests.cycles.services.test_stating import (
+    cancel_of,
+    is_settled,
+    looked_for_in_vain,
+    order,
+    settle_by_hand,
+    shown,
+    state_absent,
+    told_before,
+)
+from tests.desk import TestDesk, eventually, operator
+
+__all__ = ["order", "unknown"]
+
+SHOWN = r"binance has shown .*, so it was accepted: redrive"
+MONEY = Received(venue="binance", asset="USDT", quantity=Decimal(990))
+
+
+def seen_before_it_died(seen: SeenOrder | SeenWithdrawal) -> None:
+    """Let a look have shown something when the cycle died."""
+    ago = Now() - timedelta(minutes=30)
+    type(seen).objects.filter(pk=seen.pk).update(first_seen_at=ago, changed_at=ago)
+
+
+def test_an_order_that_its_venue_lists_and_does_not_find_is_not_bought_twice(
+    desk: TestDesk,
+) -> None:
+    row = desk.open()
+    desk.fault(fault="F4", method="POST", when="once", **ORDER)
+    lease = desk.lease(row)
+    desk.unit(lease)
+    desk.fault(method="GET", phase="before", action="status", args=UNKNOWN_THERE, **ORDER)
+    age(row, 2)
+
+    def is_listed() -> bool:
+        desk.unit(lease)
+        return SeenOrder.objects.filter(is_shown=True).exists()
+
+    eventually(is_listed)
+    dead(desk, row, lease)
+    with pytest.raises(NotAllowedNowError, match=SHOWN):
+        state_absent(row)
+    desk.control("/control/faults", method="DELETE")
+    intervening.redrive(row.pk, actor=operator(), reason="go on", seen_version=row.version)
+    desk.drive_until(row, "INITIAL_TRADE_COMPLETED", "DEAD_LETTER")
+    assert row.status == CycleStatus.INITIAL_TRADE_COMPLETED
+    assert list(accepted(desk, "binance").values()) == [1]
+
+
+def test_an_order_that_a_look_once_showed_executed_is_never_absent(desk: TestDesk) -> None:
+    """Lists and look-ups that lag after an outage show neither."""
+    row = desk.open()
+    desk.fault(fault="F4", method="POST", when="once", **ORDER)
+    lease = desk.lease(row)
+    desk.unit(lease)
+    desk.fault(phase="before", action="status", args=NOTHING, **LISTED)
+    desk.fault(method="GET", phase="before", action="status", args=UNKNOWN_THERE, **ORDER)
+    seen = shown(placed(row), "filled", 2000)
+    SeenOrder.objects.filter(pk=seen.pk).update(is_shown=False)
+    for _ in range(3):
+        age(row, 16)
+        desk.unit(lease)
+    assert placed(row).outcome == CallOutcome.UNKNOWN
+
+
+@pytest.mark.parametrize(("status", "executed"), [("open", 0), ("open", 5), ("filled", 2000)])
+def test_of_an_open_order_that_a_look_shows_nobody_states_that_it_never_was(
+    status: str, executed: int, unknown: ExchangeCall
+) -> None:
+    shown(unknown, status, executed)
+    assert "cannot be stated now: binance has shown" in told_before(unknown)
+    with pytest.raises(NotAllowedNowError, match=SHOWN):
+        state_absent(unknown.cycle)
+    with pytest.raises(NotAllowedNowError, match=SHOWN):
+        write_off(unknown.cycle, "it is not in the list")
+    unknown.refresh_from_db()
+    assert unknown.outcome == CallOutcome.UNKNOWN
+
+
+def test_what_is_listed_and_never_found_is_settled_by_hand(unknown: ExchangeCall) -> None:
+    seen_before_it_died(shown(unknown, "filled", 2000))
+    row = unknown.cycle
+    with pytest.raises(UnresolvedCallError, match="accepted and the ledger does not know"):
+        settle_by_hand(row)
+    named = f"By that nothing more is booked of place order {unknown.client_order_id}"
+    assert named in told_before(unknown)
+    made = settle_by_hand(row, MONEY)
+    assert (row.status, is_settled(unknown)) == (CycleStatus.COMPLETED, True)
+    assert made.payload["requests"] == [unknown.client_order_id]
+    assert (unknown.outcome, unknown.venue_order_id) == (CallOutcome.DONE, "7")
+    assert unknown.report["executed_quantity"] == "2000"
+    assert "ticket 8" in unknown.error
+    assert verifying.balance_problems() == ()
+
+
+def test_what_is_listed_and_never_found_is_written_off_with_evidence(unknown: ExchangeCall) -> None:
+    seen_before_it_died(shown(unknown, "filled", 2000))
+    row = unknown.cycle
+    with pytest.raises(UnresolvedCallError, match="name the evidence that all of it is lost"):
+        write_off(row)
+    named = f"nothing more is booked of place order {unknown.client_order_id}"
+    assert named in told_of_a_write_off(unknown)
+    write_off(row, "the venue is bankrupt: file 7")
+    assert (row.status, is_settled(unknown)) == (CycleStatus.FAILED, True)
+    assert unknown.outcome == CallOutcome.DONE
+    made = Intervention.objects.get(cycle=row, verb=Verb.WRITE_OFF)
+    assert made.payload["requests"] == [unknown.client_order_id]
+
+
+def test_what_a_look_shows_only_since_the_cycle_died_is_ended_by_nobodys_word(
+    unknown: ExchangeCall,
+) -> None:
+    """Whoever settles by hand has not named what came of that."""
+    shown(unknown, "filled", 2000)
+    row = unknown.cycle
+    assert "Settled by hand: refused while" in told_before(unknown)
+    with pytest.raises(UnresolvedCallError, match="state first whether it was accepted"):
+        settle_by_hand(row, MONEY)
+    assert not is_settled(unknown)
+
+
+def test_of_an_open_order_that_a_look_showed_once_nobody_states_it_before_it_was_asked_for(
+    unknown: ExchangeCall,
+) -> None:
+    seen = shown(unknown, "open", 0)
+    SeenOrder.objects.filter(pk=seen.pk).update(is_shown=False)
+    row = unknown.cycle
+    with pytest.raises(NotAllowedNowError, match=r"was seen resting at binance.* redrive"):
+        state_absent(row)
+    looked_for_in_vain(row)
+    state_absent(row)
+    unknown.refresh_from_db()
+    assert unknown.outcome == CallOutcome.ABSENT
+
+
+def test_that_its_order_is_shown_says_nothing_of_a_cancel(order: ExchangeCall) -> None:
+    cancel = cancel_of(order)
+    shown(order, "open", 0)
+    state_absent(order.cycle)
+    cancel.refresh_from_db()
+    assert cancel.outcome == CallOutcome.ABSENT
+    assert not is_settled(order)
+
+
+@pytest.fixture
+def row(desk: TestDesk) -> Cycle:
+    return desk.open()
+
+
+@pytest.fixture
+def lease(desk: TestDesk, row: Cycle) -> Lease:
+    """Send a withdrawal whose reply is lost."""
+    held = units_until(desk, row, "BUY")
+    withdraws = {"venue": "binance", "path_regex": "withdraw/apply"}
+    desk.fault(fault="F4", method="POST", when="once", **withdraws)
+    desk.unit(held)
+    return held
+
+
+def sent(row: Cycle) -> ExchangeCall:
+    """Give a cycle's withdrawal."""
+    return ExchangeCall.objects.get(cycle=row, operation=Operation.WITHDRAW)
+
+
+def test_a_withdrawal_with_our_id_is_found_beside_a_row_that_nobody_understands(
+    desk: TestDesk, row: Cycle, lease: Lease
+) -> None:
+    asked = sent(row).request
+    own = {
+        "id": "w1", "coin": "XRP", "status": 4, "amount": asked["quantity"], "txId": "",
+        "transactionFee": asked["network_fee"], "network": asked["network"],
+        "applyTime": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S"),
+        "withdrawOrderId": sent(row).client_order_id,
+    }  # fmt: skip
+    odd = own | {"id": "odd", "status": 77, "withdrawOrderId": "", "amount": "1"}
+    listed = {"status": 200, "json": [odd, own]}
+    history = {"venue": "binance", "method": "GET", "path_regex": "withdraw/history"}
+    desk.fault(phase="before", action="status", args=listed, **history)
+
+    def is_found() -> bool:
+        desk.unit(lease)
+        return sent(row).outcome == CallOutcome.DONE
+
+    eventually(is_found)
+    assert sent(row).venue_order_id == "w1"
+
+
+def test_a_nameless_withdrawal_is_not_matched_beside_a_row_that_nobody_understands(
+    desk: TestDesk, row: Cycle, lease: Lease
+) -> None:
+    asked = sent(row).request
+    alike = {
+        "id": "w1", "coin": "XRP", "status": 4, "amount": asked["quantity"], "txId": "",
+        "transactionFee": asked["network_fee"], "network": asked["network"],
+        "applyTime": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S"), "withdrawOrderId": "",
+    }  # fmt: skip
+    listed = {"status": 200, "json": [alike | {"id": "odd", "status": 77}, alike]}
+    history = {"venue": "binance", "method": "GET", "path_regex": "withdraw/history"}
+    desk.fault(phase="before", action="status", args=listed, **history)
+
+    def is_looked_at() -> bool:
+        desk.unit(lease)
+        return SeenWithdrawal.objects.exists()
+
+    eventually(is_looked_at)
+    assert sent(row).outcome == CallOutcome.UNKNOWN
+
+
+def test_of_a_withdrawal_that_a_look_shows_nobody_states_that_it_never_was(
+    desk: TestDesk, row: Cycle, lease: Lease
+) -> None:
+    give_back(lease)
+    ago = F("noted_at") - timedelta(hours=1)
+    ExchangeCall.objects.filter(cycle=row).update(noted_at=ago)
+    fail(row, FailureClass.BUG)
+    call = sent(row)
+    SeenWithdrawal.objects.create(
+        venue="binance", venue_withdrawal_id="w1", client_withdrawal_id=call.client_order_id,
+        asset="XRP", quantity=Decimal(call.request["quantity"]), network_fee=0, status="pending",
+        look=1, first_seen_at=Now(), changed_at=Now(),
+    )  # fmt: skip
+    with pytest.raises(NotAllowedNowError, match=SHOWN):
+        state_absent(row)
+    intervening.redrive(row.pk, actor=operator(), reason="go on", seen_version=row.version)
+
+    def is_booked() -> bool:
+        desk.step(row)
+        return is_settled(call)
+
+    eventually(is_booked)
+    assert len(withdrawals(desk, "binance")) == 1
