@@ -217,6 +217,8 @@ def _ended(traces: Sequence[Trace]) -> Sequence[Trace]:
     """Give requests that took of a cycle's capital, or raise NotEndedError while one of them may take more."""
     for trace in traces:
         report = trace.report
+        if trace.times > 1:
+            raise MisfitError(f"{trace.venue} shows {trace.own_id} {trace.times} times")
         if isinstance(report, OrderReport) and report.side is Side.BUY and not report.is_final:
             raise NotEndedError(
                 f"opened after the backup, it cannot be made again yet: {trace.venue} shows its order {trace.own_id} as open, "

@@ -33,7 +33,7 @@ class Retraced:
     `untold`: cycles that cannot be made again from what is shown; `not_ended`: cycles that are not made again before their purchases have ended; `brought_in`: what came in from outside,
     by a person's word, in words; `awaited`: withdrawals, by their venue's ids, that are or may be of cycles which are not there yet.
     `unsettled`: requests, of those that lack capital, which have not ended. `suspected`: by venue and asset, how much of its own
-    a cycle may have sent by transfers that are nobody's.
+    a cycle may have sent by transfers that are nobody's. `unexplained`: cycles in which something misfits, or that are asked about what lacks.
     """
 
     found: list[replaying.Found] = field(default_factory=list)
@@ -52,6 +52,7 @@ class Retraced:
     suspected: dict[tuple[str, str], dict[UUID, Decimal]] = field(
         default_factory=lambda: defaultdict(dict)
     )
+    unexplained: set[UUID] = field(default_factory=set)
     unsettled: int = 0
     is_preview: bool = False
     busy: set[UUID] = field(default_factory=set)
@@ -122,6 +123,11 @@ class Retraced:
 def short_of(lines: Iterable[VenueLine]) -> dict[tuple[str, str], Decimal]:
     """Give what venues lack beyond what the desk itself holds there."""
     return {
-        (line.venue, line.asset): -line.difference - booking.desk_balance(line.venue, line.asset)
+        (line.venue, line.asset): -line.difference - owned_by_desk(line.venue, line.asset)
         for line in lines
     }
+
+
+def owned_by_desk(venue: str, asset: str) -> Decimal:
+    """Give what the desk itself holds of an asset at a venue."""
+    return booking.desk_balance(venue, asset)

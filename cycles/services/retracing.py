@@ -115,6 +115,7 @@ def compare(history: History, done: Retraced, *, actor: str, accepts: bool = Fal
     done.differences = list(_differences(history))
     strangers.tell_strangers(history, done)
     _leave_who_holds_too_much(history, done, accepts=accepts)
+    done.unexplained = done.misfits
     strangers.leave_late_ones(done)
 
 

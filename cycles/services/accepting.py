@@ -1,0 +1,77 @@
+"""What still differs after catching up is booked as capital that came or went outside of kimp, by a person's word.
+
+Nothing is, while anything that is known has to be explained still: what differs may be that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cycles.domain import postings
+from cycles.domain.shown import plain
+from cycles.domain.states import FINAL
+from cycles.domain.words import AccountOwner, PostingKind
+from cycles.models import Cycle, ExchangeCall
+from cycles.services import booking
+from cycles.services.recalling import History
+from cycles.services.retraced import Retraced, owned_by_desk
+from cycles.services.verifying import VenueLine
+
+UNPAID = (
+    "{}: the desk itself does not hold that, so no difference was accepted; resolve the dead letters that have not got it "
+    "any more, then give --accept again"
+)
+UNTOLD = (
+    "no difference was accepted: what {} did, or still has, is not told to its end, and may be what differs. Resolve who was "
+    "settled by hand, or did what fits nowhere, redrive who can go on, then give --accept again"
+)
+ARRIVING = (
+    "no difference was accepted: cycles' {} is on its way to {}, or lies there and is not booked yet. Let the roles look until it is "
+    "booked (the desk is halted: nothing new begins; redrive dead letters that wait for it), stop them, then give --accept again"
+)
+
+
+def objections(history: History, done: Retraced) -> list[str]:
+    """Say in words why what differs is not to be accepted, and what to do first; nothing: it may be."""
+    told = []
+    if untold := _untold(history, done):
+        told.append(UNTOLD.format(", ".join(untold)))
+    told += [ARRIVING.format(one.asset, one.venue) for one in done.differences if one.in_flight]
+    return [*told, *(UNPAID.format(text(line)) for line in _beyond_the_desk(done.differences))]
+
+
+def _untold(history: History, done: Retraced) -> list[str]:
+    """Give who could go on, by code, and misfits, is asked, or has a request shown that the journal does not have."""
+    named = history.named()
+    calls = ExchangeCall.objects.filter(client_order_id__in=[one.own_id for one in named])
+    known = set(calls.values_list("client_order_id", flat=True))
+    ids = {
+        one.name.cycle_id
+        for one in named
+        if one.name and (one.times > 1 or one.own_id not in known)
+    }
+    running = Cycle.objects.exclude(status__in=sorted(FINAL))
+    found = running.filter(pk__in=ids | done.unexplained).order_by("pk")
+    return list(found.values_list("code", flat=True))
+
+
+def _beyond_the_desk(lines: Iterable[VenueLine]) -> list[VenueLine]:
+    """Give what venues lack that the desk itself does not hold there: it is cycles' money, which no word books away."""
+    return [one for one in lines if -one.difference > owned_by_desk(one.venue, one.asset)]
+
+
+def text(line: VenueLine) -> str:
+    """Give a difference in words."""
+    return f"{line.venue}: {plain(line.difference)} {line.asset}"
+
+
+def accept(lines: Iterable[VenueLine], intervention: int, reason: str) -> None:
+    """Book differences as capital that came or went; the desk itself holds what went."""
+    for line in lines:
+        ways = (AccountOwner.CAPITAL, AccountOwner.DESK)
+        origin, target = ways if line.difference > 0 else reversed(ways)
+        moved = postings.moved(
+            line.venue, line.asset, abs(line.difference), origin=origin, target=target
+        )
+        key = f"capital:caught_up:{intervention}:{line.venue}:{line.asset}"
+        booking.post(key, PostingKind.CAPITAL, moved, memo=reason[:200])
