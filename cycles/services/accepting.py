@@ -11,9 +11,9 @@ from cycles.domain import postings
 from cycles.domain.shown import plain
 from cycles.domain.states import FINAL
 from cycles.domain.words import AccountOwner, PostingKind
-from cycles.models import Cycle, ExchangeCall
+from cycles.models import Cycle
 from cycles.services import booking
-from cycles.services.recalling import History
+from cycles.services.recalling import History, unknown
 from cycles.services.retraced import Retraced, owned_by_desk
 from cycles.services.verifying import VenueLine
 
@@ -42,14 +42,7 @@ def objections(history: History, done: Retraced) -> list[str]:
 
 def _untold(history: History, done: Retraced) -> list[str]:
     """Give who could go on, by code, and misfits, is asked, or has a request shown that the journal does not have."""
-    named = history.named()
-    calls = ExchangeCall.objects.filter(client_order_id__in=[one.own_id for one in named])
-    known = set(calls.values_list("client_order_id", flat=True))
-    ids = {
-        one.name.cycle_id
-        for one in named
-        if one.name and (one.times > 1 or one.own_id not in known)
-    }
+    ids = {one.name.cycle_id for one in unknown(history.named()) if one.name}
     running = Cycle.objects.exclude(status__in=sorted(FINAL))
     found = running.filter(pk__in=ids | done.unexplained).order_by("pk")
     return list(found.values_list("code", flat=True))

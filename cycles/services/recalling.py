@@ -53,6 +53,12 @@ class Trace:
             return self.report.client_order_id
         return self.report.client_withdrawal_id or ""
 
+    @property
+    def asset(self) -> str:
+        """Give what it trades, or sends."""
+        report = self.report
+        return report.market.base if isinstance(report, OrderReport) else report.asset
+
 
 @dataclass(slots=True, kw_only=True)
 class History:
@@ -164,6 +170,13 @@ def _settled(own_ids: Iterable[str]) -> set[str]:
     """Give which of these the ledger knows."""
     calls = ExchangeCall.objects.filter(client_order_id__in=list(own_ids), is_settled=True)
     return set(calls.values_list("client_order_id", flat=True))
+
+
+def unknown(named: Sequence[Trace]) -> list[Trace]:
+    """Give those of requests that bear an id of ours which the journal does not have, or has once of several."""
+    calls = ExchangeCall.objects.filter(client_order_id__in=[one.own_id for one in named])
+    known = set(calls.values_list("client_order_id", flat=True))
+    return [one for one in named if one.times > 1 or one.own_id not in known]
 
 
 def _with_fills(venue: Venue, trace: Trace) -> Trace:

@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from cycles.domain.money import ZERO
 from cycles.domain.shown import plain
 from cycles.domain.words import CycleStatus, FailureClass
+from cycles.errors import UncoveredError
 from cycles.models import Cycle
 from cycles.models.fields import public_code
 from cycles.services import booking, remaking, replaying
@@ -33,7 +34,8 @@ class Retraced:
     `untold`: cycles that cannot be made again from what is shown; `not_ended`: cycles that are not made again before their purchases have ended; `brought_in`: what came in from outside,
     by a person's word, in words; `awaited`: withdrawals, by their venue's ids, that are or may be of cycles which are not there yet.
     `unsettled`: requests, of those that lack capital, which have not ended. `suspected`: by venue and asset, how much of its own
-    a cycle may have sent by transfers that are nobody's. `unexplained`: cycles in which something misfits, or that are asked about what lacks.
+    a cycle may have sent by transfers that are nobody's. `unpaid`: by cycle, of which asset that it does
+    not trade a fee lacks. `unexplained`: cycles in which something misfits, or that are asked about what lacks.
     """
 
     found: list[replaying.Found] = field(default_factory=list)
@@ -52,6 +54,7 @@ class Retraced:
     suspected: dict[tuple[str, str], dict[UUID, Decimal]] = field(
         default_factory=lambda: defaultdict(dict)
     )
+    unpaid: dict[UUID, UncoveredError] = field(default_factory=dict)
     unexplained: set[UUID] = field(default_factory=set)
     unsettled: int = 0
     is_preview: bool = False
@@ -118,6 +121,13 @@ class Retraced:
         """Leave a cycle to a person."""
         self.left.append(f"{cycle.code}: {reason}")
         self.to_park[cycle.pk] = failure, reason
+
+    def takes_back(self, cycle: Cycle) -> None:
+        """Leave a cycle that did not fit to a person no more: it is looked at again."""
+        _, reason = self.to_park.pop(cycle.pk)
+        self.left.remove(f"{cycle.code}: {reason}")
+        if cycle.code in self.remade:
+            self.to_park[cycle.pk] = FailureClass.POLICY_DENIED, remaking.REASON
 
 
 def short_of(lines: Iterable[VenueLine]) -> dict[tuple[str, str], Decimal]:

@@ -21,6 +21,7 @@ from cycles.services import (
     concluding,
     following_up,
     nameless,
+    paid_in,
     remaking,
     replanning,
     replaying,
@@ -76,6 +77,9 @@ def _retraced(history: History, done: Retraced, *, actor: str, accepts: bool) ->
         done.lacking.clear()
         for cycle_id in waiting:
             if _is_there(cycle_id, traces[cycle_id], done, actor, is_brought_in=is_brought_in):
+                _retrace_cycle(cycle_id, traces[cycle_id], history, done, actor)
+        while accepts and (again := paid_in.bring_in(history, done)):
+            for cycle_id in again:
                 _retrace_cycle(cycle_id, traces[cycle_id], history, done, actor)
         _match_unnamed(history, done, actor)
         waiting, is_stuck = list(done.lacking), len(done.ended) == ended
@@ -194,7 +198,7 @@ def _is_written(
             failure = FailureClass.UNKNOWN_ORDER
             if isinstance(trace.report, WithdrawalReport):
                 failure = FailureClass.UNKNOWN_WITHDRAWAL
-            done.misfit(cycle, failure, str(error))
+            done.misfit(cycle, failure, f"{error}{paid_in.noted(cycle, trace, error, done)}")
             return False
         if found is not None:
             done.found.append(found)
