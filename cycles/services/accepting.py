@@ -5,16 +5,18 @@ Nothing is, while anything that is known has to be explained still: what differs
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 from cycles.domain import postings
+from cycles.domain.postings import Line
 from cycles.domain.shown import plain
 from cycles.domain.states import FINAL
 from cycles.domain.words import AccountOwner, PostingKind
-from cycles.models import Cycle
+from cycles.models import Account, Cycle
 from cycles.services import booking
 from cycles.services.recalling import History, unknown
-from cycles.services.retraced import Retraced, owned_by_desk
+from cycles.services.retraced import DESKS, Retraced, owned_by_desk
 from cycles.services.verifying import VenueLine
 
 UNPAID = (
@@ -26,8 +28,8 @@ UNTOLD = (
     "settled by hand, or did what fits nowhere, redrive who can go on, then give --accept again"
 )
 ARRIVING = (
-    "no difference was accepted: cycles' {} is on its way to {}, or lies there and is not booked yet. Let the roles look until it is "
-    "booked (the desk is halted: nothing new begins; redrive dead letters that wait for it), stop them, then give --accept again"
+    "no difference was accepted: {} is on its way to {} by {}, or lies there and is not booked yet. Let the roles run until it is booked "
+    "(the desk is halted: nothing new begins; redrive what is a dead letter), stop them, then give --accept again"
 )
 
 
@@ -36,7 +38,7 @@ def objections(history: History, done: Retraced) -> list[str]:
     told = []
     if untold := _untold(history, done):
         told.append(UNTOLD.format(", ".join(untold)))
-    told += [ARRIVING.format(one.asset, one.venue) for one in done.differences if one.in_flight]
+    told += arriving((one.venue, one.asset) for one in done.differences)
     return [*told, *(UNPAID.format(text(line)) for line in _beyond_the_desk(done.differences))]
 
 
@@ -46,6 +48,18 @@ def _untold(history: History, done: Retraced) -> list[str]:
     running = Cycle.objects.exclude(status__in=sorted(FINAL))
     found = running.filter(pk__in=ids | done.unexplained).order_by("pk")
     return list(found.values_list("code", flat=True))
+
+
+def arriving(places: Iterable[tuple[str, str]]) -> list[str]:
+    """Say in words where coins are to arrive, or have, that are not booked there: those may be what a venue has."""
+    flying: dict[tuple[str, str], set[str]] = defaultdict(set)
+    rows = Account.objects.filter(owner=AccountOwner.IN_FLIGHT).exclude(balance=0)
+    for venue, asset, code in rows.values_list("venue", "asset", "cycle__code"):
+        flying[venue, asset].add(code)
+    return [
+        ARRIVING.format(asset, venue, ", ".join(sorted(flying[venue, asset])))
+        for venue, asset in sorted(flying.keys() & set(places))
+    ]
 
 
 def _beyond_the_desk(lines: Iterable[VenueLine]) -> list[VenueLine]:
@@ -59,12 +73,21 @@ def text(line: VenueLine) -> str:
 
 
 def accept(lines: Iterable[VenueLine], intervention: int, reason: str) -> None:
-    """Book differences as capital that came or went; the desk itself holds what went."""
+    """Book differences as capital that came or went; the desk itself holds what went, dust last."""
     for line in lines:
-        ways = (AccountOwner.CAPITAL, AccountOwner.DESK)
-        origin, target = ways if line.difference > 0 else reversed(ways)
-        moved = postings.moved(
-            line.venue, line.asset, abs(line.difference), origin=origin, target=target
-        )
         key = f"capital:caught_up:{intervention}:{line.venue}:{line.asset}"
-        booking.post(key, PostingKind.CAPITAL, moved, memo=reason[:200])
+        booking.post(key, PostingKind.CAPITAL, _moved(line), memo=reason[:200])
+
+
+def _moved(line: VenueLine) -> list[Line]:
+    place, rest = (line.venue, line.asset), -line.difference
+    if rest < 0:
+        ways = {"origin": AccountOwner.CAPITAL, "target": AccountOwner.DESK}
+        return [*postings.moved(*place, line.difference, **ways)]
+    lines: list[Line] = []
+    for owner in DESKS:
+        part = min(rest, booking.desk_balance(*place, owner))
+        if part > 0:
+            lines += postings.moved(*place, part, origin=owner, target=AccountOwner.CAPITAL)
+            rest -= part
+    return postings.summed(lines)

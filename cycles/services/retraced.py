@@ -14,14 +14,17 @@ from django.db.models.functions import Now
 
 from cycles.domain.money import ZERO
 from cycles.domain.shown import plain
-from cycles.domain.words import CycleStatus, FailureClass
+from cycles.domain.words import AccountOwner, CycleStatus, FailureClass
 from cycles.errors import UncoveredError
 from cycles.models import Cycle
 from cycles.models.fields import public_code
-from cycles.services import booking, remaking, replaying
+from cycles.services import booking, remaking, replaying, verifying
 from cycles.services.locking import lock_cycle, locked
+from cycles.services.recalling import History
 from cycles.services.remaking import CapitalLacksError
 from cycles.services.verifying import VenueLine
+
+DESKS = (AccountOwner.DESK, AccountOwner.DUST)  # in the order in which the desk pays
 
 
 @dataclass(slots=True, kw_only=True)
@@ -139,5 +142,11 @@ def short_of(lines: Iterable[VenueLine]) -> dict[tuple[str, str], Decimal]:
 
 
 def owned_by_desk(venue: str, asset: str) -> Decimal:
-    """Give what the desk itself holds of an asset at a venue."""
-    return booking.desk_balance(venue, asset)
+    """Give what the desk itself holds of an asset at a venue, what it keeps there as dust too."""
+    return sum((booking.desk_balance(venue, asset, owner) for owner in DESKS), ZERO)
+
+
+def differences(history: History) -> Iterator[VenueLine]:
+    """Give where the ledger does not say what the venue does, and nothing under way explains it."""
+    for venue, held in history.balances.items():
+        yield from (line for line in verifying.venue_lines(venue, held) if not line.is_explained)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from cycles.domain import postings
-from cycles.domain.words import AccountOwner, PostingKind
-from cycles.models import Cycle, ExchangeCall, Posting
-from cycles.services import booking, homing
+from cycles.domain.words import AccountOwner, FailureClass, PostingKind
+from cycles.models import Account, Cycle, ExchangeCall, Posting
+from cycles.services import booking, homing, opening
 from exchanges import registry
-from exchanges.values import Market, OrderRequest, Side
+from exchanges.values import DepositStatus, Market, OrderRequest, Side
 from tests import builders
 from tests.cycles.restoring.acts import (
     WORDS,
@@ -20,12 +21,14 @@ from tests.cycles.restoring.acts import (
     assert_ledger_equals_venues,
     catch_up,
     driven_to,
+    redrive,
     times_placed,
 )
 from tests.cycles.restoring.dumps import Backups
-from tests.cycles.restoring.test_while_capital_lacks import has
+from tests.cycles.restoring.test_while_capital_lacks import WON, ended_flat, has
 from tests.cycles.restoring.test_who_holds_it import credited, settled_by_hand, wide_desk
-from tests.desk import TestDesk
+from tests.cycles.services.acts import fail, give_back, set_policy
+from tests.desk import TestDesk, eventually, operator
 
 __all__ = ["wide_desk"]
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -149,3 +152,104 @@ def test_of_fees_in_what_a_venue_has_less_of_than_the_ledger_says_nothing_came_i
     done = catch_up("--accept", *WORDS)
     assert (done["accepted"], done["is_in_step"], accepted()) == ([], False, before)
     assert set(done["parked"]) == {known.code, holder.code}
+
+
+def swept(desk: TestDesk, venue: str, asset: str, quantity: Decimal) -> None:
+    """Let somebody take out what is there ("convert small balances")."""
+    taken = {"venue": venue, "asset": asset, "credit": f"{-quantity:f}"}
+    desk.control("/control/balances", taken)
+
+
+def test_dust_that_was_swept_is_accepted_as_gone_and_is_missing_of_no_cycle(
+    wide_desk: TestDesk, backups: Backups
+) -> None:
+    desk = wide_desk
+    desk.drive_until(desk.open("XRP", NOTIONAL), "COMPLETED")
+    left = Account.objects.filter(owner="DUST", balance__gt=0).order_by("-balance")
+    venue, asset, dust = left.values_list("venue", "asset", "balance")[0]
+    holder = driven_to(desk, desk.open(asset, NOTIONAL), 1 if venue == "binance" else 5)
+    assert booking.held_by_cycle(holder, venue, asset) > dust
+    swept(desk, venue, asset, dust)
+    done = catch_up(*WORDS)
+    assert (done["parked"], done["left"], done["is_in_step"]) == ([], [], False)
+    assert catch_up("--accept", *WORDS)["is_in_step"]
+    assert booking.desk_balance(venue, asset, AccountOwner.DUST) == 0
+    assert_ends(desk, beside=[holder])
+
+
+def arrived(venue: str, asset: str) -> None:
+    """Wait until a venue has credited what was sent there."""
+
+    def is_credited() -> bool:
+        rows = (
+            registry.venue(venue).all_deposits(since=registry.utc_now() - timedelta(hours=1)).rows
+        )
+        return (asset, DepositStatus.CREDITED) in {(one.asset, one.status) for one in rows}
+
+    eventually(is_credited)
+
+
+def test_beside_what_has_arrived_and_is_not_booked_nothing_is_accepted_before_it_is(
+    wide_desk: TestDesk, backups: Backups
+) -> None:
+    desk = wide_desk
+    cycle = driven_to(desk, desk.open("XRP", "4000"), 2)
+    backups.restore(backups.dump())
+    arrived("upbit", "XRP")
+    desk.control("/control/balances", {"venue": "upbit", "asset": "XRP", "credit": "100"})
+    before = accepted()
+    done = catch_up("--accept", *WORDS)
+    assert (done["is_in_step"], done["accepted"], accepted()) == (False, [], before)
+    (told,) = done["left"]
+    assert told.startswith(
+        f"no difference was accepted: XRP is on its way to upbit by {cycle.code}"
+    )
+    booked = Posting.objects.filter(cycle=cycle, kind=PostingKind.CREDITED)
+    looked_at(desk, cycle, booked.exists)
+    done = catch_up("--accept", *WORDS)
+    assert (done["left"], done["accepted"]) == ([], ["upbit: 100 XRP"])
+    assert_ledger_equals_venues()
+    assert_ends(desk, beside=[cycle])
+
+
+def looked_at(desk: TestDesk, cycle: Cycle, is_seen: Callable[[], bool]) -> None:
+    """Let a worker look at a cycle of a halted desk."""
+
+    def look() -> bool:
+        lease = desk.lease(cycle)
+        desk.unit(lease)
+        give_back(lease)
+        return is_seen()
+
+    eventually(look)
+
+
+def test_what_has_arrived_and_is_not_booked_hides_nobody_of_whom_a_later_one_had_its_capital(
+    wide_desk: TestDesk, backups: Backups
+) -> None:
+    desk = wide_desk
+    desk.sample()
+    set_policy(allowed_assets=["USDT"])
+    homeward = opening.open_return_only(notional_krw=WON, actor=operator(), reason="a test")
+    set_policy(allowed_assets=["XRP", "SOL"])
+    has(desk, "binance", "USDT", Decimal(1500))
+    flat = desk.open("XRP", "1500")
+    fail(driven_to(desk, homeward, 2), FailureClass.POLICY_DENIED)
+    dump = backups.dump()
+    ended_flat(desk, flat)
+    later = driven_to(desk, desk.open("SOL", "1500"), 1)
+    backups.restore(dump)
+    arrived("binance", "USDT")
+    before = accepted()
+    done = catch_up("--accept", *WORDS)
+    assert (done["remade"], done["accepted"], accepted()) == ([], [], before)
+    assert any("USDT is on its way to binance by" in told for told in done["left"])
+    booked = Posting.objects.filter(cycle=homeward, kind=PostingKind.CREDITED)
+    redrive(homeward)
+    looked_at(desk, homeward, booked.exists)
+    flat.refresh_from_db()
+    assert flat.status == "DEAD_LETTER"
+    settled_by_hand(flat)
+    done = catch_up(*WORDS)
+    assert (done["left"], done["remade"], done["is_in_step"]) == ([], [later.code], True)
+    assert_ledger_equals_venues()

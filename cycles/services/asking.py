@@ -1,0 +1,37 @@
+"""Who is asked whether it ended since the backup: a venue has less than the cycles and the desk hold there."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from cycles.domain.words import FailureClass
+from cycles.models import Cycle
+from cycles.services import remaking, verifying
+from cycles.services.recalling import History
+from cycles.services.retraced import Retraced, short_of
+
+
+def leave_who_holds_too_much(history: History, done: Retraced, *, accepts: bool) -> None:
+    """Leave to a person whose coins a venue has not got, and the desk cannot pay: no word accepts that.
+
+    Not while a cycle is not there that may have them, or not all was shown; `accepts`: that is not the reason, by a person's word.
+    """
+    is_all_shown = accepts or not (done.untold or history.gaps)
+    if verifying.in_flight() or not (done.is_whole and is_all_shown):
+        return
+    for (venue, asset), missing in short_of(done.differences).items():
+        for cycle, _ in may_have_ended(venue, asset, missing, done, asks_all_quiet=False):
+            told = remaking.TOO_MUCH.format(asset=asset, venue=venue)
+            done.misfit(cycle, FailureClass.POLICY_DENIED, told)
+
+
+def may_have_ended(
+    venue: str, asset: str, missing: Decimal, done: Retraced, *, asks_all_quiet: bool
+) -> list[tuple[Cycle, str]]:
+    """Give whom to ask; what was made again by this very run is shown to be there, and nobody's to explain."""
+    made_again = done.to_park.keys() - done.misfits - done.late
+    seen_to = done.misfits | done.late
+    at_most = done.suspected[venue, asset]
+    return remaking.who_may_have_ended(
+        venue, asset, missing, seen_to, made_again, at_most, asks_all_quiet=asks_all_quiet
+    )
