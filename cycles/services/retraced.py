@@ -35,7 +35,7 @@ class Retraced:
     by cycle which capital is not there; `concerned`: cycles with news of their withdrawals; `late`:
     those whose coins came back after they had left; `passed_over`: codes of those that somebody was at.
     `untold`: cycles that cannot be made again from what is shown; `not_ended`: cycles that are not made again before their purchases have ended; `brought_in`: what came in from outside,
-    by a person's word, in words; `awaited`: withdrawals, by their venue's ids, that are or may be of cycles which are not there yet.
+    by a person's word, in words; `awaited`: withdrawals, by their venue's ids, that are or may be of cycles which are not there yet, or that a person told of.
     `unsettled`: requests, of those that lack capital, which have not ended. `suspected`: by venue and asset, how much of its own
     a cycle may have sent by transfers that are nobody's. `unpaid`: by cycle, of which asset that it does
     not trade a fee lacks. `unexplained`: cycles in which something misfits, or that are asked about what lacks.

@@ -19,6 +19,7 @@ from cycles.models import Cycle, ExchangeCall, Step
 from cycles.models.fields import public_code
 from cycles.services import (
     accepting,
+    alike,
     asking,
     concluding,
     following_up,
@@ -255,14 +256,17 @@ def _match_unnamed(history: History, done: Retraced, actor: str) -> None:
 
     Those that may be of a cycle which is not there yet wait until it is.
     """
-    done.awaited = _sendable_by_not_ended(history, done)
+    theirs, perhaps = alike.by_word(history)
+    done.awaited = _sendable_by_not_ended(history, done) | theirs
     if done.lacking:
         done.awaited |= _claimed_by_lacking(history, done, actor)
     shut = done.misfits | done.busy
     pairs = [
         (candidate, replaying.likely(*candidate, history)) for candidate in nameless.candidates()
     ]
-    claims = Counter(row.venue_withdrawal_id for _, rows in pairs for row in rows)
+    claims = Counter(row.venue_withdrawal_id for _, rows in pairs for row in rows) + Counter(
+        perhaps
+    )
     for (cycle, step), rows in pairs:
         stand = [row for row in rows if row.status is not WithdrawalStatus.FAILED]
         ids = {row.venue_withdrawal_id for row in stand}
@@ -272,7 +276,7 @@ def _match_unnamed(history: History, done: Retraced, actor: str) -> None:
             continue
         try:
             if any(claims[one] > 1 for one in ids):
-                raise MisfitError(f"a withdrawal at {step.venue} may be another cycle's as well")
+                raise MisfitError(alike.told(step.venue, ids))
             done.found.append(_adopted(cycle, step, replaying.only(stand, step), actor))
             _end(lock_cycle(cycle.pk), history, done, actor)
         except (CycleError, IntegrityError, StaleReferenceError) as error:

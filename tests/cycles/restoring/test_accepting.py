@@ -12,6 +12,7 @@ from cycles.domain import postings
 from cycles.domain.words import AccountOwner, FailureClass, PostingKind
 from cycles.models import Account, Cycle, ExchangeCall, Posting
 from cycles.services import booking, homing, opening
+from cycles.services.resolving import Received, Resolution, ResolutionOutcome, resolve
 from exchanges import registry
 from exchanges.values import DepositStatus, Market, OrderRequest, Side
 from tests import builders
@@ -25,12 +26,13 @@ from tests.cycles.restoring.acts import (
     times_placed,
 )
 from tests.cycles.restoring.dumps import Backups
-from tests.cycles.restoring.test_while_capital_lacks import WON, ended_flat, has
+from tests.cycles.restoring.test_while_capital_lacks import WON, ended_flat, has, xrp_desk
 from tests.cycles.restoring.test_who_holds_it import credited, settled_by_hand, wide_desk
 from tests.cycles.services.acts import fail, give_back, set_policy
+from tests.cycles.services.test_rest_in_korea import return_only
 from tests.desk import TestDesk, eventually, operator
 
-__all__ = ["wide_desk"]
+__all__ = ["wide_desk", "xrp_desk"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 NOTIONAL = "2000"
@@ -253,3 +255,59 @@ def test_what_has_arrived_and_is_not_booked_hides_nobody_of_whom_a_later_one_had
     done = catch_up(*WORDS)
     assert (done["left"], done["remade"], done["is_in_step"]) == ([], [later.code], True)
     assert_ledger_equals_venues()
+
+
+def became(cycle: Cycle, quantity: Decimal) -> None:
+    """State of a dead letter that its coins arrived at Binance as so many XRP."""
+    cycle.refresh_from_db()
+    received = Received(venue="binance", asset="XRP", quantity=quantity)
+    resolve(
+        cycle.pk,
+        actor=operator(),
+        reason="it had sent it",
+        seen_version=cycle.version,
+        resolution=Resolution(
+            outcome=ResolutionOutcome.COMPLETED, evidence="the venue's page", received=(received,)
+        ),
+    )
+
+
+def test_what_became_of_ones_coins_by_a_persons_word_is_not_given_to_another_that_could_have_sent_them(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    desk = xrp_desk
+    has(desk, "upbit", "KRW", 2 * WON)
+    one, other = (driven_to(desk, return_only(desk, WON), 1) for _ in range(2))
+    dump = backups.dump()
+    driven_to(desk, one, 2)
+    backups.restore(dump)
+    arrived("binance", "XRP")
+    assert set(catch_up(*WORDS)["parked"]) == {one.code, other.code}
+    became(one, registry.venue("binance").balances()["XRP"].free)
+    redrive(other)
+    assert catch_up(*WORDS)["parked"] == []
+    assert not ExchangeCall.objects.filter(cycle=other, operation="WITHDRAW").exists()
+    assert catch_up("--accept", *WORDS)["is_in_step"]
+    assert_ends(desk, beside=[other])
+
+
+def test_of_two_such_withdrawals_the_one_that_a_person_did_not_tell_of_waits_for_them_too(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    desk = xrp_desk
+    has(desk, "upbit", "KRW", 3 * WON)
+    one, second, third = (driven_to(desk, return_only(desk, WON), 1) for _ in range(3))
+    dump = backups.dump()
+    for cycle in (one, second):
+        driven_to(desk, cycle, 2)
+    backups.restore(dump)
+    arrived("binance", "XRP")
+    assert set(catch_up(*WORDS)["parked"]) == {one.code, second.code, third.code}
+    each = Account.objects.get(cycle=one, venue="upbit", asset="XRP").balance
+    became(one, each.quantize(Decimal("0.000001")) - Decimal("0.4"))
+    assert set(catch_up(*WORDS)["parked"]) == {second.code, third.code}
+    became(second, each.quantize(Decimal("0.000001")) - Decimal("0.4"))
+    redrive(third)
+    assert catch_up(*WORDS)["parked"] == []
+    assert catch_up("--accept", *WORDS)["is_in_step"]
+    assert_ends(desk, beside=[third])
