@@ -112,7 +112,7 @@ class Retraced:
             cycles = remaking.held_there(venue, asset)
             held = {one.pk: has for one, has in cycles.items()}
             dead = {one.pk for one in cycles if one.status == CycleStatus.DEAD_LETTER}
-            others = held.keys() - lacking.keys() - (remaking.redriven(list(cycles)) - dead)
+            others = held.keys() - lacking.keys() - (remaking.redriven(list(cycles)).keys() - dead)
             missing = short.get((venue, asset), ZERO)
             missing -= sum(held.get(one, ZERO) for one in self.misfits & lacking.keys())
             missing = min(missing, sum((held[one] for one in others), ZERO))

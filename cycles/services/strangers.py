@@ -42,7 +42,7 @@ def _stop_whoever_may_resend(row: WithdrawalReport, done: Retraced) -> None:
     done.left.append(f"{row.venue}: {told}")
     reason = f"{told}, or it is this one's"
     suspected = done.suspected[row.venue, row.asset]
-    for cycle, step in nameless.candidates(exclude=done.to_park.keys() - suspected.keys()):
+    for cycle, step in nameless.candidates(exclude=done.misfits - suspected.keys()):
         is_there = (step.venue, step.asset) == (row.venue, row.asset)
         if not is_there or not _can_have_sent(cycle, step, row):
             continue
