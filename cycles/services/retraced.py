@@ -99,23 +99,21 @@ class Retraced:
                 transaction.set_rollback(True)
 
     def never_came(
-        self, lacking: Mapping[UUID, CapitalLacksError], lines: Iterable[VenueLine]
+        self,
+        lacking: Mapping[UUID, CapitalLacksError],
+        short: Mapping[tuple[str, str], Decimal],
     ) -> list[str]:
-        """Give in words what venues would lack of what others hold, had come in what is `lacking`.
+        """Give in words what venues would lack of what others hold, had come in what is `lacking`; `short`: what they would at all.
 
-        What one of those holds in which something misfits may be spent: that is missing of nobody else. Who was redriven
-        since has it, by a person's word, unless it was asked again.
+        Who was redriven since it was asked has it, by a person's word.
         """
-        short = short_of(lines)
         told = []
         for venue, asset in sorted({(e.lacking.venue, e.lacking.asset) for e in lacking.values()}):
             cycles = remaking.held_there(venue, asset)
-            held = {one.pk: has for one, has in cycles.items()}
             dead = {one.pk for one in cycles if one.status == CycleStatus.DEAD_LETTER}
-            others = held.keys() - lacking.keys() - (remaking.redriven(list(cycles)).keys() - dead)
-            missing = short.get((venue, asset), ZERO)
-            missing -= sum(held.get(one, ZERO) for one in self.misfits & lacking.keys())
-            missing = min(missing, sum((held[one] for one in others), ZERO))
+            has_it = lacking.keys() | (remaking.redriven(list(cycles)).keys() - dead)
+            others = sum((held for one, held in cycles.items() if one.pk not in has_it), ZERO)
+            missing = min(short.get((venue, asset), ZERO), others)
             if missing > 0:
                 told.append(f"{venue} has not got {plain(missing)} {asset}")
         return told

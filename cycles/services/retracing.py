@@ -37,7 +37,7 @@ from cycles.services.locking import lock_cycle
 from cycles.services.recalling import History, Trace
 from cycles.services.remaking import CapitalLacksError, NotEndedError
 from cycles.services.replanning import MisfitError
-from cycles.services.retraced import Retraced, differences, short_of
+from cycles.services.retraced import Retraced, differences
 from exchanges.errors import StaleReferenceError
 from exchanges.values import OrderReport, WithdrawalReport, WithdrawalStatus
 
@@ -103,7 +103,9 @@ def _may_come_in(history: History, done: Retraced, actor: str) -> bool:
     def look(tried: Retraced) -> tuple[list[str], list[str]]:
         open_ones = [cycle.code for cycle in verifying.cycles_in_flight()]
         _match_unnamed(history, tried, actor)
-        return open_ones, tried.never_came(done.lacking, differences(history))
+        return open_ones, tried.never_came(
+            done.lacking, asking.short_of_others(history, tried, done.lacking)
+        )
 
     open_ones, never_came = _tried(history, done, actor, look)
     open_ones += [public_code(cycle_id) for cycle_id in sorted(done.not_ended)]
@@ -355,7 +357,9 @@ def _short_all_the_same(
         theirs = [one.code for one in verifying.cycles_in_flight() if one.pk in done.lacking]
         done.left += [f"{code}: {HAS_NOT_ENDED}" for code in theirs]
         _match_unnamed(history, tried, actor)
-        return {} if verifying.in_flight() or tried.not_ended else short_of(differences(history))
+        if verifying.in_flight() or tried.not_ended:
+            return {}
+        return asking.short_of_others(history, tried, done.lacking)
 
     return _tried(history, done, actor, short)
 

@@ -26,9 +26,20 @@ from tests.cycles.restoring.acts import (
     times_placed,
 )
 from tests.cycles.restoring.dumps import Backups
-from tests.cycles.restoring.test_while_capital_lacks import WON, ended_flat, has, xrp_desk
+from tests.cycles.restoring.test_capital_again import sold_back
+from tests.cycles.restoring.test_not_there_yet import orders
+from tests.cycles.restoring.test_what_is_left import by_hand
+from tests.cycles.restoring.test_while_capital_lacks import (
+    MILLION,
+    WON,
+    ended_flat,
+    has,
+    won_paid_in,
+    xrp_desk,
+)
 from tests.cycles.restoring.test_who_holds_it import credited, settled_by_hand, wide_desk
 from tests.cycles.services.acts import fail, give_back, set_policy
+from tests.cycles.services.test_rebalancing import waiting
 from tests.cycles.services.test_rest_in_korea import return_only
 from tests.desk import TestDesk, eventually, operator
 
@@ -311,3 +322,67 @@ def test_of_two_such_withdrawals_the_one_that_a_person_did_not_tell_of_waits_for
     assert catch_up(*WORDS)["parked"] == []
     assert catch_up("--accept", *WORDS)["is_in_step"]
     assert_ends(desk, beside=[third])
+
+
+def test_a_withdrawal_of_no_cycles_sending_may_be_of_one_that_is_made_again_by_the_same_run(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    desk = xrp_desk
+    has(desk, "upbit", "KRW", WON + MILLION)
+    innocent = driven_to(desk, return_only(desk, MILLION), 1)
+    dump = backups.dump()
+    later = driven_to(desk, return_only(desk, WON), 1)
+    by_hand(later, held=Decimal(400))
+    backups.restore(dump)
+    for _ in range(2):
+        assert catch_up(*WORDS)["parked"] == [later.code]
+        later.refresh_from_db()
+        assert "or it is this one's" in later.failure_reason
+    settled_by_hand(later)
+    assert catch_up("--accept", *WORDS)["is_in_step"]
+    assert_ends(desk, beside=[innocent])
+
+
+def test_what_one_lacks_that_spent_elsewhere_what_fits_nowhere_was_anothers_that_had_ended(
+    wide_desk: TestDesk, backups: Backups
+) -> None:
+    desk = wide_desk
+    has(desk, "binance", "USDT", Decimal(2500))
+    flat = desk.open("XRP", "1000")
+    dump = backups.dump()
+    ended_flat(desk, flat)
+    later = sold_back(desk, driven_to(desk, desk.open("SOL", NOTIONAL), 1))
+    orders(desk, later, 15, 5)
+    backups.restore(dump)
+    before = accepted()
+    for words in (WORDS, ("--accept", *WORDS)):
+        done = catch_up(*words)
+        assert (done["remade"], done["accepted"], accepted()) == ([], [], before)
+        flat.refresh_from_db()
+        assert flat.status == "DEAD_LETTER"
+    settled_by_hand(flat)
+    for _ in range(2):
+        done = catch_up("--accept", *WORDS)
+        if not done["is_in_step"]:
+            settled_by_hand(later)
+    assert done["is_in_step"]
+    assert not any("USDT" in line for line in done["accepted"])
+    assert_ledger_equals_venues()
+
+
+def test_what_fits_nowhere_of_one_that_lacks_its_capital_is_missing_of_nobody_else(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    desk = xrp_desk
+    has(desk, "upbit", "KRW", Decimal(0))
+    innocent = waiting(desk)
+    dump = backups.dump()
+    won_paid_in(desk, 4_000_000)
+    later = driven_to(desk, return_only(desk, WON), 1)
+    orders(desk, later, 9)
+    free = registry.venue("upbit").balances()["KRW"].free
+    swept(desk, "upbit", "KRW", free - booking.held_by_cycle(innocent, "upbit", "KRW"))
+    backups.restore(dump)
+    assert catch_up(*WORDS)["parked"] == []
+    innocent.refresh_from_db()
+    assert innocent.status == "AWAITING_REBALANCE"

@@ -15,7 +15,7 @@ from cycles.models import Cycle, Step
 from cycles.services import booking, remaking
 from cycles.services.intervening import intervene
 from cycles.services.remaking import CapitalLacksError, Lacking
-from cycles.services.retraced import Retraced
+from cycles.services.retraced import Retraced, short_of
 from cycles.services.verifying import VenueLine
 from tests import builders
 from tests.cycles.restoring.acts import redrive
@@ -175,14 +175,18 @@ def test_what_only_those_hold_whose_capital_lacks_or_who_were_redriven_is_missin
         difference=-booking.desk_balance("binance", "USDT") - 5_000,
         is_explained=False,
     )
-    assert Retraced().never_came(lacks(later), [line]) == []
+    assert Retraced().never_came(lacks(later), short_of([line])) == []
     other = builders.cycle(usdt=3_000)
-    assert Retraced().never_came(lacks(later), [line]) == ["binance has not got 3000 USDT"]
+    assert Retraced().never_came(lacks(later), short_of([line])) == [
+        "binance has not got 3000 USDT"
+    ]
     told_of(other)
     redrive(fail(other, FailureClass.POLICY_DENIED))
-    assert Retraced().never_came(lacks(later), [line]) == []
+    assert Retraced().never_came(lacks(later), short_of([line])) == []
     fail(other, FailureClass.POLICY_DENIED)
-    assert Retraced().never_came(lacks(later), [line]) == ["binance has not got 3000 USDT"]
+    assert Retraced().never_came(lacks(later), short_of([line])) == [
+        "binance has not got 3000 USDT"
+    ]
 
 
 @pytest.mark.parametrize("outcome", [CallOutcome.UNKNOWN, CallOutcome.DONE])
