@@ -14,7 +14,7 @@ from cycles.models import Account, Cycle, ExchangeCall, Posting
 from cycles.services import booking, homing, opening
 from cycles.services.resolving import Received, Resolution, ResolutionOutcome, resolve
 from exchanges import registry
-from exchanges.values import DepositStatus, Market, OrderRequest, Side
+from exchanges.values import DepositStatus, Market, OrderRequest, Side, WithdrawalRequest
 from tests import builders
 from tests.cycles.restoring.acts import (
     WORDS,
@@ -95,13 +95,41 @@ def test_of_an_order_that_is_shown_twice_and_that_the_journal_has_forgotten_the_
     assert_ends_by_hand(cycle)
 
 
-def assert_ends_by_hand(cycle: Cycle) -> None:
+def left_again(desk: TestDesk, cycle: Cycle) -> None:
+    """Let coins leave Binance a second time, by the same id."""
+    call = ExchangeCall.objects.get(cycle=cycle, operation="WITHDRAW")
+    quantity, network_fee = (Decimal(call.report[name]) for name in ("quantity", "network_fee"))
+    credited(desk, "XRP", quantity + network_fee)
+    assert call.destination is not None
+    registry.venue("binance").withdraw(
+        WithdrawalRequest(
+            destination=call.destination.destination,
+            quantity=quantity,
+            network_fee=network_fee,
+            client_withdrawal_id=call.client_order_id,
+        )
+    )
+
+
+@pytest.mark.parametrize("known", [1, 2])
+def test_of_a_withdrawal_that_is_shown_twice_the_cycle_is_a_dead_letter_also_where_the_journal_knows_one(
+    wide_desk: TestDesk, backups: Backups, known: int
+) -> None:
+    cycle = driven_to(wide_desk, wide_desk.open("XRP", NOTIONAL), known)
+    dump = backups.dump()
+    driven_to(wide_desk, cycle, 2)
+    left_again(wide_desk, cycle)
+    backups.restore(dump)
+    assert_ends_by_hand(cycle, "UNKNOWN_WITHDRAWAL")
+
+
+def assert_ends_by_hand(cycle: Cycle, failure: str = "UNKNOWN_ORDER") -> None:
     """A plain run and one that accepts leave it to a person, who settles it by hand; what differs then is accepted."""
     before = accepted()
     done = catch_up(*WORDS)
     assert (done["code"], done["parked"], done["is_in_step"]) == (1, [cycle.code], False)
     cycle.refresh_from_db()
-    assert (cycle.status, cycle.failure_class) == ("DEAD_LETTER", "UNKNOWN_ORDER")
+    assert (cycle.status, cycle.failure_class) == ("DEAD_LETTER", failure)
     assert "it is shown 2 times" in cycle.failure_reason
     done = catch_up("--accept", *WORDS)
     assert (done["code"], done["accepted"], done["is_in_step"]) == (1, [], False)
