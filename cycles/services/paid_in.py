@@ -13,7 +13,6 @@ from cycles.domain.words import AccountOwner, PostingKind
 from cycles.errors import UncoveredError
 from cycles.models import Cycle
 from cycles.services import booking, verifying
-from cycles.services.locking import lock_cycle
 from cycles.services.recalling import History, Trace, unknown
 from cycles.services.retraced import Retraced
 from exchanges.values import OrderReport
@@ -61,7 +60,7 @@ def _places(history: History) -> set[tuple[str, str]]:
 
 
 def _is_brought_in(cycle_id: UUID, lacks: UncoveredError, done: Retraced) -> bool:
-    cycle, quantity = lock_cycle(cycle_id), lacks.missing
+    cycle, quantity = Cycle.objects.get(pk=cycle_id), lacks.missing
     lines = postings.moved(
         lacks.venue,
         lacks.asset,
