@@ -6,7 +6,8 @@ Nothing is, while anything that is known has to be explained still: what differs
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from uuid import UUID
 
 from cycles.domain import postings
 from cycles.domain.postings import Line
@@ -35,19 +36,27 @@ ARRIVING = (
 
 def objections(history: History, done: Retraced) -> list[str]:
     """Say in words why what differs is not to be accepted, and what to do first; nothing: it may be."""
-    told = []
-    if untold := _untold(history, done):
-        told.append(UNTOLD.format(", ".join(untold)))
+    ids = {one.name.cycle_id for one in unknown(history.named()) if one.name}
+    told = _untold(ids | done.unexplained)
     told += arriving((one.venue, one.asset) for one in done.differences)
     return [*told, *(UNPAID.format(text(line)) for line in _beyond_the_desk(done.differences))]
 
 
-def _untold(history: History, done: Retraced) -> list[str]:
-    """Give who could go on, by code, and misfits, is asked, or has a request shown that the journal does not have."""
-    ids = {one.name.cycle_id for one in unknown(history.named()) if one.name}
-    running = Cycle.objects.exclude(status__in=sorted(FINAL))
-    found = running.filter(pk__in=ids | done.unexplained).order_by("pk")
-    return list(found.values_list("code", flat=True))
+def objections_at(history: History, places: Collection[tuple[str, str]]) -> list[str]:
+    """Say in words why nothing is to be booked as come in for cycles that lack what they began with at some places."""
+    ids = {
+        one.name.cycle_id
+        for one in unknown(history.named())
+        if one.name and not one.moves.isdisjoint(places)
+    }
+    return [*_untold(ids), *arriving(places)]
+
+
+def _untold(ids: Collection[UUID]) -> list[str]:
+    """Say which of cycles could go on: they misfit, are asked, or have a request shown that the journal does not have."""
+    running = Cycle.objects.exclude(status__in=sorted(FINAL)).filter(pk__in=ids)
+    codes = ", ".join(running.order_by("pk").values_list("code", flat=True))
+    return [UNTOLD.format(codes)] if codes else []
 
 
 def arriving(places: Iterable[tuple[str, str]]) -> list[str]:

@@ -54,7 +54,7 @@ def _places(history: History) -> set[tuple[str, str]]:
         for venue, held in history.balances.items()
         for line in verifying.venue_lines(venue, held)
     ]
-    moved = {(one.venue, one.asset) for one in unknown(history.named())}
+    moved = set().union(*(one.moves for one in unknown(history.named())))
     there = {(one.venue, one.asset) for one in lines if one.difference >= 0 and not one.in_flight}
     return there - moved
 

@@ -54,10 +54,12 @@ class Trace:
         return self.report.client_withdrawal_id or ""
 
     @property
-    def asset(self) -> str:
-        """Give what it trades, or sends."""
+    def moves(self) -> set[tuple[str, str]]:
+        """Give what it gives or takes where it was sent, but for fees: venue and asset."""
         report = self.report
-        return report.market.base if isinstance(report, OrderReport) else report.asset
+        if isinstance(report, OrderReport):
+            return {(self.venue, report.market.base), (self.venue, report.market.quote)}
+        return {(self.venue, report.asset)}
 
 
 @dataclass(slots=True, kw_only=True)

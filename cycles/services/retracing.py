@@ -94,10 +94,9 @@ def _retraced(history: History, done: Retraced, *, actor: str, accepts: bool) ->
 def _may_come_in(history: History, done: Retraced, actor: str) -> bool:
     """Say whether what lacks may be booked as come in, else why not: a request has not ended, or the venue has not got it."""
 
-    if arriving := accepting.arriving(
-        (e.lacking.venue, e.lacking.asset) for e in done.lacking.values()
-    ):
-        done.left += arriving
+    places = {(e.lacking.venue, e.lacking.asset) for e in done.lacking.values()}
+    if objections := accepting.objections_at(history, places):
+        done.left += objections
         return False
 
     def look(tried: Retraced) -> tuple[list[str], list[str]]:

@@ -25,14 +25,17 @@ from tests.cycles.restoring.acts import (
     times_placed,
 )
 from tests.cycles.restoring.dumps import Backups
+from tests.cycles.restoring.test_not_there_yet import orders
 from tests.cycles.restoring.test_while_capital_lacks import (
     WON,
+    XRP,
     ended_flat,
     has,
     xrp_desk,
 )
 from tests.cycles.restoring.test_who_holds_it import credited, settled_by_hand, wide_desk
 from tests.cycles.services.acts import fail, give_back, set_policy
+from tests.cycles.services.test_rest_in_korea import return_only
 from tests.desk import TestDesk, eventually, operator
 
 __all__ = ["wide_desk", "xrp_desk"]
@@ -285,4 +288,34 @@ def test_what_has_arrived_and_is_not_booked_hides_nobody_of_whom_a_later_one_had
     settled_by_hand(flat)
     done = catch_up(*WORDS)
     assert (done["left"], done["remade"], done["is_in_step"]) == ([], [later.code], True)
+    assert_ledger_equals_venues()
+
+
+def test_where_a_request_of_another_fits_nowhere_no_capital_comes_in_before_that_is_settled(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    """It sold, and left to the desk, what the later one began with."""
+    desk = xrp_desk
+    has(desk, "upbit", "KRW", WON)
+    has(desk, "upbit", "XRP", Decimal(0))
+    known = driven_to(desk, return_only(desk, WON), 1)
+    dump = backups.dump()
+    sold = orders(desk, known, 9, 500, side=Side.SELL)
+    settled_by_hand(fail(known, FailureClass.POLICY_DENIED))
+    price = Decimal(registry.venue("upbit").order(XRP, client_order_id=sold).fills[0].price)
+    builders.capital("upbit", "KRW", int(500 * price))
+    later = driven_to(desk, return_only(desk, 400 * price), 1)
+
+    backups.restore(dump)
+    before = accepted()
+    done = catch_up("--accept", *WORDS)
+    assert (done["remade"], done["accepted"], accepted()) == ([], [], before)
+    assert any(
+        told.startswith(f"no difference was accepted: what {known.code} did")
+        for told in done["left"]
+    )
+    settled_by_hand(known)
+    assert not catch_up(*WORDS)["remade"]
+    assert catch_up("--accept", *WORDS)["is_in_step"]
+    later.refresh_from_db()
     assert_ledger_equals_venues()
