@@ -302,7 +302,9 @@ def test_where_a_request_of_another_fits_nowhere_no_capital_comes_in_before_that
     dump = backups.dump()
     sold = orders(desk, known, 9, 500, side=Side.SELL)
     settled_by_hand(fail(known, FailureClass.POLICY_DENIED))
-    price = Decimal(registry.venue("upbit").order(XRP, client_order_id=sold).fills[0].price)
+    report = registry.venue("upbit").order(XRP, client_order_id=sold)
+    assert report is not None
+    price = Decimal(report.fills[0].price)
     builders.capital("upbit", "KRW", int(500 * price))
     later = driven_to(desk, return_only(desk, 400 * price), 1)
 
