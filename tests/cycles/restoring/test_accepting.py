@@ -25,6 +25,7 @@ from tests.cycles.restoring.acts import (
     times_placed,
 )
 from tests.cycles.restoring.dumps import Backups
+from tests.cycles.restoring.test_capital_again import completed, small_desk
 from tests.cycles.restoring.test_not_there_yet import orders
 from tests.cycles.restoring.test_while_capital_lacks import (
     WON,
@@ -38,7 +39,7 @@ from tests.cycles.services.acts import fail, give_back, set_policy
 from tests.cycles.services.test_rest_in_korea import return_only
 from tests.desk import TestDesk, eventually, operator
 
-__all__ = ["wide_desk", "xrp_desk"]
+__all__ = ["small_desk", "wide_desk", "xrp_desk"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 NOTIONAL = "2000"
@@ -167,6 +168,25 @@ def test_bnb_that_was_paid_in_since_is_accepted_with_all_the_fees_that_were_paid
     assert all("BNB" in line for line in done["accepted"])
     assert_ledger_equals_venues()
     assert_ends(desk, beside=[known, later])
+
+
+def test_cycles_that_came_home_meanwhile_give_back_their_capital_though_their_fees_were_paid_in_it(
+    small_desk: TestDesk, backups: Backups
+) -> None:
+    desk = small_desk
+    known = driven_to(desk, desk.open("XRP", NOTIONAL), 1)
+    dump = backups.dump()
+    pays_fees_in_bnb(desk, 100)
+    desk.drive_until(known, "COMPLETED")
+    ended = {completed(desk, asset).code for asset in ("SOL", "ETH")}
+    later = driven_to(desk, desk.open("SOL", NOTIONAL), 1)
+    backups.restore(dump)
+    assert catch_up(*WORDS)["ended"] == []
+    done = catch_up("--accept", *WORDS)
+    assert (set(done["ended"]), done["left"]) == ({known.code, *ended}, [])
+    assert (done["parked"], done["is_in_step"]) == ([later.code], True)
+    assert_ledger_equals_venues()
+    assert_ends(desk, later)
 
 
 def test_of_fees_in_what_a_venue_has_less_of_than_the_ledger_says_nothing_came_in(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from decimal import Decimal
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from cycles.models import Account, Cycle, ExchangeCall
 from cycles.services import booking
@@ -106,6 +108,10 @@ def test_a_withdrawal_of_no_cycles_sending_may_be_of_one_that_is_made_again_by_t
     later = driven_to(desk, return_only(desk, WON), 1)
     by_hand(later, held=Decimal(400))
     backups.restore(dump)
+    said = io.StringIO()
+    with pytest.raises(CommandError):
+        call_command("catch_up", stdout=said, stderr=io.StringIO())
+    assert f"of which something is left to a person: {later.code}" in said.getvalue()
     for _ in range(2):
         assert catch_up(*WORDS)["parked"] == [later.code]
         later.refresh_from_db()
