@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.apps import apps
 from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.db.models import F
@@ -51,7 +50,7 @@ from exchanges.models import (
     IdentityState,
     RegisteredAddress,
 )
-from kimp.documents.tables import migration
+from tests.groups import make_groups
 
 HOUR = timedelta(hours=1)
 PASSWORD = "correct horse battery"
@@ -72,12 +71,6 @@ def right_clocks() -> None:
     now, moment = registry.utc_now(), time.monotonic()
     for venue in registry.VENUES:
         registry._clock(venue).note(now, now, began_at=moment, ended_at=moment)
-
-
-def make_groups() -> None:
-    """Make the product's groups as its migrations do."""
-    migration("groups").create_groups(apps, None)
-    migration("vouching_groups").grant(apps, None)
 
 
 def desk(mode: Mode = Mode.RUN, kind: DeskKind = DeskKind.SIMULATED) -> Desk:

@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 from django.test import TransactionTestCase
 from django.utils import translation
 from psycopg import sql
@@ -23,11 +23,11 @@ from pytest_django import DjangoDbBlocker
 from exchanges import registry
 from kimp import postgres
 from kimp.process_table import look_up
+from tests.tables import empty_tables
 from tests.writing_alone import watched
 
 # What they share (a browser, a model explored whole, clients of others) is made once, in the worker that runs all of a file.
 TOGETHER = {"browser", "model", "oracle"}
-TOLD_BY_MODELS = {"django_content_type", "auth_permission"}
 
 
 @pytest.fixture(scope="session")
@@ -95,20 +95,6 @@ def _tables_are_emptied_quickly() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _test: empty_tables())
         yield
-
-
-def empty_tables() -> None:
-    """Empty all tables, triggers and foreign keys notwithstanding: in the end nothing is left to refer to."""
-    found = connection.introspection.django_table_names(only_existing=True, include_views=False)
-    tables = [connection.ops.quote_name(name) for name in sorted({*found} - TOLD_BY_MODELS)]
-    looks = " UNION ALL ".join(
-        f"SELECT {number} WHERE EXISTS (SELECT FROM {table})" for number, table in enumerate(tables)
-    )
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL session_replication_role = replica")
-        cursor.execute(looks)
-        for (number,) in cursor.fetchall():
-            cursor.execute(f"DELETE FROM {tables[number]}")
 
 
 @pytest.fixture(scope="session")

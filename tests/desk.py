@@ -21,7 +21,7 @@ from cycles.services.advancing import advance, one_unit
 from cycles.services.intervening import Actor
 from cycles.services.moving import Lease
 from exchanges.simulator.server import RunningSimulator
-from tests.builders import make_groups
+from tests.groups import make_groups
 
 DEADLINE_SECONDS = 40.0
 FRESH_SECONDS = 4.0
@@ -37,6 +37,9 @@ def eventually(claim: Callable[[], object], *, seconds: float = DEADLINE_SECONDS
 
 def operator(name: str = "alice", group: str = "administrator") -> Actor:
     """Make a user of a group, acting by command."""
+    known = User.objects.filter(username=name, groups__name=group).first()
+    if known is not None:
+        return Actor(user=known, channel=Channel.COMMAND)
     user, _ = User.objects.get_or_create(username=name)
     if not Group.objects.exists():  # flushed by a transactional test
         make_groups()
@@ -83,10 +86,21 @@ class TestDesk:
         number: int = self.control("/control/faults", rule)["number"]
         return number
 
+    def stand_still(self) -> None:
+        """Pin every book around its price, deep enough for any size of a test."""
+        for market in self.control("/control/markets")["markets"]:
+            pinned = {"venue": market["venue"], "symbol": market["symbol"], "mid": market["price"]}
+            self.control("/control/book", pinned | {"quantity": "10000000"})
+
     def sample(self, *, finds_something: bool = True) -> None:
         """Let the feeder look once."""
         assert watching.tick(rating.Rates()) or not finds_something
         self.sampled_at = time.monotonic()
+
+    def keep_samples_fresh(self) -> None:
+        """Let the feeder look again once what it saw is old."""
+        if time.monotonic() - self.sampled_at > FRESH_SECONDS:
+            self.sample(finds_something=False)  # a test may have spoilt every book
 
     def open(self, asset: str = "XRP", notional: str = "2000") -> Cycle:
         """Open a cycle by hand, on fresh samples."""
@@ -110,8 +124,7 @@ class TestDesk:
 
     def step(self, cycle: Cycle) -> Cycle:
         """Drive a cycle as far as it goes now, on samples that are not old yet."""
-        if time.monotonic() - self.sampled_at > FRESH_SECONDS:
-            self.sample(finds_something=False)  # a test may have spoilt every book
+        self.keep_samples_fresh()
         advance(self.lease(cycle))
         cycle.refresh_from_db()
         return cycle

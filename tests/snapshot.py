@@ -1,6 +1,7 @@
-"""A seeded desk's rows, kept by this process and laid down again in milliseconds for its next test.
+"""A desk's rows, kept by this process and laid down again in milliseconds.
 
-The rows were written once through the product's own doors; laid down again, they pass no trigger.
+The rows were written through the product's own doors; laid down again, they pass no trigger: a seeded desk's for the
+next test, or all rows of a database as a restored dump has them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from psycopg import sql
 
 from cycles.services.addressing import STAND_INS
 from exchanges.models import RateWindow, VenueClock
+from tests.tables import filled_tables
 
 # Of the moment, and written by a connection apart.
 PASSING: tuple[type[Model], ...] = (RateWindow, VenueClock)
@@ -27,8 +29,8 @@ class Snapshot:
     tables: dict[str, bytes]
     highest: dict[str, int]  # what each table's sequence had given by then
 
-    def lay_down(self) -> None:
-        """Write them into tables that are empty."""
+    def lay_down(self, *, turns_back: bool = False) -> None:
+        """Write them into tables that are empty; `turns_back`: sequences that are further go back."""
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL session_replication_role = replica")
             for table, rows in self.tables.items():
@@ -37,8 +39,8 @@ class Snapshot:
             cursor.execute("SET LOCAL session_replication_role = origin")
             cursor.execute(
                 "SELECT setval(name, highest) FROM unnest(%s::text[], %s::bigint[]) AS s(name, highest) "
-                "WHERE highest > coalesce(pg_sequence_last_value(name::regclass), 0)",
-                [list(self.highest), list(self.highest.values())],
+                "WHERE %s OR highest > coalesce(pg_sequence_last_value(name::regclass), 0)",
+                [list(self.highest), list(self.highest.values()), turns_back],
             )
 
 
@@ -57,12 +59,32 @@ def take() -> Snapshot | None:
         ):
             if model not in PASSING:
                 sources[model._meta.db_table] = model._meta.db_table
-        found = {}
+    tables = {table: rows for table, rows in _copied(sources).items() if rows}
+    return Snapshot(tables=tables, highest=_sequences(list(tables)))
+
+
+def take_all() -> Snapshot:
+    """Read every row that `empty_tables` deletes, and every sequence."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        tables = _copied({table: table for table in filled_tables()})
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT quote_ident(sequencename), last_value FROM pg_sequences "
+                "WHERE schemaname = 'public' AND last_value IS NOT NULL"
+            )
+            return Snapshot(tables=tables, highest=dict(cursor.fetchall()))
+
+
+def _copied(sources: dict[str, str]) -> dict[str, bytes]:
+    """Give what tables hold, each from the source of its rows."""
+    found = {}
+    with connection.cursor() as cursor:
         for table, source in sources.items():
             with cursor.copy(f"COPY {source} TO STDOUT") as copy:
                 found[table] = b"".join(bytes(block) for block in copy)
-    tables = {table: rows for table, rows in found.items() if rows}
-    return Snapshot(tables=tables, highest=_sequences(list(tables)))
+    return found
 
 
 def _sequences(tables: list[str]) -> dict[str, int]:

@@ -187,6 +187,11 @@ def _order(
     )
 
 
+def is_worthless(rules: MarketRules, left: Decimal, *, buys: bool) -> bool:
+    """Say whether what is left, of quote or of base, is worth no order whatever the book says."""
+    return left < (rules.minimum_notional if buys else rules.quantity_step)
+
+
 def _capped(quantity: Decimal, price: Decimal, rules: MarketRules) -> Decimal:
     """Keep an order within the venue's largest; what is left over is the next order's."""
     most = [quantity]

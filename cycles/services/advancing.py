@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from django.db.models.functions import Now
@@ -44,13 +45,14 @@ from cycles.services import (
     unwinding,
 )
 from cycles.services.correlating import bound
+from cycles.services.crew import Crowd
 from cycles.services.locking import in_transaction
 from cycles.services.matching import OPEN
 from cycles.services.moving import Lease, lock_for_decision, move
 from cycles.services.reconciling import reconcile
 from cycles.services.standing import Standing
 from cycles.services.tracing import span
-from cycles.services.trading import settle_open_order, trade
+from cycles.services.trading import adopt, settle_open_order, trade
 from cycles.services.transferring import deposit, settle_accepted, withdraw
 from exchanges.errors import ModeError, StaleReferenceError, UnconfirmedError, VenueError
 
@@ -63,10 +65,13 @@ DELAYS: dict[type[CycleError], timedelta] = {  # what passes by itself, or by a 
     VenueClockError: timedelta(seconds=5),
 }
 NOW = timedelta(0)
+CROWD = 8  # threads of a process
+BREATH = timedelta(seconds=1)
 
 PASSAGES = (CycleStatus.STARTED, CycleStatus.REBALANCING_IN_PROGRESS)
 
 Handler = Callable[[Lease, Cycle], Progress]
+finding_out = Crowd()
 
 
 def advance(lease: Lease, *, may_go_on: Callable[[], bool] = lambda: True) -> timedelta | None:
@@ -143,9 +148,9 @@ def _next(lease: Lease, seen: Standing) -> Progress:
     cycle = seen.cycle
     if cycle.status == CycleStatus.RETRY_PENDING:
         return _resume(lease, cycle)
-    call = recovering.first_loose_call(cycle) if seen.is_loose else None
+    call = recovering.first_loose_call_together(cycle.pk) if seen.is_loose else None
     if call is not None:
-        return _see_to(lease, call)
+        return _see_to(lease, seen, call)
     if cycle.plan == Plan.UNWIND:
         return unwinding.unwind(lease, cycle, run_step)
     if cycle.status in PASSAGES:
@@ -153,7 +158,7 @@ def _next(lease: Lease, seen: Standing) -> Progress:
     return HANDLERS[CycleStatus(cycle.status)](lease, cycle)
 
 
-def _see_to(lease: Lease, call: ExchangeCall) -> Progress:
+def _see_to(lease: Lease, seen: Standing, call: ExchangeCall) -> Progress:
     """Find out what became of a call, or settle what it did.
 
     One of a newer lease may be about to be sent: the window in which its absence proves nothing has not begun.
@@ -161,10 +166,19 @@ def _see_to(lease: Lease, call: ExchangeCall) -> Progress:
     if call.fence > lease.fence:
         raise LeaseLostError(f"the lease {lease.fence} has been taken over")
     if call.outcome in OPEN:
-        return reconcile(call)
+        return _find_out(lease, seen, call)
     if call.operation == Operation.WITHDRAW:
         return settle_accepted(lease, call)
     return settle_open_order(lease, call)
+
+
+def _find_out(lease: Lease, seen: Standing, call: ExchangeCall) -> Progress:
+    """Reconcile a call. Where many do so at once, nothing new is begun before the others know theirs."""
+    with finding_out:
+        progress = reconcile(call, partial(adopt, lease, seen))
+        if progress is GO_ON and call.is_settled and len(finding_out) > CROWD:
+            return waiting(BREATH, "others find out first what became of their requests")
+        return progress
 
 
 def run_step(lease: Lease, cycle: Cycle, step: Step) -> Progress:

@@ -105,3 +105,23 @@ class Aside:
         finally:
             self._stop.set()
             connection.close()
+
+
+class Crowd:
+    """Counts the threads that are at the same thing at this moment."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._size = 0
+
+    def __enter__(self) -> None:
+        with self._guard:
+            self._size += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._guard:
+            self._size -= 1
+
+    def __len__(self) -> int:
+        """Count those that are, the one that asks among them."""
+        return self._size

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 from django.db import connection
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from cycles import conf
@@ -59,6 +59,10 @@ CLAIM = """WITH {parts}, claimed AS (
     RETURNING id, fence, wake_at, started_at, status = 'AWAITING_REBALANCE' AS waits)
 SELECT claimed.*, seen.* FROM claimed LEFT JOIN LATERAL kimp_standing_v3(claimed.id) seen ON true
 """
+NEXT_DUE = """SELECT LEAST(
+    ({free}), (SELECT min(held.until) FROM ({held}) held(until) WHERE held.until > statement_timestamp())
+) - statement_timestamp() AS due_in"""
+LOOK_THROUGH = 1000  # due cycles that may be leased
 OWN_COLUMNS = 5  # before those of where a cycle stands
 
 
@@ -256,7 +260,7 @@ def due_now() -> Now:
 
 
 def next_due_in(role: Role) -> timedelta | None:
-    """Give how long until the next free cycle of a role is due; None when none waits."""
+    """Give how long until the next cycle of a role is due and free, also by its lease's end; None when none waits."""
     with connection.cursor() as cursor:
         cursor.execute(*_next_due(role))
         row = cursor.fetchone()
@@ -265,8 +269,13 @@ def next_due_in(role: Role) -> timedelta | None:
 
 @cache
 def _next_due(role: Role) -> _Compiled:
-    """Compose the statement once: a busy worker asks it many times a second."""
-    free = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lte=Now())
-    due = Cycle.objects.filter(DUE[role], free).annotate(due_in=F("wake_at") - Now())
-    text, parameters = due.order_by("wake_at").values_list("due_in")[:1].query.sql_with_params()
-    return text, tuple(parameters)
+    """Compose the statement once: a busy worker asks it many times a second.
+
+    What is leased was due first: behind so many there is nobody's, or more than anybody has threads for.
+    """
+    due = Cycle.objects.filter(DUE[role]).order_by("wake_at")
+    is_free = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lte=Now())
+    free = due.filter(is_free).values_list("wake_at")[:1].query.sql_with_params()
+    oldest = due.filter(wake_at__lte=Now()).values_list("lease_expires_at")[:LOOK_THROUGH]
+    held = oldest.query.sql_with_params()
+    return NEXT_DUE.format(free=free[0], held=held[0]), (*free[1], *held[1])

@@ -24,6 +24,7 @@ from cycles.services.calling import SEND_WITHIN, Noted, write_outcome
 from cycles.services.desk import database_now
 from cycles.services.locking import in_transaction, lock_cycle, locked
 from cycles.services.matching import OPEN, Evidence, Traces
+from cycles.services.stepping import Report
 from exchanges import registry
 from exchanges.errors import VenueError
 from exchanges.port import Venue
@@ -32,6 +33,8 @@ from exchanges.values import Market, OutcomeRule
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+# Commits an outcome that was found with all that it brought about; False, and nothing is written, where it cannot.
+Adopt = Callable[[ExchangeCall, Report], bool]
 
 LOOK_AGAIN = timedelta(seconds=1)
 SECOND_LOOK = timedelta(seconds=5)  # after the first "not found": a venue that comes back may lag
@@ -56,15 +59,18 @@ class Batch:
     undecided: Mapping[UUID, tuple[FailureClass, str]]
 
 
-def reconcile(call: ExchangeCall) -> Progress:
-    """Ask the venue what became of a call and write it down; the caller then goes on or waits."""
+def reconcile(call: ExchangeCall, adopt: Adopt | None = None) -> Progress:
+    """Ask the venue what became of a call and write it down; the caller then goes on or waits.
+
+    What is found is offered to `adopt`, which may write more than the outcome.
+    """
     if call.noted_at is None and call.operation == Operation.WITHDRAW:
         _begin_to_look(call)  # its traces are held against that time
     age = timedelta(0) if call.noted_at is None else _age(call, database_now())
-    progress = _asked(registry.venue(call.venue), call, age)
+    progress = _asked(registry.venue(call.venue), call, age, adopt=adopt)
     if progress is not GO_ON and call.noted_at is None:
         _begin_to_look(call)
-    if progress is GO_ON:
+    if progress is GO_ON and not call.is_settled:
         call.refresh_from_db()
     return progress
 
@@ -76,7 +82,12 @@ def _begin_to_look(call: ExchangeCall) -> None:
 
 
 def _asked(
-    venue: Venue, call: ExchangeCall, age: timedelta, among: _Batch | None = None
+    venue: Venue,
+    call: ExchangeCall,
+    age: timedelta,
+    *,
+    among: _Batch | None = None,
+    adopt: Adopt | None = None,
 ) -> Progress:
     """Look a call up, alone or among those of a sweep, and write down what that gives."""
     try:
@@ -85,7 +96,8 @@ def _asked(
     except VenueError as error:
         return not_asked(call.venue, error)
     if evidence.report is not None:
-        record(call, Noted(outcome=CallOutcome.DONE, report=evidence.report))
+        if adopt is None or not adopt(call, evidence.report):
+            record(call, Noted(outcome=CallOutcome.DONE, report=evidence.report))
         return GO_ON
     if evidence.is_absent:
         if not _is_missed_again(call):
@@ -221,7 +233,7 @@ class _Batch:
 
     def reconciled(self, call: ExchangeCall) -> bool:
         """Reconcile one call; says whether its outcome is known now."""
-        progress = _asked(registry.venue(call.venue), call, _age(call, self.now), self)
+        progress = _asked(registry.venue(call.venue), call, _age(call, self.now), among=self)
         if progress.turn is Turn.FAIL and progress.failure is _unknown_class(call):
             self.undecided[call.cycle_id] = progress.failure, progress.reason
         return _told(call, progress)

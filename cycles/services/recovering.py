@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from cycles.domain import recovery
 from cycles.domain.words import CallOutcome, CycleStatus, Operation
 from cycles.models import Account, Cycle, ExchangeCall
 from cycles.services import booking, valuing
+from cycles.services.committing import Group
 from cycles.services.valuing import Prices
 
 OPEN_OUTCOMES = (CallOutcome.INTENDED, CallOutcome.UNKNOWN)
@@ -37,9 +38,31 @@ def unsettled_calls(cycle: Cycle) -> list[ExchangeCall]:
 
 def first_loose_call(cycle: Cycle) -> ExchangeCall | None:
     """Give what must be seen to before anything else: a call that is open, else one not settled."""
-    # Asked before every unit and nearly always empty: no joins for what is seldom needed.
-    rows = list(ExchangeCall.objects.filter(_IS_OPEN | _IS_UNSETTLED, cycle=cycle))
+    return _first(list(_loose_calls([cycle.pk])))
+
+
+def first_loose_call_together(cycle_id: UUID) -> ExchangeCall | None:
+    """Give the same outside of any transaction, read with what other threads ask for at this moment."""
+    return _first(read_together(cycle_id))
+
+
+def _first(rows: Sequence[ExchangeCall]) -> ExchangeCall | None:
     return next((row for row in rows if row.outcome in OPEN_OUTCOMES), rows[0] if rows else None)
+
+
+def _loose_calls(cycle_ids: Sequence[UUID]) -> QuerySet[ExchangeCall]:
+    # No joins for what is seldom needed.
+    return ExchangeCall.objects.filter(_IS_OPEN | _IS_UNSETTLED, cycle__in=cycle_ids)
+
+
+def _read_loose_calls(cycle_ids: Sequence[UUID], *, waits: bool) -> list[list[ExchangeCall]]:
+    found: defaultdict[UUID, list[ExchangeCall]] = defaultdict(list)
+    for call in _loose_calls(cycle_ids):
+        found[call.cycle_id].append(call)
+    return [found[cycle_id] for cycle_id in cycle_ids]
+
+
+read_together: Group[UUID, list[ExchangeCall]] = Group(_read_loose_calls, of=lambda one: one)
 
 
 def situation(cycle: Cycle) -> recovery.Situation:

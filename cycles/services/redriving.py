@@ -26,13 +26,12 @@ from cycles.errors import (
     InvalidInputError,
     NotAllowedNowError,
     StaleSelectionError,
-    StaleVersionError,
 )
 from cycles.models import Cycle, Intervention
 from cycles.services import desk
 from cycles.services.correlating import correlation
 from cycles.services.intervening import Actor, demand_reason
-from cycles.services.locking import FREE_ROWS_ONLY, in_transaction
+from cycles.services.locking import FREE_ROWS_ONLY, in_one_statement, in_transaction
 from exchanges import registry
 from exchanges.sentences import Sentence
 
@@ -43,47 +42,17 @@ BATCH = 250
 # behind all of them. Venues' limits are kept by their budgets, whatever is due.
 RATE = 10
 
-# The statement that locks a batch, and its parameters: A_BATCH among them stands for the ids.
+# The statement of a batch, and its parameters: what each batch gives comes first, and A_BATCH among them stands for its ids.
 _Composed = tuple[str, tuple[Any, ...]]
 A_BATCH = "{a batch}"
-# A batch does not wait for the disk: claims beside it wait for less of its log, and the run waits once, at its end.
-CHOSEN = """SELECT count(*), array_agg(id)::text, set_config('synchronous_commit', 'off', true)
-  FROM ({free} {locked}) AS chosen (id)
+# One statement locks what is free of a batch and still as it was seen, and moves it: the function reads by a snapshot that
+# is taken after the locks, and refuses what is not as the locks found it. It does not wait for the disk: claims
+# beside it wait for less of its log, and the run waits once, at its end.
+MOVED = """SELECT kimp_redrive_v1(array_agg(id), array_agg(version), %s::jsonb, %s, %s),
+       set_config('synchronous_commit', 'off', true)
+  FROM ({free} {locked}) AS chosen (id, version)
 """
 FLUSHED = "SELECT pg_logical_emit_message(true, 'kimp', 'redriven')"
-# Audit rows, transitions and cycles of one batch. The plan is what one redrive would leave: a passage that was
-# given up for an unwind is not resumed: one that has a sale behind it (`intervening._is_half_unwound`). A wait always is.
-MOVED = """
-WITH chosen AS MATERIALIZED (
-    SELECT id, version, status FROM cycles_cycle WHERE id = ANY(%(ids)s::uuid[])
-), acts AS (
-    INSERT INTO cycles_intervention (verb, cycle_id, user_id, actor, channel, reason, seen_version, payload, at,
-                                     request_id, session_id, trace_id)
-    SELECT %(verb)s, id, %(user_id)s, %(actor)s, %(channel)s, %(reason)s, version, %(payload)s::jsonb,
-           statement_timestamp(), %(request_id)s, %(session_id)s, %(trace_id)s
-      FROM chosen
-), told AS (
-    INSERT INTO cycles_transition (cycle_id, version, from_status, to_status, event, actor, reason, at,
-                                   request_id, session_id, trace_id)
-    SELECT id, version + 1, status, 'RETRY_PENDING', %(verb)s, %(actor)s, %(reason)s,
-           statement_timestamp(), %(request_id)s, %(session_id)s, %(trace_id)s
-      FROM chosen
- RETURNING cycle_id, version, statement_timestamp() + %(begins_in)s + random() * %(spread)s AS due_at
-)
-UPDATE cycles_cycle c
-   SET status = 'RETRY_PENDING', status_since = statement_timestamp(), version = told.version,
-       retry_count = 0, next_retry_at = told.due_at, wake_at = told.due_at,
-       plan = CASE WHEN c.plan = 'UNWIND'
-                    AND c.resume_status NOT IN ('INITIAL_TRADE_COMPLETED', 'AWAITING_REBALANCE')
-                    AND EXISTS (SELECT FROM cycles_step s JOIN cycles_step sale USING (cycle_id)
-                                 WHERE s.cycle_id = c.id AND s.passage <> 'UNWIND' AND s.state = 'ABANDONED'
-                                   AND sale.passage = 'UNWIND' AND sale.position > s.position)
-                    AND NOT EXISTS (SELECT FROM cycles_step s WHERE s.cycle_id = c.id
-                                   AND s.passage <> 'UNWIND' AND s.state IN ('PENDING', 'RUNNING'))
-                   THEN 'UNWIND' ELSE 'RESUME' END
-  FROM told
- WHERE c.id = told.cycle_id AND c.id = ANY(%(ids)s::uuid[]) AND c.version = told.version - 1
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,22 +185,21 @@ def redrive_all(
     text = demand_reason(Verb.REDRIVE, actor, reason)
     demand_rate(rate)
     _past(seen.at)
-    rows = _untouched(seen.filter.rows(), seen.at).filter(_free_for(actor))
-    ids = list(rows.order_by("-money_at_risk_krw", "status_since").values_list("pk", flat=True))
+    rows = seen.filter.rows().filter(_free_for(actor), status_since__lte=seen.at)
+    untouched = _untouched(rows, seen.at)
+    ids = list(
+        untouched.order_by("-money_at_risk_krw", "status_since").values_list("pk", flat=True)
+    )
     if len(ids) > seen.count:
         raise StaleSelectionError(
             "you saw %(seen)s, now %(found)s match: look again", seen=seen.count, found=len(ids)
         )
     demand_matches(seen)
     facts = _facts(seen, actor, text, rate)
-    chosen, done = _choosing(rows), 0
+    moving, done = _moving(rows), 0
     for begin, batch in _batches(ids):
-        spread = {
-            "begins_in": timedelta(seconds=begin / rate),
-            "spread": timedelta(seconds=len(batch) / rate),
-            "ids": _array(batch),
-        }
-        done += in_transaction(lambda spread=spread: _redrive(chosen, facts | spread))  # type: ignore[misc]  # bound now
+        begins_in, spread = (timedelta(seconds=number / rate) for number in (begin, len(batch)))
+        done += _redrive(moving, batch, (facts, begins_in, spread))
         told(done)
     in_transaction(_flush)
     log.info("dead_letters.redriven", cycles=done, of=len(ids), actor=actor.name)
@@ -249,29 +217,32 @@ def _array(ids: Sequence[UUID]) -> str:
     return "{" + ",".join(map(str, ids)) + "}"
 
 
-def _choosing(rows: QuerySet[Cycle]) -> _Composed:
-    """Compose the statement that locks those of a batch that are free and still as they were seen; once for all."""
+def _moving(rows: QuerySet[Cycle]) -> _Composed:
+    """Compose the statement of a batch, which locks those that are free and still as they were seen; once for all."""
     is_of_batch = Func(
         F("pk"), Value(A_BATCH),
         arg_joiner=" = ANY(", template="%(expressions)s::uuid[])", output_field=BooleanField(),
     )  # fmt: skip
-    free, parameters = rows.filter(is_of_batch).order_by().values_list("pk").query.sql_with_params()
-    return CHOSEN.format(free=free, locked=FREE_ROWS_ONLY), tuple(parameters)
+    chosen = rows.filter(is_of_batch).order_by().values_list("pk", "version")
+    free, parameters = chosen.query.sql_with_params()
+    return MOVED.format(free=free, locked=FREE_ROWS_ONLY), tuple(parameters)
 
 
-def _facts(seen: Seen, actor: Actor, reason: str, rate: int) -> dict[str, Any]:
-    """Give what every row of the run says."""
+def _facts(seen: Seen, actor: Actor, reason: str, rate: int) -> str:
+    """Give what every row of the run says, as the function reads it."""
     chosen = {name: value for name, value in asdict(seen.filter).items() if value not in ("", None)}
     payload = {"filter": chosen, "seen_at": seen.at, "seen_count": seen.count, "rate": rate}
-    return {
+    facts = {
         "verb": Verb.REDRIVE.value,
         "user_id": actor.user.pk if actor.user is not None else None,
         "actor": actor.name,
         "channel": actor.channel.value,
         "reason": reason,
-        "payload": json.dumps(jsonable(payload)),
+        "payload": jsonable(payload),
+        "seen_at": jsonable(seen.at),
         **correlation(),
     }
+    return json.dumps(facts)
 
 
 def _flush() -> None:
@@ -280,18 +251,21 @@ def _flush() -> None:
         cursor.execute(FLUSHED)
 
 
-def _redrive(chosen: _Composed, facts: dict[str, Any]) -> int:
-    """Lock what is free and still as it was seen, and move it by one statement."""
-    text, parameters = chosen
-    with connection.cursor() as cursor:
-        cursor.execute(text, [facts["ids"] if one == A_BATCH else one for one in parameters])
-        count, ids, _ = cursor.fetchone() or (0, "", "off")
-        if not count:
-            return 0
-        cursor.execute(MOVED, facts | {"ids": ids})
-        if cursor.rowcount != count:
-            raise StaleVersionError(seen=count, found=cursor.rowcount)
-    metrics.TRANSITIONS.labels(
-        to_status=CycleStatus.RETRY_PENDING.value, event=Verb.REDRIVE.value
-    ).inc(count)
-    return int(count)
+def _redrive(moving: _Composed, batch: Sequence[UUID], own: tuple[Any, ...]) -> int:
+    """Lock what is free and still as it was seen, move it, and commit; gives how many."""
+    text, parameters = moving
+    ids = _array(batch)
+    values = [*own, *(ids if one == A_BATCH else one for one in parameters)]
+
+    def work() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute(text, values)
+            found = cursor.fetchone()
+        return int(found[0] or 0) if found else 0
+
+    count = in_one_statement(work)
+    if count:
+        metrics.TRANSITIONS.labels(
+            to_status=CycleStatus.RETRY_PENDING.value, event=Verb.REDRIVE.value
+        ).inc(count)
+    return count

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -12,7 +12,8 @@ from django.db.models.functions import Now
 
 from cycles.domain.depth import walk_notional
 from cycles.domain.money import ratio_bps
-from cycles.domain.plan import buy_order, client_order_id, sell_order
+from cycles.domain.plan import buy_order, client_order_id, is_worthless, sell_order
+from cycles.domain.postings import Holding
 from cycles.domain.progress import GO_ON, Progress, failed, not_asked, waiting
 from cycles.domain.words import CallOutcome, FailureClass, Operation, StepKind, StepState
 from cycles.models import Alert, Cycle, ExchangeCall, Step
@@ -30,8 +31,10 @@ from cycles.services.settling import (
     order_settlement,
     settle_order,
 )
+from cycles.services.standing import Standing
+from cycles.services.stepping import Report, Settlement
 from exchanges import reference, registry
-from exchanges.errors import VenueError
+from exchanges.errors import StaleReferenceError, VenueError
 from exchanges.port import Venue
 from exchanges.values import Book, MarketRules, OrderReport, OrderRequest, OrderStatus
 
@@ -43,6 +46,40 @@ CANCEL_AFTER = timedelta(seconds=10)
 PATIENCE = timedelta(minutes=2)  # with an accepted order that does not end; then the ladder has it
 MAX_ATTEMPTS = 20  # orders of one step before the retry ladder has its say
 WIDEST_SLIPPAGE = 10  # times the policy's limit, for selling what is already there
+
+
+def adopt(lease: Lease, seen: Standing, call: ExchangeCall, report: Report) -> bool:
+    """Commit what a look-up found of an order that its worker never noted, with all that it brought about.
+
+    False, and nothing is written, where one statement does not do, or the cycle is not as it was seen: its outcome
+    is written alone then, and settled after that.
+    """
+    is_left_behind = (
+        call.operation == Operation.PLACE_ORDER and call.outcome == CallOutcome.INTENDED
+    )
+    if not (is_left_behind and isinstance(report, OrderReport) and report.is_final):
+        return False
+    settlement = order_settlement(seen.cycle, call, report)
+    held = booking.holdings(seen.cycle)
+    if not is_covered(settlement, held):
+        return False
+    is_done = bool(report.executed_quantity) and _is_all_spent(seen.step, settlement, held)
+    settlement = replace(settlement, is_step_done=is_done, version=seen.cycle.version)
+    if calling.book(lease, call, Noted(outcome=CallOutcome.DONE, report=report), settlement):
+        call.outcome = CallOutcome.DONE
+    return call.is_settled
+
+
+def _is_all_spent(step: Step | None, settlement: Settlement, held: Sequence[Holding]) -> bool:
+    """Say whether a settlement leaves its step, if that is the next one still, nothing worth an order at any price."""
+    if step is None or step.pk != settlement.step_id:
+        return False
+    try:
+        rules = reference.market_rules(step.venue, market_of(step), registry.utc_now())
+    except StaleReferenceError:
+        return False
+    left = left_after(settlement, held, step.venue, _spent_asset(step))
+    return is_worthless(rules, left, buys=step.kind == StepKind.BUY)
 
 
 def settle_open_order(lease: Lease, call: ExchangeCall) -> Progress:

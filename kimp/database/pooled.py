@@ -18,10 +18,11 @@ from psycopg.errors import (
     ReadOnlySqlTransaction,
     TransactionTimeout,
 )
-from psycopg_pool import ConnectionPool
+from psycopg_pool import ConnectionPool, PoolTimeout
 
 WARMED_BY = "warmed_by"  # of a pool's options: what is called with each new connection
 Warming = Callable[[psycopg.Connection[Any]], None]
+WAITS = 6  # for a connection, each as long as the pool's time-out
 AS_GOOD_AS_AWAY = (ReadOnlySqlTransaction, IdleInTransactionSessionTimeout, TransactionTimeout)
 
 
@@ -35,6 +36,28 @@ def look_alive(connection: psycopg.Connection[Any]) -> None:
     poll.register(connection.fileno(), select.POLLIN)
     if poll.poll(0):
         ConnectionPool.check_connection(connection)
+
+
+class Turns(ConnectionPool[Any]):
+    """A pool whose time-out tells of a database that gives no connection, not of many threads before one's own."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._given = 0
+        super().__init__(*args, **options)
+
+    def getconn(self, timeout: float | None = None) -> psycopg.Connection[Any]:
+        """Wait on, several times as long at most, while others get theirs. Raises PoolTimeout."""
+        for is_last in (*[False] * (WAITS - 1), True):
+            before = self._given
+            try:
+                found: psycopg.Connection[Any] = super().getconn(timeout)
+            except PoolTimeout:
+                if is_last or self._given == before:
+                    raise
+            else:
+                self._given += 1
+                return found
+        raise AssertionError("unreachable")
 
 
 class Errors(DatabaseErrorWrapper):
@@ -80,7 +103,7 @@ class PooledWrapper(postgresql.DatabaseWrapper):
         pools = ours._connection_pools  # noqa: SLF001  Django makes it so
         if self.alias not in pools:
             others = dict(options)
-            made: ConnectionPool[Any] = ConnectionPool(
+            made = Turns(
                 kwargs={**self.get_connection_params(), "autocommit": True},
                 open=False,
                 configure=self._made_ready(others.pop(WARMED_BY, None)),

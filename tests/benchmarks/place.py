@@ -20,9 +20,9 @@ from cycles.services import seeding
 from exchanges import registry
 from kimp import postgres
 from kimp.demo.place import about_database
-from tests import builders
 from tests.benchmarks.children import cpu_of, family
 from tests.benchmarks.venues import Venues, simulated
+from tests.groups import make_groups
 
 # Limits that no benchmark reaches; the edge is not what is measured.
 POLICY: dict[str, Any] = {
@@ -86,7 +86,7 @@ def empty() -> None:
         for statement in statements:
             cursor.execute(statement)
     emit_post_migrate_signal(verbosity=0, interactive=False, db=connection.alias)
-    builders.make_groups()
+    make_groups()
 
 
 @contextlib.contextmanager

@@ -104,13 +104,13 @@ def _work(dead: int) -> dict[str, object]:
 @contextmanager
 def _each_batch_durable() -> Iterator[None]:
     """Let each batch of this process wait for the disk, as its own commit: the product waits once, at the end."""
-    once = redriving.CHOSEN
-    redriving.CHOSEN = once.replace("'synchronous_commit', 'off'", "'synchronous_commit', 'on'")
-    assert once != redriving.CHOSEN
+    once = redriving.MOVED
+    redriving.MOVED = once.replace("'synchronous_commit', 'off'", "'synchronous_commit', 'on'")
+    assert once != redriving.MOVED
     try:
         yield
     finally:
-        redriving.CHOSEN = once
+        redriving.MOVED = once
 
 
 def _redriven(dead: int) -> tuple[float, float]:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from tests.conftest import empty_tables
+from tests.tables import empty_tables
 
 
 def take_out(

@@ -62,9 +62,7 @@ def worker(role: Role, number: int = 1) -> Worker:
 
 def open_cycles(desk: TestDesk, count: int) -> list[Cycle]:
     """Open cycles by hand, in deep books."""
-    for market in desk.control("/control/markets")["markets"]:
-        pinned = {"venue": market["venue"], "symbol": market["symbol"], "mid": market["price"]}
-        desk.control("/control/book", pinned | {"quantity": "1000000"})
+    desk.stand_still()
     desk.sample()
     return [
         opening.open_by_hand(asset=asset, notional_usdt=Decimal(500), actor=SYSTEM, reason="a test")

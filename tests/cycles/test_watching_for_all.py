@@ -49,9 +49,7 @@ def still(committed_desk: TestDesk, monkeypatch: pytest.MonkeyPatch) -> TestDesk
     """Give a desk whose venues stand still, and are looked at once an hour unless there is a reason."""
     monkeypatch.setattr(looking, "pace", lambda kind: HOUR)
     monkeypatch.setattr(looking, "hurry", lambda: timedelta(milliseconds=20))
-    for market in committed_desk.control("/control/markets")["markets"]:
-        pinned = {"venue": market["venue"], "symbol": market["symbol"], "mid": market["price"]}
-        committed_desk.control("/control/book", pinned | {"quantity": "1000000"})
+    committed_desk.stand_still()
     return committed_desk
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
 import pytest
 from django.db import OperationalError, connection
-from psycopg_pool import ConnectionPool
+from psycopg_pool import ConnectionPool, PoolTimeout
 
-from kimp.database.pooled import look_alive
+from kimp.database.pooled import Turns, look_alive
 from tests.kimp.processes import backend_of, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -61,6 +63,35 @@ def test_a_connection_that_is_alive_is_given_out_without_a_word_to_the_server(
     with pool.connection() as line:  # what is said, is seen
         line.execute("SELECT 1")
     assert ask(last_heard, pid) > before
+
+
+@pytest.fixture
+def one(request: pytest.FixtureRequest) -> Iterator[Turns]:
+    """Give a worker's pool of one connection, for which a thread waits so many seconds."""
+    facts = {**connection.get_connection_params(), "autocommit": True}
+    facts.pop("cursor_factory", None)
+    facts.pop("context", None)
+    with Turns(kwargs=facts, min_size=1, max_size=1, timeout=request.param) as found:
+        yield found
+
+
+@pytest.mark.parametrize("one", [3], indirect=True)
+def test_who_waits_behind_many_gets_its_turn_while_those_get_theirs(one: Turns) -> None:
+    def use() -> None:
+        with one.connection():
+            time.sleep(1.1)
+
+    with ThreadPoolExecutor(4) as threads:  # the last waits for longer than the time-out
+        for each in [threads.submit(use) for _ in range(4)]:
+            each.result()
+
+
+@pytest.mark.parametrize("one", [0.2], indirect=True)
+def test_who_waits_while_nobody_gets_a_connection_is_told(one: Turns) -> None:
+    with one.connection(), ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(one.getconn)
+        with pytest.raises(PoolTimeout):
+            waiting.result()
 
 
 def test_a_session_that_takes_no_writes_is_hung_up_on_as_one_that_is_away() -> None:

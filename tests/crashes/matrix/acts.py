@@ -167,7 +167,7 @@ SEAMS: dict[str, frozenset[str]] = {
         ("redrive", "intervening", "_revive"),
         ("unwind", "intervening", "_revive"),
         ("acknowledge", "intervening", "acknowledge"),
-        ("redrive, all that match", "redriving", "redrive_all redrive_all#2"),
+        ("redrive, all that match", "redriving", "_redrive redrive_all"),
         *((f"resolve, {outcome}", "resolving", "resolve") for outcome in ResolutionOutcome),
         ("write_off", "resolving", "write_off"),
         ("halt", "desk", "set_mode"),

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from exchanges.simulator.server import RunningSimulator
-from tests.builders import make_groups
 from tests.crashes.matrix.drivers import Drivers
 from tests.crashes.matrix.ways import Ways
 from tests.crashes.matrix.world import World, world
 from tests.crashes.running import POLICY
 from tests.cycles.conftest import korea, running_venues, seed, venues
 from tests.desk import TestDesk
+from tests.groups import make_groups
 
 __all__ = ["korea", "running_venues", "venues"]
 

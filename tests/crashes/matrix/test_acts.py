@@ -26,7 +26,7 @@ AFTER_INTENT = Point("STARTED: calling.intend < trading._send | after the commit
 BEFORE_SENDING_COINS = Point("STARTED: calling.intend < transferring._request | before the commit")
 ACTS = "tests.crashes.matrix.acts"
 WITHDRAWAL_INTENDED = Point("STARTED: calling.intend < transferring._request | after the commit")
-BETWEEN = re.compile(r"\bredrive_all\b.*after the commit")
+BETWEEN = re.compile(r"\bredriving\._redrive\b.*after the commit")
 SHARES = 3  # of the places of what asks every venue for everything
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import example, given, strategies as st
@@ -12,6 +13,7 @@ from cycles.domain.plan import (
     RequestName,
     buy_order,
     client_order_id,
+    is_worthless,
     outbound_steps,
     request_named,
     return_steps,
@@ -202,6 +204,30 @@ def test_a_buy_never_costs_more_than_was_given(
     )
     assert order.quantity % Decimal("0.1") == 0
     assert order.limit_price % Decimal("0.01") == 0
+
+
+@given(
+    left=st.decimals(min_value=0, max_value=10, places=8),
+    top=st.decimals(min_value="0.02", max_value=10**6, places=2),
+    on_top=st.booleans(),
+)
+def test_of_what_is_worthless_no_book_makes_an_order(
+    left: Decimal, top: Decimal, on_top: bool
+) -> None:
+    rules = market_rules(buy_fee_in_quote=on_top)
+    rows = ((str(top), "1e9"),)
+    there = book("XRP", "USDT", bids=rows, asks=rows)
+    slips: dict[str, Any] = {"max_slippage_bps": Decimal(50), "order_id": "k1"}
+    if is_worthless(rules, left, buys=True):
+        assert buy_order(there, rules, spend=left, **slips) is None
+    if is_worthless(rules, left, buys=False):
+        assert sell_order(there, rules, quantity=left, **slips) is None
+
+
+@pytest.mark.parametrize(("buys", "enough"), [(True, "5"), (False, "0.1")])
+def test_what_a_book_could_make_an_order_of_is_not_worthless(buys: bool, enough: str) -> None:
+    assert not is_worthless(market_rules(), Decimal(enough), buys=buys)
+    assert is_worthless(market_rules(), Decimal(enough) - Decimal("0.00000001"), buys=buys)
 
 
 @given(

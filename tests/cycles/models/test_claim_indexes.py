@@ -58,6 +58,20 @@ def test_a_claim_walks_its_partial_index(role: Role, index: str) -> None:
         assert index in plans(sql)
 
 
+@pytest.mark.parametrize(
+    ("role", "index"),
+    [(Role.INITIATOR, "cycle_due_outbound"), (Role.FINALIZER, "cycle_due_return")],
+)
+def test_when_the_next_is_due_walks_the_same_index_alone(role: Role, index: str) -> None:
+    builders.cycle()
+    with CaptureQueriesContext(connection) as seen:
+        leasing.next_due_in(role)
+    (sql,) = (q["sql"] for q in seen.captured_queries)
+    found = plans(sql)
+    assert found.count(f'"Index Name": "{index}"') == 2
+    assert found.count("Index Name") == 2
+
+
 @pytest.mark.parametrize("role", [Role.INITIATOR, Role.FINALIZER])
 def test_the_sweep_of_retries_walks_their_own_index_alone(role: Role) -> None:
     """As statistics have it that were taken while some are open; of a table that is empty any index is as good."""

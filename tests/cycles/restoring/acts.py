@@ -6,7 +6,8 @@ import io
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
 from django.core.management import CommandError, call_command
@@ -14,10 +15,17 @@ from django.core.management import CommandError, call_command
 from cycles.domain.progress import Turn
 from cycles.domain.words import Mode
 from cycles.models import Cycle, Desk, ExchangeCall
-from cycles.services import desk as desk_service, intervening, leasing, verifying
+from cycles.services import booking, desk as desk_service, intervening, leasing, verifying
+from cycles.services.resolving import Resolution, ResolutionOutcome, resolve
+from exchanges.values import Market
+from tests import builders
 from tests.desk import DEADLINE_SECONDS, TestDesk, operator, why
 
 WORDS = ("--yes", "--as", "alice", "--reason", "the dump of three o'clock was restored")
+ACCEPT = ("--accept", *WORDS)
+MILLION = Decimal(1_000_000)
+WON = 3 * MILLION
+XRP = Market("XRP", "KRW")
 
 
 def catch_up(*words: str) -> dict[str, Any]:
@@ -58,6 +66,37 @@ def resume() -> None:
     )
 
 
+def credited(desk: TestDesk, venue: str, asset: str, quantity: Decimal | int) -> None:
+    """Let a venue have more of an asset, or less, of which kimp is told nothing."""
+    credit = {"venue": venue, "asset": asset, "credit": f"{quantity:f}"}
+    desk.control("/control/balances", credit)
+
+
+def has(desk: TestDesk, venue: str, asset: str, quantity: Decimal) -> None:
+    """Let the desk itself have so much of an asset, by a person's word."""
+    credited(desk, venue, asset, quantity - booking.desk_balance(venue, asset))
+    assert catch_up(*ACCEPT)["is_in_step"]
+    resume()
+
+
+def won_paid_in(desk: TestDesk, won: int) -> None:
+    """Pay in after the backup."""
+    credited(desk, "upbit", "KRW", won)
+    builders.capital("upbit", "KRW", won)
+
+
+def settled_by_hand(cycle: Cycle) -> None:
+    """State of a dead letter that it was settled by hand: what it holds is the desk's."""
+    cycle.refresh_from_db()
+    resolve(
+        cycle.pk,
+        actor=operator(),
+        reason="it was settled by hand",
+        seen_version=cycle.version,
+        resolution=Resolution(outcome=ResolutionOutcome.COMPLETED, evidence="the book of the desk"),
+    )
+
+
 def redrive(cycle: Cycle) -> None:
     """Send a dead letter on."""
     cycle.refresh_from_db()
@@ -70,6 +109,19 @@ def assert_ledger_equals_venues() -> None:
     assert report.is_balanced
     assert report.matches_venues
     assert report.is_settled
+
+
+def assert_in_step(*remade: Cycle, words: Sequence[str] = WORDS) -> dict[str, Any]:
+    """Catch up for the last time: these alone are made again, nobody else is parked, and the ledger equals the venues.
+
+    Nothing is left either, unless a person accepts it.
+    """
+    done, codes = catch_up(*words), [one.code for one in remade]
+    assert (done["remade"], done["is_in_step"]) == (codes, True)
+    assert {*done["parked"]} <= {*codes}
+    assert words == ACCEPT or done["left"] == []
+    assert_ledger_equals_venues()
+    return done
 
 
 def assert_ends(
@@ -98,6 +150,7 @@ def driven_to(desk: TestDesk, cycle: Cycle, position: int) -> Cycle:
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not (is_settled(cycle, position) or cycle.is_final):
         assert time.monotonic() < deadline, why(cycle)
+        desk.keep_samples_fresh()
         lease = desk.lease(cycle)
         while desk.unit(lease).turn is Turn.GO_ON and not is_settled(cycle, position):
             pass

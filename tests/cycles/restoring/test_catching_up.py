@@ -33,17 +33,17 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_cycles_go_on_where_the_venues_say_they_are(
-    committed_desk: TestDesk, backups: Backups
+    committed_desk: TestDesk, programs: Backups
 ) -> None:
     """One's coins are on their way home, one's stand before it: it was opened after the backup."""
     desk = committed_desk
     known = driven_to(desk, desk.open(), 1)
-    dump = backups.dump()
+    dump = programs.dump()
     driven_to(desk, known, 6)
     forgotten = driven_to(desk, desk.open("SOL"), 5)
     before = sent(desk)
 
-    backups.restore(dump)
+    programs.restore(dump)
     done = catch_up(*WORDS)
     assert sent(desk) == before, "nothing may be sent"
     assert (done["code"], done["is_in_step"], done["left"]) == (1, True, [])
@@ -73,14 +73,14 @@ def test_without_catching_up_the_same_order_is_sent_again_and_then_a_person_must
 
 
 def test_a_restored_database_halts_itself_at_the_first_intent_and_cannot_resume(
-    committed_desk: TestDesk, backups: Backups
+    committed_desk: TestDesk, programs: Backups
 ) -> None:
     desk = committed_desk
     cycle = desk.open()
-    dump = backups.dump()
+    dump = programs.dump()
     driven_to(desk, cycle, 1)
     before = sent(desk)
-    backups.restore(dump)
+    programs.restore(dump)
     desk.step(cycle)
     assert sent(desk) == before
     assert not ExchangeCall.objects.exists()

@@ -16,6 +16,7 @@ from tests.cycles.restoring.acts import (
     assert_ends,
     assert_ledger_equals_venues,
     catch_up,
+    credited,
     driven_to,
     sent,
 )
@@ -176,7 +177,7 @@ def test_what_came_back_after_it_had_left_is_undone_and_a_persons_to_send_again(
     no_faults(desk)
     told(desk, "binance", WITHDRAWALS, [withdrawal_row(call, status=5)])
     spent = Decimal(call.report["quantity"]) + Decimal(call.report["network_fee"])
-    desk.control("/control/balances", {"venue": "binance", "asset": "XRP", "credit": str(spent)})
+    credited(desk, "binance", "XRP", spent)
 
     done = catch_up(*WORDS)
     assert (done["code"], done["is_in_step"], done["parked"]) == (1, True, [row.code])

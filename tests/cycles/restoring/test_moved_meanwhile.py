@@ -18,6 +18,7 @@ from cycles.services import desk as desk_service, homing, opening
 from cycles.services.advancing import advance
 from exchanges.transport.http import HttpSender
 from tests.cycles.restoring.acts import (
+    ACCEPT,
     WORDS,
     assert_ledger_equals_venues,
     catch_up,
@@ -83,13 +84,13 @@ def test_a_credit_settled_after_the_balances_were_read_is_not_accepted_away(
 
     once_balances_are_read(monkeypatch, credit)
     with pytest.raises(CommandError, match="run it again") as refused:
-        catch_up("--accept", *WORDS)
+        catch_up(*ACCEPT)
     assert refused.value.returncode == TRY_LATER
     assert Step.objects.get(cycle=under_way, position=3).state == "DONE"
     assert not Posting.objects.filter(key__startswith="capital:caught_up").exists()
     assert not homing.is_at_home()
 
-    done = catch_up("--accept", *WORDS)
+    done = catch_up(*ACCEPT)
     assert (done["code"], done["accepted"], done["is_in_step"]) == (0, [], True)
     assert_ledger_equals_venues()
 

@@ -12,30 +12,29 @@ from cycles.models import Cycle, ExchangeCall
 from exchanges import registry
 from exchanges.values import Market, OrderRequest, Side
 from tests.cycles.restoring.acts import (
-    WORDS,
-    assert_ends,
-    assert_ledger_equals_venues,
-    catch_up,
-    driven_to,
-    resume,
-)
-from tests.cycles.restoring.dumps import Backups
-from tests.cycles.restoring.test_while_capital_lacks import (
+    ACCEPT,
     MILLION,
     WON,
+    WORDS,
     XRP,
+    assert_ends,
+    assert_in_step,
+    assert_ledger_equals_venues,
+    catch_up,
+    credited,
+    driven_to,
     has,
+    resume,
+    settled_by_hand,
     won_paid_in,
-    xrp_desk,
 )
-from tests.cycles.restoring.test_who_holds_it import settled_by_hand
+from tests.cycles.restoring.dumps import Backups
 from tests.cycles.services.acts import give_back
 from tests.cycles.services.review import units_until_done
 from tests.cycles.services.test_rest_in_korea import return_only
 from tests.cycles.services.test_trading import top
 from tests.desk import TestDesk
 
-__all__ = ["xrp_desk"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -126,9 +125,8 @@ def test_one_that_lacks_its_capital_claims_no_withdrawal_of_before_it_was_there(
     (told,) = catch_up(*WORDS)["left"]
     assert told.startswith(f"{later.code}: ")
     assert sent() == [own]
-    done = catch_up("--accept", *WORDS)
-    assert (done["left"], done["remade"], done["is_in_step"]) == ([], [later.code], True)
-    assert_ledger_equals_venues()
+    done = assert_in_step(later, words=ACCEPT)
+    assert done["left"] == []
     assert_ends(desk, later, beside=[known])
 
 
@@ -141,22 +139,19 @@ def test_one_that_misfits_once_its_capital_is_there_stays_and_can_be_resolved(
     dump = backups.dump()
     won_paid_in(desk, 6_000_000)
     later = driven_to(desk, return_only(desk, WON), 1)
-    taken = {"venue": "upbit", "asset": "XRP", "credit": "-300"}
-    desk.control("/control/balances", taken)
+    credited(desk, "upbit", "XRP", -300)
     orders(desk, later, 9)
 
     backups.restore(dump)
     assert catch_up(*WORDS)["parked"] == []
-    done = catch_up("--accept", *WORDS)
+    done = catch_up(*ACCEPT)
     assert (done["remade"], done["parked"]) == ([later.code], [later.code])
     (began,) = done["accepted"]
     assert began.endswith(f" KRW, which {later.code} began with")
     assert any(told.startswith("upbit: -200 XRP: the desk itself") for told in done["left"])
     assert (done["is_in_step"], done["code"]) == (False, 1)
     settled_by_hand(later)
-    done = catch_up("--accept", *WORDS)
-    assert (done["parked"], done["is_in_step"]) == ([], True)
-    assert_ledger_equals_venues()
+    assert_in_step(words=ACCEPT)
 
 
 def test_of_two_that_lack_and_sent_as_much_each_is_given_its_own_in_the_end(
@@ -172,8 +167,8 @@ def test_of_two_that_lack_and_sent_as_much_each_is_given_its_own_in_the_end(
     own = sent()
 
     backups.restore(dump)
-    assert not catch_up("--accept", *WORDS)["is_in_step"]
-    done = catch_up("--accept", *WORDS)
+    assert not catch_up(*ACCEPT)["is_in_step"]
+    done = catch_up(*ACCEPT)
     assert (done["left"], done["is_in_step"]) == ([], True)
     assert set(sent()) == set(own)
     assert_ledger_equals_venues()
@@ -201,7 +196,7 @@ def test_of_one_that_lacks_its_capital_a_request_that_has_not_ended_is_told_at_o
     resting = has_sold_nothing_yet(desk, later)
 
     backups.restore(dump)
-    for words in (WORDS, ("--accept", *WORDS)):
+    for words in (WORDS, ACCEPT):
         done = catch_up(*words)
         assert any(
             told.startswith(f"{later.code}: a later request of its own") for told in done["left"]
@@ -209,9 +204,8 @@ def test_of_one_that_lacks_its_capital_a_request_that_has_not_ended_is_told_at_o
         assert (done["unsettled"], done["remade"], done["accepted"]) == (1, [], [])
     registry.venue("binance").cancel_order(Market("XRP", "USDT"), client_order_id=resting)
     assert catch_up(*WORDS)["unsettled"] == 0
-    done = catch_up("--accept", *WORDS)
-    assert (done["left"], done["remade"], done["is_in_step"]) == ([], [later.code], True)
-    assert_ledger_equals_venues()
+    done = assert_in_step(later, words=ACCEPT)
+    assert done["left"] == []
 
 
 def test_two_of_which_either_may_have_sent_what_is_there_can_be_settled_once_their_capital_is(
@@ -226,11 +220,10 @@ def test_two_of_which_either_may_have_sent_what_is_there_can_be_settled_once_the
         driven_to(desk, one, 2)
 
     backups.restore(dump)
-    done = catch_up("--accept", *WORDS)
+    done = catch_up(*ACCEPT)
     codes = {one.code for one in pair}
     assert (set(done["remade"]), set(done["parked"])) == (codes, codes)
     assert not done["is_in_step"]
     for one in pair:
         settled_by_hand(one)
-    assert catch_up("--accept", *WORDS)["is_in_step"]
-    assert_ledger_equals_venues()
+    assert_in_step(words=ACCEPT)

@@ -11,29 +11,28 @@ from cycles.models import Cycle, Posting
 from cycles.services import booking
 from exchanges import registry
 from tests.cycles.restoring.acts import (
+    ACCEPT,
+    MILLION,
+    WON,
     WORDS,
+    assert_in_step,
     assert_ledger_equals_venues,
     catch_up,
+    credited,
     driven_to,
+    has,
     redrive,
     resume,
+    settled_by_hand,
+    won_paid_in,
 )
 from tests.cycles.restoring.dumps import Backups
 from tests.cycles.restoring.test_not_there_yet import orders
 from tests.cycles.restoring.test_what_is_left import by_hand
-from tests.cycles.restoring.test_while_capital_lacks import (
-    MILLION,
-    WON,
-    has,
-    won_paid_in,
-    xrp_desk,
-)
-from tests.cycles.restoring.test_who_holds_it import settled_by_hand
 from tests.cycles.services.acts import fail
 from tests.cycles.services.test_rest_in_korea import return_only
 from tests.desk import TestDesk
 
-__all__ = ["xrp_desk"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -43,7 +42,7 @@ def two_quiet(desk: TestDesk) -> list[Cycle]:
 
 
 def taken_out(desk: TestDesk, won: Decimal) -> None:
-    desk.control("/control/balances", {"venue": "upbit", "asset": "KRW", "credit": f"{-won:f}"})
+    credited(desk, "upbit", "KRW", -won)
 
 
 def test_what_one_in_which_something_misfits_may_have_spent_is_missing_of_nobody_else(
@@ -56,7 +55,7 @@ def test_what_one_in_which_something_misfits_may_have_spent_is_missing_of_nobody
     dump = backups.dump()
     orders(desk, misfit, 9, 500)
     backups.restore(dump)
-    for words in (WORDS, ("--accept", *WORDS)):
+    for words in (WORDS, ACCEPT):
         done = catch_up(*words)
         assert (done["parked"], done["is_in_step"]) == ([misfit.code], False)
 
@@ -74,9 +73,8 @@ def test_who_is_quiet_and_was_redriven_is_asked_again_only_for_what_the_others_d
     redrive(second)
     assert catch_up(*WORDS)["parked"] == []
     settled_by_hand(first)
-    done = catch_up("--accept", *WORDS)
-    assert (done["left"], done["is_in_step"]) == ([], True)
-    assert_ledger_equals_venues()
+    done = assert_in_step(words=ACCEPT)
+    assert done["left"] == []
 
 
 def test_while_one_is_not_told_nobody_is_asked_before_a_person_says_that_all_else_went_outside(
@@ -96,14 +94,12 @@ def test_while_one_is_not_told_nobody_is_asked_before_a_person_says_that_all_els
     (told,) = done["left"]
     assert told.startswith(f"{later.code}: opened after the backup, it cannot be made again: ")
     assert (done["parked"], done["is_in_step"]) == ([], False)
-    done = catch_up("--accept", *WORDS)
+    done = catch_up(*ACCEPT)
     assert set(done["parked"]) == {one.code for one in quiet}
     assert (done["accepted"], done["is_in_step"]) == ([], False)
     settled_by_hand(quiet[0])
     redrive(quiet[1])
-    done = catch_up("--accept", *WORDS)
-    assert (done["parked"], done["is_in_step"]) == ([], True)
-    assert_ledger_equals_venues()
+    assert_in_step(words=ACCEPT)
 
 
 @pytest.mark.parametrize("is_asked_before", [False, True])
@@ -120,16 +116,14 @@ def test_what_a_later_one_had_from_one_that_was_settled_by_hand_never_came_from_
     backups.restore(dump)
     if is_asked_before:
         assert catch_up(*WORDS)["parked"] == [quiet.code]
-    done = catch_up("--accept", *WORDS)
+    done = catch_up(*ACCEPT)
     assert (done["remade"], done["accepted"], done["is_in_step"]) == ([], [], False)
     assert "nothing was accepted: upbit has not got" in "".join(done["left"])
     assert not Posting.objects.filter(key__startswith="capital:caught_up:0").exists()
     quiet.refresh_from_db()
     assert quiet.status == "DEAD_LETTER"
     settled_by_hand(quiet)
-    done = catch_up(*WORDS)
-    assert (done["left"], done["remade"], done["is_in_step"]) == ([], [later.code], True)
-    assert_ledger_equals_venues()
+    assert_in_step(later)
 
 
 def test_what_one_that_misfits_spent_of_what_came_in_for_it_lacks_of_nobody_else(
@@ -144,11 +138,10 @@ def test_what_one_that_misfits_spent_of_what_came_in_for_it_lacks_of_nobody_else
     taken_out(desk, registry.venue("upbit").balances()["KRW"].free)
 
     backups.restore(dump)
-    done = catch_up("--accept", *WORDS)
+    done = catch_up(*ACCEPT)
     assert (done["remade"], done["parked"]) == ([later.code], [later.code])
     settled_by_hand(later)
-    assert catch_up("--accept", *WORDS)["is_in_step"]
-    assert_ledger_equals_venues()
+    assert_in_step(words=ACCEPT)
 
 
 def test_who_misfits_in_every_run_and_was_redriven_hides_nobody(
@@ -166,9 +159,7 @@ def test_who_misfits_in_every_run_and_was_redriven_hides_nobody(
     assert set(catch_up(*WORDS)["parked"]) == {misfit.code, quiet.code}
     for one in (quiet, misfit):
         settled_by_hand(one)
-    done = catch_up("--accept", *WORDS)
-    assert (done["parked"], done["is_in_step"]) == ([], True)
-    assert_ledger_equals_venues()
+    assert_in_step(words=ACCEPT)
 
 
 def test_who_may_have_sent_what_is_nobodys_is_not_asked_again_once_redriven_and_another_is(
@@ -184,12 +175,10 @@ def test_who_may_have_sent_what_is_nobodys_is_not_asked_again_once_redriven_and_
     backups.restore(dump)
     assert catch_up(*WORDS)["parked"] == [larger.code]
     redrive(larger)
-    done = catch_up("--accept", *WORDS)
+    done = catch_up(*ACCEPT)
     assert (done["parked"], done["is_in_step"]) == ([gone.code], False)
     settled_by_hand(gone)
-    done = catch_up("--accept", *WORDS)
-    assert (done["parked"], done["is_in_step"]) == ([], True)
-    assert_ledger_equals_venues()
+    assert_in_step(words=ACCEPT)
     resume()
     desk.drive_until(larger, "COMPLETED")
     assert_ledger_equals_venues()
@@ -206,6 +195,5 @@ def test_who_may_have_sent_what_is_nobodys_makes_up_no_more_than_that(
         by_hand(larger, held=Decimal(sent))
     backups.restore(dump)
     assert catch_up(*WORDS)["parked"] == [larger.code]
-    taken = {"venue": "upbit", "asset": "XRP", "credit": "-350"}
-    desk.control("/control/balances", taken)  # the other's, which was settled by hand
+    credited(desk, "upbit", "XRP", -350)  # the other's, which was settled by hand
     assert set(catch_up(*WORDS)["parked"]) == {larger.code, gone.code}

@@ -15,7 +15,15 @@ from cycles.models import Alert, Cycle, ExchangeCall, Posting
 from cycles.services import dead_letters, homing, leasing, resolving, seeing
 from cycles.services.resolving import Resolution, ResolutionOutcome
 from exchanges import registry
-from tests.cycles.restoring.acts import WORDS, catch_up, redrive, resume, sent
+from tests.cycles.restoring.acts import (
+    ACCEPT,
+    WORDS,
+    catch_up,
+    credited,
+    redrive,
+    resume,
+    sent,
+)
 from tests.cycles.restoring.dumps import Backups
 from tests.cycles.services.acts import (
     age,
@@ -166,22 +174,21 @@ def test_of_one_on_its_way_home_the_finalizer_is_named(desk: TestDesk) -> None:
 def test_what_differs_is_not_accepted_in_the_run_that_comes_upon_it(desk: TestDesk) -> None:
     """What it took would be booked as the desk's capital, and once more when a person tells that it left."""
     cycle = unknown_withdrawal(desk, NEVER_TAKEN, "USDT")
-    taken = {"venue": "binance", "asset": "USDT", "credit": "-7"}
-    desk.control("/control/balances", taken)
+    credited(desk, "binance", "USDT", -7)
     age(cycle, BEYOND_THE_GRACE)
-    done = catch_up("--accept", *WORDS)
+    done = catch_up(*ACCEPT)
     assert (done["parked"], done["accepted"], done["is_in_step"]) == ([cycle.code], [], False)
     assert [(row["asset"], row["difference"]) for row in done["differences"]] == [("USDT", "-7")]
     assert not Posting.objects.filter(key__startswith="capital:caught_up").exists()
-    again = catch_up("--accept", *WORDS)  # by whom it was shown
+    again = catch_up(*ACCEPT)  # by whom it was shown
     assert (again["accepted"], again["is_in_step"]) == (["binance: -7 USDT"], True)
 
 
 def test_why_nothing_was_accepted_is_said(desk: TestDesk) -> None:
     cycle = unknown_withdrawal(desk, NEVER_TAKEN, "USDT")
-    desk.control("/control/balances", {"venue": "binance", "asset": "USDT", "credit": "-7"})
+    credited(desk, "binance", "USDT", -7)
     age(cycle, BEYOND_THE_GRACE)
-    code, _, told_last = said_by_catch_up("--accept", *WORDS)
+    code, _, told_last = said_by_catch_up(*ACCEPT)
     assert code == 1
     assert "nothing was accepted" in told_last
 

@@ -25,6 +25,7 @@ from exchanges import destinations, registry
 from exchanges.values import WithdrawalRequest
 from tests import builders
 from tests.cycles.restoring.acts import (
+    ACCEPT,
     WORDS,
     assert_ledger_equals_venues,
     catch_up,
@@ -115,7 +116,7 @@ def test_capital_from_outside_keeps_the_desk_halted_until_a_person_accepts_it(
     assert (line["venue"], line["asset"], line["difference"]) == ("binance", "USDT", "500")
     with pytest.raises(NotAllowedNowError):
         resume()
-    accepted = catch_up("--accept", *WORDS)
+    accepted = catch_up(*ACCEPT)
     assert (accepted["code"], accepted["accepted"]) == (0, ["binance: 500 USDT"])
     assert_ledger_equals_venues()
     resume()

@@ -14,62 +14,39 @@ import pytest
 from cycles.domain.plan import client_order_id
 from cycles.domain.words import FailureClass
 from cycles.models import Cycle, ExchangeCall, Posting
-from cycles.services import booking
 from exchanges import registry
 from exchanges.models import NetworkRule
 from exchanges.values import Market, OrderRequest, Side
 from tests import builders
 from tests.cycles.restoring.acts import (
+    ACCEPT,
+    MILLION,
+    WON,
     WORDS,
+    XRP,
+    assert_in_step,
     assert_ledger_equals_venues,
     catch_up,
+    credited,
     driven_to,
+    has,
     redrive,
     resume,
+    settled_by_hand,
     times_placed,
+    won_paid_in,
 )
 from tests.cycles.restoring.dumps import Backups
 from tests.cycles.restoring.test_capital_again import paid_in
 from tests.cycles.restoring.test_unknown_withdrawals import unknown_withdrawal
-from tests.cycles.restoring.test_who_holds_it import credited, settled_by_hand
-from tests.cycles.services.acts import age, fail, give_back, set_policy
+from tests.cycles.services.acts import age, fail, give_back
 from tests.cycles.services.test_judging import long_ago
 from tests.cycles.services.test_rest_in_korea import return_only
-from tests.cycles.services.test_trading import pin, top
 from tests.desk import TestDesk
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-XRP = Market("XRP", "KRW")
-WON = Decimal(3_000_000)
-MILLION = Decimal(1_000_000)
 NOTIONAL = "2000"
-
-
-def has(desk: TestDesk, venue: str, asset: str, quantity: Decimal) -> None:
-    """Let the desk itself have so much of an asset, by a person's word."""
-    more = quantity - booking.desk_balance(venue, asset)
-    credit = {"venue": venue, "asset": asset, "credit": f"{more:f}"}
-    desk.control("/control/balances", credit)
-    assert catch_up("--accept", *WORDS)["is_in_step"]
-    resume()
-
-
-def won_paid_in(desk: TestDesk, won: int) -> None:
-    """Pay in after the backup."""
-    desk.control("/control/balances", {"venue": "upbit", "asset": "KRW", "credit": str(won)})
-    builders.capital("upbit", "KRW", won)
-
-
-@pytest.fixture
-def xrp_desk(committed_desk: TestDesk) -> TestDesk:
-    """Give a desk that goes home by XRP, whose price in Korea stands still: who has as much won buys as much."""
-    committed_desk.sample()
-    ask = top(committed_desk, "upbit", "KRW-XRP")[1]
-    bids, asks = [[str(ask - 1), "10000000"]], [[str(ask), "10000000"]]
-    pin(committed_desk, "upbit", "KRW-XRP", bids=bids, asks=asks)
-    set_policy(allowed_assets=["XRP"], max_open_cycles=9, max_open_cycles_per_asset=9)
-    return committed_desk
 
 
 def test_a_withdrawal_of_one_that_lacks_its_capital_is_not_given_to_another_that_would_send_as_much(
@@ -89,7 +66,7 @@ def test_a_withdrawal_of_one_that_lacks_its_capital_is_not_given_to_another_that
     assert (told.startswith(later.code), done["parked"]) == (True, [])
     sent = ExchangeCall.objects.filter(operation="WITHDRAW")
     assert not sent.exists()
-    done = catch_up("--accept", *WORDS)
+    done = catch_up(*ACCEPT)
     assert (done["left"], done["ended"], done["is_in_step"]) == ([], [later.code], True)
     assert [(one.cycle, one.venue_order_id) for one in sent] == [(later, own)]
     assert_ledger_equals_venues()
@@ -114,7 +91,7 @@ def test_its_withdrawal_is_of_its_own_sending_and_stops_nobody_and_all_that_came
     known.refresh_from_db()
     assert known.status == "REBALANCING_IN_PROGRESS"
 
-    done = catch_up("--accept", *WORDS)
+    done = catch_up(*ACCEPT)
     assert (done["is_in_step"], done["parked"]) == (True, [later.code])
     began, rest = done["accepted"]
     assert began.endswith(f" KRW, which {later.code} began with")
@@ -182,7 +159,7 @@ def test_nothing_is_brought_in_while_a_request_has_not_ended_and_who_had_it_can_
     brought_in = Posting.objects.filter(key__startswith="capital:caught_up:0")
 
     backups.restore(dump)
-    done = catch_up("--accept", *WORDS)
+    done = catch_up(*ACCEPT)
     assert (done["unsettled"], done["is_in_step"], done["accepted"]) == (1, False, [])
     assert (done["remade"], brought_in.exists()) == ([first.code], False)
     assert any(
@@ -193,9 +170,7 @@ def test_nothing_is_brought_in_while_a_request_has_not_ended_and_who_had_it_can_
     flat.refresh_from_db()
     assert flat.status == "DEAD_LETTER"
     settled_by_hand(flat)
-    done = catch_up(*WORDS)
-    assert (done["left"], done["remade"], done["is_in_step"]) == ([], [second.code], True)
-    assert_ledger_equals_venues()
+    assert_in_step(second)
 
 
 def test_of_less_than_the_cycles_hold_a_person_is_told_who_may_not_have_it_any_more(
@@ -212,7 +187,7 @@ def test_of_less_than_the_cycles_hold_a_person_is_told_who_may_not_have_it_any_m
     flat.refresh_from_db()
     assert "it holds USDT at binance, where less lies" in flat.failure_reason
     settled_by_hand(flat)
-    done = catch_up("--accept", *WORDS)
+    done = catch_up(*ACCEPT)
     assert (done["accepted"], done["is_in_step"]) == (["binance: -6000 USDT"], True)
     assert_ledger_equals_venues()
 
@@ -243,12 +218,12 @@ def test_what_a_cycle_began_with_is_told_once_its_first_order_has_ended(
     desk = committed_desk
     has(desk, "binance", "USDT", Decimal(1_000))
     dump = backups.dump()
-    credited(desk, "USDT", Decimal(1_500))
+    credited(desk, "binance", "USDT", Decimal(1_500))
     builders.capital("binance", "USDT", 1_500)
     row, order = resting(desk, filled)
 
     backups.restore(dump)
-    for words in (WORDS, ("--accept", *WORDS)):
+    for words in (WORDS, ACCEPT):
         done = catch_up(*words)
         told = next(one for one in done["left"] if one.startswith(row.code))
         assert f"shows its order {order.client_order_id} as open" in told
@@ -256,7 +231,7 @@ def test_what_a_cycle_began_with_is_told_once_its_first_order_has_ended(
     fills(desk, order)
     (told,) = catch_up(*WORDS)["left"]
     assert "it took 199" in told
-    done = catch_up("--accept", *WORDS)
+    done = catch_up(*ACCEPT)
     assert (done["remade"], done["is_in_step"]) == ([row.code], True)
     assert_ledger_equals_venues()
     resume()

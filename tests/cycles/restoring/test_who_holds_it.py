@@ -12,18 +12,20 @@ import pytest
 from cycles.domain.words import FailureClass
 from cycles.models import Cycle, ExchangeCall
 from cycles.services import booking
-from cycles.services.resolving import Resolution, ResolutionOutcome, resolve
 from tests import builders
 from tests.cycles.restoring.acts import (
+    ACCEPT,
     WORDS,
     assert_ends,
-    assert_ledger_equals_venues,
+    assert_in_step,
     catch_up,
+    credited,
     driven_to,
     redrive,
+    settled_by_hand,
 )
 from tests.cycles.restoring.dumps import Backups
-from tests.cycles.services.acts import balance, fail, give_back, set_policy
+from tests.cycles.services.acts import balance, fail, give_back
 from tests.cycles.services.review import (
     WITHDRAWALS,
     no_faults,
@@ -33,7 +35,7 @@ from tests.cycles.services.review import (
 )
 from tests.cycles.services.test_rebalancing import at_policy_of, waiting
 from tests.cycles.services.test_rest_in_korea import HOME, NEVER, left_by_xrp, return_only
-from tests.desk import TestDesk, operator
+from tests.desk import TestDesk
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -41,31 +43,12 @@ NOTIONAL = "2000"
 LATE = "a withdrawal came back after it had left"
 
 
-@pytest.fixture
-def wide_desk(committed_desk: TestDesk) -> TestDesk:
-    """Give a desk whose policy lets a cycle take all that it has."""
-    any_size = Decimal(10**9)
-    set_policy(
-        max_open_cycles=9,
-        max_open_cycles_per_asset=9,
-        max_exposure_usdt=any_size,
-        max_exposure_per_asset_usdt=any_size,
-    )
-    return committed_desk
-
-
 def takes_more_than_there_is(desk: TestDesk) -> Cycle:
     """Pay in, and let a cycle begin with more than a desk had that knows nothing of it."""
     free = booking.desk_balance("binance", "USDT")
-    credited(desk, "USDT", Decimal(2000))
+    credited(desk, "binance", "USDT", Decimal(2000))
     builders.capital("binance", "USDT", 2000)
     return driven_to(desk, desk.open("SOL", str(free + 1000)), 1)
-
-
-def credited(desk: TestDesk, asset: str, quantity: Decimal) -> None:
-    """Let Binance have more of an asset."""
-    credit = {"venue": "binance", "asset": asset, "credit": f"{quantity:f}"}
-    desk.control("/control/balances", credit)
 
 
 def sent_off(desk: TestDesk, asset: str) -> tuple[Cycle, ExchangeCall]:
@@ -97,8 +80,8 @@ def test_of_a_withdrawal_that_came_back_late_a_person_is_told_also_where_capital
     no_faults(desk)
     told(desk, "binance", WITHDRAWALS, [shown(call, status=5)])
     spent = Decimal(call.report["quantity"]) + Decimal(call.report["network_fee"])
-    credited(desk, asset, spent)
-    for words, is_in_step in ((WORDS, False), (("--accept", *WORDS), True)):
+    credited(desk, "binance", asset, spent)
+    for words, is_in_step in ((WORDS, False), (ACCEPT, True)):
         assert catch_up(*words)["is_in_step"] == is_in_step
         row.refresh_from_db()
         assert (row.status, row.failure_class) == ("DEAD_LETTER", FailureClass.UNKNOWN_WITHDRAWAL)
@@ -148,7 +131,7 @@ def test_won_of_a_round_trip_on_its_way_is_nobodys_beginning(
     assert balance("upbit", "KRW", "CYCLE", row) > 0
     dump = backups.dump()
     won = booking.desk_balance("upbit", "KRW")
-    desk.control("/control/balances", {"venue": "upbit", "asset": "KRW", "credit": "2000000"})
+    credited(desk, "upbit", "KRW", 2_000_000)
     builders.capital("upbit", "KRW", 2_000_000)
     later = driven_to(desk, return_only(desk, won + 1_000_000), 1)
     backups.restore(dump)
@@ -177,18 +160,6 @@ def test_whose_first_order_has_not_ended_is_not_asked_about_either(
     assert Cycle.objects.get(pk=row.pk).status == "STARTED"
 
 
-def settled_by_hand(cycle: Cycle) -> None:
-    """State of a dead letter that it was settled by hand: what it holds is the desk's."""
-    cycle.refresh_from_db()
-    resolve(
-        cycle.pk,
-        actor=operator(),
-        reason="it was settled by hand",
-        seen_version=cycle.version,
-        resolution=Resolution(outcome=ResolutionOutcome.COMPLETED, evidence="the book of the desk"),
-    )
-
-
 def test_who_was_settled_by_hand_since_can_be_again_though_it_had_sold(
     wide_desk: TestDesk, backups: Backups
 ) -> None:
@@ -211,9 +182,7 @@ def test_who_was_settled_by_hand_since_can_be_again_though_it_had_sold(
     redrive(larger)
     assert catch_up(*WORDS)["parked"] == [row.code]
     settled_by_hand(row)
-    done = catch_up(*WORDS)
-    assert (done["left"], done["remade"], done["is_in_step"]) == ([], [later.code], True)
-    assert_ledger_equals_venues()
+    assert_in_step(later)
     assert_ends(desk, later)
 
 
@@ -235,6 +204,4 @@ def test_who_left_a_rest_to_the_desk_since_and_would_carry_it_now_can_be_settled
     done = catch_up(*WORDS)
     assert (done["is_in_step"], done["parked"]) == (False, [row.code])
     settled_by_hand(row)
-    done = catch_up(*WORDS)
-    assert (done["left"], done["remade"], done["is_in_step"]) == ([], [later.code], True)
-    assert_ledger_equals_venues()
+    assert_in_step(later)

@@ -8,25 +8,21 @@ from cycles.domain.words import FailureClass
 from cycles.services import booking
 from tests.cycles.restoring.acts import (
     WORDS,
-    assert_ledger_equals_venues,
+    assert_in_step,
     catch_up,
+    credited,
     driven_to,
     redrive,
+    settled_by_hand,
 )
 from tests.cycles.restoring.dumps import Backups
 from tests.cycles.restoring.test_while_capital_lacks import resting
-from tests.cycles.restoring.test_who_holds_it import (
-    NOTIONAL,
-    settled_by_hand,
-    takes_more_than_there_is,
-    wide_desk,
-)
+from tests.cycles.restoring.test_who_holds_it import NOTIONAL, takes_more_than_there_is
 from tests.cycles.services.acts import fail
 from tests.cycles.services.test_rebalancing import waiting
 from tests.cycles.services.test_rest_in_korea import half_filled, return_only
 from tests.desk import TestDesk
 
-__all__ = ["wide_desk"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -60,9 +56,7 @@ def test_who_was_made_again_hides_nobody_who_was_settled_by_hand(
     done = catch_up(*WORDS)
     assert (done["remade"], set(done["parked"])) == ([other.code], {other.code, row.code})
     settled_by_hand(row)
-    done = catch_up(*WORDS)
-    assert (done["left"], done["remade"], done["is_in_step"]) == ([], [later.code], True)
-    assert_ledger_equals_venues()
+    assert_in_step(later)
 
 
 def test_nor_does_it_as_a_dead_letter_in_a_later_run(wide_desk: TestDesk, backups: Backups) -> None:
@@ -74,8 +68,7 @@ def test_nor_does_it_as_a_dead_letter_in_a_later_run(wide_desk: TestDesk, backup
     other = desk.drive_until(desk.open("XRP", "9000"), "AWAITING_REBALANCE")
     backups.restore(dump)
     assert catch_up(*WORDS)["parked"] == [other.code]
-    taken = {"venue": "upbit", "asset": "KRW", "credit": str(-won - 1_000_000)}
-    desk.control("/control/balances", taken)
+    credited(desk, "upbit", "KRW", -won - 1_000_000)
     assert catch_up(*WORDS)["parked"] == [row.code]
 
 

@@ -10,7 +10,5 @@ from tests.desk import TestDesk
 @pytest.fixture
 def desk(desk: TestDesk) -> TestDesk:
     """Pin every book around its first price, deep enough for any size of these tests."""
-    for market in desk.control("/control/markets")["markets"]:
-        pinned = {"venue": market["venue"], "symbol": market["symbol"], "mid": market["price"]}
-        desk.control("/control/book", pinned | {"quantity": "1000000"})
+    desk.stand_still()
     return desk

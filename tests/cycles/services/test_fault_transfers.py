@@ -150,6 +150,7 @@ def test_f29_how_long_a_transfer_takes_is_not_told_by_a_host_whose_clock_is_fast
     desk: TestDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = sent_under(desk, "F29", "late")
+    TransferRoute.objects.update(overdue_seconds=86_400)  # a minute and a half of the simulator's
     fast = registry.utc_now() + timedelta(hours=48)
     monkeypatch.setattr(registry, "utc_now", lambda: fast)
     looks(desk, row)

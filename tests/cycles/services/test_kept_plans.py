@@ -1,4 +1,4 @@
-"""The statements of every step keep their plans, go by indexes however small the tables were, and name what is read."""
+"""The statements of every step, and of a batch of a bulk redrive, keep their plans, go by indexes however small the tables were, and name what is read."""
 
 from __future__ import annotations
 
@@ -18,15 +18,19 @@ EVERY_STEP = (
 )
 
 
-@pytest.mark.parametrize("name", EVERY_STEP)
-def test_a_function_of_every_step_keeps_its_plan_and_reads_no_table_whole(name: str) -> None:
+@pytest.mark.parametrize("name", [*EVERY_STEP, "kimp_redrive_v1"])
+def test_a_function_of_every_step_or_batch_keeps_its_plan_and_reads_no_table_whole(
+    name: str,
+) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT proconfig FROM pg_proc WHERE proname = %s", [name])
         ((settings,),) = cursor.fetchall()
     assert {"plan_cache_mode=force_generic_plan", "enable_seqscan=off"} <= set(settings)
 
 
-@pytest.mark.parametrize("name", ["kimp_intend_v1", "kimp_settle_v2", "kimp_posting_balances"])
+@pytest.mark.parametrize(
+    "name", ["kimp_intend_v1", "kimp_settle_v2", "kimp_posting_balances", "kimp_redrive_v1"]
+)
 def test_a_function_that_joins_what_it_was_given_looks_rows_up_one_by_one(name: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT proconfig FROM pg_proc WHERE proname = %s", [name])
