@@ -16,30 +16,29 @@ from exchanges import registry
 from exchanges.values import DepositStatus, Market, OrderRequest, Side, WithdrawalRequest
 from tests import builders
 from tests.cycles.restoring.acts import (
+    ACCEPT,
+    WON,
     WORDS,
+    XRP,
     assert_ends,
     assert_ledger_equals_venues,
     catch_up,
+    credited,
     driven_to,
+    has,
     redrive,
+    settled_by_hand,
     times_placed,
 )
 from tests.cycles.restoring.dumps import Backups
 from tests.cycles.restoring.test_capital_again import completed, small_desk
 from tests.cycles.restoring.test_not_there_yet import orders
-from tests.cycles.restoring.test_while_capital_lacks import (
-    WON,
-    XRP,
-    ended_flat,
-    has,
-    xrp_desk,
-)
-from tests.cycles.restoring.test_who_holds_it import credited, settled_by_hand, wide_desk
+from tests.cycles.restoring.test_while_capital_lacks import ended_flat
 from tests.cycles.services.acts import fail, give_back, set_policy
 from tests.cycles.services.test_rest_in_korea import return_only
 from tests.desk import TestDesk, eventually, operator
 
-__all__ = ["small_desk", "wide_desk", "xrp_desk"]
+__all__ = ["small_desk"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 NOTIONAL = "2000"
@@ -95,7 +94,7 @@ def left_again(desk: TestDesk, cycle: Cycle) -> None:
     """Let coins leave Binance a second time, by the same id."""
     call = ExchangeCall.objects.get(cycle=cycle, operation="WITHDRAW")
     quantity, network_fee = (Decimal(call.report[name]) for name in ("quantity", "network_fee"))
-    credited(desk, "XRP", quantity + network_fee)
+    credited(desk, "binance", "XRP", quantity + network_fee)
     assert call.destination is not None
     registry.venue("binance").withdraw(
         WithdrawalRequest(
@@ -127,7 +126,7 @@ def assert_ends_by_hand(cycle: Cycle, failure: str = "UNKNOWN_ORDER") -> None:
     cycle.refresh_from_db()
     assert (cycle.status, cycle.failure_class) == ("DEAD_LETTER", failure)
     assert "it is shown 2 times" in cycle.failure_reason
-    done = catch_up("--accept", *WORDS)
+    done = catch_up(*ACCEPT)
     assert (done["code"], done["accepted"], done["is_in_step"]) == (1, [], False)
     assert any(
         told.startswith(f"no difference was accepted: what {cycle.code} did")
@@ -135,13 +134,13 @@ def assert_ends_by_hand(cycle: Cycle, failure: str = "UNKNOWN_ORDER") -> None:
     )
     assert accepted() == before
     settled_by_hand(cycle)
-    assert catch_up("--accept", *WORDS)["is_in_step"]
+    assert catch_up(*ACCEPT)["is_in_step"]
     assert_ledger_equals_venues()
 
 
 def pays_fees_in_bnb(desk: TestDesk, quantity: int) -> None:
     """Let somebody pay in BNB, which Binance takes fees in from then on."""
-    credited(desk, "BNB", Decimal(quantity))
+    credited(desk, "binance", "BNB", Decimal(quantity))
     desk.control("/control/settings", {"bnb_usdt": "600"})
     builders.capital("binance", "BNB", quantity)
     builders.sample("BNB", global_bid=Decimal(600), krw_per_usdt_bid=Decimal(1400))
@@ -162,7 +161,7 @@ def test_bnb_that_was_paid_in_since_is_accepted_with_all_the_fees_that_were_paid
     assert (set(done["parked"]), done["is_in_step"]) == ({known.code, later.code}, False)
     known.refresh_from_db()
     assert known.failure_reason.endswith("if it was paid in since the backup, --accept books it")
-    done = catch_up("--accept", *WORDS)
+    done = catch_up(*ACCEPT)
     assert (done["left"], done["remade"], done["is_in_step"]) == ([], [], True)
     assert sum(Decimal(line.split()[1]) for line in done["accepted"]) == 100
     assert all("BNB" in line for line in done["accepted"])
@@ -182,7 +181,7 @@ def test_cycles_that_came_home_meanwhile_give_back_their_capital_though_their_fe
     later = driven_to(desk, desk.open("SOL", NOTIONAL), 1)
     backups.restore(dump)
     assert catch_up(*WORDS)["ended"] == []
-    done = catch_up("--accept", *WORDS)
+    done = catch_up(*ACCEPT)
     assert (set(done["ended"]), done["left"]) == ({known.code, *ended}, [])
     assert (done["parked"], done["is_in_step"]) == ([later.code], True)
     assert_ledger_equals_venues()
@@ -202,18 +201,17 @@ def test_of_fees_in_what_a_venue_has_less_of_than_the_ledger_says_nothing_came_i
     dump = backups.dump()
     pays_fees_in_bnb(desk, 100)
     driven_to(desk, known, 1)
-    credited(desk, "BNB", -registry.venue("binance").balances()["BNB"].free)
+    credited(desk, "binance", "BNB", -registry.venue("binance").balances()["BNB"].free)
     backups.restore(dump)
     before = accepted()
-    done = catch_up("--accept", *WORDS)
+    done = catch_up(*ACCEPT)
     assert (done["accepted"], done["is_in_step"], accepted()) == ([], False, before)
     assert set(done["parked"]) == {known.code, holder.code}
 
 
 def swept(desk: TestDesk, venue: str, asset: str, quantity: Decimal) -> None:
     """Let somebody take out what is there ("convert small balances")."""
-    taken = {"venue": venue, "asset": asset, "credit": f"{-quantity:f}"}
-    desk.control("/control/balances", taken)
+    credited(desk, venue, asset, -quantity)
 
 
 def test_dust_that_was_swept_is_accepted_as_gone_and_is_missing_of_no_cycle(
@@ -228,7 +226,7 @@ def test_dust_that_was_swept_is_accepted_as_gone_and_is_missing_of_no_cycle(
     swept(desk, venue, asset, dust)
     done = catch_up(*WORDS)
     assert (done["parked"], done["left"], done["is_in_step"]) == ([], [], False)
-    assert catch_up("--accept", *WORDS)["is_in_step"]
+    assert catch_up(*ACCEPT)["is_in_step"]
     assert booking.desk_balance(venue, asset, AccountOwner.DUST) == 0
     assert_ends(desk, beside=[holder])
 
@@ -252,9 +250,9 @@ def test_beside_what_has_arrived_and_is_not_booked_nothing_is_accepted_before_it
     cycle = driven_to(desk, desk.open("XRP", "4000"), 2)
     backups.restore(backups.dump())
     arrived("upbit", "XRP")
-    desk.control("/control/balances", {"venue": "upbit", "asset": "XRP", "credit": "100"})
+    credited(desk, "upbit", "XRP", 100)
     before = accepted()
-    done = catch_up("--accept", *WORDS)
+    done = catch_up(*ACCEPT)
     assert (done["is_in_step"], done["accepted"], accepted()) == (False, [], before)
     (told,) = done["left"]
     assert told.startswith(
@@ -262,7 +260,7 @@ def test_beside_what_has_arrived_and_is_not_booked_nothing_is_accepted_before_it
     )
     booked = Posting.objects.filter(cycle=cycle, kind=PostingKind.CREDITED)
     looked_at(desk, cycle, booked.exists)
-    done = catch_up("--accept", *WORDS)
+    done = catch_up(*ACCEPT)
     assert (done["left"], done["accepted"]) == ([], ["upbit: 100 XRP"])
     assert_ledger_equals_venues()
     assert_ends(desk, beside=[cycle])
@@ -297,7 +295,7 @@ def test_what_has_arrived_and_is_not_booked_hides_nobody_of_whom_a_later_one_had
     backups.restore(dump)
     arrived("binance", "USDT")
     before = accepted()
-    done = catch_up("--accept", *WORDS)
+    done = catch_up(*ACCEPT)
     assert (done["remade"], done["accepted"], accepted()) == ([], [], before)
     assert any("USDT is on its way to binance by" in told for told in done["left"])
     booked = Posting.objects.filter(cycle=homeward, kind=PostingKind.CREDITED)
@@ -330,7 +328,7 @@ def test_where_a_request_of_another_fits_nowhere_no_capital_comes_in_before_that
 
     backups.restore(dump)
     before = accepted()
-    done = catch_up("--accept", *WORDS)
+    done = catch_up(*ACCEPT)
     assert (done["remade"], done["accepted"], accepted()) == ([], [], before)
     assert any(
         told.startswith(f"no difference was accepted: what {known.code} did")
@@ -338,6 +336,6 @@ def test_where_a_request_of_another_fits_nowhere_no_capital_comes_in_before_that
     )
     settled_by_hand(known)
     assert not catch_up(*WORDS)["remade"]
-    assert catch_up("--accept", *WORDS)["is_in_step"]
+    assert catch_up(*ACCEPT)["is_in_step"]
     later.refresh_from_db()
     assert_ledger_equals_venues()

@@ -13,32 +13,29 @@ from cycles.services import booking
 from cycles.services.resolving import Received, Resolution, ResolutionOutcome, resolve
 from exchanges import registry
 from tests.cycles.restoring.acts import (
+    ACCEPT,
+    MILLION,
+    WON,
     WORDS,
     assert_ends,
     assert_ledger_equals_venues,
     catch_up,
     driven_to,
+    has,
     redrive,
+    settled_by_hand,
+    won_paid_in,
 )
 from tests.cycles.restoring.dumps import Backups
 from tests.cycles.restoring.test_accepting import NOTIONAL, accepted, arrived, swept
 from tests.cycles.restoring.test_capital_again import sold_back
 from tests.cycles.restoring.test_not_there_yet import orders
 from tests.cycles.restoring.test_what_is_left import by_hand
-from tests.cycles.restoring.test_while_capital_lacks import (
-    MILLION,
-    WON,
-    ended_flat,
-    has,
-    won_paid_in,
-    xrp_desk,
-)
-from tests.cycles.restoring.test_who_holds_it import settled_by_hand, wide_desk
+from tests.cycles.restoring.test_while_capital_lacks import ended_flat
 from tests.cycles.services.test_rebalancing import waiting
 from tests.cycles.services.test_rest_in_korea import return_only
 from tests.desk import TestDesk, operator
 
-__all__ = ["wide_desk", "xrp_desk"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -72,7 +69,7 @@ def test_what_became_of_ones_coins_by_a_persons_word_is_not_given_to_another_tha
     redrive(other)
     assert catch_up(*WORDS)["parked"] == []
     assert not ExchangeCall.objects.filter(cycle=other, operation="WITHDRAW").exists()
-    assert catch_up("--accept", *WORDS)["is_in_step"]
+    assert catch_up(*ACCEPT)["is_in_step"]
     assert_ends(desk, beside=[other])
 
 
@@ -94,7 +91,7 @@ def test_of_two_such_withdrawals_the_one_that_a_person_did_not_tell_of_waits_for
     became(second, each.quantize(Decimal("0.000001")) - Decimal("0.4"))
     redrive(third)
     assert catch_up(*WORDS)["parked"] == []
-    assert catch_up("--accept", *WORDS)["is_in_step"]
+    assert catch_up(*ACCEPT)["is_in_step"]
     assert_ends(desk, beside=[third])
 
 
@@ -117,7 +114,7 @@ def test_a_withdrawal_of_no_cycles_sending_may_be_of_one_that_is_made_again_by_t
         later.refresh_from_db()
         assert "or it is this one's" in later.failure_reason
     settled_by_hand(later)
-    assert catch_up("--accept", *WORDS)["is_in_step"]
+    assert catch_up(*ACCEPT)["is_in_step"]
     assert_ends(desk, beside=[innocent])
 
 
@@ -133,15 +130,15 @@ def test_what_one_lacks_that_spent_elsewhere_what_fits_nowhere_was_anothers_that
     orders(desk, later, 15, 5)
     backups.restore(dump)
     before = accepted()
-    for words in (WORDS, ("--accept", *WORDS)):
+    for words in (WORDS, ACCEPT):
         done = catch_up(*words)
         assert (done["remade"], done["accepted"], accepted()) == ([], [], before)
         flat.refresh_from_db()
         assert flat.status == "DEAD_LETTER"
     settled_by_hand(flat)
-    assert not catch_up("--accept", *WORDS)["is_in_step"]
+    assert not catch_up(*ACCEPT)["is_in_step"]
     settled_by_hand(later)
-    done = catch_up("--accept", *WORDS)
+    done = catch_up(*ACCEPT)
     assert done["is_in_step"]
     assert not any("USDT" in line for line in done["accepted"])
     assert_ledger_equals_venues()
