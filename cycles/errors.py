@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import ClassVar
 
 from exchanges.sentences import Sentence
@@ -88,6 +89,10 @@ class UncoveredError(CycleError):
     """A venue took more than the cycle and the desk have there: other cycles' coins. Bring in what lacks."""
 
     code = "uncovered"
+
+    def __init__(self, told: str, /, *, venue: str, asset: str, missing: Decimal) -> None:
+        super().__init__(told)
+        self.venue, self.asset, self.missing = venue, asset, missing
 
 
 class StillOwnsMoneyError(NotAllowedNowError):

@@ -17,22 +17,13 @@ from django.db import transaction
 from django.db.models import Max, Min
 from django.db.models.functions import Now
 
-from cycles.domain import postings
-from cycles.domain.shown import jsonable, plain
+from cycles.domain.shown import jsonable
 from cycles.domain.states import DRIVEN_BY, FINAL
-from cycles.domain.words import (
-    AccountOwner,
-    CycleStatus,
-    FailureClass,
-    Mode,
-    PostingKind,
-    Role,
-    Verb,
-)
+from cycles.domain.words import CycleStatus, FailureClass, Mode, Role, Verb
 from cycles.errors import DatabaseBusyError, InvalidInputError, PermissionDeniedError
 from cycles.models import Cycle, ExchangeCall, Posting
 from cycles.services import (
-    booking,
+    accepting,
     desk,
     homing,
     recalling,
@@ -55,10 +46,6 @@ log = structlog.get_logger(__name__)
 
 Undecided = Mapping[UUID, tuple[FailureClass, str]]  # by cycle, with why only a person can tell
 MARGIN = timedelta(minutes=10)  # before the last intent that the backup knows
-_UNPAID = (
-    "{}: the desk itself does not hold that, so no difference was accepted; resolve the dead letters that have not got it "
-    "any more, then give --accept again"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,13 +240,13 @@ def _caught_up(
     parked = retracing.park(retraced, actor)
     told = _told(history, retraced)
     accepts = may_accept and not told.unsettled and retraced.is_whole
-    unpaid = [_UNPAID.format(_text(line)) for line in _beyond_the_desk(told)] if accepts else []
-    accepts = accepts and not unpaid
-    accepted = [*retraced.brought_in, *(map(_text, told.differences) if accepts else [])]
-    is_in_step = accepts or not (told.left or told.differences or told.unsettled)
+    objections = accepting.objections(history, retraced) if accepts else []
+    accepts = accepts and not objections
+    accepted = [*retraced.brought_in, *(map(accepting.text, told.differences) if accepts else [])]
+    is_in_step = accepts or not (told.left or told.differences or told.unsettled or objections)
     done = replace(
         told,
-        left=[*told.left, *unpaid],
+        left=[*told.left, *objections],
         parked=[*parked, *(code for code in theirs if code not in parked)],
         undecided=[f"{code}: {why}" for code, why in theirs.items()],
         accepted=accepted,
@@ -268,7 +255,7 @@ def _caught_up(
     )
     made = intervene(Verb.CATCH_UP, actor=actor, reason=reason, payload=jsonable(asdict(done)))
     if accepts:
-        _accept(told.differences, made.pk, reason)
+        accepting.accept(told.differences, made.pk, reason)
     if is_in_step:
         homing.settle()
     return done
@@ -294,25 +281,3 @@ def _roles_of(cycle: Cycle) -> set[Role]:
     """Give the role that drives a cycle where it stands, or from where it would go on; where that is not known, any."""
     at = cycle.resume_status if cycle.status in replanning.PARKED else cycle.status
     return {role for status, role in DRIVEN_BY.items() if status == at} or set(DRIVEN_BY.values())
-
-
-def _text(line: VenueLine) -> str:
-    return f"{line.venue}: {plain(line.difference)} {line.asset}"
-
-
-def _beyond_the_desk(told: CaughtUp) -> list[VenueLine]:
-    """Give what venues lack that the desk itself does not hold there: it is cycles' money, which no word books away."""
-    lines = told.differences
-    return [one for one in lines if -one.difference > booking.desk_balance(one.venue, one.asset)]
-
-
-def _accept(lines: list[VenueLine], intervention: int, reason: str) -> None:
-    """Book differences as capital that came or went; the desk itself holds what went."""
-    for line in lines:
-        ways = (AccountOwner.CAPITAL, AccountOwner.DESK)
-        origin, target = ways if line.difference > 0 else reversed(ways)
-        moved = postings.moved(
-            line.venue, line.asset, abs(line.difference), origin=origin, target=target
-        )
-        key = f"capital:caught_up:{intervention}:{line.venue}:{line.asset}"
-        booking.post(key, PostingKind.CAPITAL, moved, memo=reason[:200])

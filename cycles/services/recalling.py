@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
 
 from cycles.domain.plan import RequestName, request_named
 from cycles.errors import StaleDataError
@@ -30,11 +29,15 @@ from exchanges.values import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """A request of ours as its venue shows it; without a name where the venue keeps none."""
+    """A request of ours as its venue shows it; without a name where the venue keeps none.
+
+    `times`: how many the venue shows by its id; of more than one nothing is written.
+    """
 
     venue: str
     report: OrderReport | WithdrawalReport
     name: RequestName | None
+    times: int = 1
 
     @property
     def venue_id(self) -> str:
@@ -49,6 +52,14 @@ class Trace:
         if isinstance(self.report, OrderReport):
             return self.report.client_order_id
         return self.report.client_withdrawal_id or ""
+
+    @property
+    def moves(self) -> set[tuple[str, str]]:
+        """Give what it gives or takes where it was sent, but for fees: venue and asset."""
+        report = self.report
+        if isinstance(report, OrderReport):
+            return {(self.venue, report.market.base), (self.venue, report.market.quote)}
+        return {(self.venue, report.asset)}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -119,12 +130,12 @@ def recall(since: datetime) -> History:
 def _ask(venue: Venue, history: History) -> None:
     """Ask one venue. Its balances come last: what is still on its way then explains a difference."""
     since = history.since - CLOCK_SLACK
-    history.traces += _orders(venue, since, history.gaps)
     sent = venue.all_withdrawals(since=since)
-    history.traces += [
+    sends = [
         Trace(venue=venue.code, report=row, name=request_named(row.client_withdrawal_id or ""))
         for row in sent.rows
     ]
+    history.traces += _counted([*_orders(venue, since), *sends], history.gaps)
     credited = venue.all_deposits(since=since)
     history.deposits += credited.rows
     history.gaps += [*_short(venue.code, "withdrawals", sent, history.since)]
@@ -132,7 +143,7 @@ def _ask(venue: Venue, history: History) -> None:
     history.balances[venue.code] = venue.balances()
 
 
-def _orders(venue: Venue, since: datetime, gaps: list[str]) -> list[Trace]:
+def _orders(venue: Venue, since: datetime) -> list[Trace]:
     """List our orders; those that the ledger does not know yet with their fills."""
     markets = [Market.parse(code) for at, code in reference.known_markets() if at == venue.code]
     rows = venue.orders_since(sorted(markets), since=since)
@@ -141,16 +152,33 @@ def _orders(venue: Venue, since: datetime, gaps: list[str]) -> list[Trace]:
     ]
     ours = [one for one in traces if one.name is not None]
     times = Counter(one.own_id for one in ours)
-    gaps += [f"{venue.code} shows {own_id} {n} times" for own_id, n in times.items() if n > 1]
-    settled = _settled([one.own_id for one in ours])
-    read = partial(_with_fills, venue)
-    return [one if one.own_id in settled else read(one) for one in ours if times[one.own_id] == 1]
+    known = _settled([one.own_id for one in ours]).union(one for one in times if times[one] > 1)
+    return [one if one.own_id in known else _with_fills(venue, one) for one in ours]
+
+
+def _counted(traces: Sequence[Trace], gaps: list[str]) -> list[Trace]:
+    """Tell which ids of ours a venue shows of several requests."""
+    ids = {(one.own_id, one.venue_id): one.venue for one in traces if one.name is not None}
+    times = Counter(own_id for own_id, _ in ids)
+    gaps += [
+        f"{venue} shows {own_id} {times[own_id]} times"
+        for own_id, venue in {own_id: venue for (own_id, _), venue in ids.items()}.items()
+        if times[own_id] > 1
+    ]
+    return [replace(one, times=times[one.own_id]) if one.name else one for one in traces]
 
 
 def _settled(own_ids: Iterable[str]) -> set[str]:
     """Give which of these the ledger knows."""
     calls = ExchangeCall.objects.filter(client_order_id__in=list(own_ids), is_settled=True)
     return set(calls.values_list("client_order_id", flat=True))
+
+
+def unknown(named: Sequence[Trace]) -> list[Trace]:
+    """Give those of requests that bear an id of ours which the journal does not have, or has once of several."""
+    calls = ExchangeCall.objects.filter(client_order_id__in=[one.own_id for one in named])
+    known = set(calls.values_list("client_order_id", flat=True))
+    return [one for one in named if one.times > 1 or one.own_id not in known]
 
 
 def _with_fills(venue: Venue, trace: Trace) -> Trace:

@@ -120,7 +120,7 @@ def who_may_have_ended(
 
     All that could have ended without a trace: nothing was ever bought, sold or sent. Unless `asks_all_quiet`, only where what a
     person sees to as it is holds less than `missing`. Where those do as well: of the others who hold most, as few as make that up. Who has been
-    redriven by hand, so may well go on, makes up nothing and comes last. Nor does who was made again: what it holds is shown.
+    redriven by hand, so may well go on, makes up nothing and comes last, the latest at the end. Nor does who was made again: what it holds is shown.
     `at_most`: how much of what some hold may be missing of them.
     """
     held = held_there(venue, asset)
@@ -131,7 +131,7 @@ def who_may_have_ended(
     begun = set(_cycles_of(Step.objects.filter(cycle__in=rest, quantity_out__gt=0)))
     sent_on = redriven(list(held))
     quiet = [one for one in rest if one.pk not in begun and one.pk not in sent_on]
-    asked = dead.union(seen_to) - shown - sent_on
+    asked = dead.union(seen_to) - shown - sent_on.keys()
     missing -= sum(
         min(held[one], at_most.get(one.pk, held[one])) for one in held if one.pk in asked
     )
@@ -140,7 +140,7 @@ def who_may_have_ended(
     missing -= sum(held[one] for one in quiet)
     found = [(one, QUIET) for one in quiet]
     rest = [one for one in rest if one not in quiet]
-    for one in sorted(rest, key=lambda one: (one.pk in sent_on, -held[one])):
+    for one in sorted(rest, key=lambda one: (sent_on.get(one.pk, 0), -held[one])):
         if missing <= 0:
             break
         found.append((one, NOT_THERE))
@@ -148,19 +148,25 @@ def who_may_have_ended(
     return [(one, told.format(asset=asset, venue=venue)) for one, told in found]
 
 
-def redriven(cycles: Sequence[Cycle], *, told: str = "") -> set[UUID]:
-    """Give who of these was redriven since this catching up began: what was done before says nothing of what is missing.
+def redriven(cycles: Sequence[Cycle], *, told: str = "") -> dict[UUID, int]:
+    """Give who of these was redriven since a run of this catching up last told a person of it, with the intervention.
 
-    `told`: only since a run has told a person that.
+    Of whom nothing was told, a redrive says nothing. `told`: what that was.
     """
     runs = Intervention.objects.filter(verb=Verb.CATCH_UP).order_by("pk")
     done = runs.filter(payload__is_in_step=True).last()
     runs = runs.filter(pk__gt=done.pk if done else 0)
-    first = (runs.filter(payload__left__contains=[told]) if told else runs).first()
-    if first is None:
-        return set()
-    by_hand = Intervention.objects.filter(cycle__in=cycles, verb=Verb.REDRIVE, pk__gt=first.pk)
-    return set(_cycles_of(by_hand))
+    if told:
+        runs = runs.filter(payload__left__contains=[told])
+    last = {
+        line.partition(": ")[0]: run
+        for run, left in runs.values_list("pk", "payload__left")
+        for line in left
+        if line == (told or line)
+    }
+    by_hand = Intervention.objects.filter(cycle__in=cycles, verb=Verb.REDRIVE).order_by("pk")
+    rows = by_hand.values_list("cycle", "cycle__code", "pk")
+    return {cycle: pk for cycle, code, pk in rows if pk > last.get(code, pk)}
 
 
 def held_there(venue: str, asset: str) -> dict[Cycle, Decimal]:
@@ -217,6 +223,8 @@ def _ended(traces: Sequence[Trace]) -> Sequence[Trace]:
     """Give requests that took of a cycle's capital, or raise NotEndedError while one of them may take more."""
     for trace in traces:
         report = trace.report
+        if trace.times > 1:
+            raise MisfitError(f"{trace.venue} shows {trace.own_id} {trace.times} times")
         if isinstance(report, OrderReport) and report.side is Side.BUY and not report.is_final:
             raise NotEndedError(
                 f"opened after the backup, it cannot be made again yet: {trace.venue} shows its order {trace.own_id} as open, "

@@ -72,6 +72,8 @@ def place(cycle: Cycle, trace: Trace, history: History, *, actor: str) -> Found 
 
 
 def _placed(cycle: Cycle, trace: Trace, history: History, actor: str) -> Found | None:
+    if trace.times > 1:
+        raise MisfitError(f"it is shown {trace.times} times, so one was sent again")
     call = ExchangeCall.objects.filter(client_order_id=trace.own_id).select_related("step").first()
     if call is not None:
         return _confirmed(cycle, call, trace)

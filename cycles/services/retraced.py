@@ -14,13 +14,17 @@ from django.db.models.functions import Now
 
 from cycles.domain.money import ZERO
 from cycles.domain.shown import plain
-from cycles.domain.words import CycleStatus, FailureClass
+from cycles.domain.words import AccountOwner, CycleStatus, FailureClass
+from cycles.errors import UncoveredError
 from cycles.models import Cycle
 from cycles.models.fields import public_code
-from cycles.services import booking, remaking, replaying
+from cycles.services import booking, remaking, replaying, verifying
 from cycles.services.locking import lock_cycle, locked
+from cycles.services.recalling import History
 from cycles.services.remaking import CapitalLacksError
 from cycles.services.verifying import VenueLine
+
+DESKS = (AccountOwner.DESK, AccountOwner.DUST)  # in the order in which the desk pays
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,9 +35,10 @@ class Retraced:
     by cycle which capital is not there; `concerned`: cycles with news of their withdrawals; `late`:
     those whose coins came back after they had left; `passed_over`: codes of those that somebody was at.
     `untold`: cycles that cannot be made again from what is shown; `not_ended`: cycles that are not made again before their purchases have ended; `brought_in`: what came in from outside,
-    by a person's word, in words; `awaited`: withdrawals, by their venue's ids, that are or may be of cycles which are not there yet.
+    by a person's word, in words; `awaited`: withdrawals, by their venue's ids, that are or may be of cycles which are not there yet, or that a person told of.
     `unsettled`: requests, of those that lack capital, which have not ended. `suspected`: by venue and asset, how much of its own
-    a cycle may have sent by transfers that are nobody's.
+    a cycle may have sent by transfers that are nobody's. `unpaid`: by cycle, of which asset that it does
+    not trade a fee lacks. `unexplained`: cycles in which something misfits, or that are asked about what lacks.
     """
 
     found: list[replaying.Found] = field(default_factory=list)
@@ -52,6 +57,8 @@ class Retraced:
     suspected: dict[tuple[str, str], dict[UUID, Decimal]] = field(
         default_factory=lambda: defaultdict(dict)
     )
+    unpaid: dict[UUID, UncoveredError] = field(default_factory=dict)
+    unexplained: set[UUID] = field(default_factory=set)
     unsettled: int = 0
     is_preview: bool = False
     busy: set[UUID] = field(default_factory=set)
@@ -92,23 +99,21 @@ class Retraced:
                 transaction.set_rollback(True)
 
     def never_came(
-        self, lacking: Mapping[UUID, CapitalLacksError], lines: Iterable[VenueLine]
+        self,
+        lacking: Mapping[UUID, CapitalLacksError],
+        short: Mapping[tuple[str, str], Decimal],
     ) -> list[str]:
-        """Give in words what venues would lack of what others hold, had come in what is `lacking`.
+        """Give in words what venues would lack of what others hold, had come in what is `lacking`; `short`: what they would at all.
 
-        What one of those holds in which something misfits may be spent: that is missing of nobody else. Who was redriven
-        since has it, by a person's word, unless it was asked again.
+        Who was redriven since it was asked has it, by a person's word.
         """
-        short = short_of(lines)
         told = []
         for venue, asset in sorted({(e.lacking.venue, e.lacking.asset) for e in lacking.values()}):
             cycles = remaking.held_there(venue, asset)
-            held = {one.pk: has for one, has in cycles.items()}
             dead = {one.pk for one in cycles if one.status == CycleStatus.DEAD_LETTER}
-            others = held.keys() - lacking.keys() - (remaking.redriven(list(cycles)) - dead)
-            missing = short.get((venue, asset), ZERO)
-            missing -= sum(held.get(one, ZERO) for one in self.misfits & lacking.keys())
-            missing = min(missing, sum((held[one] for one in others), ZERO))
+            has_it = lacking.keys() | (remaking.redriven(list(cycles)).keys() - dead)
+            others = sum((held for one, held in cycles.items() if one.pk not in has_it), ZERO)
+            missing = min(short.get((venue, asset), ZERO), others)
             if missing > 0:
                 told.append(f"{venue} has not got {plain(missing)} {asset}")
         return told
@@ -118,10 +123,28 @@ class Retraced:
         self.left.append(f"{cycle.code}: {reason}")
         self.to_park[cycle.pk] = failure, reason
 
+    def takes_back(self, cycle: Cycle) -> None:
+        """Leave a cycle that did not fit to a person no more: it is looked at again."""
+        _, reason = self.to_park.pop(cycle.pk)
+        self.left.remove(f"{cycle.code}: {reason}")
+        if cycle.code in self.remade:
+            self.to_park[cycle.pk] = FailureClass.POLICY_DENIED, remaking.REASON
+
 
 def short_of(lines: Iterable[VenueLine]) -> dict[tuple[str, str], Decimal]:
     """Give what venues lack beyond what the desk itself holds there."""
     return {
-        (line.venue, line.asset): -line.difference - booking.desk_balance(line.venue, line.asset)
+        (line.venue, line.asset): -line.difference - owned_by_desk(line.venue, line.asset)
         for line in lines
     }
+
+
+def owned_by_desk(venue: str, asset: str) -> Decimal:
+    """Give what the desk itself holds of an asset at a venue, what it keeps there as dust too."""
+    return sum((booking.desk_balance(venue, asset, owner) for owner in DESKS), ZERO)
+
+
+def differences(history: History) -> Iterator[VenueLine]:
+    """Give where the ledger does not say what the venue does, and nothing under way explains it."""
+    for venue, held in history.balances.items():
+        yield from (line for line in verifying.venue_lines(venue, held) if not line.is_explained)

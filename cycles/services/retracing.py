@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import TypeVar
 from uuid import UUID
@@ -18,9 +18,13 @@ from cycles.errors import CycleError
 from cycles.models import Cycle, ExchangeCall, Step
 from cycles.models.fields import public_code
 from cycles.services import (
+    accepting,
+    alike,
+    asking,
     concluding,
     following_up,
     nameless,
+    paid_in,
     remaking,
     replanning,
     replaying,
@@ -33,8 +37,7 @@ from cycles.services.locking import lock_cycle
 from cycles.services.recalling import History, Trace
 from cycles.services.remaking import CapitalLacksError, NotEndedError
 from cycles.services.replanning import MisfitError
-from cycles.services.retraced import Retraced, short_of
-from cycles.services.verifying import VenueLine
+from cycles.services.retraced import Retraced, differences
 from exchanges.errors import StaleReferenceError
 from exchanges.values import OrderReport, WithdrawalReport, WithdrawalStatus
 
@@ -77,6 +80,9 @@ def _retraced(history: History, done: Retraced, *, actor: str, accepts: bool) ->
         for cycle_id in waiting:
             if _is_there(cycle_id, traces[cycle_id], done, actor, is_brought_in=is_brought_in):
                 _retrace_cycle(cycle_id, traces[cycle_id], history, done, actor)
+        while accepts and (again := paid_in.bring_in(history, done)):
+            for cycle_id in again:
+                _retrace_cycle(cycle_id, traces[cycle_id], history, done, actor)
         _match_unnamed(history, done, actor)
         waiting, is_stuck = list(done.lacking), len(done.ended) == ended
         if not waiting or (is_stuck and not (accepts and _may_come_in(history, done, actor))):
@@ -88,10 +94,17 @@ def _retraced(history: History, done: Retraced, *, actor: str, accepts: bool) ->
 def _may_come_in(history: History, done: Retraced, actor: str) -> bool:
     """Say whether what lacks may be booked as come in, else why not: a request has not ended, or the venue has not got it."""
 
+    places = {(e.lacking.venue, e.lacking.asset) for e in done.lacking.values()}
+    if objections := accepting.objections_at(history, places):
+        done.left += objections
+        return False
+
     def look(tried: Retraced) -> tuple[list[str], list[str]]:
         open_ones = [cycle.code for cycle in verifying.cycles_in_flight()]
         _match_unnamed(history, tried, actor)
-        return open_ones, tried.never_came(done.lacking, _differences(history))
+        return open_ones, tried.never_came(
+            done.lacking, asking.short_of_others(history, tried, done.lacking)
+        )
 
     open_ones, never_came = _tried(history, done, actor, look)
     open_ones += [public_code(cycle_id) for cycle_id in sorted(done.not_ended)]
@@ -112,9 +125,10 @@ def compare(history: History, done: Retraced, *, actor: str, accepts: bool = Fal
     """Compare the ledger with what the venues say, and leave to a person what does not fit; `accepts`: as above."""
     done.left += [f"{public_code(pk)}: {error}" for pk, error in done.lacking.items()]
     _leave_who_holds_it(history, done, actor)
-    done.differences = list(_differences(history))
+    done.differences = list(differences(history))
     strangers.tell_strangers(history, done)
-    _leave_who_holds_too_much(history, done, accepts=accepts)
+    asking.leave_who_holds_too_much(history, done, accepts=accepts)
+    done.unexplained = done.misfits
     strangers.leave_late_ones(done)
 
 
@@ -193,7 +207,7 @@ def _is_written(
             failure = FailureClass.UNKNOWN_ORDER
             if isinstance(trace.report, WithdrawalReport):
                 failure = FailureClass.UNKNOWN_WITHDRAWAL
-            done.misfit(cycle, failure, str(error))
+            done.misfit(cycle, failure, f"{error}{paid_in.noted(cycle, trace, error, done)}")
             return False
         if found is not None:
             done.found.append(found)
@@ -243,14 +257,17 @@ def _match_unnamed(history: History, done: Retraced, actor: str) -> None:
 
     Those that may be of a cycle which is not there yet wait until it is.
     """
-    done.awaited = _sendable_by_not_ended(history, done)
+    theirs, perhaps = alike.by_word(history)
+    done.awaited = _sendable_by_not_ended(history, done) | theirs
     if done.lacking:
         done.awaited |= _claimed_by_lacking(history, done, actor)
     shut = done.misfits | done.busy
     pairs = [
         (candidate, replaying.likely(*candidate, history)) for candidate in nameless.candidates()
     ]
-    claims = Counter(row.venue_withdrawal_id for _, rows in pairs for row in rows)
+    claims = Counter(row.venue_withdrawal_id for _, rows in pairs for row in rows) + Counter(
+        perhaps
+    )
     for (cycle, step), rows in pairs:
         stand = [row for row in rows if row.status is not WithdrawalStatus.FAILED]
         ids = {row.venue_withdrawal_id for row in stand}
@@ -260,7 +277,7 @@ def _match_unnamed(history: History, done: Retraced, actor: str) -> None:
             continue
         try:
             if any(claims[one] > 1 for one in ids):
-                raise MisfitError(f"a withdrawal at {step.venue} may be another cycle's as well")
+                raise MisfitError(alike.told(step.venue, ids))
             done.found.append(_adopted(cycle, step, replaying.only(stand, step), actor))
             _end(lock_cycle(cycle.pk), history, done, actor)
         except (CycleError, IntegrityError, StaleReferenceError) as error:
@@ -320,34 +337,8 @@ def _leave_who_holds_it(history: History, done: Retraced, actor: str) -> None:
     short = _short_all_the_same(history, done, actor) if done.lacking else {}
     for venue, asset in sorted({(e.lacking.venue, e.lacking.asset) for e in done.lacking.values()}):
         missing = short.get((venue, asset), ZERO)
-        for cycle, told in _may_have_ended(venue, asset, missing, done, asks_all_quiet=True):
+        for cycle, told in asking.may_have_ended(venue, asset, missing, done, asks_all_quiet=True):
             done.misfit(cycle, FailureClass.POLICY_DENIED, told)
-
-
-def _leave_who_holds_too_much(history: History, done: Retraced, *, accepts: bool) -> None:
-    """Leave to a person whose coins a venue has not got, and the desk cannot pay: no word accepts that.
-
-    Not while a cycle is not there that may have them, or not all was shown; `accepts`: that is not the reason, by a person's word.
-    """
-    is_all_shown = accepts or not (done.untold or history.gaps)
-    if verifying.in_flight() or not (done.is_whole and is_all_shown):
-        return
-    for (venue, asset), missing in short_of(done.differences).items():
-        for cycle, _ in _may_have_ended(venue, asset, missing, done, asks_all_quiet=False):
-            told = remaking.TOO_MUCH.format(asset=asset, venue=venue)
-            done.misfit(cycle, FailureClass.POLICY_DENIED, told)
-
-
-def _may_have_ended(
-    venue: str, asset: str, missing: Decimal, done: Retraced, *, asks_all_quiet: bool
-) -> list[tuple[Cycle, str]]:
-    """Give whom to ask; what was made again by this very run is shown to be there, and nobody's to explain."""
-    made_again = done.to_park.keys() - done.misfits - done.late
-    seen_to = done.misfits | done.late
-    at_most = done.suspected[venue, asset]
-    return remaking.who_may_have_ended(
-        venue, asset, missing, seen_to, made_again, at_most, asks_all_quiet=asks_all_quiet
-    )
 
 
 def _short_all_the_same(
@@ -365,7 +356,9 @@ def _short_all_the_same(
         theirs = [one.code for one in verifying.cycles_in_flight() if one.pk in done.lacking]
         done.left += [f"{code}: {HAS_NOT_ENDED}" for code in theirs]
         _match_unnamed(history, tried, actor)
-        return {} if verifying.in_flight() or tried.not_ended else short_of(_differences(history))
+        if verifying.in_flight() or tried.not_ended:
+            return {}
+        return asking.short_of_others(history, tried, done.lacking)
 
     return _tried(history, done, actor, short)
 
@@ -386,9 +379,3 @@ def _tried(history: History, done: Retraced, actor: str, look: Callable[[Retrace
         seen = look(tried)
         transaction.set_rollback(True)
     return seen
-
-
-def _differences(history: History) -> Iterator[VenueLine]:
-    """Give where the ledger does not say what the venue does, and nothing under way explains it."""
-    for venue, held in history.balances.items():
-        yield from (line for line in verifying.venue_lines(venue, held) if not line.is_explained)

@@ -150,7 +150,10 @@ def _from_the_desk(call: ExchangeCall, line: Line, missing: Decimal) -> list[Lin
     if missing:
         raise UncoveredError(
             f"{line.venue} took {missing.normalize():f} {line.asset} more for {call.client_order_id} than the cycle "
-            "and the desk have there: other cycles' coins; it is booked once the desk has as much there"
+            "and the desk have there: other cycles' coins; it is booked once the desk has as much there",
+            venue=line.venue,
+            asset=line.asset,
+            missing=missing,
         )
     return lines
 

@@ -42,7 +42,7 @@ def _stop_whoever_may_resend(row: WithdrawalReport, done: Retraced) -> None:
     done.left.append(f"{row.venue}: {told}")
     reason = f"{told}, or it is this one's"
     suspected = done.suspected[row.venue, row.asset]
-    for cycle, step in nameless.candidates(exclude=done.to_park.keys() - suspected.keys()):
+    for cycle, step in nameless.candidates(exclude=done.misfits - suspected.keys()):
         is_there = (step.venue, step.asset) == (row.venue, row.asset)
         if not is_there or not _can_have_sent(cycle, step, row):
             continue
@@ -74,14 +74,15 @@ def _counts(deposit: DepositReport) -> bool:
 
 
 def _credited_txids(history: History, done: Retraced) -> set[str]:
-    """Give the transactions that the journal's withdrawals went by, and those of cycles that lack their capital."""
+    """Give the transactions that the journal's withdrawals went by, also as is shown now, and those of cycles that lack their capital."""
     sent: QuerySet[ExchangeCall] = ExchangeCall.objects.filter(
         operation=Operation.WITHDRAW, intended_at__gte=history.since - LONGEST_WAY
     )
-    awaited = [
+    ids = done.awaited.union(sent.values_list("venue_order_id", flat=True))
+    shown = [
         one.report.txid
         for one in history.traces
-        if isinstance(one.report, WithdrawalReport) and one.venue_id in done.awaited
+        if isinstance(one.report, WithdrawalReport) and one.venue_id in ids
     ]
-    txids = [*sent.values_list("report__txid", flat=True), *awaited]
+    txids = [*sent.values_list("report__txid", flat=True), *shown]
     return {txid_key(told) for told in txids if told}

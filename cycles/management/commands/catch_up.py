@@ -84,11 +84,7 @@ def _text(done: CaughtUp) -> str:
         if found
         else "the venues show no request that the journal had forgotten",
         *(f"came home, ended: {code}" for code in done.ended),
-        *(
-            f"made again, a dead letter for a person to redrive: {code}"
-            for code in done.waiting
-            if code in done.remade
-        ),
+        *(_made_again(code, done) for code in done.waiting if code in done.remade),
         *(f"not looked into, somebody is at it: {code}" for code in done.passed_over),
         *(f"left to a person: {told}" for told in done.left),
         *(f"dead letter: {code}" for code in done.parked if code not in done.remade),
@@ -98,6 +94,13 @@ def _text(done: CaughtUp) -> str:
         _verdict(done),
     ]
     return "\n".join(parts)
+
+
+def _made_again(code: str, done: CaughtUp) -> str:
+    """Say what to do with a cycle that was made again: it goes on, unless something of it is a person's to tell."""
+    if any(told.startswith(f"{code}: ") for told in done.left):
+        return f"made again, a dead letter, of which something is left to a person: {code}"
+    return f"made again, a dead letter for a person to redrive: {code}"
 
 
 def _verdict(done: CaughtUp) -> str:

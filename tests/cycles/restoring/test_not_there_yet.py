@@ -45,10 +45,16 @@ def sent() -> list[tuple[Cycle, str]]:
 
 
 def orders(
-    desk: TestDesk, cycle: Cycle, position: int, quantity: int = 100, *, rests: bool = False
+    desk: TestDesk,
+    cycle: Cycle,
+    position: int,
+    quantity: int = 100,
+    *,
+    rests: bool = False,
+    side: Side = Side.BUY,
 ) -> str:
-    """Let Upbit show one more purchase of a cycle."""
-    price = top(desk, "upbit", "KRW-XRP")[1]
+    """Let Upbit show one more purchase, or sale, of a cycle."""
+    price = top(desk, "upbit", "KRW-XRP")[side is Side.BUY]
     if rests:
         price -= 5
         desk.fault(fault="F13", action="rests", args={"value": "0"}, when="once", venue="upbit")
@@ -56,7 +62,7 @@ def orders(
     registry.venue("upbit").place_order(
         OrderRequest(
             market=XRP,
-            side=Side.BUY,
+            side=side,
             quantity=Decimal(quantity),
             limit_price=price,
             client_order_id=own_id,

@@ -15,7 +15,7 @@ from cycles.models import Cycle, Step
 from cycles.services import booking, remaking
 from cycles.services.intervening import intervene
 from cycles.services.remaking import CapitalLacksError, Lacking
-from cycles.services.retraced import Retraced
+from cycles.services.retraced import Retraced, short_of
 from cycles.services.verifying import VenueLine
 from tests import builders
 from tests.cycles.restoring.acts import redrive
@@ -76,25 +76,30 @@ def caught_up(*, is_in_step: bool, left: Sequence[str] = ()) -> None:
         intervene(Verb.CATCH_UP, actor=actor, reason="a restore", payload=payload)
 
 
+def told_of(*cycles: Cycle) -> None:
+    """Let a run have asked a person about cycles."""
+    caught_up(is_in_step=False, left=[f"{one.code}: it may have ended" for one in cycles])
+
+
 def test_who_was_redriven_by_hand_makes_up_nothing() -> None:
     """Whoever looked at it sent it on: another one has to have ended."""
     quiet, row, larger = builders.cycle(usdt=2_000), on_its_way(3_000), on_its_way(4_000)
     assert those_for(1_000) == [quiet]
-    caught_up(is_in_step=False)
+    told_of(quiet, larger)
     for one in (quiet, larger):
         redrive(fail(one, FailureClass.POLICY_DENIED))
     assert those_for(1_000) == [row]
-    assert those_for(3_001) == [row, larger]
-    assert those_for(7_001) == [row, larger, quiet]
+    assert those_for(3_001) == [row, quiet]
+    assert those_for(5_001) == [row, quiet, larger]
 
 
 def test_who_was_redriven_before_the_desk_fell_out_of_step_makes_it_up_as_any() -> None:
     row, larger = on_its_way(3_000), on_its_way(4_000)
-    caught_up(is_in_step=False)
+    told_of(larger)
     redrive(fail(larger, FailureClass.POLICY_DENIED))
     caught_up(is_in_step=True)
     assert those_for(1_000) == [larger]
-    caught_up(is_in_step=False)
+    told_of(larger)
     assert those_for(1_000) == [larger]
     redrive(fail(larger, FailureClass.POLICY_DENIED))
     assert those_for(1_000) == [row]
@@ -102,22 +107,52 @@ def test_who_was_redriven_before_the_desk_fell_out_of_step_makes_it_up_as_any() 
 
 def test_a_dead_letter_that_was_redriven_before_makes_up_nothing_either() -> None:
     row, larger = on_its_way(3_000), on_its_way(4_000)
-    caught_up(is_in_step=False)
+    told_of(larger)
     redrive(fail(larger, FailureClass.POLICY_DENIED))
     assert those_for(1_000, larger) == [row]
     fail(larger, FailureClass.POLICY_DENIED)
     assert those_for(1_000) == [row]
 
 
+def test_who_was_told_of_again_since_it_was_redriven_is_a_persons_already() -> None:
+    row, larger = on_its_way(3_000), on_its_way(4_000)
+    told_of(larger)
+    redrive(fail(larger, FailureClass.POLICY_DENIED))
+    fail(larger, FailureClass.POLICY_DENIED)
+    told_of(larger)
+    assert those_for(1_000) == []
+    assert those_for(4_001) == [row]
+
+
+def test_a_redrive_of_whom_nothing_was_asked_says_nothing() -> None:
+    row, larger = on_its_way(3_000), on_its_way(4_000)
+    told_of(row)
+    redrive(fail(larger, FailureClass.POLICY_DENIED))
+    assert those_for(1_000) == [larger]
+
+
+def test_where_all_were_redriven_they_are_asked_again_one_after_another() -> None:
+    cycles = [on_its_way(usdt) for usdt in (3_000, 5_000, 4_000)]
+    for one in cycles:
+        told_of(one)
+        redrive(fail(one, FailureClass.POLICY_DENIED))
+    for one in cycles:
+        assert those_for(1_000) == [one]
+        told_of(one)
+        redrive(fail(one, FailureClass.POLICY_DENIED))
+
+
 def test_a_redrive_before_a_person_was_told_says_nothing_of_that() -> None:
     row = on_its_way(3_000)
-    caught_up(is_in_step=False)
+    told_of(row)
+    told = f"{row.code}: it may be this one's"
     redrive(fail(row, FailureClass.POLICY_DENIED))
-    caught_up(is_in_step=False, left=["it may be this one's"])
-    assert remaking.redriven([row]) == {row.pk}
-    assert remaking.redriven([row], told="it may be this one's") == set()
+    assert remaking.redriven([row]).keys() == {row.pk}
+    assert remaking.redriven([row], told=told) == {}
+    caught_up(is_in_step=False, left=[told])
+    assert remaking.redriven([row], told=told) == {}
     redrive(fail(row, FailureClass.POLICY_DENIED))
-    assert remaking.redriven([row], told="it may be this one's") == {row.pk}
+    assert remaking.redriven([row], told=told).keys() == {row.pk}
 
 
 def lacks(cycle: Cycle) -> dict[UUID, CapitalLacksError]:
@@ -140,14 +175,18 @@ def test_what_only_those_hold_whose_capital_lacks_or_who_were_redriven_is_missin
         difference=-booking.desk_balance("binance", "USDT") - 5_000,
         is_explained=False,
     )
-    assert Retraced().never_came(lacks(later), [line]) == []
+    assert Retraced().never_came(lacks(later), short_of([line])) == []
     other = builders.cycle(usdt=3_000)
-    assert Retraced().never_came(lacks(later), [line]) == ["binance has not got 3000 USDT"]
-    caught_up(is_in_step=False)
+    assert Retraced().never_came(lacks(later), short_of([line])) == [
+        "binance has not got 3000 USDT"
+    ]
+    told_of(other)
     redrive(fail(other, FailureClass.POLICY_DENIED))
-    assert Retraced().never_came(lacks(later), [line]) == []
+    assert Retraced().never_came(lacks(later), short_of([line])) == []
     fail(other, FailureClass.POLICY_DENIED)
-    assert Retraced().never_came(lacks(later), [line]) == ["binance has not got 3000 USDT"]
+    assert Retraced().never_came(lacks(later), short_of([line])) == [
+        "binance has not got 3000 USDT"
+    ]
 
 
 @pytest.mark.parametrize("outcome", [CallOutcome.UNKNOWN, CallOutcome.DONE])

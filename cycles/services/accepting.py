@@ -1,0 +1,102 @@
+"""What still differs after catching up is booked as capital that came or went outside of kimp, by a person's word.
+
+Nothing is, while anything that is known has to be explained still: what differs may be that.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from uuid import UUID
+
+from cycles.domain import postings
+from cycles.domain.postings import Line
+from cycles.domain.shown import plain
+from cycles.domain.states import FINAL
+from cycles.domain.words import AccountOwner, PostingKind
+from cycles.models import Account, Cycle
+from cycles.services import booking
+from cycles.services.recalling import History, unknown
+from cycles.services.retraced import DESKS, Retraced, owned_by_desk
+from cycles.services.verifying import VenueLine
+
+UNPAID = (
+    "{}: the desk itself does not hold that, so no difference was accepted; resolve the dead letters that have not got it "
+    "any more, then give --accept again"
+)
+UNTOLD = (
+    "no difference was accepted: what {} did, or still has, is not told to its end, and may be what differs. Resolve who was "
+    "settled by hand, or did what fits nowhere, redrive who can go on, then give --accept again"
+)
+ARRIVING = (
+    "no difference was accepted: {} is on its way to {} by {}, or lies there and is not booked yet. Let the roles run until it is booked "
+    "(the desk is halted: nothing new begins; redrive what is a dead letter), stop them, then give --accept again"
+)
+
+
+def objections(history: History, done: Retraced) -> list[str]:
+    """Say in words why what differs is not to be accepted, and what to do first; nothing: it may be."""
+    ids = {one.name.cycle_id for one in unknown(history.named()) if one.name}
+    told = _untold(ids | done.unexplained)
+    told += arriving((one.venue, one.asset) for one in done.differences)
+    return [*told, *(UNPAID.format(text(line)) for line in _beyond_the_desk(done.differences))]
+
+
+def objections_at(history: History, places: Collection[tuple[str, str]]) -> list[str]:
+    """Say in words why nothing is to be booked as come in for cycles that lack what they began with at some places."""
+    ids = {
+        one.name.cycle_id
+        for one in unknown(history.named())
+        if one.name and not one.moves.isdisjoint(places)
+    }
+    return [*_untold(ids), *arriving(places)]
+
+
+def _untold(ids: Collection[UUID]) -> list[str]:
+    """Say which of cycles could go on: they misfit, are asked, or have a request shown that the journal does not have."""
+    running = Cycle.objects.exclude(status__in=sorted(FINAL)).filter(pk__in=ids)
+    codes = ", ".join(running.order_by("pk").values_list("code", flat=True))
+    return [UNTOLD.format(codes)] if codes else []
+
+
+def arriving(places: Iterable[tuple[str, str]]) -> list[str]:
+    """Say in words where coins are to arrive, or have, that are not booked there: those may be what a venue has."""
+    flying: dict[tuple[str, str], set[str]] = defaultdict(set)
+    rows = Account.objects.filter(owner=AccountOwner.IN_FLIGHT).exclude(balance=0)
+    for venue, asset, code in rows.values_list("venue", "asset", "cycle__code"):
+        flying[venue, asset].add(code)
+    return [
+        ARRIVING.format(asset, venue, ", ".join(sorted(flying[venue, asset])))
+        for venue, asset in sorted(flying.keys() & set(places))
+    ]
+
+
+def _beyond_the_desk(lines: Iterable[VenueLine]) -> list[VenueLine]:
+    """Give what venues lack that the desk itself does not hold there: it is cycles' money, which no word books away."""
+    return [one for one in lines if -one.difference > owned_by_desk(one.venue, one.asset)]
+
+
+def text(line: VenueLine) -> str:
+    """Give a difference in words."""
+    return f"{line.venue}: {plain(line.difference)} {line.asset}"
+
+
+def accept(lines: Iterable[VenueLine], intervention: int, reason: str) -> None:
+    """Book differences as capital that came or went; the desk itself holds what went, dust last."""
+    for line in lines:
+        key = f"capital:caught_up:{intervention}:{line.venue}:{line.asset}"
+        booking.post(key, PostingKind.CAPITAL, _moved(line), memo=reason[:200])
+
+
+def _moved(line: VenueLine) -> list[Line]:
+    place, rest = (line.venue, line.asset), -line.difference
+    if rest < 0:
+        ways = {"origin": AccountOwner.CAPITAL, "target": AccountOwner.DESK}
+        return [*postings.moved(*place, line.difference, **ways)]
+    lines: list[Line] = []
+    for owner in DESKS:
+        part = min(rest, booking.desk_balance(*place, owner))
+        if part > 0:
+            lines += postings.moved(*place, part, origin=owner, target=AccountOwner.CAPITAL)
+            rest -= part
+    return postings.summed(lines)

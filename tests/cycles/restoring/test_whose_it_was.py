@@ -1,0 +1,162 @@
+"""What lacks, or was sent by nobody known, is asked of no one else than whose it may have been."""
+
+from __future__ import annotations
+
+import io
+from decimal import Decimal
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from cycles.models import Account, Cycle, ExchangeCall
+from cycles.services import booking
+from cycles.services.resolving import Received, Resolution, ResolutionOutcome, resolve
+from exchanges import registry
+from tests.cycles.restoring.acts import (
+    ACCEPT,
+    MILLION,
+    WON,
+    WORDS,
+    assert_ends,
+    assert_ledger_equals_venues,
+    catch_up,
+    driven_to,
+    has,
+    redrive,
+    settled_by_hand,
+    won_paid_in,
+)
+from tests.cycles.restoring.dumps import Backups
+from tests.cycles.restoring.test_accepting import NOTIONAL, accepted, arrived, swept
+from tests.cycles.restoring.test_capital_again import sold_back
+from tests.cycles.restoring.test_not_there_yet import orders
+from tests.cycles.restoring.test_what_is_left import by_hand
+from tests.cycles.restoring.test_while_capital_lacks import ended_flat
+from tests.cycles.services.test_rebalancing import waiting
+from tests.cycles.services.test_rest_in_korea import return_only
+from tests.desk import TestDesk, operator
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def became(cycle: Cycle, quantity: Decimal) -> None:
+    """State of a dead letter that its coins arrived at Binance as so many XRP."""
+    cycle.refresh_from_db()
+    received = Received(venue="binance", asset="XRP", quantity=quantity)
+    resolve(
+        cycle.pk,
+        actor=operator(),
+        reason="it had sent it",
+        seen_version=cycle.version,
+        resolution=Resolution(
+            outcome=ResolutionOutcome.COMPLETED, evidence="the venue's page", received=(received,)
+        ),
+    )
+
+
+def test_what_became_of_ones_coins_by_a_persons_word_is_not_given_to_another_that_could_have_sent_them(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    desk = xrp_desk
+    has(desk, "upbit", "KRW", 2 * WON)
+    one, other = (driven_to(desk, return_only(desk, WON), 1) for _ in range(2))
+    dump = backups.dump()
+    driven_to(desk, one, 2)
+    backups.restore(dump)
+    arrived("binance", "XRP")
+    assert set(catch_up(*WORDS)["parked"]) == {one.code, other.code}
+    became(one, registry.venue("binance").balances()["XRP"].free)
+    redrive(other)
+    assert catch_up(*WORDS)["parked"] == []
+    assert not ExchangeCall.objects.filter(cycle=other, operation="WITHDRAW").exists()
+    assert catch_up(*ACCEPT)["is_in_step"]
+    assert_ends(desk, beside=[other])
+
+
+def test_of_two_such_withdrawals_the_one_that_a_person_did_not_tell_of_waits_for_them_too(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    desk = xrp_desk
+    has(desk, "upbit", "KRW", 3 * WON)
+    one, second, third = (driven_to(desk, return_only(desk, WON), 1) for _ in range(3))
+    dump = backups.dump()
+    for cycle in (one, second):
+        driven_to(desk, cycle, 2)
+    backups.restore(dump)
+    arrived("binance", "XRP")
+    assert set(catch_up(*WORDS)["parked"]) == {one.code, second.code, third.code}
+    each = Account.objects.get(cycle=one, venue="upbit", asset="XRP").balance
+    became(one, each.quantize(Decimal("0.000001")) - Decimal("0.4"))
+    assert set(catch_up(*WORDS)["parked"]) == {second.code, third.code}
+    became(second, each.quantize(Decimal("0.000001")) - Decimal("0.4"))
+    redrive(third)
+    assert catch_up(*WORDS)["parked"] == []
+    assert catch_up(*ACCEPT)["is_in_step"]
+    assert_ends(desk, beside=[third])
+
+
+def test_a_withdrawal_of_no_cycles_sending_may_be_of_one_that_is_made_again_by_the_same_run(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    desk = xrp_desk
+    has(desk, "upbit", "KRW", WON + MILLION)
+    innocent = driven_to(desk, return_only(desk, MILLION), 1)
+    dump = backups.dump()
+    later = driven_to(desk, return_only(desk, WON), 1)
+    by_hand(later, held=Decimal(400))
+    backups.restore(dump)
+    said = io.StringIO()
+    with pytest.raises(CommandError):
+        call_command("catch_up", stdout=said, stderr=io.StringIO())
+    assert f"of which something is left to a person: {later.code}" in said.getvalue()
+    for _ in range(2):
+        assert catch_up(*WORDS)["parked"] == [later.code]
+        later.refresh_from_db()
+        assert "or it is this one's" in later.failure_reason
+    settled_by_hand(later)
+    assert catch_up(*ACCEPT)["is_in_step"]
+    assert_ends(desk, beside=[innocent])
+
+
+def test_what_one_lacks_that_spent_elsewhere_what_fits_nowhere_was_anothers_that_had_ended(
+    wide_desk: TestDesk, backups: Backups
+) -> None:
+    desk = wide_desk
+    has(desk, "binance", "USDT", Decimal(2500))
+    flat = desk.open("XRP", "1000")
+    dump = backups.dump()
+    ended_flat(desk, flat)
+    later = sold_back(desk, driven_to(desk, desk.open("SOL", NOTIONAL), 1))
+    orders(desk, later, 15, 5)
+    backups.restore(dump)
+    before = accepted()
+    for words in (WORDS, ACCEPT):
+        done = catch_up(*words)
+        assert (done["remade"], done["accepted"], accepted()) == ([], [], before)
+        flat.refresh_from_db()
+        assert flat.status == "DEAD_LETTER"
+    settled_by_hand(flat)
+    assert not catch_up(*ACCEPT)["is_in_step"]
+    settled_by_hand(later)
+    done = catch_up(*ACCEPT)
+    assert done["is_in_step"]
+    assert not any("USDT" in line for line in done["accepted"])
+    assert_ledger_equals_venues()
+
+
+def test_what_fits_nowhere_of_one_that_lacks_its_capital_is_missing_of_nobody_else(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    desk = xrp_desk
+    has(desk, "upbit", "KRW", Decimal(0))
+    innocent = waiting(desk)
+    dump = backups.dump()
+    won_paid_in(desk, 4_000_000)
+    later = driven_to(desk, return_only(desk, WON), 1)
+    orders(desk, later, 9)
+    free = registry.venue("upbit").balances()["KRW"].free
+    swept(desk, "upbit", "KRW", free - booking.held_by_cycle(innocent, "upbit", "KRW"))
+    backups.restore(dump)
+    assert catch_up(*WORDS)["parked"] == []
+    innocent.refresh_from_db()
+    assert innocent.status == "AWAITING_REBALANCE"
