@@ -220,5 +220,7 @@ def _override_value(rule: Rule, request: Request) -> object:
 def spoil(rule: Rule, venue: str, truth: Reply) -> Reply | Fault:
     """Return what the client gets instead of the truth."""
     if rule.action == "book" and rule.args.get("kind") == FROZEN and truth.status == 200:
-        rule.args.setdefault("at_ms", stamp_of(truth.body, venue))  # it stands where it first stood
+        stamp = stamp_of(truth.body, venue)
+        if stamp is not None:
+            rule.args.setdefault("at_ms", stamp)  # it stands where it first stood
     return fault_replies.spoil(rule.action, rule.args, venue, truth)

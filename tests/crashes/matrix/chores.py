@@ -47,8 +47,8 @@ ASSET = "KMP"  # that nobody samples
 class SweepExpiredLeases(OnCycle):
     """An order was sent, and its worker is gone."""
 
-    must: ClassVar = {"leasing._leased": 1, "reconciling.record": 1, "binance withdraw": 1}
-    own = ("leasing._leased", "reconciling.")
+    must: ClassVar = {"leasing._leased": 1, "trading.adopt": 1, "binance withdraw": 1}
+    own = ("leasing._leased", "reconciling.", "trading.adopt")
 
     def make(self, number: int) -> Cycle:
         return self.orphan()

@@ -216,8 +216,11 @@ def test_f36_shows_a_book_that_no_market_has(pinned: Speaker, venue: str, kind: 
     assert (odd_bid, odd_ask) == expected[kind]
 
 
-def test_f36_stops_the_stamp_where_it_first_stood(pinned: Speaker) -> None:
-    pinned.fault("F36", "upbit", args={"kind": "frozen"})
+@pytest.mark.parametrize("venue", ["upbit", ""])
+def test_f36_stops_the_stamp_where_it_first_stood(pinned: Speaker, venue: str) -> None:
+    """Of all venues too, where one whose books carry no stamp is read first."""
+    pinned.fault("F36", venue, args={"kind": "frozen"})
+    book(pinned, "binance")
     first = book(pinned, "upbit")[2]
     pinned.wait(30)
     assert book(pinned, "upbit")[2] == first == pinned.wall_ms - 30_000
