@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-from django.db import DatabaseError
+from django.db import Error
 
 from cycles.services.outage import UNREACHABLE, lend_connection
 
@@ -46,10 +46,15 @@ class _Waiting(Generic[Row, Told]):
 
 
 class Group(Generic[Row, Told]):
-    """Writes rows of one kind. `of` says what a row is about: two rows about the same are never written together."""
+    """Writes rows of one kind. `of` says what a row is about: two rows about the same are never written together.
 
-    def __init__(self, write: Write[Row, Told], *, of: Callable[[Row], object]) -> None:
-        self._write, self._of = write, of
+    Where it only `reads`, nothing is in doubt after an error, whatever it was: each thread reads its own row again.
+    """
+
+    def __init__(
+        self, write: Write[Row, Told], *, of: Callable[[Row], object], reads: bool = False
+    ) -> None:
+        self._write, self._of, self._reads = write, of, reads
         self.waiting: list[_Waiting[Row, Told]] = []
         self._guard = threading.Lock()
         self._is_led = False
@@ -105,8 +110,9 @@ class Group(Generic[Row, Told]):
         """Write some rows by one statement. If the database refuses one of several, none of them stands."""
         try:
             told = self._write([one.row for one in group], waits=False)
-        except DatabaseError as error:
-            if len(group) == 1 or isinstance(error, UNREACHABLE):
+        except Error as error:
+            is_in_doubt = isinstance(error, UNREACHABLE) and not self._reads
+            if len(group) == 1 or is_in_doubt:
                 raise
             return
         for one, answer in zip(group, told, strict=True):

@@ -62,7 +62,9 @@ def _read_loose_calls(cycle_ids: Sequence[UUID], *, waits: bool) -> list[list[Ex
     return [found[cycle_id] for cycle_id in cycle_ids]
 
 
-read_together: Group[UUID, list[ExchangeCall]] = Group(_read_loose_calls, of=lambda one: one)
+read_together: Group[UUID, list[ExchangeCall]] = Group(
+    _read_loose_calls, of=lambda one: one, reads=True
+)
 
 
 def situation(cycle: Cycle) -> recovery.Situation:

@@ -17,7 +17,20 @@ from uuid import UUID
 
 import structlog
 from django.db import connection
-from django.db.models import BooleanField, Count, Exists, F, Func, OuterRef, Q, QuerySet, Sum, Value
+from django.db.models import (
+    BooleanField,
+    Count,
+    Exists,
+    F,
+    Func,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+)
+from django.db.models.functions import Now
 
 from cycles import metrics, selectors
 from cycles.domain.shown import jsonable
@@ -195,11 +208,11 @@ def redrive_all(
             "you saw %(seen)s, now %(found)s match: look again", seen=seen.count, found=len(ids)
         )
     demand_matches(seen)
-    facts = _facts(seen, actor, text, rate)
+    facts, behind = _facts(seen, actor, text, rate), _last_due_in(seen)
     moving, done = _moving(rows), 0
     for begin, batch in _batches(ids):
         begins_in, spread = (timedelta(seconds=number / rate) for number in (begin, len(batch)))
-        done += _redrive(moving, batch, (facts, begins_in, spread))
+        done += _redrive(moving, batch, (facts, behind + begins_in, spread))
         told(done)
     in_transaction(_flush)
     log.info("dead_letters.redriven", cycles=done, of=len(ids), actor=actor.name)
@@ -228,10 +241,26 @@ def _moving(rows: QuerySet[Cycle]) -> _Composed:
     return MOVED.format(free=free, locked=FREE_ROWS_ONLY), tuple(parameters)
 
 
+def _last_due_in(seen: Seen) -> timedelta:
+    """Give when the last becomes due of those that a run of the same words has moved, if one was cut short."""
+    words = {f"payload__{name}": value for name, value in _words(seen).items()}
+    acts = Intervention.objects.filter(cycle=OuterRef("pk"), verb=Verb.REDRIVE, **words)
+    # As a value: as a join it would be planned by statistics, perhaps of a time with hardly any acts.
+    left = Subquery(acts.filter(at__gt=seen.at).values_list(F("seen_version") + 1)[:1])
+    waiting = Cycle.objects.filter(next_retry_at__isnull=False, wake_at__gt=Now(), version=left)
+    last = waiting.order_by("-wake_at").values_list(F("wake_at") - Now(), flat=True).first()
+    return last or timedelta(0)
+
+
+def _words(seen: Seen) -> dict[str, Any]:
+    """Give what the audit rows of all runs of one redrive have in common."""
+    chosen = {name: value for name, value in asdict(seen.filter).items() if value not in ("", None)}
+    return {"filter": jsonable(chosen), "seen_at": jsonable(seen.at)}
+
+
 def _facts(seen: Seen, actor: Actor, reason: str, rate: int) -> str:
     """Give what every row of the run says, as the function reads it."""
-    chosen = {name: value for name, value in asdict(seen.filter).items() if value not in ("", None)}
-    payload = {"filter": chosen, "seen_at": seen.at, "seen_count": seen.count, "rate": rate}
+    payload = {**_words(seen), "seen_count": seen.count, "rate": rate}
     facts = {
         "verb": Verb.REDRIVE.value,
         "user_id": actor.user.pk if actor.user is not None else None,

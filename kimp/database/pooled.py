@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import select
-from collections.abc import Callable
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from types import TracebackType
 from typing import Any
@@ -22,7 +27,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 WARMED_BY = "warmed_by"  # of a pool's options: what is called with each new connection
 Warming = Callable[[psycopg.Connection[Any]], None]
-WAITS = 6  # for a connection, each as long as the pool's time-out
+WAITS = 6  # as long as the pool's time-out, at most, for a connection
 AS_GOOD_AS_AWAY = (ReadOnlySqlTransaction, IdleInTransactionSessionTimeout, TransactionTimeout)
 
 
@@ -39,25 +44,61 @@ def look_alive(connection: psycopg.Connection[Any]) -> None:
 
 
 class Turns(ConnectionPool[Any]):
-    """A pool whose time-out tells of a database that gives no connection, not of many threads before one's own."""
+    """A pool that is asked by one thread at a time, in the order in which they came.
+
+    Its time-out tells of a database that gives no connection, not of many threads before one's own. In the pool's own
+    queue whoever waits on after a time-out stands at the end, behind those that were served meanwhile. What it gives
+    out has been looked at: where the server has hung up, the next is taken at once, for all others stand behind.
+    """
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        self._given = 0
+        self._guard = threading.Lock()
+        self._line: deque[threading.Event] = (
+            deque()
+        )  # told when their turn has come, as the first's has
+        self._given_at = -math.inf
         super().__init__(*args, **options)
 
     def getconn(self, timeout: float | None = None) -> psycopg.Connection[Any]:
-        """Wait on, several times as long at most, while others get theirs. Raises PoolTimeout."""
-        for is_last in (*[False] * (WAITS - 1), True):
-            before = self._given
+        """Wait until nobody has got one for as long, and several times as long at most. Raises PoolTimeout."""
+        began, patience = time.monotonic(), self.timeout if timeout is None else timeout
+
+        def left() -> float:
+            now, ends = time.monotonic(), max(began, self._given_at) + patience
+            return max(min(ends, began + WAITS * patience) - now, 0)
+
+        with self._in_line() as turn:
+            while not turn.wait(left()):
+                if not left():
+                    raise PoolTimeout(f"no connection within {patience:.2f} sec and more")
+            found = self._alive(left)
+            self._given_at = time.monotonic()
+        return found
+
+    @contextmanager
+    def _in_line(self) -> Iterator[threading.Event]:
+        """Stand behind all that came before, for a block; gives what says when all of those have gone."""
+        turn = threading.Event()
+        with self._guard:
+            self._line.append(turn)
+            self._line[0].set()
+        try:
+            yield turn
+        finally:
+            with self._guard:
+                self._line.remove(turn)
+                if self._line:
+                    self._line[0].set()
+
+    def _alive(self, left: Callable[[], float]) -> psycopg.Connection[Any]:
+        while True:
+            found: psycopg.Connection[Any] = super().getconn(left())
             try:
-                found: psycopg.Connection[Any] = super().getconn(timeout)
-            except PoolTimeout:
-                if is_last or self._given == before:
-                    raise
+                look_alive(found)
+            except psycopg.Error:
+                self.putconn(found)  # which replaces it
             else:
-                self._given += 1
                 return found
-        raise AssertionError("unreachable")
 
 
 class Errors(DatabaseErrorWrapper):
@@ -107,7 +148,6 @@ class PooledWrapper(postgresql.DatabaseWrapper):
                 kwargs={**self.get_connection_params(), "autocommit": True},
                 open=False,
                 configure=self._made_ready(others.pop(WARMED_BY, None)),
-                check=look_alive,
                 **others,
             )
             pools.setdefault(self.alias, made)

@@ -12,7 +12,7 @@ import pytest
 from django.db import OperationalError, connection
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from kimp.database.pooled import Turns, look_alive
+from kimp.database.pooled import Turns
 from tests.kimp.processes import backend_of, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -23,9 +23,7 @@ def pool() -> Iterator[ConnectionPool[psycopg.Connection[Any]]]:
     facts = {**connection.get_connection_params(), "autocommit": True}
     facts.pop("cursor_factory", None)
     facts.pop("context", None)
-    with ConnectionPool(
-        kwargs=facts, min_size=1, max_size=1, check=look_alive, timeout=10
-    ) as found:
+    with Turns(kwargs=facts, min_size=1, max_size=1, timeout=10) as found:
         yield found
 
 
@@ -84,6 +82,31 @@ def test_who_waits_behind_many_gets_its_turn_while_those_get_theirs(one: Turns) 
     with ThreadPoolExecutor(4) as threads:  # the last waits for longer than the time-out
         for each in [threads.submit(use) for _ in range(4)]:
             each.result()
+
+
+@pytest.mark.parametrize("one", [0.2], indirect=True)
+def test_nobody_is_passed_over_by_those_who_came_later(one: Turns) -> None:
+    turns = dict.fromkeys(range(8), 0)
+    enough = 5 * len(turns)
+
+    def use(thread: int) -> None:
+        while sum(turns.values()) < enough:
+            with one.connection():
+                time.sleep(0.1)  # the line is longer than the time-out
+                turns[thread] += 1
+
+    with ThreadPoolExecutor(len(turns)) as threads:
+        for each in [threads.submit(use, thread) for thread in turns]:
+            each.result()
+    assert max(turns.values()) - min(turns.values()) <= 1, turns
+
+
+@pytest.mark.parametrize("one", [1], indirect=True)
+def test_all_who_stand_in_line_are_told_at_once_when_nobody_gets_a_connection(one: Turns) -> None:
+    with ThreadPoolExecutor(8) as threads, one.connection():
+        told = [threads.submit(one.getconn) for _ in range(8)]
+        until(lambda: all(each.done() for each in told), seconds=4)  # one by one they would take 6
+        assert {type(each.exception()) for each in told} == {PoolTimeout}
 
 
 @pytest.mark.parametrize("one", [0.2], indirect=True)
