@@ -79,17 +79,22 @@ def _too_early(cycle: Cycle, call: ExchangeCall) -> str:
 
 
 def _was_accepted(cycle: Cycle, call: ExchangeCall) -> str:
-    """Say that looks have shown what an open request asked for; that an order is shown tells nothing of its cancel."""
-    if seeing.told_of(call) is not None:
+    """Say that looks have shown what an open request asked for; that an order is shown tells nothing of its cancel.
+
+    Of an order that rested, and is shown no more, it may be stated once its venue was asked for it and knew of none.
+    """
+    if seeing.told_of(call) is None:
+        return ""
+    seen = seeing.sighting_of(call) if call.operation == Operation.PLACE_ORDER else None
+    if seen is None or seeing.stands(seen):
         return Sentence(
             "%(venue)s has shown %(call)s, so it was accepted: redrive the cycle, so that it is settled by what came of "
             "it; where its venue does not find it when asked, settle it by hand",
             venue=call.venue,
             call=call.client_order_id,
         )
-    seen = seeing.sighting_of(call) if call.operation == Operation.PLACE_ORDER else None
     died_of_it = cycle.failure_class == FailureClass.UNKNOWN_ORDER
-    if seen is None or (died_of_it and seen.changed_at <= cycle.status_since):
+    if died_of_it and seen.changed_at <= cycle.status_since:
         return ""
     return _to_be_asked_for(call, seen)
 

@@ -147,6 +147,27 @@ def test_what_a_look_shows_only_since_the_cycle_died_is_ended_by_nobodys_word(
     assert not is_settled(unknown)
 
 
+@pytest.mark.parametrize("by", ["settling", "giving up"])
+def test_what_a_look_showed_once_can_be_ended_where_its_venue_can_be_asked_no_more(
+    by: str, unknown: ExchangeCall
+) -> None:
+    """Its keys are revoked, or it is shut: no redrive comes to ask for it."""
+    row = unknown.cycle
+    Cycle.objects.filter(pk=row.pk).update(failure_class=FailureClass.KEY_REJECTED)
+    row.refresh_from_db()
+    seen_before_it_died(shown(unknown, "open", 0))
+    SeenOrder.objects.filter(client_order_id=unknown.client_order_id).update(is_shown=False)
+    if by == "settling":
+        assert "By that nothing more is booked of" in told_before(unknown)
+        settle_by_hand(row, MONEY)
+    else:
+        write_off(row, "the venue is bankrupt: file 7")
+    assert row.status == (CycleStatus.COMPLETED if by == "settling" else CycleStatus.FAILED)
+    assert is_settled(unknown)
+    assert (unknown.outcome, unknown.venue_order_id) == (CallOutcome.DONE, "7")
+    assert verifying.balance_problems() == ()
+
+
 def test_of_an_open_order_that_a_look_showed_once_nobody_states_it_before_it_was_asked_for(
     unknown: ExchangeCall,
 ) -> None:
@@ -234,9 +255,9 @@ def test_a_nameless_withdrawal_is_not_matched_beside_a_row_that_nobody_understan
     assert sent(row).outcome == CallOutcome.UNKNOWN
 
 
-def test_of_a_withdrawal_that_a_look_shows_nobody_states_that_it_never_was(
-    desk: TestDesk, row: Cycle, lease: Lease
-) -> None:
+@pytest.fixture
+def withdrawal(row: Cycle, lease: Lease) -> ExchangeCall:
+    """Give a dead letter's withdrawal, of unknown outcome, that a look has shown under our own id."""
     give_back(lease)
     ago = F("noted_at") - timedelta(hours=1)
     ExchangeCall.objects.filter(cycle=row).update(noted_at=ago)
@@ -247,13 +268,36 @@ def test_of_a_withdrawal_that_a_look_shows_nobody_states_that_it_never_was(
         asset="XRP", quantity=Decimal(call.request["quantity"]), network_fee=0, status="pending",
         look=1, first_seen_at=Now(), changed_at=Now(),
     )  # fmt: skip
+    return call
+
+
+def test_of_a_withdrawal_that_a_look_shows_nobody_states_that_it_never_was(
+    desk: TestDesk, withdrawal: ExchangeCall
+) -> None:
+    row = withdrawal.cycle
     with pytest.raises(NotAllowedNowError, match=SHOWN):
         state_absent(row)
     intervening.redrive(row.pk, actor=operator(), reason="go on", seen_version=row.version)
 
     def is_booked() -> bool:
         desk.step(row)
-        return is_settled(call)
+        return is_settled(withdrawal)
 
     eventually(is_booked)
     assert len(withdrawals(desk, "binance")) == 1
+
+
+def test_of_a_withdrawal_that_looks_showed_once_nobody_states_that_it_never_was(
+    withdrawal: ExchangeCall,
+) -> None:
+    row = withdrawal.cycle
+    seen = SeenWithdrawal.objects.get(client_withdrawal_id=withdrawal.client_order_id)
+    seen_before_it_died(seen)
+    SeenWithdrawal.objects.filter(pk=seen.pk).update(is_shown=False)
+    with pytest.raises(NotAllowedNowError, match=SHOWN):
+        state_absent(row)
+    Cycle.objects.filter(pk=row.pk).update(status_since=Now())
+    row.refresh_from_db()
+    settle_by_hand(row, MONEY)
+    assert (row.status, is_settled(withdrawal)) == (CycleStatus.COMPLETED, True)
+    assert (withdrawal.outcome, withdrawal.venue_order_id) == (CallOutcome.DONE, "w1")
