@@ -196,12 +196,12 @@ def sender_shows_since(call: ExchangeCall, instant: datetime | None) -> bool:
     return _began_after(watch, instant)
 
 
-def still_rests(call: ExchangeCall) -> bool:
+def still_rests(call: ExchangeCall, now: datetime) -> bool:
     """Say whether an accepted order is known to be open, so that asking for it alone would tell nothing.
 
     Known by a look that is no older than looks may be: when nobody looks, it is asked for.
     """
-    if age_of(call) < OWN_READS:
+    if age_of(call, now) < OWN_READS:
         return False
     watch = _looked(call.venue, WatchKind.ORDERS, call.intended_at)
     if watch is None or not _is_current(watch, call.intended_at):
@@ -333,9 +333,9 @@ def _began_after(watch: VenueWatch | None, instant: datetime | None) -> bool:
     return instant is None or (began_at is not None and began_at > instant)
 
 
-def age_of(call: ExchangeCall) -> timedelta:
+def age_of(call: ExchangeCall, now: datetime) -> timedelta:
     """Give how long ago a call was noted, by the clock that stamped it: a host's own may be wrong by hours."""
-    return database_now() - (call.noted_at or call.intended_at)
+    return now - (call.noted_at or call.intended_at)
 
 
 def _is_cut_off(watch: VenueWatch | None, since: datetime) -> bool:
