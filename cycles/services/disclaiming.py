@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from cycles.domain.words import CallOutcome, FailureClass, Operation
+from cycles.domain.words import CallOutcome, Operation
 from cycles.models import Cycle, ExchangeCall, SeenOrder
 from cycles.services import recovering, seeing
 from cycles.services.reconciling import may_arrive_for
@@ -60,7 +60,7 @@ def objection(cycle: Cycle) -> str:
     """Say why nobody may state it now of what it would be about, or nothing."""
     calls, lost = would_state(cycle)
     found = [_too_early(cycle, call) for call in (*calls, *lost)]
-    found += [_was_accepted(cycle, call) for call in calls]
+    found += [_was_accepted(call) for call in calls]
     found += [_is_known(order) for order in lost]
     return next(filter(None, found), "")
 
@@ -78,7 +78,7 @@ def _too_early(cycle: Cycle, call: ExchangeCall) -> str:
     )
 
 
-def _was_accepted(cycle: Cycle, call: ExchangeCall) -> str:
+def _was_accepted(call: ExchangeCall) -> str:
     """Say that looks have shown what an open request asked for; that an order is shown tells nothing of its cancel.
 
     Of an order that rested, and is shown no more, it may be stated once its venue was asked for it and knew of none.
@@ -93,8 +93,7 @@ def _was_accepted(cycle: Cycle, call: ExchangeCall) -> str:
             venue=call.venue,
             call=call.client_order_id,
         )
-    died_of_it = cycle.failure_class == FailureClass.UNKNOWN_ORDER
-    if died_of_it and seen.changed_at <= cycle.status_since:
+    if _is_looked_for(call, seen):
         return ""
     return _to_be_asked_for(call, seen)
 

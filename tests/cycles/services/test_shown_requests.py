@@ -6,13 +6,15 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from cycles.domain.progress import Turn
 from cycles.domain.words import CallOutcome, CycleStatus, FailureClass, Operation, Verb
 from cycles.errors import NotAllowedNowError, UnresolvedCallError
 from cycles.models import Cycle, ExchangeCall, Intervention, SeenOrder, SeenWithdrawal
-from cycles.services import intervening, verifying
+from cycles.services import intervening, remaking, verifying
 from cycles.services.moving import Lease
 from cycles.services.resolving import Received
 from tests.cycles.services.acts import accepted, age, fail, give_back, units_until, withdrawals
@@ -89,6 +91,55 @@ def test_an_order_that_a_look_once_showed_executed_is_never_absent(desk: TestDes
         age(row, 16)
         desk.unit(lease)
     assert placed(row).outcome == CallOutcome.UNKNOWN
+
+
+def test_an_order_that_a_look_once_showed_resting_is_a_persons_and_never_absent(
+    desk: TestDesk,
+) -> None:
+    """What was missed once before it was listed is not absent at the next answer, nor at any."""
+    row = desk.open()
+    desk.fault(fault="F4", method="POST", when="once", **ORDER)
+    lease = desk.lease(row)
+    desk.unit(lease)
+    desk.fault(phase="before", action="status", args=NOTHING, **LISTED)
+    desk.fault(method="GET", phase="before", action="status", args=UNKNOWN_THERE, **ORDER)
+    age(row, 16)
+    desk.unit(lease)
+    assert placed(row).missed_at is not None
+    seen = shown(placed(row), "open", 0)
+    SeenOrder.objects.filter(pk=seen.pk).update(is_shown=False)
+    age(row, 16)
+    assert desk.unit(lease).turn is Turn.WAIT
+    assert placed(row).outcome == CallOutcome.UNKNOWN
+    dead(desk, row, lease)
+    assert "has listed" in row.failure_reason
+    Cycle.objects.filter(pk=row.pk).update(failure_class=FailureClass.KEY_REJECTED)
+    row.refresh_from_db()
+    with pytest.raises(NotAllowedNowError, match=r"was seen resting at binance.* redrive"):
+        state_absent(row)  # `dead` has put the asking before what was seen
+    intervening.redrive(row.pk, actor=operator(), reason="look", seen_version=row.version)
+    desk.drive_until(row, "DEAD_LETTER")
+    assert row.failure_class == FailureClass.UNKNOWN_ORDER
+    state_absent(row)
+    assert placed(row).outcome == CallOutcome.ABSENT
+
+
+def test_what_a_restore_leaves_to_a_person_was_seen_and_not_asked_for(
+    unknown: ExchangeCall,
+) -> None:
+    """Its class says so of what its venue never answered to."""
+    seen = shown(unknown, "open", 0)
+    SeenOrder.objects.filter(pk=seen.pk).update(is_shown=False)
+    row = unknown.cycle
+    administrator = operator("root", "administrator")
+    with transaction.atomic():
+        remaking.park(row, FailureClass.UNKNOWN_ORDER, "it fits no step", administrator)
+    Cycle.objects.filter(pk=row.pk).update(status_since=Now())
+    row.refresh_from_db()
+    with pytest.raises(NotAllowedNowError, match=r"was seen resting at binance.* redrive"):
+        state_absent(row)
+    unknown.refresh_from_db()
+    assert unknown.outcome == CallOutcome.UNKNOWN
 
 
 @pytest.mark.parametrize(("status", "executed"), [("open", 0), ("open", 5), ("filled", 2000)])
