@@ -13,8 +13,8 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from cycles.domain.words import CallOutcome, Operation
-from cycles.models import Cycle, ExchangeCall, SeenOrder
+from cycles.domain.words import CallOutcome, Operation, Verb
+from cycles.models import Cycle, ExchangeCall, Intervention, SeenOrder
 from cycles.services import recovering, seeing
 from cycles.services.reconciling import may_arrive_for
 from exchanges.sentences import Sentence
@@ -165,9 +165,17 @@ def learnt_late(cycle: Cycle) -> list[ExchangeCall]:
 
 
 def _is_learnt_late(cycle: Cycle, call: ExchangeCall) -> bool:
-    """Say whether an outcome of a request, or of its cancel, was noted after its cycle died."""
+    """Say whether an outcome of a request, or of its cancel, was noted after its cycle died, not by a person's word."""
     learnt = (call, *cancels_of(call))
-    return any(one.noted_at and one.noted_at > cycle.status_since for one in learnt)
+    late = [one for one in learnt if one.noted_at and one.noted_at > cycle.status_since]
+    return any(not _is_stated(one) for one in late)
+
+
+def _is_stated(call: ExchangeCall) -> bool:
+    """Say whether a person has stated of a request that it was never accepted."""
+    named = {"verb": Verb.RESOLVE, "payload__requests__contains": [call.client_order_id]}
+    is_absent = call.outcome == CallOutcome.ABSENT
+    return is_absent and Intervention.objects.filter(cycle=call.cycle_id, **named).exists()
 
 
 def cancels_of(order: ExchangeCall) -> QuerySet[ExchangeCall]:
