@@ -24,7 +24,8 @@ class ExchangeCall(Correlated):
 
     `client_order_id` is ours, deterministic, and at most 32 characters; withdrawals carry one too,
     whether the venue keeps it or not. `is_settled` says that its effect stands in the ledger; `missed_at`
-    when its venue first said, its window being over, that there is none; of an accepted order, when it last said so.
+    when its venue first said, its window being over, that there is none; of an order that was accepted, or that
+    looks have shown, when it was asked last and said so.
     """
 
     cycle = models.ForeignKey(

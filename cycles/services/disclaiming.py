@@ -13,8 +13,8 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from cycles.domain.words import CallOutcome, FailureClass, Operation
-from cycles.models import Cycle, ExchangeCall, SeenOrder
+from cycles.domain.words import CallOutcome, Operation, Verb
+from cycles.models import Cycle, ExchangeCall, Intervention, SeenOrder
 from cycles.services import recovering, seeing
 from cycles.services.reconciling import may_arrive_for
 from exchanges.sentences import Sentence
@@ -60,7 +60,7 @@ def objection(cycle: Cycle) -> str:
     """Say why nobody may state it now of what it would be about, or nothing."""
     calls, lost = would_state(cycle)
     found = [_too_early(cycle, call) for call in (*calls, *lost)]
-    found += [_was_accepted(cycle, call) for call in calls]
+    found += [_was_accepted(call) for call in calls]
     found += [_is_known(order) for order in lost]
     return next(filter(None, found), "")
 
@@ -78,18 +78,22 @@ def _too_early(cycle: Cycle, call: ExchangeCall) -> str:
     )
 
 
-def _was_accepted(cycle: Cycle, call: ExchangeCall) -> str:
-    """Say that looks have shown what an open request asked for; that an order is shown tells nothing of its cancel."""
-    if seeing.told_of(call) is not None:
+def _was_accepted(call: ExchangeCall) -> str:
+    """Say that looks have shown what an open request asked for; that an order is shown tells nothing of its cancel.
+
+    Of an order that rested, and is shown no more, it may be stated once its venue was asked for it and knew of none.
+    """
+    if seeing.told_of(call) is None:
+        return ""
+    seen = seeing.sighting_of(call) if call.operation == Operation.PLACE_ORDER else None
+    if seen is None or seeing.stands(seen):
         return Sentence(
             "%(venue)s has shown %(call)s, so it was accepted: redrive the cycle, so that it is settled by what came of "
             "it; where its venue does not find it when asked, settle it by hand",
             venue=call.venue,
             call=call.client_order_id,
         )
-    seen = seeing.sighting_of(call) if call.operation == Operation.PLACE_ORDER else None
-    died_of_it = cycle.failure_class == FailureClass.UNKNOWN_ORDER
-    if seen is None or (died_of_it and seen.changed_at <= cycle.status_since):
+    if _is_looked_for(call, seen):
         return ""
     return _to_be_asked_for(call, seen)
 
@@ -161,9 +165,17 @@ def learnt_late(cycle: Cycle) -> list[ExchangeCall]:
 
 
 def _is_learnt_late(cycle: Cycle, call: ExchangeCall) -> bool:
-    """Say whether an outcome of a request, or of its cancel, was noted after its cycle died."""
+    """Say whether an outcome of a request, or of its cancel, was noted after its cycle died, not by a person's word."""
     learnt = (call, *cancels_of(call))
-    return any(one.noted_at and one.noted_at > cycle.status_since for one in learnt)
+    late = [one for one in learnt if one.noted_at and one.noted_at > cycle.status_since]
+    return any(not _is_stated(one) for one in late)
+
+
+def _is_stated(call: ExchangeCall) -> bool:
+    """Say whether a person has stated of a request that it was never accepted."""
+    named = {"verb": Verb.RESOLVE, "payload__requests__contains": [call.client_order_id]}
+    is_absent = call.outcome == CallOutcome.ABSENT
+    return is_absent and Intervention.objects.filter(cycle=call.cycle_id, **named).exists()
 
 
 def cancels_of(order: ExchangeCall) -> QuerySet[ExchangeCall]:

@@ -120,7 +120,7 @@ def _undecided(venue: Venue, call: ExchangeCall, evidence: Evidence, age: timede
     """Wait while waiting can still bring evidence; then a person decides."""
     if evidence.ambiguity:
         return failed(_unknown_class(call), evidence.ambiguity)
-    rule = venue.order_rule
+    rule, asked_at = venue.order_rule, call.noted_at and call.noted_at + age
     if call.operation == Operation.WITHDRAW:  # what was not seen counts as of the look
         rule = venue.withdrawal_rule
         age = evidence.as_of - call.noted_at if evidence.as_of and call.noted_at else timedelta(0)
@@ -130,12 +130,19 @@ def _undecided(venue: Venue, call: ExchangeCall, evidence: Evidence, age: timede
     elif rule.absence_proves_after_seconds is not None:
         return waiting(LOOK_AGAIN, "an outcome is unknown")
     if age > patience:
+        if evidence.doubt and call.operation == Operation.PLACE_ORDER:
+            _mark_missed(call, asked_at)
         return failed(
             _unknown_class(call),
             evidence.doubt
             or f"{call.venue} shows no trace of {call.client_order_id}, which proves nothing there",
         )
     return waiting(LOOK_AGAIN, "an outcome is unknown")
+
+
+def _mark_missed(call: ExchangeCall, asked_at: datetime | None) -> None:
+    """Write when the venue of an order that looks have shown was asked for it last, and did not find it."""
+    ExchangeCall.objects.filter(pk=call.pk, outcome__in=OPEN).update(missed_at=asked_at)
 
 
 def look_up(
@@ -154,12 +161,18 @@ def look_up(
     market = Market.parse(call.request["market"])
     wanted = call.request.get("cancels", call.client_order_id)
     report = venue.order(market, client_order_id=wanted)
-    if report is None and shown:
+    if report is None and (shown or (is_over and _was_listed(call))):
+        verb = "lists" if shown else "has listed"
         return Evidence(
-            doubt=f"{call.venue} lists {wanted}, and does not find it when asked for it"
+            doubt=f"{call.venue} {verb} {wanted}, and does not find it when asked for it"
         )
     proves = venue.order_rule.absence_proves_after_seconds is not None
     return Evidence(report=report, is_absent=report is None and is_over and proves)
+
+
+def _was_listed(call: ExchangeCall) -> bool:
+    """Say whether looks ever showed an order: it was accepted then, and is never absent."""
+    return call.operation == Operation.PLACE_ORDER and seeing.sighting_of(call) is not None
 
 
 def _window(rule: OutcomeRule, call: ExchangeCall) -> timedelta:

@@ -23,7 +23,7 @@ from cycles.services.calling import Noted, write_outcome
 from cycles.services.correlating import correlation
 from cycles.services.intents import Intent
 from cycles.services.matching import OPEN
-from cycles.services.moving import touch
+from cycles.services.moving import touch, touch_if_dead
 from cycles.services.recalling import History, Trace
 from cycles.services.replanning import DONE_WITH, MisfitError
 from cycles.services.settling import (
@@ -89,9 +89,12 @@ def _confirmed(cycle: Cycle, call: ExchangeCall, trace: Trace) -> Found | None:
         return None
     if call.outcome in OPEN:
         write_outcome(call, Noted(outcome=CallOutcome.DONE, report=trace.report))
+        touch_if_dead(cycle)
         call.refresh_from_db()
     if call.outcome != CallOutcome.DONE:
         raise MisfitError(f"the venue accepted what the journal holds for {call.outcome}")
+    if call.missed_at is not None:
+        ExchangeCall.objects.filter(pk=call.pk).update(missed_at=None)  # its venue knows it again
     return settled(cycle, call, trace)
 
 

@@ -91,16 +91,16 @@ def withdrawals_of(
 
 def _named(calls: Iterable[ExchangeCall]) -> dict[int, Sight[WithdrawalReport]]:
     """Give what bears our own id: that tells what became of a call, whatever else of its asset is not understood."""
-    rows = {call.pk: _own_withdrawal(call) for call in calls}
+    rows = {call.pk: _own_withdrawal(call, is_shown=True) for call in calls}
     return {pk: Sight(rows=(row,), as_of=None) for pk, row in rows.items() if row}
 
 
-def _own_withdrawal(call: ExchangeCall, by: datetime | None = None) -> WithdrawalReport | None:
-    """Give what is shown of a withdrawal under our own id, first by an instant if one is named, or None."""
+def _own_withdrawal(call: ExchangeCall, **facts: object) -> WithdrawalReport | None:
+    """Give what looks ever showed of a withdrawal under our own id, by such facts of it, or None."""
     own = SeenWithdrawal.objects.filter(
-        venue=call.venue, client_withdrawal_id=call.client_order_id, is_shown=True
+        venue=call.venue, client_withdrawal_id=call.client_order_id, **facts
     )
-    row = (own.filter(first_seen_at__lte=by) if by else own).order_by("pk").first()
+    row = own.order_by("-is_shown", "pk").first()
     address = call.destination.address if call.destination else None
     return None if row is None else _withdrawal(row, address)
 
@@ -196,12 +196,12 @@ def sender_shows_since(call: ExchangeCall, instant: datetime | None) -> bool:
     return _began_after(watch, instant)
 
 
-def still_rests(call: ExchangeCall) -> bool:
+def still_rests(call: ExchangeCall, now: datetime) -> bool:
     """Say whether an accepted order is known to be open, so that asking for it alone would tell nothing.
 
     Known by a look that is no older than looks may be: when nobody looks, it is asked for.
     """
-    if age_of(call) < OWN_READS:
+    if age_of(call, now) < OWN_READS:
         return False
     watch = _looked(call.venue, WatchKind.ORDERS, call.intended_at)
     if watch is None or not _is_current(watch, call.intended_at):
@@ -237,14 +237,14 @@ def sighting_of(call: ExchangeCall) -> SeenOrder | None:
 def told_of(
     call: ExchangeCall, *, by: datetime | None = None
 ) -> OrderReport | WithdrawalReport | None:
-    """Give what looks told of an open request by our id, first by an instant if one is named, or None; takes none.
+    """Give what looks ever told of an open request by our id, first by an instant if one is named, or None; takes none.
 
     It was accepted then, whatever its venue says when it is asked for it alone. Without fills; of a cancel none tells.
     """
     if call.operation == Operation.WITHDRAW:
-        return _own_withdrawal(call, by)
+        return _own_withdrawal(call, **({"first_seen_at__lte": by} if by else {}))
     row = sighting_of(call) if call.operation == Operation.PLACE_ORDER else None
-    if row is None or not stands(row) or (by is not None and row.first_seen_at > by):
+    if row is None or (by is not None and row.first_seen_at > by):
         return None
     return OrderReport(
         venue=row.venue,
@@ -333,9 +333,9 @@ def _began_after(watch: VenueWatch | None, instant: datetime | None) -> bool:
     return instant is None or (began_at is not None and began_at > instant)
 
 
-def age_of(call: ExchangeCall) -> timedelta:
+def age_of(call: ExchangeCall, now: datetime) -> timedelta:
     """Give how long ago a call was noted, by the clock that stamped it: a host's own may be wrong by hours."""
-    return database_now() - (call.noted_at or call.intended_at)
+    return now - (call.noted_at or call.intended_at)
 
 
 def _is_cut_off(watch: VenueWatch | None, since: datetime) -> bool:

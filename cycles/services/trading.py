@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import QuerySet
@@ -20,6 +20,7 @@ from cycles.models import Alert, Cycle, ExchangeCall, Step
 from cycles.services import believing, booking, calling, seeing
 from cycles.services.alerting import raise_alert
 from cycles.services.calling import Noted
+from cycles.services.desk import database_now
 from cycles.services.intents import Intent, order_intent
 from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease, lock_for_decision
@@ -85,14 +86,18 @@ def _is_all_spent(step: Step | None, settlement: Settlement, held: Sequence[Hold
 def settle_open_order(lease: Lease, call: ExchangeCall) -> Progress:
     """Read an accepted order until it is final, then settle it. One that is known to rest is not read."""
     venue, market = registry.venue(call.venue), market_of(call.step)
+    asked_at = database_now()
     try:
-        if seeing.still_rests(call):
-            return _hurry(lease, venue, call, found=OrderStatus.OPEN)
+        if seeing.still_rests(call, asked_at):
+            _mark_found(call)
+            return _hurry(lease, venue, call, asked_at, found=OrderStatus.OPEN)
         report = venue.order(market, client_order_id=call.client_order_id)
     except VenueError as error:
         return not_asked(call.venue, error)
+    if report is not None:
+        _mark_found(call)
     if report is None or not report.is_final:
-        return _hurry(lease, venue, call, found=report.status if report else None)
+        return _hurry(lease, venue, call, asked_at, found=report.status if report else None)
 
     def work() -> None:
         cycle = lock_for_decision(lease)
@@ -104,39 +109,51 @@ def settle_open_order(lease: Lease, call: ExchangeCall) -> Progress:
 
 
 def _hurry(
-    lease: Lease, venue: Venue, call: ExchangeCall, *, found: OrderStatus | None
+    lease: Lease,
+    venue: Venue,
+    call: ExchangeCall,
+    asked_at: datetime,
+    *,
+    found: OrderStatus | None,
 ) -> Progress:
     """Cancel an order that rests although it should not; its re-read tells what became of it.
 
     One that has been accepted does show, and end; when it does not for long, people are told.
     """
     rests = found is OrderStatus.OPEN
-    resting_for = seeing.age_of(call)
-    if found is not None and call.missed_at is not None:
-        _mark_missed(call, None)
+    resting_for = seeing.age_of(call, asked_at)
     if rests and resting_for >= CANCEL_AFTER and not _is_cancelled(call):
         return _cancel(lease, venue, call)
     if resting_for > PATIENCE:
-        return _given_up(call, found)
+        return _given_up(lease, call, asked_at, found)
     delay = LOOK_AGAIN if resting_for < seeing.OWN_READS else WATCHED
     return waiting(delay, "the order is not final yet")
 
 
-def _given_up(call: ExchangeCall, found: OrderStatus | None) -> Progress:
+def _given_up(
+    lease: Lease, call: ExchangeCall, asked_at: datetime, found: OrderStatus | None
+) -> Progress:
     """Leave an order to people: only what its venue did not find when it was asked is marked as such."""
     if found is not None:
         told = f"{call.venue} accepted {call.client_order_id} and shows it {found.value} still"
         return failed(FailureClass.UNKNOWN_ORDER, told)
-    _mark_missed(call, Now())
+    _mark_missed(lease, call, asked_at)
     return failed(
         FailureClass.UNKNOWN_ORDER,
         f"{call.venue} accepted {call.client_order_id} and does not say what became of it",
     )
 
 
-def _mark_missed(call: ExchangeCall, at: Now | None) -> None:
-    """Write when an accepted order's venue last knew of none, or that it does."""
-    ExchangeCall.objects.filter(pk=call.pk).update(missed_at=at)
+def _mark_missed(lease: Lease, call: ExchangeCall, asked_at: datetime) -> None:
+    """Write when an accepted order's venue was asked for it last, and knew of none: while the lease holds."""
+    held = {"cycle__fence": lease.fence, "cycle__lease_owner": lease.owner}
+    ExchangeCall.objects.filter(pk=call.pk, **held).update(missed_at=asked_at)
+
+
+def _mark_found(call: ExchangeCall) -> None:
+    """Write that an accepted order's venue knows it, whatever comes of that, and whoever has its cycle by now."""
+    if call.missed_at is not None:
+        ExchangeCall.objects.filter(pk=call.pk).update(missed_at=None)
 
 
 def _is_cancelled(call: ExchangeCall) -> bool:

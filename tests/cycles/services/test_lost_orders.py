@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from cycles.domain.postings import moved
 from cycles.domain.progress import Turn, waiting
-from cycles.domain.words import CycleStatus, FailureClass
-from cycles.errors import NotAllowedNowError
+from cycles.domain.words import AccountOwner, CallOutcome, CycleStatus, FailureClass, PostingKind
+from cycles.errors import NotAllowedNowError, StaleVersionError, UncoveredError
 from cycles.models import Cycle, ExchangeCall
-from cycles.services import intervening, remaking, verifying
+from cycles.services import booking, intervening, remaking, replaying, trading, verifying
 from cycles.services.moving import Lease
+from cycles.services.recalling import History, Trace
 from exchanges import registry
-from exchanges.values import Market
-from tests.cycles.services.acts import age, fail, give_back
+from exchanges.values import Market, OrderReport, OrderStatus, Side
+from tests import builders
+from tests.cycles.services.acts import age, balance, fail, give_back, holding_coins
 from tests.cycles.services.test_stating import (
     cancel_of,
     is_settled,
@@ -112,6 +116,70 @@ def test_what_is_found_after_it_was_not_is_asked_for_anew(
 ) -> None:
     ExchangeCall.objects.filter(cycle=row).update(missed_at=Now())
     desk.unit(lease)
+    assert placed(row).missed_at is None
+
+
+def resting(call: ExchangeCall) -> Trace:
+    """Give an order that rests as its venue shows it to whoever catches up."""
+    report = OrderReport(
+        venue=call.venue, market=Market("XRP", "USDT"), side=Side.BUY, venue_order_id="7",
+        client_order_id=call.client_order_id, status=OrderStatus.OPEN, quantity=Decimal(2000),
+        executed_quantity=Decimal(0), fills=(), created_at=None,
+    )  # fmt: skip
+    return Trace(venue=call.venue, report=report, name=None)
+
+
+def caught_up_with(call: ExchangeCall) -> None:
+    """Let whoever catches up find an order resting."""
+    history = History(since=call.intended_at)
+    with transaction.atomic():
+        replaying.place(call.cycle, resting(call), history, actor="root")
+
+
+def test_what_catching_up_finds_resting_is_asked_for_anew(order: ExchangeCall) -> None:
+    looked_for_in_vain(order.cycle)
+    caught_up_with(ExchangeCall.objects.get(pk=order.pk))
+    order.cycle.refresh_from_db()
+    with pytest.raises(NotAllowedNowError, match="redrive"):
+        state_absent(order.cycle)
+    assert not is_settled(order)
+
+
+def test_what_catching_up_finds_of_an_unknown_request_makes_a_form_stale(db: None) -> None:
+    del db
+    call = builders.order_call(fail(holding_coins(), FailureClass.BUG), CallOutcome.UNKNOWN)
+    as_the_form_has_it = Cycle.objects.get(pk=call.cycle_id)
+    caught_up_with(call)
+    with pytest.raises(StaleVersionError):
+        state_absent(as_the_form_has_it)
+    assert not is_settled(call)
+
+
+def test_what_is_found_and_cannot_be_booked_is_asked_for_anew(desk: TestDesk, row: Cycle) -> None:
+    rests = {"fault": "F13", "action": "rests", "args": {"value": "0.5"}, "when": "once"}
+    desk.fault(method="POST", **rests, **ORDER)
+    lease = desk.lease(row)
+    desk.unit(lease)
+    by_hand = {"client_order_id": placed(row).client_order_id}
+    registry.venue("binance").cancel_order(Market("XRP", "USDT"), **by_hand)
+    call = placed(row)
+    ExchangeCall.objects.filter(pk=call.pk).update(missed_at=Now())
+    for owner, cycle in ((AccountOwner.CYCLE, row), (AccountOwner.DESK, None)):
+        there = balance("binance", "USDT", owner, cycle)
+        lines = moved("binance", "USDT", there, origin=owner, target=AccountOwner.CAPITAL)
+        booking.post(f"gone:{owner}", PostingKind.CAPITAL, lines, cycle=cycle)
+    with pytest.raises(UncoveredError):
+        trading.settle_open_order(lease, placed(row))
+    assert (placed(row).missed_at, is_settled(call)) == (None, False)
+
+
+def test_only_who_holds_a_cycle_writes_that_its_order_was_not_found(
+    desk: TestDesk, row: Cycle, lease: Lease
+) -> None:
+    desk.fault(method="GET", phase="before", action="status", args=UNKNOWN_THERE, **ORDER)
+    age(row, 180)
+    Cycle.objects.filter(pk=row.pk).update(fence=F("fence") + 1)
+    assert trading.settle_open_order(lease, placed(row)).turn is Turn.FAIL
     assert placed(row).missed_at is None
 
 

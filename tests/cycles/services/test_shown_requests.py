@@ -6,13 +6,15 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from cycles.domain.progress import Turn
 from cycles.domain.words import CallOutcome, CycleStatus, FailureClass, Operation, Verb
 from cycles.errors import NotAllowedNowError, UnresolvedCallError
 from cycles.models import Cycle, ExchangeCall, Intervention, SeenOrder, SeenWithdrawal
-from cycles.services import intervening, verifying
+from cycles.services import intervening, remaking, verifying
 from cycles.services.moving import Lease
 from cycles.services.resolving import Received
 from tests.cycles.services.acts import accepted, age, fail, give_back, units_until, withdrawals
@@ -91,6 +93,55 @@ def test_an_order_that_a_look_once_showed_executed_is_never_absent(desk: TestDes
     assert placed(row).outcome == CallOutcome.UNKNOWN
 
 
+def test_an_order_that_a_look_once_showed_resting_is_a_persons_and_never_absent(
+    desk: TestDesk,
+) -> None:
+    """What was missed once before it was listed is not absent at the next answer, nor at any."""
+    row = desk.open()
+    desk.fault(fault="F4", method="POST", when="once", **ORDER)
+    lease = desk.lease(row)
+    desk.unit(lease)
+    desk.fault(phase="before", action="status", args=NOTHING, **LISTED)
+    desk.fault(method="GET", phase="before", action="status", args=UNKNOWN_THERE, **ORDER)
+    age(row, 16)
+    desk.unit(lease)
+    assert placed(row).missed_at is not None
+    seen = shown(placed(row), "open", 0)
+    SeenOrder.objects.filter(pk=seen.pk).update(is_shown=False)
+    age(row, 16)
+    assert desk.unit(lease).turn is Turn.WAIT
+    assert placed(row).outcome == CallOutcome.UNKNOWN
+    dead(desk, row, lease)
+    assert "has listed" in row.failure_reason
+    Cycle.objects.filter(pk=row.pk).update(failure_class=FailureClass.KEY_REJECTED)
+    row.refresh_from_db()
+    with pytest.raises(NotAllowedNowError, match=r"was seen resting at binance.* redrive"):
+        state_absent(row)  # `dead` has put the asking before what was seen
+    intervening.redrive(row.pk, actor=operator(), reason="look", seen_version=row.version)
+    desk.drive_until(row, "DEAD_LETTER")
+    assert row.failure_class == FailureClass.UNKNOWN_ORDER
+    state_absent(row)
+    assert placed(row).outcome == CallOutcome.ABSENT
+
+
+def test_what_a_restore_leaves_to_a_person_was_seen_and_not_asked_for(
+    unknown: ExchangeCall,
+) -> None:
+    """Its class says so of what its venue never answered to."""
+    seen = shown(unknown, "open", 0)
+    SeenOrder.objects.filter(pk=seen.pk).update(is_shown=False)
+    row = unknown.cycle
+    administrator = operator("root", "administrator")
+    with transaction.atomic():
+        remaking.park(row, FailureClass.UNKNOWN_ORDER, "it fits no step", administrator)
+    Cycle.objects.filter(pk=row.pk).update(status_since=Now())
+    row.refresh_from_db()
+    with pytest.raises(NotAllowedNowError, match=r"was seen resting at binance.* redrive"):
+        state_absent(row)
+    unknown.refresh_from_db()
+    assert unknown.outcome == CallOutcome.UNKNOWN
+
+
 @pytest.mark.parametrize(("status", "executed"), [("open", 0), ("open", 5), ("filled", 2000)])
 def test_of_an_open_order_that_a_look_shows_nobody_states_that_it_never_was(
     status: str, executed: int, unknown: ExchangeCall
@@ -145,6 +196,27 @@ def test_what_a_look_shows_only_since_the_cycle_died_is_ended_by_nobodys_word(
     with pytest.raises(UnresolvedCallError, match="state first whether it was accepted"):
         settle_by_hand(row, MONEY)
     assert not is_settled(unknown)
+
+
+@pytest.mark.parametrize("by", ["settling", "giving up"])
+def test_what_a_look_showed_once_can_be_ended_where_its_venue_can_be_asked_no_more(
+    by: str, unknown: ExchangeCall
+) -> None:
+    """Its keys are revoked, or it is shut: no redrive comes to ask for it."""
+    row = unknown.cycle
+    Cycle.objects.filter(pk=row.pk).update(failure_class=FailureClass.KEY_REJECTED)
+    row.refresh_from_db()
+    seen_before_it_died(shown(unknown, "open", 0))
+    SeenOrder.objects.filter(client_order_id=unknown.client_order_id).update(is_shown=False)
+    if by == "settling":
+        assert "By that nothing more is booked of" in told_before(unknown)
+        settle_by_hand(row, MONEY)
+    else:
+        write_off(row, "the venue is bankrupt: file 7")
+    assert row.status == (CycleStatus.COMPLETED if by == "settling" else CycleStatus.FAILED)
+    assert is_settled(unknown)
+    assert (unknown.outcome, unknown.venue_order_id) == (CallOutcome.DONE, "7")
+    assert verifying.balance_problems() == ()
 
 
 def test_of_an_open_order_that_a_look_showed_once_nobody_states_it_before_it_was_asked_for(
@@ -234,9 +306,9 @@ def test_a_nameless_withdrawal_is_not_matched_beside_a_row_that_nobody_understan
     assert sent(row).outcome == CallOutcome.UNKNOWN
 
 
-def test_of_a_withdrawal_that_a_look_shows_nobody_states_that_it_never_was(
-    desk: TestDesk, row: Cycle, lease: Lease
-) -> None:
+@pytest.fixture
+def withdrawal(row: Cycle, lease: Lease) -> ExchangeCall:
+    """Give a dead letter's withdrawal, of unknown outcome, that a look has shown under our own id."""
     give_back(lease)
     ago = F("noted_at") - timedelta(hours=1)
     ExchangeCall.objects.filter(cycle=row).update(noted_at=ago)
@@ -247,13 +319,36 @@ def test_of_a_withdrawal_that_a_look_shows_nobody_states_that_it_never_was(
         asset="XRP", quantity=Decimal(call.request["quantity"]), network_fee=0, status="pending",
         look=1, first_seen_at=Now(), changed_at=Now(),
     )  # fmt: skip
+    return call
+
+
+def test_of_a_withdrawal_that_a_look_shows_nobody_states_that_it_never_was(
+    desk: TestDesk, withdrawal: ExchangeCall
+) -> None:
+    row = withdrawal.cycle
     with pytest.raises(NotAllowedNowError, match=SHOWN):
         state_absent(row)
     intervening.redrive(row.pk, actor=operator(), reason="go on", seen_version=row.version)
 
     def is_booked() -> bool:
         desk.step(row)
-        return is_settled(call)
+        return is_settled(withdrawal)
 
     eventually(is_booked)
     assert len(withdrawals(desk, "binance")) == 1
+
+
+def test_of_a_withdrawal_that_looks_showed_once_nobody_states_that_it_never_was(
+    withdrawal: ExchangeCall,
+) -> None:
+    row = withdrawal.cycle
+    seen = SeenWithdrawal.objects.get(client_withdrawal_id=withdrawal.client_order_id)
+    seen_before_it_died(seen)
+    SeenWithdrawal.objects.filter(pk=seen.pk).update(is_shown=False)
+    with pytest.raises(NotAllowedNowError, match=SHOWN):
+        state_absent(row)
+    Cycle.objects.filter(pk=row.pk).update(status_since=Now())
+    row.refresh_from_db()
+    settle_by_hand(row, MONEY)
+    assert (row.status, is_settled(withdrawal)) == (CycleStatus.COMPLETED, True)
+    assert (withdrawal.outcome, withdrawal.venue_order_id) == (CallOutcome.DONE, "w1")
