@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 
@@ -26,6 +25,7 @@ from tests.cycles.restoring.acts import (
     credited,
     driven_to,
     has,
+    looked_at,
     redrive,
     settled_by_hand,
     times_placed,
@@ -33,8 +33,10 @@ from tests.cycles.restoring.acts import (
 from tests.cycles.restoring.dumps import Backups
 from tests.cycles.restoring.test_capital_again import completed, small_desk
 from tests.cycles.restoring.test_not_there_yet import orders
+from tests.cycles.restoring.test_unknown_withdrawals import BEYOND_THE_GRACE, REPLY_LOST
 from tests.cycles.restoring.test_while_capital_lacks import ended_flat
-from tests.cycles.services.acts import fail, give_back, set_policy
+from tests.cycles.services.acts import age, fail, give_back, set_policy
+from tests.cycles.services.review import told as lists
 from tests.cycles.services.test_rest_in_korea import return_only
 from tests.desk import TestDesk, eventually, operator
 
@@ -266,28 +268,21 @@ def test_beside_what_has_arrived_and_is_not_booked_nothing_is_accepted_before_it
     assert_ends(desk, beside=[cycle])
 
 
-def looked_at(desk: TestDesk, cycle: Cycle, is_seen: Callable[[], bool]) -> None:
-    """Let a worker look at a cycle of a halted desk."""
-
-    def look() -> bool:
-        lease = desk.lease(cycle)
-        desk.unit(lease)
-        give_back(lease)
-        return is_seen()
-
-    eventually(look)
+def flat_and_homeward(desk: TestDesk) -> tuple[Cycle, Cycle]:
+    """Open one that holds all USDT there is at Binance, beside one that is to bring some home."""
+    desk.sample()
+    set_policy(allowed_assets=["USDT"])
+    homeward = opening.open_return_only(notional_krw=WON, actor=operator(), reason="a test")
+    set_policy(allowed_assets=["XRP", "SOL"])
+    has(desk, "binance", "USDT", Decimal(1500))
+    return desk.open("XRP", "1500"), homeward
 
 
 def test_what_has_arrived_and_is_not_booked_hides_nobody_of_whom_a_later_one_had_its_capital(
     wide_desk: TestDesk, backups: Backups
 ) -> None:
     desk = wide_desk
-    desk.sample()
-    set_policy(allowed_assets=["USDT"])
-    homeward = opening.open_return_only(notional_krw=WON, actor=operator(), reason="a test")
-    set_policy(allowed_assets=["XRP", "SOL"])
-    has(desk, "binance", "USDT", Decimal(1500))
-    flat = desk.open("XRP", "1500")
+    flat, homeward = flat_and_homeward(desk)
     fail(driven_to(desk, homeward, 2), FailureClass.POLICY_DENIED)
     dump = backups.dump()
     ended_flat(desk, flat)
@@ -307,6 +302,42 @@ def test_what_has_arrived_and_is_not_booked_hides_nobody_of_whom_a_later_one_had
     done = catch_up(*WORDS)
     assert (done["left"], done["remade"], done["is_in_step"]) == ([], [later.code], True)
     assert_ledger_equals_venues()
+
+
+def test_what_may_have_arrived_and_only_a_person_can_tell_of_hides_nobody_either(
+    wide_desk: TestDesk, backups: Backups
+) -> None:
+    desk = wide_desk
+    flat, homeward = flat_and_homeward(desk)
+    sent_but_unanswered(desk, homeward)
+    fail(homeward, FailureClass.UNKNOWN_WITHDRAWAL)
+    dump = backups.dump()
+    ended_flat(desk, flat)
+    driven_to(desk, desk.open("SOL", "1500"), 1)
+    backups.restore(dump)
+    arrived("binance", "USDT")
+    before = accepted()
+    for _ in range(2):
+        done = catch_up(*ACCEPT)
+        assert (done["remade"], done["accepted"], accepted()) == ([], [], before)
+    assert any(
+        f"{homeward.code} may have sent USDT from upbit to binance" in told for told in done["left"]
+    )
+
+
+def sent_but_unanswered(desk: TestDesk, cycle: Cycle) -> None:
+    """Lose the answer to a withdrawal from Korea, which the venue's lists do not show."""
+    lists(desk, "upbit", "/v1/withdraws$", [])
+    desk.fault(
+        fault=REPLY_LOST, venue="upbit", method="POST", path_regex="/withdraws/coin$", when="once"
+    )
+    lease = desk.lease(cycle)
+    calls = ExchangeCall.objects.filter(cycle=cycle, operation="WITHDRAW")
+    while not calls.exists():
+        desk.unit(lease)
+    give_back(lease)
+    assert calls.get().outcome == "UNKNOWN"
+    age(cycle, BEYOND_THE_GRACE)
 
 
 def test_where_a_request_of_another_fits_nowhere_no_capital_comes_in_before_that_is_settled(

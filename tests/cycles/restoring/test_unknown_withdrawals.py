@@ -20,6 +20,7 @@ from tests.cycles.restoring.acts import (
     WORDS,
     catch_up,
     credited,
+    looked_at,
     redrive,
     resume,
     sent,
@@ -84,6 +85,15 @@ def lost_order(
     return row, ExchangeCall.objects.get(cycle=row, outcome=CallOutcome.UNKNOWN)
 
 
+def call_absent(cycle: Cycle) -> None:
+    """State that a dead letter's request never reached its venue."""
+    cycle.refresh_from_db()
+    resolving.resolve(
+        cycle.pk, actor=operator(), reason="support says so", seen_version=cycle.version,
+        resolution=Resolution(outcome=ResolutionOutcome.CALL_ABSENT, evidence="ticket 7"),
+    )  # fmt: skip
+
+
 def said_by_catch_up(*words: str) -> tuple[int, str, str]:
     """Run the command for people; its exit code, its output and its last sentence."""
     operator()
@@ -118,10 +128,7 @@ def test_after_its_longest_wait_it_is_a_dead_letter_and_the_desk_may_resume(
     assert catch_up(*WORDS)["code"] == 0
 
     resume()
-    resolving.resolve(
-        cycle.pk, actor=operator(), reason="support says so", seen_version=cycle.version,
-        resolution=Resolution(outcome=ResolutionOutcome.CALL_ABSENT, evidence="ticket 7"),
-    )  # fmt: skip
+    call_absent(cycle)
     redrive(cycle)
     desk.drive_until(cycle, "COMPLETED")
     assert len(withdrawals(desk, "binance")) == 1
@@ -171,17 +178,32 @@ def test_of_one_on_its_way_home_the_finalizer_is_named(desk: TestDesk) -> None:
     assert_named_role_takes(cycle, told_last)
 
 
-def test_what_differs_is_not_accepted_in_the_run_that_comes_upon_it(desk: TestDesk) -> None:
-    """What it took would be booked as the desk's capital, and once more when a person tells that it left."""
-    cycle = unknown_withdrawal(desk, NEVER_TAKEN, "USDT")
+@pytest.mark.parametrize("fault", [NEVER_TAKEN, REPLY_LOST])
+def test_what_differs_is_not_accepted_before_a_person_has_told_of_it(
+    desk: TestDesk, fault: str
+) -> None:
+    """What it took would be booked as the desk's capital, and once more when it is told that it left."""
+    cycle = unknown_withdrawal(desk, fault, "USDT")
+    told(desk, "binance", WITHDRAWALS, [])
     credited(desk, "binance", "USDT", -7)
     age(cycle, BEYOND_THE_GRACE)
     done = catch_up(*ACCEPT)
     assert (done["parked"], done["accepted"], done["is_in_step"]) == ([cycle.code], [], False)
-    assert [(row["asset"], row["difference"]) for row in done["differences"]] == [("USDT", "-7")]
-    assert not Posting.objects.filter(key__startswith="capital:caught_up").exists()
+    assert [row["asset"] for row in done["differences"]] == ["USDT"]
     again = catch_up(*ACCEPT)  # by whom it was shown
-    assert (again["accepted"], again["is_in_step"]) == (["binance: -7 USDT"], True)
+    assert (again["accepted"], again["is_in_step"]) == ([], False)
+    assert any(
+        f"{cycle.code} may have sent USDT from binance to upbit" in line for line in again["left"]
+    )
+    assert not Posting.objects.filter(key__startswith="capital:caught_up").exists()
+    no_faults(desk)
+    if fault == NEVER_TAKEN:
+        call_absent(cycle)
+    else:
+        redrive(cycle)
+        looked_at(desk, cycle, ExchangeCall.objects.filter(cycle=cycle, outcome="DONE").exists)
+    last = catch_up(*ACCEPT)
+    assert (last["accepted"], last["is_in_step"]) == (["binance: -7 USDT"], True)
 
 
 def test_why_nothing_was_accepted_is_said(desk: TestDesk) -> None:
