@@ -74,15 +74,18 @@ def _retraced(history: History, done: Retraced, *, actor: str, accepts: bool) ->
     traces = _by_cycle(history)
     done.concerned = following_up.concerned(history)
     waiting, is_brought_in = _in_order(traces, done.concerned), False
+
+    def look_again(cycle_id: UUID) -> None:
+        _retrace_cycle(cycle_id, traces[cycle_id], history, done, actor)
+
     while True:
         ended = len(done.ended)
         done.lacking.clear()
         for cycle_id in waiting:
             if _is_there(cycle_id, traces[cycle_id], done, actor, is_brought_in=is_brought_in):
                 _retrace_cycle(cycle_id, traces[cycle_id], history, done, actor)
-        while accepts and (again := paid_in.bring_in(history, done)):
-            for cycle_id in again:
-                _retrace_cycle(cycle_id, traces[cycle_id], history, done, actor)
+        while accepts and paid_in.bring_in(history, done, look_again):
+            pass
         _match_unnamed(history, done, actor)
         waiting, is_stuck = list(done.lacking), len(done.ended) == ended
         if not waiting or (is_stuck and not (accepts and _may_come_in(history, done, actor))):

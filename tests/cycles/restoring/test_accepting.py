@@ -140,9 +140,9 @@ def assert_ends_by_hand(cycle: Cycle, failure: str = "UNKNOWN_ORDER") -> None:
     assert_ledger_equals_venues()
 
 
-def pays_fees_in_bnb(desk: TestDesk, quantity: int) -> None:
+def pays_fees_in_bnb(desk: TestDesk, quantity: Decimal | int) -> None:
     """Let somebody pay in BNB, which Binance takes fees in from then on."""
-    credited(desk, "binance", "BNB", Decimal(quantity))
+    credited(desk, "binance", "BNB", quantity)
     desk.control("/control/settings", {"bnb_usdt": "600"})
     builders.capital("binance", "BNB", quantity)
     builders.sample("BNB", global_bid=Decimal(600), krw_per_usdt_bid=Decimal(1400))
@@ -169,6 +169,25 @@ def test_bnb_that_was_paid_in_since_is_accepted_with_all_the_fees_that_were_paid
     assert all("BNB" in line for line in done["accepted"])
     assert_ledger_equals_venues()
     assert_ends(desk, beside=[known, later])
+
+
+def test_bnb_that_was_paid_in_is_accepted_also_where_less_is_left_of_it_than_there_was_before(
+    wide_desk: TestDesk, backups: Backups
+) -> None:
+    desk = wide_desk
+    has(desk, "binance", "BNB", Decimal("0.002"))
+    known, other = desk.open("XRP", NOTIONAL), desk.open("SOL", NOTIONAL)
+    dump = backups.dump()
+    pays_fees_in_bnb(desk, Decimal("0.003"))
+    for one in (known, other):
+        driven_to(desk, one, 1)
+    assert registry.venue("binance").balances()["BNB"].free < Decimal("0.002")
+    backups.restore(dump)
+    assert not catch_up(*WORDS)["is_in_step"]
+    done = catch_up(*ACCEPT)
+    assert (done["left"], done["is_in_step"]) == ([], True)
+    assert sum(Decimal(line.split()[1]) for line in done["accepted"]) == Decimal("0.003")
+    assert_ledger_equals_venues()
 
 
 def test_cycles_that_came_home_meanwhile_give_back_their_capital_though_their_fees_were_paid_in_it(
