@@ -29,7 +29,13 @@ from tests.cycles.restoring.acts import (
     won_paid_in,
 )
 from tests.cycles.restoring.dumps import Backups
-from tests.cycles.restoring.test_accepting import NOTIONAL, accepted, arrived, swept
+from tests.cycles.restoring.test_accepting import (
+    NOTIONAL,
+    accepted,
+    arrived,
+    pays_fees_in_bnb,
+    swept,
+)
 from tests.cycles.restoring.test_capital_again import sold_back
 from tests.cycles.restoring.test_not_there_yet import orders
 from tests.cycles.restoring.test_what_is_left import by_hand
@@ -214,6 +220,27 @@ def test_what_one_lacks_that_spent_elsewhere_what_fits_nowhere_was_anothers_that
     done = catch_up(*ACCEPT)
     assert done["is_in_step"]
     assert not any("USDT" in line for line in done["accepted"])
+    assert_ledger_equals_venues()
+
+
+def test_what_one_sold_back_it_does_not_lack_and_another_that_had_ended_does(
+    wide_desk: TestDesk, backups: Backups
+) -> None:
+    """None of its requests fits: their fees were paid in what came in since the backup."""
+    desk = wide_desk
+    has(desk, "binance", "USDT", Decimal(2500))
+    flat = desk.open("XRP", "1000")
+    dump = backups.dump()
+    ended_flat(desk, flat)
+    pays_fees_in_bnb(desk, 100)
+    later = sold_back(desk, driven_to(desk, desk.open("SOL", NOTIONAL), 1))
+    backups.restore(dump)
+    done = catch_up(*ACCEPT)
+    assert (done["remade"], done["parked"]) == ([], [flat.code])
+    assert not any(key.endswith(str(later.pk)) for key in accepted())
+    settled_by_hand(flat)
+    catch_up(*WORDS)
+    assert catch_up(*ACCEPT)["is_in_step"]
     assert_ledger_equals_venues()
 
 
