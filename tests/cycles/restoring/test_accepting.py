@@ -339,9 +339,10 @@ def test_what_may_have_arrived_and_only_a_person_can_tell_of_hides_nobody_either
     for _ in range(2):
         done = catch_up(*ACCEPT)
         assert (done["remade"], done["accepted"], accepted()) == ([], [], before)
-    assert any(
-        f"{homeward.code} may have sent USDT from upbit to binance" in told for told in done["left"]
-    )
+        assert any(
+            f"{homeward.code} may have sent USDT from upbit to binance" in told
+            for told in done["left"]
+        )
 
 
 def sent_but_unanswered(desk: TestDesk, cycle: Cycle) -> None:
