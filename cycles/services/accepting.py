@@ -33,8 +33,9 @@ ARRIVING = (
     "(the desk is halted: nothing new begins; redrive what is a dead letter), stop them, then give --accept again"
 )
 MAYBE_SENT = (
-    "no difference was accepted: {} may have sent {} from {} to {}, and only a person can tell. Resolve it by what the venues' pages say "
-    "(the request never arrived, or settled by hand), or redrive it and let the roles look until it is found, stop them, then give --accept again"
+    "no difference was accepted: {} may have sent {} from {} to {}, and only a person can tell. Resolve it by what the venues' pages say: as never "
+    "accepted, and where it did leave, as settled by hand with what its coins became after that. Or redrive it and let the roles look until it "
+    "is found (the desk is halted: nothing new begins), and stop them. Then give --accept again"
 )
 
 
