@@ -15,7 +15,7 @@ from cycles.domain.shown import plain
 from cycles.domain.states import FINAL
 from cycles.domain.words import AccountOwner, PostingKind
 from cycles.models import Account, Cycle
-from cycles.services import booking
+from cycles.services import booking, verifying
 from cycles.services.recalling import History, unknown
 from cycles.services.retraced import DESKS, Retraced, owned_by_desk
 from cycles.services.verifying import VenueLine
@@ -31,6 +31,11 @@ UNTOLD = (
 ARRIVING = (
     "no difference was accepted: {} is on its way to {} by {}, or lies there and is not booked yet. Let the roles run until it is booked "
     "(the desk is halted: nothing new begins; redrive what is a dead letter), stop them, then give --accept again"
+)
+MAYBE_SENT = (
+    "no difference was accepted: {} may have sent {} from {} to {}, and only a person can tell. Resolve it by what the venues' pages say: as never "
+    "accepted, and where it did leave, as settled by hand with what its coins became after that. Or redrive it and let the roles look until it "
+    "is found (the desk is halted: nothing new begins), and stop them. Then give --accept again"
 )
 
 
@@ -60,15 +65,30 @@ def _untold(ids: Collection[UUID]) -> list[str]:
 
 
 def arriving(places: Iterable[tuple[str, str]]) -> list[str]:
-    """Say in words where coins are to arrive, or have, that are not booked there: those may be what a venue has."""
+    """Say in words where coins are to arrive, or have, that are not booked there: those may be what a venue has.
+
+    And what may have left, or arrived, by a withdrawal of which only a person can tell.
+    """
+    wanted = set(places)
     flying: dict[tuple[str, str], set[str]] = defaultdict(set)
     rows = Account.objects.filter(owner=AccountOwner.IN_FLIGHT).exclude(balance=0)
     for venue, asset, code in rows.values_list("venue", "asset", "cycle__code"):
         flying[venue, asset].add(code)
-    return [
+    told = [
         ARRIVING.format(asset, venue, ", ".join(sorted(flying[venue, asset])))
-        for venue, asset in sorted(flying.keys() & set(places))
+        for venue, asset in sorted(flying.keys() & wanted)
     ]
+    return [*told, *_maybe_sent(wanted)]
+
+
+def _maybe_sent(places: Collection[tuple[str, str]]) -> list[str]:
+    """Say in words which withdrawals of unknown outcome may have taken, or brought, what some places have."""
+    told = []
+    for call in verifying.resting():
+        asset, to_venue = call.request["asset"], call.request["to_venue"]
+        if not {(call.venue, asset), (to_venue, asset)}.isdisjoint(places):
+            told.append(MAYBE_SENT.format(call.cycle.code, asset, call.venue, to_venue))
+    return told
 
 
 def _beyond_the_desk(lines: Iterable[VenueLine]) -> list[VenueLine]:

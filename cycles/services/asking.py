@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection
 from decimal import Decimal
 from uuid import UUID
@@ -47,24 +48,26 @@ def short_of_others(
 ) -> dict[tuple[str, str], Decimal]:
     """Give what venues would lack beyond what the desk holds there, had come in what is lacking.
 
-    Less what the requests of those may have taken there that fit nowhere: that is missing of nobody else.
+    Less what the requests of those that fit nowhere may have taken there, all in all: that is missing of nobody else.
     """
     misfits = tried.misfits.intersection(lacking)
-    theirs = [one for one in unknown(history.named()) if one.name and one.name.cycle_id in misfits]
-    short = short_of(differences(history))
+    taken: dict[tuple[str, str], dict[UUID, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    for one in unknown(history.named()):
+        if one.name and one.name.cycle_id in misfits:
+            for asset, quantity in _taken(one):
+                taken[one.venue, asset][one.name.cycle_id] += quantity
     return {
-        (venue, asset): missing
-        - sum((_taken(one, asset) for one in theirs if one.venue == venue), ZERO)
-        for (venue, asset), missing in short.items()
+        place: missing - sum((max(ZERO, own) for own in taken[place].values()), ZERO)
+        for place, missing in short_of(differences(history)).items()
     }
 
 
-def _taken(trace: Trace, asset: str) -> Decimal:
-    """Give how much of an asset a request took where it was sent."""
+def _taken(trace: Trace) -> list[tuple[str, Decimal]]:
+    """Give how much of which assets a request took where it was sent; what it brought there is less than nothing."""
     report = trace.report
     if isinstance(report, WithdrawalReport):
-        stands = report.asset == asset and report.status is not WithdrawalStatus.FAILED
-        return report.quantity + report.network_fee if stands else ZERO
+        if report.status is WithdrawalStatus.FAILED:
+            return []
+        return [(report.asset, report.quantity + report.network_fee)]
     lines = postings.fill_lines(trace.venue, report.market, report.side, report.fills)
-    own = (one for one in lines if (one.owner, one.asset) == (AccountOwner.CYCLE, asset))
-    return max(ZERO, -sum((one.quantity for one in own), ZERO))
+    return [(one.asset, -one.quantity) for one in lines if one.owner == AccountOwner.CYCLE]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from uuid import UUID
 
 from cycles.domain.plan import RequestName, request_named
 from cycles.errors import StaleDataError
@@ -75,6 +76,14 @@ class History:
     def named(self) -> list[Trace]:
         """Give what bears an id of ours."""
         return [trace for trace in self.traces if trace.name is not None]
+
+    def by_cycle(self) -> dict[UUID, list[Trace]]:
+        """Give what bears an id of ours by the cycle that it names."""
+        traces: dict[UUID, list[Trace]] = defaultdict(list)
+        for trace in self.traces:
+            if trace.name is not None:
+                traces[trace.name.cycle_id].append(trace)
+        return traces
 
     def withdrawal(self, venue: str, venue_id: str) -> WithdrawalReport | None:
         """Give a withdrawal by its venue's id."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from uuid import UUID
 
@@ -78,6 +79,15 @@ class Retraced:
     def passed_over(self) -> list[str]:
         """Give the codes of the cycles that somebody was at."""
         return [public_code(cycle_id) for cycle_id in sorted(self.busy)]
+
+    def copied(self) -> Retraced:
+        """Give what it has come to so far, to go back to."""
+        return replace(self, **{one.name: copy(getattr(self, one.name)) for one in fields(self)})
+
+    def goes_back(self, so_far: Retraced) -> None:
+        """Forget what has come since: it is not kept."""
+        for one in fields(self):
+            setattr(self, one.name, getattr(so_far, one.name))
 
     def hold(self, cycle_id: UUID) -> Cycle | None:
         """Lock a cycle; a preview passes over one that a worker holds or somebody has locked, once and for all."""

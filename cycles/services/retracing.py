@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import TypeVar
@@ -34,6 +34,7 @@ from cycles.services import (
 )
 from cycles.services.intervening import Actor
 from cycles.services.locking import lock_cycle
+from cycles.services.nameless import Candidate
 from cycles.services.recalling import History, Trace
 from cycles.services.remaking import CapitalLacksError, NotEndedError
 from cycles.services.replanning import MisfitError
@@ -71,18 +72,21 @@ def preview(history: History) -> Retraced:
 
 
 def _retraced(history: History, done: Retraced, *, actor: str, accepts: bool) -> Retraced:
-    traces = _by_cycle(history)
+    traces = history.by_cycle()
     done.concerned = following_up.concerned(history)
     waiting, is_brought_in = _in_order(traces, done.concerned), False
+
+    def look_again(cycle_id: UUID) -> None:
+        _retrace_cycle(cycle_id, traces[cycle_id], history, done, actor)
+
     while True:
         ended = len(done.ended)
         done.lacking.clear()
         for cycle_id in waiting:
             if _is_there(cycle_id, traces[cycle_id], done, actor, is_brought_in=is_brought_in):
                 _retrace_cycle(cycle_id, traces[cycle_id], history, done, actor)
-        while accepts and (again := paid_in.bring_in(history, done)):
-            for cycle_id in again:
-                _retrace_cycle(cycle_id, traces[cycle_id], history, done, actor)
+        while accepts and paid_in.bring_in(history, done, look_again):
+            pass
         _match_unnamed(history, done, actor)
         waiting, is_stuck = list(done.lacking), len(done.ended) == ended
         if not waiting or (is_stuck and not (accepts and _may_come_in(history, done, actor))):
@@ -130,15 +134,6 @@ def compare(history: History, done: Retraced, *, actor: str, accepts: bool = Fal
     asking.leave_who_holds_too_much(history, done, accepts=accepts)
     done.unexplained = done.misfits
     strangers.leave_late_ones(done)
-
-
-def _by_cycle(history: History) -> dict[UUID, list[Trace]]:
-    """Give what bears an id of ours by the cycle that it names."""
-    traces: dict[UUID, list[Trace]] = defaultdict(list)
-    for trace in history.named():
-        if trace.name is not None:
-            traces[trace.name.cycle_id].append(trace)
-    return traces
 
 
 def _in_order(traces: Mapping[UUID, Sequence[Trace]], concerned: set[UUID]) -> list[UUID]:
@@ -258,36 +253,56 @@ def _match_unnamed(history: History, done: Retraced, actor: str) -> None:
     Those that may be of a cycle which is not there yet wait until it is.
     """
     theirs, perhaps = alike.by_word(history)
-    done.awaited = _sendable_by_not_ended(history, done) | theirs
+    awaited = _sendable_by_not_ended(history, done)
     if done.lacking:
-        done.awaited |= _claimed_by_lacking(history, done, actor)
+        awaited |= _claimed_by_lacking(history, done, actor)
+    done.awaited = awaited | theirs
     shut = done.misfits | done.busy
     pairs = [
         (candidate, replaying.likely(*candidate, history)) for candidate in nameless.candidates()
     ]
-    claims = Counter(row.venue_withdrawal_id for _, rows in pairs for row in rows) + Counter(
-        perhaps
-    )
-    for (cycle, step), rows in pairs:
-        stand = [row for row in rows if row.status is not WithdrawalStatus.FAILED]
-        ids = {row.venue_withdrawal_id for row in stand}
-        if not stand or cycle.pk in shut or ids & done.awaited:
+    claims = Counter(row.venue_withdrawal_id for _, rows in pairs for row in rows)
+    claims.update(perhaps)
+    for candidate, rows in pairs:
+        stand = {
+            row.venue_withdrawal_id: row
+            for row in rows
+            if row.status is not WithdrawalStatus.FAILED and row.venue_withdrawal_id not in theirs
+        }
+        if not stand or candidate[0].pk in shut or stand.keys() & awaited:
             continue  # none, or all of it came back: nothing is missing
-        if done.hold(cycle.pk) is None:
-            continue
-        try:
-            if any(claims[one] > 1 for one in ids):
-                raise MisfitError(alike.told(step.venue, ids))
-            done.found.append(_adopted(cycle, step, replaying.only(stand, step), actor))
-            _end(lock_cycle(cycle.pk), history, done, actor)
-        except (CycleError, IntegrityError, StaleReferenceError) as error:
-            told = replanning.told(error)
-            done.misfit(lock_cycle(cycle.pk), FailureClass.UNKNOWN_WITHDRAWAL, told)
+        is_alike = any(claims[one] > 1 for one in stand)
+        _match(candidate, stand, history, done, actor, is_alike=is_alike)
+
+
+def _match(
+    candidate: Candidate,
+    stand: Mapping[str, WithdrawalReport],
+    history: History,
+    done: Retraced,
+    actor: str,
+    *,
+    is_alike: bool,
+) -> None:
+    """Give a cycle the only withdrawal that it would have sent; `is_alike`: another could have sent that as well."""
+    cycle, step = candidate
+    reason = alike.told(step.venue, stand)
+    if (is_alike and alike.is_disowned(cycle, reason)) or done.hold(cycle.pk) is None:
+        return
+    try:
+        if is_alike:
+            raise MisfitError(reason)
+        row = replaying.only([*stand.values()], step)
+        done.found.append(_adopted(cycle, step, row, actor))
+        _end(lock_cycle(cycle.pk), history, done, actor)
+    except (CycleError, IntegrityError, StaleReferenceError) as error:
+        told = replanning.told(error)
+        done.misfit(lock_cycle(cycle.pk), FailureClass.UNKNOWN_WITHDRAWAL, told)
 
 
 def _sendable_by_not_ended(history: History, done: Retraced) -> set[str]:
     """Give the withdrawals of what cycles have bought that are not made again before an order of theirs has ended."""
-    traces = _by_cycle(history)
+    traces = history.by_cycle()
     reports = [(one.venue, one.report) for pk in done.not_ended for one in traces[pk]]
     bought = {
         (venue, report.market.base)
@@ -365,7 +380,7 @@ def _short_all_the_same(
 
 def _tried(history: History, done: Retraced, actor: str, look: Callable[[Retraced], Seen]) -> Seen:
     """Give what is seen if what lacks had been paid in. Writes nothing."""
-    traces = _by_cycle(history)
+    traces = history.by_cycle()
     tried = Retraced(
         is_preview=True,
         busy=set(done.busy),

@@ -236,14 +236,19 @@ def _may_come_back(code: str) -> dict[str, list[Decimal]]:
 def _may_have_left(code: str) -> dict[str, list[Decimal]]:
     """Give what withdrawals that wait for a person took from a venue, or brought to it, if they did."""
     found: dict[str, list[Decimal]] = {}
-    resting = ExchangeCall.objects.filter(RESTING).values_list("venue", "request")
-    for venue, asked in resting:
+    for call in resting():
+        asked = call.request
         sent, fee = Decimal(asked["quantity"]), Decimal(asked["network_fee"])
-        if venue == code:
+        if call.venue == code:
             found.setdefault(asked["asset"], []).append(-sent - fee)
         elif asked["to_venue"] == code:
             found.setdefault(asked["asset"], []).append(sent)
     return found
+
+
+def resting() -> QuerySet[ExchangeCall]:
+    """Give the withdrawals that wait for a person: what they asked for may have left, and arrived."""
+    return ExchangeCall.objects.filter(RESTING).select_related("cycle").order_by("pk")
 
 
 def _written_off(code: str) -> dict[str, list[Decimal]]:

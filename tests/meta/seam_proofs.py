@@ -60,6 +60,12 @@ ELSEWHERE = (
         ),
     ),
     Elsewhere(
+        Kind.WITHIN,
+        "what fees were paid in comes in, within catching up; undone where the venue has not got it",
+        f"{RESTORING}/test_accepting.py:test_bnb_that_was_paid_in_is_accepted_also_where_less_is_left_of_it_than_there_was_before",
+        ("paid_in.bring_in",),
+    ),
+    Elsewhere(
         Kind.ROLLED_BACK,
         "a preview of catching up",
         f"{RESTORING}/test_what_is_left.py:test_without_yes_and_with_dry_run_nothing_is_written_or_halted",

@@ -33,7 +33,7 @@ UNASKED: dict[str, str] = {
     "retraced.hold": "catching up, away from home: every lease was fenced off",
     "retracing.park": "catching up",
     "catching_up._park_undecided": "catching up",
-    "retracing._match_unnamed": "catching up",
+    "retracing._match": "catching up",
     "retracing._adopted": "catching up",
 }
 

@@ -6,7 +6,7 @@ import io
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +19,8 @@ from cycles.services import booking, desk as desk_service, intervening, leasing,
 from cycles.services.resolving import Resolution, ResolutionOutcome, resolve
 from exchanges.values import Market
 from tests import builders
-from tests.desk import DEADLINE_SECONDS, TestDesk, operator, why
+from tests.cycles.services.acts import give_back
+from tests.desk import DEADLINE_SECONDS, TestDesk, eventually, operator, why
 
 WORDS = ("--yes", "--as", "alice", "--reason", "the dump of three o'clock was restored")
 ACCEPT = ("--accept", *WORDS)
@@ -157,3 +158,15 @@ def driven_to(desk: TestDesk, cycle: Cycle, position: int) -> Cycle:
         leasing.release(lease, wake_in=None)
         cycle.refresh_from_db()
     return cycle
+
+
+def looked_at(desk: TestDesk, cycle: Cycle, is_seen: Callable[[], bool]) -> None:
+    """Let a worker look at a cycle of a halted desk."""
+
+    def look() -> bool:
+        lease = desk.lease(cycle)
+        desk.unit(lease)
+        give_back(lease)
+        return is_seen()
+
+    eventually(look)

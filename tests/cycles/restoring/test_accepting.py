@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 
@@ -26,6 +25,7 @@ from tests.cycles.restoring.acts import (
     credited,
     driven_to,
     has,
+    looked_at,
     redrive,
     settled_by_hand,
     times_placed,
@@ -33,8 +33,10 @@ from tests.cycles.restoring.acts import (
 from tests.cycles.restoring.dumps import Backups
 from tests.cycles.restoring.test_capital_again import completed, small_desk
 from tests.cycles.restoring.test_not_there_yet import orders
+from tests.cycles.restoring.test_unknown_withdrawals import BEYOND_THE_GRACE, REPLY_LOST
 from tests.cycles.restoring.test_while_capital_lacks import ended_flat
-from tests.cycles.services.acts import fail, give_back, set_policy
+from tests.cycles.services.acts import age, fail, give_back, set_policy
+from tests.cycles.services.review import told as lists
 from tests.cycles.services.test_rest_in_korea import return_only
 from tests.desk import TestDesk, eventually, operator
 
@@ -138,9 +140,9 @@ def assert_ends_by_hand(cycle: Cycle, failure: str = "UNKNOWN_ORDER") -> None:
     assert_ledger_equals_venues()
 
 
-def pays_fees_in_bnb(desk: TestDesk, quantity: int) -> None:
+def pays_fees_in_bnb(desk: TestDesk, quantity: Decimal | int) -> None:
     """Let somebody pay in BNB, which Binance takes fees in from then on."""
-    credited(desk, "binance", "BNB", Decimal(quantity))
+    credited(desk, "binance", "BNB", quantity)
     desk.control("/control/settings", {"bnb_usdt": "600"})
     builders.capital("binance", "BNB", quantity)
     builders.sample("BNB", global_bid=Decimal(600), krw_per_usdt_bid=Decimal(1400))
@@ -167,6 +169,25 @@ def test_bnb_that_was_paid_in_since_is_accepted_with_all_the_fees_that_were_paid
     assert all("BNB" in line for line in done["accepted"])
     assert_ledger_equals_venues()
     assert_ends(desk, beside=[known, later])
+
+
+def test_bnb_that_was_paid_in_is_accepted_also_where_less_is_left_of_it_than_there_was_before(
+    wide_desk: TestDesk, backups: Backups
+) -> None:
+    desk = wide_desk
+    has(desk, "binance", "BNB", Decimal("0.002"))
+    known, other = desk.open("XRP", NOTIONAL), desk.open("SOL", NOTIONAL)
+    dump = backups.dump()
+    pays_fees_in_bnb(desk, Decimal("0.003"))
+    for one in (known, other):
+        driven_to(desk, one, 1)
+    assert registry.venue("binance").balances()["BNB"].free < Decimal("0.002")
+    backups.restore(dump)
+    assert not catch_up(*WORDS)["is_in_step"]
+    done = catch_up(*ACCEPT)
+    assert (done["left"], done["is_in_step"]) == ([], True)
+    assert sum(Decimal(line.split()[1]) for line in done["accepted"]) == Decimal("0.003")
+    assert_ledger_equals_venues()
 
 
 def test_cycles_that_came_home_meanwhile_give_back_their_capital_though_their_fees_were_paid_in_it(
@@ -266,28 +287,21 @@ def test_beside_what_has_arrived_and_is_not_booked_nothing_is_accepted_before_it
     assert_ends(desk, beside=[cycle])
 
 
-def looked_at(desk: TestDesk, cycle: Cycle, is_seen: Callable[[], bool]) -> None:
-    """Let a worker look at a cycle of a halted desk."""
-
-    def look() -> bool:
-        lease = desk.lease(cycle)
-        desk.unit(lease)
-        give_back(lease)
-        return is_seen()
-
-    eventually(look)
+def flat_and_homeward(desk: TestDesk) -> tuple[Cycle, Cycle]:
+    """Open one that holds all USDT there is at Binance, beside one that is to bring some home."""
+    desk.sample()
+    set_policy(allowed_assets=["USDT"])
+    homeward = opening.open_return_only(notional_krw=WON, actor=operator(), reason="a test")
+    set_policy(allowed_assets=["XRP", "SOL"])
+    has(desk, "binance", "USDT", Decimal(1500))
+    return desk.open("XRP", "1500"), homeward
 
 
 def test_what_has_arrived_and_is_not_booked_hides_nobody_of_whom_a_later_one_had_its_capital(
     wide_desk: TestDesk, backups: Backups
 ) -> None:
     desk = wide_desk
-    desk.sample()
-    set_policy(allowed_assets=["USDT"])
-    homeward = opening.open_return_only(notional_krw=WON, actor=operator(), reason="a test")
-    set_policy(allowed_assets=["XRP", "SOL"])
-    has(desk, "binance", "USDT", Decimal(1500))
-    flat = desk.open("XRP", "1500")
+    flat, homeward = flat_and_homeward(desk)
     fail(driven_to(desk, homeward, 2), FailureClass.POLICY_DENIED)
     dump = backups.dump()
     ended_flat(desk, flat)
@@ -307,6 +321,43 @@ def test_what_has_arrived_and_is_not_booked_hides_nobody_of_whom_a_later_one_had
     done = catch_up(*WORDS)
     assert (done["left"], done["remade"], done["is_in_step"]) == ([], [later.code], True)
     assert_ledger_equals_venues()
+
+
+def test_what_may_have_arrived_and_only_a_person_can_tell_of_hides_nobody_either(
+    wide_desk: TestDesk, backups: Backups
+) -> None:
+    desk = wide_desk
+    flat, homeward = flat_and_homeward(desk)
+    sent_but_unanswered(desk, homeward)
+    fail(homeward, FailureClass.UNKNOWN_WITHDRAWAL)
+    dump = backups.dump()
+    ended_flat(desk, flat)
+    driven_to(desk, desk.open("SOL", "1500"), 1)
+    backups.restore(dump)
+    arrived("binance", "USDT")
+    before = accepted()
+    for _ in range(2):
+        done = catch_up(*ACCEPT)
+        assert (done["remade"], done["accepted"], accepted()) == ([], [], before)
+        assert any(
+            f"{homeward.code} may have sent USDT from upbit to binance" in told
+            for told in done["left"]
+        )
+
+
+def sent_but_unanswered(desk: TestDesk, cycle: Cycle) -> None:
+    """Lose the answer to a withdrawal from Korea, which the venue's lists do not show."""
+    lists(desk, "upbit", "/v1/withdraws$", [])
+    desk.fault(
+        fault=REPLY_LOST, venue="upbit", method="POST", path_regex="/withdraws/coin$", when="once"
+    )
+    lease = desk.lease(cycle)
+    calls = ExchangeCall.objects.filter(cycle=cycle, operation="WITHDRAW")
+    while not calls.exists():
+        desk.unit(lease)
+    give_back(lease)
+    assert calls.get().outcome == "UNKNOWN"
+    age(cycle, BEYOND_THE_GRACE)
 
 
 def test_where_a_request_of_another_fits_nowhere_no_capital_comes_in_before_that_is_settled(

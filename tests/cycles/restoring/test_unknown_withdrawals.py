@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,14 +13,15 @@ from django.core.management import CommandError, call_command
 from cycles.domain.words import CallOutcome, FailureClass, Role
 from cycles.management.base import TRY_LATER
 from cycles.models import Alert, Cycle, ExchangeCall, Posting
-from cycles.services import dead_letters, homing, leasing, resolving, seeing
-from cycles.services.resolving import Resolution, ResolutionOutcome
+from cycles.services import booking, dead_letters, homing, leasing, resolving, seeing
+from cycles.services.resolving import Received, Resolution, ResolutionOutcome
 from exchanges import registry
 from tests.cycles.restoring.acts import (
     ACCEPT,
     WORDS,
     catch_up,
     credited,
+    looked_at,
     redrive,
     resume,
     sent,
@@ -36,7 +38,7 @@ from tests.cycles.services.acts import (
 )
 from tests.cycles.services.review import WITHDRAWALS, no_faults, told
 from tests.cycles.services.test_rest_in_korea import return_only
-from tests.desk import TestDesk, operator
+from tests.desk import TestDesk, eventually, operator
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -84,6 +86,31 @@ def lost_order(
     return row, ExchangeCall.objects.get(cycle=row, outcome=CallOutcome.UNKNOWN)
 
 
+def call_absent(cycle: Cycle) -> None:
+    """State that a dead letter's request never reached its venue."""
+    cycle.refresh_from_db()
+    resolving.resolve(
+        cycle.pk, actor=operator(), reason="support says so", seen_version=cycle.version,
+        resolution=Resolution(outcome=ResolutionOutcome.CALL_ABSENT, evidence="ticket 7"),
+    )  # fmt: skip
+
+
+def arrived_by_hand(cycle: Cycle) -> None:
+    """State of a dead letter what its USDT became: it has arrived at Upbit, though its venue does not list it as sent."""
+    asked = ExchangeCall.objects.get(cycle=cycle, operation="WITHDRAW").request
+    quantity = Decimal(asked["quantity"])
+    known = booking.desk_balance("upbit", "USDT")
+    eventually(lambda: registry.venue("upbit").balances()["USDT"].free >= known + quantity)
+    cycle.refresh_from_db()
+    received = Received(venue="upbit", asset="USDT", quantity=quantity)
+    resolving.resolve(
+        cycle.pk, actor=operator(), reason="it is there", seen_version=cycle.version,
+        resolution=Resolution(
+            outcome=ResolutionOutcome.COMPLETED, evidence="its page", received=(received,)
+        ),
+    )  # fmt: skip
+
+
 def said_by_catch_up(*words: str) -> tuple[int, str, str]:
     """Run the command for people; its exit code, its output and its last sentence."""
     operator()
@@ -118,10 +145,7 @@ def test_after_its_longest_wait_it_is_a_dead_letter_and_the_desk_may_resume(
     assert catch_up(*WORDS)["code"] == 0
 
     resume()
-    resolving.resolve(
-        cycle.pk, actor=operator(), reason="support says so", seen_version=cycle.version,
-        resolution=Resolution(outcome=ResolutionOutcome.CALL_ABSENT, evidence="ticket 7"),
-    )  # fmt: skip
+    call_absent(cycle)
     redrive(cycle)
     desk.drive_until(cycle, "COMPLETED")
     assert len(withdrawals(desk, "binance")) == 1
@@ -171,17 +195,36 @@ def test_of_one_on_its_way_home_the_finalizer_is_named(desk: TestDesk) -> None:
     assert_named_role_takes(cycle, told_last)
 
 
-def test_what_differs_is_not_accepted_in_the_run_that_comes_upon_it(desk: TestDesk) -> None:
-    """What it took would be booked as the desk's capital, and once more when a person tells that it left."""
-    cycle = unknown_withdrawal(desk, NEVER_TAKEN, "USDT")
+@pytest.mark.parametrize(
+    ("fault", "is_found"), [(NEVER_TAKEN, False), (REPLY_LOST, True), (REPLY_LOST, False)]
+)
+def test_what_differs_is_not_accepted_before_a_person_has_told_of_it(
+    desk: TestDesk, fault: str, is_found: bool
+) -> None:
+    """What it took would be booked as the desk's capital, and once more when it is told that it left."""
+    cycle = unknown_withdrawal(desk, fault, "USDT")
+    told(desk, "binance", WITHDRAWALS, [])
     credited(desk, "binance", "USDT", -7)
     age(cycle, BEYOND_THE_GRACE)
     done = catch_up(*ACCEPT)
     assert (done["parked"], done["accepted"], done["is_in_step"]) == ([cycle.code], [], False)
-    assert [(row["asset"], row["difference"]) for row in done["differences"]] == [("USDT", "-7")]
-    assert not Posting.objects.filter(key__startswith="capital:caught_up").exists()
+    assert [row["asset"] for row in done["differences"]] == ["USDT"]
     again = catch_up(*ACCEPT)  # by whom it was shown
-    assert (again["accepted"], again["is_in_step"]) == (["binance: -7 USDT"], True)
+    assert (again["accepted"], again["is_in_step"]) == ([], False)
+    assert any(
+        f"{cycle.code} may have sent USDT from binance to upbit" in line for line in again["left"]
+    )
+    assert not Posting.objects.filter(key__startswith="capital:caught_up").exists()
+    if not is_found:
+        call_absent(cycle)
+    if fault == REPLY_LOST and not is_found:
+        arrived_by_hand(cycle)
+    if is_found:
+        no_faults(desk)
+        redrive(cycle)
+        looked_at(desk, cycle, ExchangeCall.objects.filter(cycle=cycle, outcome="DONE").exists)
+    last = catch_up(*ACCEPT)
+    assert (last["accepted"], last["is_in_step"]) == (["binance: -7 USDT"], True)
 
 
 def test_why_nothing_was_accepted_is_said(desk: TestDesk) -> None:

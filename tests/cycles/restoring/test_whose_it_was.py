@@ -20,14 +20,22 @@ from tests.cycles.restoring.acts import (
     assert_ends,
     assert_ledger_equals_venues,
     catch_up,
+    credited,
     driven_to,
     has,
     redrive,
+    resume,
     settled_by_hand,
     won_paid_in,
 )
 from tests.cycles.restoring.dumps import Backups
-from tests.cycles.restoring.test_accepting import NOTIONAL, accepted, arrived, swept
+from tests.cycles.restoring.test_accepting import (
+    NOTIONAL,
+    accepted,
+    arrived,
+    pays_fees_in_bnb,
+    swept,
+)
 from tests.cycles.restoring.test_capital_again import sold_back
 from tests.cycles.restoring.test_not_there_yet import orders
 from tests.cycles.restoring.test_what_is_left import by_hand
@@ -39,10 +47,10 @@ from tests.desk import TestDesk, operator
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def became(cycle: Cycle, quantity: Decimal) -> None:
-    """State of a dead letter that its coins arrived at Binance as so many XRP."""
+def became(cycle: Cycle, quantity: Decimal, *, venue: str = "binance", asset: str = "XRP") -> None:
+    """State of a dead letter that its coins became so much; if nothing else is named, XRP that arrived at Binance."""
     cycle.refresh_from_db()
-    received = Received(venue="binance", asset="XRP", quantity=quantity)
+    received = Received(venue=venue, asset=asset, quantity=quantity)
     resolve(
         cycle.pk,
         actor=operator(),
@@ -71,6 +79,76 @@ def test_what_became_of_ones_coins_by_a_persons_word_is_not_given_to_another_tha
     assert not ExchangeCall.objects.filter(cycle=other, operation="WITHDRAW").exists()
     assert catch_up(*ACCEPT)["is_in_step"]
     assert_ends(desk, beside=[other])
+
+
+def test_what_a_person_sold_where_it_lay_was_not_sent_and_leaves_a_withdrawal_to_the_other(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    desk = xrp_desk
+    has(desk, "upbit", "KRW", 2 * WON)
+    one, other = (driven_to(desk, return_only(desk, WON), 1) for _ in range(2))
+    dump = backups.dump()
+    driven_to(desk, other, 2)
+    backups.restore(dump)
+    assert set(catch_up(*WORDS)["parked"]) == {one.code, other.code}
+    swept(desk, "upbit", "XRP", booking.held_by_cycle(one, "upbit", "XRP"))
+    credited(desk, "upbit", "KRW", WON)
+    rest = booking.held_by_cycle(one, "upbit", "KRW")
+    became(one, WON + rest, venue="upbit", asset="KRW")
+    done = catch_up(*WORDS)
+    assert (done["left"], done["differences"], done["is_in_step"]) == ([], [], True)
+    assert ExchangeCall.objects.filter(cycle=other, operation="WITHDRAW").exists()
+    assert_ends(desk, beside=[other])
+
+
+def test_a_later_withdrawal_of_the_others_is_its_own_also_after_another_restore(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    desk = xrp_desk
+    has(desk, "upbit", "KRW", 2 * WON)
+    one, other = (driven_to(desk, return_only(desk, WON), 1) for _ in range(2))
+    dump = backups.dump()
+    driven_to(desk, one, 2)
+    backups.restore(dump)
+    arrived("binance", "XRP")
+    assert set(catch_up(*WORDS)["parked"]) == {one.code, other.code}
+    became(one, registry.venue("binance").balances()["XRP"].free)
+    redrive(other)
+    assert catch_up(*ACCEPT)["is_in_step"]
+    resume()
+    dump = backups.dump()
+    driven_to(desk, other, 2)
+    backups.place.leave()
+    backups.restore(dump)
+    done = catch_up(*WORDS)
+    assert (done["parked"], done["is_in_step"]) == ([], True)
+    assert ExchangeCall.objects.filter(cycle=other, operation="WITHDRAW").exists()
+    assert_ends(desk, beside=[other])
+
+
+def test_who_was_redriven_when_it_had_been_told_that_either_may_be_anothers_sent_neither(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    """Of the two that had, one was settled with what its coins became, and one as it is."""
+    desk = xrp_desk
+    has(desk, "upbit", "KRW", 3 * WON)
+    one, second, third = (driven_to(desk, return_only(desk, WON), 1) for _ in range(3))
+    dump = backups.dump()
+    for cycle in (one, second):
+        driven_to(desk, cycle, 2)
+    backups.restore(dump)
+    arrived("binance", "XRP")
+    assert set(catch_up(*WORDS)["parked"]) == {one.code, second.code, third.code}
+    became(one, registry.venue("binance").balances()["XRP"].free / 2)
+    settled_by_hand(second)
+    assert catch_up(*WORDS)["parked"] == [third.code]
+    redrive(third)
+    done = catch_up(*ACCEPT)
+    assert not any("may be another" in told for told in done["left"])
+    assert done["parked"] == [third.code]  # a transfer of nobody's sending is another matter
+    redrive(third)
+    assert catch_up(*ACCEPT)["is_in_step"]
+    assert_ends(desk, beside=[third])
 
 
 def test_of_two_such_withdrawals_the_one_that_a_person_did_not_tell_of_waits_for_them_too(
@@ -141,6 +219,27 @@ def test_what_one_lacks_that_spent_elsewhere_what_fits_nowhere_was_anothers_that
     done = catch_up(*ACCEPT)
     assert done["is_in_step"]
     assert not any("USDT" in line for line in done["accepted"])
+    assert_ledger_equals_venues()
+
+
+def test_what_one_sold_back_it_does_not_lack_and_another_that_had_ended_does(
+    wide_desk: TestDesk, backups: Backups
+) -> None:
+    """None of its requests fits: their fees were paid in what came in since the backup."""
+    desk = wide_desk
+    has(desk, "binance", "USDT", Decimal(2500))
+    flat = desk.open("XRP", "1000")
+    dump = backups.dump()
+    ended_flat(desk, flat)
+    pays_fees_in_bnb(desk, 100)
+    later = sold_back(desk, driven_to(desk, desk.open("SOL", NOTIONAL), 1))
+    backups.restore(dump)
+    done = catch_up(*ACCEPT)
+    assert (done["remade"], done["parked"]) == ([], [flat.code])
+    assert not any(key.endswith(str(later.pk)) for key in accepted())
+    settled_by_hand(flat)
+    catch_up(*WORDS)
+    assert catch_up(*ACCEPT)["is_in_step"]
     assert_ledger_equals_venues()
 
 
