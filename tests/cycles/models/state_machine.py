@@ -232,8 +232,9 @@ class Cycles(RuleBasedStateMachine):
     @precondition(lambda self: self.asked is not None)
     @rule(outcome=st.sampled_from([CallOutcome.UNKNOWN, CallOutcome.REFUSED, CallOutcome.ABSENT]))
     def something_is_known_of_it(self, outcome: CallOutcome) -> None:
-        """By its worker, or where it is absent by whoever looks: a fact is not fenced."""
+        """By its worker, or where it is absent by whoever looks: a fact is not fenced. Of a dead letter it is news."""
         assert self.asked is not None
+        before = self.seen[-1]
         lease, call = self.asked
         if outcome is CallOutcome.ABSENT:
             record(call, Noted(outcome=outcome))
@@ -243,6 +244,9 @@ class Cycles(RuleBasedStateMachine):
         call.refresh_from_db()
         assert call.outcome == outcome
         self.asked = self.asked if outcome is CallOutcome.UNKNOWN else None
+        self.look()
+        if self.status is S.DEAD_LETTER and self.asked is None:
+            assert self.seen[-1] == before + 1
 
     # What people do, and who should not be there.
 
