@@ -30,7 +30,6 @@ ELSEWHERE = {
     "cycles/services/remaking.py": "a command's",
     "cycles/services/replaying.py": "a command's",
     "cycles/services/replanning.py": "a command's",
-    "cycles/services/retracing.py": "a command's",
     "cycles/services/seeding.py": "a command's",
     "cycles/services/settling.py": "a worker's",
     "cycles/services/standing_in.py": "a command's",
