@@ -28,7 +28,7 @@ demo: $(READY) ## run a bounded desk that proves itself, in a database and on po
 	@exec $(MANAGE) demo $(ARGS)
 
 test: $(READY) $(ORACLE) ## run the whole test suite
-	@exec env PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -q -n 6 --dist loadgroup --no-loadscope-reorder
+	@exec env PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -q -n 4 --dist loadgroup --no-loadscope-reorder
 
 oracle: $(READY) $(ORACLE) ## run ccxt and the venues' own SDKs against the simulator
 	@exec $(PY) -m pytest -q tests/oracle $(ARGS)
