@@ -62,17 +62,24 @@ def became(cycle: Cycle, quantity: Decimal, *, venue: str = "binance", asset: st
     )
 
 
+def alike(desk: TestDesk, backups: Backups, *, of: int, sent: int) -> list[Cycle]:
+    """Give cycles that had as much, of which the first so many sent it after the backup; a first run has parked them all."""
+    has(desk, "upbit", "KRW", of * WON)
+    cycles = [driven_to(desk, return_only(desk, WON), 1) for _ in range(of)]
+    dump = backups.dump()
+    for cycle in cycles[:sent]:
+        driven_to(desk, cycle, 2)
+    backups.restore(dump)
+    arrived("binance", "XRP")
+    assert set(catch_up(*WORDS)["parked"]) == {cycle.code for cycle in cycles}
+    return cycles
+
+
 def test_what_became_of_ones_coins_by_a_persons_word_is_not_given_to_another_that_could_have_sent_them(
     xrp_desk: TestDesk, backups: Backups
 ) -> None:
     desk = xrp_desk
-    has(desk, "upbit", "KRW", 2 * WON)
-    one, other = (driven_to(desk, return_only(desk, WON), 1) for _ in range(2))
-    dump = backups.dump()
-    driven_to(desk, one, 2)
-    backups.restore(dump)
-    arrived("binance", "XRP")
-    assert set(catch_up(*WORDS)["parked"]) == {one.code, other.code}
+    one, other = alike(desk, backups, of=2, sent=1)
     became(one, registry.venue("binance").balances()["XRP"].free)
     redrive(other)
     assert catch_up(*WORDS)["parked"] == []
@@ -85,12 +92,7 @@ def test_what_a_person_sold_where_it_lay_was_not_sent_and_leaves_a_withdrawal_to
     xrp_desk: TestDesk, backups: Backups
 ) -> None:
     desk = xrp_desk
-    has(desk, "upbit", "KRW", 2 * WON)
-    one, other = (driven_to(desk, return_only(desk, WON), 1) for _ in range(2))
-    dump = backups.dump()
-    driven_to(desk, other, 2)
-    backups.restore(dump)
-    assert set(catch_up(*WORDS)["parked"]) == {one.code, other.code}
+    other, one = alike(desk, backups, of=2, sent=1)
     swept(desk, "upbit", "XRP", booking.held_by_cycle(one, "upbit", "XRP"))
     credited(desk, "upbit", "KRW", WON)
     rest = booking.held_by_cycle(one, "upbit", "KRW")
@@ -105,13 +107,7 @@ def test_a_later_withdrawal_of_the_others_is_its_own_also_after_another_restore(
     xrp_desk: TestDesk, backups: Backups
 ) -> None:
     desk = xrp_desk
-    has(desk, "upbit", "KRW", 2 * WON)
-    one, other = (driven_to(desk, return_only(desk, WON), 1) for _ in range(2))
-    dump = backups.dump()
-    driven_to(desk, one, 2)
-    backups.restore(dump)
-    arrived("binance", "XRP")
-    assert set(catch_up(*WORDS)["parked"]) == {one.code, other.code}
+    one, other = alike(desk, backups, of=2, sent=1)
     became(one, registry.venue("binance").balances()["XRP"].free)
     redrive(other)
     assert catch_up(*ACCEPT)["is_in_step"]
@@ -131,14 +127,7 @@ def test_who_was_redriven_when_it_had_been_told_that_either_may_be_anothers_sent
 ) -> None:
     """Of the two that had, one was settled with what its coins became, and one as it is."""
     desk = xrp_desk
-    has(desk, "upbit", "KRW", 3 * WON)
-    one, second, third = (driven_to(desk, return_only(desk, WON), 1) for _ in range(3))
-    dump = backups.dump()
-    for cycle in (one, second):
-        driven_to(desk, cycle, 2)
-    backups.restore(dump)
-    arrived("binance", "XRP")
-    assert set(catch_up(*WORDS)["parked"]) == {one.code, second.code, third.code}
+    one, second, third = alike(desk, backups, of=3, sent=2)
     became(one, registry.venue("binance").balances()["XRP"].free / 2)
     settled_by_hand(second)
     assert catch_up(*WORDS)["parked"] == [third.code]
@@ -155,14 +144,7 @@ def test_of_two_such_withdrawals_the_one_that_a_person_did_not_tell_of_waits_for
     xrp_desk: TestDesk, backups: Backups
 ) -> None:
     desk = xrp_desk
-    has(desk, "upbit", "KRW", 3 * WON)
-    one, second, third = (driven_to(desk, return_only(desk, WON), 1) for _ in range(3))
-    dump = backups.dump()
-    for cycle in (one, second):
-        driven_to(desk, cycle, 2)
-    backups.restore(dump)
-    arrived("binance", "XRP")
-    assert set(catch_up(*WORDS)["parked"]) == {one.code, second.code, third.code}
+    one, second, third = alike(desk, backups, of=3, sent=2)
     each = Account.objects.get(cycle=one, venue="upbit", asset="XRP").balance
     became(one, each.quantize(Decimal("0.000001")) - Decimal("0.4"))
     assert set(catch_up(*WORDS)["parked"]) == {second.code, third.code}
