@@ -24,7 +24,7 @@ from tests.crashes.matrix.amounts import assert_same_end
 from tests.crashes.matrix.counting import TRIES, assert_few
 from tests.crashes.matrix.losing import MOVING, Kind, Struck, assert_struck, losing, moved_at
 from tests.crashes.matrix.test_acts import dead
-from tests.crashes.matrix.world import Point, World
+from tests.crashes.matrix.world import HAND_BACK, Point, World
 from tests.cycles.services.acts import set_policy
 
 ORDER = {"venue": "binance", "method": "POST", "path_regex": "/order$", "when": "once"}
@@ -209,6 +209,7 @@ def kill_on(
             missed.append(point)
             continue
         assert_same_end(matrix.shape(cycle), wanted, at=point)
+    assert all(only_asks(point) or HAND_BACK in point.name for point in missed), missed
     assert_few(missed, points)
     assert_struck(struck, fault, moved)
     matrix.assert_whole()
