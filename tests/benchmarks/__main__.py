@@ -29,7 +29,7 @@ SIZES: dict[str, dict[str, Any]] = {
         "sizes": (10_000, 300_000),
         "future": 50_000,
         "samples": (1_000, 300_000),
-        "seconds": 20,
+        "seconds": 60,
     },
     "step_growth": {"sizes": (1_000, 50_000)},
     "grouping": {"cycles": 800, "sizes": (1, 8, 50)},

@@ -141,10 +141,19 @@ def machine() -> dict[str, Any]:
     """Say what this ran on, and how busy it was."""
     return {
         "system": platform.platform(),
-        "processor": platform.processor() or platform.machine(),
+        "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
         "load_1m": round(os.getloadavg()[0], 2),
     }
+
+
+def _processor() -> str:
+    """Name the model where the system tells it, or the kind."""
+    told = Path("/proc/cpuinfo")
+    names = (
+        re.findall(r"(?m)^model name\s*: (.+)$", told.read_text("utf-8")) if told.exists() else []
+    )
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def revision() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,17 @@ def test_what_missed_its_aim_stands_among_the_aims(tmp_path: Path) -> None:
     late, memory = _figure("p50", 7.25, aim="<= 5"), _figure("memory", 81, aim="<= 150")
     _keep(tmp_path, late, memory, _figure("nothing is aimed at", 3))
     assert measured.aims(tmp_path).split("\n")[2:] == ["| `waking` | 1 | p50: 7.25, aim <= 5 |"]
+
+
+def test_what_a_machine_cannot_tell_is_no_aim_that_was_met(tmp_path: Path) -> None:
+    for name in measured.NAMES:
+        _keep(tmp_path, name=name)
+    _keep(
+        tmp_path,
+        _figure("CPU of a far server", math.nan, aim="<= 5"),
+        _figure("p50", 4, aim="<= 5"),
+    )
+    assert measured.aims(tmp_path).split("\n")[2:] == ["| `waking` | 1 |  |"]
 
 
 def test_of_a_statement_of_both_roles_and_plans_the_worst_is_shown(tmp_path: Path) -> None:

@@ -166,9 +166,8 @@ def go(
         if die_at is None:
             points = [point for point in matrix.drive(cycle).points() if point.nth == 1]
         else:
-            matrix.die(
-                die_at, cycle, may_miss=only_asks(die_at)
-            )  # who rests is not always looked at
+            # who rests is not always looked at, and what a lost reply leaves unknown is found by one look or another
+            matrix.die(die_at, cycle, may_miss=only_asks(die_at) or fault != "none")
         journey.mend(matrix)
         matrix.go_on(cycle)
     if die_at is None:
