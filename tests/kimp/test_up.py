@@ -222,10 +222,15 @@ def _kill_the_server(desk: _Desk) -> None:
     until(lambda: postgres.status(desk.home).pid not in {None, server}, _PATIENCE)
 
 
-def _assert_all_goes_on(desk: _Desk, codes: set[str]) -> None:
-    """See these cycles come out; then hold journal, ledger and venues against each other, on a desk at rest."""
+def _see_out(desk: _Desk, codes: set[str]) -> None:
+    """Wait until each of these cycles has come out."""
     for code in sorted(codes):
         until(lambda code=code: desk.has_brought_out(code), _PATIENCE + _TRACELESS)  # type: ignore[misc]
+
+
+def _assert_all_goes_on(desk: _Desk, codes: set[str]) -> None:
+    """See these cycles come out; then hold journal, ledger and venues against each other, on a desk at rest."""
+    _see_out(desk, codes)
     assert set(desk.children()) == _CHILDREN
     desk.change(_HALT)
     until(lambda: not desk.rows(_OPEN_CALLS), _PATIENCE)
@@ -234,17 +239,18 @@ def _assert_all_goes_on(desk: _Desk, codes: set[str]) -> None:
 
 
 def _outlives_its_children_and_its_server(desk: _Desk) -> tuple[set[str], dict[str, Process]]:
-    """Kill all that it began; gives the cycles that were held, and the children that run now."""
+    """Kill all that it began; gives cycles that are held by children that run now."""
     assert desk.says("Log in  admin /"), desk.text()
     _assert_answers(desk)
     assert set(desk.children()) == _CHILDREN
     _kill_each_child(desk)
     held = _in_flight(desk)
     _kill_the_server(desk)
+    _see_out(desk, held)
     _assert_answers(desk)
     children = desk.children()
     assert set(children) == _CHILDREN
-    held |= _in_flight(desk)
+    held = _in_flight(desk)
     assert desk.process.poll() is None, desk.text()
     return held, children
 
