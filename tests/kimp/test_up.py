@@ -160,17 +160,14 @@ def _gone(leaders: dict[str, Process]) -> bool:
     return not any(session_of(leader) for leader in leaders.values())
 
 
-def test_up_runs_the_desk_and_a_killed_one_is_taken_up_again(reachable_path: Path) -> None:
+def test_up_takes_up_whatever_is_killed_its_children_its_server_and_itself(
+    reachable_path: Path,
+) -> None:
+    """Each child and the server are started again; another `up` ends what a killed one left, and goes on with it."""
     first_port = free_row(_PORTS)
     desk = _Desk(reachable_path, first_port)
     try:
-        assert desk.says("Log in  admin /"), desk.text()
-        with urllib.request.urlopen(f"http://127.0.0.1:{first_port}/admin/login/") as page:
-            assert page.status == 200
-        left_over = desk.children()
-        assert set(left_over) == _CHILDREN
-        until(lambda: bool(desk.rows(_IN_FLIGHT)), _PATIENCE)
-        in_flight = desk.rows(_IN_FLIGHT)
+        held, left_over = _outlives_its_children_and_its_server(desk)
     finally:
         desk.end(signal.SIGKILL)
 
@@ -182,55 +179,80 @@ def test_up_runs_the_desk_and_a_killed_one_is_taken_up_again(reachable_path: Pat
         assert _gone(left_over)
         postgres.stop(reachable_path)  # under the desk: whoever needs it starts it again
         until(lambda: postgres.status(reachable_path).is_running, _PATIENCE)
-        for (code,) in in_flight:
-            until(lambda code=code: again.has_brought_out(code), _PATIENCE + _TRACELESS)  # type: ignore[misc]
-        until(again.proves_its_ledger, _PATIENCE)
+        _assert_all_goes_on(again, held)
         assert again.process.poll() is None, again.text()
     finally:
-        code = again.end(signal.SIGINT)
+        again.process.send_signal(signal.SIGINT)
+        status = again.process.wait(timeout=_IN_TIME)
         again.close()
         desk.close()
-    assert code == 0, again.text()
+    assert status == 0, again.text()
     assert "the desk is down" in again.text()
+    assert "does not end; killed" not in again.text()
     assert _gone(children)
     assert not postgres.status(reachable_path).is_running
 
 
-def test_a_child_that_is_killed_is_started_again_and_what_it_held_goes_on(
-    reachable_path: Path,
-) -> None:
-    first_port = free_row(_PORTS)
-    desk = _Desk(reachable_path, first_port)
-    try:
-        assert desk.says("Log in  admin /"), desk.text()
-        for name in sorted(_CHILDREN):
-            until(lambda: bool(desk.rows(_IN_FLIGHT)), _PATIENCE)
-            killed = desk.children()[name]
-            os.kill(killed.pid, signal.SIGKILL)
-            until(lambda killed=killed, name=name: _is_anew(desk, name, killed), _PATIENCE)  # type: ignore[misc]
-            assert not session_of(killed)
-        until(lambda: bool(desk.rows(_IN_FLIGHT)), _PATIENCE)
-        in_flight = desk.rows(_IN_FLIGHT)
-        server = postgres.status(reachable_path).pid
-        assert server is not None
-        os.kill(server, signal.SIGKILL)
-        until(lambda: postgres.status(reachable_path).pid not in {None, server}, _PATIENCE)
+def _assert_answers(desk: _Desk) -> None:
+    with urllib.request.urlopen(f"http://127.0.0.1:{desk.first_port}/admin/login/") as page:
+        assert page.status == 200
 
-        for (code,) in in_flight:
-            until(lambda code=code: desk.has_brought_out(code), _PATIENCE + _TRACELESS)  # type: ignore[misc]
-        with urllib.request.urlopen(f"http://127.0.0.1:{first_port}/admin/login/") as page:
-            assert page.status == 200
-        assert set(desk.children()) == _CHILDREN
-        desk.change(_HALT)
-        until(lambda: not desk.rows(_OPEN_CALLS), _PATIENCE)
-        until(desk.proves_its_ledger, _PATIENCE)
-        assert desk.venue_orders() == [code for (code,) in desk.rows(_ORDERS_DONE)]
-    finally:
-        desk.process.send_signal(signal.SIGINT)
-        status = desk.process.wait(timeout=_IN_TIME)
-        desk.close()
-    assert status == 0, desk.text()
-    assert "does not end; killed" not in desk.text()
+
+def _in_flight(desk: _Desk) -> set[str]:
+    """Wait until cycles are on their way out, and give their codes."""
+    until(lambda: bool(desk.rows(_IN_FLIGHT)), _PATIENCE)
+    return {code for (code,) in desk.rows(_IN_FLIGHT)}
+
+
+def _kill_each_child(desk: _Desk) -> None:
+    """Kill one child after the other while cycles are on their way; another takes the place of each."""
+    for name in sorted(_CHILDREN):
+        assert _in_flight(desk)
+        killed = desk.children()[name]
+        os.kill(killed.pid, signal.SIGKILL)
+        until(lambda killed=killed, name=name: _is_anew(desk, name, killed), _PATIENCE)  # type: ignore[misc]
+        assert not session_of(killed)
+
+
+def _kill_the_server(desk: _Desk) -> None:
+    """Kill the server as nobody's child; whoever needs it starts another."""
+    server = postgres.status(desk.home).pid
+    assert server is not None
+    os.kill(server, signal.SIGKILL)
+    until(lambda: postgres.status(desk.home).pid not in {None, server}, _PATIENCE)
+
+
+def _see_out(desk: _Desk, codes: set[str]) -> None:
+    """Wait until each of these cycles has come out."""
+    for code in sorted(codes):
+        until(lambda code=code: desk.has_brought_out(code), _PATIENCE + _TRACELESS)  # type: ignore[misc]
+
+
+def _assert_all_goes_on(desk: _Desk, codes: set[str]) -> None:
+    """See these cycles come out; then hold journal, ledger and venues against each other, on a desk at rest."""
+    _see_out(desk, codes)
+    assert set(desk.children()) == _CHILDREN
+    desk.change(_HALT)
+    until(lambda: not desk.rows(_OPEN_CALLS), _PATIENCE)
+    until(desk.proves_its_ledger, _PATIENCE)
+    assert desk.venue_orders() == [code for (code,) in desk.rows(_ORDERS_DONE)]
+
+
+def _outlives_its_children_and_its_server(desk: _Desk) -> tuple[set[str], dict[str, Process]]:
+    """Kill all that it began; gives cycles that are held by children that run now."""
+    assert desk.says("Log in  admin /"), desk.text()
+    _assert_answers(desk)
+    assert set(desk.children()) == _CHILDREN
+    _kill_each_child(desk)
+    held = _in_flight(desk)
+    _kill_the_server(desk)
+    _see_out(desk, held)
+    _assert_answers(desk)
+    children = desk.children()
+    assert set(children) == _CHILDREN
+    held = _in_flight(desk)
+    assert desk.process.poll() is None, desk.text()
+    return held, children
 
 
 def _is_anew(desk: _Desk, name: str, killed: Process) -> bool:

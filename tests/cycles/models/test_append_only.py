@@ -73,9 +73,28 @@ def test_what_history_hangs_on_is_not_deleted(row: Cycle, table: str) -> None:
     assert Cycle.objects.filter(pk=row.pk).exists()
 
 
-def test_the_table_of_edges_is_changed_by_migrations_only() -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        "INSERT INTO cycles_legal_transition VALUES ('STARTED', 'COMPLETED')",
+        "UPDATE cycles_legal_transition SET to_status = 'COMPLETED' WHERE to_status = 'FAILED'",
+        "DELETE FROM cycles_legal_transition",
+    ],
+    ids=lambda change: change.split()[0],
+)
+def test_the_table_of_edges_is_changed_by_migrations_only(change: str) -> None:
     with refused("cycles_legal_transition_append_only"), connection.cursor() as cursor:
-        cursor.execute("DELETE FROM cycles_legal_transition")
+        cursor.execute(change)
+
+
+def test_a_migration_that_says_so_adds_an_edge() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL kimp.adds_edges = 'on'")
+        cursor.execute("INSERT INTO cycles_legal_transition VALUES ('STARTED', 'COMPLETED')")
+        assert cursor.rowcount == 1
+        cursor.execute("SET LOCAL kimp.adds_edges = ''")
+    with refused("cycles_legal_transition_append_only"), connection.cursor() as cursor:
+        cursor.execute("INSERT INTO cycles_legal_transition VALUES ('STARTED', 'DEAD')")
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,26 @@ def test_a_cycle_that_has_ended_takes_no_posting() -> None:
         booking.post("late", PostingKind.FILL, lines, cycle=row)
 
 
+@pytest.mark.parametrize("owner", ["CYCLE", "IN_FLIGHT", "SUSPENSE"])
+@pytest.mark.parametrize("of_another", [True, False], ids=["another's", "nobody's"])
+def test_what_belongs_to_a_cycle_that_has_ended_stays_empty_whosever_posting_it_is(
+    owner: str, of_another: bool
+) -> None:
+    ended = builders.finished()
+    other = builders.cycle(usdt=100) if of_another else None
+    of_ended, _ = Account.objects.get_or_create(
+        venue="binance", asset="USDT", owner=owner, cycle=ended
+    )
+    explains, _ = Account.objects.get_or_create(venue="binance", asset="USDT", owner="CAPITAL")
+    posting = Posting.objects.create(key="late", kind="CAPITAL", cycle=other, at=Now())
+    lines = ((explains, -1), (of_ended, 1))
+    with refused("account_of_open_cycle"):
+        Entry.objects.bulk_create(
+            Entry(posting=posting, account=account, quantity=quantity)
+            for account, quantity in lines
+        )
+
+
 def test_an_entry_without_its_counterpart_is_refused_one_by_one() -> None:
     posting = Posting.objects.create(key="k", kind="CAPITAL", at=Now())
     account = Account.objects.create(venue="binance", asset="USDT", owner="DESK")
