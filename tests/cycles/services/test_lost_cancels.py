@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from cycles.domain.words import CallOutcome, Operation, StepKind
 from cycles.models import Cycle, ExchangeCall
-from cycles.services import verifying
+from cycles.services import trading, verifying
 from cycles.services.moving import Lease
 from tests.cycles.services.acts import age, each_was_sent_once, give_back, units_until
 from tests.desk import TestDesk, why
@@ -77,7 +78,7 @@ def test_a_cancel_that_was_accepted_and_whose_reply_was_lost_is_done_once_its_or
 @AT_EACH
 @pytest.mark.parametrize("how", LOST, ids=["closed", "502"])
 def test_an_order_that_rests_on_because_its_cancel_was_lost_is_cancelled_by_another_request(
-    desk: TestDesk, venue: str, how: dict[str, Any]
+    desk: TestDesk, venue: str, how: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row, lease = resting(desk, venue)
     desk.fault(phase="before", venue=venue, method="DELETE", when="once", **how)
@@ -89,7 +90,7 @@ def test_an_order_that_rests_on_because_its_cancel_was_lost_is_cancelled_by_anot
         ["DONE"],
         1,
     )  # found, and so not asked for at once again
-    ExchangeCall.objects.filter(cycle=row).update(intended_at="2020-01-01T00:00:00Z")
+    monkeypatch.setattr(trading, "CANCEL_AFTER", timedelta(0))  # as if that were long ago
     give_back(lease)
     desk.drive_until(row, "INITIAL_TRADE_COMPLETED")
     assert (outcomes(row), arrived(desk)) == (["DONE", "DONE"], 2)
