@@ -12,6 +12,7 @@ from cycles.domain.progress import Turn
 from cycles.domain.words import CallOutcome, Operation
 from cycles.models import ExchangeCall, Step
 from cycles.services import reconciling
+from cycles.services.desk import database_now
 from exchanges import registry
 from tests import builders
 from tests.cycles.services.test_stating import RESTS, cancel_of
@@ -90,3 +91,17 @@ def test_each_venue_states_for_each_operation_when_absence_proves_and_what_tells
     assert (proves or rule.lookup_grace_seconds) == seconds
     assert (proves is not None) == (word == "ABSENT")
     assert rule.told_by == told_by
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("venue", "kind"), KINDS)
+def test_nobody_states_what_came_of_a_request_while_its_venue_may_still_accept_it(
+    venue: str, kind: Operation
+) -> None:
+    seconds, _, _ = RULES[venue, kind]
+    call = lost(venue, kind)
+    known_for = {seconds - LESS: True, seconds + 1: False}
+    for age, may_arrive in known_for.items():
+        call.noted_at = database_now() - timedelta(seconds=age)
+        left = reconciling.may_arrive_for(call, given_up_at=call.noted_at)
+        assert (left > timedelta(0)) == may_arrive
