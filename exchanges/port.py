@@ -38,6 +38,7 @@ class Venue(Protocol):
 
     code: str
     order_rule: OutcomeRule
+    cancel_rule: OutcomeRule
     withdrawal_rule: OutcomeRule
 
     def book(self, market: Market, *, depth: int = 15) -> Book:
@@ -76,7 +77,7 @@ class Venue(Protocol):
         """
 
     def cancel_order(self, market: Market, *, client_order_id: str) -> None:
-        """Ask to cancel; done or gone already is no error. Read `order` for what became of it."""
+        """Ask to cancel; done or gone already is no error. Read `order` for what became of it, as `cancel_rule` says."""
 
     def withdraw(self, request: WithdrawalRequest) -> WithdrawalReport:
         """Send one withdrawal, once."""

@@ -39,7 +39,7 @@ from exchanges.transport.clock import VenueClock
 from exchanges.transport.limits import DOOR, ends_by, is_settling, seconds_left
 from exchanges.transport.shares import Share, shares as shares_of
 from exchanges.transport.wire import Keys
-from exchanges.values import Book, Market, OutcomeRule
+from exchanges.values import Book, Market
 
 GLOBAL_VENUE = "binance"
 SENT_WITHIN_SECONDS = 5  # of its intent, or never
@@ -134,12 +134,6 @@ def venue(code: str) -> Venue:
     if _shared.before_call is not None:
         _shared.before_call()
     return found
-
-
-def outcome_rules(code: str) -> tuple[OutcomeRule, OutcomeRule]:
-    """Give what a venue's "not found" proves of orders and of withdrawals; no venue is asked."""
-    kind = ADAPTERS[code]
-    return kind.order_rule, kind.withdrawal_rule
 
 
 def shares(code: str, calls: Mapping[str, int]) -> list[VenueShare]:

@@ -370,10 +370,19 @@ class RateQuote:
     good_until: datetime | None = None
 
 
+class ToldBy(StrEnum):
+    """What tells the outcome of a request whose reply was lost."""
+
+    ORDER = "the order, by our id"
+    CANCELLED_ORDER = "the order that it was to cancel, by our id"
+    WITHDRAWALS = "the account's withdrawals"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeRule:
     """A venue's rule on one mutating operation whose reply was lost (protocol facts, section 0).
 
+    `told_by`: what is looked at.
     `absence_proves_after_seconds`: once this long has passed since the request could last have been
     accepted, the venue's "not found" proves it was not; None: it never does, a person decides.
     `client_id_is_burned`: an id stays used for ever, even by a request that was refused. It informs people and
@@ -382,6 +391,7 @@ class OutcomeRule:
     nothing.
     """
 
+    told_by: ToldBy
     absence_proves_after_seconds: int | None
     client_id_is_burned: bool
     lookup_grace_seconds: int

@@ -1,6 +1,6 @@
 """Unknown outcomes become facts by evidence: a venue's record, or absence after its rule's window.
 
-Waiting alone never decides. What each venue's absence proves stands in its `OutcomeRule`.
+Waiting alone never decides. What tells an outcome, and what a venue's absence proves, stands in its `OutcomeRule`s.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeVar
+from operator import attrgetter
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
@@ -29,7 +30,7 @@ from cycles.services.stepping import Report
 from exchanges import registry
 from exchanges.errors import VenueError
 from exchanges.port import Venue
-from exchanges.values import Market, OutcomeRule
+from exchanges.values import Market, OutcomeRule, ToldBy
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +42,12 @@ LOOK_AGAIN = timedelta(seconds=1)
 SECOND_LOOK = timedelta(seconds=5)  # after the first "not found": a venue that comes back may lag
 BATCH = 200
 SWEEP = "reconcile_open_calls"
+# By which of its rules a venue's word on an unknown request counts; of an adapter or its class alike.
+RULES: Mapping[str, Callable[[Any], OutcomeRule]] = {
+    Operation.PLACE_ORDER: attrgetter("order_rule"),
+    Operation.CANCEL_ORDER: attrgetter("cancel_rule"),
+    Operation.WITHDRAW: attrgetter("withdrawal_rule"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,12 +127,12 @@ def _undecided(venue: Venue, call: ExchangeCall, evidence: Evidence, age: timede
     """Wait while waiting can still bring evidence; then a person decides."""
     if evidence.ambiguity:
         return failed(_unknown_class(call), evidence.ambiguity)
-    rule, asked_at = venue.order_rule, call.noted_at and call.noted_at + age
-    if call.operation == Operation.WITHDRAW:  # what was not seen counts as of the look
-        rule = venue.withdrawal_rule
+    rule, asked_at = RULES[call.operation](venue), call.noted_at and call.noted_at + age
+    is_listed = rule.told_by is ToldBy.WITHDRAWALS
+    if is_listed:  # what was not seen counts as of the look
         age = evidence.as_of - call.noted_at if evidence.as_of and call.noted_at else timedelta(0)
     patience = _window(rule, call)
-    if evidence.doubt and call.operation != Operation.WITHDRAW:  # listed, and not found alone
+    if evidence.doubt and not is_listed:  # an order that is listed, and not found alone
         patience += timedelta(seconds=rule.lookup_grace_seconds)
     elif rule.absence_proves_after_seconds is not None:
         return waiting(LOOK_AGAIN, "an outcome is unknown")
@@ -149,10 +156,11 @@ def look_up(
     venue: Venue, call: ExchangeCall, *, age: timedelta, among: _Batch | None = None
 ) -> Evidence:
     """Look for a call at its venue. Raises VenueError when the venue cannot be asked."""
-    if call.operation == Operation.WITHDRAW:
+    rule = RULES[call.operation](venue)
+    if rule.told_by is ToldBy.WITHDRAWALS:
         traces = among.traces(call.venue) if among is not None else matching.read([call])
         return traces.evidence(call)
-    is_over = age > _window(venue.order_rule, call)
+    is_over = age > _window(rule, call)
     is_young = age < seeing.OWN_READS
     is_shown = among.shows if among is not None else seeing.shows_order
     shown = not is_young and is_shown(call)
@@ -166,7 +174,7 @@ def look_up(
         return Evidence(
             doubt=f"{call.venue} {verb} {wanted}, and does not find it when asked for it"
         )
-    proves = venue.order_rule.absence_proves_after_seconds is not None
+    proves = rule.absence_proves_after_seconds is not None
     return Evidence(report=report, is_absent=report is None and is_over and proves)
 
 
@@ -189,14 +197,9 @@ def may_arrive_for(call: ExchangeCall, *, given_up_at: datetime) -> timedelta:
     Of a venue that this release knows no more, the longest of all counts.
     """
     venues = [call.venue] if call.venue in registry.VENUES else registry.VENUES
-    window = max(_acceptance(venue, call) for venue in venues)
+    rules = [RULES[call.operation](registry.ADAPTERS[venue]) for venue in venues]
+    window = max(_window(rule, call) for rule in rules)
     return window - (database_now() - (call.noted_at or given_up_at))
-
-
-def _acceptance(venue: str, call: ExchangeCall) -> timedelta:
-    """Give how long after it was given up a venue may accept a request."""
-    order_rule, withdrawal_rule = registry.outcome_rules(venue)
-    return _window(withdrawal_rule if call.operation == Operation.WITHDRAW else order_rule, call)
 
 
 def record(call: ExchangeCall, noted: Noted) -> None:
@@ -266,13 +269,8 @@ class _Batch:
         return _once(self._traces, venue, self._read_traces)
 
     def _read_shown(self, code: str) -> frozenset[int]:
-        return seeing.shown_orders(
-            [
-                call
-                for call in self.calls
-                if call.venue == code and call.operation != Operation.WITHDRAW
-            ]
-        )
+        mine = [call for call in self.calls if call.venue == code]
+        return seeing.shown_orders([one for one in mine if one.operation != Operation.WITHDRAW])
 
     def _read_traces(self, code: str) -> Traces:
         is_mine = (code, Operation.WITHDRAW)

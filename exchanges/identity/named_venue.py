@@ -45,6 +45,7 @@ class NamedVenue:
         self._names = names
         self.code = venue.code
         self.order_rule = venue.order_rule
+        self.cancel_rule = venue.cancel_rule
         self.withdrawal_rule = venue.withdrawal_rule
 
     def book(self, market: Market, *, depth: int = 15) -> Book:

@@ -17,7 +17,7 @@ from cycles.domain.states import BEGINNINGS, DRIVEN_BY, FINAL, HOPELESS, TRANSIT
 from cycles.domain.words import CycleStatus, FailureClass
 from cycles.management.catalogue import BY_NAME, EXIT_CODES
 from cycles.models import PolicyVersion
-from cycles.services import idempotency, intervening
+from cycles.services import idempotency, intervening, reconciling
 from cycles.services.tokens import Scope
 from exchanges import registry
 from exchanges.simulator.candles import stretches
@@ -238,14 +238,15 @@ def fault_table() -> str:
 def outcome_rules() -> str:
     """Say for each venue when the absence of a request that may have been lost proves something."""
     rows = (
-        (venue, what, rule)
+        (venue, what, rule_of(adapter))
         for venue, adapter in registry.ADAPTERS.items()
-        for what, rule in (("order", adapter.order_rule), ("withdrawal", adapter.withdrawal_rule))
+        for what, rule_of in reconciling.RULES.items()
     )
     return grid(
         (
             "venue",
             "request",
+            "its outcome is told by",
             "absence proves that it never was",
             "a person is asked",
             "its id again",
@@ -253,7 +254,8 @@ def outcome_rules() -> str:
         (
             (
                 venue,
-                what,
+                code(what),
+                rule.told_by,
                 "never"
                 if rule.absence_proves_after_seconds is None
                 else f"after {rule.absence_proves_after_seconds} s",

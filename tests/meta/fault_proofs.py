@@ -20,6 +20,7 @@ DEADLINES = "tests/exchanges/transport/test_deadlines.py"
 STREAMS = "tests/exchanges/simulator/test_stream_faults.py"
 LOST = "tests/cycles/services/test_lost_replies.py"
 DESK_ORDERS = "tests/cycles/services/test_fault_orders.py"
+LOST_CANCELS = "tests/cycles/services/test_lost_cancels.py"
 DESK_TRANSFERS = "tests/cycles/services/test_fault_transfers.py"
 DESK_KEYS = "tests/cycles/services/test_fault_keys.py"
 KOREA = "tests/cycles/services/test_korea_venues.py"
@@ -91,11 +92,14 @@ PROOFS: dict[str, Proofs] = {
             f"{ORDERS}:test_f13_a_partial_fill_ends_closed_with_what_it_got",
             f"{ORDERS}:test_f13_an_order_that_rests_with_a_part_is_cancelled_and_read_again",
             f"{ORDERS}:test_f13_a_cancel_that_comes_too_late_is_no_error_and_the_order_is_filled",
+            f"{ORDERS}:test_a_cancel_whose_reply_is_lost_is_unknown_sent_once_and_told_by_its_order",
         ),
         services=(
             f"{TRADING}:test_what_remains_of_a_partial_fill_is_sent_again_as_a_new_attempt",
             f"{DESK_ORDERS}:test_f13_an_order_that_rests_is_cancelled_once_and_settled_by_what_it_got",
             f"{DESK_ORDERS}:test_f13_a_cancel_that_a_fill_outruns_leaves_the_whole_order_settled",
+            f"{LOST_CANCELS}:test_a_cancel_that_was_accepted_and_whose_reply_was_lost_is_done_once_its_order_is_found",
+            f"{LOST_CANCELS}:test_an_order_that_rests_on_because_its_cancel_was_lost_is_cancelled_by_another_request",
         ),
     ),
     "F14": Proofs(

@@ -45,6 +45,7 @@ from exchanges.values import (
     OrderReport,
     OrderRequest,
     OutcomeRule,
+    ToldBy,
     TransferT,
     WithdrawalReport,
     WithdrawalRequest,
@@ -55,15 +56,31 @@ MILLISECOND = timedelta(milliseconds=1)
 A_DAY = timedelta(hours=23)  # of orders, as Binance lists them from an instant on
 
 ORDER_RULE = OutcomeRule(
-    absence_proves_after_seconds=15, client_id_is_burned=False, lookup_grace_seconds=60
+    told_by=ToldBy.ORDER,
+    absence_proves_after_seconds=15,
+    client_id_is_burned=False,
+    lookup_grace_seconds=60,
 )
 """A request is refused once it is older than recvWindow (5 s), checked again before the matching
 engine, whose own time-out is 10 s: past 15 s an unseen order cannot appear (binance-spot-api-docs,
 "rest-api", timing security; errors -1007 and -2013). A client id is unique among OPEN orders only, so
 a resend after a fill would execute twice."""
 
+CANCEL_RULE = OutcomeRule(
+    told_by=ToldBy.CANCELLED_ORDER,
+    absence_proves_after_seconds=15,
+    client_id_is_burned=False,
+    lookup_grace_seconds=60,
+)
+"""A cancel names the order and is sent no id of its own, so the order tells what became of it. recvWindow and the
+engine's time-out bound it too (binance-spot-api-docs, "rest-api", timing security): the order's numbers hold. Another
+of the same order is refused with -2011, which is no error here."""
+
 WITHDRAWAL_RULE = OutcomeRule(
-    absence_proves_after_seconds=None, client_id_is_burned=False, lookup_grace_seconds=60
+    told_by=ToldBy.WITHDRAWALS,
+    absence_proves_after_seconds=None,
+    client_id_is_burned=False,
+    lookup_grace_seconds=60,
 )
 """withdrawOrderId is documented as a query key, not as a guard against doubles: absence from the
 history proves nothing, a person decides."""
@@ -76,6 +93,7 @@ class BinanceVenue:
     limits = limits.LIMITS
     has_time_endpoint = True
     order_rule = ORDER_RULE
+    cancel_rule = CANCEL_RULE
     withdrawal_rule = WITHDRAWAL_RULE
 
     def __init__(

@@ -23,12 +23,16 @@ from exchanges.values import (
     OrderReport,
     OrderRequest,
     OutcomeRule,
+    ToldBy,
     WithdrawalReport,
     WithdrawalRequest,
 )
 
 ORDER_RULE = OutcomeRule(
-    absence_proves_after_seconds=75, client_id_is_burned=True, lookup_grace_seconds=120
+    told_by=ToldBy.ORDER,
+    absence_proves_after_seconds=75,
+    client_id_is_burned=True,
+    lookup_grace_seconds=120,
 )
 """An order is taken before it is dealt with: `order_not_ready` (422) says that it exists and is read
 again, never taken for absence. A token carries its instant, and one that is too old is refused
@@ -36,8 +40,20 @@ again, never taken for absence. A token carries its instant, and one that is too
 an order that is not found cannot appear any more. A client_order_id is unique per user (apidocs.bithumb.com,
 "Order request"); how long it stays known is not said, so none is ever used twice."""
 
+CANCEL_RULE = OutcomeRule(
+    told_by=ToldBy.CANCELLED_ORDER,
+    absence_proves_after_seconds=75,
+    client_id_is_burned=False,
+    lookup_grace_seconds=120,
+)
+"""A cancel names the order and has no id of its own, so the order tells what became of it. Its token ages as an
+order's does: the order's numbers hold. Another of the same order is no error."""
+
 WITHDRAWAL_RULE = OutcomeRule(
-    absence_proves_after_seconds=None, client_id_is_burned=False, lookup_grace_seconds=60
+    told_by=ToldBy.WITHDRAWALS,
+    absence_proves_after_seconds=None,
+    client_id_is_burned=False,
+    lookup_grace_seconds=60,
 )
 """Bithumb's withdrawals take no client id, so absence proves nothing: a person decides."""
 
@@ -56,6 +72,7 @@ class BithumbVenue(KoreanVenue):
     account_stream_path = "/websocket/v2/private"
     unknown_orders = NOT_FOUND
     order_rule = ORDER_RULE
+    cancel_rule = CANCEL_RULE
     withdrawal_rule = WITHDRAWAL_RULE
 
     def _dialect(self, keys: Keys) -> BithumbDialect:

@@ -25,6 +25,7 @@ from exchanges.values import (
     OrderReport,
     OrderRequest,
     OutcomeRule,
+    ToldBy,
     WithdrawalReport,
     WithdrawalRequest,
 )
@@ -33,14 +34,29 @@ CLOSED_WINDOW = timedelta(days=7)  # the widest that Upbit lists at once
 AHEAD = timedelta(minutes=1)  # its clock may be ahead of ours
 HOME = {"currency": "BTC", "net_type": "BTC"}  # asked for what is told of the account beside it
 ORDER_RULE = OutcomeRule(
-    absence_proves_after_seconds=10, client_id_is_burned=True, lookup_grace_seconds=60
+    told_by=ToldBy.ORDER,
+    absence_proves_after_seconds=10,
+    client_id_is_burned=True,
+    lookup_grace_seconds=60,
 )
 """Upbit answers `order_not_found` for some seconds after accepting an order; JWTs carry no time, so
 nothing but time bounds a delayed request. An identifier is never reusable, even after a refusal
 (docs.upbit.com, "Create order", identifier). Combine with `locked` and a second look."""
 
+CANCEL_RULE = OutcomeRule(
+    told_by=ToldBy.CANCELLED_ORDER,
+    absence_proves_after_seconds=10,
+    client_id_is_burned=False,
+    lookup_grace_seconds=60,
+)
+"""A cancel names the order and has no id of its own (docs.upbit.com, "Cancel order"), so the order tells what became
+of it. Nothing but time bounds a delayed cancel either: the order's numbers hold. Another of the same order is no error."""
+
 WITHDRAWAL_RULE = OutcomeRule(
-    absence_proves_after_seconds=None, client_id_is_burned=False, lookup_grace_seconds=60
+    told_by=ToldBy.WITHDRAWALS,
+    absence_proves_after_seconds=None,
+    client_id_is_burned=False,
+    lookup_grace_seconds=60,
 )
 """Upbit's withdrawals take no client id, so absence proves nothing: a person decides."""
 
@@ -56,6 +72,7 @@ class UpbitVenue(KoreanVenue):
     account_stream_path = "/websocket/v1/private"
     unknown_orders = NOT_FOUND
     order_rule = ORDER_RULE
+    cancel_rule = CANCEL_RULE
     withdrawal_rule = WITHDRAWAL_RULE
 
     def _dialect(self, keys: Keys) -> UpbitDialect:

@@ -24,7 +24,9 @@ from tests.desk import TestDesk, operator, role_of, why
 
 UNITS = 40
 MONEY = re.compile(r"/(orders?|withdraws/coin|withdraw/apply)$")
-CLIENT_ID = re.compile(r'(?:identifier|newClientOrderId|withdrawOrderId)"?[=:]"?([^"&,}]+)')
+CLIENT_ID = re.compile(
+    r'(?:identifier|newClientOrderId|client_order_id|withdrawOrderId)"?[=:]"?([^"&,}]+)'
+)
 
 
 def retire(**place: str) -> None:

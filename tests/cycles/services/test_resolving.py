@@ -223,7 +223,7 @@ def test_nobody_states_absence_while_the_venue_may_still_accept(
 def test_a_withdrawal_that_its_worker_left_no_word_of_may_have_been_sent_a_little_later(
     dead: Cycle,
 ) -> None:
-    _, rule = registry.outcome_rules("binance")
+    rule = registry.ADAPTERS["binance"].withdrawal_rule
     age = timedelta(seconds=rule.lookup_grace_seconds) + SEND_WITHIN / 2
     call = builders.withdrawal_call(dead, outcome=CallOutcome.UNKNOWN, noted_at=Now() - age)
     with pytest.raises(NotAllowedNowError, match="binance may still accept"):

@@ -17,7 +17,7 @@ from exchanges.errors import (
 from exchanges.registry import utc_now
 from exchanges.simulator.server import start_in_thread
 from exchanges.transport.wire import Keys
-from exchanges.values import OrderRequest, OrderStatus
+from exchanges.values import OrderRequest, OrderStatus, ToldBy
 from tests.exchanges.adapters.faulty import ADAPTERS, Desk, checked, desk_at
 
 GARBAGE = ("empty", "object", "list", "html", "truncated", "bom", "wrong_type")
@@ -171,6 +171,38 @@ def test_f13_a_cancel_that_comes_too_late_is_no_error_and_the_order_is_filled(de
     report = desk.until_final()
     assert (report.status, report.executed_quantity) == (OrderStatus.FILLED, Decimal(20))
     assert (desk.arrived(), len(desk.requests("DELETE"))) == (1, 1)
+
+
+@pytest.mark.parametrize(("phase", "is_open"), [("before", True), ("after_accept", False)])
+@pytest.mark.parametrize("fault", ["F5", "F6", "F7"])
+def test_a_cancel_whose_reply_is_lost_is_unknown_sent_once_and_told_by_its_order(
+    desk: Desk, fault: str, phase: str, is_open: bool
+) -> None:
+    order = desk.order()
+    desk.spoil("F13", action="rests", args={"value": "0.3"})
+    desk.place(order)
+    desk.spoil(fault, method="DELETE", phase=phase)
+    with pytest.raises(OutcomeUnknownError):
+        desk.venue.cancel_order(desk.market, client_order_id=desk.client_id)
+    assert desk.venue.cancel_rule.told_by is ToldBy.CANCELLED_ORDER
+    report = desk.look_up() if is_open else desk.until_final()
+    assert report is not None
+    status = OrderStatus.OPEN if is_open else OrderStatus.CLOSED
+    assert (report.status, report.executed_quantity) == (status, Decimal(6))
+    assert (desk.arrived(), len(desk.requests("DELETE"))) == (1, 1)
+
+
+def test_another_cancel_of_an_order_is_no_error_so_its_rule_says_that_ids_do_not_guard(
+    desk: Desk,
+) -> None:
+    order = desk.order()
+    desk.spoil("F13", action="rests", args={"value": "0.3"})
+    desk.place(order)
+    for _ in range(2):
+        desk.venue.cancel_order(desk.market, client_order_id=desk.client_id)
+    assert not desk.venue.cancel_rule.client_id_is_burned
+    assert desk.until_final().status is OrderStatus.CLOSED
+    assert (desk.arrived(), len(desk.requests("DELETE"))) == (1, 2)
 
 
 def test_f14_an_order_that_finds_nothing_ends_closed_and_empty(desk: Desk) -> None:
