@@ -91,6 +91,10 @@ def settle_open_order(lease: Lease, call: ExchangeCall) -> Progress:
         if seeing.still_rests(call, asked_at):
             _mark_found(call)
             return _hurry(lease, venue, call, asked_at, found=OrderStatus.OPEN)
+        if (
+            seeing.age_of(call, asked_at) > PATIENCE
+        ):  # what may be given up is asked for after that look
+            asked_at = database_now()
         report = venue.order(market, client_order_id=call.client_order_id)
     except VenueError as error:
         return not_asked(call.venue, error)

@@ -10,11 +10,11 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from cycles.domain.progress import Turn
+from cycles.domain.progress import Turn, failed
 from cycles.domain.words import CallOutcome, CycleStatus, FailureClass, Operation, Verb
 from cycles.errors import NotAllowedNowError, UnresolvedCallError
 from cycles.models import Cycle, ExchangeCall, Intervention, SeenOrder, SeenWithdrawal
-from cycles.services import intervening, remaking, verifying
+from cycles.services import intervening, reconciling, remaking, verifying
 from cycles.services.moving import Lease
 from cycles.services.resolving import Received
 from tests.cycles.services.acts import accepted, age, fail, give_back, units_until, withdrawals
@@ -24,6 +24,8 @@ from tests.cycles.services.test_lost_orders import (
     ORDER,
     UNKNOWN_THERE,
     dead,
+    died_of,
+    is_watched,
     placed,
 )
 from tests.cycles.services.test_resolving import write_off
@@ -120,6 +122,31 @@ def test_an_order_that_a_look_once_showed_resting_is_a_persons_and_never_absent(
     intervening.redrive(row.pk, actor=operator(), reason="look", seen_version=row.version)
     desk.drive_until(row, "DEAD_LETTER")
     assert row.failure_class == FailureClass.UNKNOWN_ORDER
+    state_absent(row)
+    assert placed(row).outcome == CallOutcome.ABSENT
+
+
+@pytest.mark.parametrize("asked_by", ["its worker", "the sweep"])
+def test_an_order_that_a_look_hides_before_it_is_asked_for_is_asked_for_after_that(
+    asked_by: str, desk: TestDesk
+) -> None:
+    """One redrive, or sweep, is enough to state of it that it never was."""
+    row = desk.open()
+    desk.fault(fault="F4", method="POST", when="once", **ORDER)
+    lease = desk.lease(row)
+    desk.unit(lease)
+    desk.fault(phase="before", action="status", args=NOTHING, **LISTED)
+    desk.fault(method="GET", phase="before", action="status", args=UNKNOWN_THERE, **ORDER)
+    is_watched(shown(placed(row), "open", 0))
+    age(row, 180)
+    last = failed(FailureClass.UNKNOWN_ORDER, "it is asked for by the sweep")
+    if asked_by == "its worker":
+        last = desk.unit(lease)
+    give_back(lease)
+    if asked_by == "the sweep":
+        assert reconciling.reconcile_open_calls().still_unknown == 1
+    assert not SeenOrder.objects.get(client_order_id=placed(row).client_order_id).is_shown
+    died_of(row, last)
     state_absent(row)
     assert placed(row).outcome == CallOutcome.ABSENT
 
