@@ -35,6 +35,7 @@ from tests.cycles.services.test_stating import (
     is_settled,
     looked_for_in_vain,
     order,
+    seen_before_it_died,
     settle_by_hand,
     shown,
     state_absent,
@@ -46,12 +47,6 @@ __all__ = ["order", "unknown"]
 
 SHOWN = r"binance has shown .*, so it was accepted: redrive"
 MONEY = Received(venue="binance", asset="USDT", quantity=Decimal(990))
-
-
-def seen_before_it_died(seen: SeenOrder | SeenWithdrawal) -> None:
-    """Let a look have shown something when the cycle died."""
-    ago = Now() - timedelta(minutes=30)
-    type(seen).objects.filter(pk=seen.pk).update(first_seen_at=ago, changed_at=ago)
 
 
 def test_an_order_that_its_venue_lists_and_does_not_find_is_not_bought_twice(
@@ -379,3 +374,17 @@ def test_of_a_withdrawal_that_looks_showed_once_nobody_states_that_it_never_was(
     settle_by_hand(row, MONEY)
     assert (row.status, is_settled(withdrawal)) == (CycleStatus.COMPLETED, True)
     assert (withdrawal.outcome, withdrawal.venue_order_id) == (CallOutcome.DONE, "w1")
+
+
+def test_a_withdrawal_that_a_look_shows_again_while_the_form_lies_open_is_settled_by_nobodys_word(
+    withdrawal: ExchangeCall,
+) -> None:
+    row = withdrawal.cycle
+    seen = SeenWithdrawal.objects.get(client_withdrawal_id=withdrawal.client_order_id)
+    seen_before_it_died(seen)
+    Cycle.objects.filter(pk=row.pk).update(status_since=Now())
+    row.refresh_from_db()
+    SeenWithdrawal.objects.filter(pk=seen.pk).update(status="done", changed_at=Now())
+    with pytest.raises(UnresolvedCallError, match="state first whether it was accepted"):
+        settle_by_hand(row, MONEY)
+    assert not is_settled(withdrawal)
