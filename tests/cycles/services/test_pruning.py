@@ -71,7 +71,7 @@ def unsettled_order() -> ExchangeCall:
 def open_withdrawal() -> ExchangeCall:
     """Give a withdrawal of which nobody knows whether it was accepted, sent long ago."""
     row = fail(holding_coins(), FailureClass.BUG)
-    unknown = {"outcome": CallOutcome.UNKNOWN, "noted_at": LONG_AGO}
+    unknown: dict[str, Any] = {"outcome": CallOutcome.UNKNOWN, "noted_at": LONG_AGO}
     return builders.withdrawal_call(row, intended_at=LONG_AGO - timedelta(days=1), **unknown)
 
 
