@@ -103,7 +103,7 @@ def verify_ledger(correlation: Ids = None) -> object:
 
 
 def prune(correlation: Ids = None) -> object:
-    """Delete what nobody needs any more; never a fact of a cycle."""
+    """Delete what nobody needs any more; never a fact of a cycle, nor what was seen at a venue of one that has not ended."""
     return _run("prune", _prune, correlation)
 
 

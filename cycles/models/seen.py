@@ -5,6 +5,7 @@ They decide nothing. A row is told apart by the venue's own id and changes only 
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.db import models
@@ -82,6 +83,13 @@ class Seen(models.Model):
 
     class Meta:
         abstract = True
+
+    def is_known_by(self, instant: datetime | None) -> bool:
+        """Say whether all of it was known by an instant, if one is named; that it is shown no more tells nothing."""
+        if instant is None:
+            return True
+        is_news = self.is_shown and self.changed_at > instant
+        return self.first_seen_at <= instant and not is_news
 
 
 class SeenWithdrawal(Seen):

@@ -30,7 +30,8 @@ class Evidence:
     is_absent: bool = False
     ambiguity: str = ""
     doubt: str = ""  # why what was found is not adopted yet
-    as_of: datetime | None = None  # when a look began that would have shown a withdrawal
+    # When a look began that would have shown a withdrawal, or an order was asked for.
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

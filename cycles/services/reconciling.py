@@ -127,7 +127,7 @@ def _undecided(venue: Venue, call: ExchangeCall, evidence: Evidence, age: timede
     """Wait while waiting can still bring evidence; then a person decides."""
     if evidence.ambiguity:
         return failed(_unknown_class(call), evidence.ambiguity)
-    rule, asked_at = RULES[call.operation](venue), call.noted_at and call.noted_at + age
+    rule = RULES[call.operation](venue)
     is_listed = rule.told_by is ToldBy.WITHDRAWALS
     if is_listed:  # what was not seen counts as of the look
         age = evidence.as_of - call.noted_at if evidence.as_of and call.noted_at else timedelta(0)
@@ -138,7 +138,7 @@ def _undecided(venue: Venue, call: ExchangeCall, evidence: Evidence, age: timede
         return waiting(LOOK_AGAIN, "an outcome is unknown")
     if age > patience:
         if evidence.doubt and call.operation == Operation.PLACE_ORDER:
-            _mark_missed(call, asked_at)
+            _mark_missed(call, evidence.as_of)
         return failed(
             _unknown_class(call),
             evidence.doubt
@@ -168,11 +168,13 @@ def look_up(
         return Evidence()  # asking for it alone would tell as little
     market = Market.parse(call.request["market"])
     wanted = call.request.get("cancels", call.client_order_id)
+    asked_at = database_now() if is_over else None  # after that look, which may have hidden it
     report = venue.order(market, client_order_id=wanted)
     if report is None and (shown or (is_over and _was_listed(call))):
         verb = "lists" if shown else "has listed"
         return Evidence(
-            doubt=f"{call.venue} {verb} {wanted}, and does not find it when asked for it"
+            doubt=f"{call.venue} {verb} {wanted}, and does not find it when asked for it",
+            as_of=asked_at,
         )
     proves = rule.absence_proves_after_seconds is not None
     return Evidence(report=report, is_absent=report is None and is_over and proves)

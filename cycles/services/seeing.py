@@ -95,14 +95,16 @@ def _named(calls: Iterable[ExchangeCall]) -> dict[int, Sight[WithdrawalReport]]:
     return {pk: Sight(rows=(row,), as_of=None) for pk, row in rows.items() if row}
 
 
-def _own_withdrawal(call: ExchangeCall, **facts: object) -> WithdrawalReport | None:
+def _own_withdrawal(
+    call: ExchangeCall, *, by: datetime | None = None, **facts: object
+) -> WithdrawalReport | None:
     """Give what looks ever showed of a withdrawal under our own id, by such facts of it, or None."""
     own = SeenWithdrawal.objects.filter(
         venue=call.venue, client_withdrawal_id=call.client_order_id, **facts
     )
     row = own.order_by("-is_shown", "pk").first()
     address = call.destination.address if call.destination else None
-    return None if row is None else _withdrawal(row, address)
+    return _withdrawal(row, address) if row and row.is_known_by(by) else None
 
 
 def _listed_alone(
@@ -237,14 +239,14 @@ def sighting_of(call: ExchangeCall) -> SeenOrder | None:
 def told_of(
     call: ExchangeCall, *, by: datetime | None = None
 ) -> OrderReport | WithdrawalReport | None:
-    """Give what looks ever told of an open request by our id, first by an instant if one is named, or None; takes none.
+    """Give what looks ever told of an open request by our id, all by an instant if one is named, or None; takes none.
 
     It was accepted then, whatever its venue says when it is asked for it alone. Without fills; of a cancel none tells.
     """
     if call.operation == Operation.WITHDRAW:
-        return _own_withdrawal(call, **({"first_seen_at__lte": by} if by else {}))
+        return _own_withdrawal(call, by=by)
     row = sighting_of(call) if call.operation == Operation.PLACE_ORDER else None
-    if row is None or (by is not None and row.first_seen_at > by):
+    if row is None or not row.is_known_by(by):
         return None
     return OrderReport(
         venue=row.venue,

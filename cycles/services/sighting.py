@@ -86,6 +86,12 @@ def txid_key(txid: str | None) -> str:
     return (txid or "").replace("-", "").lower()
 
 
+def own_txid_key() -> Lower:
+    """Give the same of the transaction that a call's report names, in the database."""
+    hyphen, nothing = (Value(text, output_field=TextField()) for text in ("-", ""))
+    return Lower(Replace(KT("report__txid"), hyphen, nothing))
+
+
 def is_same_txid(left: str | None, right: str | None) -> bool:
     """Say whether two ids name one transaction; one that is not known is none."""
     return bool(left and right) and txid_key(left) == txid_key(right)
@@ -271,15 +277,13 @@ def _calls_of_deposits(venue: str, keys: list[str]) -> QuerySet[ExchangeCall]:
     """Give the withdrawals whose transactions these deposits name."""
     changed = SeenDeposit.objects.filter(venue=venue, venue_deposit_id__in=keys)
     txids = list(changed.exclude(txid_key="").values_list("txid_key", flat=True))
-    hyphen, nothing = (Value(text, output_field=TextField()) for text in ("-", ""))
-    own_key = Lower(Replace(KT("report__txid"), hyphen, nothing))
     sent = ExchangeCall.objects.filter(
         operation=Operation.WITHDRAW,
         outcome=CallOutcome.DONE,
         cycle__status__in=WAITING,
         step__to_venue=venue,
     )
-    return sent.annotate(own_key=own_key).filter(own_key__in=txids)
+    return sent.annotate(own_key=own_txid_key()).filter(own_key__in=txids)
 
 
 def _calls_of_orders(venue: str, keys: list[str]) -> QuerySet[ExchangeCall]:

@@ -91,6 +91,8 @@ def settle_open_order(lease: Lease, call: ExchangeCall) -> Progress:
         if seeing.still_rests(call, asked_at):
             _mark_found(call)
             return _hurry(lease, venue, call, asked_at, found=OrderStatus.OPEN)
+        if seeing.age_of(call, asked_at) > PATIENCE:
+            asked_at = database_now()  # after that look, which may have hidden it
         report = venue.order(market, client_order_id=call.client_order_id)
     except VenueError as error:
         return not_asked(call.venue, error)

@@ -11,10 +11,11 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from cycles.domain.postings import moved
-from cycles.domain.progress import Turn, waiting
+from cycles.domain.progress import Progress, Turn, waiting
 from cycles.domain.words import AccountOwner, CallOutcome, CycleStatus, FailureClass, PostingKind
 from cycles.errors import NotAllowedNowError, StaleVersionError, UncoveredError
-from cycles.models import Cycle, ExchangeCall
+from cycles.models import Cycle, ExchangeCall, SeenOrder
+from cycles.selectors.awaited import awaited_orders
 from cycles.services import booking, intervening, remaking, replaying, trading, verifying
 from cycles.services.moving import Lease
 from cycles.services.recalling import History, Trace
@@ -27,10 +28,11 @@ from tests.cycles.services.test_stating import (
     is_settled,
     looked_for_in_vain,
     order,
+    shown,
     state_absent,
     told_before,
 )
-from tests.desk import TestDesk, operator, why
+from tests.desk import TestDesk, eventually, operator, why
 
 __all__ = ["order"]
 
@@ -56,6 +58,12 @@ def lease(desk: TestDesk, row: Cycle) -> Lease:
     return held
 
 
+def died_of(row: Cycle, last: Progress) -> None:
+    """Let a cycle fail for good."""
+    Cycle.objects.filter(pk=row.pk).update(retry_count=100)
+    fail(row, last.failure, last.reason)
+
+
 def dead(desk: TestDesk, row: Cycle, lease: Lease) -> Cycle:
     """Let its worker ask until it gives up, for good."""
     last = waiting(timedelta(0))
@@ -65,8 +73,7 @@ def dead(desk: TestDesk, row: Cycle, lease: Lease) -> Cycle:
         if last.turn is Turn.FAIL:
             break
     give_back(lease)
-    Cycle.objects.filter(pk=row.pk).update(retry_count=100)
-    fail(row, last.failure, last.reason)
+    died_of(row, last)
     assert (row.status, row.failure_class) == (CycleStatus.DEAD_LETTER, "UNKNOWN_ORDER"), why(row)
     longer = {
         "noted_at": F("noted_at") - timedelta(hours=1),
@@ -74,6 +81,11 @@ def dead(desk: TestDesk, row: Cycle, lease: Lease) -> Cycle:
     }
     ExchangeCall.objects.filter(cycle=row).update(**longer)
     return row
+
+
+def is_watched(seen: SeenOrder) -> None:
+    """Let looks ask for an order that one has shown: a young one is its worker's own to read."""
+    eventually(lambda: bool(awaited_orders(seen.venue)))
 
 
 def placed(row: Cycle) -> ExchangeCall:
@@ -203,3 +215,18 @@ def test_what_a_restore_leaves_to_a_person_was_not_asked_for(order: ExchangeCall
     with pytest.raises(NotAllowedNowError, match="redrive"):
         state_absent(order.cycle)
     assert not is_settled(order)
+
+
+def test_one_redrive_is_enough_where_its_own_look_finds_an_order_listed_no_more(
+    desk: TestDesk, row: Cycle, lease: Lease
+) -> None:
+    """It is asked for after that look, and so after all that was learnt of it."""
+    is_watched(shown(placed(row), "open", 0))
+    desk.fault(method="GET", phase="before", action="status", args=UNKNOWN_THERE, **ORDER)
+    age(row, 180)
+    last = desk.unit(lease)
+    assert not SeenOrder.objects.get(client_order_id=placed(row).client_order_id).is_shown
+    give_back(lease)
+    died_of(row, last)
+    state_absent(row)
+    assert is_settled(placed(row))

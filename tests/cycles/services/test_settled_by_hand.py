@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from django.db.models.functions import Now
 
-from cycles.domain.words import CallOutcome, CycleStatus, FailureClass, Verb
-from cycles.errors import LeaseLostError, StaleVersionError, UnresolvedCallError
-from cycles.models import Alert, ExchangeCall, Intervention
-from cycles.services import calling, previewing, reconciling, verifying
+from cycles.domain.words import CallOutcome, CycleStatus, FailureClass, Verb, WatchKind
+from cycles.errors import LeaseLostError, NotAllowedNowError, StaleVersionError, UnresolvedCallError
+from cycles.models import Alert, ExchangeCall, Intervention, SeenOrder
+from cycles.services import calling, looking, previewing, reconciling, sighting, verifying
 from cycles.services.calling import Noted
+from cycles.services.desk import database_now
 from cycles.services.resolving import Received
 from exchanges.values import Market, OrderReport, OrderStatus, Side
 from tests import builders
@@ -22,6 +24,7 @@ from tests.cycles.services.test_stating import (
     cancel_of,
     is_settled,
     order,
+    seen_before_it_died,
     settle_by_hand,
     shown,
     state_absent,
@@ -53,14 +56,18 @@ def test_settled_by_hand_ends_also_what_no_look_can_settle(
     assert verifying.balance_problems() == ()
 
 
-def found_filled(call: ExchangeCall) -> None:
-    """Let the sweep find, now, that a request whose outcome was unknown had executed whole."""
-    report = OrderReport(
+def filled(call: ExchangeCall) -> OrderReport:
+    """Give an order that executed whole as its venue shows it."""
+    return OrderReport(
         venue=call.venue, market=Market("XRP", "USDT"), side=Side.BUY, venue_order_id="7",
         client_order_id=call.client_order_id, status=OrderStatus.FILLED, quantity=Decimal(2000),
         executed_quantity=Decimal(2000), fills=(), created_at=None,
     )  # fmt: skip
-    reconciling.record(call, Noted(outcome=CallOutcome.DONE, report=report))
+
+
+def found_filled(call: ExchangeCall) -> None:
+    """Let the sweep find, now, that a request whose outcome was unknown had executed whole."""
+    reconciling.record(call, Noted(outcome=CallOutcome.DONE, report=filled(call)))
 
 
 @pytest.fixture
@@ -83,6 +90,46 @@ def test_settled_by_hand_is_not_stated_of_what_is_found_while_the_form_lies_open
         settle_by_hand(row, LITTLE)
     row.refresh_from_db()
     assert (row.status, is_settled(unknown)) == (CycleStatus.DEAD_LETTER, False)
+
+
+def shown_once(call: ExchangeCall) -> None:
+    """Let a look have shown an order resting when its cycle died, and a later one no more."""
+    seen = shown(call, "open", 0)
+    seen_before_it_died(seen)
+    SeenOrder.objects.filter(pk=seen.pk).update(is_shown=False)
+
+
+def looked(call: ExchangeCall, *reports: OrderReport) -> None:
+    """Let a look that was under way when a cycle died show this of its order."""
+    look = looking.begin(call.venue, WatchKind.ORDERS, apart=timedelta(0), since=database_now())
+    assert look is not None
+    sighting.record(look, sighting.of_orders(reports, [call.client_order_id]))
+
+
+@pytest.mark.parametrize("by", ["settling", "giving up"])
+def test_what_a_look_shows_again_while_the_form_lies_open_is_ended_by_nobodys_word(
+    by: str, unknown: ExchangeCall
+) -> None:
+    """Its fill was told of only then: whoever filled in the form has named nothing of it."""
+    shown_once(unknown)
+    assert "By that nothing more is booked of" in told_before(unknown)
+    looked(unknown, filled(unknown))
+    with pytest.raises((UnresolvedCallError, NotAllowedNowError)):
+        settle_by_hand(unknown.cycle, LITTLE) if by == "settling" else write_off(
+            unknown.cycle, "the venue is bankrupt"
+        )
+    assert "Settled by hand: refused while" in told_before(unknown)
+    assert (unknown.cycle.status, is_settled(unknown)) == (CycleStatus.DEAD_LETTER, False)
+
+
+def test_what_looks_do_not_show_any_more_since_the_cycle_died_is_settled_by_hand(
+    unknown: ExchangeCall,
+) -> None:
+    seen_before_it_died(shown(unknown, "open", 0))
+    looked(unknown)
+    assert not SeenOrder.objects.get().is_shown
+    settle_by_hand(unknown.cycle, LITTLE)
+    assert is_settled(unknown)
 
 
 def test_who_looks_again_is_told_what_was_found_and_settles_it_by_hand(

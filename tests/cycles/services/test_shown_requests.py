@@ -10,11 +10,11 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from cycles.domain.progress import Turn
+from cycles.domain.progress import Turn, failed
 from cycles.domain.words import CallOutcome, CycleStatus, FailureClass, Operation, Verb
 from cycles.errors import NotAllowedNowError, UnresolvedCallError
 from cycles.models import Cycle, ExchangeCall, Intervention, SeenOrder, SeenWithdrawal
-from cycles.services import intervening, remaking, verifying
+from cycles.services import intervening, reconciling, remaking, verifying
 from cycles.services.moving import Lease
 from cycles.services.resolving import Received
 from tests.cycles.services.acts import accepted, age, fail, give_back, units_until, withdrawals
@@ -24,6 +24,8 @@ from tests.cycles.services.test_lost_orders import (
     ORDER,
     UNKNOWN_THERE,
     dead,
+    died_of,
+    is_watched,
     placed,
 )
 from tests.cycles.services.test_resolving import write_off
@@ -33,6 +35,7 @@ from tests.cycles.services.test_stating import (
     is_settled,
     looked_for_in_vain,
     order,
+    seen_before_it_died,
     settle_by_hand,
     shown,
     state_absent,
@@ -44,12 +47,6 @@ __all__ = ["order", "unknown"]
 
 SHOWN = r"binance has shown .*, so it was accepted: redrive"
 MONEY = Received(venue="binance", asset="USDT", quantity=Decimal(990))
-
-
-def seen_before_it_died(seen: SeenOrder | SeenWithdrawal) -> None:
-    """Let a look have shown something when the cycle died."""
-    ago = Now() - timedelta(minutes=30)
-    type(seen).objects.filter(pk=seen.pk).update(first_seen_at=ago, changed_at=ago)
 
 
 def test_an_order_that_its_venue_lists_and_does_not_find_is_not_bought_twice(
@@ -120,6 +117,31 @@ def test_an_order_that_a_look_once_showed_resting_is_a_persons_and_never_absent(
     intervening.redrive(row.pk, actor=operator(), reason="look", seen_version=row.version)
     desk.drive_until(row, "DEAD_LETTER")
     assert row.failure_class == FailureClass.UNKNOWN_ORDER
+    state_absent(row)
+    assert placed(row).outcome == CallOutcome.ABSENT
+
+
+@pytest.mark.parametrize("asked_by", ["its worker", "the sweep"])
+def test_an_order_that_a_look_hides_before_it_is_asked_for_is_asked_for_after_that(
+    asked_by: str, desk: TestDesk
+) -> None:
+    """One redrive, or sweep, is enough to state of it that it never was."""
+    row = desk.open()
+    desk.fault(fault="F4", method="POST", when="once", **ORDER)
+    lease = desk.lease(row)
+    desk.unit(lease)
+    desk.fault(phase="before", action="status", args=NOTHING, **LISTED)
+    desk.fault(method="GET", phase="before", action="status", args=UNKNOWN_THERE, **ORDER)
+    is_watched(shown(placed(row), "open", 0))
+    age(row, 180)
+    last = failed(FailureClass.UNKNOWN_ORDER, "it is asked for by the sweep")
+    if asked_by == "its worker":
+        last = desk.unit(lease)
+    give_back(lease)
+    if asked_by == "the sweep":
+        assert reconciling.reconcile_open_calls().still_unknown == 1
+    assert not SeenOrder.objects.get(client_order_id=placed(row).client_order_id).is_shown
+    died_of(row, last)
     state_absent(row)
     assert placed(row).outcome == CallOutcome.ABSENT
 
@@ -352,3 +374,17 @@ def test_of_a_withdrawal_that_looks_showed_once_nobody_states_that_it_never_was(
     settle_by_hand(row, MONEY)
     assert (row.status, is_settled(withdrawal)) == (CycleStatus.COMPLETED, True)
     assert (withdrawal.outcome, withdrawal.venue_order_id) == (CallOutcome.DONE, "w1")
+
+
+def test_a_withdrawal_that_a_look_shows_again_while_the_form_lies_open_is_settled_by_nobodys_word(
+    withdrawal: ExchangeCall,
+) -> None:
+    row = withdrawal.cycle
+    seen = SeenWithdrawal.objects.get(client_withdrawal_id=withdrawal.client_order_id)
+    seen_before_it_died(seen)
+    Cycle.objects.filter(pk=row.pk).update(status_since=Now())
+    row.refresh_from_db()
+    SeenWithdrawal.objects.filter(pk=seen.pk).update(status="done", changed_at=Now())
+    with pytest.raises(UnresolvedCallError, match="state first whether it was accepted"):
+        settle_by_hand(row, MONEY)
+    assert not is_settled(withdrawal)

@@ -13,7 +13,7 @@ from cycles.errors import (
     NotAllowedNowError,
     UnresolvedCallError,
 )
-from cycles.models import Cycle, ExchangeCall, Intervention, SeenOrder, Step
+from cycles.models import Cycle, ExchangeCall, Intervention, SeenOrder, SeenWithdrawal, Step
 from cycles.services import (
     intervening,
     previewing,
@@ -73,6 +73,12 @@ def shown(order: ExchangeCall, status: str, executed: int) -> SeenOrder:
         market="XRP/USDT", quantity=2000, executed_quantity=executed, look=1, first_seen_at=Now(),
         changed_at=Now(),
     )  # fmt: skip
+
+
+def seen_before_it_died(seen: SeenOrder | SeenWithdrawal) -> None:
+    """Let a look have shown something when the cycle died."""
+    ago = Now() - timedelta(minutes=30)
+    type(seen).objects.filter(pk=seen.pk).update(first_seen_at=ago, changed_at=ago)
 
 
 @pytest.fixture
