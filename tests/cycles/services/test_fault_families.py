@@ -50,13 +50,6 @@ ACCEPTED = {
 pytestmark = pytest.mark.parametrize("korea", [KOREA], ids=["both"])
 
 
-@pytest.fixture(autouse=True)
-def _short_patience(settings: Any) -> None:
-    """Let a venue hang for two seconds only."""
-    settings.KIMP_VENUE_DEADLINE_SECONDS = 2
-    registry.forget()
-
-
 def spoil(desk: TestDesk, fault: str, venue: str, what: str, **rule: Any) -> int:
     """Let a fault strike a kind of call at a venue; gives the rule's number."""
     method, path = MOVING[what]
@@ -145,11 +138,14 @@ def orders(desk: TestDesk, venue: str) -> list[str]:
 @pytest.mark.parametrize("venue", VENUES)
 @pytest.mark.parametrize("fault", LOSING)
 def test_whatever_loses_its_reply_an_accepted_call_is_unknown_then_found_and_sent_once(
-    desk: TestDesk, venue: str, fault: str
+    desk: TestDesk, venue: str, fault: str, settings: Any
 ) -> None:
+    when = "always"
+    if fault == "F24":  # each costs a whole deadline
+        when, settings.KIMP_VENUE_DEADLINE_SECONDS = "once", 2
+        registry.forget()
     row = opened(desk, venue)
     rests(desk, venue, nth=1)
-    when = "once" if fault == "F24" else "always"  # it costs a whole deadline
     for what in MOVING:
         spoil(desk, fault, venue, what, args=FAULTS[fault], when=when)
     told = ride(desk, row, venue, WITHDRAWAL)
