@@ -12,8 +12,9 @@ from cycles.services import booking, intervening
 from exchanges.models import TransferRoute
 from tests.crashes.matrix.world import World
 from tests.cycles.services import review
-from tests.cycles.services.acts import balance, fail, give_back
+from tests.cycles.services.acts import balance, fail, give_back, withdrawals
 from tests.cycles.services.test_unwinding import coins_in_korea
+from tests.desk import eventually
 
 BNB = {"venue": "binance", "asset": "BNB"}
 BROUGHT = Decimal(100)
@@ -49,9 +50,20 @@ def unwinding_in_its_wait(matrix: World) -> Cycle:
 def sent_anew(matrix: World) -> Cycle:
     """Give a cycle whose coins had left, and left again in another transaction."""
     cycle, call = _said_to_have_left(matrix, fault="F28")
+    eventually(
+        lambda: _state(matrix, call) == "processing"
+    )  # before that there is nothing to let go
     named = {"withdrawal_id": call.venue_order_id}
     matrix.desk.control("/control/chain", named | {"action": "release"})
     return cycle
+
+
+def _state(matrix: World, call: ExchangeCall) -> str:
+    """Give what a withdrawal is at, as its venue knows."""
+    sent = withdrawals(matrix.desk, call.venue)
+    return next(
+        str(row["state"]) for row in sent if row["venue_withdrawal_id"] == call.venue_order_id
+    )
 
 
 def given_back_late(matrix: World) -> Cycle:
