@@ -24,7 +24,7 @@ def fees_not_brought_in(matrix: World) -> Cycle:
     """Give a cycle whose venue takes its fees from BNB that the books do not have."""
     matrix.desk.control("/control/settings", {"bnb_usdt": "600"})
     matrix.desk.control("/control/balances", BNB | {"free": str(BROUGHT)})
-    _bring_in(-balance(**BNB))
+    _bring_in(-balance("binance", "BNB"))
     return matrix.open()
 
 
@@ -35,7 +35,7 @@ def bring_fees_in(_matrix: World) -> None:
 
 def _bring_in(quantity: Decimal) -> None:
     origin, target = AccountOwner.CAPITAL, AccountOwner.DESK
-    lines = postings.moved(**BNB, quantity=quantity, origin=origin, target=target)
+    lines = postings.moved("binance", "BNB", quantity, origin=origin, target=target)
     booking.post(f"BNB {Posting.objects.count()}", PostingKind.CAPITAL, lines)
 
 
