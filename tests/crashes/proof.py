@@ -6,7 +6,7 @@ import time
 from decimal import Decimal
 from typing import Any
 
-from cycles.domain.words import Operation
+from cycles.domain.words import CallOutcome, Operation
 from cycles.models import Alert, Cycle, ExchangeCall
 from cycles.services import intervening, resolving, verifying
 from cycles.services.resolving import Resolution, ResolutionOutcome
@@ -49,13 +49,21 @@ def tend_dead_letters(desk: Steered) -> list[str]:
         assert cycle.failure_reason, why(cycle)
         assert Alert.objects.filter(cycle=cycle, severity=Alert.Severity.CRITICAL).exists()
         tended.append(f"{cycle.failure_class}: {cycle.failure_reason}")
-        if cycle.failure_class in {"UNKNOWN_WITHDRAWAL", "UNKNOWN_ORDER"}:
+        if cycle.failure_class == "UNKNOWN_ORDER" or (
+            cycle.failure_class == "UNKNOWN_WITHDRAWAL" and not _is_given_back(cycle)
+        ):
             _state_absence(desk, cycle, cycle.calls.get(outcome="UNKNOWN"))
             cycle.refresh_from_db()
         intervening.redrive(
             cycle.pk, actor=operator(), reason="looked at", seen_version=cycle.version
         )
     return tended
+
+
+def _is_given_back(cycle: Cycle) -> bool:
+    """Say whether what its person is asked about is a withdrawal that its venue gave back after it had left."""
+    sent = cycle.calls.filter(operation=Operation.WITHDRAW).latest("pk")
+    return bool(sent.outcome == CallOutcome.DONE and sent.report["status"] == "failed")
 
 
 def _state_absence(desk: Steered, cycle: Cycle, call: ExchangeCall) -> None:

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 from psycopg import sql
 
-from cycles.models import Cycle
+from cycles.models import Cycle, ExchangeCall
 from tests import builders
 from tests.builders import person
 from tests.crashes.proof import END_SECONDS, all_end, assert_one_story, tend_dead_letters
@@ -38,6 +38,10 @@ BEGIN
 END $$;
 CREATE TRIGGER counted AFTER UPDATE ON cycles_cycle FOR EACH STATEMENT EXECUTE FUNCTION kimp_test_count();
 """
+ANSWERS_LATE = {
+    "venue": "binance", "method": "POST", "path_regex": "/order$", "when": "once",
+    "action": "delay_ms", "args": {"value": 2000},
+}  # fmt: skip
 MOST_TRIED = 80  # by the three of them meanwhile: 10 to 55 with their pauses, hundreds without
 TROUBLES: dict[str, tuple[LiteralString, LiteralString]] = {
     "away": ("ALLOW_CONNECTIONS false", "ALLOW_CONNECTIONS true"),
@@ -140,34 +144,51 @@ def test_a_server_that_is_slow_and_then_stands_still_costs_time_only(
 ) -> None:
     """Statements wait for a table until `statement_timeout` ends them; then nothing gets through, and leases run out.
 
-    Who is told to stop meanwhile ends in time, and well.
+    Who is told to stop meanwhile, while a venue is asked for it, ends in time, and well; what it had is another's later.
     """
     person("alice", "administrator")
     desk.variables["KIMP_STATEMENT_SECONDS"] = "1"
+    drivers = (*DRIVERS, "initiator-2")
     desk.start(*ROLES, "initiator-2")
-    cycles = [desk.open(asset) for asset in ("XRP", "USDT")]
+    cycles = [desk.open("USDT")]
     eventually(lambda: Cycle.objects.filter(calls__isnull=False).exists())
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = '20s'")
         cursor.execute("LOCK TABLE cycles_cycle IN SHARE MODE")
-        eventually(lambda: all(_given_up(desk, name) for name in DRIVERS))
-        assert [_given_up(desk, name) for name in DRIVERS] == [1, 1]
-    eventually(lambda: all(_times(desk, name, "database.answers_again") for name in DRIVERS))
+        eventually(lambda: all(_given_up(desk, name) for name in drivers))
+        assert [_given_up(desk, name) for name in drivers] == [1, 1, 1]
+    eventually(lambda: all(_times(desk, name, "database.answers_again") for name in drivers))
 
+    desk.fault(**ANSWERS_LATE)
+    cycles.append(desk.open("XRP"))
+    eventually(lambda: ExchangeCall.objects.filter(cycle=cycles[1], outcome="INTENDED").exists())
     with between.held():
         eventually(lambda: between.held_up >= len(ROLES))
-        desk.signal("initiator-2", signal.SIGTERM)
-        assert desk.children["initiator-2"].wait(timeout=IN_TIME) == 0, desk.tail("initiator-2")
-        assert Cycle.objects.filter(ended_at=None).exists()
+        owner, fence = _lease(cycles[1])
+        stopped = next(name for name in drivers if owner.endswith(f":{desk.children[name].pid}"))
+        desk.signal(stopped, signal.SIGTERM)
+        assert desk.children[stopped].wait(timeout=IN_TIME) == 0, desk.tail(stopped)
+        assert _lease(cycles[1]) == (owner, fence)  # it could not be handed back
 
     def all_ended() -> bool:
         tend_dead_letters(desk)  # who is cut short as it intends to send coins leaves one
         return not Cycle.objects.exclude(status="COMPLETED").exists()
 
     eventually(all_ended, seconds=END_SECONDS)
+    assert _lease(cycles[1])[1] > fence
     assert Cycle.objects.count() == len(cycles)
-    assert all(desk.children[name].poll() is None for name in ROLES)
+    left = [name for name in (*ROLES, "initiator-2") if name != stopped]
+    assert all(desk.children[name].poll() is None for name in left)
+    for name in left:
+        told = _times(desk, name, "database.unreachable")
+        assert told <= 2, name  # once while the server was slow, once while it stood still
+        assert _times(desk, name, "database.answers_again") == told, name
     assert_one_story(desk)
+
+
+def _lease(cycle: Cycle) -> tuple[str, int]:
+    """Give whose a cycle is, and how often it was leased."""
+    return Cycle.objects.values_list("lease_owner", "fence").get(pk=cycle.pk)
 
 
 @pytest.mark.parametrize("role", DRIVERS)

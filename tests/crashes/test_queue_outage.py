@@ -26,7 +26,10 @@ from tests.crashes.running import cut_connections
 from tests.crashes.test_outage import HELD_SECONDS, TROUBLES, altered, plain_user
 from tests.kimp.log_lines import captured
 from tests.kimp.processes import database_url, until
+from tests.kimp.relaying import relay
 from tests.kimp.test_qcluster import cluster
+
+STANDS_SECONDS = 1.0  # several times as long as who fetches waits
 
 pytestmark = [
     pytest.mark.processes,
@@ -81,15 +84,25 @@ def _told(log: Path) -> Counter[str]:
     return Counter(line["event"] for line in _lines(log))
 
 
-def test_a_cluster_told_to_stop_while_its_database_is_away_ends_in_time_and_well(
+def test_a_server_that_stands_still_costs_a_cluster_time_only_and_one_that_is_away_no_good_end(
     tmp_path: Path,
 ) -> None:
-    with ExitStack() as outage, cluster(tmp_path, free_port()) as log:
-        until(Heartbeat.objects.filter(name="job:tell_of_bans").exists)
-        outage.enter_context(altered(*TROUBLES["away"]))
-        cut_connections("kimp-worker")
-        until(lambda: _told(log)["database.unreachable"] > 0)
-    assert "cluster.cut_short" not in _told(log)
+    """While it stands still a task is asked for, which is worked after that; while it is away the cluster is told to stop."""
+    port = int(connection.get_connection_params()["port"])
+    with relay(port) as between, ExitStack() as outage:
+        with cluster(tmp_path, free_port(), database_port=between.port) as log:
+            until(Heartbeat.objects.filter(name="job:tell_of_bans").exists)
+            with between.held():
+                async_task("cycles.tasks.roll_up_samples")
+                until(lambda: between.held_up > 0)
+                time.sleep(STANDS_SECONDS)
+            until(Heartbeat.objects.filter(name="job:roll_up_samples").exists)
+            assert {line["level"] for line in _lines(log)} == {"info"}
+
+            outage.enter_context(altered(*TROUBLES["away"]))
+            cut_connections("kimp-worker")
+            until(lambda: _told(log)["database.unreachable"] > 0)
+        assert "cluster.cut_short" not in _told(log)
 
 
 def test_a_schedule_that_cannot_be_read_says_no_more_than_that_the_database_is_away(

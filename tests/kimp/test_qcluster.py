@@ -10,13 +10,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from django.db import connection
 from django.db.models.functions import Now
-from django_q.models import OrmQ, Task
+from django.utils import timezone
+from django_q.models import OrmQ, Schedule, Task
 from django_q.tasks import async_task
 
 from cycles.models import Heartbeat
@@ -106,6 +107,24 @@ def test_a_cluster_that_has_just_begun_gives_a_sign_of_life_without_anything_sch
 ) -> None:
     with cluster(tmp_path, free_port()):
         until(Heartbeat.objects.filter(name__startswith="job:").exists)
+
+
+@pytest.mark.processes
+@pytest.mark.django_db(transaction=True)
+def test_a_cluster_says_once_as_it_begins_which_jobs_are_scheduled_that_its_code_does_not_have(
+    tmp_path: Path,
+) -> None:
+    for name in ("kimp:renamed", "another's"):
+        Schedule.objects.create(name=name, func="cycles.tasks.nobody", next_run=tomorrow())
+    with cluster(tmp_path, free_port()) as log:
+        until(Heartbeat.objects.filter(name__startswith="job:").exists)
+    (told,) = [one for one in log.read_text().splitlines() if "schedule.gone" in one]
+    assert '"schedule": "kimp:renamed"' in told
+    assert '"function": "cycles.tasks.nobody"' in told
+
+
+def tomorrow() -> datetime:
+    return timezone.now() + timedelta(days=1)
 
 
 @pytest.mark.processes

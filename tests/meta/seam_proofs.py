@@ -79,37 +79,6 @@ ELSEWHERE = (
     ),
     Elsewhere(
         Kind.WHOLE,
-        "an outcome, where what follows from it cannot be booked: without it the call is asked about, as any whose "
-        "worker died before it noted the answer",
-        f"{SERVICES}/test_running_again.py:test_an_outcome_is_noted_even_where_the_database_refuses_all_that_follows_from_it",
-        ("calling.note#2",),
-    ),
-    Elsewhere(
-        Kind.WHOLE,
-        "another plan in the same status: the next worker finds the cycle as it was, and chooses it again",
-        f"{SERVICES}/test_unwinding.py:test_coins_that_a_fallen_fee_leaves_in_korea_are_sold_before_the_books_are_closed",
-        ("unwinding.set_plan",),
-    ),
-    Elsewhere(
-        Kind.WHOLE,
-        "a withdrawal that went out anew, once overdue: its newest transaction is read again by who goes on",
-        f"{SERVICES}/test_fault_transfers.py:test_f28_a_withdrawal_broadcast_anew_is_found_under_its_new_transaction",
-        ("transferring._with_newest_txid",),
-    ),
-    Elsewhere(
-        Kind.WHOLE,
-        "a withdrawal given back after it had left: taken back, and a person's, in one commit",
-        f"{SERVICES}/test_given_back_late.py:test_what_had_left_is_taken_back_with_its_dead_letter_or_not_at_all",
-        ("transferring._came_back_late",),
-    ),
-    Elsewhere(
-        Kind.WHOLE,
-        "alerts that have no channel: the log's lines, and that they are there; at worst they stand there twice",
-        "tests/cycles/test_alerting.py:test_without_a_channel_many_alerts_take_as_many_statements_as_two",
-        ("alerting._log_due",),
-    ),
-    Elsewhere(
-        Kind.WHOLE,
         "a page of the admin, its alert in the same commit: accounts, no money",
         f"{ADMIN}:test_a_colleagues_password_that_is_set_is_told_and_not_shown",
         ("account_tables.AccountAdmin.user_change_password",),

@@ -151,6 +151,33 @@ def test_the_finder_of_what_moves_money_finds_each(text: str) -> None:
     assert _sent_otherwise(text) == [1]
 
 
+COPIED = {"inflater.copy", "decimal.DefaultContext.copy"}  # what is no cursor
+
+
+def _copied(text: str) -> list[str]:
+    """Give what is called that may be a cursor's way past the statements that are watched."""
+    methods = [
+        one.func
+        for one in ast.walk(ast.parse(text))
+        if isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute)
+    ]
+    named = [ast.unparse(one) for one in methods if one.attr == "copy"]
+    return [name for name in named if name not in COPIED]
+
+
+def test_no_cursor_copies() -> None:
+    """What it writes is seen neither by who watches statements nor by who is killed at them."""
+    found = {
+        _relative(file): _copied(file.read_text())
+        for file in _sources("kimp", "cycles", "exchanges")
+    }
+    assert {name: calls for name, calls in found.items() if calls} == {}
+
+
+def test_the_finder_of_copies_finds_one() -> None:
+    assert _copied("with cursor.copy(INTO) as rows: ...\ninflater.copy()") == ["cursor.copy"]
+
+
 def _is_no_money(node: ast.AST) -> bool:
     """Tell a duration, or a source of chance, from what might be money."""
     if isinstance(node, ast.arg):

@@ -104,6 +104,44 @@ def send():
     }
 
 
+def test_no_transaction_is_opened_around_a_whole_function() -> None:
+    """Nothing would be killed there by that function's name: `with transaction.atomic():` stands within it."""
+    found = {path.name: sites.unplaced(path.read_text("utf-8")) for path in sites.sources()}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+@pytest.mark.parametrize(
+    "opens",
+    ["@transaction.atomic", "@atomic", "@atomic(durable=True)", "@method_decorator(atomic)"],
+)
+def test_what_opens_one_around_a_function_is_found(opens: str) -> None:
+    assert sites.unplaced(f"{opens}\ndef act(): ...") == [1]
+
+
+def test_what_opens_one_within_a_function_is_not() -> None:
+    within = "with transaction.atomic(durable=True): work()"
+    assert sites.unplaced(f"@wrapped(1)\ndef act():\n    {within}") == []
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "INSERT INTO a", "UPDATE a", "DELETE FROM a", "MERGE INTO a", "TRUNCATE a",
+        "SELECT kimp_release_v1(1)", "SELECT kimp_lock_cycles(1)", "SELECT * FROM kimp_standing(1)",
+    ],
+)  # fmt: skip
+def test_a_statement_that_writes_is_a_place(sql: str) -> None:
+    assert seams.WRITES.search(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["SELECT kimp_home()", "SELECT * FROM kimp_standing_v3(1)", "LISTEN kimp_due", "SELECT date_trunc('hour', at)"],
+)  # fmt: skip
+def test_a_statement_that_only_reads_is_none(sql: str) -> None:
+    assert not seams.WRITES.search(sql)
+
+
 def test_a_site_counts_as_reached_by_its_own_line_only() -> None:
     first, second = (sites.sites()[name] for name in ("rolling_up.roll_up", "rolling_up.roll_up#2"))
     place = f"job: rolling_up.roll_up:{first.line} < tasks.roll_up_samples:3 | before the commit"

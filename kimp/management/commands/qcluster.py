@@ -26,7 +26,7 @@ from cycles import metrics
 from cycles.errors import NotMigratedError
 from cycles.services import ending, migrated
 from cycles.services.outage import UNREACHABLE, once_it_answers
-from kimp import queue_broker, queue_health
+from kimp import queue_broker, queue_health, schedules
 from kimp.process_table import kill_descendants
 from kimp.sockets import is_free
 
@@ -81,6 +81,8 @@ class _Cluster(Cluster):  # type: ignore[misc]  # django-q2 has no types
 class Command(QClusterCommand):  # type: ignore[misc]  # django-q2 has no types
     """manage.py qcluster: runs the worker role."""
 
+    has_told_of_schedules = False
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Start the cluster, then serve what its workers count."""
         if not is_free(settings.KIMP_PORT):  # first: whoever has it counts in that folder
@@ -131,8 +133,17 @@ class Command(QClusterCommand):  # type: ignore[misc]  # django-q2 has no types
         try:
             queue_health.begin()
             async_task("cycles.tasks.tell_of_bans")  # it asks no venue
+            self._tell_of_schedules()
         finally:
             connection.close()
+
+    def _tell_of_schedules(self) -> None:
+        """Say once what is scheduled that this code does not have: the queue only fails at it, each time."""
+        if self.has_told_of_schedules:
+            return
+        for name, function in schedules.gone():
+            log.warning("schedule.gone", schedule=name, function=function)
+        self.has_told_of_schedules = True
 
     def _start_again(self, folder: Path) -> None:
         """Become the same command with a folder for counters, which must be named before imports."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.benchmarks.findings import revision, write
 from tests.crashes.chaos.table import table
 from tests.kimp.processes import PROJECT
 
@@ -24,6 +25,7 @@ REPORT = PROJECT / ".kimp" / "chaos.json"
 def main(arguments: Sequence[str]) -> int:
     """Give pytest's status."""
     asked = _parser().parse_args(arguments)
+    at = revision()  # before the tree may change
     asked.json.parent.mkdir(parents=True, exist_ok=True)
     asked.json.unlink(missing_ok=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # its children and its server go too
@@ -37,7 +39,9 @@ def main(arguments: Sequence[str]) -> int:
         if asked.keep:
             shutil.copytree(folder / "desk", asked.keep, dirs_exist_ok=True)
     if asked.json.exists():
-        print(table(json.loads(asked.json.read_text("utf-8"))))
+        told = json.loads(asked.json.read_text("utf-8")) | {"revision": at}
+        write(asked.json, told)
+        print(table(told))
         print(f"written to {asked.json}; pytest ended with {int(code)}")
     return int(code)
 

@@ -16,7 +16,7 @@ def table(told: dict[str, Any]) -> str:
     acts = [f"| {name}: {told['does'][name]} | {count} |" for name, count in told["acts"].items()]
     figures = [f"{name}: {_listed(told[name])}" for name in LINES]
     last = (
-        f"seed {told['seed']}, {told['seconds']} s, {told['processes']} processes, "
+        f"revision {told['revision']}, seed {told['seed']}, {told['seconds']} s, {told['processes']} processes, "
         f"{sum(told['kills'].values())} kills, {sum(told['cycles'].values())} cycles"
     )
     lines = ["| what | how often |", "|---|---|", *acts, "", *figures, "", *_claims(told), last]

@@ -9,9 +9,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from tests.crashes.matrix.tables import passed_by_some, problems, table
+from tests.benchmarks.findings import revision
+from tests.crashes.matrix.tables import Row, passed_by_some, problems, table
 from tests.kimp.processes import PROJECT
 
 PROCESSES = "6"  # a worker that is dead waits for nothing, but its test does; so do hanging calls
@@ -21,6 +23,7 @@ MACHINE_SEED = "MACHINE_SEED"  # of tests/cycles/models/whole.py
 def main() -> int:
     """Give pytest's status; 1 also where all its tests pass, and nobody was killed at some place of a way."""
     began, seed = time.monotonic(), os.environ.get(MACHINE_SEED) or str(secrets.randbits(32))
+    at = revision()  # before the tree may change
     with tempfile.TemporaryDirectory(prefix="kimp-matrix-") as folder:
         lines = Path(folder, "killed")
         lines.touch()
@@ -32,20 +35,15 @@ def main() -> int:
         )  # fmt: skip
         rows = [json.loads(line) for line in lines.read_text("utf-8").splitlines()]
     print(table(rows))
-    wrong = problems(rows)
-    print(
-        "\n".join(
-            [
-                "",
-                *passed_by_some(rows),
-                "",
-                *wrong,
-                f"{MACHINE_SEED}={seed} walks the state machine the same ways again",
-                f"{time.monotonic() - began:.0f} s, pytest ended with {code}",
-            ]
-        )
-    )
-    return code or bool(wrong)
+    print(summary(rows, seed=seed, at=at, seconds=time.monotonic() - began, code=code))
+    return code or bool(problems(rows))
+
+
+def summary(rows: Sequence[Row], *, seed: str, at: str, seconds: float, code: int) -> str:
+    """Say what the table does not: what is wanting, and what was run, how, and `at` which revision."""
+    told = ["", *passed_by_some(rows), "", *problems(rows)]
+    told += [f"{MACHINE_SEED}={seed} walks the state machine the same ways again"]
+    return "\n".join([*told, f"revision {at}, {seconds:.0f} s, pytest ended with {code}"])
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from cycles.services import intervening, leasing
 from cycles.services.desk import current_policy
 from exchanges.market_sync import READ_AGAIN_AFTER
 from exchanges.models import MarketRule, NetworkRule
+from tests.crashes.matrix import beginnings
 from tests.crashes.matrix.amounts import assert_same_end
 from tests.crashes.matrix.counting import TRIES, assert_few
 from tests.crashes.matrix.losing import MOVING, Kind, Struck, assert_struck, losing, moved_at
@@ -137,6 +138,20 @@ JOURNEYS: dict[str, Journey] = {
         seams=frozenset({"unwinding._plan_sales", "unwinding._end"}),
         begin=_unwinding,
         ends="FAILED",
+    ),
+    "fees were taken from what the books do not have": Journey(
+        seams=frozenset({"calling.note#2"}),
+        begin=beginnings.fees_not_brought_in,
+        mend=beginnings.bring_fees_in,
+    ),
+    "coins are sold while it waits for its way home": Journey(
+        seams=frozenset({"unwinding.set_plan"}), begin=beginnings.unwinding_in_its_wait
+    ),
+    "coins left again in another transaction": Journey(
+        seams=frozenset({"transferring._with_newest_txid"}), begin=beginnings.sent_anew
+    ),
+    "coins are given back after they had left": Journey(
+        seams=frozenset({"transferring._came_back_late"}), begin=beginnings.given_back_late
     ),
 }  # fmt: skip
 OTHERS = [name for name in JOURNEYS if name != OUT_AND_HOME]

@@ -32,9 +32,11 @@ ROOMS = ("cycles", "exchanges", "kimp")
 CARRIERS = {"in_transaction", "in_one_statement", "_again_while_busy", "persistently"}
 CARRYING_MODULES = {"committing", "plain", "stepping"}
 CARRYING_ROOMS = ("kimp/database", "kimp/middleware.py")
+# Functions of ours in the database, too, but for those that only read.
+READING = r"standing_v\d+|home"
 WRITES = re.compile(
-    r"\b(INSERT INTO|UPDATE|DELETE FROM|kimp_(?!standing)\w+_v\d)\b"
-)  # where it stands is read only
+    rf"\b(?:(?:INSERT INTO|UPDATE|DELETE FROM|MERGE INTO|TRUNCATE)\b|kimp_(?!(?:{READING})\b)\w+\()"
+)
 PROJECT = str(Path(__file__).resolve().parents[3])
 FRAMES = 2  # that name a place: who commits, and for whom
 LINE = re.compile(r":\d+")  # within its function, behind the function's name

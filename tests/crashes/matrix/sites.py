@@ -55,16 +55,41 @@ def read(text: str, module: str) -> dict[str, Site]:
     return found
 
 
+def unplaced(text: str) -> list[int]:
+    """Give the lines that open a transaction around a whole function: as it commits none of that function's stands there."""
+    tree = ast.parse(text)
+    called = {one.func for one in ast.walk(tree) if isinstance(one, ast.Call)}
+    called -= {
+        one.func
+        for node in ast.walk(tree)
+        for one in getattr(node, "decorator_list", [])
+        if isinstance(one, ast.Call)
+    }
+    return [
+        one.lineno
+        for one in ast.walk(tree)
+        if isinstance(one, ast.Name | ast.Attribute)
+        and one not in called
+        and ast.unparse(one) in {"atomic", "transaction.atomic"}
+    ]
+
+
+def sources() -> Iterator[Path]:
+    """Give every module of ours whose transactions and calls are places."""
+    for room in ROOMS:
+        for path in sorted(Path(PROJECT, room).rglob("*.py")):
+            if NOT_OURS.isdisjoint(path.parts):
+                yield path
+
+
 @cache
 def _all() -> dict[str, Site]:
     """Give every site of ours. Two modules of one name whose sites would be one another's fail here."""
     found: dict[str, Site] = {}
-    for room in ROOMS:
-        for path in sorted(Path(PROJECT, room).rglob("*.py")):
-            if NOT_OURS.isdisjoint(path.parts):
-                new = read(path.read_text("utf-8"), path.stem)
-                assert found.keys().isdisjoint(new), path
-                found |= new
+    for path in sources():
+        new = read(path.read_text("utf-8"), path.stem)
+        assert found.keys().isdisjoint(new), path
+        found |= new
     return found
 
 

@@ -25,6 +25,7 @@ from cycles.models import (
 from cycles.services import desk, homing
 from exchanges.models import RegisteredAddress
 from kimp import schedules
+from tests import builders
 from tests.crashes.matrix import acts, deeds
 from tests.crashes.matrix.sites import reached
 from tests.crashes.matrix.test_acts import AFTER_INTENT
@@ -133,6 +134,17 @@ def _schedules_differ(_facts: Facts) -> bool:
     return not schedules.sync(dry_run=True).is_empty
 
 
+def _two_alerts(_matrix: World) -> Facts:
+    Alert.objects.all().delete()
+    for key in ("one", "other"):
+        builders.alert(key=key, due_at=Now())
+    return {}
+
+
+def _logged(_facts: Facts) -> list[tuple[str, int]]:
+    return list(Alert.objects.order_by("id").values_list("state", "attempts"))
+
+
 CASES: dict[str, Deed] = {
     "halt_away_from_home": Deed(
         seam="desk.halt_away_from_home",
@@ -160,6 +172,12 @@ CASES: dict[str, Deed] = {
         begin=_held,
         found=lambda facts: _alerts(f"not-parked:{facts['cycle']}"),
         done=1,
+    ),
+    "log_alerts": Deed(
+        seam="alerting._log_due",
+        begin=_two_alerts,
+        found=_logged,
+        done=[("LOGGED", 1), ("LOGGED", 1)],
     ),
     "disown": Deed(seam="calling._disown", begin=_intended, found=_outcome, done="NOT_SENT"),
     "begin": Deed(

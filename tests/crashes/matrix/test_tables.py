@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.crashes.matrix.__main__ import summary
 from tests.crashes.matrix.tables import passed_by_some, problems, table
 
 BEFORE, AFTER = (
@@ -96,3 +97,10 @@ def test_the_table_counts_each_time_that_a_place_is_killed_at() -> None:
     assert "| before the commit | 2 |" in told
     assert "| tried 4 times and not reached | 1 |" in told
     assert told.endswith("2 kills at 1 places")
+
+
+def test_what_was_run_is_told_with_its_revision_and_what_is_wanting() -> None:
+    rows = [WAY, share([BEFORE, 1], [AFTER, 1]), share([BEFORE, 2])]
+    told = summary(rows, seed="7", at="cabf6355f4bd+", seconds=61, code=0).splitlines()
+    assert told[-1] == "revision cabf6355f4bd+, 61 s, pytest ended with 0"
+    assert set(problems(rows)) <= set(told)

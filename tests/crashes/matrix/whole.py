@@ -64,11 +64,14 @@ CROSSED_SHARES = 2
 AT_ONCE = 16  # cycles that die before another worker goes on with them
 # On other ways than a round trip by Upbit, where money moves: a reply that says nothing, and one that is empty.
 CROSSED = ("F4", "F9")
-# It loses replies of its own; it sends nothing; it is unwound abroad.
+# It loses replies of its own; it sends nothing; it is unwound abroad; its first order is found, not noted; it is a person's
+# before it sends anything.
 NOT_CROSSED = {
     "replies are lost, of what was accepted and of what was not",
     "nothing was bought, and the edge is gone",
     "coins are sold where they lie",
+    "fees were taken from what the books do not have",
+    "coins are given back after they had left",
 }
 
 
