@@ -186,9 +186,9 @@ class Worker:
         parting = Aside(partial(self._guarded, act), "parting", self.stop)
         parting.end(patience_seconds=self.patience.left(within))
 
-    def _hand_back(self, lease: Lease) -> None:
-        """Let anyone have the cycle at once; if the database is away, the lease runs out by itself."""
-        self._guarded(lambda: leasing.release(lease, wake_in=NOW))
+    def _hand_back(self, lease: Lease, *, wake_in: timedelta = NOW) -> None:
+        """Let anyone have the cycle; if the database is away, the lease runs out by itself."""
+        self._guarded(lambda: leasing.release(lease, wake_in=wake_in))
 
     def _mind(self, duty: Callable[[], None]) -> None:
         """See to the role's own duty once a second."""
@@ -237,9 +237,10 @@ class Worker:
                 log.warning("database.busy", cycle_id=str(lease.cycle_id), error=str(error))
                 self._hand_back(lease)
             except UNREACHABLE as error:
-                # Whoever claims next reads the journal.
+                # Whoever claims next reads the journal. A claim may be taken where the rest is refused: by a full disk.
                 self.outage.tell(error)
-                self._hand_back(lease)
+                wait = NOW if self.stop.is_set() else self.outage.refusal_pause()
+                self._hand_back(lease, wake_in=wait)
             except Exception as error:  # noqa: BLE001  the process boundary
                 self._bug(lease, error)
             finally:
