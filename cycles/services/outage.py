@@ -79,7 +79,10 @@ class Outage:
         self.failures = 0  # met so far, by all threads
         self._ended_at = -ECHO_SECONDS
         self._pause = timedelta(0)
-        self._refusal, self._refused_at = timedelta(0), -1e9  # its pause, and since when that is so long
+        self._refusal, self._refused_at = (
+            timedelta(0),
+            -1e9,
+        )  # its pause, and since when that is so long
 
     def tell(self, error: Exception) -> None:
         """Say it, unless it is known already; drop this thread's connection.
