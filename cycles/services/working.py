@@ -281,7 +281,7 @@ class Worker:
         if due is None:
             return LONGEST_NAP_SECONDS
         if self._in_vain:
-            return min(SHORTEST_NAP_SECONDS * 2 ** min(self._in_vain - 1, 9), IN_VAIN_SECONDS)
+            return min(SHORTEST_NAP_SECONDS * 2.0 ** min(self._in_vain - 1, 9), IN_VAIN_SECONDS)
         return min(max(due.total_seconds(), SHORTEST_NAP_SECONDS), LONGEST_NAP_SECONDS)
 
     def _keep(self) -> None:
