@@ -148,52 +148,6 @@ def test_nobody_waits_for_the_lock_of_another(company: tuple[str, ...]) -> None:
         assert kept.result(SECONDS) == "locked"
 
 
-def test_nobody_waits_for_long_behind_a_statement_that_hangs(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Its connection is half dead: nothing tells the one who leads."""
-    monkeypatch.setattr(committing, "PATIENCE_SECONDS", 0.2)
-    desk = Desk(list)
-    with ThreadPoolExecutor(4) as pool:
-        hangs = pool.submit(desk.group, "a")
-        eventually(lambda: desk.writes == [["a"]])
-        others = [pool.submit(desk.group, row) for row in "bc"]
-        assert [task.result(SECONDS) for task in others] == ["b", "c"]
-        assert pool.submit(desk.group, "d").result(SECONDS) == "d"
-        assert not hangs.done()
-        desk.may_go.set()
-        assert hangs.result(SECONDS) == "a"
-    assert desk.group("e") == "e"
-    assert sorted(row for rows in desk.writes for row in rows) == list("abcde")
-
-
-def test_what_is_in_a_statement_that_hangs_waits_for_it_and_is_never_written_twice(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """It may stand already."""
-    monkeypatch.setattr(committing, "PATIENCE_SECONDS", 0.2)
-    may_go = threading.Event()
-
-    def write(rows: Sequence[str]) -> Sequence[str]:
-        assert "c" not in rows or may_go.wait(SECONDS)
-        return list(rows)
-
-    desk = Desk(write)
-    with ThreadPoolExecutor(4) as pool:
-        tasks = {"a": pool.submit(desk.group, "a")}
-        eventually(lambda: desk.writes == [["a"]])
-        tasks |= {row: pool.submit(desk.group, row) for row in "bc"}
-        eventually(lambda: any("c" in rows for rows in desk.writes))
-        # Whoever comes later is patient for as long as they were, and then for nobody.
-        assert pool.submit(desk.group, "d").result(SECONDS) == "d"
-        assert not tasks["c"].done()
-        may_go.set()
-        desk.may_go.set()
-        assert [tasks[row].result(SECONDS) for row in "abc"] == list("abc")
-    assert sorted(row for rows in desk.writes for row in rows) == list("abcd")
-    assert desk.waited == []
-
-
 def test_two_rows_of_one_kind_are_written_one_after_the_other() -> None:
     desk = Desk(list, of=lambda row: row[0])
     told = desk.bring("a", "b1", "b2", "c", "b3")
