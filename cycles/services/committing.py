@@ -1,7 +1,8 @@
 """Group commit: what many threads want written at one moment is written in one transaction.
 
 Whoever comes while nobody writes, writes at once, alone; whoever comes meanwhile is written together with
-all others that came. Nobody waits for company, nor for a lock that another's row is kept waiting by.
+all others that came. Nobody waits for company, nor for a lock that another's row is kept waiting by, nor for
+long behind a statement that hangs with its connection: but what is in that statement waits for its end.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ Given_contra = TypeVar("Given_contra", contravariant=True)
 Answer_co = TypeVar("Answer_co", covariant=True)
 
 MOST = 100  # rows of one statement
+PATIENCE_SECONDS = 3.0  # then somebody else leads, whatever the one who leads waits for
 
 
 class Write(Protocol[Given_contra, Answer_co]):
@@ -40,7 +42,7 @@ class _Waiting(Generic[Row, Told]):
 
     row: Row
     is_over: bool = False  # for the group: what it did not write is the row's own thread's
-    is_done: threading.Event = field(default_factory=threading.Event)
+    is_called: threading.Event = field(default_factory=threading.Event)  # it is over, or to lead
     told: Told | None = None
     error: BaseException | None = None
 
@@ -55,33 +57,47 @@ class Group(Generic[Row, Told]):
         self, write: Write[Row, Told], *, of: Callable[[Row], object], reads: bool = False
     ) -> None:
         self._write, self._of, self._reads = write, of, reads
-        self.waiting: list[_Waiting[Row, Told]] = []
+        self.waiting: list[_Waiting[Row, Told]] = []  # in nobody's statement yet
         self._guard = threading.Lock()
-        self._is_led = False
+        self._leader: _Waiting[Row, Told] | None = None
 
     def __call__(self, row: Row) -> Told:
         """Write a row, with others if there are any; raises what writing it raised."""
         mine: _Waiting[Row, Told] = _Waiting(row)
         with self._guard:
             self.waiting.append(mine)
-            leads, self._is_led = not self._is_led, True
-        if leads:
-            self._lead()
-        else:
-            try:
+            if leads := self._leader is None:
+                self._call_next()
+        try:
+            if not leads:
                 lend_connection()  # whoever writes for us may need it
-            finally:
-                mine.is_done.wait()
-                if not mine.is_over:  # the one who led has done its own: the next in line goes on,
-                    self._lead()  # whatever it met, for all behind it wait for it
+        finally:
+            # Whatever it met: all behind it may wait for it to lead.
+            while group := self._taken(mine):
+                self._lead(mine, group)
         if mine.error is not None:
             raise mine.error
         return self._alone(row) if mine.told is None else mine.told
 
-    def _lead(self) -> None:
-        """Write what waits, one's own row among it; then let the first of those that came meanwhile lead."""
-        with self._guard:
-            group, self.waiting = self.waiting[:MOST], self.waiting[MOST:]
+    def _taken(self, mine: _Waiting[Row, Told]) -> list[_Waiting[Row, Told]]:
+        """Wait until one's own row is over, which gives nothing, or take what waits, in order to lead.
+
+        In one's turn, or in place of a leader that takes too long. A row that is taken is in a statement, so that
+        it may stand already: nobody takes it again.
+        """
+        while True:
+            mine.is_called.wait(PATIENCE_SECONDS)
+            with self._guard:
+                if mine.is_over:
+                    return []
+                if mine in self.waiting:
+                    self._leader = mine
+                    group, self.waiting = self.waiting[:MOST], self.waiting[MOST:]
+                    return group
+                mine.is_called.clear()  # to lead: another did it in our place
+
+    def _lead(self, mine: _Waiting[Row, Told], group: Sequence[_Waiting[Row, Told]]) -> None:
+        """Write a group; then let the first of those that came meanwhile lead, unless another leads by now."""
         try:
             self._write_together(self._apart(group))
         except Exception as error:  # noqa: BLE001  handed to the threads that it belongs to
@@ -89,17 +105,18 @@ class Group(Generic[Row, Told]):
             for one in group:
                 one.error = error
         finally:
-            self._hand_over(group)
+            with self._guard:
+                for one in group:
+                    one.is_over = True
+                    one.is_called.set()
+                if self._leader is mine:
+                    self._call_next()
 
-    def _hand_over(self, group: Sequence[_Waiting[Row, Told]]) -> None:
-        """Let everybody of a group go, and somebody else lead, if anybody waits."""
-        for one in group:
-            one.is_over = True
-            one.is_done.set()
-        with self._guard:
-            self._is_led = bool(self.waiting)
-            if self.waiting:
-                self.waiting[0].is_done.set()
+    def _call_next(self) -> None:
+        """Let the first that waits lead, if anybody waits; under the guard."""
+        self._leader = self.waiting[0] if self.waiting else None
+        if self._leader is not None:
+            self._leader.is_called.set()
 
     def _apart(self, group: Sequence[_Waiting[Row, Told]]) -> list[_Waiting[Row, Told]]:
         """Give the first row about each thing; the others are of another lease, perhaps a lost one."""

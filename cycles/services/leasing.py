@@ -17,11 +17,13 @@ from django.db.models.functions import Now
 
 from cycles import conf
 from cycles.domain.words import Role
+from cycles.errors import DatabaseBusyError
 from cycles.models import Cycle
 from cycles.models.cycle import DUE_OUTBOUND, DUE_RETURN
 from cycles.services.committing import Group
 from cycles.services.locking import FREE_ROWS_ONLY, in_one_statement
 from cycles.services.moving import Lease
+from cycles.services.outage import UNREACHABLE
 from cycles.services.standing import Glimpses, LastSeen
 
 DUE = {Role.INITIATOR: DUE_OUTBOUND, Role.FINALIZER: DUE_RETURN}
@@ -92,7 +94,12 @@ def _claim_busy(role: Role, owner: str, limit: int) -> list[Lease]:
     # An only place is not given away each time: the others would come to nothing.
     is_fair = mark.full_claims > 0 and not (limit == 1 and mark.was_fair)
     statement = _statement(role, is_marked=False, is_fair=is_fair)
-    found = _leased(statement, owner, limit - len(above))
+    try:
+        found = _leased(statement, owner, limit - len(above))
+    except (*UNREACHABLE, DatabaseBusyError):  # the next claim tells of it
+        if not above:
+            raise
+        return [lease for lease, _ in above]  # else nobody drives them until they run out
     mark.was_fair = is_fair
     mark.full_claims = mark.full_claims + 1 if len(above) + len(found) == limit else 0
     mark.oldest = _just_before(found) if mark.full_claims >= BUSY else None

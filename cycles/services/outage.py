@@ -79,6 +79,10 @@ class Outage:
         self.failures = 0  # met so far, by all threads
         self._ended_at = -ECHO_SECONDS
         self._pause = timedelta(0)
+        self._refusal, self._refused_at = (
+            timedelta(0),
+            -1e9,
+        )  # its pause, and since when that is so long
 
     def tell(self, error: Exception) -> None:
         """Say it, unless it is known already; drop this thread's connection.
@@ -102,6 +106,20 @@ class Outage:
         """Give how long to leave the database alone: twice as long each time, with jitter."""
         self._pause = longer(self._pause)
         return self._pause * JITTER.uniform(0.5, 1.0)
+
+    def refusal_pause(self) -> timedelta:
+        """Give how long to leave alone what was refused although the database answers: longer if it goes on, with jitter.
+
+        Threads that meet the same trouble within half of the pause meet one refusal; after four pauses it is another.
+        """
+        now = time.monotonic()
+        with self._guard:
+            lasted = timedelta(seconds=now - self._refused_at)
+            if lasted >= self._refusal / 2:
+                is_new = lasted > self._refusal * 4
+                self._refusal = FIRST_PAUSE if is_new else longer(self._refusal)
+                self._refused_at = now
+            return self._refusal * JITTER.uniform(0.5, 1.0)
 
     def end(self, known: int) -> None:
         """Say that the database answers again, if it did not: it did what was asked after `known` failures.

@@ -42,6 +42,7 @@ log = structlog.get_logger(__name__)
 
 LONGEST_NAP_SECONDS = 1.0
 SHORTEST_NAP_SECONDS = 0.02
+IN_VAIN_SECONDS = 0.25  # the longest nap where what is due is locked by somebody
 DUTY_SECONDS = 1.0
 BEAT_SECONDS = 5.0
 KEEP_SECONDS = 60.0  # then the pool may replace the connection that claims
@@ -86,6 +87,7 @@ class Worker:
     patience: Patience = field(default_factory=lambda: Patience(END_SECONDS))
     _held: Holdings = field(init=False)
     _is_wanted: threading.Event = field(default_factory=threading.Event)  # something may be due
+    _in_vain: int = 0  # claims in a row of nothing although something was due
 
     def __post_init__(self) -> None:
         """Name this run: the owner of its leases."""
@@ -140,7 +142,7 @@ class Worker:
             else:
                 spare_connection()
                 kept_since = time.monotonic()
-            self.is_napping = nap > SHORTEST_NAP_SECONDS
+            self.is_napping = nap > SHORTEST_NAP_SECONDS and not self._in_vain
             self._rest(nap)
 
     def _claimed(self, crew: Crew) -> float:
@@ -169,6 +171,8 @@ class Worker:
         while not self.stop.is_set() and (left := ends_at - time.monotonic()) > 0:
             if self._is_wanted.wait(min(left, LONGEST_NAP_SECONDS)):
                 break
+        if self._is_wanted.is_set():
+            self._in_vain = 0
         self._is_wanted.clear()
 
     def _end(self, crew: Crew) -> None:
@@ -186,9 +190,9 @@ class Worker:
         parting = Aside(partial(self._guarded, act), "parting", self.stop)
         parting.end(patience_seconds=self.patience.left(within))
 
-    def _hand_back(self, lease: Lease) -> None:
-        """Let anyone have the cycle at once; if the database is away, the lease runs out by itself."""
-        self._guarded(lambda: leasing.release(lease, wake_in=NOW))
+    def _hand_back(self, lease: Lease, *, wake_in: timedelta = NOW) -> None:
+        """Let anyone have the cycle; if the database is away, the lease runs out by itself."""
+        self._guarded(lambda: leasing.release(lease, wake_in=wake_in))
 
     def _mind(self, duty: Callable[[], None]) -> None:
         """See to the role's own duty once a second."""
@@ -219,6 +223,8 @@ class Worker:
         for lease in leases:
             self._held.take(lease)
             crew.submit(partial(self._drive, lease))
+        if leases:
+            self._in_vain = 0
         metrics.CLAIMS.labels(role=self.role.value).inc(len(leases))
         return 0 < len(leases) < free
 
@@ -237,9 +243,10 @@ class Worker:
                 log.warning("database.busy", cycle_id=str(lease.cycle_id), error=str(error))
                 self._hand_back(lease)
             except UNREACHABLE as error:
-                # Whoever claims next reads the journal.
+                # Whoever claims next reads the journal. A claim may be taken where the rest is refused: by a full disk.
                 self.outage.tell(error)
-                self._hand_back(lease)
+                wait = NOW if self.stop.is_set() else self.outage.refusal_pause()
+                self._hand_back(lease, wake_in=wait)
             except Exception as error:  # noqa: BLE001  the process boundary
                 self._bug(lease, error)
             finally:
@@ -263,12 +270,18 @@ class Worker:
         park(lease, error)
 
     def _nap(self) -> float:
-        """Give how long to sleep: until the next cycle is due, a second at most, or a thread is free."""
+        """Give how long to sleep: until the next cycle is due, a second at most, or a thread is free.
+
+        What is due and could not be claimed is locked: longer each time, until something is claimed or told.
+        """
         if self._free() <= 0:
             return LONGEST_NAP_SECONDS
         due = leasing.next_due_in(self.role)
+        self._in_vain = self._in_vain + 1 if due is not None and due <= NOW else 0
         if due is None:
             return LONGEST_NAP_SECONDS
+        if self._in_vain:
+            return min(SHORTEST_NAP_SECONDS * 2.0 ** min(self._in_vain - 1, 9), IN_VAIN_SECONDS)
         return min(max(due.total_seconds(), SHORTEST_NAP_SECONDS), LONGEST_NAP_SECONDS)
 
     def _keep(self) -> None:

@@ -34,6 +34,11 @@ pytestmark = pytest.mark.concurrency
 Write = Callable[[Sequence[str]], Sequence[str | None]]
 
 
+@pytest.fixture(autouse=True)
+def _nobody_loses_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(committing, "PATIENCE_SECONDS", SECONDS)
+
+
 class Desk:
     """A group whose first write waits until it is let go; what comes meanwhile queues."""
 
