@@ -79,10 +79,8 @@ class Outage:
         self.failures = 0  # met so far, by all threads
         self._ended_at = -ECHO_SECONDS
         self._pause = timedelta(0)
-        self._refusal, self._refused_at = (
-            timedelta(0),
-            -1e9,
-        )  # its pause, and since when that is so long
+        self._refusal = timedelta(0)  # the pause of what is refused meanwhile
+        self._refused_at = -1e9  # since when it is so long
 
     def tell(self, error: Exception) -> None:
         """Say it, unless it is known already; drop this thread's connection.
