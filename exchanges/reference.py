@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
 
+from django.db.models import Q
 from django.utils.translation import gettext_noop
 
 from exchanges.errors import StaleReferenceError
@@ -136,12 +137,8 @@ def closed_ways(from_venue: str, to_venue: str) -> frozenset[str]:
     A wallet on their quickest route, or their market at either venue; as the venues last told: what they
     told nothing of is not among them.
     """
-    rules = NetworkRule.objects.filter(venue__in=[from_venue, to_venue])
-    closed = {
-        (rule.asset, rule.network)
-        for rule in rules
-        if not (rule.withdraw_is_open if rule.venue == from_venue else rule.deposit_is_open)
-    }
+    is_shut = Q(venue=from_venue, withdraw_is_open=False) | Q(venue=to_venue, deposit_is_open=False)
+    closed = set(NetworkRule.objects.filter(is_shut).values_list("asset", "network"))
     quickest = quickest_networks(from_venue, to_venue)
     shut = MarketRule.objects.filter(venue__in=[from_venue, to_venue], is_open=False)
     return frozenset(
@@ -155,7 +152,7 @@ def quickest_networks(from_venue: str, to_venue: str) -> dict[str, str]:
     routes = TransferRoute.objects.filter(
         from_venue=from_venue, to_venue=to_venue, is_allowed=True
     ).order_by("-expected_seconds", "-pk")
-    return {route.asset: route.network for route in routes}  # the quickest comes last, and stays
+    return dict(routes.values_list("asset", "network"))  # the quickest comes last, and stays
 
 
 def _fresh(row: Rule | None, now: datetime, what: str, venue: str) -> Rule:

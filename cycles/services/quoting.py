@@ -28,9 +28,16 @@ def latest_quotes(policy: PolicyVersion, korea_venue: str) -> list[Quote]:
     """
     out = barred_ways(registry.GLOBAL_VENUE, korea_venue)
     back = barred_ways(korea_venue, registry.GLOBAL_VENUE)
+    samples = valuing.latest_samples(korea_venue).values()
+    now = desk.database_now()
     return [
-        _quote(sample, policy, out.get(sample.asset, ""), back.get(sample.asset, ""))
-        for sample in valuing.latest_samples(korea_venue).values()
+        _quote(
+            sample,
+            out.get(sample.asset, ""),
+            back.get(sample.asset, ""),
+            is_fresh=not staleness(sample, policy, now),
+        )
+        for sample in samples
     ]
 
 
@@ -50,7 +57,7 @@ def barred_ways(from_venue: str, to_venue: str) -> dict[str, str]:
     return shut | destinations.barred_ways(from_venue, to_venue)
 
 
-def _quote(sample: PremiumSample, policy: PolicyVersion, out: str, back: str) -> Quote:
+def _quote(sample: PremiumSample, out: str, back: str, *, is_fresh: bool) -> Quote:
     """Turn a sample into what decisions read; `out` and `back` say why a way is barred."""
     return Quote(
         asset=sample.asset,
@@ -62,7 +69,7 @@ def _quote(sample: PremiumSample, policy: PolicyVersion, out: str, back: str) ->
         outbound_official_bps=sample.outbound_official_bps,
         krw_per_usdt=sample.krw_per_usdt_bid,
         krw_per_usd=sample.krw_per_usd,
-        is_fresh=not staleness(sample, policy),
+        is_fresh=is_fresh,
         size_usdt=sample.size_usdt,
     )
 

@@ -153,10 +153,22 @@ def test_what_was_asked_for_lately_is_refreshed_before_anybody_waits_for_it() ->
     source.read("a")
     recent.refresh()
     assert source.reads == 1  # it is young
-    _age_by(200)
+    _age_by(300)
     recent.refresh()
     assert source.reads == 2
     assert source.read("a") == "a 2"
+
+
+def test_who_comes_by_thirds_of_its_time_reads_at_every_second_turn() -> None:
+    source = Source()
+    recent.remember(600)
+    source.read("a")
+    reads = []
+    for _ in range(4):
+        _age_by(190)
+        recent.refresh()
+        reads.append(source.reads)
+    assert reads == [1, 2, 2, 3]
 
 
 def test_what_nobody_asks_for_any_more_is_forgotten_rather_than_refreshed() -> None:
@@ -174,7 +186,7 @@ def test_what_raised_and_nobody_asks_for_is_forgotten_too() -> None:
     shaky = Shaky()
     recent.remember(600)
     shaky.read()
-    _age_by(200)
+    _age_by(300)
     recent.refresh()
     assert recent._memory.readings
     _age_by(500)
@@ -186,7 +198,7 @@ def test_what_somebody_reads_at_this_moment_is_not_refreshed() -> None:
     source = Source()
     recent.remember(600)
     source.read("a")
-    _age_by(200)
+    _age_by(300)
     with _being_read():
         recent.refresh()
         assert source.reads == 1
@@ -197,7 +209,7 @@ def test_a_bug_in_one_reading_stops_no_other_and_shows_to_whoever_asks() -> None
     recent.remember(600)
     assert shaky.read() == 1
     source.read("a")
-    _age_by(200)
+    _age_by(300)
     recent.refresh()
     recent.refresh()  # nobody has asked since
     assert (source.reads, shaky.reads) == (2, 2)
@@ -210,7 +222,7 @@ def test_a_database_that_is_away_ends_a_refresh() -> None:
     shaky = Shaky(OperationalError("away"))
     recent.remember(600)
     shaky.read()
-    _age_by(200)
+    _age_by(300)
     with pytest.raises(OperationalError):
         recent.refresh()
     assert not recent._memory.being_read
