@@ -9,8 +9,10 @@ import re
 from collections import defaultdict
 from collections.abc import Collection
 
-from cycles.domain.words import Verb
-from cycles.models import Cycle, Intervention
+from django.db.models import QuerySet
+
+from cycles.domain.words import AccountOwner, Verb
+from cycles.models import Cycle, Entry, Intervention
 from cycles.services.recalling import History
 
 TOLD = re.compile(r"a withdrawal at (?P<venue>\S+) may be another cycle's as well \((?P<ids>.*)\)")
@@ -45,20 +47,28 @@ def is_disowned(cycle: Cycle, reason: str) -> bool:
 def _may_have_sent(history: History) -> dict[str, set[str]]:
     """Give, by code, what was told of those that were settled so: a run since the withdrawals has told it.
 
-    Not what left a venue where all that was received lies: whose coins were sold there had sent none.
+    Not what left a venue where all lies that came of it: whose coins were sold there had sent none.
     """
     since = Intervention.objects.filter(at__gte=history.since)
-    settled = since.filter(verb=Verb.RESOLVE).exclude(payload__received=[])
-    arrived_at = {
-        code: {part["venue"] for part in received}
-        for code, received in settled.values_list("cycle__code", "payload__received")
-    }
+    gained_at = _gained_at(since.filter(verb=Verb.RESOLVE))
     sent: dict[str, set[str]] = defaultdict(set)
-    runs = since.filter(verb=Verb.CATCH_UP) if arrived_at else since.none()
+    runs = since.filter(verb=Verb.CATCH_UP) if gained_at else since.none()
     for left in runs.values_list("payload__left", flat=True):
         for line in left or ():
             code, _, rest = line.partition(": ")
             found = TOLD.fullmatch(rest)
-            if found and arrived_at.get(code, set()) - {found["venue"]}:
+            if found and gained_at.get(code, set()) - {found["venue"]}:
                 sent[code].update(found["ids"].split(", "))
     return dict(sent)
+
+
+def _gained_at(settled: QuerySet[Intervention]) -> dict[str, set[str]]:
+    """Give, by code, where those that were settled have more than before: a rest that stayed was named as well."""
+    keys = [f"resolved:{cycle}:{made}" for cycle, made in settled.values_list("cycle", "pk")]
+    gained = Entry.objects.filter(
+        posting__key__in=keys, account__owner=AccountOwner.CYCLE, quantity__gt=0
+    )
+    venues: dict[str, set[str]] = defaultdict(set)
+    for code, venue in gained.values_list("posting__cycle__code", "account__venue"):
+        venues[code].add(venue)
+    return dict(venues)

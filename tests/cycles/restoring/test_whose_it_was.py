@@ -8,6 +8,9 @@ from decimal import Decimal
 import pytest
 from django.core.management import CommandError, call_command
 
+from cycles.domain.money import ZERO
+from cycles.domain.postings import moved
+from cycles.domain.words import AccountOwner, PostingKind
 from cycles.models import Account, Cycle, ExchangeCall
 from cycles.services import booking
 from cycles.services.resolving import Received, Resolution, ResolutionOutcome, resolve
@@ -47,7 +50,14 @@ from tests.desk import TestDesk, operator
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def became(cycle: Cycle, quantity: Decimal, *, venue: str = "binance", asset: str = "XRP") -> None:
+def became(
+    cycle: Cycle,
+    quantity: Decimal,
+    *,
+    venue: str = "binance",
+    asset: str = "XRP",
+    beside: tuple[Received, ...] = (),
+) -> None:
     """State of a dead letter that its coins became so much; if nothing else is named, XRP that arrived at Binance."""
     cycle.refresh_from_db()
     received = Received(venue=venue, asset=asset, quantity=quantity)
@@ -57,15 +67,25 @@ def became(cycle: Cycle, quantity: Decimal, *, venue: str = "binance", asset: st
         reason="it had sent it",
         seen_version=cycle.version,
         resolution=Resolution(
-            outcome=ResolutionOutcome.COMPLETED, evidence="the venue's page", received=(received,)
+            outcome=ResolutionOutcome.COMPLETED,
+            evidence="the venue's page",
+            received=(received, *beside),
         ),
     )
 
 
-def alike(desk: TestDesk, backups: Backups, *, of: int, sent: int) -> list[Cycle]:
-    """Give cycles that had as much, of which the first so many sent it after the backup; a first run has parked them all."""
+def alike(
+    desk: TestDesk, backups: Backups, *, of: int, sent: int, rest: Decimal = ZERO
+) -> list[Cycle]:
+    """Give cycles that had as much, of which the first so many sent it after the backup; a first run has parked them all.
+
+    `rest`: USDT that each holds at Binance as well.
+    """
     has(desk, "upbit", "KRW", of * WON)
     cycles = [driven_to(desk, return_only(desk, WON), 1) for _ in range(of)]
+    for cycle in cycles:
+        lines = moved("binance", "USDT", rest, origin=AccountOwner.DESK, target=AccountOwner.CYCLE)
+        booking.post(f"rest:{cycle.pk}", PostingKind.FILL, lines, cycle=cycle)
     dump = backups.dump()
     for cycle in cycles[:sent]:
         driven_to(desk, cycle, 2)
@@ -100,6 +120,23 @@ def test_what_a_person_sold_where_it_lay_was_not_sent_and_leaves_a_withdrawal_to
     done = catch_up(*WORDS)
     assert (done["left"], done["differences"], done["is_in_step"]) == ([], [], True)
     assert ExchangeCall.objects.filter(cycle=other, operation="WITHDRAW").exists()
+    assert_ends(desk, beside=[other])
+
+
+def test_a_rest_at_another_venue_that_it_held_already_is_nothing_that_it_sent_there(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    """What becomes of a cycle names all that it holds: left out, its rest would be booked as gone."""
+    desk = xrp_desk
+    other, one = alike(desk, backups, of=2, sent=1, rest=Decimal(1))
+    swept(desk, "upbit", "XRP", booking.held_by_cycle(one, "upbit", "XRP"))
+    credited(desk, "upbit", "KRW", WON)
+    won = WON + booking.held_by_cycle(one, "upbit", "KRW")
+    rest = Received(venue="binance", asset="USDT", quantity=Decimal(1))
+    became(one, won, venue="upbit", asset="KRW", beside=(rest,))
+    done = catch_up(*WORDS)
+    assert ExchangeCall.objects.filter(cycle=other, operation="WITHDRAW").exists()
+    assert (done["left"], done["differences"], done["is_in_step"]) == ([], [], True)
     assert_ends(desk, beside=[other])
 
 
