@@ -159,15 +159,21 @@ def test_a_later_withdrawal_of_the_others_is_its_own_also_after_another_restore(
     assert_ends(desk, beside=[other])
 
 
+@pytest.mark.parametrize("is_told", [True, False])
 def test_who_was_redriven_when_it_had_been_told_that_either_may_be_anothers_sent_neither(
-    xrp_desk: TestDesk, backups: Backups
+    xrp_desk: TestDesk, backups: Backups, is_told: bool
 ) -> None:
-    """Of the two that had, one was settled with what its coins became, and one as it is."""
+    """Of the two that had, one was settled with what its coins became, or as it is, and one as it is."""
     desk = xrp_desk
     one, second, third = alike(desk, backups, of=3, sent=2)
-    became(one, registry.venue("binance").balances()["XRP"].free / 2)
+    if is_told:
+        became(one, registry.venue("binance").balances()["XRP"].free / 2)
+    else:
+        settled_by_hand(one)
     settled_by_hand(second)
     assert catch_up(*WORDS)["parked"] == [third.code]
+    third.refresh_from_db()
+    assert "redrive it only if it sent none of them" in third.failure_reason
     redrive(third)
     done = catch_up(*ACCEPT)
     assert not any("may be another" in told for told in done["left"])
@@ -175,6 +181,21 @@ def test_who_was_redriven_when_it_had_been_told_that_either_may_be_anothers_sent
     redrive(third)
     assert catch_up(*ACCEPT)["is_in_step"]
     assert_ends(desk, beside=[third])
+
+
+def test_who_was_redriven_sent_it_not_and_leaves_it_to_the_only_other_that_could_have(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    desk = xrp_desk
+    one, other = alike(desk, backups, of=2, sent=1)
+    other.refresh_from_db()
+    assert "redrive it only if it did not send it" in other.failure_reason
+    redrive(other)
+    done = catch_up(*WORDS)
+    assert (done["parked"], done["is_in_step"]) == ([], True)
+    calls = ExchangeCall.objects.filter(operation="WITHDRAW")
+    assert [call.cycle for call in calls] == [one]
+    assert_ends(desk, beside=[one, other])
 
 
 def test_of_two_such_withdrawals_the_one_that_a_person_did_not_tell_of_waits_for_them_too(
