@@ -147,11 +147,15 @@ def _in_order(traces: Mapping[UUID, Sequence[Trace]], concerned: set[UUID]) -> l
 
 
 def park(done: Retraced, actor: Actor) -> list[str]:
-    """Make dead letters of the cycles that a person must see to; gives their codes."""
+    """Make dead letters of the cycles that a person must see to; gives their codes.
+
+    What venues knew nothing of before may be what was found now.
+    """
     codes = []
     for cycle_id, (failure, reason) in done.to_park.items():
         cycle = lock_cycle(cycle_id)
         if cycle.status not in FINAL:
+            cycle.calls.filter(missed_at__isnull=False).update(missed_at=None)
             remaking.park(cycle, failure, reason, actor)
             codes.append(cycle.code)
     return codes
