@@ -98,7 +98,7 @@ def _may_come_in(history: History, done: Retraced, actor: str) -> bool:
     """Say whether what lacks may be booked as come in, else why not: a request has not ended, or the venue has not got it."""
 
     places = {(e.lacking.venue, e.lacking.asset) for e in done.lacking.values()}
-    if objections := accepting.objections_at(history, places):
+    if objections := accepting.objections_at(history, places, done.misfits):
         done.left += objections
         return False
 

@@ -12,7 +12,7 @@ from cycles.domain.money import ZERO
 from cycles.domain.postings import moved
 from cycles.domain.words import AccountOwner, PostingKind
 from cycles.models import Account, Cycle, ExchangeCall
-from cycles.services import booking
+from cycles.services import booking, opening
 from cycles.services.resolving import Received, Resolution, ResolutionOutcome, resolve
 from exchanges import registry
 from tests.cycles.restoring.acts import (
@@ -43,8 +43,10 @@ from tests.cycles.restoring.test_capital_again import sold_back
 from tests.cycles.restoring.test_not_there_yet import orders
 from tests.cycles.restoring.test_what_is_left import by_hand
 from tests.cycles.restoring.test_while_capital_lacks import ended_flat
+from tests.cycles.services.acts import set_policy
 from tests.cycles.services.test_rebalancing import waiting
 from tests.cycles.services.test_rest_in_korea import return_only
+from tests.cycles.services.test_trading import pin, top
 from tests.desk import TestDesk, operator
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -299,3 +301,35 @@ def test_what_fits_nowhere_of_one_that_lacks_its_capital_is_missing_of_nobody_el
     assert catch_up(*WORDS)["parked"] == []
     innocent.refresh_from_db()
     assert innocent.status == "AWAITING_REBALANCE"
+
+
+def test_what_one_of_two_may_have_sent_there_hides_nobody_of_whom_a_later_one_had_its_capital(
+    wide_desk: TestDesk, backups: Backups
+) -> None:
+    desk = wide_desk
+    desk.sample()
+    ask = top(desk, "upbit", "KRW-USDT")[1]
+    bids, asks = [[str(ask - 1), "10000000"]], [[str(ask), "10000000"]]
+    pin(desk, "upbit", "KRW-USDT", bids=bids, asks=asks)
+    has(desk, "upbit", "KRW", 2 * WON)
+    set_policy(allowed_assets=["USDT"])
+    both = [
+        driven_to(
+            desk, opening.open_return_only(notional_krw=WON, actor=operator(), reason="a test"), 1
+        )
+        for _ in range(2)
+    ]
+    set_policy(allowed_assets=["XRP", "SOL"])
+    has(desk, "binance", "USDT", Decimal(1500))
+    flat = desk.open("XRP", "1500")
+    dump = backups.dump()
+    driven_to(desk, both[0], 2)
+    ended_flat(desk, flat)
+    driven_to(desk, desk.open("SOL", "1500"), 1)
+    backups.restore(dump)
+    arrived("binance", "USDT")
+    before = accepted()
+    done = catch_up(*ACCEPT)
+    assert (done["remade"], done["accepted"], accepted()) == ([], [], before)
+    codes = ", ".join(one.code for one in both)
+    assert any(f"no difference was accepted: what {codes} did" in told for told in done["left"])
