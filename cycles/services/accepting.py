@@ -15,7 +15,7 @@ from cycles.domain.shown import plain
 from cycles.domain.states import FINAL
 from cycles.domain.words import AccountOwner, PostingKind
 from cycles.models import Account, Cycle
-from cycles.services import booking, verifying
+from cycles.services import booking, nameless, verifying
 from cycles.services.recalling import History, unknown
 from cycles.services.retraced import DESKS, Retraced, owned_by_desk
 from cycles.services.verifying import VenueLine
@@ -47,12 +47,22 @@ def objections(history: History, done: Retraced) -> list[str]:
     return [*told, *(UNPAID.format(text(line)) for line in _beyond_the_desk(done.differences))]
 
 
-def objections_at(history: History, places: Collection[tuple[str, str]]) -> list[str]:
-    """Say in words why nothing is to be booked as come in for cycles that lack what they began with at some places."""
+def objections_at(
+    history: History, places: Collection[tuple[str, str]], misfits: Collection[UUID]
+) -> list[str]:
+    """Say in words why nothing is to be booked as come in for cycles that lack what they began with at some places.
+
+    Of `misfits` those may have sent what is there whose next withdrawal goes there.
+    """
     ids = {
         one.name.cycle_id
         for one in unknown(history.named())
         if one.name and not one.moves.isdisjoint(places)
+    }
+    ids |= {
+        cycle.pk
+        for cycle, step in nameless.candidates()
+        if cycle.pk in misfits and (step.to_venue, step.asset) in places
     }
     return [*_untold(ids), *arriving(places)]
 

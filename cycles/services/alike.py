@@ -1,24 +1,38 @@
-"""Of several cycles that could have sent one withdrawal, a person has told of one what its coins became.
+"""Withdrawals that several cycles could have sent, or one of which a cycle could have sent: a person tells whose they are.
 
-Then what it sent is no other's, though no other could have sent it any more: the journal does not know it.
+Of whom it is told what its coins became, what it sent is no other's, though no other could have sent it any more: the
+journal does not know it. Who is redriven has not sent what was told of it.
 """
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection
 
-from cycles.domain.words import Verb
-from cycles.models import Cycle, Intervention
-from cycles.services.recalling import History
+from django.db.models import QuerySet
 
-TOLD = re.compile(r"a withdrawal at (?P<venue>\S+) may be another cycle's as well \((?P<ids>.*)\)")
+from cycles.domain.words import AccountOwner, Verb
+from cycles.models import Cycle, Entry, Intervention
+from cycles.services import nameless, replaying
+from cycles.services.nameless import Candidate
+from cycles.services.recalling import History
+from exchanges.values import WithdrawalReport, WithdrawalStatus
+
+# Who would have sent which withdrawals, by their venue's ids, and whether only a person can tell which of them it was.
+Claim = tuple[Candidate, dict[str, WithdrawalReport], bool]
+TOLD = re.compile(r".* at (?P<venue>\S+) may be another cycle's as well \((?P<ids>.*)\).*")
 
 
 def told(venue: str, ids: Collection[str]) -> str:
-    """Say of withdrawals, by their venue's ids, that several cycles could have sent them."""
-    return f"a withdrawal at {venue} may be another cycle's as well ({', '.join(sorted(ids))})"
+    """Say of withdrawals, by their venue's ids, that a cycle could have sent one of them, and that others are, or may be, another's."""
+    what, sent = "a withdrawal", "did not send it"
+    if len(ids) > 1:
+        what, sent = f"{len(ids)} withdrawals", "sent none of them"
+    return (
+        f"{what} at {venue} may be another cycle's as well ({', '.join(sorted(ids))}): "
+        f"redrive it only if it {sent}"
+    )
 
 
 def by_word(history: History) -> tuple[set[str], set[str]]:
@@ -32,8 +46,26 @@ def by_word(history: History) -> tuple[set[str], set[str]]:
     return theirs, perhaps
 
 
-def is_disowned(cycle: Cycle, reason: str) -> bool:
-    """Say whether a person redrove a cycle when a run had told exactly that of it, of the same withdrawals: it sent none of them."""
+def claims(history: History, theirs: Collection[str], perhaps: Collection[str]) -> list[Claim]:
+    """Give who would have sent which withdrawals that stand; `theirs` are, and `perhaps` may be, of those that are settled.
+
+    A person's word counts: who was redriven when it had been told exactly that of it has sent none of them.
+    """
+    claimed = []
+    for cycle, step in nameless.candidates():
+        stand = {
+            row.venue_withdrawal_id: row
+            for row in replaying.likely(cycle, step, history)
+            if row.status is not WithdrawalStatus.FAILED and row.venue_withdrawal_id not in theirs
+        }  # none, or all of it came back: nothing is missing
+        if stand and not _is_disowned(cycle, told(step.venue, stand)):
+            claimed.append(((cycle, step), stand))
+    counts = Counter(one for _, stand in claimed for one in stand)
+    counts.update(perhaps)
+    return [(*one, len(one[1]) > 1 or any(counts[row] > 1 for row in one[1])) for one in claimed]
+
+
+def _is_disowned(cycle: Cycle, reason: str) -> bool:
     runs = Intervention.objects.filter(
         verb=Verb.CATCH_UP, payload__left__contains=[f"{cycle.code}: {reason}"]
     )
@@ -45,20 +77,28 @@ def is_disowned(cycle: Cycle, reason: str) -> bool:
 def _may_have_sent(history: History) -> dict[str, set[str]]:
     """Give, by code, what was told of those that were settled so: a run since the withdrawals has told it.
 
-    Not what left a venue where all that was received lies: whose coins were sold there had sent none.
+    Not what left a venue where all lies that came of it: whose coins were sold there had sent none.
     """
     since = Intervention.objects.filter(at__gte=history.since)
-    settled = since.filter(verb=Verb.RESOLVE).exclude(payload__received=[])
-    arrived_at = {
-        code: {part["venue"] for part in received}
-        for code, received in settled.values_list("cycle__code", "payload__received")
-    }
+    gained_at = _gained_at(since.filter(verb=Verb.RESOLVE))
     sent: dict[str, set[str]] = defaultdict(set)
-    runs = since.filter(verb=Verb.CATCH_UP) if arrived_at else since.none()
+    runs = since.filter(verb=Verb.CATCH_UP) if gained_at else since.none()
     for left in runs.values_list("payload__left", flat=True):
         for line in left or ():
             code, _, rest = line.partition(": ")
             found = TOLD.fullmatch(rest)
-            if found and arrived_at.get(code, set()) - {found["venue"]}:
+            if found and gained_at.get(code, set()) - {found["venue"]}:
                 sent[code].update(found["ids"].split(", "))
     return dict(sent)
+
+
+def _gained_at(settled: QuerySet[Intervention]) -> dict[str, set[str]]:
+    """Give, by code, where those that were settled have more than before: a rest that stayed was named as well."""
+    keys = [f"resolved:{cycle}:{made}" for cycle, made in settled.values_list("cycle", "pk")]
+    gained = Entry.objects.filter(
+        posting__key__in=keys, account__owner=AccountOwner.CYCLE, quantity__gt=0
+    )
+    venues: dict[str, set[str]] = defaultdict(set)
+    for code, venue in gained.values_list("posting__cycle__code", "account__venue"):
+        venues[code].add(venue)
+    return dict(venues)

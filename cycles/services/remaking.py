@@ -32,7 +32,7 @@ from cycles.domain.words import (
     PostingKind,
     Verb,
 )
-from cycles.models import Account, Cycle, ExchangeCall, Intervention, Step
+from cycles.models import Account, Cycle, Intervention, Step
 from cycles.services import booking, desk, recovering, replanning, valuing
 from cycles.services.dead_letters import announce
 from cycles.services.intervening import Actor
@@ -350,11 +350,7 @@ def _bring_in(cycle: Cycle, venue: str, asset: str, quantity: Decimal) -> None:
 
 
 def park(cycle: Cycle, failure: FailureClass, reason: str, actor: Actor) -> None:
-    """Leave a cycle to the person who caught up: a dead letter, taken on already.
-
-    What venues knew nothing of before may be what was found now.
-    """
-    ExchangeCall.objects.filter(cycle=cycle, missed_at__isnull=False).update(missed_at=None)
+    """Leave a cycle to the person who caught up: a dead letter, taken on already."""
     facts = {
         "assignee": actor.user,
         "acknowledged_at": Now(),

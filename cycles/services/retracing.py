@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import TypeVar
@@ -40,7 +39,7 @@ from cycles.services.remaking import CapitalLacksError, NotEndedError
 from cycles.services.replanning import MisfitError
 from cycles.services.retraced import Retraced, differences
 from exchanges.errors import StaleReferenceError
-from exchanges.values import OrderReport, WithdrawalReport, WithdrawalStatus
+from exchanges.values import OrderReport, WithdrawalReport
 
 Seen = TypeVar("Seen")
 HAS_NOT_ENDED = (
@@ -99,7 +98,7 @@ def _may_come_in(history: History, done: Retraced, actor: str) -> bool:
     """Say whether what lacks may be booked as come in, else why not: a request has not ended, or the venue has not got it."""
 
     places = {(e.lacking.venue, e.lacking.asset) for e in done.lacking.values()}
-    if objections := accepting.objections_at(history, places):
+    if objections := accepting.objections_at(history, places, done.misfits):
         done.left += objections
         return False
 
@@ -148,11 +147,15 @@ def _in_order(traces: Mapping[UUID, Sequence[Trace]], concerned: set[UUID]) -> l
 
 
 def park(done: Retraced, actor: Actor) -> list[str]:
-    """Make dead letters of the cycles that a person must see to; gives their codes."""
+    """Make dead letters of the cycles that a person must see to; gives their codes.
+
+    What venues knew nothing of before may be what was found now.
+    """
     codes = []
     for cycle_id, (failure, reason) in done.to_park.items():
         cycle = lock_cycle(cycle_id)
         if cycle.status not in FINAL:
+            cycle.calls.filter(missed_at__isnull=False).update(missed_at=None)
             remaking.park(cycle, failure, reason, actor)
             codes.append(cycle.code)
     return codes
@@ -258,21 +261,9 @@ def _match_unnamed(history: History, done: Retraced, actor: str) -> None:
         awaited |= _claimed_by_lacking(history, done, actor)
     done.awaited = awaited | theirs
     shut = done.misfits | done.busy
-    pairs = [
-        (candidate, replaying.likely(*candidate, history)) for candidate in nameless.candidates()
-    ]
-    claims = Counter(row.venue_withdrawal_id for _, rows in pairs for row in rows)
-    claims.update(perhaps)
-    for candidate, rows in pairs:
-        stand = {
-            row.venue_withdrawal_id: row
-            for row in rows
-            if row.status is not WithdrawalStatus.FAILED and row.venue_withdrawal_id not in theirs
-        }
-        if not stand or candidate[0].pk in shut or stand.keys() & awaited:
-            continue  # none, or all of it came back: nothing is missing
-        is_alike = any(claims[one] > 1 for one in stand)
-        _match(candidate, stand, history, done, actor, is_alike=is_alike)
+    for candidate, stand, is_alike in alike.claims(history, theirs, perhaps):
+        if candidate[0].pk not in shut and not stand.keys() & awaited:
+            _match(candidate, stand, history, done, actor, is_alike=is_alike)
 
 
 def _match(
@@ -284,15 +275,14 @@ def _match(
     *,
     is_alike: bool,
 ) -> None:
-    """Give a cycle the only withdrawal that it would have sent; `is_alike`: another could have sent that as well."""
+    """Give a cycle the only withdrawal that it would have sent; `is_alike`: there are others, or another could have sent that."""
     cycle, step = candidate
-    reason = alike.told(step.venue, stand)
-    if (is_alike and alike.is_disowned(cycle, reason)) or done.hold(cycle.pk) is None:
+    if done.hold(cycle.pk) is None:
         return
     try:
         if is_alike:
-            raise MisfitError(reason)
-        row = replaying.only([*stand.values()], step)
+            raise MisfitError(alike.told(step.venue, stand))
+        (row,) = stand.values()
         done.found.append(_adopted(cycle, step, row, actor))
         _end(lock_cycle(cycle.pk), history, done, actor)
     except (CycleError, IntegrityError, StaleReferenceError) as error:

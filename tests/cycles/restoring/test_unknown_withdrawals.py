@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 
 from cycles.domain.words import CallOutcome, FailureClass, Role
 from cycles.management.base import TRY_LATER
-from cycles.models import Alert, Cycle, ExchangeCall, Posting
+from cycles.models import Alert, Cycle, ExchangeCall, Posting, SeenOrder
 from cycles.services import booking, dead_letters, homing, leasing, resolving, seeing
 from cycles.services.resolving import Received, Resolution, ResolutionOutcome
 from exchanges import registry
@@ -38,6 +38,7 @@ from tests.cycles.services.acts import (
 )
 from tests.cycles.services.review import WITHDRAWALS, no_faults, told
 from tests.cycles.services.test_rest_in_korea import return_only
+from tests.cycles.services.test_stating import shown
 from tests.desk import TestDesk, eventually, operator
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -301,6 +302,20 @@ def test_an_order_that_only_a_person_can_tell_of_is_theirs_before_the_desk_resum
     assert call.client_order_id in out
     assert f"resolve {row.code}" in told_last
     assert said_by_catch_up(*WORDS)[0::2] == (1, told_last), "as long as nobody has resolved it"
+
+
+def test_an_order_that_rested_once_and_that_its_venue_knew_nothing_of_can_be_stated_as_never_accepted(
+    desk: TestDesk,
+) -> None:
+    """The run that parks it has asked for it itself."""
+    row, call = lost_order(desk, lost=NEVER_TAKEN)
+    SeenOrder.objects.filter(pk=shown(call, "open", 0).pk).update(is_shown=False)
+    desk.fault(**NOT_FOUND_ALONE)
+    age(row, 600)
+    assert catch_up(*WORDS)["parked"] == [row.code]
+    call_absent(row)
+    call.refresh_from_db()
+    assert call.outcome == CallOutcome.ABSENT
 
 
 def test_a_dead_letter_is_left_to_whom_it_waits_for(desk: TestDesk) -> None:

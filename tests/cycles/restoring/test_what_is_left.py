@@ -171,7 +171,7 @@ def test_two_withdrawals_that_a_cycle_may_have_sent_are_a_persons_to_tell_apart(
         by_hand(cycle, held=held)
     done = catch_up(*WORDS)
     assert (done["code"], done["is_in_step"], done["parked"]) == (1, False, [cycle.code])
-    assert any("2 withdrawals" in told for told in done["left"])
+    assert any("2 withdrawals" in told and "sent none of them" in told for told in done["left"])
     assert not ExchangeCall.objects.filter(step=step).exists()
 
 

@@ -8,8 +8,11 @@ from decimal import Decimal
 import pytest
 from django.core.management import CommandError, call_command
 
+from cycles.domain.money import ZERO
+from cycles.domain.postings import moved
+from cycles.domain.words import AccountOwner, PostingKind
 from cycles.models import Account, Cycle, ExchangeCall
-from cycles.services import booking
+from cycles.services import booking, opening
 from cycles.services.resolving import Received, Resolution, ResolutionOutcome, resolve
 from exchanges import registry
 from tests.cycles.restoring.acts import (
@@ -40,14 +43,23 @@ from tests.cycles.restoring.test_capital_again import sold_back
 from tests.cycles.restoring.test_not_there_yet import orders
 from tests.cycles.restoring.test_what_is_left import by_hand
 from tests.cycles.restoring.test_while_capital_lacks import ended_flat
+from tests.cycles.services.acts import set_policy
 from tests.cycles.services.test_rebalancing import waiting
 from tests.cycles.services.test_rest_in_korea import return_only
+from tests.cycles.services.test_trading import pin, top
 from tests.desk import TestDesk, operator
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def became(cycle: Cycle, quantity: Decimal, *, venue: str = "binance", asset: str = "XRP") -> None:
+def became(
+    cycle: Cycle,
+    quantity: Decimal,
+    *,
+    venue: str = "binance",
+    asset: str = "XRP",
+    beside: tuple[Received, ...] = (),
+) -> None:
     """State of a dead letter that its coins became so much; if nothing else is named, XRP that arrived at Binance."""
     cycle.refresh_from_db()
     received = Received(venue=venue, asset=asset, quantity=quantity)
@@ -57,15 +69,25 @@ def became(cycle: Cycle, quantity: Decimal, *, venue: str = "binance", asset: st
         reason="it had sent it",
         seen_version=cycle.version,
         resolution=Resolution(
-            outcome=ResolutionOutcome.COMPLETED, evidence="the venue's page", received=(received,)
+            outcome=ResolutionOutcome.COMPLETED,
+            evidence="the venue's page",
+            received=(received, *beside),
         ),
     )
 
 
-def alike(desk: TestDesk, backups: Backups, *, of: int, sent: int) -> list[Cycle]:
-    """Give cycles that had as much, of which the first so many sent it after the backup; a first run has parked them all."""
+def alike(
+    desk: TestDesk, backups: Backups, *, of: int, sent: int, rest: Decimal = ZERO
+) -> list[Cycle]:
+    """Give cycles that had as much, of which the first so many sent it after the backup; a first run has parked them all.
+
+    `rest`: USDT that each holds at Binance as well.
+    """
     has(desk, "upbit", "KRW", of * WON)
     cycles = [driven_to(desk, return_only(desk, WON), 1) for _ in range(of)]
+    for cycle in cycles:
+        lines = moved("binance", "USDT", rest, origin=AccountOwner.DESK, target=AccountOwner.CYCLE)
+        booking.post(f"rest:{cycle.pk}", PostingKind.FILL, lines, cycle=cycle)
     dump = backups.dump()
     for cycle in cycles[:sent]:
         driven_to(desk, cycle, 2)
@@ -103,6 +125,23 @@ def test_what_a_person_sold_where_it_lay_was_not_sent_and_leaves_a_withdrawal_to
     assert_ends(desk, beside=[other])
 
 
+def test_a_rest_at_another_venue_that_it_held_already_is_nothing_that_it_sent_there(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    """What becomes of a cycle names all that it holds: left out, its rest would be booked as gone."""
+    desk = xrp_desk
+    other, one = alike(desk, backups, of=2, sent=1, rest=Decimal(1))
+    swept(desk, "upbit", "XRP", booking.held_by_cycle(one, "upbit", "XRP"))
+    credited(desk, "upbit", "KRW", WON)
+    won = WON + booking.held_by_cycle(one, "upbit", "KRW")
+    rest = Received(venue="binance", asset="USDT", quantity=Decimal(1))
+    became(one, won, venue="upbit", asset="KRW", beside=(rest,))
+    done = catch_up(*WORDS)
+    assert ExchangeCall.objects.filter(cycle=other, operation="WITHDRAW").exists()
+    assert (done["left"], done["differences"], done["is_in_step"]) == ([], [], True)
+    assert_ends(desk, beside=[other])
+
+
 def test_a_later_withdrawal_of_the_others_is_its_own_also_after_another_restore(
     xrp_desk: TestDesk, backups: Backups
 ) -> None:
@@ -122,15 +161,21 @@ def test_a_later_withdrawal_of_the_others_is_its_own_also_after_another_restore(
     assert_ends(desk, beside=[other])
 
 
+@pytest.mark.parametrize("is_told", [True, False])
 def test_who_was_redriven_when_it_had_been_told_that_either_may_be_anothers_sent_neither(
-    xrp_desk: TestDesk, backups: Backups
+    xrp_desk: TestDesk, backups: Backups, is_told: bool
 ) -> None:
-    """Of the two that had, one was settled with what its coins became, and one as it is."""
+    """Of the two that had, one was settled with what its coins became, or as it is, and one as it is."""
     desk = xrp_desk
     one, second, third = alike(desk, backups, of=3, sent=2)
-    became(one, registry.venue("binance").balances()["XRP"].free / 2)
+    if is_told:
+        became(one, registry.venue("binance").balances()["XRP"].free / 2)
+    else:
+        settled_by_hand(one)
     settled_by_hand(second)
     assert catch_up(*WORDS)["parked"] == [third.code]
+    third.refresh_from_db()
+    assert "redrive it only if it sent none of them" in third.failure_reason
     redrive(third)
     done = catch_up(*ACCEPT)
     assert not any("may be another" in told for told in done["left"])
@@ -138,6 +183,21 @@ def test_who_was_redriven_when_it_had_been_told_that_either_may_be_anothers_sent
     redrive(third)
     assert catch_up(*ACCEPT)["is_in_step"]
     assert_ends(desk, beside=[third])
+
+
+def test_who_was_redriven_sent_it_not_and_leaves_it_to_the_only_other_that_could_have(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    desk = xrp_desk
+    one, other = alike(desk, backups, of=2, sent=1)
+    other.refresh_from_db()
+    assert "redrive it only if it did not send it" in other.failure_reason
+    redrive(other)
+    done = catch_up(*WORDS)
+    assert (done["parked"], done["is_in_step"]) == ([], True)
+    calls = ExchangeCall.objects.filter(operation="WITHDRAW")
+    assert [call.cycle for call in calls] == [one]
+    assert_ends(desk, beside=[one, other])
 
 
 def test_of_two_such_withdrawals_the_one_that_a_person_did_not_tell_of_waits_for_them_too(
@@ -241,3 +301,35 @@ def test_what_fits_nowhere_of_one_that_lacks_its_capital_is_missing_of_nobody_el
     assert catch_up(*WORDS)["parked"] == []
     innocent.refresh_from_db()
     assert innocent.status == "AWAITING_REBALANCE"
+
+
+def test_what_one_of_two_may_have_sent_there_hides_nobody_of_whom_a_later_one_had_its_capital(
+    wide_desk: TestDesk, backups: Backups
+) -> None:
+    desk = wide_desk
+    desk.sample()
+    ask = top(desk, "upbit", "KRW-USDT")[1]
+    bids, asks = [[str(ask - 1), "10000000"]], [[str(ask), "10000000"]]
+    pin(desk, "upbit", "KRW-USDT", bids=bids, asks=asks)
+    has(desk, "upbit", "KRW", 2 * WON)
+    set_policy(allowed_assets=["USDT"])
+    both = [
+        driven_to(
+            desk, opening.open_return_only(notional_krw=WON, actor=operator(), reason="a test"), 1
+        )
+        for _ in range(2)
+    ]
+    set_policy(allowed_assets=["XRP", "SOL"])
+    has(desk, "binance", "USDT", Decimal(1500))
+    flat = desk.open("XRP", "1500")
+    dump = backups.dump()
+    driven_to(desk, both[0], 2)
+    ended_flat(desk, flat)
+    driven_to(desk, desk.open("SOL", "1500"), 1)
+    backups.restore(dump)
+    arrived("binance", "USDT")
+    before = accepted()
+    done = catch_up(*ACCEPT)
+    assert (done["remade"], done["accepted"], accepted()) == ([], [], before)
+    codes = ", ".join(one.code for one in both)
+    assert any(f"no difference was accepted: what {codes} did" in told for told in done["left"])

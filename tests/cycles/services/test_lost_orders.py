@@ -16,9 +16,10 @@ from cycles.domain.words import AccountOwner, CallOutcome, CycleStatus, FailureC
 from cycles.errors import NotAllowedNowError, StaleVersionError, UncoveredError
 from cycles.models import Cycle, ExchangeCall, SeenOrder
 from cycles.selectors.awaited import awaited_orders
-from cycles.services import booking, intervening, remaking, replaying, trading, verifying
+from cycles.services import booking, intervening, replaying, retracing, trading, verifying
 from cycles.services.moving import Lease
 from cycles.services.recalling import History, Trace
+from cycles.services.retraced import Retraced
 from exchanges import registry
 from exchanges.values import Market, OrderReport, OrderStatus, Side
 from tests import builders
@@ -211,7 +212,11 @@ def test_what_a_restore_leaves_to_a_person_was_not_asked_for(order: ExchangeCall
     looked_for_in_vain(order.cycle)
     administrator = operator("root", "administrator")
     with transaction.atomic():
-        remaking.park(order.cycle, FailureClass.UNKNOWN_ORDER, "it fits no step", administrator)
+        retracing.park(
+            Retraced(to_park={order.cycle.pk: (FailureClass.UNKNOWN_ORDER, "it fits no step")}),
+            administrator,
+        )
+    order.cycle.refresh_from_db()
     with pytest.raises(NotAllowedNowError, match="redrive"):
         state_absent(order.cycle)
     assert not is_settled(order)

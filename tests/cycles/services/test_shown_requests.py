@@ -14,9 +14,10 @@ from cycles.domain.progress import Turn, failed
 from cycles.domain.words import CallOutcome, CycleStatus, FailureClass, Operation, Verb
 from cycles.errors import NotAllowedNowError, UnresolvedCallError
 from cycles.models import Cycle, ExchangeCall, Intervention, SeenOrder, SeenWithdrawal
-from cycles.services import intervening, reconciling, remaking, verifying
+from cycles.services import intervening, reconciling, retracing, verifying
 from cycles.services.moving import Lease
 from cycles.services.resolving import Received
+from cycles.services.retraced import Retraced
 from tests.cycles.services.acts import accepted, age, fail, give_back, units_until, withdrawals
 from tests.cycles.services.test_lost_orders import (
     LISTED,
@@ -155,7 +156,10 @@ def test_what_a_restore_leaves_to_a_person_was_seen_and_not_asked_for(
     row = unknown.cycle
     administrator = operator("root", "administrator")
     with transaction.atomic():
-        remaking.park(row, FailureClass.UNKNOWN_ORDER, "it fits no step", administrator)
+        retracing.park(
+            Retraced(to_park={row.pk: (FailureClass.UNKNOWN_ORDER, "it fits no step")}),
+            administrator,
+        )
     Cycle.objects.filter(pk=row.pk).update(status_since=Now())
     row.refresh_from_db()
     with pytest.raises(NotAllowedNowError, match=r"was seen resting at binance.* redrive"):
