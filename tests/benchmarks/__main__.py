@@ -23,7 +23,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "durable": {"cycles": 40, "rounds": 3},
     "in_flight": {"cycles": 400, "rounds": 3},
     "others": {"cycles": 300, "jobs": 3000, "workflows": 600, "rounds": 3},
-    "waking": {"cycles": 60, "idle_seconds": 20, "rested": 5, "settle_seconds": 5},
+    "waking": {"cycles": 60, "idle_seconds": 120, "rested": 25, "settle_seconds": 5},
     "takeover": {"cycles": 500, "workers": 5, "lease_seconds": 10},
     "growth": {
         "sizes": (10_000, 300_000),

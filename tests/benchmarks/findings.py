@@ -29,6 +29,7 @@ class Figure:
     """One measured value, and the reference it is to be read against. Ratio: value / reference.
 
     `aim`: what the value is to be, or the ratio: "<= 5", "ratio >= 0.85"; empty where nothing is aimed at.
+    `ratios`: of several rounds each one's own, which the machine was busy in for both alike; their median counts.
     """
 
     what: str
@@ -37,10 +38,13 @@ class Figure:
     reference: str = ""
     reference_value: float | None = None
     aim: str = ""
+    ratios: tuple[float, ...] = ()
 
     @property
     def ratio(self) -> float | None:
         """Give value over reference; what survives a change of machine."""
+        if self.ratios:
+            return median(self.ratios)
         return self.value / self.reference_value if self.reference_value else None
 
     @property
@@ -77,6 +81,17 @@ def median(values: Iterable[float]) -> float:
     if len(ordered) % 2:
         return ordered[middle]
     return (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def of_pairs(
+    pairs: Sequence[tuple[float, float]], *, what: str, unit: str, reference: str, aim: str = ""
+) -> Figure:
+    """Give the median value beside the median reference; the ratio is the median of each pair's own."""
+    return Figure(
+        what=what, value=median(value for value, _ in pairs), unit=unit, reference=reference,
+        reference_value=median(beside for _, beside in pairs), aim=aim,
+        ratios=tuple(value / beside for value, beside in pairs),
+    )  # fmt: skip
 
 
 def table(found: Iterable[Findings]) -> str:

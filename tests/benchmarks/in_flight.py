@@ -22,7 +22,7 @@ from cycles.services.working import Worker
 from tests import builders
 from tests.benchmarks import durable, instant_venue, paces, place, sharing, statements, worked
 from tests.benchmarks.children import together
-from tests.benchmarks.findings import Figure, Findings, median
+from tests.benchmarks.findings import Figure, Findings, median, of_pairs
 from tests.benchmarks.venues import Venues
 
 LOOK_SECONDS = 0.5  # at how far it is: seldom, it is the measured process and its server that look
@@ -166,11 +166,9 @@ def _figures(flight: Flight, flown: Sequence[Flown]) -> list[Figure]:
     def middle(of: Callable[[Flown], float]) -> float:
         return median(of(one) for one in flown)
 
+    pairs = [(one.rate, one.reference) for one in flown]
     return [
-        Figure(
-            what=f"steps, {flight}", value=middle(lambda one: one.rate), unit="1/s", reference=reference,
-            reference_value=middle(lambda one: one.reference), aim=flight.aim,
-        ),
+        of_pairs(pairs, what=f"steps, {flight}", unit="1/s", reference=reference, aim=flight.aim),
         Figure(what=WHOLE, value=middle(lambda one: one.whole), unit="1/s"),
         Figure(what="CPU of the workers a step", value=middle(lambda one: one.worker_ms), unit="ms"),
         Figure(what="CPU of the server a step", value=middle(lambda one: one.server_ms), unit="ms"),
