@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -72,9 +73,9 @@ def main(arguments: Sequence[str]) -> None:
     django.setup()
     sizes = grown(QUICK if options.quick else SIZES, options)
     sizes["retention"]["is_ours_only"] = options.ours
-    found, server = _run([name for name in sizes if name in (options.names or sizes)], sizes)
+    found, server = run([name for name in sizes if name in (options.names or sizes)], sizes)
     print(table(found.values()))
-    facts: dict[str, Any] = {"server": server, "is_quick": options.quick}
+    facts: dict[str, Any] = server | {"is_quick": options.quick}
     told = _sizes_told(options)
     write(options.json, document(found.values(), **facts, arguments=[*found, *told]))
     print(f"\nwritten to {options.json}", file=sys.stderr)
@@ -157,24 +158,29 @@ def _on_the_way(growth: dict[str, Any], rows: int) -> tuple[int, ...]:
     return (first, *(size for size in (rows // 10,) if size > first + growth["future"]), rows)
 
 
-def _run(names: Sequence[str], sizes: dict[str, dict[str, Any]]) -> tuple[dict[str, Findings], str]:
-    """Run benchmarks in order; those that need a database share one, emptied in between."""
-    found = {name: _one(name, sizes) for name in names if name in WITHOUT_DATABASE}
+def run(
+    names: Sequence[str], sizes: dict[str, dict[str, Any]]
+) -> tuple[dict[str, Findings], dict[str, Any]]:
+    """Run benchmarks in order; those that need a database share one, emptied in between.
+
+    Gives what each found, and the server's version and settings.
+    """
+    found = {name: _one(name, sizes)() for name in names if name in WITHOUT_DATABASE}
     rest = [name for name in names if name not in WITHOUT_DATABASE]
     if not rest:
-        return found, "not used"
-    place: Any = import_module("tests.benchmarks.place")
+        return found, {"server": "not used"}
+    place, doing = (import_module(f"tests.benchmarks.{name}") for name in ("place", "doing"))
     with place.database() as server:
         for name in rest:
             place.empty()
-            found[name] = _one(name, sizes)
-    return found, server
+            found[name] = doing.told(_one(name, sizes))
+        return found, {"server": server, "settings": doing.settings()}
 
 
-def _one(name: str, sizes: dict[str, dict[str, Any]]) -> Findings:
+def _one(name: str, sizes: dict[str, dict[str, Any]]) -> Callable[[], Findings]:
     print(f"{name} ...", file=sys.stderr, flush=True)
-    run: Callable[..., Findings] = import_module(f"tests.benchmarks.{name}").run
-    return run(**sizes[name])
+    work: Callable[..., Findings] = import_module(f"tests.benchmarks.{name}").run
+    return partial(work, **sizes[name])
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -127,9 +127,10 @@ def _line(cells: tuple[str, ...], widths: list[int]) -> str:
 
 
 def document(
-    found: Iterable[Findings], *, server: str, is_quick: bool, arguments: Sequence[str] = ()
-) -> dict[str, Any]:
-    """Give everything as one JSON object: where, with what, at which revision, and the figures."""
+    found: Iterable[Findings], *, server: str, is_quick: bool, arguments: Sequence[str] = (),
+    settings: Mapping[str, str] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Give everything as one JSON object: where, with what, how the server is set, at which revision, and the figures."""
     return {
         "arguments": list(arguments),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -137,6 +138,7 @@ def document(
         "machine": machine(),
         "versions": {"python": sys.version.split()[0], "postgresql": server}
         | {name: version(name) for name in PACKAGES},
+        "settings": dict(settings or {}),
         "revision": revision(),
         "benchmarks": [
             {

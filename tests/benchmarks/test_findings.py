@@ -35,10 +35,14 @@ def beside(pairs: Sequence[tuple[float, float]], aim: str = "") -> Figure:
 def test_findings_are_shown_with_their_ratio_and_kept_as_json(tmp_path: Path) -> None:
     found = [Findings(name="durable", figures=(figure("ratio >= 0.4"),), work={"cycles": 3})]
     assert "0.50" in table(found)
-    write(tmp_path / "deep" / "bench.json", document(found, server="18", is_quick=True))
+    write(
+        tmp_path / "deep" / "bench.json",
+        document(found, server="18", is_quick=True, settings={"fsync": "on"}),
+    )
     kept = json.loads((tmp_path / "deep" / "bench.json").read_text())
     (shown,) = kept["benchmarks"][0]["figures"]
     assert (shown["ratio"], shown["is_met"]) == (0.5, True)
+    assert kept["settings"] == {"fsync": "on"}
     assert kept["revision"]
     assert kept["machine"]["cores"]
 
