@@ -30,6 +30,7 @@ SIZES: dict[str, dict[str, Any]] = {
         "sizes": (10_000, 300_000),
         "future": 50_000,
         "samples": (1_000, 300_000),
+        "whole": (500, 20_000),
         "seconds": 60,
     },
     "step_growth": {"sizes": (1_000, 50_000)},
@@ -50,7 +51,13 @@ QUICK: dict[str, dict[str, Any]] = {
     "others": {"cycles": 20, "jobs": 40, "workflows": 20, "rounds": 1},
     "waking": {"cycles": 3, "idle_seconds": 1, "rested": 0, "settle_seconds": 1},
     "takeover": {"cycles": 4, "workers": 1, "lease_seconds": 3},
-    "growth": {"sizes": (3_000, 12_000), "future": 2_000, "samples": (100, 5_000), "seconds": 1},
+    "growth": {
+        "sizes": (3_000, 12_000),
+        "future": 2_000,
+        "samples": (100, 5_000),
+        "whole": (100, 900),
+        "seconds": 1,
+    },
     "step_growth": {"sizes": (300, 2_000)},
     "grouping": {"cycles": 10, "sizes": (1, 5)},
     "connecting": {"connections": 2},
@@ -155,7 +162,8 @@ def grown(
 def _on_the_way(growth: dict[str, Any], rows: int) -> tuple[int, ...]:
     """Give the sizes up to so many rows: a tenth of them too, where that is more than stands there before."""
     first = growth["sizes"][0]
-    return (first, *(size for size in (rows // 10,) if size > first + growth["future"]), rows)
+    there = first + growth["future"] + growth["whole"][1]
+    return (first, *(size for size in (rows // 10,) if size > there), rows)
 
 
 def run(
