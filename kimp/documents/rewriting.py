@@ -20,6 +20,7 @@ NAMES = (
     "docs/reliability.md",
     "docs/scaling.md",
     "docs/performance.md",
+    "docs/measurements.md",
 )
 
 _PLACE = re.compile(

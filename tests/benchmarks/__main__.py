@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,13 @@ SIZES: dict[str, dict[str, Any]] = {
     "durable": {"cycles": 40, "rounds": 3},
     "in_flight": {"cycles": 400, "rounds": 3},
     "others": {"cycles": 300, "jobs": 3000, "workflows": 600, "rounds": 3},
-    "waking": {"cycles": 60, "idle_seconds": 20, "rested": 5, "settle_seconds": 5},
+    "waking": {"cycles": 60, "idle_seconds": 120, "rested": 25, "settle_seconds": 5},
     "takeover": {"cycles": 500, "workers": 5, "lease_seconds": 10},
     "growth": {
         "sizes": (10_000, 300_000),
         "future": 50_000,
         "samples": (1_000, 300_000),
+        "whole": (500, 20_000),
         "seconds": 60,
     },
     "step_growth": {"sizes": (1_000, 50_000)},
@@ -49,7 +51,13 @@ QUICK: dict[str, dict[str, Any]] = {
     "others": {"cycles": 20, "jobs": 40, "workflows": 20, "rounds": 1},
     "waking": {"cycles": 3, "idle_seconds": 1, "rested": 0, "settle_seconds": 1},
     "takeover": {"cycles": 4, "workers": 1, "lease_seconds": 3},
-    "growth": {"sizes": (3_000, 12_000), "future": 2_000, "samples": (100, 5_000), "seconds": 1},
+    "growth": {
+        "sizes": (3_000, 12_000),
+        "future": 2_000,
+        "samples": (100, 5_000),
+        "whole": (100, 900),
+        "seconds": 1,
+    },
     "step_growth": {"sizes": (300, 2_000)},
     "grouping": {"cycles": 10, "sizes": (1, 5)},
     "connecting": {"connections": 2},
@@ -72,9 +80,9 @@ def main(arguments: Sequence[str]) -> None:
     django.setup()
     sizes = grown(QUICK if options.quick else SIZES, options)
     sizes["retention"]["is_ours_only"] = options.ours
-    found, server = _run([name for name in sizes if name in (options.names or sizes)], sizes)
+    found, server = run([name for name in sizes if name in (options.names or sizes)], sizes)
     print(table(found.values()))
-    facts: dict[str, Any] = {"server": server, "is_quick": options.quick}
+    facts: dict[str, Any] = server | {"is_quick": options.quick}
     told = _sizes_told(options)
     write(options.json, document(found.values(), **facts, arguments=[*found, *told]))
     print(f"\nwritten to {options.json}", file=sys.stderr)
@@ -154,27 +162,33 @@ def grown(
 def _on_the_way(growth: dict[str, Any], rows: int) -> tuple[int, ...]:
     """Give the sizes up to so many rows: a tenth of them too, where that is more than stands there before."""
     first = growth["sizes"][0]
-    return (first, *(size for size in (rows // 10,) if size > first + growth["future"]), rows)
+    there = first + growth["future"] + growth["whole"][1]
+    return (first, *(size for size in (rows // 10,) if size > there), rows)
 
 
-def _run(names: Sequence[str], sizes: dict[str, dict[str, Any]]) -> tuple[dict[str, Findings], str]:
-    """Run benchmarks in order; those that need a database share one, emptied in between."""
-    found = {name: _one(name, sizes) for name in names if name in WITHOUT_DATABASE}
+def run(
+    names: Sequence[str], sizes: dict[str, dict[str, Any]]
+) -> tuple[dict[str, Findings], dict[str, Any]]:
+    """Run benchmarks in order; those that need a database share one, emptied in between.
+
+    Gives what each found, and the server's version and settings.
+    """
+    found = {name: _one(name, sizes)() for name in names if name in WITHOUT_DATABASE}
     rest = [name for name in names if name not in WITHOUT_DATABASE]
     if not rest:
-        return found, "not used"
-    place: Any = import_module("tests.benchmarks.place")
+        return found, {"server": "not used"}
+    place, doing = (import_module(f"tests.benchmarks.{name}") for name in ("place", "doing"))
     with place.database() as server:
         for name in rest:
             place.empty()
-            found[name] = _one(name, sizes)
-    return found, server
+            found[name] = doing.told(_one(name, sizes))
+        return found, {"server": server, "settings": doing.settings()}
 
 
-def _one(name: str, sizes: dict[str, dict[str, Any]]) -> Findings:
+def _one(name: str, sizes: dict[str, dict[str, Any]]) -> Callable[[], Findings]:
     print(f"{name} ...", file=sys.stderr, flush=True)
-    run: Callable[..., Findings] = import_module(f"tests.benchmarks.{name}").run
-    return run(**sizes[name])
+    work: Callable[..., Findings] = import_module(f"tests.benchmarks.{name}").run
+    return partial(work, **sizes[name])
 
 
 if __name__ == "__main__":

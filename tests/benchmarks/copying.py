@@ -53,7 +53,7 @@ def copied_ids(begun: int) -> dict[str, str]:
 
 
 def copy_whole(template: UUID, number: int) -> None:
-    """Copy a cycle that was just opened with its steps, history and books: the desk pays for each copy."""
+    """Copy a cycle with its steps, history, first call and books: the desk pays for each copy."""
     for done in range(0, number, AT_ONCE):
         _copy_some(template, min(AT_ONCE, number - done))
 
@@ -73,6 +73,12 @@ def _copy_some(template: UUID, number: int) -> None:
 
     of_each("cycles_step")
     of_each("cycles_transition")
+    calls = of_a_copy | {"step_id": "s.id", "client_order_id": "lower(n.code)"}
+    first = f"{copies} JOIN cycles_step s ON s.cycle_id = n.id AND s.position = 0"
+    copy("cycles_exchangecall", number, calls, where=of, beside=first)
+    fills = of_a_copy | {"call_id": "c.id"}
+    called = f"{copies} JOIN cycles_exchangecall c ON c.cycle_id = n.id"
+    copy("cycles_fill", number, fills, where=of, beside=called)
     of_each("cycles_account", balance="0")
     of_each("cycles_posting", key="t.key || n.code")
     copy(

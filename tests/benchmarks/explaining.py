@@ -7,7 +7,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -139,12 +139,15 @@ def _nodes(node: dict[str, Any]) -> list[dict[str, Any]]:
     return [node, *(below for child in node.get("Plans", []) for below in _nodes(child))]
 
 
-def buffers(work: Callable[[], object]) -> int:
-    """Give the pages that all SELECTs of some work touch."""
+def buffers(work: Callable[[], object], *, never_whole: Collection[str] = ()) -> int:
+    """Give the pages that all SELECTs of some work touch; refuses a scan of a table that is never to be read whole."""
     with CaptureQueriesContext(connection) as seen:
         work()
     texts = [q["sql"] for q in seen.captured_queries if q["sql"].startswith(("SELECT", "WITH"))]
-    return sum(explained(sql).buffers for sql in texts)
+    plans = [explained(sql) for sql in texts]
+    assert plans, "nothing was read"
+    assert not {name for plan in plans for name in plan.scans} & set(never_whole), texts
+    return sum(plan.buffers for plan in plans)
 
 
 def cpu_seconds() -> float:

@@ -9,7 +9,7 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -29,6 +29,7 @@ class Figure:
     """One measured value, and the reference it is to be read against. Ratio: value / reference.
 
     `aim`: what the value is to be, or the ratio: "<= 5", "ratio >= 0.85"; empty where nothing is aimed at.
+    `ratios`: of several rounds each one's own, which the machine was busy in for both alike; their median counts.
     """
 
     what: str
@@ -37,10 +38,13 @@ class Figure:
     reference: str = ""
     reference_value: float | None = None
     aim: str = ""
+    ratios: tuple[float, ...] = ()
 
     @property
     def ratio(self) -> float | None:
         """Give value over reference; what survives a change of machine."""
+        if self.ratios:
+            return median(self.ratios)
         return self.value / self.reference_value if self.reference_value else None
 
     @property
@@ -79,6 +83,17 @@ def median(values: Iterable[float]) -> float:
     return (ordered[middle - 1] + ordered[middle]) / 2
 
 
+def of_pairs(
+    pairs: Sequence[tuple[float, float]], *, what: str, unit: str, reference: str, aim: str = ""
+) -> Figure:
+    """Give the median value beside the median reference; the ratio is the median of each pair's own."""
+    return Figure(
+        what=what, value=median(value for value, _ in pairs), unit=unit, reference=reference,
+        reference_value=median(beside for _, beside in pairs), aim=aim,
+        ratios=tuple(value / beside for value, beside in pairs),
+    )  # fmt: skip
+
+
 def table(found: Iterable[Findings]) -> str:
     """Lay the figures out, a block for each benchmark."""
     blocks = [(one.name, [_cells(figure) for figure in one.figures]) for one in found]
@@ -112,9 +127,10 @@ def _line(cells: tuple[str, ...], widths: list[int]) -> str:
 
 
 def document(
-    found: Iterable[Findings], *, server: str, is_quick: bool, arguments: Sequence[str] = ()
-) -> dict[str, Any]:
-    """Give everything as one JSON object: where, with what, at which revision, and the figures."""
+    found: Iterable[Findings], *, server: str, is_quick: bool, arguments: Sequence[str] = (),
+    settings: Mapping[str, str] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Give everything as one JSON object: where, with what, how the server is set, at which revision, and the figures."""
     return {
         "arguments": list(arguments),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -122,6 +138,7 @@ def document(
         "machine": machine(),
         "versions": {"python": sys.version.split()[0], "postgresql": server}
         | {name: version(name) for name in PACKAGES},
+        "settings": dict(settings or {}),
         "revision": revision(),
         "benchmarks": [
             {

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -26,7 +26,7 @@ from cycles.domain.words import Role
 from cycles.models import Cycle
 from cycles.services import leasing, sweeping
 from tests import builders
-from tests.benchmarks import copying
+from tests.benchmarks import copying, offspring
 from tests.benchmarks.copying import copy, count
 from tests.benchmarks.explaining import (
     Plan,
@@ -53,29 +53,41 @@ DAY = timedelta(days=1)
 FLAT, HELD = "ratio <= 1.2", "ratio >= 0.85"
 
 
-def run(*, sizes: tuple[int, ...], future: int, samples: tuple[int, int], seconds: int) -> Findings:
-    """Measure at the smallest size, then with cycles of the future in front, then at larger ones."""
+def run(
+    *, sizes: tuple[int, ...], future: int, samples: tuple[int, int], whole: tuple[int, int], seconds: int
+) -> Findings:  # fmt: skip
+    """Measure at the smallest size, then with cycles of the future in front, then at larger ones.
+
+    `whole`: how many cycles of the smallest and of the larger sizes have steps, call, fill, transition and postings.
+    """
     builders.desk()
     with unhurried(), as_a_worker():
-        found = _sizes(sizes, future, samples)
+        found = _sizes(sizes, future, samples, whole)
         rates = _rates(seconds)
     names = [f"{size:,} cycles" for size in sizes]
     names.insert(1, f"{future:,} of the future in front")
-    (small, newest), *larger = found
+    small, *larger = found
     figures, others = [], []
-    for name, (plans, pages) in zip(names[1:], larger, strict=True):
-        for what, plan in plans.items():
-            if (plan.shape, plan.indexes) != (small[what].shape, small[what].indexes):
+    for name, at in zip(names[1:], larger, strict=True):
+        for what, plan in at.plans.items():
+            few = small.plans[what]
+            if (plan.shape, plan.indexes) != (few.shape, few.indexes):
                 others.append(f"{what}; {name}")
-            few = small[what]
             figures.append(_flat(f"{what}; {name}", plan.buffers, few.buffers, names[0]))
             figures.append(
                 _flat(f"{what}: choosing; {name}", _chosen(plan), _chosen(few), names[0])
             )
-        figures.append(replace(_flat(f"newest samples; {name}", pages, newest, names[0]), aim=""))
+        beside = f"{small.rows['fill']:,} of {names[0]} that have as much"
+        for what, pages in at.read.items():
+            told = f"{what}, of {at.rows['fill']:,} that have as much; {name}"
+            # No aim: of two or three pages a level more of an index is half.
+            figures.append(replace(_flat(told, pages, small.read[what], beside), aim=""))
+        newest = _flat(f"newest samples; {name}", at.newest, small.newest, names[0])
+        figures.append(replace(newest, aim=""))
     figures += [_same_plans(others), *rates]
     work = {"cycles": sizes, "future": future, "samples": samples, "due": DUE * len(INDEXES)}
     work["another plan than the smallest has"] = others
+    work["on cycles hang"] = [at.rows for at in found]
     return Findings(name="growth: large tables over small ones", figures=tuple(figures), work=work)
 
 
@@ -97,22 +109,42 @@ def _flat(what: str, pages: int, small: int, name: str) -> Figure:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What was seen at one size: the plans of claims and sweeps, pages of other reads, the rows that hang on cycles."""
+
+    plans: dict[str, Plan]
+    read: dict[str, int]
+    rows: dict[str, int]
+    newest: int
+
+
 def _sizes(
-    sizes: tuple[int, ...], future: int, samples: tuple[int, int]
-) -> list[tuple[dict[str, Plan], int]]:
+    sizes: tuple[int, ...], future: int, samples: tuple[int, int], whole: tuple[int, int]
+) -> list[Seen]:
     """Grow step by step and measure after each."""
     statements = _statements()
+
+    def seen() -> Seen:
+        return Seen(
+            plans=_measured(statements), read=offspring.pages(), rows=offspring.counts(),
+            newest=buffers(_newest),
+        )  # fmt: skip
+
     _grow_samples(samples[0])
     begin_cycles()
     _sleep_cycles(sizes[0] // 10)
+    template = offspring.begun()
+    offspring.grow(template, whole[0])
     _end_cycles(sizes[0])
-    found = [(_measured(statements), buffers(_newest))]
+    found = [seen()]
     _sleep_cycles(future)
-    found.append((_measured(statements), buffers(_newest)))
+    found.append(seen())
     for size in sizes[1:]:
+        offspring.grow(template, whole[1])
         _end_cycles(size)
         _grow_samples(samples[1])
-        found.append((_measured(statements), buffers(_newest)))
+        found.append(seen())
     return found
 
 

@@ -20,9 +20,9 @@ from cycles.services.desk import database_now
 from cycles.services.intervening import Actor
 from cycles.services.working import Worker
 from tests import builders
-from tests.benchmarks import durable, instant_venue, paces, place, statements, worked
+from tests.benchmarks import durable, instant_venue, paces, place, sharing, statements, worked
 from tests.benchmarks.children import together
-from tests.benchmarks.findings import Figure, Findings, median
+from tests.benchmarks.findings import Figure, Findings, median, of_pairs
 from tests.benchmarks.venues import Venues
 
 LOOK_SECONDS = 0.5  # at how far it is: seldom, it is the measured process and its server that look
@@ -67,6 +67,7 @@ FLIGHTS = (
 class Flown:
     """What one flight showed: steps a second, those of its reference, milliseconds of CPU a step.
 
+    `claimed` is cycles a claim, `settled` settlements a statement.
     `rate` is that of its middle, `whole` counts from the worker's start to the last step.
     """
 
@@ -77,6 +78,8 @@ class Flown:
     server_ms: float
     megabytes: float
     connections: float
+    claimed: float
+    settled: float
     done: dict[str, Any]
 
 
@@ -141,6 +144,8 @@ def _worked(flight: Flight, cycles: int, actor: Actor, venues: Venues) -> Flown:
         server_ms=server * 1000 / steps,
         megabytes=max(one["megabytes"] for one in found),
         connections=max(one["connections"] for one in found),
+        claimed=sharing.mean([one["claims"] for one in found]),
+        settled=sharing.mean([one["settlements"] for one in found]),
         done=worked.since(newest, None if flight.is_within else venues),
     )
 
@@ -161,16 +166,16 @@ def _figures(flight: Flight, flown: Sequence[Flown]) -> list[Figure]:
     def middle(of: Callable[[Flown], float]) -> float:
         return median(of(one) for one in flown)
 
+    pairs = [(one.rate, one.reference) for one in flown]
     return [
-        Figure(
-            what=f"steps, {flight}", value=middle(lambda one: one.rate), unit="1/s", reference=reference,
-            reference_value=middle(lambda one: one.reference), aim=flight.aim,
-        ),
+        of_pairs(pairs, what=f"steps, {flight}", unit="1/s", reference=reference, aim=flight.aim),
         Figure(what=WHOLE, value=middle(lambda one: one.whole), unit="1/s"),
         Figure(what="CPU of the workers a step", value=middle(lambda one: one.worker_ms), unit="ms"),
         Figure(what="CPU of the server a step", value=middle(lambda one: one.server_ms), unit="ms"),
         Figure(what="memory of the largest worker", value=max(one.megabytes for one in flown), unit="MB", aim="<= 300"),
         Figure(what="connections of them all", value=max(one.connections for one in flown), unit="count"),
+        Figure(what="cycles a claim", value=middle(lambda one: one.claimed), unit="count"),
+        Figure(what="settlements a statement", value=middle(lambda one: one.settled), unit="count"),
     ]  # fmt: skip
 
 
@@ -179,6 +184,7 @@ def prepare(spec: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     if spec["is_within"]:
         instant_venue.install()
     seeding.configure()
+    shares = sharing.count()
     worker = Worker(Role.INITIATOR)
 
     def work() -> dict[str, Any]:
@@ -191,7 +197,11 @@ def prepare(spec: dict[str, Any]) -> Callable[[], dict[str, Any]]:
         worker.stop.set()
         thread.join()
         megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return {"seconds": seconds, "cpu": used, "megabytes": megabytes, "connections": connections}
+        claims, settlements = ((one.statements, one.rows) for one in shares)
+        return {
+            "seconds": seconds, "cpu": used, "megabytes": megabytes, "connections": connections,
+            "claims": claims, "settlements": settlements,
+        }  # fmt: skip
 
     return work
 

@@ -13,6 +13,8 @@ from django.db import connection
 
 from exchanges.metrics import VENUE_CALL_SECONDS
 
+NAMED_BY_CHANCE = {"SAVEPOINT", "RELEASE"}
+WRITTEN_TO = {"INSERT": ("INTO",), "UPDATE": ("UPDATE",)}  # what they write is read FROM elsewhere
 ExecuteWrapper = Callable[..., Any]
 
 
@@ -49,7 +51,9 @@ def shape(sql: str) -> str:
     """Give a statement's verb and table: enough to tell statements of a kind apart."""
     words = sql.replace('"', "").split()
     verb = words[0].upper()
-    for mark in ("FROM", "INTO", "UPDATE"):
+    if verb in NAMED_BY_CHANCE:
+        return verb
+    for mark in WRITTEN_TO.get(verb, ("FROM", "INTO", "UPDATE")):
         if mark in words[:-1]:
             return f"{verb} {words[words.index(mark) + 1]}"
     return f"{verb} {words[1].split('(')[0]}" if len(words) > 1 else verb

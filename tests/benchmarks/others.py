@@ -130,6 +130,7 @@ def run(
         print(MISSING, file=sys.stderr)
         return Findings(name=NAME, figures=(), work={"not run": MISSING})
     ours: dict[Flight, list[float]] = defaultdict(list)
+    done: dict[str, list[Any]] = defaultdict(list)
     with _rival(PROCRASTINATE, jobs) as procrastinate, _rival(DBOS, workflows) as dbos:
         rivals = (procrastinate, dbos)
         for _ in range(rounds):
@@ -137,10 +138,12 @@ def run(
                 for shape in shapes:
                     rival.work(shape)
             for flight in flights:
-                ours[flight].append(_our_rate(flight, cycles))
+                rate, work_done = _our_rate(flight, cycles)
+                ours[flight].append(rate)
+                done[str(flight)] += work_done
         figures = (*_their_figures(rivals), *_our_figures(ours, rivals))
         flown = [cycles * flight.times for flight in flights]
-        work = {"cycles": flown, "rounds": rounds} | _work(rivals)
+        work = {"cycles": flown, "rounds": rounds, "ours": done} | _work(rivals)
     return Findings(name=NAME, figures=figures, work=work)
 
 
@@ -157,11 +160,11 @@ def _processes(product: Product, url: str, *, units: int, shape: Shape) -> list[
     return together(product.module, [spec] * shape.processes, {}, PYTHON)
 
 
-def _our_rate(flight: Flight, cycles: int) -> float:
-    """Let our workers drive new cycles through two steps each, at a venue that answers at once."""
+def _our_rate(flight: Flight, cycles: int) -> tuple[float, list[Any]]:
+    """Let our workers drive new cycles through two steps each, at a venue that answers at once; gives what was done too."""
     found = in_flight.run(cycles=cycles, flights=(flight,))
     (rate,) = (figure.value for figure in found.figures if figure.what == in_flight.WHOLE)
-    return rate
+    return rate, found.work["done"][str(flight)]
 
 
 def _their_figures(rivals: Sequence[Rival]) -> Iterator[Figure]:

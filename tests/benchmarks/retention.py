@@ -63,9 +63,10 @@ def run(*, sizes: tuple[int, int], is_ours_only: bool = False) -> Findings:
     """Measure each shape, or the product's, at both sizes; ratio: large over small."""
     builders.sample()
     figures: list[Figure] = []
+    left: dict[str, list[str]] = {}
     for shape in SHAPES[:1] if is_ours_only else SHAPES:
         with unhurried():
-            small, large = (_measured(shape, rows) for rows in sizes)
+            small, large = (_measured(shape, rows, left) for rows in sizes)
         figures += [
             Figure(
                 what=f"{shape.name}: {what}", value=large[what], unit="pages",
@@ -77,12 +78,12 @@ def run(*, sizes: tuple[int, int], is_ours_only: bool = False) -> Findings:
     return Findings(
         name="retention: thousand samples deleted, large tables over small ones",
         figures=tuple(figures),
-        work={"samples": sizes, "days": DAYS, "batches": BATCHES},
+        work={"samples": sizes, "days": DAYS, "batches": BATCHES, "left": left},
     )
 
 
-def _measured(shape: Shape, rows: int) -> dict[str, float]:
-    """Give pages for a thousand rows, so that sizes can be compared."""
+def _measured(shape: Shape, rows: int, left: dict[str, list[str]]) -> dict[str, float]:
+    """Give pages for a thousand rows, so that sizes can be compared; note what is left of the samples in the end."""
     _lay_out(shape)
     a_day = rows // DAYS
     _fill(BEGIN, DAYS, rows)
@@ -98,7 +99,16 @@ def _measured(shape: Shape, rows: int) -> dict[str, float]:
     found["deleted, when its room was used again"] = _deleted(shape, BEGIN + REPLACED * DAY)
     newest = NEWEST.replace("cycles_premiumsample", TABLE)
     found["newest read"] = explained(newest).buffers
+    left.setdefault(shape.name, []).append(_left())
     return found
+
+
+def _left() -> str:
+    """Fingerprint what writing and deleting have left."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*), count(DISTINCT asset), min(at), max(at) FROM {TABLE}")
+        rows, series, first, last = cursor.fetchone()
+    return f"{rows} of {series} series, {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S}"
 
 
 def _deleted(shape: Shape, day: datetime) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import connection
 
@@ -19,7 +20,7 @@ from cycles.services import leasing, stepping
 from cycles.services.intervening import Actor
 from cycles.services.locking import MODE_LOCK
 from tests import builders
-from tests.benchmarks import durable, place, statements, step_rows
+from tests.benchmarks import durable, place, statements, step_rows, worked
 from tests.benchmarks.explaining import (
     as_a_worker,
     await_no_snapshot,
@@ -38,12 +39,13 @@ VACUUMED = ", all tables just vacuumed"
 def run(*, sizes: tuple[int, int]) -> Findings:
     """Take steps beside few whole cycles, then beside many; and each again on tables that were just vacuumed."""
     small, large = sizes
+    done: list[dict[str, Any]] = []
     with _desk(small):
-        few_vacuumed = _pages_vacuumed()
+        few_vacuumed = _pages_vacuumed(done)
     with _desk(small) as actor:
-        few = _pages()
+        few = _pages(done)
         durable.open_cycles(large - small, actor)
-        many, many_vacuumed = _pages(), _pages_vacuumed()
+        many, many_vacuumed = _pages(done), _pages_vacuumed(done)
     figures = [
         Figure(
             what=f"{what}{when}, {large:,} whole cycles", value=pages, unit="buffers",
@@ -52,7 +54,8 @@ def run(*, sizes: tuple[int, int]) -> Findings:
         for when, before, after in (("", few, many), (VACUUMED, few_vacuumed, many_vacuumed))
         for what, pages in after.items()
     ]  # fmt: skip
-    return Findings(name="steps beside many cycles", figures=tuple(figures), work={"cycles": sizes})
+    work = {"cycles": sizes, "done": done}
+    return Findings(name="steps beside many cycles", figures=tuple(figures), work=work)
 
 
 @contextmanager
@@ -64,15 +67,20 @@ def _desk(cycles: int) -> Iterator[Actor]:
         yield actor
 
 
-def _pages_vacuumed() -> dict[str, float]:
+def _pages_vacuumed(done: list[dict[str, Any]]) -> dict[str, float]:
     with connection.cursor() as cursor:
         cursor.execute("VACUUM (ANALYZE)")
-    return _pages()
+    return _pages(done)
 
 
-def _pages() -> dict[str, float]:
-    """Give the fewest pages that an intent and a settlement read in any round: what grew is read in each of them."""
+def _pages(done: list[dict[str, Any]]) -> dict[str, float]:
+    """Give the fewest pages that an intent and a settlement read in any round: what grew is read in each of them.
+
+    Adds the fingerprint of the steps to what was `done`.
+    """
+    newest = worked.newest_call()
     rounds = [_round() for _ in range(ROUNDS)]
+    done.append(worked.since(newest))
     return {what: min(pages[what] for pages in rounds) for what in rounds[0]}
 
 

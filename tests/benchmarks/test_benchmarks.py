@@ -172,6 +172,8 @@ def test_the_others_do_all_of_their_work_durably_and_we_are_held_against_each() 
     )  # fmt: skip
     values(found)
     assert found.work["steps done"] == {"procrastinate": 6, "dbos": 4 * 2}
+    ((ours,),) = found.work["ours"].values()
+    assert ours["calls"] == {"PLACE_ORDER DONE": 2, "WITHDRAW DONE": 2}
     assert set(found.work["synchronous_commit"].values()) == {"on"}
     pins = Path(__file__).with_name("requirements.in").read_text("utf-8").split()
     assert sorted(f"{name}=={at}" for name, at in found.work["versions"].items()) == pins
@@ -210,6 +212,12 @@ def test_claims_and_sweeps_read_hardly_more_pages_in_a_larger_table() -> None:
         few = figure.reference_value
         assert figure.value <= max(few * MOST_MORE, few + A_PAGE), figure
     assert found.work["another plan than the smallest has"] == []
+    hanging = [(rows["exchangecall"], rows["fill"]) for rows in found.work["on cycles hang"]]
+    assert hanging == [(100, 100)] * 2 + [(900, 900)] * 2
+    read = [one for one in found.figures if "that have as much; 60,000 cycles" in one.what]
+    assert len(read) == 6
+    many_more = [one for one in read if one.value > 2 * (one.reference_value or 0) + A_PAGE]
+    assert many_more == [], "that no table is read whole, the benchmark itself asserts"
 
 
 @pytest.mark.processes
@@ -219,6 +227,8 @@ def test_a_step_reads_hardly_more_pages_beside_the_books_of_many_other_cycles() 
     found = step_growth.run(**QUICK["step_growth"])
     values(found)
     assert len(found.figures) == 4
+    done = {"PLACE_ORDER DONE": step_growth.STEPS * step_growth.ROUNDS}
+    assert [one["calls"] for one in found.work["done"]] == [done] * 4
     assert {one.what: one.ratio for one in found.figures if (one.ratio or 9) > 1.2} == {}
 
 
@@ -268,6 +278,9 @@ def test_deleting_old_samples_reads_as_much_in_a_table_four_times_as_large() -> 
     deleted = [one for one in found.figures if one.what.startswith("index of the newest: deleted")]
     assert len(deleted) == 2
     assert all((one.ratio or 9) <= 1.2 for one in deleted), deleted
+    left = {tuple(sizes) for sizes in found.work["left"].values()}
+    assert len(left) == 1, "each shape was given and lost the same samples"
+    assert [one.partition(" of 5 series")[0] for one in left.pop()] == ["2900", "11600"]
 
 
 @pytest.mark.django_db(transaction=True)

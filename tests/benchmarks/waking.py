@@ -37,7 +37,7 @@ SELECT extract(epoch FROM c.lease_expires_at - make_interval(secs => %s))::float
   FROM cycles_cycle c JOIN cycles_exchangecall k ON k.cycle_id = c.id WHERE c.id = %s ORDER BY k.id LIMIT 1"""
 # The server's clock after its snapshot, which the intent was committed before.
 LOOK = """SELECT extract(epoch FROM clock_timestamp())::float8 FROM cycles_exchangecall WHERE cycle_id = %s LIMIT 1"""
-PAUSE_SECONDS = 13.0  # the cycle before has its coins on the way by then
+PAUSE_SECONDS = 5.0  # the cycle before waits for the chain by then
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +76,25 @@ def run(*, cycles: int, idle_seconds: int, rested: int, settle_seconds: float) -
 
 def _waits(how: str, waits: list[Wait], late: list[Wait]) -> list[Figure]:
     what = f"from a commit elsewhere to the intent committed, {how}"
-    whole = sorted(one.committed for one in waits)
     figures = [
-        Figure(what=f"{what}, p50", value=median(whole), unit="ms", aim="<= 5"),
-        Figure(what=f"{what}, p99", value=whole[int(len(whole) * 0.99)], unit="ms", aim="<= 25"),
+        *_aimed_at(what, waits),
         Figure(what="until the claim begins, p50", value=median(one.claimed for one in waits), unit="ms"),
         Figure(what="until the intent does, p50", value=median(one.intended for one in waits), unit="ms"),
     ]  # fmt: skip
     if late:
-        told = f"{what}, after a pause of {PAUSE_SECONDS:.0f} s, p50"
-        figures.append(Figure(what=told, value=median(one.committed for one in late), unit="ms"))
+        figures += _aimed_at(
+            f"{what}, after a pause of {PAUSE_SECONDS:.0f} s, {len(late)} times", late
+        )
     return figures
+
+
+def _aimed_at(what: str, waits: list[Wait]) -> list[Figure]:
+    """Give p50 and p99; of fewer than a hundred the second is the slowest of them."""
+    whole = sorted(one.committed for one in waits)
+    return [
+        Figure(what=f"{what}, p50", value=median(whole), unit="ms", aim="<= 5"),
+        Figure(what=f"{what}, p99", value=whole[int(len(whole) * 0.99)], unit="ms", aim="<= 25"),
+    ]
 
 
 @contextlib.contextmanager
