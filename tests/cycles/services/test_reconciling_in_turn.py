@@ -18,6 +18,7 @@ from cycles.models import Alert, ExchangeCall, SeenWithdrawal, Step, VenueWatch
 from cycles.services import ending, reconciling
 from cycles.services.calling import SEND_WITHIN
 from cycles.services.moving import Lease
+from exchanges import naming
 from tests import builders
 from tests.cycles.services.test_holding import locked_elsewhere
 from tests.desk import TestDesk
@@ -165,6 +166,7 @@ def looked_at_just_now(desk: TestDesk) -> None:
 
 
 def queries_of_a_run(looked_at: int) -> int:
+    naming.forget()  # else how old it is decides whether it is read again
     with CaptureQueriesContext(connection) as seen:
         assert reconciling.reconcile_open_calls().looked_at == looked_at
     print(*[q["sql"][:300] for q in seen.captured_queries], sep="\n")
