@@ -13,6 +13,7 @@ from django.db import connection
 from cycles.models import Cycle, ExchangeCall
 from cycles.services import redriving as redriving_service
 from cycles.services.working import REMEMBER_SECONDS
+from exchanges.recent import READ_FROM
 from kimp.documents.venue_limits import CALLS_OF_A_CYCLE
 from tests.benchmarks import (
     budgets,
@@ -113,7 +114,7 @@ def test_a_durable_step_takes_a_counted_number_of_statements() -> None:
         for shape, number in statements.items()
         if not any(name in shape for name in own)
     }
-    times = 1 + int(found.work["seconds"] / REMEMBER_SECONDS)
+    times = 1 + int(found.work["seconds"] / (REMEMBER_SECONDS * READ_FROM))
     most = {f"SELECT {table}": number * times for table, number in READ_FOR_ALL.items()}
     most |= WRITTEN_FOR_ALL
     assert {shape: n for shape, n in shared.items() if n > most.get(shape, 0)} == {}
