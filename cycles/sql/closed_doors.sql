@@ -10,11 +10,12 @@ CREATE TRIGGER by_migration BEFORE INSERT ON cycles_legal_transition FOR EACH RO
     EXECUTE FUNCTION kimp_edges_are_migrated();
 
 -- What belongs to a cycle that has ended is empty (`cycle_final_owns_nothing`), and stays so, whosever posting it is.
--- Asked only where an account of a cycle gets something first: others hold something, so their cycle is open.
+-- Asked only where an account of a cycle gets something first: others hold something, so their cycle is open. Who
+-- ends the cycle at that moment waits, or is waited for.
 CREATE FUNCTION kimp_account_of_open_cycle() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM 1 FROM cycles_cycle c WHERE c.id = NEW.cycle_id AND c.status IN ('COMPLETED', 'FAILED');
-    IF FOUND THEN
+    PERFORM 1 FROM cycles_cycle c WHERE c.id = NEW.cycle_id AND c.status NOT IN ('COMPLETED', 'FAILED') FOR SHARE;
+    IF NOT FOUND THEN
         RAISE EXCEPTION 'account %: the cycle has ended', NEW.id
             USING ERRCODE = 'restrict_violation', CONSTRAINT = 'account_of_open_cycle';
     END IF;
