@@ -36,13 +36,17 @@ def told(venue: str, ids: Collection[str]) -> str:
 
 
 def by_word(history: History) -> tuple[set[str], set[str]]:
-    """Give the withdrawals that are, and those that may be, of cycles which a person has settled with what was received."""
+    """Give the withdrawals that are, and those that may be, of cycles which a person has settled with what was received.
+
+    Those may be that were told of one that was written off.
+    """
     sent = _may_have_sent(history)
     theirs: set[str] = set()
     perhaps: set[str] = set()
     for ids in sent.values():
         along = [others for others in sent.values() if others & ids]
         (theirs if len(set().union(*along)) <= len(along) else perhaps).update(ids)
+    perhaps |= _of_who_was_written_off(history)
     return theirs, perhaps
 
 
@@ -99,6 +103,16 @@ def _may_have_sent(history: History) -> dict[str, set[str]]:
         if gained_at.get(code, set()) - {venue}:
             sent[code] |= ids
     return dict(sent)
+
+
+def _of_who_was_written_off(history: History) -> set[str]:
+    """Give what was told of those that were written off: what became of their coins, and where they lie, nobody has said."""
+    since = Intervention.objects.filter(at__gte=history.since)
+    lost = Cycle.objects.filter(pk__in=since.filter(verb=Verb.WRITE_OFF).values("cycle"))
+    by_code = {cycle.code: cycle for cycle in lost}
+    runs = since.filter(verb=Verb.CATCH_UP) if by_code else since.none()
+    told = [one for one in _told_by(runs) if one[0] in by_code]
+    return set().union(*(ids - _disowned(by_code[code], venue) for code, venue, ids in told))
 
 
 def _gained_at(settled: QuerySet[Intervention]) -> dict[str, set[str]]:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from cycles.domain.words import PostingKind
+from cycles.domain.words import FailureClass, PostingKind
 from cycles.models import Cycle, ExchangeCall, Posting
 from tests.cycles.restoring.acts import (
     ACCEPT,
@@ -21,6 +21,9 @@ from tests.cycles.restoring.acts import (
     settled_by_hand,
 )
 from tests.cycles.restoring.dumps import Backups
+from tests.cycles.restoring.test_whose_it_was import alike
+from tests.cycles.services.acts import fail
+from tests.cycles.services.test_resolving import write_off
 from tests.cycles.services.test_rest_in_korea import return_only
 from tests.desk import TestDesk
 
@@ -57,3 +60,36 @@ def test_who_was_redriven_sent_none_of_those_it_was_told_of_also_when_fewer_of_t
     assert catch_up(*ACCEPT)["is_in_step"]
     assert senders() == [later]
     assert_ends(desk, beside=[later, redriven])
+
+
+def test_what_one_that_was_written_off_may_have_sent_is_given_to_another_by_a_persons_word_only(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    desk = xrp_desk
+    gone, other = alike(desk, backups, of=2, sent=1)
+    gone.refresh_from_db()
+    write_off(gone, "it went to a wrong tag: lost")
+    done = catch_up(*WORDS)
+    assert (done["parked"], senders()) == ([other.code], [])
+    other.refresh_from_db()
+    assert "redrive it only if it did not send it" in other.failure_reason
+    redrive(other)
+    for _ in range(2):
+        done = catch_up(*ACCEPT)
+        assert not any("may be another" in told for told in done["left"])
+        assert senders() == []
+        if done["parked"]:  # a transfer of nobody's sending is another matter
+            redrive(other)
+    assert done["is_in_step"]
+    assert_ends(desk, beside=[other])
+
+
+def test_what_one_that_was_written_off_had_not_sent_by_a_persons_word_is_the_others(
+    xrp_desk: TestDesk, backups: Backups
+) -> None:
+    desk = xrp_desk
+    other, gone = alike(desk, backups, of=2, sent=1)
+    redrive(gone)
+    write_off(fail(gone, FailureClass.POLICY_DENIED), "it was taken")
+    assert catch_up(*WORDS)["parked"] == []
+    assert senders() == [other]
