@@ -109,26 +109,28 @@ def arriving(places: Mapping[Place, Decimal | None]) -> list[str]:
         for venue, asset in sorted(flying.keys() & wanted)
     ]
     told += [
-        SUSPENDED.format(held.cycle.code, held.asset, held.venue) for held in _suspended(wanted)
+        SUSPENDED.format(cycle.code, asset, venue) for cycle, venue, asset in _suspended(wanted)
     ]
     return [*told, *_may_come_back(places), *_maybe_sent(wanted)]
 
 
-def _suspended(places: Collection[Place]) -> list[Account]:
-    """Give where cycles were credited less than was sent, at some places."""
+def _suspended(places: Collection[Place]) -> list[tuple[Cycle, str, str]]:
+    """Give which cycles were credited less than was sent, with where and of what, at some places."""
     rows = Account.objects.filter(owner=AccountOwner.SUSPENSE, balance__gt=0).order_by("pk")
-    return [one for one in rows.select_related("cycle") if (one.venue, one.asset) in places]
+    return [
+        (one.cycle, one.venue, one.asset)
+        for one in rows.select_related("cycle")
+        if one.cycle and (one.venue, one.asset) in places
+    ]
 
 
 def leave_suspended(done: Retraced) -> None:
     """Leave to a person who goes on with something in suspense, where it keeps a word from counting: only a dead letter is resolved."""
     places = {(one.venue, one.asset) for one in done.differences}
     places |= {(one.lacking.venue, one.lacking.asset) for one in done.lacking.values()}
-    for held in _suspended(places):
-        is_dead = held.cycle.status == CycleStatus.DEAD_LETTER
-        if not is_dead and held.cycle.pk not in done.to_park:
-            told = MAY_BE_CREDITED.format(held.asset, held.venue)
-            done.misfit(held.cycle, FailureClass.CREDIT_MISMATCH, told)
+    for cycle, venue, asset in _suspended(places):
+        if cycle.status != CycleStatus.DEAD_LETTER and cycle.pk not in done.to_park:
+            done.misfit(cycle, FailureClass.CREDIT_MISMATCH, MAY_BE_CREDITED.format(asset, venue))
 
 
 def _may_come_back(places: Mapping[Place, Decimal | None]) -> list[str]:

@@ -16,7 +16,8 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
-from django.db.models import F, Q, QuerySet, TextField, Value
+from django.db.models import Q, QuerySet, TextField, Value
+from django.db.models.expressions import Combinable
 from django.db.models.fields.json import KT
 from django.db.models.functions import Lower, Now, Replace
 
@@ -91,7 +92,7 @@ def own_txid_key() -> Lower:
     return txid_key_of(KT("report__txid"))
 
 
-def txid_key_of(txid: KT | F) -> Lower:
+def txid_key_of(txid: Combinable) -> Lower:
     """Give the same of what the database has as an id, there."""
     hyphen, nothing = (Value(text, output_field=TextField()) for text in ("-", ""))
     return Lower(Replace(txid, hyphen, nothing))
