@@ -10,6 +10,8 @@ from cycles.domain import postings
 from cycles.domain.words import AccountOwner, FailureClass, PostingKind
 from cycles.models import Cycle, ExchangeCall
 from cycles.services import booking
+from exchanges import registry
+from tests import builders
 from tests.cycles.restoring.acts import (
     ACCEPT,
     WORDS,
@@ -17,10 +19,12 @@ from tests.cycles.restoring.acts import (
     catch_up,
     credited,
     driven_to,
+    has,
     redrive,
     settled_by_hand,
 )
-from tests.cycles.restoring.test_accepting import NOTIONAL, accepted
+from tests.cycles.restoring.dumps import Backups
+from tests.cycles.restoring.test_accepting import NOTIONAL, accepted, swept
 from tests.cycles.services.acts import fail, give_back
 from tests.cycles.services.review import (
     WITHDRAWALS,
@@ -120,17 +124,40 @@ def test_what_was_credited_less_than_was_sent_may_have_been_credited_since_and_i
     assert_ledger_equals_venues()
 
 
-def credited_less(desk: TestDesk, cycle: Cycle, quantity: Decimal) -> Cycle:
-    """Let a cycle be a dead letter of which so much stands in suspense in Korea."""
-    credited(desk, "binance", "XRP", -quantity)
-    ways = {
-        "binance": (AccountOwner.CYCLE, AccountOwner.CONVERSION),
-        "upbit": (AccountOwner.CONVERSION, AccountOwner.SUSPENSE),
-    }
+def test_beside_what_may_have_been_credited_since_no_capital_comes_in_for_one_that_lacks_it(
+    wide_desk: TestDesk, backups: Backups
+) -> None:
+    desk = wide_desk
+    known = desk.open("XRP", NOTIONAL)
+    has(desk, "binance", "USDT", Decimal(0))
+    redrive(credited_less(desk, known, Decimal(5), asset="USDT", to_venue="binance"))
+    dump = backups.dump()
+    credited(desk, "binance", "USDT", 3000)
+    builders.capital("binance", "USDT", 3000)
+    later = driven_to(desk, desk.open("SOL", "3000"), 1)
+    free = registry.venue("binance").balances()["USDT"].free
+    swept(desk, "binance", "USDT", free - booking.held_by_cycle(known, "binance", "USDT"))
+    backups.restore(dump)
+    done = catch_up(*ACCEPT)
+    assert (done["remade"], done["accepted"], known.code in done["parked"]) == ([], [], True)
+    assert any(f"{known.code} has USDT in suspense at binance" in told for told in done["left"])
+    settled_by_hand(known)
+    assert catch_up(*ACCEPT)["remade"] == [later.code]
+
+
+def credited_less(
+    desk: TestDesk, cycle: Cycle, quantity: Decimal, *, asset: str = "XRP", to_venue: str = "upbit"
+) -> Cycle:
+    """Let a cycle be a dead letter; so much of what it had at Binance was credited nowhere, and stands in suspense."""
+    credited(desk, "binance", asset, -quantity)
+    ways = [
+        ("binance", AccountOwner.CYCLE, AccountOwner.CONVERSION),
+        (to_venue, AccountOwner.CONVERSION, AccountOwner.SUSPENSE),
+    ]
     lines = [
         line
-        for venue, (origin, target) in ways.items()
-        for line in postings.moved(venue, "XRP", quantity, origin=origin, target=target)
+        for venue, origin, target in ways
+        for line in postings.moved(venue, asset, quantity, origin=origin, target=target)
     ]
     booking.post("less", PostingKind.CREDITED, postings.summed(lines), cycle=cycle)
     return fail(cycle, FailureClass.CREDIT_MISMATCH)
