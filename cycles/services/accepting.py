@@ -6,20 +6,30 @@ Nothing is, while anything that is known has to be explained still: what differs
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from decimal import Decimal
 from uuid import UUID
 
 from cycles.domain import postings
 from cycles.domain.postings import Line
 from cycles.domain.shown import plain
 from cycles.domain.states import FINAL
-from cycles.domain.words import AccountOwner, PostingKind
-from cycles.models import Account, Cycle
+from cycles.domain.words import (
+    AccountOwner,
+    CallOutcome,
+    CycleStatus,
+    FailureClass,
+    Operation,
+    PostingKind,
+)
+from cycles.models import Account, Cycle, ExchangeCall
 from cycles.services import booking, nameless, verifying
 from cycles.services.recalling import History, unknown
 from cycles.services.retraced import DESKS, Retraced, owned_by_desk
 from cycles.services.verifying import VenueLine
+from exchanges.values import WithdrawalStatus
 
+Place = tuple[str, str]  # a venue and an asset
 UNPAID = (
     "{}: the desk itself does not hold that, so no difference was accepted; resolve the dead letters that have not got it "
     "any more, then give --accept again"
@@ -32,6 +42,15 @@ ARRIVING = (
     "no difference was accepted: {} is on its way to {} by {}, or lies there and is not booked yet. Let the roles run until it is booked "
     "(the desk is halted: nothing new begins; redrive what is a dead letter), stop them, then give --accept again"
 )
+BACK = (
+    "no difference was accepted: {} that left {} by {} may have been given back there. Let the roles run until it is booked (the desk "
+    "is halted: nothing new begins; redrive what is a dead letter), stop them, then give --accept again"
+)
+SUSPENDED = (
+    "no difference was accepted: {} has {} in suspense at {}, which may have been credited since. Resolve it by what the venue's page says, "
+    "then give --accept again"
+)
+MAY_BE_CREDITED = "{} in suspense at {} may have been credited since: resolve it"
 MAYBE_SENT = (
     "no difference was accepted: {} may have sent {} from {} to {}, and only a person can tell. Resolve it by what the venues' pages say: as never "
     "accepted, and where it did leave, as settled by hand with what its coins became after that. Or redrive it and let the roles look until it "
@@ -43,12 +62,12 @@ def objections(history: History, done: Retraced) -> list[str]:
     """Say in words why what differs is not to be accepted, and what to do first; nothing: it may be."""
     ids = {one.name.cycle_id for one in unknown(history.named()) if one.name}
     told = _untold(ids | done.unexplained)
-    told += arriving((one.venue, one.asset) for one in done.differences)
+    told += arriving({(one.venue, one.asset): one.difference for one in done.differences})
     return [*told, *(UNPAID.format(text(line)) for line in _beyond_the_desk(done.differences))]
 
 
 def objections_at(
-    history: History, places: Collection[tuple[str, str]], misfits: Collection[UUID]
+    history: History, places: Collection[Place], misfits: Collection[UUID]
 ) -> list[str]:
     """Say in words why nothing is to be booked as come in for cycles that lack what they began with at some places.
 
@@ -64,7 +83,7 @@ def objections_at(
         for cycle, step in nameless.candidates()
         if cycle.pk in misfits and (step.to_venue, step.asset) in places
     }
-    return [*_untold(ids), *arriving(places)]
+    return [*_untold(ids), *arriving(dict.fromkeys(places))]
 
 
 def _untold(ids: Collection[UUID]) -> list[str]:
@@ -74,13 +93,14 @@ def _untold(ids: Collection[UUID]) -> list[str]:
     return [UNTOLD.format(codes)] if codes else []
 
 
-def arriving(places: Iterable[tuple[str, str]]) -> list[str]:
+def arriving(places: Mapping[Place, Decimal | None]) -> list[str]:
     """Say in words where coins are to arrive, or have, that are not booked there: those may be what a venue has.
 
-    And what may have left, or arrived, by a withdrawal of which only a person can tell.
+    And what may have left, or arrived, by a withdrawal of which only a person can tell; what stands in suspense there;
+    and what may have come back, unless a place is known to have less than that beyond what the ledger says.
     """
-    wanted = set(places)
-    flying: dict[tuple[str, str], set[str]] = defaultdict(set)
+    wanted = places.keys()
+    flying: dict[Place, set[str]] = defaultdict(set)
     rows = Account.objects.filter(owner=AccountOwner.IN_FLIGHT).exclude(balance=0)
     for venue, asset, code in rows.values_list("venue", "asset", "cycle__code"):
         flying[venue, asset].add(code)
@@ -88,10 +108,56 @@ def arriving(places: Iterable[tuple[str, str]]) -> list[str]:
         ARRIVING.format(asset, venue, ", ".join(sorted(flying[venue, asset])))
         for venue, asset in sorted(flying.keys() & wanted)
     ]
-    return [*told, *_maybe_sent(wanted)]
+    told += [
+        SUSPENDED.format(cycle.code, asset, venue) for cycle, venue, asset in _suspended(wanted)
+    ]
+    return [*told, *_may_come_back(places), *_maybe_sent(wanted)]
 
 
-def _maybe_sent(places: Collection[tuple[str, str]]) -> list[str]:
+def _suspended(places: Collection[Place]) -> list[tuple[Cycle, str, str]]:
+    """Give which cycles were credited less than was sent, with where and of what, at some places."""
+    rows = Account.objects.filter(owner=AccountOwner.SUSPENSE, balance__gt=0).order_by("pk")
+    return [
+        (one.cycle, one.venue, one.asset)
+        for one in rows.select_related("cycle")
+        if one.cycle and (one.venue, one.asset) in places
+    ]
+
+
+def leave_suspended(done: Retraced) -> None:
+    """Leave to a person who goes on with something in suspense, where it keeps a word from counting: only a dead letter is resolved."""
+    places = {(one.venue, one.asset) for one in done.differences}
+    places |= {(one.lacking.venue, one.lacking.asset) for one in done.lacking.values()}
+    for cycle, venue, asset in _suspended(places):
+        if cycle.status != CycleStatus.DEAD_LETTER and cycle.pk not in done.to_park:
+            done.misfit(cycle, FailureClass.CREDIT_MISMATCH, MAY_BE_CREDITED.format(asset, venue))
+
+
+def _may_come_back(places: Mapping[Place, Decimal | None]) -> list[str]:
+    """Say in words which withdrawals whose coins are in flight may have brought them back where they left."""
+    flying = Account.objects.filter(owner=AccountOwner.IN_FLIGHT).exclude(balance=0)
+    ways = set(flying.values_list("cycle", "venue", "asset"))
+    sent = ExchangeCall.objects.filter(
+        cycle__in={cycle_id for cycle_id, _, _ in ways},
+        operation=Operation.WITHDRAW,
+        outcome=CallOutcome.DONE,
+    ).exclude(report__status=WithdrawalStatus.FAILED.value)
+    return [
+        BACK.format(one.step.asset, one.venue, one.cycle.code)
+        for one in sent.select_related("cycle", "step").order_by("pk")
+        if (one.cycle_id, one.step.to_venue, one.step.asset) in ways and _has_room_for(one, places)
+    ]
+
+
+def _has_room_for(call: ExchangeCall, places: Mapping[Place, Decimal | None]) -> bool:
+    """Say whether a withdrawal left one of these places, and may be what that has beyond what the ledger says."""
+    place = call.venue, call.step.asset
+    took = Decimal(call.report["quantity"]) + Decimal(call.report["network_fee"])
+    more = places.get(place)
+    return place in places and (more is None or more >= took)
+
+
+def _maybe_sent(places: Collection[Place]) -> list[str]:
     """Say in words which withdrawals of unknown outcome may have taken, or brought, what some places have."""
     told = []
     for call in verifying.resting():

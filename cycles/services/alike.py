@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from django.db.models import QuerySet
 
@@ -36,42 +36,58 @@ def told(venue: str, ids: Collection[str]) -> str:
 
 
 def by_word(history: History) -> tuple[set[str], set[str]]:
-    """Give the withdrawals that are, and those that may be, of cycles which a person has settled with what was received."""
+    """Give the withdrawals that are, and those that may be, of cycles which a person has settled with what was received.
+
+    Those may be that were told of one that was written off.
+    """
     sent = _may_have_sent(history)
     theirs: set[str] = set()
     perhaps: set[str] = set()
     for ids in sent.values():
         along = [others for others in sent.values() if others & ids]
         (theirs if len(set().union(*along)) <= len(along) else perhaps).update(ids)
+    perhaps |= _of_who_was_written_off(history)
     return theirs, perhaps
 
 
 def claims(history: History, theirs: Collection[str], perhaps: Collection[str]) -> list[Claim]:
     """Give who would have sent which withdrawals that stand; `theirs` are, and `perhaps` may be, of those that are settled.
 
-    A person's word counts: who was redriven when it had been told exactly that of it has sent none of them.
+    A person's word counts: who was redriven has sent none of those that it had been told of.
     """
     claimed = []
     for cycle, step in nameless.candidates():
+        not_its_own = _disowned(cycle, step.venue).union(theirs)
         stand = {
             row.venue_withdrawal_id: row
             for row in replaying.likely(cycle, step, history)
-            if row.status is not WithdrawalStatus.FAILED and row.venue_withdrawal_id not in theirs
+            if row.status is not WithdrawalStatus.FAILED
+            and row.venue_withdrawal_id not in not_its_own
         }  # none, or all of it came back: nothing is missing
-        if stand and not _is_disowned(cycle, told(step.venue, stand)):
+        if stand:
             claimed.append(((cycle, step), stand))
     counts = Counter(one for _, stand in claimed for one in stand)
     counts.update(perhaps)
     return [(*one, len(one[1]) > 1 or any(counts[row] > 1 for row in one[1])) for one in claimed]
 
 
-def _is_disowned(cycle: Cycle, reason: str) -> bool:
-    runs = Intervention.objects.filter(
-        verb=Verb.CATCH_UP, payload__left__contains=[f"{cycle.code}: {reason}"]
-    )
-    told_last = runs.order_by("pk").last()
-    redriven = Intervention.objects.filter(cycle=cycle, verb=Verb.REDRIVE)
-    return told_last is not None and redriven.filter(pk__gt=told_last.pk).exists()
+def _disowned(cycle: Cycle, venue: str) -> set[str]:
+    """Give the withdrawals at a venue, by its ids, that a cycle had been told of when it was last redriven."""
+    redriven = Intervention.objects.filter(cycle=cycle, verb=Verb.REDRIVE).order_by("pk").last()
+    if redriven is None:
+        return set()
+    runs = Intervention.objects.filter(verb=Verb.CATCH_UP, pk__lt=redriven.pk)
+    told = [one for code, at, one in _told_by(runs) if (code, at) == (cycle.code, venue)]
+    return set().union(*told)
+
+
+def _told_by(runs: QuerySet[Intervention]) -> Iterator[tuple[str, str, set[str]]]:
+    """Give what runs told: a cycle's code, a venue, and the ids of those withdrawals there that it may have sent."""
+    for left in runs.values_list("payload__left", flat=True):
+        for line in left or ():
+            code, _, rest = line.partition(": ")
+            if found := TOLD.fullmatch(rest):
+                yield code, found["venue"], set(found["ids"].split(", "))
 
 
 def _may_have_sent(history: History) -> dict[str, set[str]]:
@@ -83,13 +99,20 @@ def _may_have_sent(history: History) -> dict[str, set[str]]:
     gained_at = _gained_at(since.filter(verb=Verb.RESOLVE))
     sent: dict[str, set[str]] = defaultdict(set)
     runs = since.filter(verb=Verb.CATCH_UP) if gained_at else since.none()
-    for left in runs.values_list("payload__left", flat=True):
-        for line in left or ():
-            code, _, rest = line.partition(": ")
-            found = TOLD.fullmatch(rest)
-            if found and gained_at.get(code, set()) - {found["venue"]}:
-                sent[code].update(found["ids"].split(", "))
+    for code, venue, ids in _told_by(runs):
+        if gained_at.get(code, set()) - {venue}:
+            sent[code] |= ids
     return dict(sent)
+
+
+def _of_who_was_written_off(history: History) -> set[str]:
+    """Give what was told of those that were written off: what became of their coins, and where they lie, nobody has said."""
+    since = Intervention.objects.filter(at__gte=history.since)
+    lost = Cycle.objects.filter(pk__in=since.filter(verb=Verb.WRITE_OFF).values("cycle"))
+    by_code = {cycle.code: cycle for cycle in lost}
+    runs = since.filter(verb=Verb.CATCH_UP) if by_code else since.none()
+    told = [one for one in _told_by(runs) if one[0] in by_code]
+    return set().union(*(ids - _disowned(by_code[code], venue) for code, venue, ids in told))
 
 
 def _gained_at(settled: QuerySet[Intervention]) -> dict[str, set[str]]:

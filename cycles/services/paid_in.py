@@ -46,7 +46,7 @@ def bring_in(history: History, done: Retraced, look_again: Callable[[UUID], None
     moved = set().union(*(one.moves for one in unknown(history.named())))
     for cycle_id, lacks in unpaid.items():
         place = lacks.venue, lacks.asset
-        if place in moved or accepting.arriving([place]):
+        if place in moved or accepting.arriving({place: None}):
             continue
         with transaction.atomic():
             so_far = done.copied()

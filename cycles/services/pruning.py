@@ -21,7 +21,7 @@ from cycles.models import (
 from cycles.models.cycle import FINAL_STATUSES
 from cycles.services import retention
 from cycles.services.presence import JOB
-from cycles.services.sighting import OPEN, own_txid_key
+from cycles.services.sighting import OPEN, own_txid_key, txid_key_of
 from exchanges.models import VenueClock
 
 IDEMPOTENCY_KEPT = timedelta(hours=72)
@@ -70,7 +70,7 @@ def _forget_seen() -> int:
     tables = (
         (SeenDeposit.objects, [_by_transaction()]),
         (SeenOrder.objects, [_by_order()]),
-        (SeenWithdrawal.objects, [_by_own_id(), _by_venue_id(), _by_likeness()]),
+        (SeenWithdrawal.objects, [_by_own_id(), _by_venue_id(), _by_likeness(), _sent_along()]),
     )
     return sum(rows.filter(old, *(~one for one in kept)).delete()[0] for rows, kept in tables)
 
@@ -103,6 +103,12 @@ def _by_likeness() -> Exists:
     """Say that a seen withdrawal may be that of an open request, to which its venue has given no id that we know."""
     calls = _withdrawals(outcome__in=OPEN, intended_at__lte=OuterRef("changed_at"))
     return Exists(calls.annotate(asset=KT("request__asset")).filter(asset=OuterRef("asset")))
+
+
+def _sent_along() -> Exists:
+    """Say that a seen withdrawal left in the transaction of such a request: the credit of that is divided by it."""
+    calls = _withdrawals().annotate(own_key=own_txid_key()).exclude(own_key="")
+    return Exists(calls.filter(own_key=txid_key_of(OuterRef("txid"))))
 
 
 def _by_transaction() -> Exists:

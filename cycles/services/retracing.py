@@ -132,6 +132,8 @@ def compare(history: History, done: Retraced, *, actor: str, accepts: bool = Fal
     strangers.tell_strangers(history, done)
     asking.leave_who_holds_too_much(history, done, accepts=accepts)
     done.unexplained = done.misfits
+    if accepts:
+        accepting.leave_suspended(done)
     strangers.leave_late_ones(done)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 from django.db.models import Q, QuerySet, TextField, Value
+from django.db.models.expressions import Combinable
 from django.db.models.fields.json import KT
 from django.db.models.functions import Lower, Now, Replace
 
@@ -88,8 +89,13 @@ def txid_key(txid: str | None) -> str:
 
 def own_txid_key() -> Lower:
     """Give the same of the transaction that a call's report names, in the database."""
+    return txid_key_of(KT("report__txid"))
+
+
+def txid_key_of(txid: Combinable) -> Lower:
+    """Give the same of what the database has as an id, there."""
     hyphen, nothing = (Value(text, output_field=TextField()) for text in ("-", ""))
-    return Lower(Replace(KT("report__txid"), hyphen, nothing))
+    return Lower(Replace(txid, hyphen, nothing))
 
 
 def is_same_txid(left: str | None, right: str | None) -> bool:

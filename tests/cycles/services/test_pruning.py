@@ -100,6 +100,17 @@ def test_what_tells_of_a_request_of_a_cycle_that_goes_on_is_not_forgotten(
     assert type(seen).objects.filter(pk=seen.pk).exists()
 
 
+def test_what_went_along_in_the_transaction_of_a_request_of_a_cycle_that_goes_on_is_not_forgotten() -> (
+    None
+):
+    """Its credit is divided by what else was sent."""
+    call = unsettled_withdrawal()
+    along = a_withdrawal(call, venue_withdrawal_id="w2", txid="AB-12")
+    a_withdrawal(call, venue_withdrawal_id="w3")
+    assert pruning.prune().seen == 1
+    assert SeenWithdrawal.objects.filter(pk=along.pk).exists()
+
+
 def test_what_tells_of_a_cancels_order_is_not_forgotten(order: ExchangeCall) -> None:
     cancel_of(order)
     an_order(order)
