@@ -27,6 +27,7 @@ from cycles.services.outage import UNREACHABLE
 from cycles.services.standing import Glimpses, LastSeen
 
 DUE = {Role.INITIATOR: DUE_OUTBOUND, Role.FINALIZER: DUE_RETURN}
+RENEWALS = 3  # within one lease
 BUSY = 3  # full claims in a row
 HAND_BACK_TRIES = 3  # a row may be locked by a commit of its own thread
 MARK_LASTS = timedelta(seconds=2)  # how long claims look above a mark only
@@ -97,8 +98,9 @@ def _claim_busy(role: Role, owner: str, limit: int) -> list[Lease]:
     try:
         found = _leased(statement, owner, limit - len(above))
     except (*UNREACHABLE, DatabaseBusyError):  # the next claim tells of it
-        if not above:
-            raise
+        lasted = timedelta(seconds=time.monotonic()) - now
+        if not above or lasted >= timedelta(seconds=conf.lease_seconds()) / RENEWALS:
+            raise  # whoever is given a lease holds it as if it were new
         return [lease for lease, _ in above]  # else nobody drives them until they run out
     mark.was_fair = is_fair
     mark.full_claims = mark.full_claims + 1 if len(above) + len(found) == limit else 0
