@@ -273,17 +273,21 @@ class Worker:
     def _nap(self) -> float:
         """Give how long to sleep: until the next cycle is due, a second at most, or a thread is free.
 
-        What is due and could not be claimed is locked: longer each time, until something is claimed or told.
+        What is due and could not be claimed is locked: longer each time, until something is claimed or told, or
+        another falls due.
         """
         if self._free() <= 0:
             return LONGEST_NAP_SECONDS
         due = leasing.next_due_in(self.role)
         self._in_vain = self._in_vain + 1 if due is not None and due <= NOW else 0
-        if due is None:
-            return LONGEST_NAP_SECONDS
+        longest = LONGEST_NAP_SECONDS
         if self._in_vain:
-            return min(SHORTEST_NAP_SECONDS * 2.0 ** min(self._in_vain - 1, 9), IN_VAIN_SECONDS)
-        return min(max(due.total_seconds(), SHORTEST_NAP_SECONDS), LONGEST_NAP_SECONDS)
+            longest = min(SHORTEST_NAP_SECONDS * 2.0 ** min(self._in_vain - 1, 9), IN_VAIN_SECONDS)
+            is_long = longest > SHORTEST_NAP_SECONDS
+            due = leasing.next_due_in(self.role, is_later=True) if is_long else None
+        if due is None:
+            return longest
+        return min(max(due.total_seconds(), SHORTEST_NAP_SECONDS), longest)
 
     def _keep(self) -> None:
         """Renew leases well before they run out, and give signs of life, until all is handed back."""

@@ -62,10 +62,13 @@ def test_a_claim_walks_its_partial_index(role: Role, index: str) -> None:
     ("role", "index"),
     [(Role.INITIATOR, "cycle_due_outbound"), (Role.FINALIZER, "cycle_due_return")],
 )
-def test_when_the_next_is_due_walks_the_same_index_alone(role: Role, index: str) -> None:
+@pytest.mark.parametrize("is_later", [False, True])
+def test_when_the_next_is_due_walks_the_same_index_alone(
+    role: Role, index: str, is_later: bool
+) -> None:
     builders.cycle()
     with CaptureQueriesContext(connection) as seen:
-        leasing.next_due_in(role)
+        leasing.next_due_in(role, is_later=is_later)
     (sql,) = (q["sql"] for q in seen.captured_queries)
     found = plans(sql)
     assert found.count(f'"Index Name": "{index}"') == 2

@@ -40,6 +40,7 @@ CREATE TRIGGER counted AFTER UPDATE OF lease_owner ON cycles_cycle
   FOR EACH STATEMENT EXECUTE FUNCTION kimp_test_count();
 """
 SLEPT_SECONDS = 5.0
+SOON, NEVER = timedelta(seconds=5), timedelta(hours=1)
 
 
 class Here(Crew):
@@ -177,3 +178,14 @@ def test_a_notice_ends_the_nap_of_a_worker_that_has_tried_in_vain_and_it_tries_s
         worker._is_wanted.set()
         worker._rest(3600.0)
         assert worker._claimed(crew) == working.SHORTEST_NAP_SECONDS
+
+
+def test_a_worker_that_tries_in_vain_naps_no_longer_than_until_another_cycle_falls_due(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(working, "IN_VAIN_SECONDS", NEVER.total_seconds())
+    worker, crew = Worker(Role.INITIATOR, _in_vain=9), Here(0, "initiator")
+    with due_and_locked():
+        assert worker._claimed(crew) > SOON.total_seconds()
+        Cycle.objects.filter(pk=builders.cycle().pk).update(wake_at=Now() + SOON)
+        assert worker._claimed(crew) <= SOON.total_seconds()
