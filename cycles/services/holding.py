@@ -20,7 +20,6 @@ from cycles.services.moving import Lease
 
 log = structlog.get_logger(__name__)
 
-RENEWALS = 3  # within one lease
 # Whatever a unit waits for (a venue, a lock, a database that is away) ends long before: this is a defect.
 HANGS_AFTER_LEASES = 10
 
@@ -93,7 +92,7 @@ class Holdings:
             due = [
                 one
                 for one in self._held.values()
-                if not one.hangs and one.renewed_at <= now - lasts / RENEWALS
+                if not one.hangs and one.renewed_at <= now - lasts / leasing.RENEWALS
             ]
         renewed = leasing.renew(self._owner, [one.lease.cycle_id for one in due])
         for one in due:

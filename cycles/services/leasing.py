@@ -27,6 +27,7 @@ from cycles.services.outage import UNREACHABLE
 from cycles.services.standing import Glimpses, LastSeen
 
 DUE = {Role.INITIATOR: DUE_OUTBOUND, Role.FINALIZER: DUE_RETURN}
+RENEWALS = 3  # within one lease
 BUSY = 3  # full claims in a row
 HAND_BACK_TRIES = 3  # a row may be locked by a commit of its own thread
 MARK_LASTS = timedelta(seconds=2)  # how long claims look above a mark only
@@ -97,8 +98,9 @@ def _claim_busy(role: Role, owner: str, limit: int) -> list[Lease]:
     try:
         found = _leased(statement, owner, limit - len(above))
     except (*UNREACHABLE, DatabaseBusyError):  # the next claim tells of it
-        if not above:
-            raise
+        lasted = timedelta(seconds=time.monotonic()) - now
+        if not above or lasted >= timedelta(seconds=conf.lease_seconds()) / RENEWALS:
+            raise  # whoever is given a lease holds it as if it were new
         return [lease for lease, _ in above]  # else nobody drives them until they run out
     mark.was_fair = is_fair
     mark.full_claims = mark.full_claims + 1 if len(above) + len(found) == limit else 0
@@ -266,23 +268,27 @@ def due_now() -> Now:
     return Now()
 
 
-def next_due_in(role: Role) -> timedelta | None:
-    """Give how long until the next cycle of a role is due and free, also by its lease's end; None when none waits."""
+def next_due_in(role: Role, *, is_later: bool = False) -> timedelta | None:
+    """Give how long until the next cycle of a role is due and free, also by its lease's end; None when none waits.
+
+    The next that falls due later, if asked for: what is due already may be locked.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(*_next_due(role))
+        cursor.execute(*_next_due(role, is_later=is_later))
         row = cursor.fetchone()
     return row[0] if row else None
 
 
 @cache
-def _next_due(role: Role) -> _Compiled:
+def _next_due(role: Role, *, is_later: bool) -> _Compiled:
     """Compose the statement once: a busy worker asks it many times a second.
 
     What is leased was due first: behind so many there is nobody's, or more than anybody has threads for.
     """
     due = Cycle.objects.filter(DUE[role]).order_by("wake_at")
     is_free = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lte=Now())
-    free = due.filter(is_free).values_list("wake_at")[:1].query.sql_with_params()
+    first = due.filter(is_free, Q(wake_at__gt=Now()) if is_later else Q())
+    free = first.values_list("wake_at")[:1].query.sql_with_params()
     oldest = due.filter(wake_at__lte=Now()).values_list("lease_expires_at")[:LOOK_THROUGH]
     held = oldest.query.sql_with_params()
     return NEXT_DUE.format(free=free[0], held=held[0]), (*free[1], *held[1])

@@ -71,16 +71,17 @@ def _drain_pool() -> None:
 
 
 class Outage:
-    """What the threads of one process know of their database."""
+    """What the threads of one process know of their database; `clock` is in seconds, and nobody sets it."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
         self._guard = threading.Lock()
         self.is_told = False
         self.failures = 0  # met so far, by all threads
         self._ended_at = -ECHO_SECONDS
         self._pause = timedelta(0)
         self._refusal = timedelta(0)  # the pause of what is refused meanwhile
-        self._refused_at = -1e9  # since when it is so long
+        self._refused_at = -1e9  # when it became so long
 
     def tell(self, error: Exception) -> None:
         """Say it, unless it is known already; drop this thread's connection.
@@ -92,7 +93,7 @@ class Outage:
             return
         connection.close()
         with self._guard:
-            is_echo = time.monotonic() - self._ended_at < ECHO_SECONDS
+            is_echo = self.clock() - self._ended_at < ECHO_SECONDS
             is_news = not self.is_told and not is_echo
             self.is_told = self.is_told or is_news
             self.failures += 1
@@ -105,16 +106,18 @@ class Outage:
         self._pause = longer(self._pause)
         return self._pause * JITTER.uniform(0.5, 1.0)
 
-    def refusal_pause(self) -> timedelta:
-        """Give how long to leave alone what was refused although the database answers: longer if it goes on, with jitter.
+    def refusal_pause(self, claimed_at: float) -> timedelta:
+        """Give how long to leave alone what was claimed then and refused since: longer if it goes on, with jitter.
 
-        Threads that meet the same trouble within half of the pause meet one refusal; after four pauses it is another.
+        It grows only by what the database leased after the last refusal: threads that meet one outage, one after
+        another, meet one refusal. So do those that meet it within half of the pause; after four pauses it is another.
         """
-        now = time.monotonic()
+        now = self.clock()
         with self._guard:
             lasted = timedelta(seconds=now - self._refused_at)
-            if lasted >= self._refusal / 2:
-                is_new = lasted > self._refusal * 4
+            is_new = lasted > self._refusal * 4
+            goes_on = claimed_at > self._refused_at and lasted >= self._refusal / 2
+            if is_new or goes_on:
                 self._refusal = FIRST_PAUSE if is_new else longer(self._refusal)
                 self._refused_at = now
             return self._refusal * JITTER.uniform(0.5, 1.0)
@@ -130,7 +133,7 @@ class Outage:
             was_told, self.is_told = self.is_told, False
             self._pause = timedelta(0)
             if was_told:
-                self._ended_at = time.monotonic()
+                self._ended_at = self.clock()
         if was_told:
             log.info("database.answers_again")
 

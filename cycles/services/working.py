@@ -217,12 +217,13 @@ class Worker:
         """Lease as many due cycles as there are free threads; true if there were some, and no more."""
         free = self._free()
         leases = leasing.claim(self.role, self.owner, limit=free)
+        claimed_at = self.outage.clock()
         if self.stop.is_set():  # who would drive them may be gone
             leasing.hand_back(leases)
             return False
         for lease in leases:
             self._held.take(lease)
-            crew.submit(partial(self._drive, lease))
+            crew.submit(partial(self._drive, lease, claimed_at))
         if leases:
             self._in_vain = 0
         metrics.CLAIMS.labels(role=self.role.value).inc(len(leases))
@@ -232,7 +233,7 @@ class Worker:
         """Count the threads that drive nothing."""
         return conf.worker_threads() - len(self._held)
 
-    def _drive(self, lease: Lease) -> None:
+    def _drive(self, lease: Lease, claimed_at: float) -> None:
         """Drive one cycle on a thread of the crew: the boundary of this process."""
         wait: timedelta | None = NOW
         with bound(session_id=conf.session_id()):
@@ -245,7 +246,7 @@ class Worker:
             except UNREACHABLE as error:
                 # Whoever claims next reads the journal. A claim may be taken where the rest is refused: by a full disk.
                 self.outage.tell(error)
-                wait = NOW if self.stop.is_set() else self.outage.refusal_pause()
+                wait = NOW if self.stop.is_set() else self.outage.refusal_pause(claimed_at)
                 self._hand_back(lease, wake_in=wait)
             except Exception as error:  # noqa: BLE001  the process boundary
                 self._bug(lease, error)
@@ -272,17 +273,21 @@ class Worker:
     def _nap(self) -> float:
         """Give how long to sleep: until the next cycle is due, a second at most, or a thread is free.
 
-        What is due and could not be claimed is locked: longer each time, until something is claimed or told.
+        What is due and could not be claimed is locked: longer each time, until something is claimed or told, or
+        another falls due.
         """
         if self._free() <= 0:
             return LONGEST_NAP_SECONDS
         due = leasing.next_due_in(self.role)
         self._in_vain = self._in_vain + 1 if due is not None and due <= NOW else 0
-        if due is None:
-            return LONGEST_NAP_SECONDS
+        longest = LONGEST_NAP_SECONDS
         if self._in_vain:
-            return min(SHORTEST_NAP_SECONDS * 2.0 ** min(self._in_vain - 1, 9), IN_VAIN_SECONDS)
-        return min(max(due.total_seconds(), SHORTEST_NAP_SECONDS), LONGEST_NAP_SECONDS)
+            longest = min(SHORTEST_NAP_SECONDS * 2.0 ** min(self._in_vain - 1, 9), IN_VAIN_SECONDS)
+            is_long = longest > SHORTEST_NAP_SECONDS
+            due = leasing.next_due_in(self.role, is_later=True) if is_long else None
+        if due is None:
+            return longest
+        return min(max(due.total_seconds(), SHORTEST_NAP_SECONDS), longest)
 
     def _keep(self) -> None:
         """Renew leases well before they run out, and give signs of life, until all is handed back."""

@@ -65,12 +65,28 @@ def test_a_listener_that_was_cut_off_listens_again(heard: list[bool]) -> None:
     eventually(lambda: heard)
 
 
+class Call(threading.Event):
+    """Wakes a worker; knows how often it did, and whether the worker rests."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard, self.is_waited_for = 0, False
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Rest."""
+        self.is_waited_for = True
+        was_set = super().wait(timeout)
+        self.is_waited_for = False
+        self.heard += was_set
+        return was_set
+
+
 @contextmanager
-def working_initiator() -> Iterator[Worker]:
+def working_initiator(call: Call | None = None) -> Iterator[Worker]:
     """Let a worker work on a thread for a block."""
     builders.right_clocks()
     builders.desk()
-    worker = Worker(Role.INITIATOR)
+    worker = Worker(Role.INITIATOR, _is_wanted=call or Call())
 
     def work() -> None:
         worker.run()
@@ -100,14 +116,13 @@ def test_a_sleeping_worker_whose_connection_was_cut_says_nothing_of_it(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(working, "LONGEST_NAP_SECONDS", 600.0)
-
-    def is_cut() -> bool:
+    call = Call()
+    with working_initiator(call):
+        # Its listener, which has just begun, has woken it: nothing does while it is cut.
+        eventually(lambda: call.heard == 1 and call.is_waited_for)
         with connection.cursor() as cursor:
             cursor.execute(CUT, ["%due_in%"])  # what is asked before a nap
-            return bool(cursor.rowcount == 1)
-
-    with working_initiator():
-        eventually(is_cut)
+            assert cursor.rowcount == 1
         row = builders.cycle()
         notices.tell()
         eventually(lambda: Cycle.objects.get(pk=row.pk).fence)

@@ -71,3 +71,13 @@ def test_a_lease_that_has_run_out_is_due() -> None:
     leased(timedelta(0))
     leased(SOON)
     assert next_due_in() <= timedelta(0)
+
+
+def test_what_is_due_already_is_left_out_where_that_which_falls_due_later_is_asked_for() -> None:
+    free(-SOON)
+    assert leasing.next_due_in(Role.INITIATOR, is_later=True) is None
+    leased(LATEST)
+    free(SOON)
+    found = leasing.next_due_in(Role.INITIATOR, is_later=True)
+    assert found is not None
+    assert timedelta(0) < found <= SOON

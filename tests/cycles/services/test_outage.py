@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from django.db import OperationalError, connection
@@ -11,11 +13,21 @@ from pytest_django import Settings
 from cycles.domain.words import Role
 from cycles.services.crew import Crew
 from cycles.services.moving import Lease
-from cycles.services.outage import Outage
+from cycles.services.outage import FIRST_PAUSE, LONGEST_PAUSE, Outage
 from cycles.services.working import Worker
 from tests import builders
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@dataclass
+class Clock:
+    """A clock that a test moves, in seconds."""
+
+    seconds: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
 
 
 def test_an_answer_to_what_was_asked_before_the_trouble_does_not_end_it(
@@ -72,3 +84,59 @@ def _session() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         return int(cursor.fetchone()[0])
+
+
+def refused(outage: Outage, clock: Clock, *, pauses: int) -> timedelta:
+    """Let what was claimed after each pause be refused at once; gives the last pause."""
+    pause = timedelta(0)
+    for _ in range(pauses):
+        clock.seconds += max(pause.total_seconds(), 0.01)
+        pause = outage.refusal_pause(claimed_at=clock())
+        clock.seconds += 0.01
+    return pause
+
+
+@pytest.mark.parametrize("apart", [0.01, 0.3, 1.0, 3.0])
+def test_threads_that_meet_one_outage_one_after_another_leave_their_cycles_alone_for_the_first_pause(
+    apart: float,
+) -> None:
+    """What they drive was claimed before the first of them met it: the database has answered to nobody since."""
+    clock = Clock()
+    outage, claimed_at = Outage(clock), clock()
+    for _ in range(32):
+        clock.seconds += apart
+        assert FIRST_PAUSE / 2 <= outage.refusal_pause(claimed_at) <= FIRST_PAUSE
+
+
+def test_what_is_claimed_and_refused_again_and_again_is_left_alone_for_longer_up_to_a_bound() -> (
+    None
+):
+    clock = Clock()
+    outage = Outage(clock)
+    pauses = [refused(outage, clock, pauses=1)]
+    longest = FIRST_PAUSE
+    for _ in range(8):
+        clock.seconds += longest.total_seconds()
+        pauses.append(refused(outage, clock, pauses=1))
+        longest = min(longest * 2, LONGEST_PAUSE)
+        assert longest / 2 <= pauses[-1] <= longest
+    assert pauses[0] <= FIRST_PAUSE
+    assert longest == LONGEST_PAUSE == timedelta(seconds=10)
+
+
+def test_what_was_claimed_before_the_last_refusal_keeps_its_pause() -> None:
+    clock = Clock()
+    outage = Outage(clock)
+    refused(outage, clock, pauses=8)
+    claimed_at = clock()
+    refused(outage, clock, pauses=1)
+    clock.seconds += LONGEST_PAUSE.total_seconds() / 4
+    assert LONGEST_PAUSE / 2 <= outage.refusal_pause(claimed_at) <= LONGEST_PAUSE
+
+
+def test_after_four_pauses_without_a_refusal_the_next_one_is_another() -> None:
+    clock = Clock()
+    outage = Outage(clock)
+    refused(outage, clock, pauses=8)
+    clock.seconds += 4 * LONGEST_PAUSE.total_seconds() + 1
+    assert outage.refusal_pause(claimed_at=clock()) <= FIRST_PAUSE

@@ -5,24 +5,28 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import LiteralString
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 
 from cycles.domain.words import Role
 from cycles.models import Cycle
-from cycles.services import working
+from cycles.services import desk, working
 from cycles.services.crew import Crew, Job
 from cycles.services.moving import Lease
+from cycles.services.outage import FIRST_PAUSE, Outage, longer
 from cycles.services.working import Worker
 from tests import builders
 from tests.cycles.services.test_holding import locked_elsewhere
+from tests.cycles.services.test_outage import Clock
 from tests.desk import TestDesk
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ROUNDS = 20
 REFUSING: LiteralString = """
 CREATE FUNCTION kimp_test_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE EXCEPTION 'could not extend the file' USING ERRCODE = 'disk_full'; END $$;
@@ -36,6 +40,7 @@ CREATE TRIGGER counted AFTER UPDATE OF lease_owner ON cycles_cycle
   FOR EACH STATEMENT EXECUTE FUNCTION kimp_test_count();
 """
 SLEPT_SECONDS = 5.0
+SOON, NEVER = timedelta(seconds=5), timedelta(hours=1)
 
 
 class Here(Crew):
@@ -59,17 +64,61 @@ def full_disk() -> Iterator[None]:
             cursor.execute("DROP FUNCTION kimp_test_refuse CASCADE")
 
 
+@dataclass
+class Later(Crew):
+    """Keeps the jobs for whoever does them."""
+
+    jobs: list[Job | None] = field(default_factory=list)
+
+    def submit(self, job: Job | None) -> None:
+        """Keep it."""
+        self.jobs.append(job)
+
+
+def fell_due(row: Cycle) -> None:
+    Cycle.objects.filter(pk=row.pk).update(wake_at=Now())
+
+
+def left_alone(row: Cycle, since: datetime) -> timedelta:
+    """Give how long after an instant of the database's a cycle falls due."""
+    wake_at = Cycle.objects.get(pk=row.pk).wake_at
+    assert wake_at is not None
+    return wake_at - since
+
+
 def test_a_cycle_whose_driving_the_database_refuses_is_left_alone_for_longer_and_longer(
     committed_desk: TestDesk, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A database whose disk is full leases cycles, and takes no intent."""
-    row = committed_desk.open()
-    worker, crew = Worker(Role.INITIATOR), Here(0, "initiator")
+    row, clock = committed_desk.open(), Clock()
+    worker, crew = Worker(Role.INITIATOR, outage=Outage(clock)), Here(0, "initiator")
+    longest = FIRST_PAUSE
     with full_disk():
-        for _ in range(ROUNDS):
+        for _ in range(6):
+            fell_due(row)
+            before = desk.database_now()
             worker._claimed(crew)
+            assert left_alone(row, before) >= longest / 2
+            assert left_alone(row, desk.database_now()) <= longest
+            clock.seconds += longest.total_seconds()
+            longest = longer(longest)
     assert "DiskFull" in caplog.text
-    assert 1 <= Cycle.objects.get(pk=row.pk).fence <= ROUNDS / 2
+    assert Cycle.objects.get(pk=row.pk).fence == 6
+
+
+def test_cycles_that_were_claimed_together_meet_one_refusal_however_late_each_is_refused(
+    committed_desk: TestDesk,
+) -> None:
+    rows, clock = [committed_desk.open() for _ in range(3)], Clock()
+    worker, crew = Worker(Role.INITIATOR, outage=Outage(clock)), Later()
+    worker._claimed(crew)
+    with full_disk():
+        for job in crew.jobs:
+            assert job is not None
+            job()
+            clock.seconds += FIRST_PAUSE.total_seconds()
+    now = desk.database_now()
+    assert all(left_alone(row, now) <= FIRST_PAUSE for row in rows)
 
 
 class Asleep(threading.Event):
@@ -129,3 +178,14 @@ def test_a_notice_ends_the_nap_of_a_worker_that_has_tried_in_vain_and_it_tries_s
         worker._is_wanted.set()
         worker._rest(3600.0)
         assert worker._claimed(crew) == working.SHORTEST_NAP_SECONDS
+
+
+def test_a_worker_that_tries_in_vain_naps_no_longer_than_until_another_cycle_falls_due(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(working, "IN_VAIN_SECONDS", NEVER.total_seconds())
+    worker, crew = Worker(Role.INITIATOR, _in_vain=9), Here(0, "initiator")
+    with due_and_locked():
+        assert worker._claimed(crew) > SOON.total_seconds()
+        Cycle.objects.filter(pk=builders.cycle().pk).update(wake_at=Now() + SOON)
+        assert worker._claimed(crew) <= SOON.total_seconds()
