@@ -254,7 +254,6 @@ def queries_of_a_run(looked_at: int) -> int:
     naming.forget()  # else how old it is decides whether it is read again
     with CaptureQueriesContext(connection) as seen:
         assert reconciling.reconcile_open_calls().looked_at == looked_at
-    print(*[q["sql"][:300] for q in seen.captured_queries], sep="\n")
     return len(seen)
 
 
