@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import DatabaseError, IntegrityError, InterfaceError
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from cycles.domain.progress import GO_ON, Progress, failed, unprocessed_for, waiting
@@ -221,8 +222,8 @@ def _told(error: VenueError) -> dict[str, Any]:
     return {**told, "wait_seconds": wait}
 
 
-def write_outcome(call: ExchangeCall, noted: Noted) -> bool:
-    """Write what became of a call; needs no lease.
+def write_outcome(call: ExchangeCall, noted: Noted, *only: Q) -> bool:
+    """Write what became of a call, of `only` such; needs no lease.
 
     False when it was final already, is another lease's, or not in this journal: a standby that lacked the
     intent took over, and may have given its number away.
@@ -238,6 +239,7 @@ def write_outcome(call: ExchangeCall, noted: Noted) -> bool:
     if noted.report is not None:
         changes |= report_columns(noted.report)
     open_call = ExchangeCall.objects.filter(
+        *only,
         pk=call.pk,
         client_order_id=call.client_order_id,
         fence=call.fence,

@@ -10,21 +10,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import structlog
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from cycles.domain.progress import GO_ON, Progress, Turn, failed, not_asked, waiting
 from cycles.domain.words import CallOutcome, FailureClass, Operation
 from cycles.models import Cycle, ExchangeCall
-from cycles.services import matching, rotating, seeing
+from cycles.services import rotating, seeing
 from cycles.services.calling import SEND_WITHIN, Noted, tell_if_contradicted, write_outcome
 from cycles.services.desk import database_now
+from cycles.services.gathering import NEVER_LISTED, SECOND_LOOK, Gathered, Seen
 from cycles.services.locking import in_transaction, lock_cycle, locked
-from cycles.services.matching import OPEN, Evidence, Traces
+from cycles.services.matching import OPEN, Evidence
 from cycles.services.moving import touch_if_dead
 from cycles.services.stepping import Report
 from exchanges import registry
@@ -34,12 +35,12 @@ from exchanges.values import Market, OutcomeRule, ToldBy
 
 log = structlog.get_logger(__name__)
 
-T = TypeVar("T")
 # Commits an outcome that was found with all that it brought about; False, and nothing is written, where it cannot.
 Adopt = Callable[[ExchangeCall, Report], bool]
 
 LOOK_AGAIN = timedelta(seconds=1)
-SECOND_LOOK = timedelta(seconds=5)  # after the first "not found": a venue that comes back may lag
+UNDECIDED = "an outcome is unknown"
+NEVER_ACCEPTED = Noted(outcome=CallOutcome.ABSENT, error="never accepted, by the venue's rule")
 BATCH = 200
 SWEEP = "reconcile_open_calls"
 # By which of its rules a venue's word on an unknown request counts; of an adapter or its class alike.
@@ -74,8 +75,9 @@ def reconcile(call: ExchangeCall, adopt: Adopt | None = None) -> Progress:
     """
     if call.noted_at is None and call.operation == Operation.WITHDRAW:
         _begin_to_look(call)  # its traces are held against that time
-    age = timedelta(0) if call.noted_at is None else _age(call, database_now())
-    progress = _asked(registry.venue(call.venue), call, age, adopt=adopt)
+    alone = Gathered([call], None if call.noted_at is None else database_now())
+    progress = _asked(registry.venue(call.venue), call, alone, adopt=adopt)
+    alone.mark_missed()
     if progress is not GO_ON and call.noted_at is None:
         _begin_to_look(call)
     if progress is GO_ON and not call.is_settled:
@@ -90,44 +92,31 @@ def _begin_to_look(call: ExchangeCall) -> None:
 
 
 def _asked(
-    venue: Venue,
-    call: ExchangeCall,
-    age: timedelta,
-    *,
-    among: _Batch | None = None,
-    adopt: Adopt | None = None,
+    venue: Venue, call: ExchangeCall, among: Gathered, *, adopt: Adopt | None = None
 ) -> Progress:
     """Look a call up, alone or among those of a sweep, and write down what that gives."""
     try:
         with registry.settling():
-            evidence = look_up(venue, call, age=age, among=among)
+            evidence = look_up(venue, call, among)
     except VenueError as error:
         return not_asked(call.venue, error)
     if evidence.report is not None:
         if adopt is None or not adopt(call, evidence.report):
             record(call, Noted(outcome=CallOutcome.DONE, report=evidence.report))
         return GO_ON
-    if evidence.is_absent:
-        if not _is_missed_again(call):
+    if evidence.is_absent and evidence.as_of:
+        if not among.is_missed_again(call, evidence.as_of):
             return waiting(SECOND_LOOK, "its venue knows of none, and is asked once more")
-        record(call, Noted(outcome=CallOutcome.ABSENT, error="never accepted, by the venue's rule"))
-        return GO_ON
-    return _undecided(venue, call, evidence, age)
+        record(call, NEVER_ACCEPTED, NEVER_LISTED)
+        return waiting(LOOK_AGAIN, UNDECIDED) if call.outcome in OPEN else GO_ON
+    return _undecided(venue, call, evidence, among)
 
 
-def _is_missed_again(call: ExchangeCall) -> bool:
-    """Say whether the venue told long enough ago already that there is none; the first time is written down."""
-    if call.missed_at is None:
-        ExchangeCall.objects.filter(pk=call.pk, missed_at=None).update(missed_at=Now())
-        return False
-    return database_now() - call.missed_at >= SECOND_LOOK
-
-
-def _undecided(venue: Venue, call: ExchangeCall, evidence: Evidence, age: timedelta) -> Progress:
+def _undecided(venue: Venue, call: ExchangeCall, evidence: Evidence, among: Gathered) -> Progress:
     """Wait while waiting can still bring evidence; then a person decides."""
     if evidence.ambiguity:
         return failed(_unknown_class(call), evidence.ambiguity)
-    rule = RULES[call.operation](venue)
+    rule, age = RULES[call.operation](venue), among.age(call)
     is_listed = rule.told_by is ToldBy.WITHDRAWALS
     if is_listed:  # what was not seen counts as of the look
         age = evidence.as_of - call.noted_at if evidence.as_of and call.noted_at else timedelta(0)
@@ -135,54 +124,42 @@ def _undecided(venue: Venue, call: ExchangeCall, evidence: Evidence, age: timede
     if evidence.doubt and not is_listed:  # an order that is listed, and not found alone
         patience += timedelta(seconds=rule.lookup_grace_seconds)
     elif rule.absence_proves_after_seconds is not None:
-        return waiting(LOOK_AGAIN, "an outcome is unknown")
+        return waiting(LOOK_AGAIN, UNDECIDED)
     if age > patience:
-        if evidence.doubt and call.operation == Operation.PLACE_ORDER:
-            _mark_missed(call, evidence.as_of)
+        if evidence.doubt and evidence.as_of and call.operation == Operation.PLACE_ORDER:
+            among.doubt(call, evidence.as_of)
         return failed(
             _unknown_class(call),
             evidence.doubt
             or f"{call.venue} shows no trace of {call.client_order_id}, which proves nothing there",
         )
-    return waiting(LOOK_AGAIN, "an outcome is unknown")
+    return waiting(LOOK_AGAIN, UNDECIDED)
 
 
-def _mark_missed(call: ExchangeCall, asked_at: datetime | None) -> None:
-    """Write when the venue of an order that looks have shown was asked for it last, and did not find it."""
-    ExchangeCall.objects.filter(pk=call.pk, outcome__in=OPEN).update(missed_at=asked_at)
-
-
-def look_up(
-    venue: Venue, call: ExchangeCall, *, age: timedelta, among: _Batch | None = None
-) -> Evidence:
+def look_up(venue: Venue, call: ExchangeCall, among: Gathered) -> Evidence:
     """Look for a call at its venue. Raises VenueError when the venue cannot be asked."""
-    rule = RULES[call.operation](venue)
+    rule, age = RULES[call.operation](venue), among.age(call)
     if rule.told_by is ToldBy.WITHDRAWALS:
-        traces = among.traces(call.venue) if among is not None else matching.read([call])
-        return traces.evidence(call)
+        return among.traces(call.venue).evidence(call)
     is_over = age > _window(rule, call)
     is_young = age < seeing.OWN_READS
-    is_shown = among.shows if among is not None else seeing.shows_order
-    shown = not is_young and is_shown(call)
+    seen = Seen() if is_young else among.seen(call.venue)
+    shown = call.pk in seen.shown
     if not (is_young or is_over or shown):
         return Evidence()  # asking for it alone would tell as little
     market = Market.parse(call.request["market"])
     wanted = call.request.get("cancels", call.client_order_id)
-    asked_at = database_now() if is_over else None  # after that look, which may have hidden it
+    asked_at = among.asked_at(call.venue) if is_over else None
     report = venue.order(market, client_order_id=wanted)
-    if report is None and (shown or (is_over and _was_listed(call))):
+    if report is None and (shown or (is_over and call.pk in seen.listed)):
         verb = "lists" if shown else "has listed"
         return Evidence(
             doubt=f"{call.venue} {verb} {wanted}, and does not find it when asked for it",
             as_of=asked_at,
         )
     proves = rule.absence_proves_after_seconds is not None
-    return Evidence(report=report, is_absent=report is None and is_over and proves)
-
-
-def _was_listed(call: ExchangeCall) -> bool:
-    """Say whether looks ever showed an order: it was accepted then, and is never absent."""
-    return call.operation == Operation.PLACE_ORDER and seeing.sighting_of(call) is not None
+    is_absent = report is None and is_over and proves
+    return Evidence(report=report, is_absent=is_absent, as_of=asked_at)
 
 
 def _window(rule: OutcomeRule, call: ExchangeCall) -> timedelta:
@@ -204,8 +181,8 @@ def may_arrive_for(call: ExchangeCall, *, given_up_at: datetime) -> timedelta:
     return window - (database_now() - (call.noted_at or given_up_at))
 
 
-def record(call: ExchangeCall, noted: Noted) -> None:
-    """Write evidence; needs no lease. An UNKNOWN that stays one keeps its time. What contradicts the journal is told.
+def record(call: ExchangeCall, noted: Noted, *only: Q) -> None:
+    """Write evidence of a call, of `only` such; needs no lease. An UNKNOWN that stays one keeps its time. What contradicts the journal is told.
 
     Of the instance only the outcome is brought up to date, and only if it was this evidence that decided.
     """
@@ -214,7 +191,7 @@ def record(call: ExchangeCall, noted: Noted) -> None:
         cycle = lock_cycle(call.cycle_id)
         if noted.outcome == CallOutcome.UNKNOWN and call.outcome == CallOutcome.UNKNOWN:
             return False
-        if not write_outcome(call, noted):
+        if not write_outcome(call, noted, *only):
             tell_if_contradicted(cycle, call, noted)
             return False
         if noted.outcome != CallOutcome.UNKNOWN:
@@ -232,64 +209,18 @@ def _unknown_class(call: ExchangeCall) -> FailureClass:
     return FailureClass.UNKNOWN_ORDER
 
 
-def _age(call: ExchangeCall, now: datetime) -> timedelta:
-    """Give how long the call has been known to be unknown, by the database's clock.
-
-    An intent whose worker is gone counts from our first look at it: it may have been sent at the
-    last moment of its lease.
-    """
-    return now - call.noted_at if call.noted_at is not None else timedelta(0)
-
-
 @dataclass(slots=True)
-class _Batch:
-    """The calls of one run of the sweep, and what is read for all of a venue's when the first needs it.
+class _Batch(Gathered):
+    """The calls of one run of the sweep."""
 
-    `now`, read when the batch begins, makes a call younger than it is, and so never absent too early.
-    A venue that could not be asked is not asked again for the rest of its calls.
-    """
-
-    calls: Sequence[ExchangeCall]
-    now: datetime
-    _shown: dict[str, frozenset[int] | VenueError] = field(default_factory=dict)  # by venue
-    _traces: dict[str, Traces | VenueError] = field(default_factory=dict)
     undecided: dict[UUID, tuple[FailureClass, str]] = field(default_factory=dict)  # by cycle
 
     def reconciled(self, call: ExchangeCall) -> bool:
         """Reconcile one call; says whether its outcome is known now."""
-        progress = _asked(registry.venue(call.venue), call, _age(call, self.now), among=self)
+        progress = _asked(registry.venue(call.venue), call, self)
         if progress.turn is Turn.FAIL and progress.failure is _unknown_class(call):
             self.undecided[call.cycle_id] = progress.failure, progress.reason
         return _told(call, progress)
-
-    def shows(self, call: ExchangeCall) -> bool:
-        """Say whether an order was seen: asked for all of its venue's at once."""
-        return call.pk in _once(self._shown, call.venue, self._read_shown)
-
-    def traces(self, venue: str) -> Traces:
-        """Give what a venue shows of all its withdrawals."""
-        return _once(self._traces, venue, self._read_traces)
-
-    def _read_shown(self, code: str) -> frozenset[int]:
-        mine = [call for call in self.calls if call.venue == code]
-        return seeing.shown_orders([one for one in mine if one.operation != Operation.WITHDRAW])
-
-    def _read_traces(self, code: str) -> Traces:
-        is_mine = (code, Operation.WITHDRAW)
-        return matching.read([one for one in self.calls if (one.venue, one.operation) == is_mine])
-
-
-def _once(read: dict[str, T | VenueError], venue: str, ask: Callable[[str], T]) -> T:
-    """Ask when the first needs it, and give the others what that came to, a venue's error as well."""
-    if venue not in read:
-        try:
-            read[venue] = ask(venue)
-        except VenueError as error:
-            read[venue] = error
-    told = read[venue]
-    if isinstance(told, VenueError):
-        raise told
-    return told
 
 
 def reconcile_open_calls() -> ReconcileReport:
@@ -304,6 +235,7 @@ def reconcile_open_calls() -> ReconcileReport:
     calls = _begun(batch)
     read = _Batch(calls, database_now())
     tally = rotating.each_in_turn(SWEEP, calls, read.reconciled, up_to=batch[-1])
+    read.mark_missed()
     return _report(tally.looked_at, tally.done)
 
 
@@ -327,6 +259,7 @@ def _in_batches(open_calls: QuerySet[ExchangeCall]) -> Iterator[Batch]:
         calls = _begun(batch)
         read = _Batch(calls, database_now())
         done = sum(rotating.acted(SWEEP, call, read.reconciled) for call in calls)
+        read.mark_missed()
         yield Batch(report=_report(len(calls), done), undecided=read.undecided)
 
 

@@ -7,7 +7,7 @@ what was not seen counts only as of a look that reached far enough.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -211,21 +211,19 @@ def still_rests(call: ExchangeCall, now: datetime) -> bool:
     return _orders(call).filter(status=OrderStatus.OPEN.value).exists()
 
 
-def shows_order(call: ExchangeCall) -> bool:
-    """Say whether an order of unknown outcome was seen: then it is there to be asked for."""
-    return call.pk in shown_orders([call])
+def orders_of(calls: Sequence[ExchangeCall]) -> Mapping[int, SeenOrder]:
+    """Give by key of call what looks ever showed of orders of one venue: one look and one read for all of them.
 
-
-def shown_orders(calls: Sequence[ExchangeCall]) -> frozenset[int]:
-    """Give the calls, all of one venue, whose orders were seen there: one look and one read for all of them."""
+    Raises VenueError when that look fails.
+    """
     if not calls:
-        return frozenset()
+        return {}
     venue = calls[0].venue
     _looked(venue, WatchKind.ORDERS, min(call.intended_at for call in calls))
     own_ids = {call.pk: _own_id(call) for call in calls}
     rows = SeenOrder.objects.filter(venue=venue, client_order_id__in=set(own_ids.values()))
-    shown = {row.client_order_id for row in rows if stands(row)}
-    return frozenset(pk for pk, own_id in own_ids.items() if own_id in shown)
+    seen = {row.client_order_id: row for row in rows}
+    return {pk: seen[own_id] for pk, own_id in own_ids.items() if own_id in seen}
 
 
 def sighting_of(call: ExchangeCall) -> SeenOrder | None:

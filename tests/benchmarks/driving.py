@@ -65,7 +65,7 @@ class Driver:
             "queries": sum(meter.queries for meter in self.meters),
             "statements": sum((meter.by_statement for meter in self.meters), Counter()),
             "sql_seconds": sum(meter.sql_seconds for meter in self.meters),
-            "commits": sum(meter.commits for meter in self.meters),
+            "explicit_commits": sum(meter.explicit_commits for meter in self.meters),
             "commit_seconds": sum(meter.commit_seconds for meter in self.meters),
         }
 

@@ -20,6 +20,7 @@ from tests.benchmarks import place, references
 from tests.benchmarks.children import together
 from tests.benchmarks.copying import copy_whole
 from tests.benchmarks.findings import Figure, Findings, median
+from tests.benchmarks.meter import EXPLICIT
 from tests.benchmarks.venues import Venues
 
 NOTIONAL_USDT = Decimal(100)
@@ -110,7 +111,7 @@ def _rate(shape: Shape, rounds: Sequence[Results], plain: dict[int, dict[str, fl
 
 
 def _breakdown(parts: Results) -> list[Figure]:
-    """Say where the time of one step went, and how many statements, commits and calls it took."""
+    """Say where the time of one step went, and how many statements, explicit COMMITs and calls it took."""
     steps = sum(int(part["cycles"]) for part in parts) * STEPS_A_CYCLE
 
     def a_step(name: str) -> float:
@@ -119,7 +120,7 @@ def _breakdown(parts: Results) -> list[Figure]:
     whole = a_step("thread_seconds") * 1000
     spent = {
         "statements": a_step("sql_seconds") * 1000,
-        "commits": a_step("commit_seconds") * 1000,
+        EXPLICIT: a_step("commit_seconds") * 1000,
         "venue": a_step("venue_seconds") * 1000,
     }
     spent["our own Python, and waiting for a core"] = whole - sum(spent.values())
@@ -140,8 +141,12 @@ def _breakdown(parts: Results) -> list[Figure]:
         )
     )
     counts = [
-        Figure(what=f"a step's {name.replace('_', ' ')}", value=a_step(name), unit="count")
-        for name in ("queries", "commits", "venue_calls")
+        Figure(what=f"a step's {shown}", value=a_step(name), unit="count")
+        for shown, name in (
+            ("queries", "queries"),
+            (EXPLICIT, "explicit_commits"),
+            ("venue calls", "venue_calls"),
+        )
     ]
     return shares + counts
 

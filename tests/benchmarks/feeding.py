@@ -10,7 +10,7 @@ from exchanges import registry
 from exchanges.values import Market
 from tests.benchmarks import place
 from tests.benchmarks.findings import Figure, Findings, median
-from tests.benchmarks.meter import metered, venue_totals
+from tests.benchmarks.meter import EXPLICIT, metered, venue_totals
 
 
 def run(*, ticks: int) -> Findings:
@@ -33,7 +33,7 @@ def run(*, ticks: int) -> Findings:
         Figure(what="a tick's SQL", value=_ms(meter.sql_seconds + meter.commit_seconds, ticks), unit="ms"),
         Figure(what="a tick's venue calls, time", value=_ms(at_venues_after - at_venues, ticks), unit="ms"),
         Figure(what="a tick's queries", value=meter.queries / ticks, unit="count"),
-        Figure(what="a tick's commits", value=meter.commits / ticks, unit="count"),
+        Figure(what=f"a tick's {EXPLICIT}", value=meter.explicit_commits / ticks, unit="count"),
         Figure(what="a tick's venue calls", value=(calls_after - calls) / ticks, unit="count"),
     )  # fmt: skip
     return Findings(name="the feeder", figures=figures, work={"ticks": ticks, "samples": written})

@@ -13,6 +13,7 @@ from django.db import connection
 
 from exchanges.metrics import VENUE_CALL_SECONDS
 
+EXPLICIT = "explicit COMMITs"  # as figures name them
 NAMED_BY_CHANCE = {"SAVEPOINT", "RELEASE"}
 WRITTEN_TO = {"INSERT": ("INTO",), "UPDATE": ("UPDATE",)}  # what they write is read FROM elsewhere
 ExecuteWrapper = Callable[..., Any]
@@ -20,18 +21,21 @@ ExecuteWrapper = Callable[..., Any]
 
 @dataclass(slots=True)
 class Meter:
-    """Statements and commits of one connection; seconds are wall time spent waiting for the server."""
+    """Statements and explicit COMMITs of one connection; seconds are wall time spent waiting for the server.
+
+    A statement outside of a transaction is durable once it is done, without a COMMIT: it counts as a query alone.
+    """
 
     queries: int = 0
     sql_seconds: float = 0.0
-    commits: int = 0
+    explicit_commits: int = 0
     commit_seconds: float = 0.0
     by_statement: Counter[str] = field(default_factory=Counter)
 
     def reset(self) -> None:
         """Begin to count anew."""
         self.queries, self.sql_seconds = 0, 0.0
-        self.commits, self.commit_seconds = 0, 0.0
+        self.explicit_commits, self.commit_seconds = 0, 0.0
         self.by_statement.clear()
 
     def __call__(
@@ -70,7 +74,7 @@ def metered() -> Iterator[Meter]:
         began = time.perf_counter()
         commit()
         meter.commit_seconds += time.perf_counter() - began
-        meter.commits += 1
+        meter.explicit_commits += 1
 
     wrapper._commit = timed_commit
     try:

@@ -349,7 +349,7 @@ def assert_calls_are_as_told(counted: Counter[str]) -> None:
 def test_a_tick_writes_a_sample_for_each_asset_in_one_commit() -> None:
     found = feeding.run(**QUICK["feeding"])
     assert found.work["samples"] == 5 * QUICK["feeding"]["ticks"]
-    assert values(found)["a tick's commits"] == 1
+    assert values(found)["a tick's explicit COMMITs"] == 1
     assert values(found)["a tick's queries"] <= MOST_QUERIES_A_TICK
 
 

@@ -1,4 +1,4 @@
-"""One round trip from opening to closed books, counted: statements, commits, venue calls."""
+"""One round trip from opening to closed books, counted: statements, explicit COMMITs, venue calls."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from exchanges import registry
 from exchanges.simulator.server import RunningSimulator
 from tests.benchmarks import place
 from tests.benchmarks.findings import Figure, Findings, median
-from tests.benchmarks.meter import Meter, metered, venue_calls, venue_totals
+from tests.benchmarks.meter import EXPLICIT, Meter, metered, venue_calls, venue_totals
 from tests.benchmarks.venues import Venues
 from tests.desk import TestDesk
 
 SPEED = 1000  # of the markets and the chain: the waits in between are not what is counted
 VENUES = tuple(f"{venue} " for venue in registry.VENUES)
-COUNTS = ("queries", "commits", "venue calls", "looks")
+COUNTS = ("queries", EXPLICIT, "venue calls", "looks")
 
 
 def run(*, cycles: int) -> Findings:
@@ -109,7 +109,7 @@ def _add(
     totals: dict[str, float], meter: Meter, calls: int, seconds: float, at_venues: float
 ) -> None:
     totals["queries"] += meter.queries
-    totals["commits"] += meter.commits
+    totals[EXPLICIT] += meter.explicit_commits
     totals["venue calls"] += calls
     totals["seconds"] += seconds
     totals["seconds in SQL"] += meter.sql_seconds + meter.commit_seconds

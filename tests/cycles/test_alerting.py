@@ -17,7 +17,14 @@ from django.test.utils import CaptureQueriesContext
 from cycles import conf
 from cycles.models import Alert
 from cycles.services import telegram
-from cycles.services.alerting import MAX_ATTEMPTS, backoff_seconds, deliver_due, raise_alert
+from cycles.services.alerting import (
+    MAX_ATTEMPTS,
+    Telling,
+    backoff_seconds,
+    deliver_due,
+    raise_alert,
+    raise_alerts,
+)
 from cycles.services.correlating import bound
 from tests.cycles.telegram_sink import BROKEN, SILENT, Sink, serving, throttled
 from tests.exchanges.raw_server import raw_server, reply
@@ -161,6 +168,18 @@ def test_without_a_token_alerts_are_logged(
     assert Alert.objects.get().state == State.LOGGED
     assert "alert.logged" in caplog.text
     assert "CRITICAL" in {record.levelname for record in caplog.records}
+
+
+@pytest.mark.django_db
+def test_many_alerts_are_written_by_one_statement() -> None:
+    for count in (1, 20):
+        told = [
+            Telling(key=f"{count}: {number}", severity=Alert.Severity.INFO, title="many")
+            for number in range(count)
+        ]
+        with CaptureQueriesContext(connection) as made:
+            assert raise_alerts(told) == count
+        assert len(made) == 1
 
 
 def statements_to_deliver(alerts: int) -> int:

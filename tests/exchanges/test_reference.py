@@ -228,6 +228,27 @@ def test_keeping_five_assets_takes_no_more_statements_than_keeping_one(
     assert counts[1] == counts[2]
 
 
+def test_an_address_that_its_venue_changed_takes_its_own_transaction_and_nothing_else() -> None:
+    """It ends whatever becomes of the others; whoever tells people of it writes one alert more."""
+    own = 3  # BEGIN and COMMIT, the address
+    counts = []
+    for number in (1, 12):
+        places = [
+            DepositAddress(venue="upbit", asset=f"A{one}", network="N", address="ours", memo=None)
+            for one in range(number)
+        ]
+        changed = [replace(place, address="another") for place in places]
+        with transaction.atomic():
+            address_sync.keep_addresses(places, now=NOW, tell=lambda _: None)
+            with CaptureQueriesContext(connection) as made:
+                address_sync.keep_addresses(changed, now=NOW, tell=lambda _: None)
+            retired = RegisteredAddress.objects.filter(state=AddressState.RETIRED)
+            assert retired.count() == number
+            transaction.set_rollback(True)
+        counts.append(len(made))
+    assert counts[1] - counts[0] == 11 * own
+
+
 def test_what_a_venue_tells_twice_counts_as_it_was_told_last() -> None:
     (rules,) = registry.venue("binance").network_rules("XRP")
     twice = [replace(rules, withdraw_fee=Decimal(fee)) for fee in (1, 2)]

@@ -31,7 +31,7 @@ ALONE = (
         "one fact, whole in its row; what it says is seen, or asked for, again",
         (
             "alerting._note_delivery", "alerting._note_failure", "calling.write_outcome",
-            "looking._give_up", "reconciling._is_missed_again", "reconciling._mark_missed", "trading._mark_found", "trading._mark_missed",
+            "looking._give_up", "gathering.Gathered.mark_missed", "trading._mark_found", "trading._mark_missed",
             "travel_rule._ask", "watching.look",
         ),
     ),

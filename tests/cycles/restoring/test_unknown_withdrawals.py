@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from cycles.domain.words import CallOutcome, FailureClass, Role
 from cycles.management.base import TRY_LATER
 from cycles.models import Alert, Cycle, ExchangeCall, Posting, SeenOrder
-from cycles.services import booking, dead_letters, homing, leasing, resolving, seeing
+from cycles.services import booking, dead_letters, homing, leasing, resolving
 from cycles.services.resolving import Received, Resolution, ResolutionOutcome
 from exchanges import registry
 from tests.cycles.restoring.acts import (
@@ -289,10 +289,10 @@ def test_a_dry_run_says_that_an_open_request_is_asked_about_first(desk: TestDesk
 
 
 def test_an_order_that_only_a_person_can_tell_of_is_theirs_before_the_desk_resumes(
-    desk: TestDesk, monkeypatch: pytest.MonkeyPatch
+    desk: TestDesk,
 ) -> None:
     row, call = lost_order(desk, lost=NEVER_TAKEN)
-    monkeypatch.setattr(seeing, "shown_orders", lambda calls: frozenset(one.pk for one in calls))
+    shown(call, "open", 1)
     desk.fault(**NOT_FOUND_ALONE)
     age(row, 600)
     code, out, told_last = said_by_catch_up(*WORDS)

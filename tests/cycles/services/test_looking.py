@@ -19,6 +19,7 @@ from cycles.models import Cycle, ExchangeCall, SeenDeposit, Step, VenueWatch
 from cycles.selectors.awaited import awaited
 from cycles.services import leasing, looking, reconciling, seeing, sighting
 from cycles.services.advancing import advance
+from cycles.services.gathering import Gathered
 from cycles.services.looking import CLOCK_SLACK
 from cycles.services.venue_watcher import VenueWatcher
 from exchanges import registry
@@ -321,11 +322,11 @@ def test_a_withdrawal_that_looks_like_ours_counts_only_by_a_look_after_its_worke
     early = look_at(WatchKind.WITHDRAWALS, venue="binance")
     call = unknown_withdrawal()
     sighting.record(early, likeness_of(call, early))
-    evidence = reconciling.look_up(registry.venue("binance"), call, age=PACE)
+    evidence = reconciling.look_up(registry.venue("binance"), call, Gathered([call], None))
     assert (evidence.report, evidence.as_of) == (None, None)
     late = look_at(WatchKind.WITHDRAWALS, venue="binance")
     sighting.record(late, likeness_of(call, late))
-    evidence = reconciling.look_up(registry.venue("binance"), call, age=PACE)
+    evidence = reconciling.look_up(registry.venue("binance"), call, Gathered([call], None))
     assert evidence.report is not None
 
 

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from cycles.domain.progress import Turn
 from cycles.domain.words import CallOutcome, Operation
 from cycles.models import ExchangeCall, Step
-from cycles.services import reconciling
+from cycles.services import gathering, reconciling
 from cycles.services.desk import database_now
 from exchanges import registry
 from tests import builders
@@ -65,7 +65,7 @@ def said(call: ExchangeCall, seconds: int) -> str:
         progress = reconciling.reconcile(mine.select_related("step", "cycle", "destination").get())
         if progress.turn is Turn.FAIL:
             return progress.failure
-        mine.update(missed_at=F("missed_at") - reconciling.SECOND_LOOK)
+        mine.update(missed_at=F("missed_at") - gathering.SECOND_LOOK)
     return mine.get().outcome
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,11 +15,13 @@ from django.test.utils import CaptureQueriesContext
 
 from cycles.domain.progress import Turn
 from cycles.domain.words import CallOutcome, WatchKind
-from cycles.models import Alert, ExchangeCall, SeenWithdrawal, Step, VenueWatch
+from cycles.models import Alert, ExchangeCall, SeenOrder, SeenWithdrawal, Step, VenueWatch
 from cycles.services import ending, reconciling
 from cycles.services.calling import SEND_WITHIN
+from cycles.services.desk import database_now
+from cycles.services.gathering import Gathered
 from cycles.services.moving import Lease
-from exchanges import naming
+from exchanges import naming, registry
 from tests import builders
 from tests.cycles.services.test_holding import locked_elsewhere
 from tests.desk import TestDesk
@@ -87,6 +90,94 @@ def test_intents_without_a_worker_count_as_unknown_from_the_first_look_on(desk: 
         assert call.noted_at is not None
 
 
+def never_missed(count: int) -> None:
+    mine = [call.pk for call in unknown_calls(count, age_seconds=3600)]
+    ExchangeCall.objects.filter(pk__in=mine).update(missed_at=None)
+
+
+def listed_once(count: int) -> None:
+    """Write orders that looks have shown, and that their venue does not find."""
+    for call in unknown_calls(count, age_seconds=3600):
+        seen_order_of(call)
+
+
+def missed_long_ago(count: int) -> None:
+    unknown_calls(count, age_seconds=3600)
+
+
+def missed_just_now(count: int) -> None:
+    mine = [call.pk for call in unknown_calls(count, age_seconds=3600)]
+    ExchangeCall.objects.filter(pk__in=mine).update(missed_at=Now())
+
+
+def seen_order_of(call: ExchangeCall) -> None:
+    """Let a look have shown an order, and the newest not show it any more."""
+    SeenOrder.objects.create(
+        venue=call.venue,
+        client_order_id=call.client_order_id,
+        venue_order_id=f"O-{call.pk}",
+        status="open",
+        quantity=1990,
+        executed_quantity=0,
+        created_at=call.intended_at,
+        first_seen_at=Now(),
+        changed_at=Now(),
+        look=1,
+        is_shown=False,
+    )
+
+
+def statements_of_runs(write: Callable[[int], None], counts: list[int]) -> list[int]:
+    """Give how many statements runs over so many calls take: the first also reads names, and makes the venue's watch."""
+    taken = []
+    for wanted in counts:
+        write(wanted)
+        with CaptureQueriesContext(connection) as seen:
+            assert reconciling.reconcile_open_calls().looked_at == wanted
+        taken.append(len(seen))
+        _settle_all()
+    return taken
+
+
+@pytest.mark.parametrize("write", [never_missed, missed_just_now, listed_once])
+def test_calls_that_their_venue_knows_nothing_of_are_asked_about_without_a_query_for_each(
+    desk: TestDesk, write: Callable[[int], None]
+) -> None:
+    _, two, twelve = statements_of_runs(write, [1, 2, 12])
+    assert two == twelve
+    marks = ExchangeCall.objects.values_list("missed_at", flat=True)
+    assert all(marks), "though each is marked as not found"
+
+
+def test_a_call_whose_outcome_is_decided_takes_its_own_transaction_and_nothing_else(
+    desk: TestDesk,
+) -> None:
+    """Each is one cycle's, whose row is locked for it: one that somebody keeps locked stops no other."""
+    own = 5  # BEGIN and COMMIT, the cycle's lock, the outcome, a dead letter's version
+    _, two, twelve = statements_of_runs(missed_long_ago, [1, 2, 12])
+    assert twelve - two == 10 * own
+    errors = set(ExchangeCall.objects.values_list("error", flat=True))
+    assert errors == {reconciling.NEVER_ACCEPTED.error}
+
+
+@pytest.mark.parametrize("is_missed", [True, False])
+def test_an_order_that_a_look_shows_once_its_batch_was_read_is_neither_absent_nor_missed(
+    desk: TestDesk, is_missed: bool
+) -> None:
+    (call,) = unknown_calls(1, age_seconds=3600)
+    if not is_missed:
+        ExchangeCall.objects.update(missed_at=None)
+    call = ExchangeCall.objects.select_related("step", "cycle", "destination").get()
+    before = call.missed_at
+    read = Gathered([call], database_now())
+    read.seen(call.venue)
+    seen_order_of(call)
+    progress = reconciling._asked(registry.venue(call.venue), call, read)
+    read.mark_missed()
+    call.refresh_from_db()
+    assert (progress.turn, call.outcome, call.missed_at) == (Turn.WAIT, "UNKNOWN", before)
+
+
 @pytest.mark.parametrize("state", [CallOutcome.UNKNOWN, CallOutcome.INTENDED])
 def test_asking_about_more_calls_takes_no_more_queries(desk: TestDesk, state: CallOutcome) -> None:
     def write(count: int) -> None:
@@ -96,14 +187,8 @@ def test_asking_about_more_calls_takes_no_more_queries(desk: TestDesk, state: Ca
             for _ in range(count):
                 builders.order_call(builders.dead_letter(), CallOutcome.INTENDED)
 
-    counts = []
-    for wanted in (1, 2, 6):  # the first also reads names, and makes the venue's watch
-        write(wanted)
-        with CaptureQueriesContext(connection) as seen:
-            assert reconciling.reconcile_open_calls().looked_at == wanted
-        counts.append(len(seen))
-        _settle_all()
-    assert counts[1] == counts[2]
+    _, two, six = statements_of_runs(write, [1, 2, 6])
+    assert two == six
 
 
 def _settle_all() -> None:
@@ -169,7 +254,6 @@ def queries_of_a_run(looked_at: int) -> int:
     naming.forget()  # else how old it is decides whether it is read again
     with CaptureQueriesContext(connection) as seen:
         assert reconciling.reconcile_open_calls().looked_at == looked_at
-    print(*[q["sql"][:300] for q in seen.captured_queries], sep="\n")
     return len(seen)
 
 

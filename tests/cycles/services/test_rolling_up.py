@@ -10,6 +10,7 @@ import pytest
 from django.db import connection
 from django.db.models import F
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 
 from cycles import selectors
 from cycles.models import PremiumHour, PremiumMinute, PremiumSample, RollUpMark
@@ -186,6 +187,20 @@ def test_a_bucket_that_lost_its_samples_stays_as_it_was_when_another_comes_late(
     settle()
     settle()
     assert retention.prune_premia().samples == 1
+
+
+def test_a_slice_of_many_rows_goes_by_as_many_statements_as_one_of_few() -> None:
+    counts = []
+    for count in (2, 40):
+        for second in range(count):
+            premium(days_ago(40) + second * SECOND, 20)
+        rolling_up.roll_up()
+        settle()
+        settle()
+        with CaptureQueriesContext(connection) as made:
+            assert retention.prune_premia().samples == count
+        counts.append(len(made))
+    assert counts[0] == counts[1]
 
 
 def test_slices_of_time_reach_over_gaps_and_all_series(monkeypatch: pytest.MonkeyPatch) -> None:

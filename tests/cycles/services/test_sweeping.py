@@ -64,6 +64,16 @@ def test_a_renewed_lease_lasts_and_only_its_owner_renews_it() -> None:
     assert not leasing.renew("tester", [row.pk])
 
 
+def test_many_leases_are_renewed_by_as_many_statements_as_one() -> None:
+    counts = []
+    for count in (1, 12):
+        mine = [claimed(builders.cycle()).cycle_id for _ in range(count)]
+        with CaptureQueriesContext(connection) as made:
+            assert leasing.renew("tester", mine) == set(mine)
+        counts.append(len(made))
+    assert counts[0] == counts[1]
+
+
 def test_an_old_lease_hands_nothing_back() -> None:
     row = builders.cycle()
     old = claimed(row)
