@@ -142,3 +142,14 @@ def test_after_four_pauses_without_a_refusal_the_next_one_is_another() -> None:
     refused(outage, clock, pauses=8)
     clock.now += 4 * LONGEST_PAUSE + SOON
     assert outage.refusal_pause(claimed_at=clock()) <= FIRST_PAUSE
+
+
+def test_what_is_refused_within_half_of_the_pause_meets_the_same_refusal_whenever_it_was_claimed() -> (
+    None
+):
+    clock = Clock()
+    outage = Outage(clock)
+    for _ in range(10):
+        clock.now += SOON
+        assert outage.refusal_pause(claimed_at=clock()) <= FIRST_PAUSE
+        clock.now += SOON
