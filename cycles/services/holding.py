@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,16 +16,12 @@ from cycles.services import leasing
 from cycles.services.alerting import raise_alert
 from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease
+from cycles.services.outage import own_clock
 
 log = structlog.get_logger(__name__)
 
 # Whatever a unit waits for (a venue, a lock, a database that is away) ends long before: this is a defect.
 HANGS_AFTER_LEASES = 10
-
-
-def _now() -> timedelta:
-    """Give this process's own clock, which nobody sets."""
-    return timedelta(seconds=time.monotonic())
 
 
 @dataclass(slots=True, eq=False)
@@ -43,7 +38,7 @@ class _Held:
 class Holdings:
     """The leases of one process: one a thread, two of the same cycle where an older thread hangs."""
 
-    def __init__(self, owner: str, clock: Callable[[], timedelta] = _now) -> None:
+    def __init__(self, owner: str, clock: Callable[[], timedelta] = own_clock) -> None:
         self._owner, self._clock = owner, clock
         self._held: dict[tuple[UUID, int], _Held] = {}
         self._looked_at = clock()

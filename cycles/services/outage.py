@@ -24,12 +24,18 @@ LONGEST_PAUSE = timedelta(seconds=10)
 ECHO_SECONDS = 6.0
 # A machine that starts has its database a little later; an address that is wrong should not be waited for.
 PATIENCE_AT_START = timedelta(seconds=30)
+LONG_AGO = timedelta(days=-36_500)
 JITTER = random.SystemRandom()
 
 
 def longer(pause: timedelta) -> timedelta:
     """Give the pause after that one."""
     return min(max(pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
+
+
+def own_clock() -> timedelta:
+    """Give this process's own clock, which nobody sets."""
+    return timedelta(seconds=time.monotonic())
 
 
 def spare_connection() -> None:
@@ -71,17 +77,17 @@ def _drain_pool() -> None:
 
 
 class Outage:
-    """What the threads of one process know of their database; `clock` is in seconds, and nobody sets it."""
+    """What the threads of one process know of their database."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], timedelta] = own_clock) -> None:
         self.clock = clock
         self._guard = threading.Lock()
         self.is_told = False
         self.failures = 0  # met so far, by all threads
-        self._ended_at = -ECHO_SECONDS
+        self._ended_at = LONG_AGO
         self._pause = timedelta(0)
         self._refusal = timedelta(0)  # the pause of what is refused meanwhile
-        self._refused_at = -1e9  # when it became so long
+        self._refused_at = LONG_AGO  # when it became so long
 
     def tell(self, error: Exception) -> None:
         """Say it, unless it is known already; drop this thread's connection.
@@ -93,7 +99,7 @@ class Outage:
             return
         connection.close()
         with self._guard:
-            is_echo = self.clock() - self._ended_at < ECHO_SECONDS
+            is_echo = self.clock() - self._ended_at < timedelta(seconds=ECHO_SECONDS)
             is_news = not self.is_told and not is_echo
             self.is_told = self.is_told or is_news
             self.failures += 1
@@ -106,7 +112,7 @@ class Outage:
         self._pause = longer(self._pause)
         return self._pause * JITTER.uniform(0.5, 1.0)
 
-    def refusal_pause(self, claimed_at: float) -> timedelta:
+    def refusal_pause(self, claimed_at: timedelta) -> timedelta:
         """Give how long to leave alone what was claimed then and refused since: longer if it goes on, with jitter.
 
         It grows only by what the database leased after the last refusal: threads that meet one outage, one after
@@ -114,7 +120,7 @@ class Outage:
         """
         now = self.clock()
         with self._guard:
-            lasted = timedelta(seconds=now - self._refused_at)
+            lasted = now - self._refused_at
             is_new = lasted > self._refusal * 4
             goes_on = claimed_at > self._refused_at and lasted >= self._refusal / 2
             if is_new or goes_on:

@@ -233,7 +233,7 @@ class Worker:
         """Count the threads that drive nothing."""
         return conf.worker_threads() - len(self._held)
 
-    def _drive(self, lease: Lease, claimed_at: float) -> None:
+    def _drive(self, lease: Lease, claimed_at: timedelta) -> None:
         """Drive one cycle on a thread of the crew: the boundary of this process."""
         wait: timedelta | None = NOW
         with bound(session_id=conf.session_id()):

@@ -65,7 +65,7 @@ def test_whatever_became_of_a_commit_nothing_is_sent_twice_and_all_is_booked_onc
             lease = committed_desk.lease(cycle, worker.owner)
             worker._held.take(lease)
             with between.losing(COMMITS[commit], is_heard=is_heard):
-                worker._drive(lease, claimed_at=0.0)
+                worker._drive(lease, claimed_at=worker.outage.clock())
             cycle.refresh_from_db()
             return cycle.status in FINAL
 

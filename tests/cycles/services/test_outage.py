@@ -19,15 +19,17 @@ from tests import builders
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+SOON = timedelta(milliseconds=10)
+
 
 @dataclass
 class Clock:
-    """A clock that a test moves, in seconds."""
+    """A clock that a test moves."""
 
-    seconds: float = 1000.0
+    now: timedelta = timedelta(0)
 
-    def __call__(self) -> float:
-        return self.seconds
+    def __call__(self) -> timedelta:
+        return self.now
 
 
 def test_an_answer_to_what_was_asked_before_the_trouble_does_not_end_it(
@@ -90,9 +92,9 @@ def refused(outage: Outage, clock: Clock, *, pauses: int) -> timedelta:
     """Let what was claimed after each pause be refused at once; gives the last pause."""
     pause = timedelta(0)
     for _ in range(pauses):
-        clock.seconds += max(pause.total_seconds(), 0.01)
+        clock.now += max(pause, SOON)
         pause = outage.refusal_pause(claimed_at=clock())
-        clock.seconds += 0.01
+        clock.now += SOON
     return pause
 
 
@@ -104,7 +106,7 @@ def test_threads_that_meet_one_outage_one_after_another_leave_their_cycles_alone
     clock = Clock()
     outage, claimed_at = Outage(clock), clock()
     for _ in range(32):
-        clock.seconds += apart
+        clock.now += timedelta(seconds=apart)
         assert FIRST_PAUSE / 2 <= outage.refusal_pause(claimed_at) <= FIRST_PAUSE
 
 
@@ -116,7 +118,7 @@ def test_what_is_claimed_and_refused_again_and_again_is_left_alone_for_longer_up
     pauses = [refused(outage, clock, pauses=1)]
     longest = FIRST_PAUSE
     for _ in range(8):
-        clock.seconds += longest.total_seconds()
+        clock.now += longest
         pauses.append(refused(outage, clock, pauses=1))
         longest = min(longest * 2, LONGEST_PAUSE)
         assert longest / 2 <= pauses[-1] <= longest
@@ -130,7 +132,7 @@ def test_what_was_claimed_before_the_last_refusal_keeps_its_pause() -> None:
     refused(outage, clock, pauses=8)
     claimed_at = clock()
     refused(outage, clock, pauses=1)
-    clock.seconds += LONGEST_PAUSE.total_seconds() / 4
+    clock.now += LONGEST_PAUSE / 4
     assert LONGEST_PAUSE / 2 <= outage.refusal_pause(claimed_at) <= LONGEST_PAUSE
 
 
@@ -138,5 +140,16 @@ def test_after_four_pauses_without_a_refusal_the_next_one_is_another() -> None:
     clock = Clock()
     outage = Outage(clock)
     refused(outage, clock, pauses=8)
-    clock.seconds += 4 * LONGEST_PAUSE.total_seconds() + 1
+    clock.now += 4 * LONGEST_PAUSE + SOON
     assert outage.refusal_pause(claimed_at=clock()) <= FIRST_PAUSE
+
+
+def test_what_is_refused_within_half_of_the_pause_meets_the_same_refusal_whenever_it_was_claimed() -> (
+    None
+):
+    clock = Clock()
+    outage = Outage(clock)
+    for _ in range(10):
+        clock.now += SOON
+        assert outage.refusal_pause(claimed_at=clock()) <= FIRST_PAUSE
+        clock.now += SOON

@@ -100,7 +100,7 @@ def test_a_cycle_whose_driving_the_database_refuses_is_left_alone_for_longer_and
             worker._claimed(crew)
             assert left_alone(row, before) >= longest / 2
             assert left_alone(row, desk.database_now()) <= longest
-            clock.seconds += longest.total_seconds()
+            clock.now += longest
             longest = longer(longest)
     assert "DiskFull" in caplog.text
     assert Cycle.objects.get(pk=row.pk).fence == 6
@@ -116,7 +116,7 @@ def test_cycles_that_were_claimed_together_meet_one_refusal_however_late_each_is
         for job in crew.jobs:
             assert job is not None
             job()
-            clock.seconds += FIRST_PAUSE.total_seconds()
+            clock.now += FIRST_PAUSE
     now = desk.database_now()
     assert all(left_alone(row, now) <= FIRST_PAUSE for row in rows)
 
