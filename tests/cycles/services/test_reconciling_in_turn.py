@@ -127,34 +127,44 @@ def seen_order_of(call: ExchangeCall) -> None:
     )
 
 
-def statements_of_runs(write: Callable[[int], None], counts: list[int]) -> list[int]:
+def first_batch() -> reconciling.ReconcileReport:
+    return next(reconciling.reconcile_all_open_calls()).report
+
+
+Run = Callable[[], reconciling.ReconcileReport]
+EITHER = pytest.mark.parametrize("run", [reconciling.reconcile_open_calls, first_batch])
+
+
+def statements_of_runs(write: Callable[[int], None], run: Run, counts: list[int]) -> list[int]:
     """Give how many statements runs over so many calls take: the first also reads names, and makes the venue's watch."""
     taken = []
     for wanted in counts:
         write(wanted)
         with CaptureQueriesContext(connection) as seen:
-            assert reconciling.reconcile_open_calls().looked_at == wanted
+            assert run().looked_at == wanted
         taken.append(len(seen))
         _settle_all()
     return taken
 
 
+@EITHER
 @pytest.mark.parametrize("write", [never_missed, missed_just_now, listed_once])
 def test_calls_that_their_venue_knows_nothing_of_are_asked_about_without_a_query_for_each(
-    desk: TestDesk, write: Callable[[int], None]
+    desk: TestDesk, write: Callable[[int], None], run: Run
 ) -> None:
-    _, two, twelve = statements_of_runs(write, [1, 2, 12])
+    _, two, twelve = statements_of_runs(write, run, [1, 2, 12])
     assert two == twelve
     marks = ExchangeCall.objects.values_list("missed_at", flat=True)
     assert all(marks), "though each is marked as not found"
 
 
+@EITHER
 def test_a_call_whose_outcome_is_decided_takes_its_own_transaction_and_nothing_else(
-    desk: TestDesk,
+    desk: TestDesk, run: Run
 ) -> None:
     """Each is one cycle's, whose row is locked for it: one that somebody keeps locked stops no other."""
     own = 5  # BEGIN and COMMIT, the cycle's lock, the outcome, a dead letter's version
-    _, two, twelve = statements_of_runs(missed_long_ago, [1, 2, 12])
+    _, two, twelve = statements_of_runs(missed_long_ago, run, [1, 2, 12])
     assert twelve - two == 10 * own
     errors = set(ExchangeCall.objects.values_list("error", flat=True))
     assert errors == {reconciling.NEVER_ACCEPTED.error}
@@ -178,8 +188,11 @@ def test_an_order_that_a_look_shows_once_its_batch_was_read_is_neither_absent_no
     assert (progress.turn, call.outcome, call.missed_at) == (Turn.WAIT, "UNKNOWN", before)
 
 
+@EITHER
 @pytest.mark.parametrize("state", [CallOutcome.UNKNOWN, CallOutcome.INTENDED])
-def test_asking_about_more_calls_takes_no_more_queries(desk: TestDesk, state: CallOutcome) -> None:
+def test_asking_about_more_calls_takes_no_more_queries(
+    desk: TestDesk, state: CallOutcome, run: Run
+) -> None:
     def write(count: int) -> None:
         if state is CallOutcome.UNKNOWN:
             unknown_calls(count)
@@ -187,7 +200,7 @@ def test_asking_about_more_calls_takes_no_more_queries(desk: TestDesk, state: Ca
             for _ in range(count):
                 builders.order_call(builders.dead_letter(), CallOutcome.INTENDED)
 
-    _, two, six = statements_of_runs(write, [1, 2, 6])
+    _, two, six = statements_of_runs(write, run, [1, 2, 6])
     assert two == six
 
 
