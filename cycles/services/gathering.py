@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 from django.db.models import Exists, OuterRef, Q
@@ -19,6 +20,7 @@ from cycles.domain.words import Operation
 from cycles.models import ExchangeCall, SeenOrder
 from cycles.services import matching, seeing
 from cycles.services.desk import database_now
+from cycles.services.locking import in_one_statement
 from cycles.services.matching import OPEN, Traces
 from exchanges.errors import VenueError
 
@@ -97,11 +99,16 @@ class Gathered:
         A first "not found" counts from this moment, which is later than any of them was told.
         """
         is_open = ExchangeCall.objects.filter(outcome__in=OPEN)
-        if self._missed:
-            first = is_open.filter(NEVER_LISTED, pk__in=self._missed, missed_at=None)
-            first.update(missed_at=Now())
+        if missed := self._as_read(self._missed):
+            first = is_open.filter(NEVER_LISTED, pk__in=missed, missed_at=None)
+            in_one_statement(partial(first.update, missed_at=Now()))
         for asked_at, doubted in self._doubted.items():
-            is_open.filter(pk__in=doubted).update(missed_at=asked_at)
+            again = is_open.filter(pk__in=self._as_read(doubted))
+            in_one_statement(partial(again.update, missed_at=asked_at))
+
+    def _as_read(self, calls: Sequence[int]) -> Sequence[int]:
+        """Give those whose cycles are as they were read: under a lease, all."""
+        return calls
 
     def _read_seen(self, code: str) -> Seen:
         mine = [call for call in self.calls if call.venue == code]

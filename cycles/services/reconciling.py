@@ -107,7 +107,7 @@ def _asked(
     if evidence.is_absent and evidence.as_of:
         if not among.is_missed_again(call, evidence.as_of):
             return waiting(SECOND_LOOK, "its venue knows of none, and is asked once more")
-        record(call, NEVER_ACCEPTED, NEVER_LISTED)
+        record(call, NEVER_ACCEPTED, NEVER_LISTED & Q(missed_at=call.missed_at))
         return waiting(LOOK_AGAIN, UNDECIDED) if call.outcome in OPEN else GO_ON
     return _undecided(venue, call, evidence, among)
 
@@ -222,6 +222,12 @@ class _Batch(Gathered):
             self.undecided[call.cycle_id] = progress.failure, progress.reason
         return _told(call, progress)
 
+    def _as_read(self, calls: Sequence[int]) -> list[int]:
+        """Give those whose cycles nobody has moved since: who caught up meanwhile may have found what is missed."""
+        found = ExchangeCall.objects.filter(pk__in=calls).values_list("pk", "cycle__version")
+        versions = dict(found)
+        return [one.pk for one in self.calls if versions.get(one.pk) == one.cycle.version]
+
 
 def reconcile_open_calls() -> ReconcileReport:
     """Ask about open calls that no worker holds, in turn: the sweep behind the roles' own claims.
@@ -234,8 +240,10 @@ def reconcile_open_calls() -> ReconcileReport:
         return _report(0, 0)
     calls = _begun(batch)
     read = _Batch(calls, database_now())
-    tally = rotating.each_in_turn(SWEEP, calls, read.reconciled, up_to=batch[-1])
-    read.mark_missed()
+    try:
+        tally = rotating.each_in_turn(SWEEP, calls, read.reconciled, up_to=batch[-1])
+    finally:  # the next run goes on behind them
+        read.mark_missed()
     return _report(tally.looked_at, tally.done)
 
 

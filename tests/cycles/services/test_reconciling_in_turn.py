@@ -18,10 +18,8 @@ from cycles.domain.words import CallOutcome, WatchKind
 from cycles.models import Alert, ExchangeCall, SeenOrder, SeenWithdrawal, Step, VenueWatch
 from cycles.services import ending, reconciling
 from cycles.services.calling import SEND_WITHIN
-from cycles.services.desk import database_now
-from cycles.services.gathering import Gathered
 from cycles.services.moving import Lease
-from exchanges import naming, registry
+from exchanges import naming
 from tests import builders
 from tests.cycles.services.test_holding import locked_elsewhere
 from tests.desk import TestDesk
@@ -168,24 +166,6 @@ def test_a_call_whose_outcome_is_decided_takes_its_own_transaction_and_nothing_e
     assert twelve - two == 10 * own
     errors = set(ExchangeCall.objects.values_list("error", flat=True))
     assert errors == {reconciling.NEVER_ACCEPTED.error}
-
-
-@pytest.mark.parametrize("is_missed", [True, False])
-def test_an_order_that_a_look_shows_once_its_batch_was_read_is_neither_absent_nor_missed(
-    desk: TestDesk, is_missed: bool
-) -> None:
-    (call,) = unknown_calls(1, age_seconds=3600)
-    if not is_missed:
-        ExchangeCall.objects.update(missed_at=None)
-    call = ExchangeCall.objects.select_related("step", "cycle", "destination").get()
-    before = call.missed_at
-    read = Gathered([call], database_now())
-    read.seen(call.venue)
-    seen_order_of(call)
-    progress = reconciling._asked(registry.venue(call.venue), call, read)
-    read.mark_missed()
-    call.refresh_from_db()
-    assert (progress.turn, call.outcome, call.missed_at) == (Turn.WAIT, "UNKNOWN", before)
 
 
 @EITHER
