@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 from typing import TypeVar
 
 from django.db.models import Exists, OuterRef, Q
@@ -20,7 +19,6 @@ from cycles.domain.words import Operation
 from cycles.models import ExchangeCall, SeenOrder
 from cycles.services import matching, seeing
 from cycles.services.desk import database_now
-from cycles.services.locking import in_one_statement
 from cycles.services.matching import OPEN, Traces
 from exchanges.errors import VenueError
 
@@ -101,10 +99,9 @@ class Gathered:
         is_open = ExchangeCall.objects.filter(outcome__in=OPEN)
         if missed := self._as_read(self._missed):
             first = is_open.filter(NEVER_LISTED, pk__in=missed, missed_at=None)
-            in_one_statement(partial(first.update, missed_at=Now()))
+            first.update(missed_at=Now())
         for asked_at, doubted in self._doubted.items():
-            again = is_open.filter(pk__in=self._as_read(doubted))
-            in_one_statement(partial(again.update, missed_at=asked_at))
+            is_open.filter(pk__in=self._as_read(doubted)).update(missed_at=asked_at)
 
     def _as_read(self, calls: Sequence[int]) -> Sequence[int]:
         """Give those whose cycles are as they were read: under a lease, all."""
