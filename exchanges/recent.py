@@ -21,8 +21,9 @@ Question = tuple[Callable[..., object], tuple[object, ...], tuple[tuple[str, obj
 MOST = 10_000  # readings; then all are forgotten
 ASKED_LATELY_SECONDS = 60.0
 # Parts of the time that a reading may be used for: when it is refreshed, and when whoever asks reads it instead.
-# Who refreshes comes by each third of that time: at every second turn, for reading ahead costs every process.
-REFRESHED_FROM, READ_FROM = 0.45, 0.75
+# Who refreshes comes by each third of that time: at every second turn, for reading ahead costs every process, and with
+# time to spare before anybody who drives a cycle has to read.
+REFRESHED_FROM, READ_FROM = 0.45, 0.9
 
 
 class _Memory:

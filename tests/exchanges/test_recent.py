@@ -93,7 +93,7 @@ def test_while_one_reads_anew_the_others_go_by_what_they_have() -> None:
 
     recent.remember(600)
     slow()
-    _age_by(500)
+    _age_by(550)
     reader = threading.Thread(target=slow)
     reader.start()
     assert begins.wait(10)
@@ -125,7 +125,7 @@ def test_a_reading_that_took_long_does_not_replace_a_newer_one() -> None:
 
     recent.remember(600)
     name_of()
-    _age_by(500)
+    _age_by(550)
     assert [name_of(), name_of()] == ["slow", "newer"]
 
 
@@ -141,7 +141,7 @@ def test_a_reading_that_fails_leaves_the_next_one_to_read_anew() -> None:
 
     recent.remember(600)
     shaky()
-    _age_by(500)
+    _age_by(550)
     with pytest.raises(LookupError):
         shaky()
     assert shaky() == 3
@@ -189,7 +189,7 @@ def test_what_raised_and_nobody_asks_for_is_forgotten_too() -> None:
     _age_by(300)
     recent.refresh()
     assert recent._memory.readings
-    _age_by(500)
+    _age_by(550)
     recent.refresh()
     assert not recent._memory.readings
 
@@ -213,7 +213,7 @@ def test_a_bug_in_one_reading_stops_no_other_and_shows_to_whoever_asks() -> None
     recent.refresh()
     recent.refresh()  # nobody has asked since
     assert (source.reads, shaky.reads) == (2, 2)
-    _age_by(500)
+    _age_by(550)
     with pytest.raises(LookupError):
         shaky.read()
 
