@@ -262,7 +262,7 @@ def _assert_all_goes_on(desk: _Desk, codes: set[str]) -> None:
     _see_out(desk, codes)
     assert set(desk.children()) == _CHILDREN
     desk.change(_HALT)
-    until(desk.has_no_open_call, _PATIENCE + _TRACELESS)
+    until(desk.has_no_open_call, _PATIENCE)
     until(desk.proves_its_ledger, _PATIENCE)
     assert desk.venue_orders() == [code for (code,) in desk.rows(_ORDERS_DONE)]
 

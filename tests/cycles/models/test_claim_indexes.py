@@ -145,11 +145,10 @@ def test_what_today_earned_is_read_by_the_index_of_ended_cycles() -> None:
 
 
 def prepared(sql: str, kind: str, value: str) -> str:
-    """Explain a statement that was prepared with one parameter, under a generic plan; scans and sorts aside, as above."""
+    """Explain a statement that was prepared with one parameter, under a generic plan."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
         cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute("SET LOCAL enable_sort = off")
         cursor.execute(f"PREPARE claim ({kind}) AS {sql}")
         try:
             cursor.execute(f"EXPLAIN (FORMAT JSON) EXECUTE claim ({value})")
