@@ -14,7 +14,6 @@ from cycles.models import Cycle, ExchangeCall
 from cycles.services import redriving as redriving_service
 from cycles.services.working import REMEMBER_SECONDS
 from exchanges.recent import READ_FROM
-from kimp.documents.venue_limits import CALLS_OF_A_CYCLE
 from tests.benchmarks import (
     budgets,
     connecting,
@@ -35,7 +34,6 @@ from tests.benchmarks import (
     streaming,
     takeover,
     waking,
-    whole_cycle,
     worked,
 )
 from tests.benchmarks.__main__ import QUICK, SIZES, asked, grown
@@ -43,11 +41,6 @@ from tests.benchmarks.findings import Findings
 from tests.benchmarks.frames import made
 from tests.desk import operator
 
-ORDERS_A_CYCLE = 4
-QUERIES_A_CYCLE = 242  # of so many orders
-# A process's first measures clocks and opens accounts; now and then one finds an order not over yet, and looks again.
-MOST_QUERIES_A_CYCLE = 252
-QUERIES_AN_ORDER, MOST_QUERIES_AN_ORDER = 6, 16  # the second where what is left of it is waited for
 STATEMENTS_OF_TWO_STEPS = {
     "kimp_intend": 2,
     "kimp_settle": 2,
@@ -62,9 +55,6 @@ WRITTEN_FOR_ALL = {"UPDATE exchanges_venueclock": 1}  # each half minute: that t
 CONNECTIONS_OF_A_WORKER = 18  # 16 pooled, one that listens, one for the rate budget
 MOST_QUERIES_A_TICK = 7
 MOST_STATEMENTS_A_READ = 0.5  # tokens are bought in batches, the more the busier
-CALLS_OF_AN_ORDER = {"book", "place_order", "order"}
-CALLS_FOR_ALL_CYCLES = {"deposits", "withdrawals", "questionnaire", "server_time"}
-MOST_BOOKS_MORE = 1  # a price that moved on before its order was made
 MOST_MORE, A_PAGE = 1.2, 1  # of a handful of pages a fifth is less than one
 
 
@@ -310,42 +300,6 @@ def test_a_bulk_redrive_takes_what_the_filter_chooses_most_money_first_with_an_a
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_whole_cycle_takes_a_counted_number_of_statements() -> None:
-    """Prices decide whether one meets a rest or has to look again: of a few one is plain, and none takes much more."""
-    plain = plain_cycles() or plain_cycles()
-    assert plain, "each cycle of two runs left a rest for another order: none is plain"
-    assert min(plain) <= QUERIES_A_CYCLE, plain
-
-
-def plain_cycles() -> list[int]:
-    """Hold a few cycles to the most that one may take; give the statements of those that left no rest."""
-    found = whole_cycle.run(**QUICK["whole_cycle"])
-    values(found)
-    plain = []
-    for queries, calls in zip(found.work["queries"], found.work["calls"], strict=True):
-        assert_calls_are_as_told(Counter(calls))
-        orders = sum(calls[f"{venue} place_order"] for venue in CALLS_OF_A_CYCLE)
-        # A price that moves away leaves a rest for another order.
-        more = orders - ORDERS_A_CYCLE
-        assert queries <= MOST_QUERIES_A_CYCLE + MOST_QUERIES_AN_ORDER * max(more, 0)
-        if more <= 0:
-            plain.append(queries - QUERIES_AN_ORDER * more)
-    return plain
-
-
-def assert_calls_are_as_told(counted: Counter[str]) -> None:
-    """Hold a cycle's calls to docs/scaling.md; a rest of an order, or a shorter way home, is an order more or less."""
-    for venue, told in CALLS_OF_A_CYCLE.items():
-        more = counted[f"{venue} place_order"] - told["place_order"]
-        for operation, count in told.items():
-            expected = count + (more if operation in CALLS_OF_AN_ORDER else 0)
-            spare = MOST_BOOKS_MORE if operation == "book" else 0
-            assert expected <= counted[f"{venue} {operation}"] <= expected + spare, (venue, operation)  # fmt: skip
-        others = {kind.split()[1] for kind in counted if kind.startswith(f"{venue} ")} - told.keys()
-        assert others <= CALLS_FOR_ALL_CYCLES
-
-
-@pytest.mark.django_db(transaction=True)
 def test_a_tick_writes_a_sample_for_each_asset_in_one_commit() -> None:
     found = feeding.run(**QUICK["feeding"])
     assert found.work["samples"] == 5 * QUICK["feeding"]["ticks"]
@@ -364,7 +318,7 @@ def test_a_shared_budget_costs_one_statement_an_order_and_fewer_a_read() -> None
 
 
 def test_every_benchmark_is_run_here_at_a_tiny_size() -> None:
-    text = Path(__file__).read_text("utf-8")
+    text = "".join(one.read_text("utf-8") for one in Path(__file__).parent.glob("test_*.py"))
     assert [name for name in SIZES if f" {name}.run(" not in text] == []
     assert SIZES.keys() == QUICK.keys()
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, cast
+from uuid import UUID
 
 from django.db.models import Sum
 
 from cycles.models import Cycle, Transition, VenueWatch
 from cycles.selectors.awaited import awaited
-from cycles.services import verifying
+from cycles.services import tracing, verifying
 from cycles.services.advancing import advance
 from cycles.services.venue_watcher import VenueWatcher
 from exchanges import registry
@@ -24,14 +27,34 @@ from tests.desk import TestDesk
 SPEED = 1000  # of the markets and the chain: the waits in between are not what is counted
 VENUES = tuple(f"{venue} " for venue in registry.VENUES)
 COUNTS = ("queries", EXPLICIT, "venue calls", "looks")
+UNIT = "step."  # as spans of a step's units are named
+
+
+class Units:
+    """A tracer that counts the statements within each unit of a step, by the step's kind."""
+
+    def __init__(self, meter: Meter, found: dict[str, list[int]]) -> None:
+        self._meter, self._found = meter, found
+
+    @contextmanager
+    def span(
+        self, name: str, _cycle_id: UUID | None, attributes: Mapping[str, tracing.Attribute]
+    ) -> Iterator[str]:
+        """Count what is asked within a unit."""
+        before = self._meter.queries
+        yield ""
+        if name.startswith(UNIT):
+            kind = f"{name.removeprefix(UNIT)} {attributes['venue']}"
+            self._found[kind].append(self._meter.queries - before)
 
 
 def run(*, cycles: int) -> Findings:
     """Drive cycles one after the other by a test's hands and count what each took."""
     shapes: Counter[str] = Counter()
+    units: dict[str, list[int]] = defaultdict(list)
     with place.desk(speed=SPEED) as venues:
         desk = TestDesk(running=cast("RunningSimulator", venues))  # it asks for `control_url` only
-        rows = [_one(desk, shapes) for _ in range(cycles)]
+        rows = [_one(desk, shapes, units) for _ in range(cycles)]
         work = _work(venues, cycles)
     figures = [
         Figure(what=f"a cycle's {name}", value=median(row[name] for row in rows), unit="count")
@@ -49,32 +72,40 @@ def run(*, cycles: int) -> Findings:
     calls = [
         {kind: int(row[kind]) for kind in sorted(row) if kind.startswith(VENUES)} for row in rows
     ]
+    work |= {"units": {kind: sorted(units[kind]) for kind in sorted(units)}}
     work |= {"most": most, "calls": calls, "queries": [int(row["queries"]) for row in rows]}
     return Findings(name="one whole cycle", figures=tuple(figures), work=work)
 
 
-def _one(desk: TestDesk, shapes: Counter[str]) -> dict[str, float]:
+def _one(desk: TestDesk, shapes: Counter[str], units: dict[str, list[int]]) -> dict[str, float]:
     """Drive one cycle; the looks that find it still waiting are left out of the counts."""
     cycle = desk.open(asset="XRP", notional="2000")
     totals = dict.fromkeys((*COUNTS, "seconds", "seconds in SQL", "seconds at venues"), 0.0)
     deadline = time.monotonic() + 60
     while cycle.status != "COMPLETED":
         assert time.monotonic() < deadline, f"{cycle.code} stays {cycle.status}"
-        _look(desk, cycle, totals, shapes)
+        _look(desk, cycle, totals, shapes, units)
     return totals
 
 
-def _look(desk: TestDesk, cycle: Cycle, totals: dict[str, float], shapes: Counter[str]) -> None:
+def _look(
+    desk: TestDesk,
+    cycle: Cycle,
+    totals: dict[str, float],
+    shapes: Counter[str],
+    units: dict[str, list[int]],
+) -> None:
     """Step once under the meter; a look that changed nothing was only the wait between two."""
     version = cycle.version
     desk.sample()
     _watch()
     calls, at_venues = venue_totals()
     kinds = venue_calls()
-    looks = _looks_taken()
+    looks, seen = _looks_taken(), defaultdict[str, list[int]](list)
     with metered() as meter:
         began = time.perf_counter()
-        _advance(desk, cycle)
+        with _counting(meter, seen):
+            _advance(desk, cycle)
         seconds = time.perf_counter() - began
     cycle.refresh_from_db()
     if cycle.version == version:
@@ -82,10 +113,22 @@ def _look(desk: TestDesk, cycle: Cycle, totals: dict[str, float], shapes: Counte
         return
     calls_after, at_venues_after = venue_totals()
     shapes.update(meter.by_statement)
+    for kind, counts in seen.items():
+        units[kind] += counts
     totals["looks"] += _looks_taken() - looks
     for kind, count in (venue_calls() - kinds).items():
         totals[kind] = totals.get(kind, 0) + count
     _add(totals, meter, calls_after - calls, seconds, at_venues_after - at_venues)
+
+
+@contextmanager
+def _counting(meter: Meter, found: dict[str, list[int]]) -> Iterator[None]:
+    """Count the statements of each unit, for a block."""
+    before = tracing.install(Units(meter, found))
+    try:
+        yield
+    finally:
+        tracing.install(before)
 
 
 def _watch() -> None:
