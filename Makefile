@@ -33,12 +33,13 @@ test: $(READY) $(ORACLE) ## run the whole test suite
 oracle: $(READY) $(ORACLE) ## run ccxt and the venues' own SDKs against the simulator
 	@exec $(PY) -m pytest -q tests/oracle $(ARGS)
 
-check: $(READY) ## format, lint, types, import contracts, migrations, check --deploy
+check: $(READY) ## format, lint, types, import contracts, migrations, documents, check --deploy
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy .
 	$(PY) -c 'from importlinter.cli import lint_imports_command as run; run()'
 	KIMP_ENVIRONMENT=test $(MANAGE) makemigrations --check --dry-run
+	KIMP_ENVIRONMENT=test $(MANAGE) document --check
 	KIMP_ENVIRONMENT=production SECRET_KEY="$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(50))')" \
 	  DATABASE_URL=postgresql://nobody@127.0.0.1:1/none ALLOWED_HOSTS=desk.example \
 	  $(MANAGE) check --deploy --fail-level WARNING
