@@ -13,7 +13,9 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 from django_q.brokers import get_broker
+from django_q.models import OrmQ
 from django_q.scheduler import scheduler
 from django_q.tasks import async_task
 
@@ -82,6 +84,28 @@ def _lines(log: Path) -> list[dict[str, Any]]:
 
 def _told(log: Path) -> Counter[str]:
     return Counter(line["event"] for line in _lines(log))
+
+
+def test_a_cluster_says_once_that_its_server_is_slow_and_goes_on_by_itself_once_it_is_not(
+    tmp_path: Path,
+) -> None:
+    """Fetching waits until `statement_timeout` ends it, again and again; so does the acknowledgement of a task."""
+    hasty = {"KIMP_STATEMENT_SECONDS": "1"}
+    with cluster(tmp_path, free_port(), variables=hasty) as log:
+        until(Heartbeat.objects.filter(name="job:tell_of_bans").exists)
+        async_task("time.sleep", 3)
+        fetched = OrmQ.objects.filter(lock__gt=Now())
+        until(lambda: any(row.func() == "time.sleep" for row in fetched.all()))
+        with psycopg.connect(**_place()) as other:
+            other.execute("LOCK TABLE django_q_ormq IN ACCESS EXCLUSIVE MODE")
+            until(lambda: _told(log)["database.unreachable"] > 0)
+            time.sleep(HELD_SECONDS)
+        async_task("cycles.tasks.roll_up_samples")
+        until(Heartbeat.objects.filter(name="job:roll_up_samples").exists)
+    told = _told(log)
+    assert (told["database.unreachable"], told["database.answers_again"]) == (1, 1), told
+    assert {line["level"] for line in _lines(log)} == {"info", "warning"}
+    assert "Traceback" not in log.read_text()
 
 
 def test_a_server_that_stands_still_costs_a_cluster_time_only_and_one_that_is_away_no_good_end(
