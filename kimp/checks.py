@@ -112,6 +112,26 @@ def queue_broker_installed(
     return []
 
 
+@register()
+def queue_out_of_the_admin(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Refuse pages of the queue's tables: "resubmit" deletes a failure, and a row runs any function by its name."""
+    if not apps.is_installed("django.contrib.admin"):
+        return []
+    from django.contrib.admin.sites import all_sites  # noqa: PLC0415  its models load only in the web role
+
+    return [
+        Error(
+            f"django-q2's {model.__name__} is in the admin, where failures are deleted and tasks started.",
+            hint="Take out what registers it there: the desk page and /readyz tell how the queue is.",
+            id="kimp.E005",
+        )
+        for model in apps.get_app_config("django_q").get_models()
+        if any(site.is_registered(model) for site in all_sites)
+    ]
+
+
 @register(Tags.security, deploy=True)
 def live_desk_is_production(
     app_configs: Sequence[AppConfig] | None, **kwargs: Any

@@ -52,7 +52,7 @@ class _Patient(Broker):  # type: ignore[misc]  # django-q2 has no types
 
 
 def _tell(event: str, error: BaseException) -> None:
-    if not OUTAGE.tell(error, said=event):
+    if not OUTAGE.tell(error, is_of_the_queue=True, said=event):
         log.error(event, exc_info=error)
 
 
@@ -84,7 +84,8 @@ def is_news(record: logging.LogRecord) -> bool:
 
     What it tells of a task that fails meanwhile, the task's own line has told.
     """
-    if record.exc_info and OUTAGE.tell(record.exc_info[1], said=record.getMessage()):
+    error = record.exc_info[1] if record.exc_info else None
+    if OUTAGE.tell(error, is_of_the_queue=True, said=record.getMessage()):
         return False
     return not (OUTAGE.is_near and record.getMessage().startswith("Failed 'cycles.tasks."))
 

@@ -50,14 +50,19 @@ class SharedOutage:
         """Say whether it is away, or was so a moment ago."""
         return self.is_told or time.monotonic() - self._ended_at.value < ECHO_SECONDS
 
-    def tell(self, error: BaseException | None, **facts: str) -> bool:
+    def tell(
+        self, error: BaseException | None, *, is_of_the_queue: bool = False, **facts: str
+    ) -> bool:
         """Say that the database is away, unless that is known; False where the error tells nothing of that.
 
         This process drops its connection. A lock that somebody kept for too long is no outage: it is said with
-        the `facts` of whoever waited. A statement that took too long is the trouble of who sent it.
+        the `facts` of whoever waited. A statement that took too long is the trouble of who sent it, unless the
+        outage is known; those of the queue itself are short, so that their server is slow.
         """
         cause = getattr(error, "__cause__", None)
-        if not isinstance(error, UNREACHABLE) or isinstance(cause, QueryCanceled):
+        if not isinstance(error, UNREACHABLE):
+            return False
+        if isinstance(cause, QueryCanceled) and not (is_of_the_queue or self.is_near):
             return False
         if isinstance(cause, PASSING):
             log.warning("database.busy", error=type(cause).__name__, **facts)

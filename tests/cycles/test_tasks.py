@@ -129,17 +129,35 @@ def test_a_task_that_the_queue_cuts_off_is_told_as_one_that_fails_and_ends_as_th
     assert (row.detail["outcome"], row.detail["error"]) == ("failed", "TimeoutException")
 
 
-@pytest.mark.django_db(transaction=True)
-def test_a_statement_of_a_task_that_takes_too_long_is_its_own_trouble_and_no_outage() -> None:
-    def is_slow() -> None:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET LOCAL statement_timeout = 10")
-            cursor.execute("SELECT pg_sleep(60)")
+def is_slow() -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 10")
+        cursor.execute("SELECT pg_sleep(60)")
 
+
+@pytest.mark.django_db(transaction=True)
+def test_a_statement_of_a_task_that_takes_too_long_is_its_own_trouble_and_no_outage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tasks, "OUTAGE", SharedOutage())  # this process has others to run
     with captured(logging.INFO) as lines, pytest.raises(OperationalError):
         tasks._run("test", is_slow, None)
     (failed,) = lines.named("task.failed")
     assert "is_slow" in failed["exception"]
+    assert not lines.named("database.unreachable")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_statement_that_takes_too_long_in_an_outage_that_is_known_is_a_part_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    outage = SharedOutage()
+    outage.tell(OperationalError("fetching was given up"))
+    monkeypatch.setattr(tasks, "OUTAGE", outage)
+    with captured(logging.INFO) as lines, pytest.raises(OperationalError):
+        tasks._run("test", is_slow, None)
+    (failed,) = lines.named("task.failed")
+    assert (failed["error"], "exception" in failed) == ("QueryCanceled", False)
     assert not lines.named("database.unreachable")
 
 

@@ -37,7 +37,7 @@ class Relay:
     """Passes connections on to a local port.
 
     Once a client has said `fatal`, new ones are hung up on until it is mended. Held, nothing gets through, and
-    nobody is told so. While it is losing, connections break at certain words.
+    nobody is told so. Closed, its port refuses. While it is losing, connections break at certain words.
     """
 
     def __init__(self, port: int, *, fatal: bytes = b"") -> None:
@@ -52,11 +52,12 @@ class Relay:
         self._breaks_at, self._is_heard = NEVER, False
         self._chance = random.Random(7)
         self.lost = 0  # how often a connection has broken at its words
+        self._is_closed = False
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._threads: list[threading.Thread] = []
         self._links: list[_Link] = []
-        self._begin(self._accept)
+        self._begin(self._accept, self._listener)
 
     def mend(self) -> None:
         """Let everybody through from now on."""
@@ -83,21 +84,39 @@ class Relay:
         finally:
             self._breaks_at = NEVER
 
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Hang up on everybody, and let the port refuse for a block, as that of a server that is stopped."""
+        self._hang_up()
+        self._listener = socket.socket()
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._listener.bind(("127.0.0.1", self.port))  # nobody else's meanwhile; nobody listens
+        try:
+            yield
+        finally:
+            self._is_closed = False
+            self._listener.listen()
+            self._begin(self._accept, self._listener)
+
     def close(self) -> None:
         """Accept nobody any more, and hang up on whoever is connected still."""
         self._flows.set()
-        for link in self._links:
-            link.cut()
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        self._hang_up()
         for thread in self._threads:
             thread.join(20)
             assert not thread.is_alive()
 
-    def _accept(self) -> None:
+    def _hang_up(self) -> None:
+        self._is_closed = True
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for link in list(self._links):
+            link.cut()
+
+    def _accept(self, listener: socket.socket) -> None:
         with contextlib.suppress(OSError):  # closed
             while True:
-                client, _ = self._listener.accept()
+                client, _ = listener.accept()
                 self.opened += 1
                 self._begin(self._serve, client)
 
@@ -115,6 +134,8 @@ class Relay:
             with socket.create_connection(("127.0.0.1", self._to)) as server:
                 link = _Link(client, server)
                 self._links.append(link)
+                if self._is_closed:  # since it was let in
+                    link.cut()
                 back = self._begin(self._answer, link)
                 self._ask(link)
                 back.join()

@@ -109,11 +109,30 @@ def test_a_broker_without_its_client_is_refused(monkeypatch: pytest.MonkeyPatch)
         assert checks_of("worker") == ["kimp.E004"]
 
 
-@pytest.mark.parametrize("model", [Failure, OrmQ, Schedule, Success])
+QUEUES_TABLES = (Failure, OrmQ, Schedule, Success)
+
+
+@pytest.mark.parametrize("model", QUEUES_TABLES)
 def test_no_table_of_the_queue_is_in_the_admin_where_resubmitting_deletes_failures(
     model: type[Model],
 ) -> None:
     assert not admin.site.is_registered(model)
+
+
+@pytest.mark.parametrize("site", [admin.site, admin.AdminSite("another")], ids=["ours", "another"])
+@pytest.mark.parametrize("model", QUEUES_TABLES)
+def test_a_table_of_the_queue_in_the_admin_is_refused(
+    model: type[Model], site: admin.AdminSite
+) -> None:
+    """As django-q2's own admin would have it: our site leaves it out, unless it is told so past that."""
+    admin.AdminSite.register(site, model)
+    try:
+        (found,) = found_of("web")
+    finally:
+        site.unregister(model)
+    assert found.id == "kimp.E005"
+    assert model.__name__ in found.msg
+    assert checks_of("web") == []
 
 
 def test_the_worker_alone_is_signalled_in_its_container() -> None:

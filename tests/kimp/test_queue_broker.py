@@ -113,17 +113,20 @@ def test_the_session_that_is_let_in_after_an_outage_fetches(outage: SharedOutage
     assert connection.connection is not None
 
 
-def test_a_statement_of_the_queue_that_takes_too_long_is_told_with_its_traceback_and_is_no_outage(
-    outage: SharedOutage, monkeypatch: pytest.MonkeyPatch, lines: Lines
+def test_statements_of_the_queue_that_take_too_long_are_one_outage_until_something_was_fetched(
+    monkeypatch: pytest.MonkeyPatch, lines: Lines
 ) -> None:
+    """It has no long ones: its server is slow."""
     broker = queue_broker.patient("kimp")
-    for name in ("dequeue", "delete"):
-        monkeypatch.setattr(ORM, name, lambda *_: _failing(psycopg.errors.QueryCanceled)(None))
-    broker.dequeue()
-    broker.acknowledge("1")
-    events = [(line["event"], "QueryCanceled" in line["exception"]) for line in lines.parsed]
-    assert events == [("queue.not_fetched", True), ("queue.not_acknowledged", True)]
-    assert not outage.is_told
+    with monkeypatch.context() as slow:
+        for name in ("dequeue", "delete"):
+            slow.setattr(ORM, name, lambda *_: _failing(psycopg.errors.QueryCanceled)(None))
+        broker.acknowledge("1")
+        _fetch_for(HELD_SECONDS)
+    (told,) = lines.parsed
+    assert (told["event"], told["error"]) == ("database.unreachable", "QueryCanceled")
+    _fetch_for(HELD_SECONDS)
+    assert [line["event"] for line in lines.parsed][1:] == ["database.answers_again"]
 
 
 def _record(error: BaseException) -> logging.LogRecord:
@@ -132,8 +135,16 @@ def _record(error: BaseException) -> logging.LogRecord:
     return logging.LogRecord("django-q", logging.ERROR, __file__, 1, said, None, exc_info)
 
 
-def test_what_django_q_says_of_its_own_statement_that_takes_too_long_stays_in_the_log() -> None:
-    assert queue_broker.is_news(_record(_error(psycopg.errors.QueryCanceled)))
+def test_what_django_q_says_of_its_own_statement_that_takes_too_long_is_said_as_an_outage(
+    lines: Lines,
+) -> None:
+    assert not queue_broker.is_news(_record(_error(psycopg.errors.QueryCanceled)))
+    assert [line["event"] for line in lines.parsed] == ["database.unreachable"]
+
+
+def test_what_django_q_says_of_an_error_that_is_no_outage_stays_in_the_log(lines: Lines) -> None:
+    assert queue_broker.is_news(_record(ValueError("no result")))
+    assert not lines.parsed
 
 
 def test_what_django_q_says_of_a_lock_that_somebody_kept_is_said_in_the_line_of_that(
