@@ -118,8 +118,9 @@ class Cycles(Driven):
             self.goes(to)
 
     def it_turns_out_absent(self) -> None:
-        """Of a dead letter by a person's word, once its venue has had its time."""
+        """Of a dead letter by a person's word, and not before its venue has had its time."""
         if self.status is S.DEAD_LETTER:
+            self.acts(STATED_ABSENT, self.seen[-1])
             self.an_hour_passes()
             self.acts(STATED_ABSENT, self.seen[-1])
         else:

@@ -15,7 +15,7 @@ from hypothesis.stateful import get_state_machine_test
 
 from cycles.domain.states import TRANSITIONS
 from cycles.domain.words import CycleStatus as S, Verb
-from cycles.services import moving
+from cycles.services import intervening, moving, resolving
 from tests import builders
 from tests.concurrency.unguarded import take_out
 from tests.cycles.models import driven, state_machine
@@ -118,6 +118,12 @@ HARMS: dict[str, Callable[[], AbstractContextManager[None]]] = {
     "no fence": partial(code_without, moving.lock_for_decision, "cycle.fence != lease.fence"),
     "no seen version": partial(
         code_without, moving.lock_for_operator, "cycle.version != seen_version"
+    ),
+    "an unwind over an open request": partial(
+        code_without, intervening._demand_unwindable, "recovering.open_calls(cycle)"
+    ),
+    "absence that is stated at once": partial(
+        code_without, resolving._close_calls, "why := disclaiming.objection(cycle)"
     ),
 }
 
