@@ -91,7 +91,7 @@ def constants() -> dict[str, set[str]]:
         for node in tree.body:
             if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
                 outcomes = set(_written(node.value, {}))
-                for target in getattr(node, "targets", None) or [node.target]:
+                for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
                     if outcomes and isinstance(target, ast.Name):
                         found[target.id] = outcomes
     return found
