@@ -7,21 +7,47 @@ decision that asks for none.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 
 import pytest
 
 from tests.concurrency.places import GUARD, SERVICES, called, functions
+from tests.meta.writes import writes
 
 Name = tuple[str, str]  # module, function
 Scope = ast.FunctionDef | ast.Lambda
-# What changes a cycle or settles a step of it, its cycle being locked by whoever calls.
-FIRST = {
-    ("moving", "move"), ("moving", "touch"), ("settling", "finish_step"), ("rebalancing", "write_steps"),
-}  # fmt: skip
-# What is written of a dead letter, which no worker has: with a fact that is noted.
-OF_NO_WORKER = {("moving", "touch_if_dead")}
+# What executes a statement of its own, and what that decides: True, its cycle being locked by whoever calls; or why nothing.
+IN_SQL: dict[str, str | bool] = {
+    "stepping.settle": True,
+    "stepping._ask": "kimp_intend compares the lease of each row",
+    "leasing._leased": "grants the lease",
+    "leasing.renew": "compares the lease",
+    "leasing._write_releases": "compares the lease",
+    "leasing.next_due_in": "reads",
+    "redriving._redrive": "an operator's: compares the version of each",
+    "redriving._flush": "writes no row",
+    "locking._advisory": "writes no row",
+    "notices.tell": "writes no row",
+    "notices._listen": "writes no row",
+    "booking.booked_since_open": "reads",
+    "desk.database_now": "reads",
+    "homing.here": "reads",
+    "shared_outage._takes_writes": "reads",
+    "standing.read": "reads",
+    "warming.warm": "names no cycle",
+    "alerting.raise_alerts": "writes what people are told",
+    "looking.begin": "writes who looks at a venue",
+    "sighting._upsert": "writes what a venue has shown",
+    "rolling_up._batch": "writes samples",
+}
+# What writes of a cycle, and yet decides nothing of it.
+EXCUSED: dict[Name, str] = {
+    ("moving", "touch_if_dead"): "with a fact that is noted; no worker has a dead letter",
+    ("waking", "wake"): "a cycle that nobody has is looked at sooner",
+    ("waking", "wake_waiting"): "a cycle that nobody has is looked at sooner",
+}
 FENCES_ITSELF = "note"  # of calling: what it is given runs only if the lease still holds
 # Who locks a cycle without a lease or a version that was seen, and by what right.
 UNASKED: dict[str, str] = {
@@ -78,7 +104,8 @@ def _meant(module: str, call: ast.Call) -> Name:
 def _has_lease(function: ast.FunctionDef) -> bool:
     """Say whether it is a worker's: it is given a lease."""
     every = (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
-    return any(one.annotation and ast.unparse(one.annotation) == "Lease" for one in every)
+    told = (ast.unparse(one.annotation) for one in every if one.annotation)
+    return any(re.search(r"\bLease\b", one) for one in told)
 
 
 def _locks(function: ast.FunctionDef) -> bool:
@@ -90,18 +117,18 @@ def _locks(function: ast.FunctionDef) -> bool:
 @cache
 def _deciders() -> frozenset[Name]:
     """Give what decides for a caller that has the lock: those that write, and whatever calls them with no lock."""
-    found = set(FIRST) | {
+    found = {
         (module, one.name) for module, one in functions()
-        if module == "settling" and one.name.startswith("settle_")
+        if IN_SQL.get(f"{module}.{one.name}") is True
     }  # fmt: skip
     helpers = [
         (module, one) for module, one in functions()
-        if not (_has_lease(one) or _locks(one) or (module, one.name) in OF_NO_WORKER)
+        if not (_has_lease(one) or _locks(one) or (module, one.name) in EXCUSED)
     ]  # fmt: skip
     while True:
         more = {
             (module, one.name) for module, one in helpers
-            if any(_meant(module, call) in found for call, _ in _scopes(one))
+            if any(_meant(module, call) in found for call, _ in _scopes(one)) or any(writes(one))
         }  # fmt: skip
         if more <= found:
             return frozenset(found)
@@ -125,10 +152,11 @@ def unfenced(module: str, function: ast.FunctionDef) -> list[str]:
     """Name what a worker's function decides without having asked for its lease."""
     if not _has_lease(function):
         return []
+    written = set(writes(function))
     return [
         f"{module}.{function.name}:{call.lineno} {called(call)}"
         for call, around in _scopes(function)
-        if _meant(module, call) in _deciders() and not _is_fenced(call, around)
+        if (call in written or _meant(module, call) in _deciders()) and not _is_fenced(call, around)
     ]
 
 
@@ -144,19 +172,26 @@ def test_a_worker_decides_only_once_it_has_asked_for_its_lease() -> None:
         "closing.close(cycle, target)",
         "retrying.fail_within(cycle, found, actor='a')",
         "in_transaction(lambda: finish_step(cycle, step))",
+        "Step.objects.filter(cycle_id=lease.cycle_id).update(state='ABANDONED')",
+        "Cycle.objects.filter(pk=lease.cycle_id).update(plan='UNWIND')",
+        "in_transaction(lambda: cycle.steps.all().delete())",
+        "[step.save() for step in Step.objects.filter(cycle_id=lease.cycle_id)]",
     ],
 )
+@pytest.mark.parametrize("given", ["lease: Lease", "lease: Lease | None", "leases: list[Lease]"])
 def test_the_finder_finds_a_decision_that_asks_for_no_lease(
-    monkeypatch: pytest.MonkeyPatch, decision: str
+    monkeypatch: pytest.MonkeyPatch, decision: str, given: str
 ) -> None:
     names = {name: ("settling", name) for name in ("finish_step",)} | {"move": ("moving", "move")}
     names |= {name: (name, "") for name in ("settling", "closing", "retrying")}
     monkeypatch.setitem(_known(), "made_up", names)
-    (function,) = ast.parse(f"def act(lease: Lease) -> None:\n    {decision}").body
+    (function,) = ast.parse(
+        f"def act({given}) -> None:\n    cycle = cycle_of(lease)\n    {decision}"
+    ).body
     assert isinstance(function, ast.FunctionDef)
     assert len(unfenced("made_up", function)) == 1
     (guarded,) = ast.parse(
-        f"def act(lease: Lease) -> None:\n    cycle = lock_for_decision(lease)\n    {decision.replace('lambda: ', '')}"
+        f"def act({given}) -> None:\n    cycle = lock_for_decision(lease)\n    {decision.replace('lambda: ', '')}"
     ).body
     assert isinstance(guarded, ast.FunctionDef)
     assert unfenced("made_up", guarded) == []
@@ -169,3 +204,21 @@ def test_who_locks_a_cycle_and_asks_for_nothing_says_by_what_right() -> None:
         if any(called(node) == "lock_cycle" for node in ast.walk(one))
     }
     assert found == set(UNASKED)
+
+
+def test_who_executes_a_statement_says_what_that_decides() -> None:
+    found = {
+        f"{module}.{one.name}"
+        for module, one in functions()
+        if any(called(node).startswith("execute") for node in ast.walk(one))
+    }
+    assert found == set(IN_SQL)
+
+
+def test_who_is_excused_writes() -> None:
+    decide = {
+        (module, one.name)
+        for module, one in functions()
+        if any(writes(one)) or any(_meant(module, call) in _deciders() for call, _ in _scopes(one))
+    }
+    assert set(EXCUSED) <= decide

@@ -91,9 +91,10 @@ def _works(rules: Rules, state: State, number: int) -> Iterator[Move]:
     pc = state.threads[number].pc
     if pc == "idle":
         yield from _claim(rules, state, number)
+        yield from _sweep(rules, state, number)
         return
     yield from ACTS[pc](rules, state, number)
-    if rules.has_letters:
+    if rules.has_letters and pc != "swept":
         yield from parks(rules, state, number)
 
 
@@ -210,6 +211,41 @@ def _look_up(rules: Rules, state: State, number: int, call: Call) -> Iterator[Mo
         yield f"thread {number} finds {call.attempt} without a word", found
 
 
+def _sweep(rules: Rules, state: State, number: int) -> Iterator[Move]:
+    """`reconciling.reconcile_open_calls`: who has no lease looks up what is open, while nobody has one.
+
+    By the time that it writes what it saw somebody may.
+    """
+    call = next((call for call in state.calls if call.outcome in OPEN), None)
+    if call is None or (state.lease_left and rules.sweep_heeds_lease):
+        return
+    is_there = call.attempt in state.accepted
+    is_absent = (
+        call.age > WINDOW and not rules.has_letters
+    )  # of a withdrawal absence proves nothing
+    if call.outcome == "INTENDED":
+        begun = state.with_call(replace(call, outcome="UNKNOWN", age=0))
+        yield f"a sweep finds {call.attempt} without a word", begun
+    elif is_there or is_absent:
+        word = "DONE" if is_there else "ABSENT"
+        yield (
+            f"a sweep in place of thread {number} looks {call.attempt} up: {word}",
+            state.thread(number, pc="swept", attempt=call.attempt, word=word),
+        )
+
+
+def _record_swept(_: Rules, state: State, number: int) -> Iterator[Move]:
+    """`reconciling.record`: needs no lease; what is learnt of a dead letter makes its forms stale."""
+    thread = state.threads[number]
+    call = state.call(thread.attempt)
+    assert call is not None
+    recorded = state
+    if call.outcome in OPEN:
+        recorded = state.with_call(replace(call, outcome=thread.word, age=0))
+        recorded = recorded.versioned() if state.is_dead else recorded
+    yield f"the sweep in place of thread {number} records {thread.word}", recorded.idle(number)
+
+
 def _record(_: Rules, state: State, number: int) -> Iterator[Move]:
     """`reconciling.record`: evidence needs no lease either, and an outcome is written once."""
     thread = state.threads[number]
@@ -244,5 +280,6 @@ ACTS = {
     "waiting": _give_up,
     "heard": _hear,
     "looked up": _record,
+    "swept": _record_swept,
     "to settle": _settle,
 }

@@ -11,8 +11,8 @@ from tests.model.explorer import Exploration, explore
 from tests.model.protocol import moves
 from tests.model.world import OPEN, Rules, State
 
-# Each lacks one guard, and is held to what it breaks that no definition gives away: that no fence breaks "only the
-# newest fence decides" is true by definition; at the venue it shows by what a late intent does.
+# Each lacks one guard, and is held to what it breaks that no definition gives away. By definition no fence breaks
+# "only the newest fence decides", and no journal "every order in the journal": both are held to the orders as well.
 MUTANTS: dict[str, tuple[Rules, tuple[str, ...]]] = {
     "no fence": (Rules(guard="nothing"), ("only the newest fence decides", "no second order")),
     "the status compared instead of the fence": (Rules(guard="status"), ("no contradiction",)),
@@ -24,9 +24,10 @@ MUTANTS: dict[str, tuple[Rules, tuple[str, ...]]] = {
         Rules(guard="nothing", attempt_once=False),
         ("no second order",),
     ),
-    "no journal": (Rules(journal=False), ("every order in the journal",)),
+    "no journal": (Rules(journal=False), ("every order in the journal", "no second order")),
     "an open call is not looked up": (Rules(reconciles=False), ("no second order",)),
     "a newer lease's call is looked up": (Rules(looks_back=False), ("no contradiction",)),
+    "a sweep that looks at no lease": (Rules(sweep_heeds_lease=False), ("no contradiction",)),
     "waiting is evidence": (Rules(window=False), ("no contradiction",)),
     "a late request is sent all the same": (Rules(deadline=False), ("no contradiction",)),
     "no fence, and a posting that may be repeated": (

@@ -43,6 +43,7 @@ class Rules(Struct, frozen=True, kw_only=True):
         True  # and so is that an intent was never sent, when the database went away
     )
     by_cycle: bool = True  # what a statement tells is given out by cycle, not by place
+    sweep_heeds_lease: bool = True  # who has no lease looks up nothing that somebody has one of
     is_one_worker: bool = False
     stops: bool = False  # workers may be told to stop, and hand back what they hold
     revokes: bool = True  # what is handed back is not sent for any more

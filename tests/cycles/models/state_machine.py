@@ -6,101 +6,80 @@ done or refused as that says, by the guard that it names.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
-from itertools import pairwise
-from typing import Any
+from decimal import Decimal
 
-from django.db import IntegrityError, transaction
 from django.db.models import F
-from django.db.models.functions import Now
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-)
+from hypothesis.stateful import initialize, precondition, rule
 
-from cycles.domain.states import DRIVEN_BY, FINAL, RUNNING, TRANSITIONS
-from cycles.domain.words import CallOutcome, CycleStatus as S, FailureClass, Operation
-from cycles.errors import CycleError
-from cycles.models import Account, Cycle, ExchangeCall, Step, Transition
-from cycles.services import advancing, calling, intervening, leasing, moving, resolving, retrying
-from cycles.services.calling import Noted
-from cycles.services.intents import Intent
+from cycles.domain.postings import Line
+from cycles.domain.states import FINAL, RUNNING, TRANSITIONS
+from cycles.domain.words import (
+    AccountOwner,
+    CallOutcome,
+    CycleStatus as S,
+    Plan,
+    PostingKind,
+)
+from cycles.models import Cycle, ExchangeCall
+from cycles.services import booking, dead_letters, desk, moving, redriving
 from cycles.services.intervening import Actor
 from cycles.services.locking import in_transaction
 from cycles.services.matching import OPEN
-from cycles.services.moving import Lease
-from cycles.services.reconciling import record
-from cycles.services.resolving import Resolution, ResolutionOutcome
+from cycles.services.resolving import ResolutionOutcome
 from tests import builders
+from tests.cycles.models.driven import FAILS, PARKED, Driven, told
+from tests.cycles.models.verbs import ACTS
 
 MAIN_LINE = (
     S.STARTED, S.INITIAL_TRADE_COMPLETED, S.AWAITING_REBALANCE, S.REBALANCING_IN_PROGRESS,
     S.REBALANCE_TRADE_COMPLETED,
 )  # fmt: skip
-PARKED = {S.RETRY_PENDING, S.DEAD_LETTER}
-BY_A_MOVE = sorted({*S} - PARKED)
-FAILS = {S.RETRY_PENDING: FailureClass.TRANSIENT, S.DEAD_LETTER: FailureClass.BUG}
-COMPLETED = Resolution(outcome=ResolutionOutcome.COMPLETED, evidence="ticket 1")
-VERBS: dict[str, tuple[Callable[..., object], S]] = {
-    "acknowledge": (intervening.acknowledge, S.DEAD_LETTER),
-    "redrive": (intervening.redrive, S.RETRY_PENDING),
-    "resolve": (partial(resolving.resolve, resolution=COMPLETED), S.COMPLETED),
-    "write_off": (resolving.write_off, S.FAILED),
-}
+HOUR = timedelta(hours=1)
+BOUGHT = [  # a cycle's 5000 USDT
+    Line("binance", "USDT", AccountOwner.CYCLE, Decimal(-5000)),
+    Line("binance", "USDT", AccountOwner.CONVERSION, Decimal(5000)),
+    Line("binance", "XRP", AccountOwner.CONVERSION, Decimal(-2000)),
+    Line("binance", "XRP", AccountOwner.CYCLE, Decimal(2000)),
+]
+STATED_ABSENT = f"resolve {ResolutionOutcome.CALL_ABSENT}"
+UNWIND, IN_BULK, BY_ITSELF = "unwind", "redrive in bulk", "recover"
+TAKES_ON = {"acknowledge", STATED_ABSENT}
+BY_COINS = {UNWIND, BY_ITSELF}
 
 
-met: set[str] = set()  # by what acts were refused
+def ways(edge: tuple[S, S]) -> list[str]:
+    """Give the ways along an edge: of a dead letter each that leads there, else the one that there is."""
+    origin, to = edge
+    if origin is not S.DEAD_LETTER:
+        return [""]
+    by_hand = [name for name, act in ACTS.items() if act.leads_to is to]
+    return [*by_hand, IN_BULK, BY_ITSELF] if to is S.RETRY_PENDING else by_hand
 
 
-def told(act: Callable[[], object]) -> str:
-    """Say what refused an act: an error of ours, or a guard of the database; nothing if it was done."""
-    refusal = ""
-    try:
-        act()
-    except CycleError as error:
-        refusal = type(error).__name__
-    except IntegrityError as error:
-        refusal = error.__cause__.diag.constraint_name  # type: ignore[union-attr]  # psycopg's
-    met.add(refusal)
-    return refusal
+done: set[str] = set()  # by what it was moved, or told of
 
 
-class Cycles(RuleBasedStateMachine):
+class Cycles(Driven):
     """One cycle, its workers, its operators and stray hands."""
 
-    def __init__(self, actor: Actor, edge: tuple[S, S], gone: set[tuple[S, S]]) -> None:
-        super().__init__()
-        self.actor, self.edge, self.gone = actor, edge, gone
-        origin, to = edge
-        self.comes_from = (to if to in RUNNING else S.STARTED) if origin in PARKED else origin
-        leasing._marks.update({role: leasing._Mark() for role in leasing.DUE})
-        self.around = transaction.atomic()
-        self.around._from_testcase = True  # type: ignore[attr-defined]  # what is durable may stand within
-        self.around.__enter__()
-        self.row = builders.cycle()
-        self.status, self.resumes = S.STARTED, S.STARTED
-        self.leases: list[Lease] = []  # the newest last
-        self.holder: Lease | None = None
-        self.asked: tuple[Lease, ExchangeCall] | None = None
-        self.seen = [self.row.version]
-        self.owns = True
+    def __init__(
+        self, actor: Actor, edge: tuple[S, S], gone: set[tuple[S, S]], way: str = ""
+    ) -> None:
+        super().__init__(actor, edge, gone)
+        self.way = way
+        self.looked: redriving.Seen | None = None
+        self.is_as_looked = False  # a dead letter that nobody has acted on since that look
+        self.is_taken_on = self.has_recovered = False
 
-    def teardown(self) -> None:
-        transaction.set_rollback(True)
-        self.around.__exit__(None, None, None)
-
-    @initialize(owns=st.booleans(), asks=st.booleans())
-    def it_goes_along_one_edge(self, owns: bool, asks: bool) -> None:
+    @initialize(owns=st.sampled_from(["", "USDT", "XRP"]), asks=st.booleans())
+    def it_goes_along_one_edge(self, owns: str, asks: bool) -> None:
         """Begin where the edge does, and not with the first worker; an end has to wait for what was asked."""
         origin, to = self.edge
-        if to in FINAL or not owns:
-            self.what_it_owns_goes_back_to_the_desk()
+        if self.way in BY_COINS:
+            owns, asks = "XRP", False
+        self.has("" if to in FINAL else owns)
         for status in MAIN_LINE[1 : MAIN_LINE.index(self.comes_from) + 1]:
             builders.moved_to(self.row, status, return_asset="XRP")
             self.look()
@@ -114,171 +93,156 @@ class Cycles(RuleBasedStateMachine):
             self.a_worker_claims("one")
         self.takes(origin, to)
         if self.status is not to and self.asked:
-            self.something_is_known_of_it(CallOutcome.ABSENT)
+            self.it_turns_out_absent()
             self.takes(origin, to)
         assert self.status is to
 
+    def has(self, owns: str) -> None:
+        """Let it own something, or nothing."""
+        if not owns:
+            self.what_it_owns_goes_back_to_the_desk()
+        elif owns != self.owns:
+            booking.post("bought", PostingKind.FILL, BOUGHT, cycle=self.row)
+        self.owns = owns
+
     def takes(self, origin: S, to: S) -> None:
-        """Let who may go along an edge do that."""
-        if origin is S.DEAD_LETTER:
-            verb = next(verb for verb, (_, target) in VERBS.items() if target is to)
-            self.acts(verb, self.seen[-1])
+        """Let who may go along an edge do that, in the way that is asked for."""
+        if self.way == IN_BULK:
+            self.an_operator_looks_at_all_dead_letters()
+            self.all_that_were_seen_are_redriven()
+        elif self.way == BY_ITSELF:
+            self.who_can_recovers_by_itself()
+        elif origin is S.DEAD_LETTER:
+            self.acts(self.way, self.seen[-1])
         else:
             self.goes(to)
 
-    # What workers do.
-
-    @precondition(lambda self: self.status in {*RUNNING, S.RETRY_PENDING})
-    @rule(name=st.sampled_from(["one", "another"]))
-    def a_worker_claims(self, name: str) -> None:
-        past = Now() - timedelta(seconds=1)
-        rows = Cycle.objects.filter(pk=self.row.pk)
-        rows.update(wake_at=past)
-        role = DRIVEN_BY[self.resumes if self.status is S.RETRY_PENDING else self.status]
-        if self.holder is not None:
-            assert leasing.claim(role, name, limit=1) == []
-            rows.update(lease_expires_at=past)
-        (self.holder,) = leasing.claim(role, name, limit=1)
-        self.leases.append(self.holder)
-        assert self.holder.fence == len(self.leases)
-
-    @precondition(lambda self: self.holder is not None)
-    @rule(number=st.sampled_from(range(7)))
-    def the_newest_goes_along_an_edge(self, number: int) -> None:
-        edges = sorted(TRANSITIONS[self.status])
-        self.goes(edges[number % len(edges)])
-
-    def goes(self, to: S) -> None:
-        """Let who holds the lease go along an edge, in the way that leads there."""
-        if to in PARKED:
-            self.fails(self.leases[-1], FAILS[to])
-        elif self.status is S.RETRY_PENDING and to is self.resumes:
-            advancing.one_unit(self.leases[-1])
-            self.look()
-            assert self.status is to
+    def it_turns_out_absent(self) -> None:
+        """Of a dead letter by a person's word, and not before its venue has had its time."""
+        if self.status is S.DEAD_LETTER:
+            self.acts(STATED_ABSENT, self.seen[-1])
+            self.an_hour_passes()
+            self.acts(STATED_ABSENT, self.seen[-1])
         else:
-            self.moves(self.leases[-1], to)
+            self.something_is_known_of_it(CallOutcome.ABSENT)
 
-    @precondition(lambda self: self.holder is not None)
-    @rule(to=st.sampled_from(BY_A_MOVE))
-    def the_newest_goes_anywhere(self, to: S) -> None:
-        self.moves(self.leases[-1], to)
-
-    @precondition(lambda self: self.leases[-1] is not self.holder or len(self.leases) > 1)
-    @rule(number=st.sampled_from(range(4)), to=st.sampled_from(BY_A_MOVE))
-    def one_whose_lease_is_lost_goes_on(self, number: int, to: S) -> None:
-        lost = [lease for lease in self.leases if lease is not self.holder]
-        lease = lost[number % len(lost)]
-        self.moves(lease, to)
-        self.fails(lease, FailureClass.TRANSIENT)
-        assert leasing.release(lease, wake_in=timedelta(0)) is False
-
-    @precondition(lambda self: self.holder is not None)
-    @rule()
-    def the_newest_hands_back(self) -> None:
-        assert leasing.release(self.leases[-1], wake_in=timedelta(0)) is True
-        self.look()
-
-    def moves(self, lease: Lease, to: S) -> None:
-        """Decide for a status, as the services do."""
-
-        def work() -> None:
-            cycle = moving.lock_for_decision(lease)
-            late: dict[str, Any] = {"next_retry_at": None} if self.status is S.RETRY_PENDING else {}
-            moving.move(cycle, to, event="test", actor="test", return_asset="XRP", **late)
-
-        refusal = self.refusal(to)
-        if lease is not self.holder:
-            refusal = "LeaseLostError"
-        elif to not in TRANSITIONS[self.status]:
-            refusal = "IllegalTransitionError"
-        assert told(lambda: in_transaction(work)) == refusal
-        self.look()
-
-    def fails(self, lease: Lease, failure: FailureClass) -> None:
-        """Fail; a dead letter by a bug, else a retry until there were enough."""
-        before = self.status
-        refused = told(lambda: retrying.fail(lease, failure, "a test", actor="test"))
-        self.row.refresh_from_db()
-        after = S(self.row.status)
-        if lease is not self.holder:
-            assert (refused, after) == ("LeaseLostError", before)
-        elif before is S.RETRY_PENDING and after is before:  # to itself is no edge
-            assert refused == "IllegalTransitionError"
-        else:
-            assert (refused, after in PARKED) == ("", True)
-            assert after is S.DEAD_LETTER or failure is not FailureClass.BUG
-            self.resumes = self.resumes if before is S.RETRY_PENDING else before
-        self.look()
-
-    # What they ask of venues.
-
-    @precondition(lambda self: self.status in RUNNING and self.asked is None)
-    @rule(number=st.sampled_from(range(2)))
-    def a_worker_intends(self, number: int) -> None:
-        lease = self.leases[-1 - number]
-        step = Step.objects.filter(cycle=self.row)[0]
-        intent = Intent(
-            operation=Operation.PLACE_ORDER,
-            payload={"market": "XRP/USDT"},
-            client_order_id=f"{self.row.pk.hex[:20]}{step.attempt}",
-        )
-        refused = told(lambda: calling.intend(lease, step, intent))
-        assert refused == ("" if lease is self.holder else "LeaseLostError")
-        if not refused:
-            self.asked = lease, ExchangeCall.objects.select_related("step").latest("pk")
-        self.look()
-
-    @precondition(lambda self: self.asked is not None)
-    @rule(outcome=st.sampled_from([CallOutcome.UNKNOWN, CallOutcome.REFUSED, CallOutcome.ABSENT]))
-    def something_is_known_of_it(self, outcome: CallOutcome) -> None:
-        """By its worker, or where it is absent by whoever looks: a fact is not fenced. Of a dead letter it is news."""
-        assert self.asked is not None
-        before = self.seen[-1]
-        lease, call = self.asked
-        if outcome is CallOutcome.ABSENT:
-            record(call, Noted(outcome=outcome))
-        else:
-            refused = told(lambda: calling.note(lease, call, Noted(outcome=outcome)))
-            assert refused == ("" if lease is self.holder else "LeaseLostError")
-        call.refresh_from_db()
-        assert call.outcome == outcome
-        self.asked = self.asked if outcome is CallOutcome.UNKNOWN else None
-        self.look()
-        if self.status is S.DEAD_LETTER and self.asked is None:
-            assert self.seen[-1] == before + 1
-
-    # What people do, and who should not be there.
+    # What people do.
 
     @precondition(lambda self: self.status is S.DEAD_LETTER)
-    @rule(verb=st.sampled_from(sorted(VERBS)))
-    def an_operator_decides(self, verb: str) -> None:
-        self.acts(verb, self.seen[-1])
+    @rule(name=st.sampled_from(sorted(ACTS)), is_late=st.booleans())
+    def an_operator_decides(self, name: str, is_late: bool) -> None:
+        if is_late:
+            self.an_hour_passes()
+        self.acts(name, self.seen[-1])
 
-    @rule(verb=st.sampled_from(sorted(VERBS)), back=st.sampled_from(range(3)))
-    def an_operator_acts_on_what_was_seen(self, verb: str, back: int) -> None:
-        self.acts(verb, self.seen[max(len(self.seen) - 1 - back, 0)])
+    @rule(name=st.sampled_from(sorted(ACTS)), back=st.sampled_from(range(3)))
+    def an_operator_acts_on_what_was_seen(self, name: str, back: int) -> None:
+        self.acts(name, self.seen[max(len(self.seen) - 1 - back, 0)])
 
-    def acts(self, verb: str, seen: int) -> None:
+    def acts(self, name: str, seen: int) -> None:
         """Let an operator act on the version that was seen."""
-        act, target = VERBS[verb]
-        refusal = ""
-        if seen != self.seen[-1]:
-            refusal = "StaleVersionError"
-        elif self.status is not S.DEAD_LETTER:
-            refusal = "NotAllowedNowError"
-        elif target in FINAL and self.asked is not None:
-            refusal = "UnresolvedCallError"
+        refusal = self.objection(name, seen)
         facts = {"actor": self.actor, "reason": "a test", "seen_version": seen}
-        assert told(lambda: act(self.row.pk, **facts)) == refusal
-        self.owns = self.owns and not (refusal == "" and target in FINAL)
+        assert told(lambda: ACTS[name].do(self.row.pk, **facts)) == refusal
+        if not refusal:
+            self.acted(name)
         self.look()
+
+    def objection(self, name: str, seen: int) -> str:
+        """Say what refuses an act now."""
+        if seen != self.seen[-1]:
+            return "StaleVersionError"
+        if self.status is not S.DEAD_LETTER:
+            return "NotAllowedNowError"
+        if name == STATED_ABSENT:
+            return "" if self.asked and self.is_over() else "NotAllowedNowError"
+        if self.asked and (name == UNWIND or ACTS[name].leads_to in FINAL):
+            return "UnresolvedCallError"
+        return "NotAllowedNowError" if name == UNWIND and self.owns != "XRP" else ""
+
+    def acted(self, name: str) -> None:
+        """Take in what an act was."""
+        done.add(name)
+        self.is_as_looked = False
+        if name in TAKES_ON:
+            self.is_taken_on = True
+        if name == STATED_ABSENT:
+            self.asked = None
+        if ACTS[name].leads_to in FINAL:
+            self.owns = ""
+        if ACTS[name].leads_to is S.RETRY_PENDING:
+            self.plan = Plan.UNWIND if name == UNWIND else Plan.RESUME
+
+    def is_over(self) -> bool:
+        """Say whether its venue has had the time in which it may accept what was asked."""
+        assert self.asked is not None
+        call = ExchangeCall.objects.get(pk=self.asked[1].pk)
+        return (call.noted_at or self.row.status_since) < desk.database_now() - HOUR / 2
+
+    def an_hour_passes(self) -> None:
+        """Whoever looked at all dead letters looks anew."""
+        Cycle.objects.filter(pk=self.row.pk).update(status_since=F("status_since") - HOUR)
+        self.row.calls.filter(outcome__in=OPEN).update(noted_at=F("noted_at") - HOUR)
+        self.row.refresh_from_db()
+        self.looked = None
+
+    @precondition(lambda self: self.status in PARKED)
+    @rule()
+    def an_operator_looks_at_all_dead_letters(self) -> None:
+        self.is_as_looked = self.status is S.DEAD_LETTER
+        self.looked = redriving.look(redriving.Filter(), actor=self.actor)
+        assert self.looked.count == self.is_as_looked
+
+    @precondition(lambda self: self.looked is not None)
+    @rule()
+    def all_that_were_seen_are_redriven(self) -> None:
+        """But for one that died anew since, or that anybody has acted on."""
+        seen, moved = self.looked, []
+        assert seen is not None
+
+        def work() -> None:
+            moved.append(redriving.redrive_all(seen, actor=self.actor, reason="a test").count)
+
+        assert told(work) == ("" if seen.count else "NotAllowedNowError")
+        assert sum(moved) == self.is_as_looked
+        if self.is_as_looked:
+            done.add(IN_BULK)
+            self.plan = Plan.RESUME
+        self.look()
+
+    @precondition(lambda self: self.status in PARKED)
+    @rule()
+    def who_can_recovers_by_itself(self) -> None:
+        """Once, with coins at a price, while nothing is unknown and nobody has taken it on."""
+        now = desk.database_now()
+        builders.sample(at=now, rate_quoted_at=now, global_bid=Decimal("2.5"))
+        is_dead = self.status is S.DEAD_LETTER and self.owns == "XRP" and self.asked is None
+        recovers = is_dead and not (self.is_taken_on or self.has_recovered)
+        assert dead_letters.process_dead_letters() == recovers
+        if recovers:
+            done.add(BY_ITSELF)
+            self.has_recovered, self.plan = True, Plan.UNWIND
+        self.look()
+
+    def look(self) -> None:
+        """Take in beside all else whether it died anew, or is not dead any more."""
+        before = self.status
+        super().look()
+        if self.status is not before:
+            self.is_as_looked = self.is_taken_on = False
+
+    # What should not be there.
 
     @precondition(lambda self: self.owns and self.status not in FINAL)
     @rule()
     def what_it_owns_goes_back_to_the_desk(self) -> None:
         builders.hand_over(self.row)
-        self.owns = False
+        self.owns = ""
+
+    @precondition(lambda self: self.status in RUNNING and self.resumes is not self.status)
+    @rule(to=st.sampled_from(sorted(PARKED)))
+    def a_stray_hand_parks_it_as_stopped_elsewhere(self, to: S) -> None:
+        self.a_stray_hand_writes_a_status(to, is_written=True)
 
     @rule(to=st.sampled_from(S), is_written=st.booleans())
     def a_stray_hand_writes_a_status(self, to: S, is_written: bool) -> None:
@@ -298,56 +262,3 @@ class Cycles(RuleBasedStateMachine):
             Cycle.objects.filter(pk=self.row.pk).update(**changes)
 
         assert told(lambda: in_transaction(work)) == refusal
-
-    def refusal(self, to: S) -> str:
-        """Name the guard that keeps the cycle from going along an edge now."""
-        if self.status is S.RETRY_PENDING and to in RUNNING and to is not self.resumes:
-            return "cycle_resumes_where_it_stopped"
-        if to in PARKED and self.status in RUNNING and self.resumes is not self.status:
-            return "cycle_stores_where_it_stopped"
-        if to not in FINAL or not (self.owns or self.asked):
-            return ""
-        return "cycle_final_owns_nothing" if self.owns else "cycle_final_has_no_open_call"
-
-    def look(self) -> None:
-        """Take in what was done: where it stands, what an operator sees, who has it."""
-        self.row.refresh_from_db()
-        status = S(self.row.status)
-        if status is not self.status:
-            self.gone.add((self.status, status))
-        self.status = status
-        self.seen.append(self.row.version)
-        if not self.row.lease_owner:
-            self.holder = None
-
-    # What holds at every moment.
-
-    @invariant()
-    def the_row_is_what_must_have_become_of_it(self) -> None:
-        self.row.refresh_from_db()
-        holder = self.holder.owner if self.holder is not None else ""
-        is_as_told = (self.row.status, self.row.fence, self.row.lease_owner)
-        assert is_as_told == (self.status, len(self.leases), holder)
-        assert self.row.resume_status == self.resumes or self.status not in PARKED
-        # What the sweep of retries goes by.
-        assert (self.row.next_retry_at is not None) is (self.status == S.RETRY_PENDING)
-
-    @invariant()
-    def its_transitions_are_one_way_along_the_edges(self) -> None:
-        rows = list(
-            Transition.objects.filter(cycle=self.row)
-            .order_by("version")
-            .values_list("from_status", "to_status", "version")
-        )
-        assert (rows[0][0], rows[-1][1]) == ("", self.status)
-        for (_, end, before), (begin, to, after) in pairwise(rows):
-            assert (begin, before < after <= self.row.version) == (end, True)
-            assert S(to) in TRANSITIONS[S(begin)]
-
-    @invariant()
-    def an_end_owns_nothing_and_waits_for_nothing(self) -> None:
-        assert (self.row.ended_at is not None) is (self.status in FINAL)
-        if self.status in FINAL:
-            assert not Account.objects.filter(cycle=self.row).exclude(balance=0).exists()
-            assert not self.row.calls.filter(outcome__in=OPEN).exists()
-            assert self.row.lease_owner == ""
