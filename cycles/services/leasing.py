@@ -27,6 +27,13 @@ from cycles.services.outage import UNREACHABLE
 from cycles.services.standing import Glimpses, LastSeen
 
 DUE = {Role.INITIATOR: DUE_OUTBOUND, Role.FINALIZER: DUE_RETURN}
+# As the index of retries says it: who waits to be retried has a time for it, and nobody else. No status is named, else
+# the planner may take a role's index instead and read all that is due.
+IS_RETRIED = Q(next_retry_at__isnull=False)
+RETRIES = {
+    Role.INITIATOR: IS_RETRIED & Q(resume_status="STARTED"),
+    Role.FINALIZER: IS_RETRIED & ~Q(resume_status="STARTED"),
+}
 RENEWALS = 3  # within one lease
 BUSY = 3  # full claims in a row
 HAND_BACK_TRIES = 3  # a row may be locked by a commit of its own thread
@@ -77,9 +84,18 @@ def claim(role: Role, owner: str, *, limit: int, only: Q | None = None) -> list[
     some, the longest due come first.
     """
     if only is not None:
-        oldest = _due(role).filter(only).order_by("wake_at")
-        return [lease for lease, _ in _leased(_composed(due=_locking(oldest, "%s")), owner, limit)]
+        return _claim_oldest(DUE[role] & only, owner, limit)
     return _claim_busy(role, owner, limit)
+
+
+def claim_retries(role: Role, owner: str, *, limit: int) -> list[Lease]:
+    """Lease up to `limit` retries of a role, those that fell due first."""
+    return _claim_oldest(RETRIES[role], owner, limit)
+
+
+def _claim_oldest(some: Q, owner: str, limit: int) -> list[Lease]:
+    oldest = _locking(_due(some).order_by("wake_at"), "%s")
+    return [lease for lease, _ in _leased(_composed(due=oldest), owner, limit)]
 
 
 def _claim_busy(role: Role, owner: str, limit: int) -> list[Lease]:
@@ -152,7 +168,7 @@ def _statement(role: Role, *, is_marked: bool, is_fair: bool = False) -> _Compil
     A finalizer takes cycles that wait for a way home with what is left of its limit, but above no mark. A
     fair claim takes one of them first: that reads all that is due, so only who has been full asks for it.
     """
-    due = _due(role)
+    due = _due(DUE[role])
     others = due.exclude(status="AWAITING_REBALANCE").order_by("wake_at")
     waiting = due.filter(status="AWAITING_REBALANCE").order_by("started_at")
     if is_marked:
@@ -166,10 +182,10 @@ def _statement(role: Role, *, is_marked: bool, is_fair: bool = False) -> _Compil
     return _composed(due=_locking(others, "%s"), waiting=left)
 
 
-def _due(role: Role) -> QuerySet[Cycle]:
-    """Give what is due and free."""
+def _due(some: Q) -> QuerySet[Cycle]:
+    """Give what of some is due and free."""
     is_free = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lte=Now())
-    return Cycle.objects.filter(DUE[role], wake_at__lte=Now()).filter(is_free)
+    return Cycle.objects.filter(some, wake_at__lte=Now()).filter(is_free)
 
 
 def _composed(**parts: _Compiled) -> _Compiled:

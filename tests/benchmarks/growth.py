@@ -46,8 +46,8 @@ INDEXES = {Role.INITIATOR: "cycle_due_outbound", Role.FINALIZER: "cycle_due_retu
 CHOOSING = ("due", "waiting")  # of the parts of a claim
 KEY = "cycles_cycle_pkey"
 SWEEPS = {
-    "retries": sweeping.RETRIES,
-    "expired leases": sweeping.EXPIRED_LEASES,
+    "retries": leasing.claim_retries,
+    "expired leases": sweeping.claim_expired,
 }
 DAY = timedelta(days=1)
 FLAT, HELD = "ratio <= 1.2", "ratio >= 0.85"
@@ -153,7 +153,7 @@ def _measured(statements: Mapping[str, str]) -> dict[str, Plan]:
     found: dict[str, Plan] = {}
     for what, sql in statements.items():
         index = INDEXES[Role(what.partition(":")[0])]
-        for name, explain in ((what, undone), (f"{what}, generic plan", _generic)):
+        for name, explain in ((what, undone), (f"{what}, generic plan", generic)):
             _clear_away()
             plan = explain(sql)
             expected = {"cycle_retry_due"} if what.endswith("retries") else {index}
@@ -179,14 +179,14 @@ def _statements() -> dict[str, str]:
     for role in INDEXES:
         leasing._marks[role] = leasing._Mark()  # nothing was full before
         claims = {"a claim": partial(leasing.claim, role, "bench", limit=LIMIT)} | {
-            f"a sweep of {what}": partial(leasing.claim, role, "bench", limit=1, only=only)
-            for what, only in SWEEPS.items()
+            f"a sweep of {what}": partial(sweep, role, "bench", limit=1)
+            for what, sweep in SWEEPS.items()
         }
         found |= {f"{role.lower()}: {what}": _sent(claim) for what, claim in claims.items()}
     return found
 
 
-def _generic(sql: str) -> Plan:
+def generic(sql: str) -> Plan:
     """Explain a claim that was prepared, under a plan for any number of rows."""
     limit = sql.partition(" LIMIT ")[2].partition(" ")[0]
     with connection.cursor() as cursor:
@@ -277,11 +277,15 @@ def begin_cycles() -> None:
     """Write what is due now: of each role a tenth to be retried, a tenth whose worker is gone."""
     template = str(builders.cycle().pk)
     for status in ("STARTED", "REBALANCING_IN_PROGRESS"):
-        retried = {"resume_status": f"'{status}'", "next_retry_at": "now()"}
         left = {"lease_owner": "'gone'", "lease_expires_at": "now() - interval '1 second'"}
         copy_cycles(template, DUE * 8 // 10 - (status == "STARTED"), status, "-4 seconds")
-        copy_cycles(template, DUE // 10, "RETRY_PENDING", "-3 seconds", retried)
+        copy_cycles(template, DUE // 10, "RETRY_PENDING", "-3 seconds", retry_of(status))
         copy_cycles(template, DUE // 10, status, "-2 seconds", left)
+
+
+def retry_of(status: str) -> dict[str, str]:
+    """Give the columns of one that waits to be retried in a status."""
+    return {"resume_status": f"'{status}'", "next_retry_at": "now()"}
 
 
 def _sleep_cycles(number: int) -> None:

@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from cycles import selectors
 from cycles.domain.words import CycleStatus, Role
 from cycles.models import Cycle
-from cycles.services import dead_letters, desk, leasing, opening, redriving, sweeping
+from cycles.services import dead_letters, desk, leasing, opening, redriving
 from cycles.services.redriving import Filter
 from tests import builders
 from tests.desk import operator
@@ -93,7 +93,7 @@ def test_the_sweep_of_retries_walks_their_own_index_alone(role: Role) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE cycles_cycle")
     with CaptureQueriesContext(connection) as seen:
-        leasing.claim(role, "tester", limit=1, only=sweeping.RETRIES)
+        leasing.claim_retries(role, "tester", limit=1)
     (sql,) = (q["sql"] for q in seen.captured_queries if "SKIP LOCKED" in q["sql"])
     chooses, _, _ = sql.partition(", claimed AS (")
     found = plans(f"{chooses} SELECT * FROM due")

@@ -1,0 +1,67 @@
+"""What sweeps choose by is served by their own indexes, as a session of the cluster's sends it, however much waits besides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from cycles.services import sweeping
+from tests import builders
+from tests.benchmarks.copying import count
+from tests.benchmarks.explaining import Plan, as_a_worker, as_the_cluster, undone
+from tests.benchmarks.growth import KEY, copy_cycles, generic, retry_of
+
+pytestmark = pytest.mark.django_db
+
+MANY = 5_000
+A_FEW_PAGES = 6
+SHARES = {"of both roles": (MANY, MANY), "all of one role": (2 * MANY, 0)}
+SESSIONS = (as_the_cluster, as_a_worker)
+
+
+def claims(sweep: Callable[[], int]) -> list[str]:
+    """Give the claims of a sweep that finds nothing, one of each role."""
+    with CaptureQueriesContext(connection) as seen:
+        assert sweep() == 0
+    found = [q["sql"] for q in seen.captured_queries if "SKIP LOCKED" in q["sql"]]
+    assert len(found) == 2
+    return found
+
+
+def analyzed() -> None:
+    """Let no index be larger by what other tests left dead in it, and statistics be of what there is."""
+    with connection.cursor() as cursor:
+        cursor.execute("REINDEX TABLE cycles_cycle")
+        cursor.execute("ANALYZE cycles_cycle")
+
+
+@pytest.fixture(params=SHARES)
+def template(request: pytest.FixtureRequest) -> str:
+    """Plant what a bulk redrive leaves for hours: many retries of the future; besides, as many cycles that are due."""
+    template = str(builders.cycle().pk)
+    outbound, homeward = SHARES[request.param]
+    copy_cycles(template, outbound, "RETRY_PENDING", "1 day", retry_of("STARTED"))
+    copy_cycles(template, homeward, "RETRY_PENDING", "1 day", retry_of("REBALANCING_IN_PROGRESS"))
+    copy_cycles(template, MANY, "STARTED", "-1 minute")
+    analyzed()
+    return template
+
+
+@pytest.mark.parametrize("session", SESSIONS)
+def test_the_sweep_of_retries_walks_their_own_index_alone_among_many_of_the_future(
+    template: str, session: Callable[[], object]
+) -> None:
+    found = claims(sweeping.sweep_retries)
+    for status in ("STARTED", "REBALANCING_IN_PROGRESS"):
+        copy_cycles(template, 1, "RETRY_PENDING", "-1 minute", retry_of(status))
+    analyzed()
+    with session():
+        plans = [plan for sql in found for plan in (undone(sql), generic(sql))]
+    for plan in plans:
+        assert plan.indexes - {KEY} == {"cycle_retry_due"}
+        assert not plan.scans
+        assert plan.parts["due"] <= A_FEW_PAGES
+        assert plan.rows == 1
