@@ -26,11 +26,12 @@ from cycles.domain.words import Role
 from cycles.models import Cycle
 from cycles.services import leasing, sweeping
 from tests import builders
-from tests.benchmarks import copying, offspring
+from tests.benchmarks import batches, copying, offspring
 from tests.benchmarks.copying import copy, count
 from tests.benchmarks.explaining import (
     Plan,
     as_a_worker,
+    as_the_cluster,
     await_no_snapshot,
     buffers,
     undone,
@@ -82,6 +83,10 @@ def run(
             told = f"{what}, of {at.rows['fill']:,} that have as much; {name}"
             # No aim: of two or three pages a level more of an index is half.
             figures.append(replace(_flat(told, pages, small.read[what], beside), aim=""))
+        for what, pages in at.batches.items():
+            # No aim either: each that is chosen is read with its cycle by keys, which a level more makes dearer each.
+            told = f"{what}, {batches.DEAD} of them; {name}"
+            figures.append(replace(_flat(told, pages, small.batches[what], names[0]), aim=""))
         newest = _flat(f"newest samples; {name}", at.newest, small.newest, names[0])
         figures.append(replace(newest, aim=""))
     figures += [_same_plans(others), *rates]
@@ -114,6 +119,7 @@ class Seen:
     """What was seen at one size: the plans of claims and sweeps, pages of other reads, the rows that hang on cycles."""
 
     plans: dict[str, Plan]
+    batches: dict[str, int]
     read: dict[str, int]
     rows: dict[str, int]
     newest: int
@@ -127,7 +133,7 @@ def _sizes(
 
     def seen() -> Seen:
         return Seen(
-            plans=_measured(statements), read=offspring.pages(), rows=offspring.counts(),
+            plans=_measured(statements), batches=batches.pages(), read=offspring.pages(), rows=offspring.counts(),
             newest=buffers(_newest),
         )  # fmt: skip
 
@@ -136,6 +142,7 @@ def _sizes(
     _sleep_cycles(sizes[0] // 10)
     template = offspring.begun()
     offspring.grow(template, whole[0])
+    batches.begin()
     _end_cycles(sizes[0])
     found = [seen()]
     _sleep_cycles(future)
@@ -153,9 +160,12 @@ def _measured(statements: Mapping[str, str]) -> dict[str, Plan]:
     found: dict[str, Plan] = {}
     for what, sql in statements.items():
         index = INDEXES[Role(what.partition(":")[0])]
+        # Sweeps are sent by the queue's cluster, claims by initiators and finalizers.
+        session = as_the_cluster if ": a sweep of " in what else as_a_worker
         for name, explain in ((what, undone), (f"{what}, generic plan", generic)):
             _clear_away()
-            plan = explain(sql)
+            with session():
+                plan = explain(sql)
             expected = {"cycle_retry_due"} if what.endswith("retries") else {index}
             chosen = plan.indexes - {KEY}
             assert chosen, f"{name} is by no index: {plan}"
@@ -289,9 +299,10 @@ def retry_of(status: str) -> dict[str, str]:
 
 
 def _sleep_cycles(number: int) -> None:
-    """Add cycles whose time is yet to come, half of each role's."""
-    copy_cycles(_any_cycle(), number // 2, "STARTED", "1 day")
-    copy_cycles(_any_cycle(), number // 2, "AWAITING_REBALANCE", "1 day")
+    """Add cycles whose time is yet to come, half of each role's; half of those wait to be retried."""
+    for status in ("STARTED", "AWAITING_REBALANCE"):
+        copy_cycles(_any_cycle(), number // 4, status, "1 day")
+        copy_cycles(_any_cycle(), number // 4, "RETRY_PENDING", "1 day", retry_of(status))
     settle_statistics("cycles_cycle")
 
 

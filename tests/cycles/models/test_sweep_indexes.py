@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import pytest
 from django.db import connection
@@ -10,9 +11,9 @@ from django.test.utils import CaptureQueriesContext
 
 from cycles.services import sweeping
 from tests import builders
-from tests.benchmarks.copying import count
-from tests.benchmarks.explaining import Plan, as_a_worker, as_the_cluster, undone
-from tests.benchmarks.growth import KEY, copy_cycles, generic, retry_of
+from tests.benchmarks import batches
+from tests.benchmarks.explaining import as_a_worker, as_the_cluster, undone
+from tests.benchmarks.growth import INDEXES, KEY, copy_cycles, generic, retry_of
 
 pytestmark = pytest.mark.django_db
 
@@ -52,7 +53,7 @@ def template(request: pytest.FixtureRequest) -> str:
 
 @pytest.mark.parametrize("session", SESSIONS)
 def test_the_sweep_of_retries_walks_their_own_index_alone_among_many_of_the_future(
-    template: str, session: Callable[[], object]
+    template: str, session: Callable[[], AbstractContextManager[None]]
 ) -> None:
     found = claims(sweeping.sweep_retries)
     for status in ("STARTED", "REBALANCING_IN_PROGRESS"):
@@ -65,3 +66,49 @@ def test_the_sweep_of_retries_walks_their_own_index_alone_among_many_of_the_futu
         assert not plan.scans
         assert plan.parts["due"] <= A_FEW_PAGES
         assert plan.rows == 1
+
+
+@pytest.mark.parametrize("session", SESSIONS)
+def test_the_sweep_of_expired_leases_walks_its_roles_index_alone_among_many_of_the_future(
+    template: str, session: Callable[[], AbstractContextManager[None]]
+) -> None:
+    found = claims(sweeping.sweep_expired_leases)
+    with session():
+        plans = [[undone(sql), generic(sql)] for sql in found]
+    for index, of_role in zip(INDEXES.values(), plans, strict=True):
+        for plan in of_role:
+            assert plan.indexes - {KEY} == {index}
+            assert not plan.scans
+
+
+@pytest.fixture
+def many_ended() -> None:
+    """Plant dead letters that own coins and have an open call, beside ended cycles whose accounts are empty."""
+    builders.desk()
+    batches.begin()
+    copy_cycles(str(builders.cycle().pk), 2 * MANY, "COMPLETED", None)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO cycles_account (venue, asset, owner, cycle_id, balance) "
+            "SELECT venue, asset, 'CYCLE', c.id, 0 FROM cycles_cycle c, "
+            "(VALUES ('binance', 'USDT'), ('binance', 'XRP'), ('upbit', 'XRP'), ('upbit', 'KRW')) n(venue, asset) "
+            "WHERE status = 'COMPLETED'"
+        )
+        cursor.execute("ANALYZE cycles_account")
+    analyzed()
+
+
+@pytest.mark.usefixtures("many_ended")
+def test_dead_letters_and_open_calls_are_chosen_without_reading_a_large_table_whole() -> None:
+    assert {"cycles_cycle", "cycles_account"} <= batches.large_tables()
+    batches.pages()
+
+
+@pytest.mark.usefixtures("many_ended")
+def test_the_negative_control_without_the_index_of_accounts_that_hold_something_all_are_read() -> (
+    None
+):
+    with connection.cursor() as cursor:
+        cursor.execute("DROP INDEX account_of_cycle")
+    with pytest.raises(AssertionError, match="the sweep of dead letters is by a scan"):
+        batches.pages()
