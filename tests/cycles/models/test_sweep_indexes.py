@@ -102,13 +102,3 @@ def many_ended() -> None:
 def test_dead_letters_and_open_calls_are_chosen_without_reading_a_large_table_whole() -> None:
     assert {"cycles_cycle", "cycles_account"} <= batches.large_tables()
     batches.pages()
-
-
-@pytest.mark.usefixtures("many_ended")
-def test_the_negative_control_without_the_index_of_accounts_that_hold_something_all_are_read() -> (
-    None
-):
-    with connection.cursor() as cursor:
-        cursor.execute("DROP INDEX account_of_cycle")
-    with pytest.raises(AssertionError, match="the sweep of dead letters is by a scan"):
-        batches.pages()
