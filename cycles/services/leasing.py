@@ -69,9 +69,14 @@ CLAIM = """WITH {parts}, claimed AS (
     RETURNING id, fence, wake_at, started_at, status = 'AWAITING_REBALANCE' AS waits)
 SELECT claimed.*, seen.* FROM claimed LEFT JOIN LATERAL kimp_standing_v3(claimed.id) seen ON true
 """
-NEXT_DUE = """SELECT LEAST(
-    ({free}), (SELECT min(held.until) FROM ({held}) held(until) WHERE held.until > statement_timestamp())
+NEXT_DUE = """WITH oldest(wake_at, until) AS MATERIALIZED ({oldest})
+SELECT LEAST(
+    ({already}),
+    (SELECT min(until) FROM oldest WHERE until > statement_timestamp()),
+    ({later})
 ) - statement_timestamp() AS due_in"""
+# The oldest due are read once: a snapshot held elsewhere may keep many dead entries before them.
+ALREADY = "SELECT min(wake_at) FROM oldest WHERE until IS NULL OR until <= statement_timestamp()"
 LOOK_THROUGH = 1000  # due cycles that may be leased
 OWN_COLUMNS = 5  # before those of where a cycle stands
 
@@ -297,14 +302,17 @@ def next_due_in(role: Role, *, is_later: bool = False) -> timedelta | None:
 
 @cache
 def _next_due(role: Role, *, is_later: bool) -> _Compiled:
-    """Compose the statement once: a busy worker asks it many times a second.
+    """Compose the statement once: a worker asks it after each claim that found nothing.
 
-    What is leased was due first: behind so many there is nobody's, or more than anybody has threads for.
+    Of what is due already so many of the oldest count: behind as many that are leased there is nobody's, or more than
+    anybody has threads for.
     """
-    due = Cycle.objects.filter(DUE[role]).order_by("wake_at")
+    cycles = Cycle.objects.filter(DUE[role]).order_by("wake_at")
     is_free = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lte=Now())
-    first = due.filter(is_free, Q(wake_at__gt=Now()) if is_later else Q())
-    free = first.values_list("wake_at")[:1].query.sql_with_params()
-    oldest = due.filter(wake_at__lte=Now()).values_list("lease_expires_at")[:LOOK_THROUGH]
-    held = oldest.query.sql_with_params()
-    return NEXT_DUE.format(free=free[0], held=held[0]), (*free[1], *held[1])
+    due = cycles.filter(wake_at__lte=Now()).values_list("wake_at", "lease_expires_at")
+    oldest = due[:LOOK_THROUGH].query.sql_with_params()
+    first = cycles.filter(is_free, wake_at__gt=Now()).values_list("wake_at")[:1]
+    later = first.query.sql_with_params()
+    already = "NULL::timestamptz" if is_later else ALREADY
+    text = NEXT_DUE.format(oldest=oldest[0], already=already, later=later[0])
+    return text, (*oldest[1], *later[1])

@@ -213,11 +213,11 @@ def _newest() -> object:
     return list(selectors.latest_samples())
 
 
-def _sent(work: Callable[[], object]) -> str:
+def _sent(work: Callable[[], object], known_by: str = "SKIP LOCKED") -> str:
     """Give the whole statement of a claim: it locks what is due, writes the leases, tells where those cycles stand."""
     with CaptureQueriesContext(connection) as seen:
         work()
-    (sql,) = (q["sql"] for q in seen.captured_queries if "SKIP LOCKED" in q["sql"])
+    (sql,) = (q["sql"] for q in seen.captured_queries if known_by in q["sql"])
     return sql
 
 
@@ -229,6 +229,7 @@ def _rates(seconds: int) -> list[Figure]:
     with _held_snapshot():
         held = _rate(seconds, asleep)
         above, whole = _looks()
+        asks = undone(_sent(partial(leasing.next_due_in, Role.INITIATOR), " AS due_in"))
     settle_statistics("cycles_cycle")
     plain = median([before, _rate(seconds, asleep)])
     return [
@@ -239,6 +240,10 @@ def _rates(seconds: int) -> list[Figure]:
         Figure(
             what="pages that a claim reads in the end to choose, above its mark", value=_chosen(above),
             unit="buffers", reference="at everything", reference_value=_chosen(whole),
+        ),
+        Figure(
+            what="pages that a worker whose claim found nothing reads to learn when the next is due", value=asks.buffers,
+            unit="buffers", reference="such a claim, at everything", reference_value=_chosen(whole),
         ),
     ]  # fmt: skip
 

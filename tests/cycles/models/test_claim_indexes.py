@@ -83,6 +83,9 @@ def test_when_the_next_is_due_walks_the_same_index_alone(
     found = plans(sql)
     assert found.count(f'"Index Name": "{index}"') == 2
     assert found.count("Index Name") == 2
+    # What lies dead among that which is due is read once.
+    bounds = re.findall(r'"Index Cond": "\(wake_at (.=?) ', found)
+    assert sorted(bounds) == ["<=", ">"]
 
 
 @pytest.mark.parametrize("role", [Role.INITIATOR, Role.FINALIZER])
