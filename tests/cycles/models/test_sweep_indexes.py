@@ -1,4 +1,4 @@
-"""What sweeps choose by is served by their own indexes, as a session of the cluster's sends it, however much waits besides."""
+"""What sweeps and claims choose by is served by their own indexes, in a session of the cluster's too, whatever waits besides."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from cycles.services import sweeping
+from cycles.domain.words import Role
+from cycles.services import leasing, sweeping
 from tests import builders
 from tests.benchmarks import batches
 from tests.benchmarks.explaining import as_a_worker, as_the_cluster, undone
@@ -79,6 +80,24 @@ def test_the_sweep_of_expired_leases_walks_its_roles_index_alone_among_many_of_t
         for plan in of_role:
             assert plan.indexes - {KEY} == {index}
             assert not plan.scans
+
+
+@pytest.mark.usefixtures("template")
+@pytest.mark.parametrize("role", INDEXES)
+@pytest.mark.parametrize("session", SESSIONS)
+def test_a_claim_walks_its_roles_index_alone_also_where_a_pooler_has_dropped_the_sessions_settings(
+    monkeypatch: pytest.MonkeyPatch,
+    role: Role,
+    session: Callable[[], AbstractContextManager[None]],
+) -> None:
+    monkeypatch.setattr(leasing, "_marks", {role: leasing._Mark() for role in leasing.DUE})
+    with CaptureQueriesContext(connection) as seen:
+        leasing.claim(role, "tester", limit=4)
+    (sql,) = (q["sql"] for q in seen.captured_queries if "SKIP LOCKED" in q["sql"])
+    with session():
+        plan = undone(sql)
+    assert plan.indexes - {KEY} == {INDEXES[role]}
+    assert not plan.scans
 
 
 @pytest.fixture
