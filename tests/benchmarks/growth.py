@@ -139,7 +139,7 @@ def _sizes(
 
     _grow_samples(samples[0])
     begin_cycles()
-    _sleep_cycles(sizes[0] // 10)
+    _sleep_cycles(sizes[0] // 5)
     template = offspring.begun()
     offspring.grow(template, whole[0])
     batches.begin()
