@@ -27,6 +27,13 @@ from cycles.services.outage import UNREACHABLE
 from cycles.services.standing import Glimpses, LastSeen
 
 DUE = {Role.INITIATOR: DUE_OUTBOUND, Role.FINALIZER: DUE_RETURN}
+# As the index of retries says it: who waits to be retried has a time for it, and nobody else. No status is named, else
+# the planner may take a role's index instead and read all that is due.
+IS_RETRIED = Q(next_retry_at__isnull=False)
+RETRIES = {
+    Role.INITIATOR: IS_RETRIED & Q(resume_status="STARTED"),
+    Role.FINALIZER: IS_RETRIED & ~Q(resume_status="STARTED"),
+}
 RENEWALS = 3  # within one lease
 BUSY = 3  # full claims in a row
 HAND_BACK_TRIES = 3  # a row may be locked by a commit of its own thread
@@ -62,9 +69,14 @@ CLAIM = """WITH {parts}, claimed AS (
     RETURNING id, fence, wake_at, started_at, status = 'AWAITING_REBALANCE' AS waits)
 SELECT claimed.*, seen.* FROM claimed LEFT JOIN LATERAL kimp_standing_v3(claimed.id) seen ON true
 """
-NEXT_DUE = """SELECT LEAST(
-    ({free}), (SELECT min(held.until) FROM ({held}) held(until) WHERE held.until > statement_timestamp())
+NEXT_DUE = """WITH oldest(wake_at, until) AS MATERIALIZED ({oldest})
+SELECT LEAST(
+    ({already}),
+    (SELECT min(until) FROM oldest WHERE until > statement_timestamp()),
+    ({later})
 ) - statement_timestamp() AS due_in"""
+# The oldest due are read once: a snapshot held elsewhere may keep many dead entries before them.
+ALREADY = "SELECT min(wake_at) FROM oldest WHERE until IS NULL OR until <= statement_timestamp()"
 LOOK_THROUGH = 1000  # due cycles that may be leased
 OWN_COLUMNS = 5  # before those of where a cycle stands
 
@@ -77,9 +89,18 @@ def claim(role: Role, owner: str, *, limit: int, only: Q | None = None) -> list[
     some, the longest due come first.
     """
     if only is not None:
-        oldest = _due(role).filter(only).order_by("wake_at")
-        return [lease for lease, _ in _leased(_composed(due=_locking(oldest, "%s")), owner, limit)]
+        return _claim_oldest(DUE[role] & only, owner, limit)
     return _claim_busy(role, owner, limit)
+
+
+def claim_retries(role: Role, owner: str, *, limit: int) -> list[Lease]:
+    """Lease up to `limit` retries of a role, those that fell due first."""
+    return _claim_oldest(RETRIES[role], owner, limit)
+
+
+def _claim_oldest(some: Q, owner: str, limit: int) -> list[Lease]:
+    oldest = _locking(_due(some).order_by("wake_at"), "%s")
+    return [lease for lease, _ in _leased(_composed(due=oldest), owner, limit)]
 
 
 def _claim_busy(role: Role, owner: str, limit: int) -> list[Lease]:
@@ -152,7 +173,7 @@ def _statement(role: Role, *, is_marked: bool, is_fair: bool = False) -> _Compil
     A finalizer takes cycles that wait for a way home with what is left of its limit, but above no mark. A
     fair claim takes one of them first: that reads all that is due, so only who has been full asks for it.
     """
-    due = _due(role)
+    due = _due(DUE[role])
     others = due.exclude(status="AWAITING_REBALANCE").order_by("wake_at")
     waiting = due.filter(status="AWAITING_REBALANCE").order_by("started_at")
     if is_marked:
@@ -166,10 +187,10 @@ def _statement(role: Role, *, is_marked: bool, is_fair: bool = False) -> _Compil
     return _composed(due=_locking(others, "%s"), waiting=left)
 
 
-def _due(role: Role) -> QuerySet[Cycle]:
-    """Give what is due and free."""
+def _due(some: Q) -> QuerySet[Cycle]:
+    """Give what of some is due and free."""
     is_free = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lte=Now())
-    return Cycle.objects.filter(DUE[role], wake_at__lte=Now()).filter(is_free)
+    return Cycle.objects.filter(some, wake_at__lte=Now()).filter(is_free)
 
 
 def _composed(**parts: _Compiled) -> _Compiled:
@@ -281,14 +302,17 @@ def next_due_in(role: Role, *, is_later: bool = False) -> timedelta | None:
 
 @cache
 def _next_due(role: Role, *, is_later: bool) -> _Compiled:
-    """Compose the statement once: a busy worker asks it many times a second.
+    """Compose the statement once: a worker asks it after each claim that found nothing.
 
-    What is leased was due first: behind so many there is nobody's, or more than anybody has threads for.
+    Of what is due already so many of the oldest count: behind as many that are leased there is nobody's, or more than
+    anybody has threads for.
     """
-    due = Cycle.objects.filter(DUE[role]).order_by("wake_at")
+    cycles = Cycle.objects.filter(DUE[role]).order_by("wake_at")
     is_free = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lte=Now())
-    first = due.filter(is_free, Q(wake_at__gt=Now()) if is_later else Q())
-    free = first.values_list("wake_at")[:1].query.sql_with_params()
-    oldest = due.filter(wake_at__lte=Now()).values_list("lease_expires_at")[:LOOK_THROUGH]
-    held = oldest.query.sql_with_params()
-    return NEXT_DUE.format(free=free[0], held=held[0]), (*free[1], *held[1])
+    due = cycles.filter(wake_at__lte=Now()).values_list("wake_at", "lease_expires_at")
+    oldest = due[:LOOK_THROUGH].query.sql_with_params()
+    first = cycles.filter(is_free, wake_at__gt=Now()).values_list("wake_at")[:1]
+    later = first.query.sql_with_params()
+    already = "NULL::timestamptz" if is_later else ALREADY
+    text = NEXT_DUE.format(oldest=oldest[0], already=already, later=later[0])
+    return text, (*oldest[1], *later[1])

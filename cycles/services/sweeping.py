@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Protocol
 
 import structlog
 from django.db import connection
@@ -25,8 +26,6 @@ log = structlog.get_logger(__name__)
 BATCH = 20
 LOOK_SECONDS = 0.2
 LEAVE_AFTER = timedelta(seconds=4)  # told to end, the queue leaves what hangs; it is killed after 6
-# As their index says it: who waits to be retried has a time for it, and nobody else.
-RETRIES = Q(next_retry_at__isnull=False)
 EXPIRED_LEASES = Q(lease_expires_at__lte=Now()) & ~Q(lease_owner="")
 
 
@@ -35,7 +34,16 @@ def _owner() -> str:
     return f"worker:{conf.session_id()[:16]}"
 
 
-def _sweep(only: Q) -> int:
+def claim_expired(role: Role, owner: str, *, limit: int) -> list[Lease]:
+    """Lease up to `limit` due cycles of a role whose worker let its lease run out."""
+    return leasing.claim(role, owner, limit=limit, only=EXPIRED_LEASES)
+
+
+class _Claim(Protocol):
+    def __call__(self, role: Role, owner: str, *, limit: int) -> list[Lease]: ...
+
+
+def _sweep(claim: _Claim) -> int:
     """Claim and drive what the roles have left lying while there is time, by turns; returns how many cycles."""
     is_time_left = ending.time_for_more()
     driven, roles = 0, [Role.INITIATOR, Role.FINALIZER]
@@ -44,7 +52,7 @@ def _sweep(only: Q) -> int:
             if not is_time_left():
                 return driven
             # One at a time: nobody renews these leases, so none may wait for its turn.
-            leases = leasing.claim(role, _owner(), limit=1, only=only)
+            leases = claim(role, _owner(), limit=1)
             if not leases:
                 roles.remove(role)
                 continue
@@ -99,9 +107,9 @@ def _leave(lease: Lease) -> None:
 
 def sweep_retries() -> int:
     """Resume retries that fell due and that no role has taken."""
-    return _sweep(RETRIES)
+    return _sweep(leasing.claim_retries)
 
 
 def sweep_expired_leases() -> int:
     """Take over cycles whose worker let its lease run out, through reconciliation."""
-    return _sweep(EXPIRED_LEASES)
+    return _sweep(claim_expired)

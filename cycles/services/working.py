@@ -154,8 +154,8 @@ class Worker:
             if self.outage.is_told:  # only a new session shows how the server is now
                 connection.close()
             drop_dead_connection()
-            # What was claimed goes first: when the next is due can be asked in a moment.
-            nap = SHORTEST_NAP_SECONDS if self._claim(crew) else self._nap()
+            # What was claimed goes first, and more may be due: when the next is can be asked once nothing is.
+            nap = self._moment() if self._claim(crew) else self._nap()
             self.outage.end(known)
         except UNREACHABLE as error:
             self.outage.tell(error)
@@ -214,9 +214,8 @@ class Worker:
             log.warning("worker.denied", code=type(error).__name__, error=str(error))
 
     def _claim(self, crew: Crew) -> bool:
-        """Lease as many due cycles as there are free threads; true if there were some, and no more."""
-        free = self._free()
-        leases = leasing.claim(self.role, self.owner, limit=free)
+        """Lease as many due cycles as there are free threads; true if there were some."""
+        leases = leasing.claim(self.role, self.owner, limit=self._free())
         claimed_at = self.outage.clock()
         if self.stop.is_set():  # who would drive them may be gone
             leasing.hand_back(leases)
@@ -227,7 +226,7 @@ class Worker:
         if leases:
             self._in_vain = 0
         metrics.CLAIMS.labels(role=self.role.value).inc(len(leases))
-        return 0 < len(leases) < free
+        return bool(leases)
 
     def _free(self) -> int:
         """Count the threads that drive nothing."""
@@ -270,14 +269,16 @@ class Worker:
         """Park a cycle whose driving raised what nobody foresaw."""
         park(lease, error)
 
+    def _moment(self) -> float:
+        """Give how long to sleep where more may be due: hardly, or until a thread is free."""
+        return SHORTEST_NAP_SECONDS if self._free() > 0 else LONGEST_NAP_SECONDS
+
     def _nap(self) -> float:
         """Give how long to sleep: until the next cycle is due, a second at most, or a thread is free.
 
         What is due and could not be claimed is locked: longer each time, until something is claimed or told, or
         another falls due.
         """
-        if self._free() <= 0:
-            return LONGEST_NAP_SECONDS
         due = leasing.next_due_in(self.role)
         self._in_vain = self._in_vain + 1 if due is not None and due <= NOW else 0
         longest = LONGEST_NAP_SECONDS

@@ -46,14 +46,25 @@ def unhurried() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def as_a_worker() -> Iterator[None]:
-    """Plan as workers' sessions do."""
+def _seqscan(setting: str) -> Iterator[None]:
     with connection.cursor() as cursor:
-        cursor.execute("SET enable_seqscan = off")
+        cursor.execute("SHOW enable_seqscan")
+        (before,) = cursor.fetchone()
+        cursor.execute(f"SET enable_seqscan = {setting}")
         try:
             yield
         finally:
-            cursor.execute("RESET enable_seqscan")
+            cursor.execute(f"SET enable_seqscan = {before}")
+
+
+def as_a_worker() -> contextlib.AbstractContextManager[None]:
+    """Plan as the sessions of initiators and finalizers do."""
+    return _seqscan("off")
+
+
+def as_the_cluster() -> contextlib.AbstractContextManager[None]:
+    """Plan as the sessions of the queue's cluster do, and any role's behind a pooler that drops settings: scans are allowed."""
+    return _seqscan("on")
 
 
 @contextlib.contextmanager

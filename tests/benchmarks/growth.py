@@ -26,11 +26,12 @@ from cycles.domain.words import Role
 from cycles.models import Cycle
 from cycles.services import leasing, sweeping
 from tests import builders
-from tests.benchmarks import copying, offspring
+from tests.benchmarks import batches, copying, offspring
 from tests.benchmarks.copying import copy, count
 from tests.benchmarks.explaining import (
     Plan,
     as_a_worker,
+    as_the_cluster,
     await_no_snapshot,
     buffers,
     undone,
@@ -46,8 +47,8 @@ INDEXES = {Role.INITIATOR: "cycle_due_outbound", Role.FINALIZER: "cycle_due_retu
 CHOOSING = ("due", "waiting")  # of the parts of a claim
 KEY = "cycles_cycle_pkey"
 SWEEPS = {
-    "retries": sweeping.RETRIES,
-    "expired leases": sweeping.EXPIRED_LEASES,
+    "retries": leasing.claim_retries,
+    "expired leases": sweeping.claim_expired,
 }
 DAY = timedelta(days=1)
 FLAT, HELD = "ratio <= 1.2", "ratio >= 0.85"
@@ -82,6 +83,10 @@ def run(
             told = f"{what}, of {at.rows['fill']:,} that have as much; {name}"
             # No aim: of two or three pages a level more of an index is half.
             figures.append(replace(_flat(told, pages, small.read[what], beside), aim=""))
+        for what, pages in at.batches.items():
+            # No aim either: each that is chosen is read with its cycle by keys, which a level more makes dearer each.
+            told = f"{what}, {batches.DEAD} of them; {name}"
+            figures.append(replace(_flat(told, pages, small.batches[what], names[0]), aim=""))
         newest = _flat(f"newest samples; {name}", at.newest, small.newest, names[0])
         figures.append(replace(newest, aim=""))
     figures += [_same_plans(others), *rates]
@@ -114,6 +119,7 @@ class Seen:
     """What was seen at one size: the plans of claims and sweeps, pages of other reads, the rows that hang on cycles."""
 
     plans: dict[str, Plan]
+    batches: dict[str, int]
     read: dict[str, int]
     rows: dict[str, int]
     newest: int
@@ -127,15 +133,16 @@ def _sizes(
 
     def seen() -> Seen:
         return Seen(
-            plans=_measured(statements), read=offspring.pages(), rows=offspring.counts(),
+            plans=_measured(statements), batches=batches.pages(), read=offspring.pages(), rows=offspring.counts(),
             newest=buffers(_newest),
         )  # fmt: skip
 
     _grow_samples(samples[0])
     begin_cycles()
-    _sleep_cycles(sizes[0] // 10)
+    _sleep_cycles(sizes[0] // 5)
     template = offspring.begun()
     offspring.grow(template, whole[0])
+    batches.begin()
     _end_cycles(sizes[0])
     found = [seen()]
     _sleep_cycles(future)
@@ -153,9 +160,12 @@ def _measured(statements: Mapping[str, str]) -> dict[str, Plan]:
     found: dict[str, Plan] = {}
     for what, sql in statements.items():
         index = INDEXES[Role(what.partition(":")[0])]
-        for name, explain in ((what, undone), (f"{what}, generic plan", _generic)):
+        # Sweeps are sent by the queue's cluster, claims by initiators and finalizers.
+        session = as_the_cluster if ": a sweep of " in what else as_a_worker
+        for name, explain in ((what, undone), (f"{what}, generic plan", generic)):
             _clear_away()
-            plan = explain(sql)
+            with session():
+                plan = explain(sql)
             expected = {"cycle_retry_due"} if what.endswith("retries") else {index}
             chosen = plan.indexes - {KEY}
             assert chosen, f"{name} is by no index: {plan}"
@@ -179,14 +189,14 @@ def _statements() -> dict[str, str]:
     for role in INDEXES:
         leasing._marks[role] = leasing._Mark()  # nothing was full before
         claims = {"a claim": partial(leasing.claim, role, "bench", limit=LIMIT)} | {
-            f"a sweep of {what}": partial(leasing.claim, role, "bench", limit=1, only=only)
-            for what, only in SWEEPS.items()
+            f"a sweep of {what}": partial(sweep, role, "bench", limit=1)
+            for what, sweep in SWEEPS.items()
         }
         found |= {f"{role.lower()}: {what}": _sent(claim) for what, claim in claims.items()}
     return found
 
 
-def _generic(sql: str) -> Plan:
+def generic(sql: str) -> Plan:
     """Explain a claim that was prepared, under a plan for any number of rows."""
     limit = sql.partition(" LIMIT ")[2].partition(" ")[0]
     with connection.cursor() as cursor:
@@ -203,11 +213,11 @@ def _newest() -> object:
     return list(selectors.latest_samples())
 
 
-def _sent(work: Callable[[], object]) -> str:
+def _sent(work: Callable[[], object], known_by: str = "SKIP LOCKED") -> str:
     """Give the whole statement of a claim: it locks what is due, writes the leases, tells where those cycles stand."""
     with CaptureQueriesContext(connection) as seen:
         work()
-    (sql,) = (q["sql"] for q in seen.captured_queries if "SKIP LOCKED" in q["sql"])
+    (sql,) = (q["sql"] for q in seen.captured_queries if known_by in q["sql"])
     return sql
 
 
@@ -219,6 +229,7 @@ def _rates(seconds: int) -> list[Figure]:
     with _held_snapshot():
         held = _rate(seconds, asleep)
         above, whole = _looks()
+        asks = undone(_sent(partial(leasing.next_due_in, Role.INITIATOR), " AS due_in"))
     settle_statistics("cycles_cycle")
     plain = median([before, _rate(seconds, asleep)])
     return [
@@ -229,6 +240,10 @@ def _rates(seconds: int) -> list[Figure]:
         Figure(
             what="pages that a claim reads in the end to choose, above its mark", value=_chosen(above),
             unit="buffers", reference="at everything", reference_value=_chosen(whole),
+        ),
+        Figure(
+            what="pages that a worker whose claim found nothing reads to learn when the next is due", value=asks.buffers,
+            unit="buffers", reference="such a claim, at everything", reference_value=_chosen(whole),
         ),
     ]  # fmt: skip
 
@@ -277,17 +292,22 @@ def begin_cycles() -> None:
     """Write what is due now: of each role a tenth to be retried, a tenth whose worker is gone."""
     template = str(builders.cycle().pk)
     for status in ("STARTED", "REBALANCING_IN_PROGRESS"):
-        retried = {"resume_status": f"'{status}'", "next_retry_at": "now()"}
         left = {"lease_owner": "'gone'", "lease_expires_at": "now() - interval '1 second'"}
         copy_cycles(template, DUE * 8 // 10 - (status == "STARTED"), status, "-4 seconds")
-        copy_cycles(template, DUE // 10, "RETRY_PENDING", "-3 seconds", retried)
+        copy_cycles(template, DUE // 10, "RETRY_PENDING", "-3 seconds", retry_of(status))
         copy_cycles(template, DUE // 10, status, "-2 seconds", left)
 
 
+def retry_of(status: str) -> dict[str, str]:
+    """Give the columns of one that waits to be retried in a status."""
+    return {"resume_status": f"'{status}'", "next_retry_at": "now()"}
+
+
 def _sleep_cycles(number: int) -> None:
-    """Add cycles whose time is yet to come, half of each role's."""
-    copy_cycles(_any_cycle(), number // 2, "STARTED", "1 day")
-    copy_cycles(_any_cycle(), number // 2, "AWAITING_REBALANCE", "1 day")
+    """Add cycles whose time is yet to come, half of each role's; half of those wait to be retried."""
+    for status in ("STARTED", "AWAITING_REBALANCE"):
+        copy_cycles(_any_cycle(), number // 4, status, "1 day")
+        copy_cycles(_any_cycle(), number // 4, "RETRY_PENDING", "1 day", retry_of(status))
     settle_statistics("cycles_cycle")
 
 

@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from cycles import selectors
 from cycles.domain.words import CycleStatus, Role
 from cycles.models import Cycle
-from cycles.services import dead_letters, desk, leasing, opening, redriving, sweeping
+from cycles.services import dead_letters, desk, leasing, opening, redriving
 from cycles.services.redriving import Filter
 from tests import builders
 from tests.desk import operator
@@ -83,6 +83,9 @@ def test_when_the_next_is_due_walks_the_same_index_alone(
     found = plans(sql)
     assert found.count(f'"Index Name": "{index}"') == 2
     assert found.count("Index Name") == 2
+    # What lies dead among that which is due is read once.
+    bounds = re.findall(r'"Index Cond": "\(wake_at (.=?) ', found)
+    assert sorted(bounds) == ["<=", ">"]
 
 
 @pytest.mark.parametrize("role", [Role.INITIATOR, Role.FINALIZER])
@@ -93,7 +96,7 @@ def test_the_sweep_of_retries_walks_their_own_index_alone(role: Role) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE cycles_cycle")
     with CaptureQueriesContext(connection) as seen:
-        leasing.claim(role, "tester", limit=1, only=sweeping.RETRIES)
+        leasing.claim_retries(role, "tester", limit=1)
     (sql,) = (q["sql"] for q in seen.captured_queries if "SKIP LOCKED" in q["sql"])
     chooses, _, _ = sql.partition(", claimed AS (")
     found = plans(f"{chooses} SELECT * FROM due")

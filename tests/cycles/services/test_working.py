@@ -12,6 +12,8 @@ from typing import LiteralString
 import pytest
 from django.db import connection
 from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from cycles.domain.words import Role
 from cycles.models import Cycle
@@ -189,3 +191,26 @@ def test_a_worker_that_tries_in_vain_naps_no_longer_than_until_another_cycle_fal
         assert worker._claimed(crew) > SOON.total_seconds()
         Cycle.objects.filter(pk=builders.cycle().pk).update(wake_at=Now() + SOON)
         assert worker._claimed(crew) <= SOON.total_seconds()
+
+
+def test_a_worker_whose_claim_came_back_full_claims_again_and_does_not_ask_when_the_next_is_due(
+    committed_desk: TestDesk, settings: Settings
+) -> None:
+    """A busy role's claims look above its mark; that question would read all that lies dead below it."""
+    settings.KIMP_WORKER_THREADS = 1
+    committed_desk.open()
+    worker, crew = Worker(Role.INITIATOR), Here(0, "initiator")
+    with CaptureQueriesContext(connection) as made:
+        nap = worker._claimed(crew)
+    assert nap == working.SHORTEST_NAP_SECONDS
+    sent = [row["sql"] for row in made.captured_queries]
+    assert any("SKIP LOCKED" in sql for sql in sent)
+    assert not any("AS due_in" in sql for sql in sent)
+
+
+def test_a_worker_whose_threads_are_all_busy_naps_until_one_is_free(
+    committed_desk: TestDesk, settings: Settings
+) -> None:
+    settings.KIMP_WORKER_THREADS = 1
+    committed_desk.open()
+    assert Worker(Role.INITIATOR)._claimed(Later()) == working.LONGEST_NAP_SECONDS
