@@ -11,7 +11,8 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Model
 
-from exchanges import conf
+from exchanges import answers, conf
+from exchanges.answers import Question
 from exchanges.models import MarketRule, NetworkRule, RuleChange
 from exchanges.values import MarketRules, NetworkRules
 
@@ -42,7 +43,7 @@ class _Told:
                 )
 
 
-def keep_markets(rules: Sequence[MarketRules], now: datetime) -> None:
+def keep_markets(rules: Sequence[MarketRules], asked: Question) -> None:
     """Write how markets of one venue are traded."""
     told = [
         _Told(
@@ -61,35 +62,48 @@ def keep_markets(rules: Sequence[MarketRules], now: datetime) -> None:
         )
         for one in rules
     ]
-    _keep(MarketRule, told, now)
+    with transaction.atomic():
+        _keep(MarketRule, told, asked)
 
 
-def keep_networks(rules: Sequence[NetworkRules], now: datetime) -> None:
+def keep_networks(rules: Sequence[NetworkRules], asked: Question) -> None:
     """Write how assets of one venue move on networks; a wallet that refused a moment ago is closed."""
-    remembered_since = now - conf.market_time(REFUSED_STAYS_CLOSED)
-    refused = NetworkRule.objects.filter(refused_at__gt=remembered_since)
-    closed = set(refused.values_list("venue", "asset", "network")) if rules else set()
-    told = [
-        _Told(
-            which={"venue": one.venue, "asset": one.asset, "network": one.network},
-            subject=f"{one.asset} on {one.network}",
-            facts={
-                "withdraw_is_open": one.withdraw_is_open
-                and (one.venue, one.asset, one.network) not in closed,
-                "deposit_is_open": one.deposit_is_open,
-                "withdraw_fee": one.withdraw_fee,
-                "withdraw_minimum": one.withdraw_minimum,
-                "withdraw_maximum": one.withdraw_maximum,
-                "withdraw_step": one.withdraw_step,
-                "deposit_minimum": one.deposit_minimum,
-                "memo_is_required": one.memo_is_required,
-                "confirmations": one.confirmations,
-                "unlock_confirmations": one.unlock_confirmations,
-            },
-        )
-        for one in rules
-    ]
-    _keep(NetworkRule, told, now)
+    if not rules:
+        return
+    with transaction.atomic():
+        closed = _closed(rules[0].venue, asked.at)
+        told = [
+            _Told(
+                which={"venue": one.venue, "asset": one.asset, "network": one.network},
+                subject=f"{one.asset} on {one.network}",
+                facts=_facts_of(one, is_closed=(one.asset, one.network) in closed),
+            )
+            for one in rules
+        ]
+        _keep(NetworkRule, told, asked)
+
+
+def _closed(venue: str, now: datetime) -> set[tuple[str, str]]:
+    """Give the wallets that refused a moment ago, and let none be noted as such until the transaction ends."""
+    since = now - conf.market_time(REFUSED_STAYS_CLOSED)
+    rows = NetworkRule.objects.filter(venue=venue).order_by("pk").select_for_update(no_key=True)
+    refused = rows.values_list("asset", "network", "refused_at")
+    return {(asset, network) for asset, network, at in refused if at is not None and at > since}
+
+
+def _facts_of(one: NetworkRules, *, is_closed: bool) -> dict[str, Any]:
+    return {
+        "withdraw_is_open": one.withdraw_is_open and not is_closed,
+        "deposit_is_open": one.deposit_is_open,
+        "withdraw_fee": one.withdraw_fee,
+        "withdraw_minimum": one.withdraw_minimum,
+        "withdraw_maximum": one.withdraw_maximum,
+        "withdraw_step": one.withdraw_step,
+        "deposit_minimum": one.deposit_minimum,
+        "memo_is_required": one.memo_is_required,
+        "confirmations": one.confirmations,
+        "unlock_confirmations": one.unlock_confirmations,
+    }
 
 
 def note_closed(venue: str, asset: str, network: str, now: datetime) -> None:
@@ -108,26 +122,34 @@ def note_closed(venue: str, asset: str, network: str, now: datetime) -> None:
         rows.update(refused_at=now)
 
 
-def _keep(model: type[Model], told: Sequence[_Told], now: datetime) -> None:
-    """Write rules of one venue as told, and what of them is another than before: three statements for all."""
+def _keep(model: type[Model], told: Sequence[_Told], asked: Question) -> None:
+    """Write rules of one venue as told, and what of them is another than before: four statements for all.
+
+    What was kept since the question was asked stays: it is newer.
+    """
     if not told:
         return
-    rules = model._default_manager  # noqa: SLF001  Django's documented API
+    rules, venue = model._default_manager, told[0].which["venue"]  # noqa: SLF001  Django's documented API
+    subjects = answers.newest(asked, venue, [answers.rules(one.subject) for one in told])
+    told = [one for one in told if answers.rules(one.subject) in subjects]
+    if not told:
+        return
     named, facts = list(told[0].which), list(told[0].facts)
     last = {tuple(one.which.values()): one for one in told}  # no statement may write a row twice
     by_name = {name: last[name] for name in sorted(last)}
-    with transaction.atomic():
-        known = rules.filter(venue=told[0].which["venue"]).values(*named, *facts)
-        before = {tuple(row[name] for name in named): row for row in known}
-        rules.bulk_create(
-            [model(**one.which, **one.facts, fetched_at=now) for one in by_name.values()],
-            update_conflicts=True,
-            unique_fields=named,
-            update_fields=[*facts, "fetched_at"],
-        )
-        RuleChange.objects.bulk_create(
-            change for name, one in by_name.items() for change in one.changes(before.get(name), now)
-        )
+    known = rules.filter(venue=venue).values(*named, *facts)
+    before = {tuple(row[name] for name in named): row for row in known}
+    rules.bulk_create(
+        [model(**one.which, **one.facts, fetched_at=asked.at) for one in by_name.values()],
+        update_conflicts=True,
+        unique_fields=named,
+        update_fields=[*facts, "fetched_at"],
+    )
+    RuleChange.objects.bulk_create(
+        change
+        for name, one in by_name.items()
+        for change in one.changes(before.get(name), asked.at)
+    )
 
 
 def _shown(value: object) -> str:
