@@ -68,9 +68,8 @@ class ExchangeCall(Correlated):
     duration_ms = models.PositiveIntegerField(_("duration, ms"), null=True)
     is_settled = models.BooleanField(_("settled"), default=False)
 
-    send_until = (
-        0.0  # by the monotonic clock of the process that intended it: it sends it until then
-    )
+    # By `lasting_seconds`, on the host of the process that intended it: it sends it until then.
+    send_until = 0.0
     given_up: Event | None = None  # set: it sends it no more, whatever time is left
 
     class Meta:

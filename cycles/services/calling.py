@@ -37,6 +37,7 @@ from cycles.services.stepping import Report, Settlement, report_columns
 from cycles.services.tracing import span
 from cycles.services.venue_health import demand_right_clock
 from exchanges import registry
+from exchanges.clocks import lasting_seconds
 from exchanges.errors import (
     NotSentError,
     RefusalReason,
@@ -88,7 +89,7 @@ def send_before(call: ExchangeCall) -> datetime:
     A worker that sleeps between intent and call may wake when its call has been judged absent, or
     when its lease is over.
     """
-    left = timedelta(seconds=call.send_until - time.monotonic())
+    left = timedelta(seconds=call.send_until - lasting_seconds())
     return registry.utc_now() + min(SEND_WITHIN, left)
 
 
@@ -101,7 +102,7 @@ def intend(lease: Lease, step: Step, intent: Intent) -> ExchangeCall:
     """
     _demand_callable(step.venue, intent.operation)
     call = unwritten(lease, step, intent)
-    began = time.monotonic()
+    began = lasting_seconds()
     try:
         told = stepping.intend(row_of(lease, call, intent))
     except UNREACHABLE:
@@ -189,7 +190,7 @@ def _objection(call: ExchangeCall) -> str:
     """
     if call.given_up is not None and call.given_up.is_set():
         return "its worker had to stop, and handed the cycle back before it was sent"
-    return "" if time.monotonic() < call.send_until else "the lease ran out before it was sent"
+    return "" if lasting_seconds() < call.send_until else "the lease ran out before it was sent"
 
 
 def _classified(send: Callable[[], Report | None]) -> Noted:
