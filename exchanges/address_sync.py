@@ -19,7 +19,7 @@ from exchanges.models.addresses import masked
 from exchanges.notices import Notice, Tell
 from exchanges.values import DepositAddress
 
-LIVE = (AddressState.PROPOSED, AddressState.CONFIRMED)
+LIVE = (AddressState.PROPOSED, AddressState.CONFIRMED)  # as one follows the other
 CHANGED = "the venue names another address"
 
 
@@ -72,17 +72,17 @@ def _proposal(told: DepositAddress, now: datetime) -> RegisteredAddress:
 
 
 def _retire(row: RegisteredAddress, told: DepositAddress, asked: Question, tell: Tell) -> None:
-    """End an address that its venue names no more, whoever has confirmed it meanwhile."""
-    live = RegisteredAddress.objects.filter(pk=row.pk, state__in=LIVE).select_for_update()
-    was = live.values_list("state", flat=True).first()
+    """End an address that its venue names no more, whoever confirms it at this moment."""
+    ending = {
+        "state": AddressState.RETIRED,
+        "retired_at": asked.at,
+        "retired_because": CHANGED,
+        "version": F("version") + 1,
+    }
+    rows = RegisteredAddress.objects.filter(pk=row.pk)
+    was = next((state for state in LIVE if rows.filter(state=state).update(**ending)), None)
     if was is None:  # a person has just done so
         return
-    live.update(
-        state=AddressState.RETIRED,
-        retired_at=asked.at,
-        retired_because=CHANGED,
-        version=F("version") + 1,
-    )
     is_memo = row.address == told.address
     what = "memo" if is_memo else "address"
     shown = "" if is_memo else f" It was {row.masked}, it reads {masked(told.address)}."

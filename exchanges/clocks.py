@@ -1,18 +1,10 @@
-"""Where a venue's clock stands, as a value, and a clock of our own: seconds are durations, never money."""
+"""Where a venue's clock stands, as a value: the seconds between clocks are durations, never money."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 MOST_DOUBT_SECONDS = 1.0  # venues refuse a stamp that is a second ahead
-# On Linux the monotonic clock stands still while the host sleeps; where there is no other, it does not.
-_LASTING = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-
-
-def lasting_seconds() -> float:
-    """Read a clock that nobody sets, and that goes on while the host sleeps: for what runs out elsewhere too."""
-    return time.clock_gettime(_LASTING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from threading import Event
 from typing import Any
@@ -68,8 +69,9 @@ class ExchangeCall(Correlated):
     duration_ms = models.PositiveIntegerField(_("duration, ms"), null=True)
     is_settled = models.BooleanField(_("settled"), default=False)
 
-    # By `lasting_seconds`, on the host of the process that intended it: it sends it until then.
-    send_until = 0.0
+    send_until = (
+        timedelta()
+    )  # by `lasting`, of the process that intended it: it sends it until then
     given_up: Event | None = None  # set: it sends it no more, whatever time is left
 
     class Meta:

@@ -106,8 +106,12 @@ def test_a_refusal_waits_for_who_writes_the_rules_and_closes_the_wallet_after_it
     assert not refused_while_rules_are_written(lambda _: until_somebody_waits("transactionid"))
 
 
-def test_the_negative_control_without_the_lock_the_wallet_is_opened_over_its_refusal(
+def test_the_negative_control_without_its_turn_the_wallet_is_opened_over_its_refusal(
     committed_desk: TestDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take_out(monkeypatch, rule_sync._closed, ".select_for_update(no_key=True)")
+    take_out(
+        monkeypatch,
+        rule_sync.note_closed,
+        'answers.newest(answers.asking(now), venue, [answers.rules(f"{asset} on {network}")])',
+    )
     assert refused_while_rules_are_written(lambda is_noted: is_noted.wait(SECONDS))

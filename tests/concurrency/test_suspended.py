@@ -10,8 +10,8 @@ import pytest
 from cycles.domain.words import CallOutcome
 from cycles.models import ExchangeCall
 from cycles.services import calling
+from cycles.services.lasting import lasting
 from exchanges import registry
-from exchanges.clocks import lasting_seconds
 from tests import builders
 from tests.concurrency.test_lost_lease import claim, intended
 
@@ -42,7 +42,7 @@ def suspend(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_request_is_sent_while_its_lease_stands_by_the_lasting_clock(call: ExchangeCall) -> None:
-    assert 0 < call.send_until - lasting_seconds() <= 30
+    assert timedelta() < call.send_until - lasting() <= timedelta(seconds=30)
     assert calling.send_before(call) > registry.utc_now()
     assert calling.called(call, lambda: None).outcome == CallOutcome.DONE
 

@@ -231,7 +231,7 @@ def test_keeping_five_assets_takes_no_more_statements_than_keeping_one(
 
 def test_an_address_that_its_venue_changed_takes_its_own_transaction_and_nothing_else() -> None:
     """It ends whatever becomes of the others; whoever tells people of it writes one alert more."""
-    own = 5  # BEGIN and COMMIT, its turn, the address as it stands, and its end
+    own = 4  # BEGIN and COMMIT, its turn, the address
     counts = []
     for number in (1, 12):
         places = [
