@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.db.models import F
+from django.db.models import F, Model
 
 from exchanges import address_sync, answers, identity_sync, market_sync, registry, rule_sync
 from exchanges.answers import Question, asking
@@ -177,37 +177,35 @@ def test_what_nobody_else_read_meanwhile_is_kept_of_a_late_answer() -> None:
     assert fetched == {"XRP": THEN, "SOL": LATER}
 
 
-ASKED = ("listings", "market_rules", "network_rules", "deposit_address", "withdrawal_addresses")
+PARTS: dict[str, tuple[type[Model], str]] = {  # what is asked, and whose rows are kept of it
+    "listings": (AssetIdentity, "venue"),
+    "market_rules": (MarketRule, "venue"),
+    "network_rules": (NetworkRule, "venue"),
+    "deposit_address": (RegisteredAddress, "venue"),
+    "withdrawal_addresses": (AllowedDestination, "sender"),
+}
 
 
+@pytest.mark.parametrize("name", PARTS)
 def test_each_part_of_a_sync_has_its_number_before_its_venue_answers(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """Once a venue has answered, another run asks and keeps everything: of the part under way nothing is kept."""
-    interrupted = set()
+    interrupted: list[str] = []
+    ask = getattr(NamedVenue, name)
 
-    def sync(now: datetime) -> None:
-        market_sync.sync_markets(now, tell=lambda _: None)
+    def ask_and_wait(venue: NamedVenue, *args: Any, **facts: Any) -> Any:
+        answer = ask(venue, *args, **facts)
+        if not interrupted:
+            interrupted.append(venue.code)
+            market_sync.sync_markets(LATER, tell=lambda _: None)
+        return answer
 
-    def and_then(ask: Callable[..., Any], name: str) -> Callable[..., Any]:
-        def asked(venue: NamedVenue, *args: Any, **facts: Any) -> Any:
-            answer = ask(venue, *args, **facts)
-            if not is_within and (venue.code, name) not in interrupted:
-                interrupted.add((venue.code, name))
-                is_within.append(True)
-                sync(LATER)
-                is_within.clear()
-            return answer
-
-        return asked
-
-    is_within: list[bool] = []
-    for name in ASKED:
-        monkeypatch.setattr(NamedVenue, name, and_then(getattr(NamedVenue, name), name))
-    sync(THEN)
-    assert len(interrupted) == 2 * len(ASKED)
-    for model in (MarketRule, NetworkRule, RegisteredAddress, AllowedDestination, AssetIdentity):
-        assert set(model._default_manager.values_list("fetched_at", flat=True)) == {LATER}, model
+    monkeypatch.setattr(NamedVenue, name, ask_and_wait)
+    market_sync.sync_markets(THEN, tell=lambda _: None)
+    model, at = PARTS[name]
+    rows = model._default_manager.filter(**{at: interrupted[0]})
+    assert set(rows.values_list("fetched_at", flat=True)) == {LATER}
 
 
 def test_an_address_that_somebody_confirms_at_that_moment_is_retired_all_the_same() -> None:
