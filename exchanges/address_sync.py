@@ -12,39 +12,51 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import F
 
+from exchanges import answers
+from exchanges.answers import Question
 from exchanges.models import AddressState, AllowedDestination, RegisteredAddress, RuleChange
 from exchanges.models.addresses import masked
 from exchanges.notices import Notice, Tell
 from exchanges.values import DepositAddress
 
-LIVE = (AddressState.PROPOSED, AddressState.CONFIRMED)
+LIVE = (AddressState.PROPOSED, AddressState.CONFIRMED)  # as one follows the other
 CHANGED = "the venue names another address"
 
 
-def keep_addresses(told: Sequence[DepositAddress], *, now: datetime, tell: Tell) -> None:
+def keep_addresses(told: Sequence[DepositAddress], *, asked: Question, tell: Tell) -> None:
     """Keep what an owning venue says are our addresses: as before, or as new proposals.
 
-    What it names no more ends first, each by itself: that counts whatever the rest comes to.
+    What it names no more ends first, each by itself: that counts whatever the rest comes to. Where another
+    answer was kept since the question was asked, this one is not: it may be what the venue said before.
     """
     if not told:
         return
-    live = RegisteredAddress.objects.filter(venue=told[0].venue, state__in=LIVE)
+    venue = told[0].venue
+    live = RegisteredAddress.objects.filter(venue=venue, state__in=LIVE)
     known = {(row.asset, row.network): row for row in live}
-    same: list[int] = []
-    new: list[RegisteredAddress] = []
     for one in told:
         row = known.get((one.asset, one.network))
-        if row is not None and row.destination == one:
-            same.append(row.pk)
-            continue
-        new.append(_proposal(one, now))
-        if row is not None:
+        if row is not None and row.destination != one:
             with transaction.atomic():
-                _retire(row, one, now, tell)
+                if _newest([one], asked):
+                    _retire(row, one, asked, tell)
     with transaction.atomic():
-        live.filter(pk__in=same).update(fetched_at=now)
-        # Whoever fetches at the same moment proposes the same; one row is enough.
-        RegisteredAddress.objects.bulk_create(new, ignore_conflicts=True)
+        newest = _newest(told, asked)
+        rows = {one: known.get((one.asset, one.network)) for one in newest}
+        same = [row.pk for one, row in rows.items() if row is not None and row.destination == one]
+        new = [one for one, row in rows.items() if row is None or row.destination != one]
+        live.filter(pk__in=same).update(fetched_at=asked.at)
+        # An older release fetches without a question: one row is enough.
+        RegisteredAddress.objects.bulk_create(
+            [_proposal(one, asked.at) for one in new], ignore_conflicts=True
+        )
+
+
+def _newest(told: Iterable[DepositAddress], asked: Question) -> list[DepositAddress]:
+    """Give those of a venue's addresses that may be kept, until the transaction ends."""
+    by_name = {answers.address(one.asset, one.network): one for one in told}
+    newest = answers.newest(asked, next(iter(by_name.values())).venue, by_name)
+    return [one for name, one in by_name.items() if name in newest]
 
 
 def _proposal(told: DepositAddress, now: datetime) -> RegisteredAddress:
@@ -59,17 +71,18 @@ def _proposal(told: DepositAddress, now: datetime) -> RegisteredAddress:
     )
 
 
-def _retire(row: RegisteredAddress, told: DepositAddress, now: datetime, tell: Tell) -> None:
-    """End an address that its venue names no more."""
-    ended = RegisteredAddress.objects.filter(pk=row.pk, version=row.version, state__in=LIVE).update(
-        state=AddressState.RETIRED,
-        retired_at=now,
-        retired_because=CHANGED,
-        version=F("version") + 1,
-    )
-    if not ended:  # another has just done so
+def _retire(row: RegisteredAddress, told: DepositAddress, asked: Question, tell: Tell) -> None:
+    """End an address that its venue names no more, whoever confirms it at this moment."""
+    ending = {
+        "state": AddressState.RETIRED,
+        "retired_at": asked.at,
+        "retired_because": CHANGED,
+        "version": F("version") + 1,
+    }
+    rows = RegisteredAddress.objects.filter(pk=row.pk)
+    was = next((state for state in LIVE if rows.filter(state=state).update(**ending)), None)
+    if was is None:  # a person has just done so
         return
-    was_confirmed = row.state == AddressState.CONFIRMED
     is_memo = row.address == told.address
     what = "memo" if is_memo else "address"
     shown = "" if is_memo else f" It was {row.masked}, it reads {masked(told.address)}."
@@ -82,22 +95,24 @@ def _retire(row: RegisteredAddress, told: DepositAddress, now: datetime, tell: T
                 "have compared the new proposal with the venue's own page and confirmed it "
                 "(`manage.py addresses`)."
             ),
-            is_critical=was_confirmed,
+            is_critical=was == AddressState.CONFIRMED,
         )
     )
 
 
 def keep_allowances(
-    sender: str, told: Mapping[str, Iterable[DepositAddress]], *, now: datetime
+    sender: str, told: Mapping[str, Iterable[DepositAddress]], *, asked: Question
 ) -> None:
     """Keep which of our live addresses a sending venue lists as allowed, by asset; its own are none of them."""
-    listed = {
-        (asset, one.network, one.address, one.memo or "")
-        for asset, addresses in told.items()
-        for one in addresses
-    }
-    live = RegisteredAddress.objects.filter(asset__in=list(told), state__in=LIVE)
     with transaction.atomic():
+        newest = answers.newest(asked, sender, map(answers.allow_list, told))
+        assets = [asset for asset in told if answers.allow_list(asset) in newest]
+        listed = {
+            (asset, one.network, one.address, one.memo or "")
+            for asset in assets
+            for one in told[asset]
+        }
+        live = RegisteredAddress.objects.filter(asset__in=assets, state__in=LIVE)
         rows = {row.pk: row for row in live.exclude(venue=sender).order_by("pk")}
         allowed = {
             pk
@@ -106,24 +121,30 @@ def keep_allowances(
         }
         AllowedDestination.objects.bulk_create(
             [
-                AllowedDestination(address=rows[pk], sender=sender, fetched_at=now)
+                AllowedDestination(address=rows[pk], sender=sender, fetched_at=asked.at)
                 for pk in sorted(allowed)
             ],
             update_conflicts=True,
             unique_fields=["address", "sender"],
             update_fields=["fetched_at"],
         )
-        gone = AllowedDestination.objects.filter(sender=sender, address__in=rows.keys() - allowed)
-        ended = list(gone.values_list("address_id", flat=True))
-        gone.filter(address__in=ended).delete()
-        RuleChange.objects.bulk_create(
-            RuleChange(
-                venue=sender,
-                subject=rows[pk].code,
-                rule="allow-list",
-                before="listed",
-                after="not listed",
-                noticed_at=now,
-            )
-            for pk in ended
+        _end_allowances(sender, [row for pk, row in rows.items() if pk not in allowed], asked)
+
+
+def _end_allowances(sender: str, rows: Iterable[RegisteredAddress], asked: Question) -> None:
+    """Forget that a venue listed these, and note of which it did."""
+    codes = {row.pk: row.code for row in rows}
+    gone = AllowedDestination.objects.filter(sender=sender, address__in=codes)
+    ended = list(gone.values_list("address_id", flat=True))
+    gone.filter(address__in=ended).delete()
+    RuleChange.objects.bulk_create(
+        RuleChange(
+            venue=sender,
+            subject=codes[pk],
+            rule="allow-list",
+            before="listed",
+            after="not listed",
+            noticed_at=asked.at,
         )
+        for pk in ended
+    )

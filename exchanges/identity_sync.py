@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 
-from exchanges import naming
+from exchanges import answers, naming
+from exchanges.answers import Question
 from exchanges.identity.judging import Judgement, changed, disguised, judge
 from exchanges.identity.listed import Standing
 from exchanges.models import AssetIdentity, IdentityState, RuleChange
@@ -28,9 +29,12 @@ NOT_LISTED = "the venue lists it no more"
 
 
 def keep_listings(
-    venue: str, told: Sequence[Listing], assets: Iterable[str], *, now: datetime, tell: Tell
+    venue: str, told: Sequence[Listing], assets: Iterable[str], *, asked: Question, tell: Tell
 ) -> int:
-    """Keep what a venue lists of the desk's assets; returns how many names that are."""
+    """Keep what a venue lists of the desk's assets; returns how many names that are.
+
+    Where another list was kept since the question was asked, this one is not: it may be an older one.
+    """
     symbols = {naming.names(venue).symbol(asset) for asset in assets}
     rows = _by_name(_rows(venue))
     symbols |= {symbol for symbol, _network in rows}
@@ -41,40 +45,41 @@ def keep_listings(
     }
     if not wanted:  # a venue that lists none of them has told nothing
         return 0
-    _end_contradicted(((rows[name], wanted[name]) for name in wanted if name in rows), now, tell)
-    new = [listing for name, listing in wanted.items() if name not in rows]
+    _end_contradicted(((rows[name], wanted[name]) for name in wanted if name in rows), asked, tell)
     with transaction.atomic():
-        _take_turn(venue)
-        _add(new, now)
-        rows = _by_name(_rows(venue))
-        _tell_disguises(new, rows, tell)
-        _compare([(rows[name], listing) for name, listing in wanted.items()], now)
-        for name in sorted(rows.keys() - wanted.keys()):
-            _withdraw(rows[name], (Standing.UNPROVEN, NOT_LISTED), {}, now=now, tell=tell)
+        if answers.newest(asked, venue, [answers.LISTINGS]):
+            _keep(venue, wanted, asked.at, tell)
     naming.forget()
     return len(wanted)
 
 
+def _keep(venue: str, wanted: Mapping[tuple[str, str], Listing], now: datetime, tell: Tell) -> None:
+    """Write a venue's list; nobody else keeps one of it until the transaction ends."""
+    known = _by_name(_rows(venue))
+    new = [listing for name, listing in wanted.items() if name not in known]
+    _add(new, now)
+    rows = _by_name(_rows(venue))
+    _tell_disguises(new, rows, tell)
+    _compare([(rows[name], listing) for name, listing in wanted.items()], now)
+    for name in sorted(rows.keys() - wanted.keys()):
+        _withdraw(rows[name], (Standing.UNPROVEN, NOT_LISTED), {}, now=now, tell=tell)
+
+
 def _end_contradicted(
-    pairs: Iterable[tuple[AssetIdentity, Listing]], now: datetime, tell: Tell
+    pairs: Iterable[tuple[AssetIdentity, Listing]], asked: Question, tell: Tell
 ) -> None:
     """End each proof that the venue contradicts, by itself and first: it counts whatever the rest comes to."""
     for row, listing in pairs:
         change = changed(row.listing, listing)
         if change is not None and row.state == IdentityState.PROVEN:
             with transaction.atomic():
-                _withdraw(row, change, _told(listing, now), now=now, tell=tell)
+                if answers.newest(asked, row.venue, [answers.LISTINGS]):
+                    _withdraw(row, change, _told(listing, asked.at), now=asked.at, tell=tell)
             naming.forget()
 
 
 def _rows(venue: str) -> QuerySet[AssetIdentity]:
     return AssetIdentity.objects.filter(venue=venue)
-
-
-def _take_turn(venue: str) -> None:
-    """Wait for whoever keeps this venue's names at this moment: two would lock its rows in two orders."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"kimp.listings.{venue}"])
 
 
 def _by_name(rows: Iterable[AssetIdentity]) -> dict[tuple[str, str], AssetIdentity]:

@@ -1,7 +1,7 @@
 """Fetch reference data from the venues and keep it: identities, rules, wallets, our own addresses, routes.
 
 Each venue call happens outside any transaction; what it told is then written at once, with a notice to
-people where it must not go unseen. A venue that does not answer leaves its rows as they were (they grow
+people where it must not go unseen, unless something newer was kept meanwhile (`answers`). A venue that does not answer leaves its rows as they were (they grow
 stale, which callers see) and is named as a problem.
 """
 
@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 
 from exchanges import registry
 from exchanges.address_sync import keep_addresses, keep_allowances
+from exchanges.answers import asking
 from exchanges.errors import RefusalReason, RefusedError, VenueError
 from exchanges.identity_sync import keep_listings
 from exchanges.models import MarketRule, NetworkRule, TransferRoute
@@ -163,10 +164,11 @@ def _ask(counts: SyncCounts, method: Callable[P, T], *args: P.args, **kwargs: P.
 
 
 def _sync_identities(venue: Venue, counts: SyncCounts, now: datetime, tell: Tell) -> None:
+    asked = asking(now)
     told = _ask(counts, venue.listings)
     if told is None:
         return
-    kept = keep_listings(venue.code, told, ASSETS, now=now, tell=tell)
+    kept = keep_listings(venue.code, told, ASSETS, asked=asked, tell=tell)
     if not kept:
         counts.problems.append(f"{venue.code} lists none of the desk's assets")
     counts.identities += kept
@@ -175,36 +177,39 @@ def _sync_identities(venue: Venue, counts: SyncCounts, now: datetime, tell: Tell
 def _keep_markets(
     venue: Venue, markets: Iterable[Market], counts: SyncCounts, now: datetime
 ) -> None:
-    asked = [_ask(counts, venue.market_rules, market) for market in markets]
-    told = [rules for rules in asked if rules is not None]
-    keep_markets(told, now)
+    asked = asking(now)
+    found = [_ask(counts, venue.market_rules, market) for market in markets]
+    told = [rules for rules in found if rules is not None]
+    keep_markets(told, asked)
     counts.markets += len(told)
 
 
 def _keep_networks(venue: Venue, assets: Iterable[str], counts: SyncCounts, now: datetime) -> None:
-    asked = [_ask(counts, venue.network_rules, asset) or () for asset in assets]
-    told = [row for rows in asked for row in rows]
-    keep_networks(told, now)
+    asked = asking(now)
+    found = [_ask(counts, venue.network_rules, asset) or () for asset in assets]
+    told = [row for rows in found for row in rows]
+    keep_networks(told, asked)
     counts.networks += len(told)
 
 
 def _sync_addresses(venue: Venue, counts: SyncCounts, now: datetime, tell: Tell) -> None:
-    told = []
+    asked, told = asking(now), []
     for asset, network in NETWORK_OF.items():
         found = _ask(counts, venue.deposit_address, asset, network=network)
         if found is None:
             counts.problems.append(f"no deposit address for {asset} on {network} at {venue.code}")
             continue
         told.append(found)
-    keep_addresses(told, now=now, tell=tell)
+    keep_addresses(told, asked=asked, tell=tell)
     counts.addresses += len(told)
 
 
 def _sync_allowances(sender: Venue, counts: SyncCounts, now: datetime) -> None:
     """Note which of our addresses elsewhere this venue lets us withdraw to."""
-    asked = {asset: _ask(counts, sender.withdrawal_addresses, asset) for asset in ASSETS}
-    told = {asset: rows for asset, rows in asked.items() if rows is not None}
-    keep_allowances(sender.code, told, now=now)
+    asked = asking(now)
+    found = {asset: _ask(counts, sender.withdrawal_addresses, asset) for asset in ASSETS}
+    told = {asset: rows for asset, rows in found.items() if rows is not None}
+    keep_allowances(sender.code, told, asked=asked)
 
 
 def _add_routes(counts: SyncCounts) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from threading import Event
 from typing import Any
@@ -69,8 +70,8 @@ class ExchangeCall(Correlated):
     is_settled = models.BooleanField(_("settled"), default=False)
 
     send_until = (
-        0.0  # by the monotonic clock of the process that intended it: it sends it until then
-    )
+        timedelta()
+    )  # by `lasting`, of the process that intended it: it sends it until then
     given_up: Event | None = None  # set: it sends it no more, whatever time is left
 
     class Meta:

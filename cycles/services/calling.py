@@ -30,6 +30,7 @@ from cycles.models import Alert, Cycle, ExchangeCall, Step
 from cycles.services import desk, homing, stepping
 from cycles.services.alerting import raise_alert
 from cycles.services.intents import Intent, row_of, unwritten
+from cycles.services.lasting import lasting
 from cycles.services.locking import lock_cycle, persistently
 from cycles.services.moving import Lease, touch_if_dead
 from cycles.services.outage import UNREACHABLE, lend_connection
@@ -88,8 +89,7 @@ def send_before(call: ExchangeCall) -> datetime:
     A worker that sleeps between intent and call may wake when its call has been judged absent, or
     when its lease is over.
     """
-    left = timedelta(seconds=call.send_until - time.monotonic())
-    return registry.utc_now() + min(SEND_WITHIN, left)
+    return registry.utc_now() + min(SEND_WITHIN, call.send_until - lasting())
 
 
 def intend(lease: Lease, step: Step, intent: Intent) -> ExchangeCall:
@@ -101,7 +101,7 @@ def intend(lease: Lease, step: Step, intent: Intent) -> ExchangeCall:
     """
     _demand_callable(step.venue, intent.operation)
     call = unwritten(lease, step, intent)
-    began = time.monotonic()
+    began = lasting()
     try:
         told = stepping.intend(row_of(lease, call, intent))
     except UNREACHABLE:
@@ -116,7 +116,7 @@ def intend(lease: Lease, step: Step, intent: Intent) -> ExchangeCall:
     step.attempt, step.state = call.attempt, StepState.RUNNING
     step.started_at, step.reference_price = told.started_at, told.reference_price
     call.pk = told.call_id
-    call.send_until = began + (told.lease_left or timedelta()).total_seconds()
+    call.send_until = began + (told.lease_left or timedelta())
     call.given_up = lease.given_up
     del call.intended_at  # the database's; read from there if anyone asks
     return call
@@ -189,7 +189,7 @@ def _objection(call: ExchangeCall) -> str:
     """
     if call.given_up is not None and call.given_up.is_set():
         return "its worker had to stop, and handed the cycle back before it was sent"
-    return "" if time.monotonic() < call.send_until else "the lease ran out before it was sent"
+    return "" if lasting() < call.send_until else "the lease ran out before it was sent"
 
 
 def _classified(send: Callable[[], Report | None]) -> Noted:

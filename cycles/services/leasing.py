@@ -21,6 +21,7 @@ from cycles.errors import DatabaseBusyError
 from cycles.models import Cycle
 from cycles.models.cycle import DUE_OUTBOUND, DUE_RETURN
 from cycles.services.committing import Group
+from cycles.services.lasting import lasting
 from cycles.services.locking import FREE_ROWS_ONLY, in_one_statement
 from cycles.services.moving import Lease
 from cycles.services.outage import UNREACHABLE
@@ -49,7 +50,7 @@ class _Mark:
     """
 
     oldest: datetime | None = None
-    expires: timedelta = timedelta()  # on this process's own monotonic clock
+    expires: timedelta = timedelta()  # by `lasting`
     full_claims: int = 0
     was_fair: bool = False  # the last claim below it took one that waits for a way home first
 
@@ -105,7 +106,7 @@ def _claim_oldest(some: Q, owner: str, limit: int) -> list[Lease]:
 
 def _claim_busy(role: Role, owner: str, limit: int) -> list[Lease]:
     """Lease the oldest; while claims come back full, without reading what lies dead before them."""
-    mark, now = _marks[role], timedelta(seconds=time.monotonic())
+    mark, now = _marks[role], lasting()
     above: list[_Found] = []
     if mark.oldest is not None and now < mark.expires:
         above = _leased(_statement(role, is_marked=True), owner, limit, mark.oldest)
@@ -119,7 +120,7 @@ def _claim_busy(role: Role, owner: str, limit: int) -> list[Lease]:
     try:
         found = _leased(statement, owner, limit - len(above))
     except (*UNREACHABLE, DatabaseBusyError):  # the next claim tells of it
-        lasted = timedelta(seconds=time.monotonic()) - now
+        lasted = lasting() - now
         if not above or lasted >= timedelta(seconds=conf.lease_seconds()) / RENEWALS:
             raise  # whoever is given a lease holds it as if it were new
         return [lease for lease, _ in above]  # else nobody drives them until they run out

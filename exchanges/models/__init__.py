@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from exchanges.models.addresses import AddressState, AllowedDestination, RegisteredAddress
+from exchanges.models.answers import KeptAnswer
 from exchanges.models.identities import AssetIdentity, IdentityState
 from exchanges.models.markets import MarketRule, NetworkRule, RuleChange, TransferRoute
 from exchanges.shared import RateWindow, VenueClock
@@ -12,6 +13,7 @@ __all__ = [
     "AllowedDestination",
     "AssetIdentity",
     "IdentityState",
+    "KeptAnswer",
     "MarketRule",
     "NetworkRule",
     "RateWindow",

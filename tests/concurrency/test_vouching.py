@@ -15,6 +15,7 @@ from cycles.models import AddressConfirmation, Cycle, ExchangeCall, Intervention
 from cycles.services import addressing
 from cycles.services.addressing import Typed
 from cycles.services.intervening import Actor
+from exchanges.answers import asking
 from exchanges.identity_sync import keep_listings
 from exchanges.models import AddressState, RegisteredAddress
 from exchanges.values import Listing
@@ -121,8 +122,8 @@ def listings(*symbols: str, network_title: str) -> list[Listing]:
 
 def keep(told: list[Listing]) -> bool:
     """Keep what a venue lists, on a thread of a test."""
-    now = datetime(2026, 11, 28, tzinfo=UTC)
-    kept = keep_listings("binance", told, ["AAA", "BBB"], now=now, tell=lambda _: None)
+    asked = asking(datetime(2026, 11, 28, tzinfo=UTC))
+    kept = keep_listings("binance", told, ["AAA", "BBB"], asked=asked, tell=lambda _: None)
     return kept == len(told)
 
 

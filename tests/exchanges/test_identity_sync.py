@@ -14,6 +14,7 @@ from django.db.models import F
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from exchanges import market_sync, naming, registry
+from exchanges.answers import asking
 from exchanges.identity.names import Names
 from exchanges.identity_sync import keep_listings
 from exchanges.models import AssetIdentity, RuleChange
@@ -50,7 +51,7 @@ def listed(venue: str) -> list[Listing]:
 def keep(venue: str, told: list[Listing]) -> list[Notice]:
     """Keep what a venue lists; gives what people are told."""
     notices: list[Notice] = []
-    keep_listings(venue, told, ASSETS, now=NOW, tell=notices.append)
+    keep_listings(venue, told, ASSETS, asked=asking(NOW), tell=notices.append)
     return notices
 
 
@@ -108,7 +109,7 @@ def test_a_proof_ends_whatever_becomes_of_the_rest_of_what_a_venue_lists(
     odd = replace(told[0], symbol="XRP", network="NEW", network_title="N" * 81)
     notices: list[Notice] = []
     with pytest.raises(DataError):
-        keep_listings("binance", [*told, odd], ASSETS, now=NOW, tell=notices.append)
+        keep_listings("binance", [*told, odd], ASSETS, asked=asking(NOW), tell=notices.append)
     assert row("binance", "USDT", "TRX").state == "BLOCKED"
     assert [one.is_critical for one in notices] == [True]
     assert registry.objection("binance", "USDT")

@@ -16,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from exchanges import address_sync, market_sync, reference, registry, rule_sync
+from exchanges.answers import asking
 from exchanges.errors import StaleReferenceError
 from exchanges.models import (
     AddressState,
@@ -230,7 +231,7 @@ def test_keeping_five_assets_takes_no_more_statements_than_keeping_one(
 
 def test_an_address_that_its_venue_changed_takes_its_own_transaction_and_nothing_else() -> None:
     """It ends whatever becomes of the others; whoever tells people of it writes one alert more."""
-    own = 3  # BEGIN and COMMIT, the address
+    own = 4  # BEGIN and COMMIT, its turn, the address
     counts = []
     for number in (1, 12):
         places = [
@@ -239,9 +240,10 @@ def test_an_address_that_its_venue_changed_takes_its_own_transaction_and_nothing
         ]
         changed = [replace(place, address="another") for place in places]
         with transaction.atomic():
-            address_sync.keep_addresses(places, now=NOW, tell=lambda _: None)
+            address_sync.keep_addresses(places, asked=asking(NOW), tell=lambda _: None)
+            asked = asking(NOW)
             with CaptureQueriesContext(connection) as made:
-                address_sync.keep_addresses(changed, now=NOW, tell=lambda _: None)
+                address_sync.keep_addresses(changed, asked=asked, tell=lambda _: None)
             retired = RegisteredAddress.objects.filter(state=AddressState.RETIRED)
             assert retired.count() == number
             transaction.set_rollback(True)
@@ -252,22 +254,22 @@ def test_an_address_that_its_venue_changed_takes_its_own_transaction_and_nothing
 def test_what_a_venue_tells_twice_counts_as_it_was_told_last() -> None:
     (rules,) = registry.venue("binance").network_rules("XRP")
     twice = [replace(rules, withdraw_fee=Decimal(fee)) for fee in (1, 2)]
-    rule_sync.keep_networks(twice, NOW)
+    rule_sync.keep_networks(twice, asking(NOW))
     assert NetworkRule.objects.get().withdraw_fee == 2
     market = registry.venue("upbit").market_rules(Market("XRP", "KRW"))
-    rule_sync.keep_markets([market, replace(market, is_open=False)], NOW)
+    rule_sync.keep_markets([market, replace(market, is_open=False)], asking(NOW))
     assert not MarketRule.objects.get().is_open
 
 
 def test_an_address_that_was_changed_is_retired_whatever_else_its_venue_tells() -> None:
     """One that no column takes ends the sync: what is rotated, or tampered with, must not live on for it."""
     place = DepositAddress(venue="upbit", asset="XRP", network="XRP", address="rOurs", memo="1")
-    address_sync.keep_addresses([place], now=NOW, tell=lambda _: None)
+    address_sync.keep_addresses([place], asked=asking(NOW), tell=lambda _: None)
     other = replace(place, asset="SOL", network="SOL", address="S" * 129, memo=None)
     notices: list[Notice] = []
     with pytest.raises(DataError):
         address_sync.keep_addresses(
-            [replace(place, address="rTheirs"), other], now=NOW, tell=notices.append
+            [replace(place, address="rTheirs"), other], asked=asking(NOW), tell=notices.append
         )
     assert RegisteredAddress.objects.get(address="rOurs").state == AddressState.RETIRED
     assert len(notices) == 1

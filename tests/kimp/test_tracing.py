@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import subprocess
 import sys
@@ -108,7 +107,7 @@ def test_a_venue_call_has_a_span_that_names_it(spans: InMemorySpanExporter) -> N
         lease_owner="test", lease_expires_at=Now() + timedelta(seconds=30)
     )
     call = builders.order_call(row, outcome=CallOutcome.INTENDED, client_order_id="kabc1")
-    call.send_until = math.inf
+    call.send_until = timedelta.max
     noted = called(call, lambda: None)
     assert noted.outcome == CallOutcome.DONE
     found = by_name(spans)["call.place_order"]

@@ -109,7 +109,7 @@ JOURNEYS: dict[str, Journey] = {
         }),
     ),
     "an order is refused, and tried again": Journey(
-        seams=frozenset({"retrying.fail", "rule_sync._keep"}),
+        seams=frozenset({"retrying.fail", "rule_sync.keep_markets"}),
         faults=({"fault": "F22", **ORDER},),
     ),
     "an order rests with a part of it, and is cancelled": Journey(

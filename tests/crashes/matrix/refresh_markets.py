@@ -40,7 +40,7 @@ class RefreshMarkets(Chore):
     must: ClassVar = {"rule_sync.keep_networks": 2, "rule_sync.keep_markets": 2}
     seams = frozenset({
         "address_sync.keep_addresses", "address_sync.keep_addresses#2", "address_sync.keep_allowances",
-        "identity_sync._end_contradicted", "identity_sync.keep_listings",
+        "identity_sync._end_contradicted", "identity_sync.keep_listings", "rule_sync.keep_networks",
     })  # fmt: skip
     calls_venues = True
     only_reads_on_the_wire = True

@@ -30,6 +30,7 @@ from cycles.models.seen import Seen
 from exchanges.models import (
     AllowedDestination,
     AssetIdentity,
+    KeptAnswer,
     MarketRule,
     NetworkRule,
     RateWindow,
@@ -255,6 +256,12 @@ def clock(count: int = 1, **facts: Any) -> Try:
     """Insert what a host measured of a venue's clock."""
     sound = {"venue": "upbit", "host": "here", "ahead_ms": 1, "doubt_ms": 1, "measured_at": THEN}
     return new(VenueClock, count, **(sound | facts))
+
+
+def answer(count: int = 1, **facts: Any) -> Try:
+    """Insert which answer of a venue is kept."""
+    sound = {"venue": "upbit", "subject": "a try", "question": 1, "kept": 2}
+    return new(KeptAnswer, count, **(sound | facts))
 
 
 def watch(count: int = 1, **facts: Any) -> Try:
