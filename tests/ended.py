@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from collections.abc import Callable
+from datetime import timedelta
 
 from django.db import connection, transaction
+from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
 
 from cycles.domain.words import CycleStatus
+from cycles.models import Cycle
 from tests import builders
-from tests.benchmarks.copying import COPIES, copied_ids, copy, copy_whole, count
+from tests.benchmarks.copying import copied_ids, copy, copy_whole, count
+from tests.benchmarks.explaining import explained
 from tests.planting import planted
 
 
@@ -28,25 +33,34 @@ def plant(
         copy("cycles_cycle", number, changed, where=f"t.id = '{template.pk}'")
 
 
-def plant_whole(template: UUID, number: int) -> None:
-    """Add so many that ended yesterday, with all that hangs on the template, and empty accounts; takes statistics."""
-    with planted():
-        copy_whole(template, number)
+def plant_whole(template: Cycle, number: int) -> None:
+    """Add so many that ended yesterday, with all that hangs on the template and empty accounts; nothing asks what it is."""
+    as_it_was = {name: getattr(template, name) for name in ("status", "wake_at", "ended_at")}
+    row = Cycle.objects.filter(pk=template.pk)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("SET LOCAL session_replication_role = replica")
-        of = f"SELECT id FROM cycles_cycle WHERE code LIKE '{COPIES}%'"
-        cursor.execute(f"UPDATE cycles_account SET balance = 0 WHERE cycle_id IN ({of})")
-        cursor.execute(
-            "UPDATE cycles_cycle SET status = 'COMPLETED', wake_at = NULL, "
-            f"ended_at = now() - interval '1 day' WHERE id IN ({of})"
+        row.update(
+            status=CycleStatus.COMPLETED, wake_at=None, ended_at=Now() - timedelta(hours=26)
         )
+        copy_whole(template.pk, number)
+        row.update(**as_it_was)
         cursor.execute("SET LOCAL session_replication_role = origin")
-    settle()
+
+
+def pages(work: Callable[[], object]) -> tuple[int, set[str]]:
+    """Give how many pages all SELECTs of some work touch, and which tables they read whole."""
+    with CaptureQueriesContext(connection) as seen:
+        work()
+    texts = [q["sql"] for q in seen.captured_queries]
+    plans = [explained(text) for text in texts if text.startswith(("SELECT", "WITH", "(SELECT"))]
+    assert plans, "nothing was read"
+    return sum(plan.buffers for plan in plans), {name for plan in plans for name in plan.scans}
 
 
 def settle() -> None:
     """Take statistics, and let no index be larger by what other tests left dead in it."""
     with connection.cursor() as cursor:
-        cursor.execute("REINDEX TABLE cycles_cycle")
+        for table in ("cycles_cycle", "cycles_account", "cycles_exchangecall"):
+            cursor.execute(f"REINDEX TABLE {table}")
         cursor.execute("ANALYZE")
