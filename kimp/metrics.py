@@ -39,9 +39,7 @@ class Gauge:
 
 
 def _cycles() -> dict[tuple[str, ...], Decimal]:
-    return {
-        (status,): Decimal(found.count) for status, found in selectors.sums_by_status().items()
-    }
+    return {(status,): Decimal(found.count) for status, found in selectors.sums_by_status().items()}
 
 
 GAUGES = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 
 from django.db import connection, transaction
 from django.db.models.functions import Now
@@ -11,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from cycles.domain.words import CycleStatus
 from cycles.models import Cycle
+from cycles.services import moving
 from tests import builders
 from tests.benchmarks.copying import copied_ids, copy, copy_whole, count
 from tests.benchmarks.explaining import explained
@@ -33,6 +35,15 @@ def plant(
         copy("cycles_cycle", number, changed, where=f"t.id = '{template.pk}'")
 
 
+def with_nothing() -> Cycle:
+    """Open a cycle that owns nothing, and end it: nothing is posted."""
+    with transaction.atomic():
+        row = Cycle.objects.create(**builders._opening("XRP", Decimal(0)))
+        opened = {"event": "opened", "actor": "test", "reason": ""}
+        moving.write_transition(row, "", CycleStatus.STARTED, **opened)
+    return builders.moved_to(row, CycleStatus.FAILED)
+
+
 def plant_whole(template: Cycle, number: int) -> None:
     """Add so many that ended yesterday, with all that hangs on the template and empty accounts; nothing asks what it is."""
     as_it_was = {name: getattr(template, name) for name in ("status", "wake_at", "ended_at")}
@@ -40,9 +51,7 @@ def plant_whole(template: Cycle, number: int) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("SET LOCAL session_replication_role = replica")
-        row.update(
-            status=CycleStatus.COMPLETED, wake_at=None, ended_at=Now() - timedelta(hours=26)
-        )
+        row.update(status=CycleStatus.COMPLETED, wake_at=None, ended_at=Now() - timedelta(hours=26))
         copy_whole(template.pk, number)
         row.update(**as_it_was)
         cursor.execute("SET LOCAL session_replication_role = origin")

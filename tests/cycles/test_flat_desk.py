@@ -93,7 +93,5 @@ def place(row: Cycle, at: datetime, off: str) -> None:
     """Let a planted cycle have ended at an instant, which the database lets nobody write twice."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
-        cursor.execute(
-            f"UPDATE cycles_cycle SET ended_at = %s {off} WHERE id = %s", [at, row.pk]
-        )
+        cursor.execute(f"UPDATE cycles_cycle SET ended_at = %s {off} WHERE id = %s", [at, row.pk])
         cursor.execute("SET LOCAL session_replication_role = origin")

@@ -70,7 +70,9 @@ def test_batches_end_and_those_that_ended_together_are_in_one(
 ) -> None:
     monkeypatch.setattr(totalling, "BATCH", 2)
     for _ in range(3):
-        ended.plant(3, "2 hours")  # the same three instants each time: nothing else moves a transaction's clock
+        ended.plant(
+            3, "2 hours"
+        )  # the same three instants each time: nothing else moves a transaction's clock
     assert Cycle.objects.filter(ended_at__isnull=False).values("ended_at").distinct().count() == 3
     assert rolling_up.roll_up().cycles == 9
     assert counted() == plain_counts()
@@ -163,6 +165,6 @@ def test_while_another_run_is_at_it_nothing_is_added() -> None:
     rolling_up._look()
     with ThreadPoolExecutor(1) as pool, transaction.atomic():
         RollUpMark.objects.select_for_update().get()
-        other = pool.submit(told, lambda: transaction.atomic()(rolling_up._ended_batch)())
+        other = pool.submit(told, transaction.atomic()(rolling_up._ended_batch))
         assert other.result(timeout=SECONDS) == 0
     assert rolling_up.roll_up().cycles == 5
