@@ -7,6 +7,7 @@ which a cycle may still come to have ended: what ends is seen later than it ende
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 
@@ -18,7 +19,7 @@ BATCH = 20_000  # cycles a transaction
 SETTLES = timedelta(hours=1)
 # A commit that waits for a lost standby may take longer than any limit: what still writes, has begun before its cycle ended.
 _SETTLED = """
-SELECT least(statement_timestamp() - %s, (
+SELECT least(statement_timestamp() - make_interval(secs => %s), (
     SELECT min(xact_start) FROM pg_stat_activity
      WHERE datname = current_database() AND backend_xid IS NOT NULL))
 """
@@ -29,7 +30,7 @@ def add_up() -> int:
     totals = {row.status: row for row in EndedTotal.objects.all()}
     up_to = sums.rolled_up_to(totals.values())
     due = sums.ended_after(up_to).filter(ended_at__lte=_settled_to())
-    ends = list(due.order_by("ended_at").values_list("ended_at", flat=True)[:BATCH])
+    ends: list[Any] = list(due.order_by("ended_at").values_list("ended_at", flat=True)[:BATCH])
     if not ends:
         return 0
     found = sums.sums_of_ended(due.filter(ended_at__lte=ends[-1]))
@@ -53,6 +54,6 @@ def _total(before: EndedTotal | None, status: str, up_to: datetime, found: sums.
 def _settled_to() -> datetime:
     """Give the instant at which, or before which, nothing can come to have ended any more."""
     with connection.cursor() as cursor:
-        cursor.execute(_SETTLED, [SETTLES])
+        cursor.execute(_SETTLED, [SETTLES.total_seconds()])
         settled: datetime = cursor.fetchone()[0]
     return settled

@@ -50,7 +50,8 @@ def test_what_ended_cycles_have_left_is_not_read(read: Callable[[], object]) -> 
     builders.desk()
     template = builders.dead_letter()
     builders.order_call(template, is_settled=True)
-    found = []
+    found: list[int] = []
+    whole: set[str] = set()
     for number in (300, 3000):
         ended.plant_whole(template, number)
         rolling_up.roll_up()

@@ -31,6 +31,7 @@ def dead_with_a_call() -> Cycle:
 def test_how_far_back_to_ask_takes_as_many_pages_with_many_ended_cycles_as_with_few() -> None:
     builders.desk()
     template, found = dead_with_a_call(), []
+    whole: set[str] = set()
     for number in (FEW, MANY):
         ended.plant_whole(template, number)
         ended.settle()
