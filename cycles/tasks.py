@@ -84,7 +84,7 @@ def deliver_alerts(correlation: Ids = None) -> object:
 
 
 def roll_up_samples(correlation: Ids = None) -> object:
-    """Roll samples up to the minutes and hours that charts and history read."""
+    """Roll samples up to the minutes and hours that charts and history read, and ended cycles to totals."""
     return _run("roll_up_samples", rolling_up.roll_up, correlation)
 
 

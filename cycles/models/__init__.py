@@ -8,7 +8,7 @@ from cycles.models.intervention import ApiToken, Heartbeat, IdempotencyRecord, I
 from cycles.models.journal import ExchangeCall, Fill, Retry, Transition
 from cycles.models.ledger import Account, Entry, Posting
 from cycles.models.policy import Desk, Pause, PolicyVersion
-from cycles.models.roll_up import PremiumHour, PremiumMinute, RollUpMark
+from cycles.models.roll_up import EndedTotal, PremiumHour, PremiumMinute, RollUpMark
 from cycles.models.sample import PremiumSample
 from cycles.models.seen import SeenDeposit, SeenOrder, SeenWithdrawal, VenueWatch
 from cycles.models.step import Step
@@ -23,6 +23,7 @@ __all__ = [
     "Cycle",
     "DepositVerification",
     "Desk",
+    "EndedTotal",
     "Entry",
     "ExchangeCall",
     "Fill",

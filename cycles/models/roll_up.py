@@ -1,4 +1,4 @@
-"""Samples rolled up to minutes and hours: what charts and history read, kept long after the samples."""
+"""Samples rolled up to minutes and hours: what charts and history read, kept long after the samples. And cycles that ended, to sums."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from cycles.domain.words import CycleStatus
 from cycles.models.fields import money
 
 # What is rolled up: columns of a sample, each as a series of its own.
@@ -105,3 +106,25 @@ class RollUpMark(models.Model):
 
     def __str__(self) -> str:
         return f"samples up to {self.done_to}"
+
+
+class EndedTotal(models.Model):
+    """What the cycles of a final status came to that ended at `up_to` or before: the same instant in all rows.
+
+    Without rows everything is read anew, and added up again.
+    """
+
+    status = models.CharField(
+        _("status"), max_length=32, choices=CycleStatus, primary_key=True, editable=False
+    )
+    up_to = models.DateTimeField(_("up to"))
+    count = models.PositiveBigIntegerField(_("cycles"), default=0)
+    realised_pnl_usdt = money(_("realised P&L, USDT"), default=Decimal(0))
+    realised_pnl_krw = money(_("realised P&L, KRW"), default=Decimal(0))
+
+    class Meta:
+        verbose_name = _("total of ended cycles")
+        verbose_name_plural = _("totals of ended cycles")
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.status} up to {self.up_to:%Y-%m-%d %H:%M:%S}"

@@ -16,6 +16,7 @@ from cycles.selectors.rows import (
     policy_history,
     retry_history,
 )
+from cycles.selectors.sums import sums_by_status
 from cycles.selectors.timeline import TimelineItem, TimelineKind, timeline
 from cycles.selectors.venues import held_windows, venue_clocks
 from cycles.selectors.vouching import (
@@ -56,6 +57,7 @@ __all__ = [
     "premium_series",
     "proposals",
     "retry_history",
+    "sums_by_status",
     "timeline",
     "venue_clocks",
 ]

@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from cycles.domain import postings
 from cycles.domain.postings import Line
 from cycles.domain.shown import plain
@@ -101,7 +103,7 @@ def arriving(places: Mapping[Place, Decimal | None]) -> list[str]:
     """
     wanted = places.keys()
     flying: dict[Place, set[str]] = defaultdict(set)
-    rows = Account.objects.filter(owner=AccountOwner.IN_FLIGHT).exclude(balance=0)
+    rows = _held(AccountOwner.IN_FLIGHT)
     for venue, asset, code in rows.values_list("venue", "asset", "cycle__code"):
         flying[venue, asset].add(code)
     told = [
@@ -114,9 +116,14 @@ def arriving(places: Mapping[Place, Decimal | None]) -> list[str]:
     return [*told, *_may_come_back(places), *_maybe_sent(wanted)]
 
 
+def _held(owner: AccountOwner) -> QuerySet[Account]:
+    """Choose what cycles hold under an owner, by the index of what is not empty: accounts of ended cycles stay, empty, for ever."""
+    return Account.objects.filter(owner=owner, cycle__isnull=False).exclude(balance=0)
+
+
 def _suspended(places: Collection[Place]) -> list[tuple[Cycle, str, str]]:
     """Give which cycles were credited less than was sent, with where and of what, at some places."""
-    rows = Account.objects.filter(owner=AccountOwner.SUSPENSE, balance__gt=0).order_by("pk")
+    rows = _held(AccountOwner.SUSPENSE).filter(balance__gt=0).order_by("pk")
     return [
         (one.cycle, one.venue, one.asset)
         for one in rows.select_related("cycle")
@@ -135,7 +142,7 @@ def leave_suspended(done: Retraced) -> None:
 
 def _may_come_back(places: Mapping[Place, Decimal | None]) -> list[str]:
     """Say in words which withdrawals whose coins are in flight may have brought them back where they left."""
-    flying = Account.objects.filter(owner=AccountOwner.IN_FLIGHT).exclude(balance=0)
+    flying = _held(AccountOwner.IN_FLIGHT)
     ways = set(flying.values_list("cycle", "venue", "asset"))
     sent = ExchangeCall.objects.filter(
         cycle__in={cycle_id for cycle_id, _, _ in ways},

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import Max, Min
+from django.db.models import Min, OuterRef, Subquery
 from django.db.models.functions import Now
 
 from cycles.domain.shown import jsonable
@@ -99,13 +99,29 @@ def default_since() -> datetime:
     No intent can be younger than the backup: the database refuses them until the desk has caught up. What
     was under way is asked for from its beginning on. Raises InvalidInputError when the journal tells nothing.
     """
-    calls = ExchangeCall.objects.exclude(request__has_key=CAUGHT_UP)
-    newest: datetime | None = calls.aggregate(at=Max("intended_at"))["at"]
-    opened: datetime | None = Posting.objects.aggregate(at=Min("at"))["at"]
-    since = newest or opened
+    since = _newest_intent() or _first_posting()
     if since is None:
         raise InvalidInputError("the books are empty: say when the backup was made, --since WHEN")
     return since - MARGIN
+
+
+def _newest_intent() -> datetime | None:
+    """Give when the last request was intended that the desk wrote by itself; ids and instants are the database's, and grow together."""
+    calls = ExchangeCall.objects.exclude(request__has_key=CAUGHT_UP).order_by("-pk")
+    return calls.values_list("intended_at", flat=True).first()
+
+
+def _first_posting() -> datetime | None:
+    return Posting.objects.order_by("pk").values_list("at", flat=True).first()
+
+
+def _first_intent_of_open_cycles() -> datetime | None:
+    """Give it by each open cycle's own calls: joined to the journal the planner may read all that ever ended."""
+    own = ExchangeCall.objects.filter(cycle=OuterRef("pk")).order_by().values("cycle")
+    first = Subquery(own.annotate(first=Min("intended_at")).values("first"))
+    running = Cycle.objects.exclude(status__in=sorted(FINAL))
+    oldest: datetime | None = running.annotate(first=first).aggregate(at=Min("first"))["at"]
+    return oldest
 
 
 def _since(named: datetime | None) -> datetime:
@@ -113,8 +129,7 @@ def _since(named: datetime | None) -> datetime:
     since = named or default_since()
     if since > desk.database_now():
         raise InvalidInputError("--since lies in the future")
-    running = ExchangeCall.objects.exclude(cycle__status__in=sorted(FINAL))
-    oldest: datetime | None = running.aggregate(at=Min("intended_at"))["at"]
+    oldest = _first_intent_of_open_cycles()
     return min(since, oldest - MARGIN if oldest else since)
 
 
@@ -184,7 +199,8 @@ def _step_out(actor: Actor, reason: str) -> None:
 
 def _demand_free() -> None:
     """Raise DatabaseBusyError while workers hold cycles."""
-    held = Cycle.objects.filter(lease_expires_at__gt=Now()).count()
+    running = Cycle.objects.exclude(status__in=sorted(FINAL))  # the others have dropped theirs
+    held = running.filter(lease_expires_at__gt=Now()).count()
     if held:
         raise DatabaseBusyError(
             f"workers hold {held} cycles: stop all roles, or wait until the leases have run out"

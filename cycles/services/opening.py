@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import structlog
 from django.db.models import Count, Sum
-from django.db.models.functions import Now, TruncDay
+from django.db.models.functions import Now
 
 from cycles import conf
 from cycles.domain import decision, plan, postings
@@ -28,6 +28,7 @@ from cycles.domain.words import (
 )
 from cycles.errors import InsufficientFundsError, InvalidInputError, PolicyDeniedError
 from cycles.models import Cycle, PolicyVersion
+from cycles.selectors.sums import midnight
 from cycles.services import (
     barring,
     booking,
@@ -73,9 +74,7 @@ def exposure() -> Exposure:
     running = Cycle.objects.exclude(status__in=sorted(FINAL))
     rows = running.values("outbound_asset").annotate(n=Count("pk"), usdt=Sum("notional_usdt"))
     by_asset = {row["outbound_asset"]: row for row in rows}
-    today = Cycle.objects.filter(
-        ended_at__gte=TruncDay(Now(), tzinfo=conf.display_time_zone())
-    ).aggregate(pnl=Sum("realised_pnl_usdt"))
+    today = Cycle.objects.filter(ended_at__gte=midnight()).aggregate(pnl=Sum("realised_pnl_usdt"))
     return Exposure(
         open_cycles=sum(row["n"] for row in by_asset.values()),
         open_by_asset={asset: row["n"] for asset, row in by_asset.items()},

@@ -171,9 +171,14 @@ def redriven(cycles: Sequence[Cycle], *, told: str = "") -> dict[UUID, int]:
 
 def held_there(venue: str, asset: str) -> dict[Cycle, Decimal]:
     """Give the cycles that have not ended and hold an asset there, in the order of their opening, with how much."""
-    owned = Account.objects.filter(
-        venue=venue, asset=asset, owner=AccountOwner.CYCLE, balance__gt=0
-    ).exclude(cycle__status__in=sorted(FINAL))
+    # By the index of what is not empty, which names cycles: accounts of those that ended stay, empty.
+    owned = (
+        Account.objects.exclude(balance=0)
+        .filter(
+            venue=venue, asset=asset, owner=AccountOwner.CYCLE, balance__gt=0, cycle__isnull=False
+        )
+        .exclude(cycle__status__in=sorted(FINAL))
+    )
     rows = owned.select_related("cycle").order_by("cycle")
     return {row.cycle: row.balance for row in rows if row.cycle is not None}
 

@@ -1,4 +1,4 @@
-"""Rolls samples up to minutes and hours by set statements; running twice, late or after a crash is harmless.
+"""Rolls samples up to minutes and hours, and ended cycles to totals, by set statements; running twice, late or after a crash is harmless.
 
 A bucket is always made anew of everything in it, so it does not matter how often, nor in which order, samples
 come. One that comes after others of its bucket were pruned is left out: the bucket stays as it was.
@@ -16,6 +16,7 @@ from django.db.models.functions import Greatest, Least, Now
 
 from cycles.models import PremiumSample, RollUpMark
 from cycles.models.roll_up import MEASURES
+from cycles.services import totalling
 from cycles.services.locking import in_transaction, locked
 
 BATCH = 20_000  # samples a transaction
@@ -71,23 +72,25 @@ HOURS = _MERGED.format(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolledUp:
-    """What a run read. `is_behind`: there is more, which the next run takes on."""
+    """What a run read. `is_behind`: there is more, which the next run takes on. `cycles`: that have ended."""
 
     samples: int
     is_behind: bool
+    cycles: int = 0
 
 
 def roll_up() -> RolledUp:
-    """Bring minutes and hours up to date with the samples, a batch a transaction, for a bounded time."""
+    """Bring roll-ups up to date with samples and cycles, a batch of each a transaction, for a bounded time."""
     ends_at = time.monotonic() + LONGEST_SECONDS
     in_transaction(_look)
-    samples, after = 0, RollUpMark.objects.get().done_to
+    samples, cycles, after = 0, 0, RollUpMark.objects.get().done_to
     while time.monotonic() < ends_at:
-        count, up_to = in_transaction(lambda after=after: _batch(after))  # type: ignore[misc]  # bound now
-        if not count:
-            return RolledUp(samples=samples, is_behind=False)
-        samples, after = samples + count, up_to
-    return RolledUp(samples=samples, is_behind=True)
+        count, after = in_transaction(lambda after=after: _batch(after))  # type: ignore[misc]  # bound now
+        ended = in_transaction(_ended_batch)
+        if not (count or ended):
+            return RolledUp(samples=samples, is_behind=False, cycles=cycles)
+        samples, cycles = samples + count, cycles + ended
+    return RolledUp(samples=samples, is_behind=True, cycles=cycles)
 
 
 def _look() -> None:
@@ -113,6 +116,11 @@ def _batch(after: int) -> tuple[int, int]:
     done = Greatest(F("done_to"), Least(F("settled_to"), ids[-1]))
     RollUpMark.objects.update(done_to=done)
     return len(ids), ids[-1]
+
+
+def _ended_batch() -> int:
+    """Add up the next batch of what has ended; gives how many, none where another run is at it."""
+    return totalling.add_up() if own_mark() else 0
 
 
 def own_mark() -> RollUpMark | None:

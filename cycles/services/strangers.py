@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from cycles.domain.money import ZERO
 from cycles.domain.shown import plain
+from cycles.domain.states import FINAL
 from cycles.domain.words import FailureClass, Operation
 from cycles.models import Cycle, ExchangeCall, Step
 from cycles.services import booking, nameless, recovering, remaking, replaying
@@ -75,9 +76,13 @@ def _counts(deposit: DepositReport) -> bool:
 
 def _credited_txids(history: History, done: Retraced) -> set[str]:
     """Give the transactions that the journal's withdrawals went by, also as is shown now, and those of cycles that lack their capital."""
+    begins = history.since - LONGEST_WAY
+    # Of those that had not ended before: there is no index of calls by their instant.
+    concerned = Cycle.objects.filter(~Q(status__in=sorted(FINAL)) | Q(ended_at__gte=begins))
     sent: QuerySet[ExchangeCall] = ExchangeCall.objects.filter(
-        operation=Operation.WITHDRAW, intended_at__gte=history.since - LONGEST_WAY
-    )
+        cycle__in=list(concerned.values_list("pk", flat=True)),
+        operation=Operation.WITHDRAW, intended_at__gte=begins,
+    )  # fmt: skip
     ids = done.awaited.union(sent.values_list("venue_order_id", flat=True))
     shown = [
         one.report.txid

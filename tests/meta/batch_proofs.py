@@ -31,6 +31,7 @@ COUNTED: dict[str, str | tuple[str, ...]] = {
     "cycles/services/redriving.py:_batches": REDRIVE,
     "cycles/services/retention.py:_prune": f"{SERVICES}/test_rolling_up.py:test_a_slice_of_many_rows_goes_by_as_many_statements_as_one_of_few",
     "cycles/services/sweeping.py:_sweep": f"{SERVICES}/test_sweeping.py:test_a_sweep_claims_each_cycle_by_one_statement_when_its_turn_comes",
+    "cycles/services/totalling.py:add_up": f"{SERVICES}/test_totalling.py:test_a_batch_takes_as_many_statements_with_many_cycles_as_with_one",
     "cycles/services/watching.py:look": f"{SERVICES}/test_watching.py:test_a_tick_over_five_assets_takes_no_more_queries_than_over_one",
     "cycles/sql/durable_step.sql": STEP,
     "cycles/sql/lock_cycles.sql": STEP,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from uuid import UUID
@@ -23,6 +24,7 @@ from cycles.services import (
     redriving,
     resolving,
     rolling_up,
+    totalling,
     verifying,
 )
 from cycles.services.addressing import Typed
@@ -37,7 +39,7 @@ REASON = "a test"
 PLACE = {"venue": "upbit", "asset": "TRX", "network": "TRX"}  # where no cycle sends anything
 COIN = Coin(asset="KMP", network="ETH", contract="0x" + "7" * 40, decimals=6)
 EVIDENCE = "ticket 1"
-BATCH = 2  # of samples that are rolled up in one commit
+BATCH = 2  # of samples, or of cycles, that are rolled up in one commit
 
 OnCycle = Callable[[UUID, Actor, int], object]
 OnDesk = Callable[[Actor], object]
@@ -220,6 +222,7 @@ def job(name: str, channel: str) -> None:
     """Run one of the queue's jobs; alerts go to a channel of the test's."""
     settings.KIMP_TELEGRAM_BASE_URL = channel
     settings.KIMP_TELEGRAM_TOKEN, settings.KIMP_TELEGRAM_CHAT_ID = "1:test", "1"
-    rolling_up.BATCH = BATCH
+    rolling_up.BATCH = totalling.BATCH = BATCH
+    totalling.SETTLES = timedelta(0)  # what has just ended counts as well
     verifying.PAUSE_SECONDS = 0  # nothing moves between its two readings
     getattr(tasks, name)()

@@ -20,6 +20,7 @@ from cycles.models import (
     Alert,
     Cycle,
     Desk,
+    EndedTotal,
     Heartbeat,
     IdempotencyRecord,
     PremiumHour,
@@ -32,7 +33,7 @@ from cycles.models import (
 from cycles.services import booking, desk, retrying
 from cycles.services.dead_letters import AUTO_RECOVERED
 from exchanges.models import RateWindow, VenueClock
-from tests import builders
+from tests import builders, ended
 from tests.crashes.matrix import acts
 from tests.crashes.matrix.chore import Chore, OnCycle
 from tests.crashes.matrix.counting import IN_MATRIX
@@ -165,10 +166,10 @@ class DeliverAlerts(Chore):
 
 
 class RollUpSamples(Chore):
-    """Samples of two minutes, in more than one batch."""
+    """Samples of two minutes, and cycles that have ended, each in more than one batch."""
 
-    seams = frozenset({"rolling_up.roll_up", "rolling_up.roll_up#2"})
-    must: ClassVar = {"rolling_up.roll_up": 4}
+    seams = frozenset({"rolling_up.roll_up", "rolling_up.roll_up#2", "rolling_up.roll_up#3"})
+    must: ClassVar = {"rolling_up.roll_up": 6}
     times = 3
 
     def make(self, number: int) -> datetime:
@@ -178,9 +179,22 @@ class RollUpSamples(Chore):
         for place, bps in enumerate((20, 50, 10, 30, 7)):
             at = begins + place * timedelta(seconds=20)
             builders.sample(ASSET, at=at, outbound_traded_bps=Decimal(bps))
+        for _ in range(3):
+            ended.with_nothing()
         return begins
 
     def found(self, work: datetime, point: Point | None = None) -> Any:
+        return self._buckets(work), self._totals()
+
+    def _totals(self) -> list[tuple[str, bool]]:
+        """Say of each total whether all that has ended is in it, once."""
+        rows = Cycle.objects.filter(ended_at__isnull=False)
+        return [
+            (row.status, row.count == rows.filter(status=row.status).count())
+            for row in EndedTotal.objects.order_by("status")
+        ]
+
+    def _buckets(self, work: datetime) -> list[tuple[object, ...]]:
         columns = ("measure", "count", "first", "last", "low", "high", "total")
         return [
             (row["at"] - work, *(row[name] for name in columns))

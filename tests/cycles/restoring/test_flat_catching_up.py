@@ -1,0 +1,79 @@
+"""Catching up reads what is open and what is newest, not the whole journal: a large desk is restored within a command's limits."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from cycles.models import Cycle, ExchangeCall
+from cycles.services import catching_up
+from tests import builders, ended
+from tests.cycles.restoring.acts import WORDS, catch_up
+from tests.desk import TestDesk
+
+FEW, MANY = 300, 3000
+GROW = {
+    "cycles_cycle", "cycles_step", "cycles_exchangecall", "cycles_transition", "cycles_posting", "cycles_entry",
+}  # fmt: skip
+
+
+def dead_with_a_call() -> Cycle:
+    """Give a dead letter, which a request was sent for."""
+    row = builders.dead_letter()
+    builders.order_call(row, is_settled=True)
+    return row
+
+
+@pytest.mark.django_db
+def test_how_far_back_to_ask_takes_as_many_pages_with_many_ended_cycles_as_with_few() -> None:
+    builders.desk()
+    template, found = dead_with_a_call(), []
+    whole: set[str] = set()
+    for number in (FEW, MANY):
+        ended.plant_whole(template, number)
+        ended.settle()
+        pages, whole = ended.pages(lambda: catching_up._since(None))
+        found.append(pages)
+    assert not whole & GROW
+    assert found[1] <= found[0] + 6, found
+
+
+def test_a_whole_run_reads_no_table_whole_that_grows_with_cycles(desk: TestDesk) -> None:
+    ended.plant_whole(dead_with_a_call(), MANY)
+    ended.settle()
+    for words in ((), WORDS):
+        pages, whole = ended.pages(lambda words=words: catch_up(*words))  # type: ignore[misc]  # bound now
+        assert not whole & GROW
+        assert pages
+
+
+@pytest.mark.django_db
+def test_the_first_request_of_what_is_open_counts_whoever_came_first_and_not_what_has_ended() -> (
+    None
+):
+    builders.desk()
+    rows = [dead_with_a_call() for _ in range(3)]
+    finished = builders.finished()
+    builders.order_call(finished, is_settled=True)
+    now = ExchangeCall.objects.latest("pk").intended_at
+    ages = {rows[0]: 1, rows[1]: 3, rows[2]: 2, finished: 9}
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        for row, hours in ages.items():
+            row.calls.update(intended_at=now - timedelta(hours=hours))
+        cursor.execute("SET LOCAL session_replication_role = origin")
+    assert catching_up._since(now) == now - timedelta(hours=3) - catching_up.MARGIN
+
+
+@pytest.mark.django_db
+def test_a_desk_that_never_sent_anything_asks_from_its_first_posting_on() -> None:
+    builders.desk()
+    builders.cycle()
+    with CaptureQueriesContext(connection) as seen:
+        since = catching_up.default_since()
+    first = builders.cycle().postings.model.objects.order_by("at")[0]
+    assert since == first.at - catching_up.MARGIN
+    assert all("LIMIT 1" in query["sql"] for query in seen.captured_queries)
