@@ -17,7 +17,7 @@ from tests.builders import person
 from tests.crashes.chaos import claims
 from tests.crashes.chaos.acts import ACTS, LOST
 from tests.crashes.chaos.channel import Channel, open_channel
-from tests.crashes.chaos.desk import HarmedDesk
+from tests.crashes.chaos.desk import BOTH_KOREAN, KOREA, HarmedDesk
 from tests.crashes.chaos.storm import Script, Storm
 from tests.crashes.running import running_desk
 
@@ -27,6 +27,7 @@ ROLES = ("initiator-1", "initiator-2", "finalizer-1", "finalizer-2", "feeder-1")
 SCRIPT = Script(
     seed=int(os.environ.get("CRASH_SEED", "7")),
     seconds=float(os.environ.get("CRASH_SECONDS", "18")),
+    most_seconds=float(os.environ.get("CRASH_SECONDS", "18")) + 60,
     cycles=12,
     kills=4,
     roles=ROLES,
@@ -50,7 +51,9 @@ def harmed(
     transactional_db: None, settings: Any, tmp_path: Path, channel: Channel
 ) -> Iterator[HarmedDesk]:
     """Give a seeded desk whose processes are started as an operator starts them."""
-    with running_desk(tmp_path, settings, HarmedDesk, **channel.variables) as desk:
+    settings.KIMP_KOREA_VENUES = list(KOREA)
+    variables = channel.variables | BOTH_KOREAN
+    with running_desk(tmp_path, settings, HarmedDesk, **variables) as desk:
         desk.own = {name: _own(tmp_path, number) for number, name in enumerate(ROLES)}
         yield desk
 

@@ -76,6 +76,7 @@ class Trader(Hand):
         super().__init__(self._open, 0.05)
         self.opened = 0
         self._desk, self._wanted, self._most = desk, wanted, most
+        self._korea = registry.korea_venues()  # in turn, and each with every asset
         self._each_seconds = seconds / wanted
         self._began = time.monotonic()
 
@@ -89,7 +90,8 @@ class Trader(Hand):
         notional = str(
             300 + self.opened % 100 * 7
         )  # two that look alike are a person's to tell apart
-        self.opened += len(self._desk.try_open(asset, notional))
+        korea = self._korea[self.opened % len(self._korea)]
+        self.opened += len(self._desk.try_open(asset, notional, korea))
 
 
 @dataclass

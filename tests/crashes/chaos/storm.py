@@ -36,7 +36,7 @@ SUPPORT_MS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """How long it storms: until that many cycles are open, that many kills done, those seconds over.
+    """How long it storms: until that many cycles are open, that many kills done, those seconds over, a lease lost.
 
     The order of the acts and whom they hit hangs on the seed alone; their instants on the machine too.
     """
@@ -118,6 +118,7 @@ class Storm:
             now >= began + self.script.seconds
             and self.trader.opened >= self.script.cycles
             and self.done["kill"] >= self.script.kills
+            and self.seen[deeds.LEASES_LOST] > 0  # tried from the first second on, and demanded
         )
 
     def _harm(self) -> None:
