@@ -94,7 +94,9 @@ def _restart_server(storm: Storm) -> None:
 def _clock(storm: Storm) -> None:
     """Set a process's clock; it is set right again some seconds later."""
     name, ahead = storm.any_role(*WITH_CLOCK), storm.source.choice(CLOCK_SECONDS)
-    lasts = storm.source.uniform(2, 8)  # drawn before anything can fail: what is drawn next hangs on no database
+    lasts = storm.source.uniform(
+        2, 8
+    )  # drawn before anything can fail: what is drawn next hangs on no database
     storm.forget_clock(name)
     file, count = storm.desk.clock(name), deeds.counting_under_a_clock(storm, name)
     set_clock(file, ahead)
