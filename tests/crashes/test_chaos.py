@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from exchanges import registry
 from tests.builders import person
 from tests.crashes.chaos import claims
 from tests.crashes.chaos.acts import ACTS, LOST
@@ -82,6 +83,7 @@ def test_no_crash_sends_twice_strands_a_cycle_or_bends_the_ledger(
     outbox = claims.no_alert_is_lost(channel.taken, raised=storm.seen["alerts raised by us"])
     found = [*claims.examine(harmed), outbox, claims.harm_was_done(storm.done, storm.seen)]
     assert {claim.name: claim.problems for claim in found if not claim.holds} == {}, storm.seen
+    assert claims.venues_with_orders(harmed) == set(registry.desk_venues())
     assert storm.operators.puzzles == {}
     assert set(SCRIPT.acts) == set(storm.done)
     print(f"seed {SCRIPT.seed}: {dict(storm.done)}, {[claim.counted for claim in found]}")

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import F
@@ -227,6 +228,11 @@ INVARIANTS: tuple[Callable[[Steered], Claim], ...] = (
 def examine(desk: Steered) -> list[Claim]:
     """Look at all five."""
     return [invariant(desk) for invariant in INVARIANTS]
+
+
+def venues_with_orders(desk: Steered) -> set[str]:
+    """Name the venues at which anything was bought or sold: where nothing was, nothing is proven."""
+    return {row["venue"] for row in _orders(desk) if Decimal(row["executed"])}
 
 
 def _orders(desk: Steered) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from django.db import InterfaceError, OperationalError, connection
 from cycles.domain.states import FINAL
 from cycles.domain.words import Mode
 from cycles.errors import CycleError
-from cycles.models import Cycle, Pause
+from cycles.models import Cycle, Pause, Transition
 from cycles.services import desk as desk_service, verifying
 from exchanges import registry
 from exchanges.errors import VenueError
@@ -75,14 +75,25 @@ class Trader(Hand):
     def __init__(self, desk: RunningDesk, *, wanted: int, most: int, seconds: float) -> None:
         super().__init__(self._open, 0.05)
         self.opened = 0
+        self.flat = (
+            0  # ended without having bought anything: of each another is opened in its place
+        )
         self._desk, self._wanted, self._most = desk, wanted, most
         self._korea = registry.korea_venues()  # in turn, and each with every asset
         self._each_seconds = seconds / wanted
         self._began = time.monotonic()
 
+    @property
+    def is_done(self) -> bool:
+        """Say whether as many as were wanted are open, or were, that have bought something or still may."""
+        return self.opened >= self._wanted + self.flat
+
     def _open(self) -> None:
         is_time = time.monotonic() - self._began >= self.opened * self._each_seconds
-        if self.opened >= self._wanted or not is_time:
+        if self.opened >= self._wanted + self.flat:
+            self.flat = Transition.objects.filter(event="not_bought").count()
+            return
+        if not is_time:
             return
         if Cycle.objects.exclude(status__in=sorted(FINAL)).count() >= self._most:
             return

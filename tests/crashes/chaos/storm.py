@@ -116,7 +116,7 @@ class Storm:
             return True
         return (
             now >= began + self.script.seconds
-            and self.trader.opened >= self.script.cycles
+            and self.trader.is_done
             and self.done["kill"] >= self.script.kills
             and self.seen[deeds.LEASES_LOST] > 0  # tried from the first second on, and demanded
         )
