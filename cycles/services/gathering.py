@@ -17,8 +17,8 @@ from django.db.models.functions import Now
 
 from cycles.domain.words import Operation
 from cycles.models import ExchangeCall, SeenOrder
-from cycles.services import matching, seeing
-from cycles.services.desk import database_now
+from cycles.services import agreeing, matching, seeing
+from cycles.services.agreeing import Reading
 from cycles.services.matching import OPEN, Traces
 from exchanges.errors import VenueError
 
@@ -54,7 +54,7 @@ class Gathered:
     now: datetime | None
     _seen: dict[str, Seen | VenueError] = field(default_factory=dict)  # by venue
     _traces: dict[str, Traces | VenueError] = field(default_factory=dict)
-    _asked_at: dict[str, datetime] = field(default_factory=dict)
+    _clocks: dict[str, Reading] = field(default_factory=dict)
     _missed: list[int] = field(default_factory=list)  # for the first time
     _doubted: dict[datetime, list[int]] = field(default_factory=lambda: defaultdict(list))
 
@@ -68,9 +68,13 @@ class Gathered:
 
     def asked_at(self, venue: str) -> datetime:
         """Give a time before a venue is asked for any of its orders alone, and after what looks have shown was read."""
-        if venue not in self._asked_at:
-            self._asked_at[venue] = database_now()
-        return self._asked_at[venue]
+        return self.clock(venue).at
+
+    def clock(self, venue: str) -> Reading:
+        """Give the database's clock at that time, and whether a venue's agreed with it."""
+        if venue not in self._clocks:
+            self._clocks[venue] = agreeing.read(venue)
+        return self._clocks[venue]
 
     def age(self, call: ExchangeCall) -> timedelta:
         """Give how long a call has been known to be unknown, by the database's clock.

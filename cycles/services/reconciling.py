@@ -20,7 +20,7 @@ from django.db.models.functions import Now
 from cycles.domain.progress import GO_ON, Progress, Turn, failed, not_asked, waiting
 from cycles.domain.words import CallOutcome, FailureClass, Operation
 from cycles.models import Cycle, ExchangeCall
-from cycles.services import rotating, seeing
+from cycles.services import agreeing, rotating, seeing
 from cycles.services.calling import SEND_WITHIN, Noted, tell_if_contradicted, write_outcome
 from cycles.services.desk import database_now
 from cycles.services.gathering import NEVER_LISTED, SECOND_LOOK, Gathered, Seen
@@ -105,6 +105,9 @@ def _asked(
             record(call, Noted(outcome=CallOutcome.DONE, report=evidence.report))
         return GO_ON
     if evidence.is_absent and evidence.as_of:
+        if (clock := among.clock(call.venue)).objection:
+            agreeing.tell(call.venue, clock)
+            return waiting(LOOK_AGAIN, clock.objection)
         if not among.is_missed_again(call, evidence.as_of):
             return waiting(SECOND_LOOK, "its venue knows of none, and is asked once more")
         record(call, NEVER_ACCEPTED, NEVER_LISTED & Q(missed_at=call.missed_at))

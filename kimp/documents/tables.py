@@ -24,7 +24,7 @@ from exchanges.simulator.candles import stretches
 from exchanges.simulator.core.fault_table import TABLE as TABLE_OF_FAULTS
 from exchanges.simulator.core.streams import rules
 from kimp import metrics, settings_listing
-from kimp.documents import examples, measured, scenarios, texts, venue_limits
+from kimp.documents import examples, measured, scenarios, storms, texts, venue_limits
 from kimp.documents.grids import grid
 
 APPS = ("kimp", "cycles", "exchanges")
@@ -315,6 +315,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "accounts": examples.accounts,
     "postings": examples.postings_table,
     **measured.TABLES,
+    **storms.TABLES,
 }
 
 

@@ -207,12 +207,13 @@ class RunningDesk:
         eventually(is_open)
         return opened[0]
 
-    def try_open(self, asset: str, notional: str) -> list[Cycle]:
-        """Open a cycle if nothing speaks against it now."""
+    def try_open(self, asset: str, notional: str, korea_venue: str = "") -> list[Cycle]:
+        """Open a cycle if nothing speaks against it now; the venue is to be named where there are several."""
         try:
             cycle = opening.open_by_hand(
-                asset=asset, notional_usdt=Decimal(notional), actor=operator(), reason="a test"
-            )
+                asset=asset, notional_usdt=Decimal(notional), korea_venue=korea_venue,
+                actor=operator(), reason="a test",
+            )  # fmt: skip
         except PolicyDeniedError:
             return []
         return [cycle]

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
+from exchanges import registry
 from tests.builders import person
 from tests.crashes.chaos import claims
 from tests.crashes.chaos.acts import ACTS, LOST
 from tests.crashes.chaos.channel import Channel, open_channel
-from tests.crashes.chaos.desk import HarmedDesk
+from tests.crashes.chaos.desk import BOTH_KOREAN, KOREA, HarmedDesk
 from tests.crashes.chaos.storm import Script, Storm
 from tests.crashes.running import running_desk
 
@@ -27,6 +28,7 @@ ROLES = ("initiator-1", "initiator-2", "finalizer-1", "finalizer-2", "feeder-1")
 SCRIPT = Script(
     seed=int(os.environ.get("CRASH_SEED", "7")),
     seconds=float(os.environ.get("CRASH_SECONDS", "18")),
+    most_seconds=float(os.environ.get("CRASH_SECONDS", "18")) + 60,
     cycles=12,
     kills=4,
     roles=ROLES,
@@ -50,7 +52,9 @@ def harmed(
     transactional_db: None, settings: Any, tmp_path: Path, channel: Channel
 ) -> Iterator[HarmedDesk]:
     """Give a seeded desk whose processes are started as an operator starts them."""
-    with running_desk(tmp_path, settings, HarmedDesk, **channel.variables) as desk:
+    settings.KIMP_KOREA_VENUES = list(KOREA)
+    variables = channel.variables | BOTH_KOREAN
+    with running_desk(tmp_path, settings, HarmedDesk, **variables) as desk:
         desk.own = {name: _own(tmp_path, number) for number, name in enumerate(ROLES)}
         yield desk
 
@@ -79,6 +83,7 @@ def test_no_crash_sends_twice_strands_a_cycle_or_bends_the_ledger(
     outbox = claims.no_alert_is_lost(channel.taken, raised=storm.seen["alerts raised by us"])
     found = [*claims.examine(harmed), outbox, claims.harm_was_done(storm.done, storm.seen)]
     assert {claim.name: claim.problems for claim in found if not claim.holds} == {}, storm.seen
+    assert claims.venues_with_orders(harmed) == set(registry.desk_venues())
     assert storm.operators.puzzles == {}
     assert set(SCRIPT.acts) == set(storm.done)
     print(f"seed {SCRIPT.seed}: {dict(storm.done)}, {[claim.counted for claim in found]}")

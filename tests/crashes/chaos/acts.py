@@ -12,6 +12,7 @@ from django.db import transaction
 
 from cycles.models import Alert, Transition
 from cycles.services.alerting import raise_alert
+from exchanges import registry
 from exchanges.simulator.core.fault_table import TABLE
 from exchanges.simulator.core.scenarios import troubles
 from exchanges.simulator.core.scenarios.scenario import RuleSpec
@@ -92,20 +93,23 @@ def _restart_server(storm: Storm) -> None:
 
 def _clock(storm: Storm) -> None:
     """Set a process's clock; it is set right again some seconds later."""
-    name = storm.any_role(*WITH_CLOCK)
+    name, ahead = storm.any_role(*WITH_CLOCK), storm.source.choice(CLOCK_SECONDS)
+    lasts = storm.source.uniform(
+        2, 8
+    )  # drawn before anything can fail: what is drawn next hangs on no database
     storm.forget_clock(name)
     file, count = storm.desk.clock(name), deeds.counting_under_a_clock(storm, name)
-    set_clock(file, storm.source.choice(CLOCK_SECONDS))
+    set_clock(file, ahead)
 
     def set_right() -> None:
         count()
         set_clock(file, 0.0)
 
-    storm.later(storm.source.uniform(2, 8), f"clock {name}", set_right)
+    storm.later(lasts, f"clock {name}", set_right)
 
 
 def _skew(storm: Storm) -> None:
-    venue = storm.source.choice(("binance", "upbit", "bithumb"))
+    venue = storm.source.choice(registry.desk_venues())
     off, lasts = storm.source.choice(SKEW_MILLISECONDS), storm.source.uniform(2, 6)
 
     def set_to(milliseconds: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.crashes.chaos.channel import Channel, open_channel
-from tests.crashes.chaos.desk import NursedDesk
+from tests.crashes.chaos.desk import BOTH_KOREAN, KOREA, NursedDesk
 from tests.crashes.running import running_desk
 
 
@@ -25,6 +25,7 @@ def harmed(
     transactional_db: None, settings: Any, tmp_path: Path, channel: Channel
 ) -> Iterator[NursedDesk]:
     """Give a seeded desk of processes whose clocks can be set, and whose starts cost little."""
-    variables = channel.variables | {"KIMP_WORKER_THREADS": "8"}
+    settings.KIMP_KOREA_VENUES = list(KOREA)
+    variables = channel.variables | {"KIMP_WORKER_THREADS": "8"} | BOTH_KOREAN
     with running_desk(tmp_path, settings, NursedDesk, **variables) as desk:
         yield desk

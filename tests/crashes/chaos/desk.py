@@ -19,6 +19,11 @@ from tests.crashes.chaos.shifted import set_clock
 from tests.crashes.running import POLICY, RunningDesk
 
 UNSHIFTED = ("simulator", "web")
+KOREA = (
+    "upbit",
+    "bithumb",
+)  # Bithumb takes an order long after it was sent: what is lost there is the hardest
+BOTH_KOREAN = {"KIMP_KOREA_VENUES": ",".join(KOREA)}
 
 
 @dataclass

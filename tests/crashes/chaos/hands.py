@@ -14,7 +14,7 @@ from django.db import InterfaceError, OperationalError, connection
 from cycles.domain.states import FINAL
 from cycles.domain.words import Mode
 from cycles.errors import CycleError
-from cycles.models import Cycle, Pause
+from cycles.models import Cycle, ExchangeCall, Pause, Transition
 from cycles.services import desk as desk_service, verifying
 from exchanges import registry
 from exchanges.errors import VenueError
@@ -75,21 +75,41 @@ class Trader(Hand):
     def __init__(self, desk: RunningDesk, *, wanted: int, most: int, seconds: float) -> None:
         super().__init__(self._open, 0.05)
         self.opened = 0
+        self.flat = 0  # ended with nothing bought: for each another is opened
+        self.traded_at: set[str] = set()
         self._desk, self._wanted, self._most = desk, wanted, most
+        self._korea = registry.korea_venues()  # in turn, and each with every asset
         self._each_seconds = seconds / wanted
         self._began = time.monotonic()
 
+    @property
+    def is_done(self) -> bool:
+        """Say whether so many were opened as were wanted beside those that ended flat, and each venue has taken an order."""
+        is_opened = self.opened >= self._wanted + self.flat
+        return is_opened and self.traded_at >= set(registry.desk_venues())
+
     def _open(self) -> None:
         is_time = time.monotonic() - self._began >= self.opened * self._each_seconds
-        if self.opened >= self._wanted or not is_time:
-            return
+        if self.opened >= self._wanted + self.flat:
+            self._look()
+        elif is_time:
+            self._open_one()
+
+    def _look(self) -> None:
+        """See how many ended flat, and where anything was traded."""
+        self.flat = Transition.objects.filter(event="not_bought").count()
+        traded = ExchangeCall.objects.filter(operation="PLACE_ORDER", outcome="DONE")
+        self.traded_at = set(traded.values_list("venue", flat=True))
+
+    def _open_one(self) -> None:
         if Cycle.objects.exclude(status__in=sorted(FINAL)).count() >= self._most:
             return
         asset = ASSETS[self.opened % len(ASSETS)]
         notional = str(
             300 + self.opened % 100 * 7
         )  # two that look alike are a person's to tell apart
-        self.opened += len(self._desk.try_open(asset, notional))
+        korea = self._korea[self.opened % len(self._korea)]
+        self.opened += len(self._desk.try_open(asset, notional, korea))
 
 
 @dataclass

@@ -28,6 +28,7 @@ def document(storm: Storm, claims: Sequence[Claim], *, seconds: float) -> dict[s
         "their last words": storm.desk.last_words,
         "seen": dict(sorted(storm.seen.items())) | dict(sorted(storm.sessions.seen.items())),
         "server": sessions.said_by_server(storm.server_home) if storm.server_home else {},
+        "cycles in Korea": _counted(Cycle.objects.values_list("korea_venue", flat=True)),
         "cycles": _counted(Cycle.objects.values_list("status", flat=True)),
         "requests": _counted(ExchangeCall.objects.values_list("operation", flat=True)),
         "outcomes": _counted(ExchangeCall.objects.values_list("outcome", flat=True)),

@@ -36,7 +36,7 @@ SUPPORT_MS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """How long it storms: until that many cycles are open, that many kills done, those seconds over.
+    """How long it storms: until that many cycles are open, that many kills done, those seconds over, a lease lost.
 
     The order of the acts and whom they hit hangs on the seed alone; their instants on the machine too.
     """
@@ -116,8 +116,9 @@ class Storm:
             return True
         return (
             now >= began + self.script.seconds
-            and self.trader.opened >= self.script.cycles
+            and self.trader.is_done
             and self.done["kill"] >= self.script.kills
+            and self.seen[deeds.LEASES_LOST] > 0  # tried from the first second on, and demanded
         )
 
     def _harm(self) -> None:

@@ -15,6 +15,7 @@ from django_q.models import Schedule
 from cycles.domain.words import Operation
 from cycles.models import Account, Alert, Cycle, ExchangeCall, Transition
 from cycles.services.alerting import raise_alert
+from cycles.services.trading import CANCEL_AFTER
 from exchanges import registry
 from exchanges.simulator.server import RunningSimulator
 from exchanges.values import Market, OrderRequest, Side
@@ -30,6 +31,7 @@ from tests.crashes.chaos.claims import (
 )
 from tests.crashes.chaos.deeds import (
     DECIDED_BY_WRONG_CLOCKS,
+    HELD,
     LEASES_LOST,
     OUTBOX_SECONDS,
     STOPPED_BY_WRONG_CLOCKS,
@@ -38,6 +40,7 @@ from tests.crashes.chaos.deeds import (
     note_outbox,
 )
 from tests.cycles.conftest import korea, running_venues, seed, venues
+from tests.cycles.services.acts import age, give_back
 from tests.desk import TestDesk
 
 __all__ = ["korea", "running_venues", "venues"]
@@ -129,14 +132,19 @@ IN_ROWS: dict[str, tuple[Plant, set[str]]] = {
 
 
 @pytest.fixture
-def ended(db: None, venues: RunningSimulator) -> tuple[TestDesk, Cycle]:
-    """Give a desk one of whose cycles has gone out and home, while nothing guards the rows."""
+def desk(db: None, venues: RunningSimulator) -> TestDesk:
+    """Give a desk whose books stand still."""
     seed()
     desk = TestDesk(running=venues)
     for venue, symbol, mid in (("binance", "XRPUSDT", "2.2"), ("upbit", "KRW-XRP", "3300")):
         desk.control("/control/book", {"venue": venue, "symbol": symbol, "mid": mid})
-    cycle = desk.drive_until(desk.open("XRP", "500"), "COMPLETED")
-    return desk, cycle
+    return desk
+
+
+@pytest.fixture
+def ended(desk: TestDesk) -> tuple[TestDesk, Cycle]:
+    """Give a desk one of whose cycles has gone out and home, while nothing guards the rows."""
+    return desk, desk.drive_until(desk.open("XRP", "500"), "COMPLETED")
 
 
 def _unguarded() -> None:
@@ -174,6 +182,28 @@ def test_what_is_wrong_in_the_rows_is_seen(ended: tuple[TestDesk, Cycle]) -> Non
     assert _failing(examine(desk)) == set()
 
 
+def test_a_cancel_of_which_the_journal_knows_nothing_is_seen(desk: TestDesk) -> None:
+    """What an immediate order leaves unfilled ends by itself: that is no cancel."""
+    for venue, facts in (("binance", {"action": "rests"}), ("upbit", {})):
+        left = {"args": {"value": "0.3"}, "venue": venue, "method": "POST", "when": "once"}
+        desk.fault(fault="F13", **left, **facts)
+    cycle = desk.open("XRP", "500")
+    lease = desk.lease(cycle)
+    while not ExchangeCall.objects.filter(outcome="DONE").exists():
+        desk.unit(lease)
+    give_back(lease)
+    age(cycle, CANCEL_AFTER.seconds + 1)
+    desk.drive_until(cycle, "COMPLETED")
+    assert {"cancelled", "expired"} < {row["state"] for row in desk.control("/control/orders")}
+    assert _failing(examine(desk)) == set()
+
+    with transaction.atomic():
+        _unguarded()
+        assert ExchangeCall.objects.filter(operation="CANCEL_ORDER").update(outcome="REFUSED")
+        assert _failing(examine(desk)) == {JOURNAL}
+        transaction.set_rollback(True)
+
+
 def test_an_alert_that_its_channel_never_took_is_seen(db: None) -> None:
     for key in ("storm:0:0", "storm:0:1"):
         raise_alert(key=key, severity=Alert.Severity.INFO, title=key)
@@ -201,6 +231,12 @@ def test_harm_that_was_only_begun_is_seen() -> None:
     assert harm_was_done(done, enough).holds
     for one in words:
         assert len(harm_was_done(done, enough - Counter({one: 1})).problems) == 1
+
+
+def test_of_the_leases_that_a_short_storm_stopped_one_at_least_is_lost() -> None:
+    seen = Counter({HELD: 2})
+    assert len(harm_was_done(Counter(stop=1), seen).problems) == 1
+    assert harm_was_done(Counter(stop=1), seen + Counter({LEASES_LOST: 1})).holds
 
 
 def test_a_full_outbox_under_which_nothing_moves_is_seen() -> None:

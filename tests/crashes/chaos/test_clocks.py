@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.db import transaction
+from django.db.transaction import TransactionManagementError
 
 from tests.crashes.chaos.acts import ACTS
 from tests.crashes.chaos.channel import Channel
@@ -37,6 +40,18 @@ def storm(db: None, tmp_path: Path, name: str) -> Iterator[Storm]:
     yield Storm(desk=desk, channel=Channel(), script=script)
     child.kill()
     child.wait()
+
+
+def test_what_is_drawn_next_hangs_on_no_database(storm: Storm) -> None:
+    before = storm.source.getstate()
+    with transaction.atomic():
+        transaction.set_rollback(True)  # nothing can be asked
+        with contextlib.suppress(TransactionManagementError):
+            ACTS["clock"].do(storm)
+    failed = storm.source.getstate()
+    storm.source.setstate(before)
+    ACTS["clock"].do(storm)
+    assert failed == storm.source.getstate() != before
 
 
 def _ahead(storm: Storm, name: str) -> float:

@@ -13,6 +13,7 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 
+from exchanges import registry
 from tests.builders import person
 from tests.crashes.chaos import claims, report
 from tests.crashes.chaos.acts import ACTS
@@ -59,6 +60,7 @@ def test_no_storm_sends_twice_strands_a_cycle_or_bends_the_ledger(
     told = report.document(storm, found, seconds=time.monotonic() - began)
     Path(os.environ["CHAOS_FILE"]).write_text(json.dumps(told, indent=1), "utf-8")
     assert [claim.name for claim in found if not claim.holds] == []
+    assert claims.venues_with_orders(harmed) == set(registry.desk_venues())
     assert storm.operators.puzzles == {}
     assert [name for name in ACTS if not storm.done[name]] == []
     assert storm.done["kill"] >= storm.script.kills
