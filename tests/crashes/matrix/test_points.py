@@ -24,7 +24,7 @@ from tests.crashes.matrix.journeys import (
     without_status,
 )
 from tests.crashes.matrix.sites import reached
-from tests.crashes.matrix.world import Point, Way, World, halve, one_side_each
+from tests.crashes.matrix.world import Point, Way, World, halve
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 
@@ -72,7 +72,7 @@ def test_so_it_is_where_only_a_cycle_that_comes_home_alone_passes(matrix: World)
 def test_so_it_is_where_only_a_cycle_that_meets_trouble_passes(matrix: World, name: str) -> None:
     """Trouble comes once, before the death or after it. A place that another way passes is killed there.
 
-    At each of its seams on one side; on all of them, and at its calls that only ask: `make crash-matrix`.
+    At its calls that only ask: `make crash-matrix`.
     """
     if not _passed:
         _passed.update(without_status(point.name for point in _out_and_home(matrix).points))
@@ -82,7 +82,7 @@ def test_so_it_is_where_only_a_cycle_that_meets_trouble_passes(matrix: World, na
     own = [point for point in points if _passed.isdisjoint(without_status([point.name]))]
     _passed.update(without_status(point.name for point in own))
     moving = [point for point in own if not only_asks(point)]
-    kill_on(matrix, journey, one_side_each(moving), undisturbed)
+    kill_on(matrix, journey, moving, undisturbed)
 
 
 def test_the_initiator_that_dies_while_it_opens_has_opened_whole_or_not_at_all(
