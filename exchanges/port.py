@@ -32,7 +32,6 @@ from exchanges.values import (
     WithdrawalRequest,
 )
 
-
 # What of a venue only asks, or sends nothing at all: whoever dies in it has changed nothing there. All else acts.
 ONLY_ASKS = frozenset({
     "book", "market_rules", "learn_limits", "network_rules", "balances", "order", "orders", "orders_since",

@@ -108,7 +108,7 @@ def tell():
         "new.Desk.act": sites.Site("new.Desk.act", 2),
         "new.Desk.act#2": sites.Site("new.Desk.act", 4),
         "new.send": sites.Site("new.send", None, "withdraw"),
-        "new.send#2": sites.Site("new.send", 2),
+        "new.send#2": sites.Site("new.send", 2, is_alone=True),
         "new.tell": sites.Site("new.tell", None, "verify_deposit"),
         "new.tell#2": sites.Site("new.tell", None, "verify_deposit"),
         "new.tell#3": sites.Site("new.tell", None),
@@ -121,8 +121,8 @@ def test_below_the_business_nothing_is_found_but_what_commits() -> None:
 
 def test_what_acts_at_a_venue_is_all_of_the_port_that_does_not_only_ask() -> None:
     """A new method of the port acts until the port says that it only asks; what moves money has its intent in the journal."""
-    assert ONLY_ASKS < vars(Venue).keys()
-    assert sites.ACTING == {*MOVING, "verify_deposit"}
+    assert vars(Venue).keys() > ONLY_ASKS
+    assert {*MOVING, "verify_deposit"} == sites.ACTING
 
 
 def test_a_call_counts_as_reached_where_it_was_sent_and_its_function_was_passed() -> None:

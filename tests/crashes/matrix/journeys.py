@@ -23,7 +23,15 @@ from exchanges.models import MarketRule, NetworkRule
 from tests.crashes.matrix import beginnings
 from tests.crashes.matrix.amounts import assert_same_end
 from tests.crashes.matrix.counting import TRIES, assert_few
-from tests.crashes.matrix.losing import MOVING, TELLING, Kind, Struck, assert_struck, losing, moved_at
+from tests.crashes.matrix.losing import (
+    MOVING,
+    TELLING,
+    Kind,
+    Struck,
+    assert_struck,
+    losing,
+    moved_at,
+)
 from tests.crashes.matrix.test_acts import dead
 from tests.crashes.matrix.world import HAND_BACK, Point, World
 from tests.cycles.services.acts import set_policy

@@ -18,10 +18,14 @@ from tests.crashes.matrix.seams import CARRIERS, CARRYING_MODULES, PROJECT, ROOM
 # `settle_together` and `stepping.intend` write for a group.
 COMMITTING = {"in_transaction", "in_one_statement", "persistently", "atomic", "settle_together"}
 COMMITTING_BY_MODULE = {"stepping.intend"}
+# One statement that commits by itself, with no transaction around it.
+ALONE = COMMITTING_BY_MODULE | {"in_one_statement", "settle_together"}
 # What acts at a venue, whoever it is called on; and what posts to whom is no venue.
 ACTING = frozenset(name for name in vars(Venue) if not name.startswith("_")) - ONLY_ASKS
 POSTING = "post_json"
-TRANSLATING = "exchanges"  # it is called there by whoever is called: the place is where the business calls
+TRANSLATING = (
+    "exchanges"  # it is called there by whoever is called: the place is where the business calls
+)
 NOT_OURS = {"migrations", "simulator"}  # the venues' side, and what runs before any worker does
 # What only carries others' work, and the word that those others are found by.
 CARRIED_BY = {
@@ -39,12 +43,13 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 class Site:
     """A line within a function, as `seams` counts it; None: any line, as a call's place is named by the call.
 
-    `sends`: what it calls at a venue.
+    `sends`: what it calls at a venue. `is_alone`: it commits without a transaction around it.
     """
 
     function: str
     line: int | None
     sends: str = ""
+    is_alone: bool = False
 
 
 def read(text: str, module: str, *, calls: bool = True) -> dict[str, Site]:
@@ -64,7 +69,9 @@ def read(text: str, module: str, *, calls: bool = True) -> dict[str, Site]:
 
 def _site(name: str, function: Function, node: ast.AST) -> Site | None:
     """Give the site that a node is, within a function of that name; none if it neither commits nor sends."""
-    if isinstance(node, ast.Attribute) and node.attr in ACTING:  # also where it is handed on, to be called
+    if (
+        isinstance(node, ast.Attribute) and node.attr in ACTING
+    ):  # also where it is handed on, to be called
         return Site(name, None, node.attr)
     if not isinstance(node, ast.Call):
         return None
@@ -73,7 +80,8 @@ def _site(name: str, function: Function, node: ast.AST) -> Site | None:
         return Site(name, None)
     if word in COMMITTING_BY_MODULE or word.rpartition(".")[2] in COMMITTING:
         first = min([function.lineno, *(one.lineno for one in function.decorator_list)])
-        return Site(name, node.lineno - first)
+        is_alone = word in ALONE or word.rpartition(".")[2] in ALONE
+        return Site(name, node.lineno - first, is_alone=is_alone)
     return None
 
 

@@ -17,7 +17,7 @@ from tests import builders
 from tests.crashes.matrix import deeds
 from tests.crashes.matrix.drivers import Drivers
 from tests.crashes.matrix.sites import reached
-from tests.crashes.matrix.world import Point, World
+from tests.crashes.matrix.world import World
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 
@@ -35,7 +35,11 @@ def test_the_key_of_an_act_whose_process_died_never_does_it_again(
     names = [point.name for point in places]
     assert reached(names) == PASSED
     begun, opened, noted = (
-        max(at for at, name in enumerate(names) if words in name and name.endswith("after the commit"))
+        max(
+            at
+            for at, name in enumerate(names)
+            if words in name and name.endswith("after the commit")
+        )
         for words in ("idempotency.begin", "opening.open_by_hand", "idempotency.remember")
     )
     assert begun < opened < noted
