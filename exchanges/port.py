@@ -32,6 +32,13 @@ from exchanges.values import (
     WithdrawalRequest,
 )
 
+# What of a venue only asks, or sends nothing at all: whoever dies in it has changed nothing there. All else acts.
+ONLY_ASKS = frozenset({
+    "book", "market_rules", "learn_limits", "network_rules", "balances", "order", "orders", "orders_since",
+    "withdrawals", "deposits", "all_withdrawals", "all_deposits", "deposit_address", "withdrawal_addresses",
+    "listings", "key_report", "server_time", "stream_request", "hint", "close",
+})  # fmt: skip
+
 
 class Venue(Protocol):
     """A place to trade, as an adapter presents it. One instance belongs to one thread."""

@@ -34,7 +34,6 @@ NOT_OURS = ("migrations", "migrate.py", "simulator")
 def watched() -> Iterator[list[str]]:
     """Give the list of what is found from now on, in words."""
     strays: list[str] = []
-    known = {site.function for site in sites.sites().values()} | PLACES
     enter = transaction.Atomic.__enter__
 
     def entered(atomic: Any) -> None:
@@ -43,7 +42,7 @@ def watched() -> Iterator[list[str]]:
             strays.extend(f"{one} opens a transaction" for one in _innermost(WITHIN))
         enter(atomic)
 
-    wrapper = partial(_executed, strays=strays, known=known)
+    wrapper = partial(_executed, strays=strays, known=known())
 
     def watch(connection: BaseDatabaseWrapper, **_: object) -> None:
         if wrapper not in connection.execute_wrappers:
@@ -67,6 +66,14 @@ def _executed(
         if stands and stands[-1] not in PARTS and not is_known(stands[0], known):
             strays.append(f"{' < '.join(stands[:4])} writes outside of any transaction")
     return execute(sql, params, many, told)
+
+
+def known() -> set[str]:
+    """Give the functions whose statements may commit by themselves: each is killed at, or says why it is harmless.
+
+    Who has a transaction somewhere is killed there, not at what it commits beside it.
+    """
+    return {site.function for site in sites.sites().values() if site.is_alone} | PLACES
 
 
 def is_known(function: str, known: Collection[str]) -> bool:

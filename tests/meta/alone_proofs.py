@@ -52,10 +52,13 @@ ALONE = (
         ("desk.create", "market_sync._add_routes", "seeding.first_policy"),
     ),
     Alone(
-        "a token or an answer: who saw none asks again, or takes another",
-        (
-            "idempotency.forget", "idempotency.remember", "tokens._note_use", "tokens.issue", "tokens.revoke",
-        ),
+        "an answer, or a key that is given back: its key stays taken without it, so that who asks again under it is told "
+        "to look at what was acted on, and nothing is done twice (killed there: `test_door.py`)",
+        ("idempotency.forget", "idempotency.remember"),
+    ),
+    Alone(
+        "a token: who saw none takes another, and who saw no end of one ends it again",
+        ("tokens._note_use", "tokens.issue", "tokens.revoke"),
     ),
     Alone(
         "what was measured of calls and clocks, on a connection of its own: measured again",

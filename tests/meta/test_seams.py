@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from exchanges.port import ONLY_ASKS, Venue
 from tests.crashes.matrix import acts, seams, sites, test_deeds
 from tests.crashes.matrix.chores import CHORES
 from tests.crashes.matrix.journeys import JOURNEYS, OPENING
+from tests.crashes.matrix.losing import MOVING
 from tests.meta.alone_proofs import PARTS, PLACES
 from tests.meta.seam_proofs import ELSEWHERE, Elsewhere
 
@@ -92,16 +94,73 @@ class Desk:
         )
 
 def send():
-    note = [calling.called(call, send) for call in calls]
+    note = [calling.called(call, lambda: venue.withdraw(one)) for call in calls]
     stepping.intend(row)
     settle()
+
+def tell():
+    registry.venue("upbit").verify_deposit(held)
+    later(venue.verify_deposit)
+    post_json(url, payload)
+    registry.venue("upbit").deposits(asset)
 """
     assert sites.read(text, "new") == {
         "new.Desk.act": sites.Site("new.Desk.act", 2),
         "new.Desk.act#2": sites.Site("new.Desk.act", 4),
-        "new.send": sites.Site("new.send", None),
-        "new.send#2": sites.Site("new.send", 2),
+        "new.send": sites.Site("new.send", None, "withdraw"),
+        "new.send#2": sites.Site("new.send", 2, is_alone=True),
+        "new.tell": sites.Site("new.tell", None, "verify_deposit"),
+        "new.tell#2": sites.Site("new.tell", None, "verify_deposit"),
+        "new.tell#3": sites.Site("new.tell", None),
     }
+
+
+def test_below_the_business_nothing_is_found_but_what_commits() -> None:
+    assert sites.read("def act():\n    self._venue.verify_deposit(d)", "new", calls=False) == {}
+
+
+def test_what_acts_at_a_venue_is_all_of_the_port_that_does_not_only_ask() -> None:
+    """A new method of the port acts until the port says that it only asks; what moves money has its intent in the journal."""
+    assert vars(Venue).keys() > ONLY_ASKS
+    assert {*MOVING, "verify_deposit"} == sites.ACTING
+
+
+def test_a_call_counts_as_reached_where_it_was_sent_and_its_function_was_passed() -> None:
+    passed = "STARTED: travel_rule._ask:21 < travel_rule.release:7 | before the commit"
+    sent = "STARTED: upbit verify_deposit | before the call"
+    assert sites.reached([passed]) == sites.reached([sent]) == set()
+    assert sites.reached([passed, sent]) == {"travel_rule._ask"}
+
+
+def test_what_goes_on_the_wire_is_sent_by_a_venues_transport_or_by_the_plain_client() -> None:
+    """Whatever sends otherwise is a place that nobody reads of."""
+    found = {
+        str(path.relative_to(PROJECT)): _sending_otherwise(path.read_text("utf-8"))
+        for path in sites.sources()
+        if "transport" not in path.parts
+    }
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+def _sending_otherwise(text: str) -> list[int]:
+    """Give the lines where a sender is made, or handed on, that is not a venue's transport's."""
+    tree = ast.parse(text)
+    given = {
+        id(named)
+        for one in ast.walk(tree)
+        if isinstance(one, ast.Call) and ast.unparse(one.func) == "VenueTransport"
+        for argument in one.args
+        for named in ast.walk(argument)
+    }
+    return [
+        one.lineno
+        for one in ast.walk(tree)
+        if isinstance(one, ast.Name) and one.id == "HttpSender" and id(one) not in given
+    ]
+
+
+def test_a_sender_of_its_own_is_found() -> None:
+    assert _sending_otherwise("VenueTransport(d, HttpSender(a))\nHttpSender(b).send(one)") == [2]
 
 
 def test_no_transaction_is_opened_around_a_whole_function() -> None:

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from cycles.models import Heartbeat
+from tests.crashes.matrix import sites
 from tests.crashes.matrix.seams import PROJECT
+from tests.writing_alone import is_known, known
 
 pytestmark = pytest.mark.django_db
 
@@ -46,6 +48,16 @@ def test_whoever_tells_people_by_itself_is_found(strays: list[str]) -> None:
 @pytest.mark.parametrize("statement", [WRITE, CREATE, TELL])
 def test_a_statement_within_a_transaction_is_not(strays: list[str], statement: str) -> None:
     assert act(strays, "with transaction.atomic():", f"    {statement}") == []
+
+
+def test_a_statement_beside_a_transaction_of_the_same_function_is_found(
+    strays: list[str],
+) -> None:
+    """A function that is killed at its transaction is not killed at what it commits by itself."""
+    beside = ["with transaction.atomic():", "    pass", WRITE]
+    assert act(strays, *beside) == [ALONE]
+    assert "desk.pause" in sites.sites()
+    assert not is_known("desk.pause", known())
 
 
 def test_what_only_reads_is_not(strays: list[str]) -> None:

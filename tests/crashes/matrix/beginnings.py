@@ -47,6 +47,13 @@ def unwinding_in_its_wait(matrix: World) -> Cycle:
     return cycle
 
 
+def deposit_held(matrix: World) -> Cycle:
+    """Give a cycle whose coins its Korean venue holds until it is told from whose account they came: more than a million won."""
+    matrix.desk.control("/control/settings", {"has_upbit_travel_rule": True})
+    with matrix.opening_large():
+        return matrix.open()
+
+
 def sent_anew(matrix: World) -> Cycle:
     """Give a cycle whose coins had left, and left again in another transaction."""
     cycle, call = _said_to_have_left(matrix, fault="F28")

@@ -133,7 +133,7 @@ class TellOfBans(Chore):
 class DeliverAlerts(Chore):
     """Two alerts are due, and there is a channel for them."""
 
-    seams = frozenset({"alerting._claim"})
+    seams = frozenset({"alerting._claim", "telegram.send"})
     must: ClassVar = {
         "alerting._claim": 2,
         "telegram.send": 4,

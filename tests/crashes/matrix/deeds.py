@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
+from django.test import Client
 
 from cycles.services import (
     alerting,
@@ -84,6 +86,16 @@ def begin() -> None:
         idempotency.begin(User.objects.get(username="alice"), KEY, ASKED)
     except InFlightError:
         return
+
+
+def open_by_the_door(plain: str, key: str) -> Any:
+    """Open a cycle through the API, under a key; gives the answer."""
+    asked = {"asset": "XRP", "notional_usdt": "150", "dry_run": False, "reason": "a test"}
+    sent = {"Authorization": f"Bearer {plain}", "Idempotency-Key": key, "Host": "localhost"}
+    body = json.dumps(asked)
+    reply = Client().post("/api/v1/cycles/", body, content_type="application/json", headers=sent)
+    assert reply.status_code in {201, 409}, reply.content
+    return reply
 
 
 def confirm_simulated() -> None:

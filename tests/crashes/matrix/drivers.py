@@ -56,11 +56,11 @@ class Drivers:
     """Each driver by its venues."""
 
     home: Path
-    started: dict[tuple[str, str], Driver] = field(default_factory=dict)
+    started: dict[tuple[str, str, str], Driver] = field(default_factory=dict)
 
-    def at(self, url: str) -> Driver:
-        """Give the driver at these venues, started by whoever asks first."""
-        place = url, ",".join(settings.KIMP_KOREA_VENUES)
+    def at(self, url: str, *, role: str = "initiator") -> Driver:
+        """Give the driver at these venues, started by whoever asks first; what it forks has what that role has."""
+        place = url, ",".join(settings.KIMP_KOREA_VENUES), role
         found = self.started.get(place)
         if found is not None and not found.is_fit:
             found.end()
@@ -73,9 +73,9 @@ class Drivers:
         for driver in self.started.values():
             driver.end()
 
-    def _start(self, url: str, korea: str) -> Driver:
+    def _start(self, url: str, korea: str, role: str) -> Driver:
         variables = {
-            **environ_of("initiator", 1, self.home),
+            **environ_of(role, 1, self.home),
             "KIMP_SIMULATOR_URL": url,
             "KIMP_KOREA_VENUES": korea,
             "KIMP_TIME_SCALE": "1000",

@@ -23,7 +23,15 @@ from exchanges.models import MarketRule, NetworkRule
 from tests.crashes.matrix import beginnings
 from tests.crashes.matrix.amounts import assert_same_end
 from tests.crashes.matrix.counting import TRIES, assert_few
-from tests.crashes.matrix.losing import MOVING, Kind, Struck, assert_struck, losing, moved_at
+from tests.crashes.matrix.losing import (
+    MOVING,
+    TELLING,
+    Kind,
+    Struck,
+    assert_struck,
+    losing,
+    moved_at,
+)
 from tests.crashes.matrix.test_acts import dead
 from tests.crashes.matrix.world import HAND_BACK, Point, World
 from tests.cycles.services.acts import set_policy
@@ -147,6 +155,9 @@ JOURNEYS: dict[str, Journey] = {
     "coins are sold while it waits for its way home": Journey(
         seams=frozenset({"unwinding.set_plan"}), begin=beginnings.unwinding_in_its_wait
     ),
+    "a deposit is held until its sender is named": Journey(
+        seams=frozenset({"travel_rule._ask"}), begin=beginnings.deposit_held
+    ),
     "coins left again in another transaction": Journey(
         seams=frozenset({"transferring._with_newest_txid"}), begin=beginnings.sent_anew
     ),
@@ -248,7 +259,7 @@ def without_status(names: Iterable[str]) -> set[str]:
 def only_asks(point: Point) -> bool:
     """Say that a place lies at a call that only asks: whoever dies there has changed nothing."""
     stands, _, kind = point.name.rpartition(" | ")
-    return not kind.endswith("the commit") and not stands.endswith(tuple(MOVING))
+    return not kind.endswith("the commit") and not stands.endswith((*MOVING, *TELLING))
 
 
 def is_of_money(point: Point) -> bool:

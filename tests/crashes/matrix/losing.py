@@ -18,6 +18,8 @@ MOVING = {
     "withdraw": ("POST", r"/(withdraws/coin|withdraw/apply)$"),
     "cancel_order": ("DELETE", r"/orders?$"),
 }
+# It tells a venue something, as often as once in ten minutes: to be told again does no harm, and it moves nothing.
+TELLING = ("verify_deposit",)
 # What moves abroad, and in Korea.
 ON_A_ROUND_TRIP = (("place_order", "withdraw"), ("place_order", "withdraw"))
 ON_THE_WAY_HOME = (("place_order",), ("place_order", "withdraw"))

@@ -1,4 +1,4 @@
-"""Every transaction in our code, and every journalled call that moves money: found by reading the code, not by running it.
+"""Every transaction in our code, and every call on the wire that does more than ask: found by reading the code, not by running it.
 
 What commits by itself, one statement outside of a transaction, is not found so: `seams` sees it in what it watches,
 `tests/writing_alone.py` in the suite. What moves money without the journal is not there: `tests/meta/test_architecture.py`.
@@ -12,12 +12,20 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from exchanges.port import ONLY_ASKS, Venue
 from tests.crashes.matrix.seams import CARRIERS, CARRYING_MODULES, PROJECT, ROOMS
 
-# `settle_together` and `stepping.intend` write for a group; `calling.called` sends.
+# `settle_together` and `stepping.intend` write for a group.
 COMMITTING = {"in_transaction", "in_one_statement", "persistently", "atomic", "settle_together"}
 COMMITTING_BY_MODULE = {"stepping.intend"}
-SENDING = {"calling.called"}
+# One statement that commits by itself, with no transaction around it.
+ALONE = COMMITTING_BY_MODULE | {"in_one_statement", "settle_together"}
+# What acts at a venue, whoever it is called on; and what posts to whom is no venue.
+ACTING = frozenset(name for name in vars(Venue) if not name.startswith("_")) - ONLY_ASKS
+POSTING = "post_json"
+TRANSLATING = (
+    "exchanges"  # it is called there by whoever is called: the place is where the business calls
+)
 NOT_OURS = {"migrations", "simulator"}  # the venues' side, and what runs before any worker does
 # What only carries others' work, and the word that those others are found by.
 CARRIED_BY = {
@@ -33,26 +41,48 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A line within a function, as `seams` counts it; None: any line, since a call's place is its intent's too."""
+    """A line within a function, as `seams` counts it; None: any line, as a call's place is named by the call.
+
+    `sends`: what it calls at a venue. `is_alone`: it commits without a transaction around it.
+    """
 
     function: str
     line: int | None
+    sends: str = ""
+    is_alone: bool = False
 
 
-def read(text: str, module: str) -> dict[str, Site]:
-    """Give the sites of a module's text by name: `module.function`, with `#2` for a second one in it."""
+def read(text: str, module: str, *, calls: bool = True) -> dict[str, Site]:
+    """Give the sites of a module's text by name: `module.function`, with `#2` for a second one in it.
+
+    Without its `calls`: its commits only.
+    """
     found: dict[str, Site] = {}
-    for names, function, call in _calls(ast.parse(text), (), None):
-        word = _word(call)
-        is_sent = word in SENDING
-        is_committed = word in COMMITTING_BY_MODULE or word.rpartition(".")[2] in COMMITTING
-        if function is None or not (is_sent or is_committed):
+    for names, function, node in _nodes(ast.parse(text), (), None):
+        site = None if function is None else _site(".".join((module, *names)), function, node)
+        if site is None or (site.line is None and not calls):
             continue
-        first = min([function.lineno, *(one.lineno for one in function.decorator_list)])
-        site = Site(".".join((module, *names)), None if is_sent else call.lineno - first)
         number = 1 + sum(one.function == site.function for one in found.values())
         found[site.function if number == 1 else f"{site.function}#{number}"] = site
     return found
+
+
+def _site(name: str, function: Function, node: ast.AST) -> Site | None:
+    """Give the site that a node is, within a function of that name; none if it neither commits nor sends."""
+    if (
+        isinstance(node, ast.Attribute) and node.attr in ACTING
+    ):  # also where it is handed on, to be called
+        return Site(name, None, node.attr)
+    if not isinstance(node, ast.Call):
+        return None
+    word = _word(node)
+    if word.rpartition(".")[2] == POSTING:
+        return Site(name, None)
+    if word in COMMITTING_BY_MODULE or word.rpartition(".")[2] in COMMITTING:
+        first = min([function.lineno, *(one.lineno for one in function.decorator_list)])
+        is_alone = word in ALONE or word.rpartition(".")[2] in ALONE
+        return Site(name, node.lineno - first, is_alone=is_alone)
+    return None
 
 
 def unplaced(text: str) -> list[int]:
@@ -87,7 +117,8 @@ def _all() -> dict[str, Site]:
     """Give every site of ours. Two modules of one name whose sites would be one another's fail here."""
     found: dict[str, Site] = {}
     for path in sources():
-        new = read(path.read_text("utf-8"), path.stem)
+        is_called = TRANSLATING not in path.relative_to(PROJECT).parts
+        new = read(path.read_text("utf-8"), path.stem, calls=is_called)
         assert found.keys().isdisjoint(new), path
         found |= new
     return found
@@ -105,13 +136,22 @@ def carriers() -> set[str]:
 
 
 def reached(places: Iterable[str]) -> set[str]:
-    """Give the sites that these places stand at."""
-    frames = {frame for place in places for frame in _frames(place)}
+    """Give the sites that these places stand at.
+
+    A venue's call is named by what is called: who calls is seen at what it commits, before the call or behind it.
+    """
+    kept = list(places)
+    frames = {frame for place in kept for frame in _frames(place)}
     functions = {frame.rpartition(":")[0] for frame in frames}
+    sent = {frame.rpartition(" ")[2] for frame in frames} | {""}
     return {
         name
         for name, site in sites().items()
-        if (site.function in functions if site.line is None else _frame(site) in frames)
+        if (
+            site.function in functions and site.sends in sent
+            if site.line is None
+            else _frame(site) in frames
+        )
     }
 
 
@@ -139,16 +179,15 @@ def _word(call: ast.Call) -> str:
     return named.id if isinstance(named, ast.Name) else ""
 
 
-def _calls(
+def _nodes(
     node: ast.AST, names: tuple[str, ...], function: Function | None
-) -> Iterator[tuple[tuple[str, ...], Function | None, ast.Call]]:
-    """Give every call in a tree with the function that it stands in."""
+) -> Iterator[tuple[tuple[str, ...], Function | None, ast.AST]]:
+    """Give every node of a tree with the function that it stands in."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, Function):
-            yield from _calls(child, (*names, child.name), child)
+            yield from _nodes(child, (*names, child.name), child)
         elif isinstance(child, ast.ClassDef):
-            yield from _calls(child, (*names, child.name), function)
+            yield from _nodes(child, (*names, child.name), function)
         else:
-            if isinstance(child, ast.Call):
-                yield names, function, child
-            yield from _calls(child, names, function)
+            yield names, function, child
+            yield from _nodes(child, names, function)

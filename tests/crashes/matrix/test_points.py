@@ -24,7 +24,7 @@ from tests.crashes.matrix.journeys import (
     without_status,
 )
 from tests.crashes.matrix.sites import reached
-from tests.crashes.matrix.world import Point, Way, World, halve, one_side_each
+from tests.crashes.matrix.world import Point, Way, World, halve
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 
@@ -40,7 +40,7 @@ _passed: set[str] = set()
 def test_a_worker_killed_at_any_place_changes_nothing_of_how_its_cycle_ends(
     matrix: World, number: int
 ) -> None:
-    way = _out_and_home(matrix)
+    way = out_and_home(matrix)
     assert len(way.points) >= FEWEST
     assert reached(point.name for point in way.points) >= JOURNEYS[OUT_AND_HOME].seams
     _kill_at_each(matrix, way.share(number, SHARES), matrix.open, way)
@@ -48,7 +48,7 @@ def test_a_worker_killed_at_any_place_changes_nothing_of_how_its_cycle_ends(
 
 def test_an_order_resumed_with_half_of_what_was_there_is_told(matrix: World) -> None:
     """The half goes back to the desk behind the worker's back: nothing but the amounts tells."""
-    way = _out_and_home(matrix)
+    way = out_and_home(matrix)
     cycle = matrix.die(BEFORE_BUYING)
     halve(cycle, "USDT")
     matrix.go_on(cycle)
@@ -61,7 +61,7 @@ def test_an_order_resumed_with_half_of_what_was_there_is_told(matrix: World) -> 
 
 def test_so_it_is_where_only_a_cycle_that_comes_home_alone_passes(matrix: World) -> None:
     """The rest of its way is that of a round trip."""
-    shared = {point.name for point in _out_and_home(matrix).points}
+    shared = {point.name for point in out_and_home(matrix).points}
     way = _way(matrix, matrix.open_home)
     own = [point for point in way.points if point.name not in shared]
     assert own
@@ -72,17 +72,17 @@ def test_so_it_is_where_only_a_cycle_that_comes_home_alone_passes(matrix: World)
 def test_so_it_is_where_only_a_cycle_that_meets_trouble_passes(matrix: World, name: str) -> None:
     """Trouble comes once, before the death or after it. A place that another way passes is killed there.
 
-    At each of its seams on one side; on all of them, and at its calls that only ask: `make crash-matrix`.
+    At its calls that only ask: `make crash-matrix`.
     """
     if not _passed:
-        _passed.update(without_status(point.name for point in _out_and_home(matrix).points))
+        _passed.update(without_status(point.name for point in out_and_home(matrix).points))
     journey = JOURNEYS[name]
     undisturbed, points = go(matrix, journey)
     assert reached(point.name for point in points) >= journey.seams
     own = [point for point in points if _passed.isdisjoint(without_status([point.name]))]
     _passed.update(without_status(point.name for point in own))
     moving = [point for point in own if not only_asks(point)]
-    kill_on(matrix, journey, one_side_each(moving), undisturbed)
+    kill_on(matrix, journey, moving, undisturbed)
 
 
 def test_the_initiator_that_dies_while_it_opens_has_opened_whole_or_not_at_all(
@@ -102,7 +102,7 @@ def test_the_initiator_that_dies_while_it_opens_has_opened_whole_or_not_at_all(
     matrix.assert_whole()
 
 
-def _out_and_home(matrix: World) -> Way:
+def out_and_home(matrix: World) -> Way:
     """Give where a round trip comes by, the same for all that ask: each place is killed by one of them."""
     return matrix.ways.once(OUT_AND_HOME, lambda: _way(matrix, matrix.open))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.crashes.matrix.__main__ import summary
+from tests.crashes.matrix.__main__ import MOST_SECONDS, summary, wanting
 from tests.crashes.matrix.tables import passed_by_some, problems, table
 
 BEFORE, AFTER = (
@@ -104,3 +104,11 @@ def test_what_was_run_is_told_with_its_revision_and_what_is_wanting() -> None:
     told = summary(rows, seed="7", at="cabf6355f4bd+", seconds=61, code=0).splitlines()
     assert told[-1] == "revision cabf6355f4bd+, 61 s, pytest ended with 0"
     assert set(problems(rows)) <= set(told)
+
+
+def test_a_run_that_takes_longer_than_half_an_hour_fails_and_says_so() -> None:
+    whole = [WAY, share(*WAY["enumerated"])]
+    assert wanting(whole, MOST_SECONDS) == []
+    (told,) = wanting(whole, MOST_SECONDS + 1)
+    assert told == "it took 1801 s, which is more than 1800"
+    assert told in summary(whole, seed="1", at="abc", seconds=MOST_SECONDS + 1, code=0)
