@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 
 from cycles.domain.money import ZERO
 from cycles.domain.words import CallOutcome, Operation, StepState
-from cycles.models import Account, Alert, Cycle, Entry, ExchangeCall, SweepMark
+from cycles.models import Alert, Cycle, Entry, ExchangeCall, SweepMark
 from cycles.services import desk, ending, proving, reacting
 from cycles.services.alerting import raise_alert
 from exchanges import registry
@@ -134,7 +134,9 @@ def _compare(proof: proving.Proof) -> LedgerReport:
 def venues() -> list[str]:
     """Give the desk's venues, and those where it holds something still though it trades there no more."""
     held = {
-        row.venue for row in _accounts() if row.balance and row.owner in (*AT_VENUE, "IN_FLIGHT")
+        row.venue
+        for row in proving.standing()
+        if row.balance and row.owner in (*AT_VENUE, "IN_FLIGHT")
     }
     left = held & set(registry.VENUES)
     return [*registry.desk_venues(), *sorted(left - set(registry.desk_venues()))]
@@ -170,13 +172,6 @@ def _under_way() -> tuple[QuerySet[ExchangeCall], QuerySet[ExchangeCall]]:
     return open_calls, unsettled
 
 
-def _accounts(**of: str) -> list[Account]:
-    """Give the desk's own accounts, and those of cycles that hold something: by their indexes, all at one moment."""
-    own = Account.objects.filter(cycle__isnull=True, **of)
-    of_cycles = Account.objects.filter(cycle__isnull=False, **of).exclude(balance=0)
-    return list(own.order_by().union(of_cycles.order_by(), all=True))
-
-
 def venue_lines(code: str, held: Mapping[str, Balance]) -> list[VenueLine]:
     """Compare every asset of one venue with what it says we hold."""
     ledger: dict[str, Decimal] = {}
@@ -184,7 +179,7 @@ def venue_lines(code: str, held: Mapping[str, Balance]) -> list[VenueLine]:
     lacking: dict[
         str, list[Decimal]
     ] = {}  # at credits, when they were settled: it may have been credited since
-    for row in _accounts(venue=code):
+    for row in proving.standing(code):
         if row.owner in AT_VENUE:
             ledger[row.asset] = ledger.get(row.asset, ZERO) + row.balance
         elif row.owner == "IN_FLIGHT":
