@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 from cycles.domain.money import ZERO
 from cycles.domain.words import CallOutcome, Operation, StepState
 from cycles.models import Alert, Cycle, Entry, ExchangeCall, SweepMark
+from cycles.models.journal import ON_ITS_WAY
 from cycles.services import desk, ending, proving, reacting
 from cycles.services.alerting import raise_alert
 from exchanges import registry
@@ -221,12 +222,7 @@ def venue_lines(code: str, held: Mapping[str, Balance]) -> list[VenueLine]:
 def _may_come_back(code: str) -> dict[str, list[Decimal]]:
     """Give what was sent from a venue and may have been given back there, fee included, unseen yet."""
     sent = ExchangeCall.objects.filter(
-        venue=code,
-        operation=Operation.WITHDRAW,
-        outcome=CallOutcome.DONE,
-        is_settled=True,
-        report__status="pending",
-        step__state=StepState.RUNNING,
+        ON_ITS_WAY, venue=code, is_settled=True, step__state=StepState.RUNNING
     )
     found: dict[str, list[Decimal]] = {}
     for report in sent.values_list("report", flat=True):

@@ -98,9 +98,7 @@ def test_an_entry_that_comes_after_a_later_one_is_read(early: str) -> None:
 def test_the_negative_control_that_waits_for_nobody_passes_it_by() -> None:
     with database_without("kimp_sum_entries_v1", WAITS):
         pass_by("begins second")
-        assert proving.proof().problems == (
-            "account late USDT DESK: balance 1, entries 0",
-        )
+        assert proving.proof().problems == ("account late USDT DESK: balance 1, entries 0",)
 
 
 def test_runs_at_the_same_moment_read_each_entry_once() -> None:
@@ -125,7 +123,9 @@ def test_people_are_told_of_a_ledger_that_is_unproven_also_where_no_piece_can_be
     SweepMark.objects.filter(sweep=verifying.PROVEN).update(last=long_ago.isoformat())
     monkeypatch.setattr(proving, "MOST_UNREAD", 0)
     give("binance")
-    committed_desk.control("/control/balances", {"venue": "binance", "asset": "USDT", "credit": "1"})
+    committed_desk.control(
+        "/control/balances", {"venue": "binance", "asset": "USDT", "credit": "1"}
+    )
     with ThreadPoolExecutor(1) as pool, transaction.atomic():
         LedgerMark.objects.update(seen_to=0)
 

@@ -13,7 +13,16 @@ from django.db.models.functions import Now
 
 from cycles.domain import postings
 from cycles.domain.words import AccountOwner, PostingKind
-from cycles.models import Account, Alert, Desk, Entry, LedgerMark, LedgerSum, Posting, SweepMark
+from cycles.models import (
+    Account,
+    Alert,
+    Desk,
+    Entry,
+    LedgerMark,
+    LedgerSum,
+    Posting,
+    SweepMark,
+)
 from cycles.services import booking, desk as desks, proving, verifying
 from tests import builders
 from tests.benchmarks import copying
@@ -24,6 +33,7 @@ from tests.desk import TestDesk
 from tests.planting import planted
 
 pytestmark = pytest.mark.django_db
+HELD_AGAINST = ("cycles_account", "cycles_entry")
 PROOF = "SELECT * FROM kimp_ledger_problems_v1()"
 
 
@@ -205,10 +215,30 @@ def test_what_the_venues_are_held_against_does_not_grow_with_cycles_that_have_en
         cursor.execute("SET LOCAL enable_seqscan = off")
     for ended in (20, 400):
         ended_cycles(ended)
-        before = rows_read("cycles_account") + rows_read("cycles_entry")
+        before = sum(map(rows_read, HELD_AGAINST))
         verifying.venues()
         verifying.venue_lines("binance", {})
-        reads.append(rows_read("cycles_account") + rows_read("cycles_entry") - before)
+        reads.append(sum(map(rows_read, HELD_AGAINST)) - before)
+    assert reads[1] <= reads[0] + 10, reads
+
+
+def test_withdrawals_that_have_arrived_are_not_read_again() -> None:
+    call = builders.withdrawal_call(builders.cycle())
+    reads = []
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    for first, last in ((1, 20), (21, 420)):
+        arrived = {
+            "id": "DEFAULT", "attempt": "g + 1", "client_order_id": "'w' || g", "is_settled": "true",
+            "report": """t.report || '{"status": "done"}'""",
+        }  # fmt: skip
+        copying.copy(
+            "cycles_exchangecall", last, arrived,
+            where=f"t.id = {call.pk}", beside=f"generate_series({first}, %s) g",
+        )  # fmt: skip
+        before = rows_read("cycles_exchangecall")
+        assert verifying._may_come_back("binance") == {}
+        reads.append(rows_read("cycles_exchangecall") - before)
     assert reads[1] <= reads[0] + 10, reads
 
 
