@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 import structlog
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from django.db.models import F, Sum
 from django.db.models.functions import Coalesce
 
@@ -113,12 +113,9 @@ def _told(venue: str | None, asset: str, owner: str, balance: Decimal, total: De
 
 def proof_of_all() -> Proof:
     """Prove from the first entry on, whatever was proven before: by the tables themselves, as long as that takes."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = 0")
-        try:
-            return Proof(_problems_of_all())
-        finally:
-            cursor.execute("RESET statement_timeout")
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        return Proof(_problems_of_all())
 
 
 def _problems_of_all() -> tuple[str, ...]:
