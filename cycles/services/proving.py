@@ -25,8 +25,8 @@ from cycles.models.ledger import HOLDING_OWNERS
 log = structlog.get_logger(__name__)
 
 AT_ONCE = 200_000  # entries a statement
-READ_SECONDS = 10.0  # of one run: the venues are asked in the rest of it
-MOST_UNREAD = 10 * AT_ONCE  # more behind the mark take a proof too long
+READ_SECONDS = 20.0  # of one run: the venues are asked in the rest of it
+MOST_UNREAD = 5 * AT_ONCE  # more behind the mark take a proof too long
 # The desk's own accounts, and those of cycles that hold something, each by its index: with || '' none is searched for a
 # venue, which every account has that was ever opened there.
 STANDING = """
