@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from django.db import connection, transaction
@@ -47,7 +48,7 @@ def read_all() -> None:
     assert LedgerMark.objects.get().read_to == Entry.objects.latest("pk").pk
 
 
-def stray(sql: str, *values: object) -> None:
+def stray(sql: str, *values: int | UUID) -> None:
     """Write past the database's guards, as its superuser can."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
