@@ -103,6 +103,7 @@ COMMANDS: tuple[CommandRow, ...] = (
         "Prove the ledger by itself and against the venues' balances.",
         "verify_ledger",
         "verify_ledger --json",
+        "verify_ledger --all",
     ),
     _row(
         "reconcile",

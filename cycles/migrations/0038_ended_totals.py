@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("cycles", "0036_closed_doors")]
+    dependencies = [("cycles", "0037_ledger_marks")]
 
     operations = [
         migrations.CreateModel(

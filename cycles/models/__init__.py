@@ -7,6 +7,7 @@ from cycles.models.cycle import Cycle
 from cycles.models.intervention import ApiToken, Heartbeat, IdempotencyRecord, Intervention
 from cycles.models.journal import ExchangeCall, Fill, Retry, Transition
 from cycles.models.ledger import Account, Entry, Posting
+from cycles.models.ledger_mark import LedgerMark, LedgerSum
 from cycles.models.policy import Desk, Pause, PolicyVersion
 from cycles.models.roll_up import EndedTotal, PremiumHour, PremiumMinute, RollUpMark
 from cycles.models.sample import PremiumSample
@@ -30,6 +31,8 @@ __all__ = [
     "Heartbeat",
     "IdempotencyRecord",
     "Intervention",
+    "LedgerMark",
+    "LedgerSum",
     "Pause",
     "PolicyVersion",
     "Posting",

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from cycles.domain.words import CallOutcome, CycleStatus, FailureClass, Operation, Plan
 from cycles.models.fields import LONGEST_NAME, Correlated, by, money
 
+ON_ITS_WAY = Q(operation="WITHDRAW", outcome="DONE", report__status="pending")
 TXID_IS_TOLD = Q(IsNull(KT("report__txid"), rhs=False))
 
 
@@ -120,6 +121,8 @@ class ExchangeCall(Correlated):
             models.Index(
                 F("cycle"), name="call_unsettled", condition=Q(outcome="DONE", is_settled=False)
             ),
+            # Sent, and on its way still: few at any moment, however many withdrawals there ever were.
+            models.Index(F("venue"), name="call_on_its_way", condition=ON_ITS_WAY),
             # What a search looks up; a call has its entry once the venue has told the name, not before.
             models.Index(
                 F("venue_order_id"), name="call_by_venue_id", condition=~Q(venue_order_id="")

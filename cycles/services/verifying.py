@@ -10,15 +10,15 @@ from decimal import Decimal
 from itertools import combinations
 
 import structlog
-from django.db.models import F, Q, QuerySet, Sum
-from django.db.models.functions import Coalesce, Now
+from django.db import OperationalError
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 
 from cycles.domain.money import ZERO
-from cycles.domain.shown import plain
 from cycles.domain.words import CallOutcome, Operation, StepState
-from cycles.models import Account, Alert, Cycle, Entry, ExchangeCall, SweepMark
-from cycles.models.ledger import HOLDING_OWNERS
-from cycles.services import desk, ending, reacting
+from cycles.models import Alert, Cycle, Entry, ExchangeCall, SweepMark
+from cycles.models.journal import ON_ITS_WAY
+from cycles.services import desk, ending, proving, reacting
 from cycles.services.alerting import raise_alert
 from exchanges import registry
 from exchanges.errors import VenueError
@@ -57,29 +57,37 @@ class VenueLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerReport:
-    """The proof, or what is wrong; `is_settled` False: calls were in flight all the while."""
+    """The proof, or what is wrong; `is_settled` False: calls were in flight all the while.
+
+    `unread` entries have not been read yet, and until then nothing is known of the ledger's own balance.
+    """
 
     is_balanced: bool
     matches_venues: bool
     is_settled: bool
     lines: tuple[VenueLine, ...]
     problems: tuple[str, ...]
+    unread: int = 0
 
 
-def verify_ledger(*, may_go_on: Callable[[], bool] = lambda: True) -> LedgerReport:
+def verify_ledger(
+    *,
+    may_go_on: Callable[[], bool] = lambda: True,
+    prove: Callable[[], proving.Proof] = proving.proof,
+) -> LedgerReport:
     """Prove the ledger now. A difference counts only when two readings in a row show it.
 
     Of one that could not be read twice, or when it `may_go_on` no more, the report is not settled.
     """
-    problems = balance_problems()
-    last = _compare(problems)
+    proof = prove()
+    last = _compare(proof)
     for _ in range(TRIES):
         if last.is_settled and last.matches_venues:
             return last
         if not may_go_on():
             break
         time.sleep(PAUSE_SECONDS)
-        before, last = last, _compare(problems)
+        before, last = last, _compare(proof)
         if last.is_settled and _same(before, last):
             return last
     return replace(last, is_settled=last.is_settled and last.matches_venues)
@@ -94,28 +102,14 @@ def _same(one: LedgerReport, other: LedgerReport) -> bool:
 
 def balance_problems() -> tuple[str, ...]:
     """Give what does not add up inside the ledger: per asset, and account by account."""
-    by_asset = Entry.objects.values("account__asset").annotate(total=Sum("quantity"))
-    problems = [
-        f"entries in {row['account__asset']} sum to {row['total']}, not zero"
-        for row in by_asset
-        if row["total"]
-    ]
-    wrong = (
-        Account.objects.filter(owner__in=HOLDING_OWNERS)
-        .annotate(total=Coalesce(Sum("entries__quantity"), ZERO))
-        .exclude(balance=F("total"))
-    )
-    problems += [
-        f"account {row}: balance {plain(row.balance)}, entries {plain(row.total)}" for row in wrong
-    ]
-    return tuple(problems)
+    return proving.proof().problems
 
 
-def _compare(problems: tuple[str, ...]) -> LedgerReport:
+def _compare(proof: proving.Proof) -> LedgerReport:
     """Read journal, venues, journal again, and compare what did not move meanwhile."""
     marker = journal_marker()
     lines: list[VenueLine] = []
-    told = list(problems)
+    told = list(proof.problems)
     for code in venues():
         try:
             lines += venue_lines(code, registry.venue(code).balances())
@@ -129,18 +123,23 @@ def _compare(problems: tuple[str, ...]) -> LedgerReport:
         if not line.is_explained
     ]
     return LedgerReport(
-        is_balanced=not problems,
-        matches_venues=len(told) == len(problems),
+        is_balanced=not proof.problems,
+        matches_venues=len(told) == len(proof.problems),
         is_settled=is_settled,
         lines=tuple(lines),
         problems=tuple(told),
+        unread=proof.unread,
     )
 
 
 def venues() -> list[str]:
     """Give the desk's venues, and those where it holds something still though it trades there no more."""
-    held = Account.objects.filter(owner__in=(*AT_VENUE, "IN_FLIGHT")).exclude(balance=0)
-    left = set(held.values_list("venue", flat=True)) & set(registry.VENUES)
+    held = {
+        row.venue
+        for row in proving.standing()
+        if row.balance and row.owner in (*AT_VENUE, "IN_FLIGHT")
+    }
+    left = held & set(registry.VENUES)
     return [*registry.desk_venues(), *sorted(left - set(registry.desk_venues()))]
 
 
@@ -176,19 +175,23 @@ def _under_way() -> tuple[QuerySet[ExchangeCall], QuerySet[ExchangeCall]]:
 
 def venue_lines(code: str, held: Mapping[str, Balance]) -> list[VenueLine]:
     """Compare every asset of one venue with what it says we hold."""
-    rows = Account.objects.filter(venue=code).values("asset", "owner", "balance")
     ledger: dict[str, Decimal] = {}
     arriving: dict[str, list[Decimal]] = {}
-    for row in rows:
-        if row["owner"] in AT_VENUE:
-            ledger[row["asset"]] = ledger.get(row["asset"], ZERO) + row["balance"]
-        elif row["owner"] == "IN_FLIGHT" and row["balance"]:
-            arriving.setdefault(row["asset"], []).append(row["balance"])
+    lacking: dict[
+        str, list[Decimal]
+    ] = {}  # at credits, when they were settled: it may have been credited since
+    for row in proving.standing(code):
+        if row.owner in AT_VENUE:
+            ledger[row.asset] = ledger.get(row.asset, ZERO) + row.balance
+        elif row.owner == "IN_FLIGHT":
+            arriving.setdefault(row.asset, []).append(row.balance)
+        elif row.owner == "SUSPENSE" and row.balance > 0:
+            lacking.setdefault(row.asset, []).append(row.balance)
     maybes = {
         "sent, and given back by the venue": _may_come_back(code),
         "written off, and there still": _written_off(code),
         "a withdrawal that waits for a person": _may_have_left(code),
-        "lacking at a credit, credited since": _lacking(code),
+        "lacking at a credit, credited since": lacking,
     }
     lines = []
     for asset in sorted({*ledger, *held}):
@@ -219,12 +222,7 @@ def venue_lines(code: str, held: Mapping[str, Balance]) -> list[VenueLine]:
 def _may_come_back(code: str) -> dict[str, list[Decimal]]:
     """Give what was sent from a venue and may have been given back there, fee included, unseen yet."""
     sent = ExchangeCall.objects.filter(
-        venue=code,
-        operation=Operation.WITHDRAW,
-        outcome=CallOutcome.DONE,
-        is_settled=True,
-        report__status="pending",
-        step__state=StepState.RUNNING,
+        ON_ITS_WAY, venue=code, is_settled=True, step__state=StepState.RUNNING
     )
     found: dict[str, list[Decimal]] = {}
     for report in sent.values_list("report", flat=True):
@@ -254,17 +252,10 @@ def resting() -> QuerySet[ExchangeCall]:
 def _written_off(code: str) -> dict[str, list[Decimal]]:
     """Give what was written off at a venue: it is nobody's here, but may well lie there still."""
     found: dict[str, list[Decimal]] = {}
-    entries = Entry.objects.filter(account__owner="WRITTEN_OFF", account__venue=code)
+    entries = Entry.objects.filter(
+        account__cycle__isnull=True, account__owner="WRITTEN_OFF", account__venue=code
+    )
     for asset, quantity in entries.values_list("account__asset", "quantity"):
-        found.setdefault(asset, []).append(quantity)
-    return found
-
-
-def _lacking(code: str) -> dict[str, list[Decimal]]:
-    """Give what credits at a venue lacked when they were settled: the rest may have been credited since."""
-    found: dict[str, list[Decimal]] = {}
-    rows = Account.objects.filter(venue=code, owner="SUSPENSE", balance__gt=0)
-    for asset, quantity in rows.values_list("asset", "balance"):
         found.setdefault(asset, []).append(quantity)
     return found
 
@@ -333,21 +324,35 @@ def _tell_if_unproven() -> None:
         key=f"ledger_unproven:{now:%Y%m%d%H}",
         severity=Alert.Severity.WARNING,
         title=f"The ledger has not been proven for {unproven // timedelta(minutes=1)} minutes",
-        body="Each run met calls under way, or venues that did not answer or answered too slowly: the log "
-        "(ledger.difference) tells which. To see for yourself: manage.py verify_ledger, on a halted desk.",
+        body="Each run met calls under way, or venues that did not answer or answered too slowly, or entries that it "
+        "has not read yet: the log (ledger.difference, ledger.unread) tells which. To see for yourself: "
+        "manage.py verify_ledger (--all: whatever is unread), on a halted desk.",
     )
 
 
 def verify_ledger_job() -> bool:
     """Prove the ledger on schedule; an unexplained difference alerts and halts the desk."""
-    report = verify_ledger(may_go_on=ending.time_for_more())
-    if report.is_balanced and report.matches_venues and report.is_settled:
+    may_go_on = ending.time_for_more()
+    try:
+        proving.read_on(may_go_on)
+        report = verify_ledger(may_go_on=may_go_on)
+    except OperationalError:
+        _tell_if_unproven()
+        raise
+    agrees = report.is_balanced and report.matches_venues and report.is_settled
+    if agrees and not report.unread:
         _note_proof()
         return True
     unreachable = not report.is_settled or any(UNASKED in p for p in report.problems)
-    log.warning("ledger.difference", settled=report.is_settled, problems=list(report.problems))
+    log.warning(
+        "ledger.difference",
+        settled=report.is_settled,
+        problems=list(report.problems),
+        unread=report.unread,
+    )
     if unreachable and report.is_balanced:
         _tell_if_blind()
+    if agrees or (unreachable and report.is_balanced):
         _tell_if_unproven()
         return False  # not a proof of anything: the next run looks again
     # How a venue did not answer is worded anew each time, and no reason to halt.

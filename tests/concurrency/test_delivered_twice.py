@@ -23,6 +23,8 @@ from cycles.models import (
     ExchangeCall,
     Heartbeat,
     IdempotencyRecord,
+    LedgerMark,
+    LedgerSum,
     RollUpMark,
     SeenDeposit,
     SeenOrder,
@@ -51,7 +53,7 @@ pytestmark = pytest.mark.concurrency
 # Signs of life, places in a turn, what venues showed, and what is made once for many: nothing that is done.
 NO_DEED: frozenset[type[Model]] = frozenset(
     {Account, Alert, Heartbeat, RateWindow, RollUpMark, SweepMark, VenueClock, VenueWatch}
-) | {SeenDeposit, SeenOrder, SeenWithdrawal}
+) | {LedgerMark, LedgerSum, SeenDeposit, SeenOrder, SeenWithdrawal}
 ASSETS = ("XRP", "SOL")  # of the first round, and of the second
 NOON = datetime(2024, 12, 3, 12, tzinfo=UTC)
 Found = Counter[tuple[object, ...]]

@@ -62,6 +62,7 @@ FIXED = {
     "cycles/services/hearing.py:_hold": "four statements; the desk's few venues are what is many",
     "cycles/services/looking.py:begin": "one row",
     "cycles/services/presence.py:beat": "one row",
+    "cycles/services/proving.py:_sum_piece": "one statement; the entries of a piece are what is many",
     "cycles/services/rebalancing.py:write_steps": "the few steps of one passage",
     "cycles/services/rolling_up.py:_batch": "two statements that read the batch by its first and its last id",
     "cycles/services/rotating.py:_remember": "one row",

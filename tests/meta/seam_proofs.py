@@ -21,6 +21,7 @@ class Kind(StrEnum):
         "no commit of its own: it stands within another's transaction, as the whole suite watches"
     )
     ROLLED_BACK = "it is always rolled back"
+    READS = "it writes nothing: its transaction is for a setting"
     WHOLE = (
         "one commit is all that is done: who dies there has done it or not, and it is done again"
     )
@@ -76,6 +77,12 @@ ELSEWHERE = (
         "what would differ if what lacks had been paid in: tried, within catching up",
         f"{RESTORING}/test_who_holds_it.py:test_who_was_settled_by_hand_since_can_be_again_though_it_had_sold",
         ("retracing._tried",),
+    ),
+    Elsewhere(
+        Kind.READS,
+        "an operator's proof from the first entry on, which may take longer than a statement",
+        f"{SERVICES}/test_proving.py:test_an_entry_that_changed_after_it_was_read_is_found_by_reading_all_anew",
+        ("proving.proof_of_all",),
     ),
     Elsewhere(
         Kind.WHOLE,

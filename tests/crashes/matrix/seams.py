@@ -33,7 +33,7 @@ CARRIERS = {"in_transaction", "in_one_statement", "_again_while_busy", "persiste
 CARRYING_MODULES = {"committing", "plain", "stepping"}
 CARRYING_ROOMS = ("kimp/database", "kimp/middleware.py")
 # Functions of ours in the database, too, but for those that only read.
-READING = r"standing_v\d+|home"
+READING = r"standing_v\d+|home|ledger_problems_v\d+"
 WRITES = re.compile(
     rf"\b(?:(?:INSERT INTO|UPDATE|DELETE FROM|MERGE INTO|TRUNCATE)\b|kimp_(?!(?:{READING})\b)\w+\()"
 )
