@@ -21,10 +21,14 @@ APART = timedelta(seconds=2)  # venues' windows are reckoned with seconds to spa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """The database's clock, and why no absence at a venue is proven by it; empty: it agrees with the venue's."""
+    """The database's clock, and why no absence at a venue is proven by it; empty: it can be.
+
+    `is_apart`: by a difference that was measured.
+    """
 
     at: datetime
     objection: str
+    is_apart: bool = False
 
 
 def read(venue: str) -> Reading:
@@ -35,19 +39,24 @@ def read(venue: str) -> Reading:
         return Reading(at=database_now(), objection=f"the clock of {venue} is not known: {error}")
     began_at = registry.utc_now()
     at = database_now()
-    return Reading(at=at, objection=objection(state, at, began_at, registry.utc_now()))
+    found = objection(state, at, began_at, registry.utc_now())
+    return Reading(at=at, objection=found, is_apart=bool(found) and state.ahead_seconds is not None)
 
 
 def objection(state: ClockState, at: datetime, began_at: datetime, ended_at: datetime) -> str:
     """Say by how much the database's clock, read between two instants of ours, lies apart from the venue's.
 
-    Ours need not be right: what a venue's is ahead of it, and what the database's is, are of the same moment.
+    Ours need not be right: what a venue's is ahead of it, and what the database's is, are of the same moment. But a
+    venue that is off by no more than is traded with shortens no window: where ours and the database's agree, it was not set.
     """
     if state.ahead_seconds is None:
         return f"the clock of {state.venue} is not known"
     doubt = APART + timedelta(seconds=state.doubt_seconds)
     ahead = timedelta(seconds=state.ahead_seconds)
     if began_at + ahead - doubt <= at <= ended_at + ahead + doubt:
+        return ""
+    is_ours_right = abs(state.ahead_seconds) <= state.limit_seconds
+    if is_ours_right and began_at - APART <= at <= ended_at + APART:
         return ""
     apart = at - (ended_at + ahead)
     side = "ahead of" if apart > timedelta(0) else "behind"
@@ -57,13 +66,15 @@ def objection(state: ClockState, at: datetime, began_at: datetime, ended_at: dat
 
 
 def tell(venue: str, reading: Reading) -> None:
-    """Say that nothing is proven by a clock that disagrees: once an hour, by a venue."""
+    """Say that nothing is proven by a clock that disagrees: once an hour, by a venue. One that is not known may be in a moment."""
+    if not reading.is_apart:
+        return
     told = raise_alert(
         key=f"database_clock:{venue}:{registry.utc_now():%Y%m%d%H}",
         severity=Alert.Severity.CRITICAL,
         title=f"The database's clock and that of {venue} disagree",
         body=f"{reading.objection}. No order is taken for absent by it: cycles with an unknown outcome wait, and go on when "
-        "it is right again. Is time synchronisation running on the database's host, and does it slew?",
+        "it is right again. Is time synchronisation running on the database's host, and does it slew? If so, it is the venue's.",
     )
     if told:
         log.error("database.clock_disagrees", venue=venue, reason=reading.objection)

@@ -39,6 +39,9 @@ log = structlog.get_logger(__name__)
 Adopt = Callable[[ExchangeCall, Report], bool]
 
 LOOK_AGAIN = timedelta(seconds=1)
+CLOCK_AGAIN = timedelta(
+    seconds=30
+)  # nothing but a clock changes the answer, and each look is a call
 UNDECIDED = "an outcome is unknown"
 NEVER_ACCEPTED = Noted(outcome=CallOutcome.ABSENT, error="never accepted, by the venue's rule")
 BATCH = 200
@@ -107,7 +110,7 @@ def _asked(
     if evidence.is_absent and evidence.as_of:
         if (clock := among.clock(call.venue)).objection:
             agreeing.tell(call.venue, clock)
-            return waiting(LOOK_AGAIN, clock.objection)
+            return waiting(CLOCK_AGAIN if clock.is_apart else LOOK_AGAIN, clock.objection)
         if not among.is_missed_again(call, evidence.as_of):
             return waiting(SECOND_LOOK, "its venue knows of none, and is asked once more")
         record(call, NEVER_ACCEPTED, NEVER_LISTED & Q(missed_at=call.missed_at))

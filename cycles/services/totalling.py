@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
+from django.db.models.functions import Now
 
 from cycles.models import EndedTotal
 from cycles.selectors import sums
@@ -27,6 +28,7 @@ SELECT least(statement_timestamp() - make_interval(secs => %s), (
 
 def add_up() -> int:
     """Add the next batch of what has ended to the totals; gives how many. The caller has locked the roll-up's mark."""
+    _forget_what_a_clock_that_was_set_back_has_passed()
     totals = {row.status: row for row in EndedTotal.objects.all()}
     up_to = sums.rolled_up_to(totals.values())
     due = sums.ended_after(up_to).filter(ended_at__lte=_settled_to())
@@ -40,6 +42,11 @@ def add_up() -> int:
         update_fields=["up_to", "count", "realised_pnl_usdt", "realised_pnl_krw"],
     )  # fmt: skip
     return sum(one.count for one in found.values())
+
+
+def _forget_what_a_clock_that_was_set_back_has_passed() -> None:
+    """Begin anew where the totals reach beyond what had settled by now: cycles end once more at instants they hold."""
+    EndedTotal.objects.filter(up_to__gt=Now() - SETTLES).delete()
 
 
 def _total(before: EndedTotal | None, status: str, up_to: datetime, found: sums.Sums) -> EndedTotal:

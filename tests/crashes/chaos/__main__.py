@@ -61,7 +61,11 @@ def _facts(asked: argparse.Namespace, at: str) -> dict[str, Any]:
     given = {name: getattr(asked, name) for name in sizes}
     told = ((name, n) for name, n in given.items() if n != _parser().get_default(name))
     return {
-        "arguments": [word for name, n in told for word in (f"--{name}", f"{n:g}")],
+        "arguments": [
+            word
+            for name, n in told
+            for word in (f"--{name}", f"{n:g}" if isinstance(n, float) else str(n))
+        ],
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
         "python": sys.version.split()[0],

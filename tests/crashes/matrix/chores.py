@@ -15,6 +15,7 @@ from django.utils import timezone
 from django_q.models import Task
 
 from cycles.domain import postings
+from cycles.domain.states import FINAL
 from cycles.domain.words import AccountOwner, FailureClass, Mode, PostingKind
 from cycles.models import (
     Alert,
@@ -169,7 +170,9 @@ class RollUpSamples(Chore):
     """Samples of two minutes, and cycles that have ended, each in more than one batch."""
 
     seams = frozenset({"rolling_up.roll_up", "rolling_up.roll_up#2", "rolling_up.roll_up#3"})
-    must: ClassVar = {"rolling_up.roll_up": 6}
+    must: ClassVar = {
+        "rolling_up.roll_up": 11
+    }  # the first look, and two for each turn that found cycles, and the last
     times = 3
 
     def make(self, number: int) -> datetime:
@@ -179,7 +182,7 @@ class RollUpSamples(Chore):
         for place, bps in enumerate((20, 50, 10, 30, 7)):
             at = begins + place * timedelta(seconds=20)
             builders.sample(ASSET, at=at, outbound_traded_bps=Decimal(bps))
-        for _ in range(3):
+        for _ in range(7):
             ended.with_nothing()
         return begins
 
@@ -187,12 +190,12 @@ class RollUpSamples(Chore):
         return self._buckets(work), self._totals()
 
     def _totals(self) -> list[tuple[str, bool]]:
-        """Say of each total whether all that has ended is in it, once."""
+        """Say of which status some have ended; all of them are in its total, once."""
+        totals = dict(EndedTotal.objects.values_list("status", "count"))
         rows = Cycle.objects.filter(ended_at__isnull=False)
-        return [
-            (row.status, row.count == rows.filter(status=row.status).count())
-            for row in EndedTotal.objects.order_by("status")
-        ]
+        ended = {status: rows.filter(status=status).count() for status in FINAL}
+        assert {status: totals.get(status, 0) for status in FINAL} == ended
+        return sorted((status.value, number > 0) for status, number in ended.items())
 
     def _buckets(self, work: datetime) -> list[tuple[object, ...]]:
         columns = ("measure", "count", "first", "last", "low", "high", "total")

@@ -10,7 +10,9 @@ import pytest
 from cycles.models import Alert, Cycle
 from cycles.services import agreeing, reconciling
 from cycles.services.moving import Lease
+from cycles.services.venue_health import demand_right_clock
 from exchanges.clocks import ClockState
+from exchanges.models import VenueClock
 from exchanges.transport import clock as clocks
 from tests.cycles.services.acts import accepted, age, give_back, outcomes
 from tests.desk import TestDesk
@@ -85,6 +87,34 @@ def test_what_was_missed_by_a_wrong_clock_counts_for_nothing_once_it_is_right(
     assert outcomes(row)[0] == "ABSENT"
 
 
+def test_its_venue_is_asked_again_after_half_a_minute_only(
+    desk: TestDesk, row: Cycle, lease: Lease
+) -> None:
+    disagree(desk, AHEAD)
+    age(row, WINDOW)
+    progress = desk.unit(lease)
+    assert progress.wait == reconciling.CLOCK_AGAIN
+
+
+def test_a_venue_that_is_off_by_no_more_than_is_traded_with_keeps_no_outcome_unknown(
+    desk: TestDesk, row: Cycle, lease: Lease
+) -> None:
+    disagree(desk, 3)
+    look_twice(desk, row, lease)
+    demand_right_clock("binance")
+    assert outcomes(row)[0] == "ABSENT"
+
+
+def test_a_venues_clock_that_could_not_be_asked_proves_nothing_and_accuses_nobody(
+    desk: TestDesk, row: Cycle, lease: Lease
+) -> None:
+    VenueClock.objects.all().delete()
+    desk.fault(fault="F3", venue="binance", method="GET", path="/api/v3/time", when="always")
+    look_twice(desk, row, lease)
+    assert outcomes(row) == ["UNKNOWN"]
+    assert not Alert.objects.filter(key__startswith="database_clock:").exists()
+
+
 def test_a_sweep_proves_nothing_by_it_either(desk: TestDesk, row: Cycle, lease: Lease) -> None:
     give_back(lease)
     disagree(desk, AHEAD)
@@ -114,8 +144,14 @@ def said(*, venue: float | None, database: float, doubt: float = 0.1, took: floa
     return agreeing.objection(state, at, NOON, ended_at)
 
 
+def test_a_venue_alone_may_be_off_by_what_is_traded_with_and_no_more() -> None:
+    assert not said(venue=-4.0, database=0.0)
+    assert said(venue=-6.0, database=0.0)
+    assert said(venue=-4.0, database=3.0)
+
+
 def test_our_own_clock_need_not_be_right() -> None:
-    for ours in (-7200.0, 0.0, 7200.0):
+    for ours in (-7200.0, 7200.0):
         assert not said(venue=ours, database=ours)
         assert said(venue=ours, database=ours + AHEAD)
         assert said(venue=ours, database=ours - AHEAD)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 from django.db.models import Count
+from django.db.models.functions import Now
 
 from cycles import selectors
 from cycles.domain.words import CycleStatus
@@ -66,6 +67,16 @@ def test_nothing_is_added_twice() -> None:
 
 
 @pytest.mark.django_db
+def test_what_ends_after_a_clock_was_set_back_is_added_up_too() -> None:
+    ended.plant(5, "2 hours")
+    rolling_up.roll_up()
+    EndedTotal.objects.update(up_to=Now() + timedelta(hours=8))  # by the clock that was ahead
+    ended.plant(3, "90 minutes")
+    assert rolling_up.roll_up().cycles == 8
+    assert counted() == plain_counts()
+
+
+@pytest.mark.django_db
 def test_batches_end_and_those_that_ended_together_are_in_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -118,7 +129,7 @@ def test_a_batch_takes_as_many_statements_with_many_cycles_as_with_one(
     for number in (1, 40):
         ended.plant(number, "2 hours")
         EndedTotal.objects.all().delete()
-        with transaction.atomic(), django_assert_num_queries(5):
+        with transaction.atomic(), django_assert_num_queries(6):
             assert totalling.add_up() >= number
 
 
