@@ -27,7 +27,7 @@ class Reading:
     """
 
     at: datetime
-    objection: str
+    disagreement: str
     is_apart: bool = False
 
 
@@ -36,14 +36,18 @@ def read(venue: str) -> Reading:
     try:
         state = registry.clock_state(venue)
     except VenueError as error:
-        return Reading(at=database_now(), objection=f"the clock of {venue} is not known: {error}")
+        return Reading(
+            at=database_now(), disagreement=f"the clock of {venue} is not known: {error}"
+        )
     began_at = registry.utc_now()
     at = database_now()
-    found = objection(state, at, began_at, registry.utc_now())
-    return Reading(at=at, objection=found, is_apart=bool(found) and state.ahead_seconds is not None)
+    found = disagreement(state, at, began_at, registry.utc_now())
+    return Reading(
+        at=at, disagreement=found, is_apart=bool(found) and state.ahead_seconds is not None
+    )
 
 
-def objection(state: ClockState, at: datetime, began_at: datetime, ended_at: datetime) -> str:
+def disagreement(state: ClockState, at: datetime, began_at: datetime, ended_at: datetime) -> str:
     """Say by how much the database's clock, read between two instants of ours, lies apart from the venue's.
 
     Ours need not be right: what a venue's is ahead of it, and what the database's is, are of the same moment. But a
@@ -73,8 +77,8 @@ def tell(venue: str, reading: Reading) -> None:
         key=f"database_clock:{venue}:{registry.utc_now():%Y%m%d%H}",
         severity=Alert.Severity.CRITICAL,
         title=f"The database's clock and that of {venue} disagree",
-        body=f"{reading.objection}. No order is taken for absent by it: cycles with an unknown outcome wait, and go on when "
+        body=f"{reading.disagreement}. No order is taken for absent by it: cycles with an unknown outcome wait, and go on when "
         "it is right again. Is time synchronisation running on the database's host, and does it slew? If so, it is the venue's.",
     )
     if told:
-        log.error("database.clock_disagrees", venue=venue, reason=reading.objection)
+        log.error("database.clock_disagrees", venue=venue, reason=reading.disagreement)

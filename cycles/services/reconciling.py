@@ -108,9 +108,9 @@ def _asked(
             record(call, Noted(outcome=CallOutcome.DONE, report=evidence.report))
         return GO_ON
     if evidence.is_absent and evidence.as_of:
-        if (clock := among.clock(call.venue)).objection:
+        if (clock := among.clock(call.venue)).disagreement:
             agreeing.tell(call.venue, clock)
-            return waiting(CLOCK_AGAIN if clock.is_apart else LOOK_AGAIN, clock.objection)
+            return waiting(CLOCK_AGAIN if clock.is_apart else LOOK_AGAIN, clock.disagreement)
         if not among.is_missed_again(call, evidence.as_of):
             return waiting(SECOND_LOOK, "its venue knows of none, and is asked once more")
         record(call, NEVER_ACCEPTED, NEVER_LISTED & Q(missed_at=call.missed_at))

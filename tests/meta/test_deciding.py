@@ -41,6 +41,12 @@ IN_SQL: dict[str, str | bool] = {
     "looking.begin": "writes who looks at a venue",
     "sighting._upsert": "writes what a venue has shown",
     "rolling_up._batch": "writes samples",
+    "totalling._settled_to": "reads",
+    "proving.proof": "reads",
+    "proving.proof_of_all": "reads",
+    "proving.standing": "reads",
+    "proving._see_newest": "writes up to where entries were seen",
+    "proving._sum_piece": "writes what entries come to",
 }
 # What writes of a cycle, and yet decides nothing of it.
 EXCUSED: dict[Name, str] = {

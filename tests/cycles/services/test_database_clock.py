@@ -141,7 +141,7 @@ def said(*, venue: float | None, database: float, doubt: float = 0.1, took: floa
         venue="upbit", ahead_seconds=venue, doubt_seconds=doubt, is_refused=False, limit_seconds=5.0
     )
     at, ended_at = NOON + timedelta(seconds=database), NOON + timedelta(seconds=took)
-    return agreeing.objection(state, at, NOON, ended_at)
+    return agreeing.disagreement(state, at, NOON, ended_at)
 
 
 def test_a_venue_alone_may_be_off_by_what_is_traded_with_and_no_more() -> None:

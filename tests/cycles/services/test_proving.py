@@ -31,6 +31,7 @@ from tests.benchmarks.explaining import Plan, undone
 from tests.cycles.commands.saying import Said
 from tests.cycles.services.acts import rows_read
 from tests.desk import TestDesk
+from tests.ended import settle
 from tests.planting import planted
 
 pytestmark = pytest.mark.django_db
@@ -194,6 +195,7 @@ def _beside(ended: int) -> tuple[Plan, int]:
     """Give what a proof takes beside some more ended cycles whose entries were read."""
     ended_cycles(ended)
     read_all()
+    settle()
     before = rows_read("cycles_entry") + rows_read("cycles_account")
     plan = undone(PROOF)
     assert proving.proof() == proving.Proof()
@@ -216,6 +218,7 @@ def test_what_the_venues_are_held_against_does_not_grow_with_cycles_that_have_en
         cursor.execute("SET LOCAL enable_seqscan = off")
     for ended in (20, 400):
         ended_cycles(ended)
+        settle()
         before = sum(map(rows_read, HELD_AGAINST))
         verifying.venues()
         verifying.venue_lines("binance", {})
@@ -237,6 +240,7 @@ def test_withdrawals_that_have_arrived_are_not_read_again() -> None:
             "cycles_exchangecall", last, arrived,
             where=f"t.id = {call.pk}", beside=f"generate_series({first}, %s) g",
         )  # fmt: skip
+        settle()
         before = rows_read("cycles_exchangecall")
         assert verifying._may_come_back("binance") == {}
         reads.append(rows_read("cycles_exchangecall") - before)
