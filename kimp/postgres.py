@@ -310,6 +310,8 @@ def _spawn(base: Path, place: Place, programs: Path, info: ConnectionInfo, lock:
         "unix_socket_directories": "",
         "max_connections": "200",
         "fsync": "on",
+        # A burst finds the log's segments there: whoever begins a new one writes it full first, and all commits wait for that.
+        "min_wal_size": "1GB",
         "timezone": "UTC",
         "log_timezone": "UTC",
     }
