@@ -39,9 +39,8 @@ log = structlog.get_logger(__name__)
 Adopt = Callable[[ExchangeCall, Report], bool]
 
 LOOK_AGAIN = timedelta(seconds=1)
-CLOCK_AGAIN = timedelta(
-    seconds=30
-)  # nothing but a clock changes the answer, and each look is a call
+# Nothing but a clock changes the answer then, and each look is a call.
+CLOCK_AGAIN = timedelta(seconds=30)
 UNDECIDED = "an outcome is unknown"
 NEVER_ACCEPTED = Noted(outcome=CallOutcome.ABSENT, error="never accepted, by the venue's rule")
 BATCH = 200

@@ -177,9 +177,8 @@ def venue_lines(code: str, held: Mapping[str, Balance]) -> list[VenueLine]:
     """Compare every asset of one venue with what it says we hold."""
     ledger: dict[str, Decimal] = {}
     arriving: dict[str, list[Decimal]] = {}
-    lacking: dict[
-        str, list[Decimal]
-    ] = {}  # at credits, when they were settled: it may have been credited since
+    # At credits, when they were settled: it may have been credited since.
+    lacking: dict[str, list[Decimal]] = {}
     for row in proving.standing(code):
         if row.owner in AT_VENUE:
             ledger[row.asset] = ledger.get(row.asset, ZERO) + row.balance
