@@ -154,8 +154,9 @@ class TestDesk:
 
 
 def why(cycle: Cycle) -> str:
-    """Say what a cycle hangs on."""
+    """Say what a cycle hangs on, and how it came there."""
     cycle.refresh_from_db()
+    came = cycle.transitions.order_by("-pk").values_list("event", "reason").first()
     calls = [str(call) for call in ExchangeCall.objects.filter(cycle=cycle)]
     steps = [f"{step} {step.state}" for step in Step.objects.filter(cycle=cycle)]
-    return f"{cycle.failure_class} {cycle.failure_reason} calls={calls} steps={steps}"
+    return f"{cycle.failure_class} {cycle.failure_reason} {calls=} {steps=} {came=}"

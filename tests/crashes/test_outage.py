@@ -100,7 +100,7 @@ def test_a_trouble_of_the_database_is_said_once_and_waited_out(
     person("alice", "administrator")
     desk.start(*ROLES)
     cycles = [desk.open(asset) for asset in ("XRP", "USDT")]
-    eventually(lambda: Cycle.objects.filter(calls__isnull=False).exists())
+    eventually(lambda: all(one.calls.filter(is_settled=True).exists() for one in cycles))
 
     with altered(*TROUBLES[trouble]):
         if trouble == "away":
@@ -162,7 +162,7 @@ def test_a_server_that_is_slow_and_then_stands_still_costs_time_only(
     drivers = (*DRIVERS, "initiator-2")
     desk.start(*ROLES, "initiator-2")
     cycles = [desk.open("USDT")]
-    eventually(lambda: Cycle.objects.filter(calls__isnull=False).exists())
+    eventually(lambda: cycles[0].calls.filter(is_settled=True).exists())
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = '20s'")
         cursor.execute("LOCK TABLE cycles_cycle IN SHARE MODE")
