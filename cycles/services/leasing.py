@@ -38,7 +38,9 @@ RETRIES = {
 RENEWALS = 3  # within one lease
 BUSY = 3  # full claims in a row
 HAND_BACK_TRIES = 3  # a row may be locked by a commit of its own thread
-MARK_LASTS = timedelta(seconds=2)  # how long claims look above a mark only
+MARK_LASTS = timedelta(seconds=2)  # how long claims look above a mark only, at least
+LOOK_COSTS = 200  # so many times as long as looking at everything took: half a hundredth of the time
+MARK_LASTS_MOST = timedelta(seconds=10)  # what fell due below it waits no longer
 SLACK = timedelta(seconds=0.05)  # longer than most transactions that wake a cycle
 
 
@@ -116,7 +118,7 @@ def _claim_busy(role: Role, owner: str, limit: int) -> list[Lease]:
             return [lease for lease, _ in above]
     # An only place is not given away each time: the others would come to nothing.
     is_fair = mark.full_claims > 0 and not (limit == 1 and mark.was_fair)
-    statement = _statement(role, is_marked=False, is_fair=is_fair)
+    statement, looked_at = _statement(role, is_marked=False, is_fair=is_fair), lasting()
     try:
         found = _leased(statement, owner, limit - len(above))
     except (*UNREACHABLE, DatabaseBusyError):  # the next claim tells of it
@@ -127,8 +129,13 @@ def _claim_busy(role: Role, owner: str, limit: int) -> list[Lease]:
     mark.was_fair = is_fair
     mark.full_claims = mark.full_claims + 1 if len(above) + len(found) == limit else 0
     mark.oldest = _just_before(found) if mark.full_claims >= BUSY else None
-    mark.expires = now + MARK_LASTS
+    mark.expires = now + _lasts(lasting() - looked_at)
     return [lease for lease, _ in above + found]
+
+
+def _lasts(looked: timedelta) -> timedelta:
+    """Give how long a mark lasts after a look at everything: beside an old snapshot that reads ever more dead entries."""
+    return max(MARK_LASTS, min(looked * LOOK_COSTS, MARK_LASTS_MOST))
 
 
 def _just_before(found: Sequence[_Found]) -> datetime | None:

@@ -221,6 +221,16 @@ def test_a_mark_that_has_expired_hides_nothing(monkeypatch: pytest.MonkeyPatch) 
     assert lease.cycle_id == old.pk
 
 
+@pytest.mark.parametrize(
+    ("looked", "lasts"),
+    [(0.001, 2), (0.01, 2), (0.02, 4), (0.04, 8), (1, 10)],
+)
+def test_a_mark_lasts_longer_the_longer_a_look_at_everything_took_but_not_for_ever(
+    looked: float, lasts: int
+) -> None:
+    assert leasing._lasts(timedelta(seconds=looked)) == timedelta(seconds=lasts)
+
+
 def awaiting(*, hours_old: int) -> Cycle:
     """Give a cycle that waits for a way home, due for two hours."""
     row = builders.moved_to(builders.cycle(), CycleStatus.INITIAL_TRADE_COMPLETED)
@@ -235,7 +245,8 @@ def test_a_finalizer_that_stays_full_takes_waiting_cycles_oldest_first_among_the
     monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
     monkeypatch.setattr(leasing, "_marks", {role: leasing._Mark() for role in leasing.DUE})
-    monkeypatch.setattr(leasing, "MARK_LASTS", timedelta(0))
+    for name in ("MARK_LASTS", "MARK_LASTS_MOST"):
+        monkeypatch.setattr(leasing, name, timedelta(0))
     waiting = [awaiting(hours_old=hours).pk for hours in (2, 3, 1)]
     busy = [builders.moved_to(builders.cycle(), CycleStatus.INITIAL_TRADE_COMPLETED)]
     busy += [builders.moved_to(builders.cycle(), CycleStatus.INITIAL_TRADE_COMPLETED)]
