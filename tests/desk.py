@@ -102,12 +102,13 @@ class TestDesk:
         if time.monotonic() - self.sampled_at > FRESH_SECONDS:
             self.sample(finds_something=False)  # a test may have spoilt every book
 
-    def open(self, asset: str = "XRP", notional: str = "2000") -> Cycle:
+    def open(self, asset: str = "XRP", notional: str = "2000", korea_venue: str = "") -> Cycle:
         """Open a cycle by hand, on fresh samples."""
         self.sample()
         return opening.open_by_hand(
-            asset=asset, notional_usdt=Decimal(notional), actor=operator(), reason="a test"
-        )
+            asset=asset, notional_usdt=Decimal(notional), korea_venue=korea_venue,
+            actor=operator(), reason="a test",
+        )  # fmt: skip
 
     def lease(self, cycle: Cycle, owner: str = "tester") -> Lease:
         """Take one cycle, whatever is due when."""

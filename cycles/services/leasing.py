@@ -39,7 +39,9 @@ RENEWALS = 3  # within one lease
 BUSY = 3  # full claims in a row
 HAND_BACK_TRIES = 3  # a row may be locked by a commit of its own thread
 MARK_LASTS = timedelta(seconds=2)  # how long claims look above a mark only, at least
-LOOK_COSTS = 200  # so many times as long as looking at everything took: half a hundredth of the time
+LOOK_COSTS = (
+    200  # so many times as long as looking at everything took: half a hundredth of the time
+)
 MARK_LASTS_MOST = timedelta(seconds=10)  # what fell due below it waits no longer
 SLACK = timedelta(seconds=0.05)  # longer than most transactions that wake a cycle
 

@@ -13,29 +13,26 @@ from exchanges.registry import VenueShare
 
 # A round trip of a coin, out and home again in the same coin: four orders, each whole at its first attempt, books read
 # by request. The looks that serve all cycles at once (deposits, withdrawals on their way) are a desk's, not a cycle's.
+# Bithumb takes an order a moment after it has answered, so each is looked for twice at least; and its list of allowed
+# addresses is read before a withdrawal.
 CALLS_OF_A_CYCLE: dict[str, dict[str, int]] = {
     "binance": {"book": 2, "place_order": 2, "withdraw": 1},
     "upbit": {"book": 4, "place_order": 2, "order": 2, "withdraw": 1},
+    "bithumb": {"book": 4, "place_order": 2, "order": 4, "withdrawal_addresses": 1, "withdraw": 1},
 }
-AS_UPBIT = "bithumb"  # it takes Upbit's place, by the same calls
 MOVE_MONEY = ("place_order", "withdraw")
 MINUTE = 60
 
 
-def calls_of(venue: str) -> dict[str, int]:
-    """Give how often a cycle calls a venue, by operation."""
-    return CALLS_OF_A_CYCLE["upbit" if venue == AS_UPBIT else venue]
-
-
 def least(venue: str) -> VenueShare:
     """Give the window that a venue's cycles come up against first."""
-    return min(registry.shares(venue, calls_of(venue)), key=lambda one: one.times_a_minute)
+    return min(registry.shares(venue, CALLS_OF_A_CYCLE[venue]), key=lambda one: one.times_a_minute)
 
 
 def rows() -> Iterator[tuple[str, ...]]:
     """Write a row of the table for each window, the one that binds its venue marked."""
     for venue in registry.VENUES:
-        for share in registry.shares(venue, calls_of(venue)):
+        for share in registry.shares(venue, CALLS_OF_A_CYCLE[venue]):
             yield (venue, *_row(share, is_least=share == least(venue)))
 
 
@@ -71,7 +68,7 @@ def pairs() -> Iterator[tuple[str, ...]]:
         both = (registry.GLOBAL_VENUE, korea)
         binds = min(both, key=lambda venue: least(venue).times_a_minute)
         cycles = least(binds).times_a_minute
-        steps = sum(calls_of(venue)[name] for venue in both for name in MOVE_MONEY)
+        steps = sum(CALLS_OF_A_CYCLE[venue][name] for venue in both for name in MOVE_MONEY)
         yield (
             " and ".join(both),
             f"{binds}'s `{least(binds).window.group}`",

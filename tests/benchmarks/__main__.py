@@ -63,7 +63,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "connecting": {"connections": 2},
     "retention": {"sizes": (3_000, 12_000)},
     "redriving": {"dead": 50, "seconds": 0, "rounds": 2},
-    "whole_cycle": {"cycles": 4},
+    "whole_cycle": {"cycles": 3},
     "feeding": {"ticks": 3},
     "budgets": {"calls": 20, "rounds": 1, "takes": 20},
 }

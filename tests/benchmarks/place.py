@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
@@ -90,12 +90,13 @@ def empty() -> None:
 
 
 @contextlib.contextmanager
-def desk(*, speed: int = 1) -> Iterator[Venues]:
-    """Give an empty, seeded desk whose venues run in a process of their own."""
+def desk(*, speed: int = 1, korea: Sequence[str] = ("upbit",)) -> Iterator[Venues]:
+    """Give an empty, seeded desk whose venues run in a process of their own; in Korea it trades at those named."""
     with simulated(speed=speed) as venues:
         facts = {
             "KIMP_SIMULATOR_URL": venues.control_url,
             "KIMP_TIME_SCALE": Decimal(speed),
+            "KIMP_KOREA_VENUES": list(korea),
             "KIMP_FX_FRANKFURTER_URL": f"{venues.control_url}/fx/usdkrw",
             "KIMP_FX_ERAPI_URL": f"{venues.control_url}/fx/v6/latest/USD",
         }

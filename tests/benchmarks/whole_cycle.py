@@ -49,37 +49,44 @@ class Units:
 
 
 def run(*, cycles: int) -> Findings:
-    """Drive cycles one after the other by a test's hands and count what each took."""
+    """Drive so many cycles by each Korean venue, one after the other by a test's hands, and count what each took."""
     shapes: Counter[str] = Counter()
     units: dict[str, list[int]] = defaultdict(list)
-    with place.desk(speed=SPEED) as venues:
+    by = [korea for korea in registry.KOREAN_VENUES for _ in range(cycles)]
+    with place.desk(speed=SPEED, korea=registry.KOREAN_VENUES) as venues:
         desk = TestDesk(running=cast("RunningSimulator", venues))  # it asks for `control_url` only
-        rows = [_one(desk, shapes, units) for _ in range(cycles)]
-        work = _work(venues, cycles)
-    figures = [
-        Figure(what=f"a cycle's {name}", value=median(row[name] for row in rows), unit="count")
-        for name in COUNTS
-    ]
-    whole = median(row["seconds"] for row in rows)
-    figures += [
-        Figure(
-            what=f"a cycle's {name}", value=median(row[name] for row in rows), unit="s",
-            reference="working time", reference_value=whole,
-        )
-        for name in ("seconds in SQL", "seconds at venues")
-    ]  # fmt: skip
-    most = {name: count // cycles for name, count in shapes.most_common(12)}
+        rows = [_one(desk, korea, shapes, units) for korea in by]
+        work = _work(venues, len(by))
+    figures: list[Figure] = []
+    for korea in registry.KOREAN_VENUES:
+        found = [row for row, its in zip(rows, by, strict=True) if its == korea]
+        figures += _figures(f"a cycle's {{}}, by {korea.capitalize()}", found)
+    most = {name: count // len(by) for name, count in shapes.most_common(12)}
     calls = [
         {kind: int(row[kind]) for kind in sorted(row) if kind.startswith(VENUES)} for row in rows
     ]
-    work |= {"units": {kind: sorted(units[kind]) for kind in sorted(units)}}
+    work |= {"by": by, "units": {kind: sorted(units[kind]) for kind in sorted(units)}}
     work |= {"most": most, "calls": calls, "queries": [int(row["queries"]) for row in rows]}
     return Findings(name="one whole cycle", figures=tuple(figures), work=work)
 
 
-def _one(desk: TestDesk, shapes: Counter[str], units: dict[str, list[int]]) -> dict[str, float]:
+def _figures(what: str, rows: list[dict[str, float]]) -> Iterator[Figure]:
+    """Tell what the middle one of some cycles took."""
+    for name in COUNTS:
+        yield Figure(what=what.format(name), value=median(row[name] for row in rows), unit="count")
+    whole = median(row["seconds"] for row in rows)
+    for name in ("seconds in SQL", "seconds at venues"):
+        yield Figure(
+            what=what.format(name), value=median(row[name] for row in rows), unit="s",
+            reference="working time", reference_value=whole,
+        )  # fmt: skip
+
+
+def _one(
+    desk: TestDesk, korea: str, shapes: Counter[str], units: dict[str, list[int]]
+) -> dict[str, float]:
     """Drive one cycle; the looks that find it still waiting are left out of the counts."""
-    cycle = desk.open(asset="XRP", notional="2000")
+    cycle = desk.open(asset="XRP", notional="2000", korea_venue=korea)
     totals = dict.fromkeys((*COUNTS, "seconds", "seconds in SQL", "seconds at venues"), 0.0)
     deadline = time.monotonic() + 60
     while cycle.status != "COMPLETED":
