@@ -191,29 +191,31 @@ def stands(desk: TestDesk) -> Found:
     for venue in ("binance", "upbit"):
         found["accepted", venue] = accepted(desk, venue).total()
         found["sent", venue] = len(withdrawals(desk, venue))
-    for name, sums in added_up().items():
-        found["added up", name] = sums
+    for column, sums in added_up().items():
+        found["added up", column] = sums
     return found
 
 
 def added_up() -> dict[object, Any]:
     """Give what numbers that are kept come to: of samples rolled up, and of cycles that have ended."""
     found: dict[object, Any] = {}
-    for model, columns in (
-        (PremiumMinute, ("count", "total")),
-        (PremiumHour, ("count", "total")),
-        (EndedTotal, ("count", "realised_pnl_usdt", "realised_pnl_krw")),
-    ):
-        for name in columns:
-            sums = model.objects.aggregate(found=Sum(name))
+    columns: dict[type[Model], tuple[str, ...]] = {
+        PremiumMinute: ("count", "total"),
+        PremiumHour: ("count", "total"),
+        EndedTotal: ("count", "realised_pnl_usdt", "realised_pnl_krw"),
+    }
+    for model, names in columns.items():
+        for name in names:
+            sums = model._default_manager.aggregate(found=Sum(name))
             found[model.__name__, name] = sums["found"] or 0
     return found
 
 
 def exactly() -> object:
     """Give what one deed more would move: every row of what is done, and balances, but for instants."""
-    done = [one for one in apps.get_app_config("cycles").get_models() if one not in NO_DEED]
-    return [whole_rows(model) for model in (*done, Account, EndedTotal)]
+    models: list[type[Model]] = [Account, EndedTotal]
+    models += [one for one in apps.get_app_config("cycles").get_models() if one not in NO_DEED]
+    return [whole_rows(model) for model in models]
 
 
 def whole_rows(model: type[Model]) -> list[Any]:
