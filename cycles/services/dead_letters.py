@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import structlog
@@ -25,6 +25,7 @@ from cycles.errors import CycleError, DatabaseBusyError
 from cycles.models import Account, Alert, Cycle, Desk, PremiumSample, Transition
 from cycles.services import desk, homing, notices, quoting, recovering, rotating, valuing
 from cycles.services.alerting import raise_alert
+from cycles.services.lasting import lasting
 from cycles.services.locking import in_transaction, lock_cycle
 from cycles.services.moving import move
 from cycles.services.recovering import Together
@@ -103,7 +104,8 @@ class _Read:
 
     together: Together
     samples: Mapping[str, Mapping[str, PremiumSample]]
-    now: datetime
+    began: timedelta  # by the lasting clock
+    at: datetime
 
     def option(self, cycle: Cycle) -> tuple[Option | None, Decimal]:
         """Give what may be done without a person, if anything, and the limit of its loss."""
@@ -111,8 +113,9 @@ class _Read:
         prices = valuing.prices_of(samples, cycle.global_venue)
         limit = recovering.limit_krw(cycle, prices)
         situation = self.together.situation(cycle, prices)
+        now = self.at + (lasting() - self.began)
         priced = [samples.get(coin.asset) for coin in situation.coins]
-        if not all(one and not quoting.staleness(one, cycle.policy, self.now) for one in priced):
+        if not all(one and not quoting.staleness(one, cycle.policy, now) for one in priced):
             return None, limit  # by an old price no loss can be foreseen
         failure = cycle.failure_class
         return cheapest_safe(options(situation), limit, failure_class=failure), limit
@@ -123,22 +126,24 @@ def _read(cycles: Sequence[Cycle]) -> _Read:
     venues = sorted({cycle.korea_venue for cycle in cycles})
     samples = {venue: valuing.latest_samples(venue) for venue in venues}
     together = recovering.together(cycles)
-    return _Read(together=together, samples=samples, now=desk.database_now())
+    return _Read(together=together, samples=samples, began=lasting(), at=desk.database_now())
 
 
 def _recover(cycle: Cycle, read: _Read) -> bool:
     """Recover one dead letter if an option is safe and inside the policy's loss limit.
 
     In a transaction of its own: one that cannot be written stops no other, and a halt that comes meanwhile
-    waits for one of them only. What it is judged by was read for all.
+    waits for one of them only. What it is judged by was read for all, and must be new enough still.
     """
-    option, limit = read.option(cycle)
+    judged = option, limit = read.option(cycle)
     if option is None:
         return False
     reason = f"{option.kind.value}: expected loss ₩{option.loss_krw:,.0f}, limit ₩{limit:,.0f}"
     plan = Plan.UNWIND if option.kind is OptionKind.UNWIND else Plan.RESUME
     try:
-        recovered = in_transaction(lambda: _sent_on(cycle, plan, reason))
+        recovered = in_transaction(
+            lambda: _sent_on(cycle, plan, reason, still=lambda: read.option(cycle) == judged)
+        )
     except DatabaseBusyError:
         raise
     except CycleError as error:
@@ -149,15 +154,15 @@ def _recover(cycle: Cycle, read: _Read) -> bool:
     return recovered
 
 
-def _sent_on(cycle: Cycle, plan: Plan, reason: str) -> bool:
-    """Let a dead letter go on by a plan, in the caller's transaction; false if it is not as it was seen.
+def _sent_on(cycle: Cycle, plan: Plan, reason: str, *, still: Callable[[], bool]) -> bool:
+    """Let a dead letter go on by a plan, in the caller's transaction; false if it is not as it was seen, or not `still` judged so.
 
     Raises HaltedError when the desk has been halted meanwhile.
     """
     desk.refuse_if_halted()
     locked = lock_cycle(cycle.pk)
-    if locked.version != cycle.version or locked.status != CycleStatus.DEAD_LETTER:
-        return False  # a person was quicker
+    if locked.version != cycle.version or locked.status != CycleStatus.DEAD_LETTER or not still():
+        return False  # a person was quicker, or its prices have grown old while this process slept
     move(
         locked,
         CycleStatus.RETRY_PENDING,

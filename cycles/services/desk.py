@@ -120,18 +120,27 @@ def demand_at_home() -> None:
         )
 
 
-def halt_by_system(reason: str, *, tell: Callable[[], object] = lambda: None) -> None:
+def halt_by_system(
+    reason: str,
+    *,
+    tell: Callable[[], object] = lambda: None,
+    unless: Callable[[], bool] = lambda: False,
+) -> bool:
     """Halt because of what the desk cannot explain, and `tell` people with that; only a person leaves it again.
 
-    A halted desk is told as well: whoever is about to resume it has not seen this.
+    A halted desk is told as well: whoever is about to resume it has not seen this. Gives whether it was done:
+    `unless` is asked once the mode is ours.
     """
 
-    def work() -> None:
+    def work() -> bool:
         own_mode()
+        if unless():
+            return False
         _halt(current(), SYSTEM, reason)
         tell()
+        return True
 
-    in_transaction(work)
+    return in_transaction(work)
 
 
 def is_halted_for(actor: Actor, reason: str) -> bool:

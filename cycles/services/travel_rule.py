@@ -36,13 +36,20 @@ def release(cycle: Cycle, step: Step, deposit: DepositReport, *, sender: str) ->
     """
     mine = _claim(step, deposit, sender)
     if mine is not None:
-        _ask(mine, deposit)
-        _tell_held(cycle, mine)
-        return _progress(mine)
+        return _told(cycle, mine, deposit)
     kept = DepositVerification.objects.get(
         venue=deposit.venue, venue_deposit_id=deposit.venue_deposit_id
     )
     return _progress(kept)
+
+
+def _told(cycle: Cycle, mine: DepositVerification, deposit: DepositReport) -> Progress:
+    """Tell the venue and go by what it says; by a newer attempt's outcome where this process slept meanwhile."""
+    if _ask(mine, deposit):
+        _tell_held(cycle, mine)
+    else:
+        mine.refresh_from_db()
+    return _progress(mine)
 
 
 def _claim(step: Step, deposit: DepositReport, sender: str) -> DepositVerification | None:
@@ -64,8 +71,11 @@ def _claim(step: Step, deposit: DepositReport, sender: str) -> DepositVerificati
     return row
 
 
-def _ask(row: DepositVerification, deposit: DepositReport) -> None:
-    """Tell the venue, once, and write down what it said; a lost reply counts as an attempt."""
+def _ask(row: DepositVerification, deposit: DepositReport) -> bool:
+    """Tell the venue, once, and write down what it said; a lost reply counts as an attempt.
+
+    False where a newer attempt has been made meanwhile: what came of that stays.
+    """
     try:
         found = registry.venue(row.venue).verify_deposit(deposit, sender=row.sender)
     except RefusedError as error:
@@ -78,7 +88,8 @@ def _ask(row: DepositVerification, deposit: DepositReport) -> None:
         is_held = found.status in {DepositStatus.HELD, DepositStatus.FAILED}
         row.outcome, row.detail = (Outcome.HELD if is_held else Outcome.RELEASED), found.detail
     row.detail = row.detail[:200]
-    DepositVerification.objects.filter(pk=row.pk).update(outcome=row.outcome, detail=row.detail)
+    newest = DepositVerification.objects.filter(pk=row.pk, attempts=row.attempts)
+    return bool(newest.update(outcome=row.outcome, detail=row.detail))
 
 
 def _progress(row: DepositVerification) -> Progress:

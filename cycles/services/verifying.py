@@ -60,6 +60,7 @@ class LedgerReport:
     """The proof, or what is wrong; `is_settled` False: calls were in flight all the while.
 
     `unread` entries have not been read yet, and until then nothing is known of the ledger's own balance.
+    `marker` is how far the journal had come when the venues were asked.
     """
 
     is_balanced: bool
@@ -67,6 +68,7 @@ class LedgerReport:
     is_settled: bool
     lines: tuple[VenueLine, ...]
     problems: tuple[str, ...]
+    marker: tuple[int, int, int]
     unread: int = 0
 
 
@@ -128,6 +130,7 @@ def _compare(proof: proving.Proof) -> LedgerReport:
         is_settled=is_settled,
         lines=tuple(lines),
         problems=tuple(told),
+        marker=marker,
         unread=proof.unread,
     )
 
@@ -330,8 +333,19 @@ def _tell_if_unproven() -> None:
 
 
 def verify_ledger_job() -> bool:
-    """Prove the ledger on schedule; an unexplained difference alerts and halts the desk."""
-    may_go_on = ending.time_for_more()
+    """Prove the ledger on schedule; an unexplained difference alerts and halts the desk.
+
+    Where something has changed before that halt it is proven anew: who slept meanwhile may wake when all is settled.
+    """
+    may_go_on, is_proven = ending.time_for_more(), None
+    while is_proven is None:
+        is_proven = _proven(may_go_on)
+    return is_proven
+
+
+def _proven(may_go_on: Callable[[], bool]) -> bool | None:
+    """Prove the ledger once, and do what follows from it; None where that was not done, for something has changed."""
+    seen = desk.current().version
     try:
         proving.read_on(may_go_on)
         report = verify_ledger(may_go_on=may_go_on)
@@ -357,8 +371,17 @@ def verify_ledger_job() -> bool:
     # How a venue did not answer is worded anew each time, and no reason to halt.
     wrong = "\n".join(p for p in report.problems if UNASKED not in p)
     reason = f"the ledger cannot be explained: {wrong[:500]}"
-    desk.halt_by_system(reason, tell=lambda: _tell_halted(report))
-    return False
+    is_halted = desk.halt_by_system(
+        reason, tell=lambda: _tell_halted(report), unless=lambda: _has_changed(report, seen)
+    )
+    return False if is_halted else None
+
+
+def _has_changed(report: LedgerReport, seen: int) -> bool:
+    """Say whether people had the desk in hand since its `seen` version, or what is compared has moved; under its mode."""
+    if desk.current().version != seen:
+        return True
+    return report.is_balanced and report.marker != journal_marker()
 
 
 def _tell_halted(report: LedgerReport) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -74,13 +74,15 @@ def told(act: Callable[[], T], *, begin: Callable[[], None] = lambda: None) -> T
 def queued(
     lock: Callable[[], object], one: Callable[[], T], other: Callable[[], T]
 ) -> list[T | CycleError]:
-    """Run two acts while a row is locked, and unlock it when both have come as far as to wait for it."""
+    """Run two acts while a lock is held, and give it up when both have come as far as to wait for it, the other last."""
+    tasks: list[Future[T | CycleError]] = []
     with ThreadPoolExecutor(2) as pool:
         with transaction.atomic():
             lock()
-            tasks = [pool.submit(told, act) for act in (one, other)]
-            until_somebody_waits("transactionid")
-            until_somebody_waits("tuple")  # for who waits
+            for act in (one, other):
+                tasks.append(pool.submit(told, act))
+                # A row's second waits for who waits.
+                until_somebody_waits("advisory", "transactionid", "tuple", by=len(tasks))
         return [task.result(timeout=SECONDS) for task in tasks]
 
 
@@ -90,12 +92,13 @@ def root(name: str = "root") -> Actor:
     return Actor(user=user, channel=Channel.COMMAND)
 
 
-def until_somebody_waits(*kinds: str) -> None:
-    """Wait until a transaction stands before a lock that another holds, an advisory one unless other kinds are named."""
+def until_somebody_waits(*kinds: str, by: int = 1) -> None:
+    """Wait until so many stand before a lock that another holds, an advisory one unless other kinds are named."""
+    eventually(lambda: is_waited_for(*kinds or ("advisory",), by=by), seconds=SECONDS)
 
-    def waits() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute(WAITING, [list(kinds or ("advisory",))])
-            return bool(cursor.fetchone()[0])
 
-    eventually(waits, seconds=SECONDS)
+def is_waited_for(*kinds: str, by: int = 1) -> bool:
+    """Say whether so many transactions stand before locks of these kinds that others hold."""
+    with connection.cursor() as cursor:
+        cursor.execute(WAITING, [list(kinds)])
+        return bool(cursor.fetchone()[0] >= by)

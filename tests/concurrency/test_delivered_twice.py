@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.apps import apps
-from django.db.models import BooleanField, F, Model
+from django.db.models import BooleanField, DateTimeField, F, Model, Sum
 from django.db.models.functions import Now
 
 from cycles import tasks
@@ -20,11 +20,14 @@ from cycles.models import (
     Alert,
     Cycle,
     Desk,
+    EndedTotal,
     ExchangeCall,
     Heartbeat,
     IdempotencyRecord,
     LedgerMark,
     LedgerSum,
+    PremiumHour,
+    PremiumMinute,
     RollUpMark,
     SeenDeposit,
     SeenOrder,
@@ -32,10 +35,11 @@ from cycles.models import (
     SweepMark,
     VenueWatch,
 )
-from cycles.services import rolling_up
+from cycles.services import rolling_up, totalling
 from exchanges.models import MarketRule, RateWindow, VenueClock
-from tests import builders
+from tests import builders, ended
 from tests.concurrency.meeting import together
+from tests.concurrency.unguarded import take_out
 from tests.cycles.services.acts import (
     accepted,
     fail,
@@ -52,7 +56,17 @@ pytestmark = pytest.mark.concurrency
 
 # Signs of life, places in a turn, what venues showed, and what is made once for many: nothing that is done.
 NO_DEED: frozenset[type[Model]] = frozenset(
-    {Account, Alert, Heartbeat, RateWindow, RollUpMark, SweepMark, VenueClock, VenueWatch}
+    {
+        Account,
+        Alert,
+        EndedTotal,
+        Heartbeat,
+        RateWindow,
+        RollUpMark,
+        SweepMark,
+        VenueClock,
+        VenueWatch,
+    }
 ) | {LedgerMark, LedgerSum, SeenDeposit, SeenOrder, SeenWithdrawal}
 ASSETS = ("XRP", "SOL")  # of the first round, and of the second
 NOON = datetime(2024, 12, 3, 12, tzinfo=UTC)
@@ -106,6 +120,11 @@ def new_samples(desk: TestDesk, number: int) -> None:
         builders.sample(at=NOON + timedelta(days=number, seconds=second))
 
 
+def samples_and_ended_cycles(desk: TestDesk, number: int) -> None:
+    new_samples(desk, number)
+    ended.plant(3, ("3 hours", "2 hours")[number])
+
+
 def rules_gone(desk: TestDesk, number: int) -> None:
     MarketRule.objects.filter(venue="binance").delete()
 
@@ -132,7 +151,7 @@ TO_DO: dict[str, Callable[[TestDesk, int], None]] = {
     "reconcile_open_calls": an_unknown_call,
     "tell_of_bans": a_ban,
     "deliver_alerts": a_due_alert,
-    "roll_up_samples": new_samples,
+    "roll_up_samples": samples_and_ended_cycles,
     "refresh_markets": rules_gone,
     "verify_ledger": a_difference,
     "prune": old_rows,
@@ -172,13 +191,37 @@ def stands(desk: TestDesk) -> Found:
     for venue in ("binance", "upbit"):
         found["accepted", venue] = accepted(desk, venue).total()
         found["sent", venue] = len(withdrawals(desk, venue))
+    for column, sums in added_up().items():
+        found["added up", column] = sums
+    return found
+
+
+def added_up() -> dict[object, Any]:
+    """Give what numbers that are kept come to: of samples rolled up, and of cycles that have ended."""
+    found: dict[object, Any] = {}
+    columns: dict[type[Model], tuple[str, ...]] = {
+        PremiumMinute: ("count", "total"),
+        PremiumHour: ("count", "total"),
+        EndedTotal: ("count", "realised_pnl_usdt", "realised_pnl_krw"),
+    }
+    for model, names in columns.items():
+        for name in names:
+            sums = model._default_manager.aggregate(found=Sum(name))
+            found[model.__name__, name] = sums["found"] or 0
     return found
 
 
 def exactly() -> object:
-    """Give what one deed more would move: versions, fences, balances."""
-    cycles = Cycle.objects.order_by("pk").values_list("pk", "version", "fence")
-    return list(cycles), list(Account.objects.order_by("pk").values_list("pk", "balance"))
+    """Give what one deed more would move: every row of what is done, and balances, but for instants."""
+    models: list[type[Model]] = [Account, EndedTotal]
+    models += [one for one in apps.get_app_config("cycles").get_models() if one not in NO_DEED]
+    return [whole_rows(model) for model in models]
+
+
+def whole_rows(model: type[Model]) -> list[Any]:
+    fields = model._meta.concrete_fields
+    names = [one.attname for one in fields if not isinstance(one, DateTimeField)]
+    return list(model._default_manager.order_by("pk").values(*names))
 
 
 def gained(before: Found, after: Found) -> dict[tuple[object, ...], int]:
@@ -186,24 +229,34 @@ def gained(before: Found, after: Found) -> dict[tuple[object, ...], int]:
     return {key: after[key] - before[key] for key in keys if after[key] != before[key]}
 
 
+def done_by(desk: TestDesk, name: str, *, times: int, number: int) -> dict[tuple[object, ...], int]:
+    """Give what so many deliveries of a job do at once, in a round of its own."""
+    TO_DO[name](desk, number)
+    before = stands(desk)
+    together(*[getattr(tasks, name)] * times)
+    return gained(before, stands(desk))
+
+
 @pytest.mark.parametrize("scheduled", jobs.SCHEDULES, ids=lambda one: one.name)
 def test_a_task_that_is_delivered_twice_has_done_what_it_does_once(
     committed_desk: TestDesk, scheduled: jobs.Scheduled
 ) -> None:
-    desk, task, prepare = committed_desk, getattr(tasks, scheduled.name), TO_DO[scheduled.name]
-
-    def by(*deliveries: Callable[[], object], number: int) -> dict[tuple[object, ...], int]:
-        prepare(desk, number)
-        before = stands(desk)
-        together(*deliveries)
-        return gained(before, stands(desk))
-
-    once = by(task, number=0)
+    once = done_by(committed_desk, scheduled.name, times=1, number=0)
     assert once, "it had nothing to do"
-    left = (stands(desk), exactly())
-    task()
-    assert (stands(desk), exactly()) == left
-    assert by(task, task, number=1) == once
+    left = (stands(committed_desk), exactly())
+    getattr(tasks, scheduled.name)()
+    assert (stands(committed_desk), exactly()) == left
+    assert done_by(committed_desk, scheduled.name, times=2, number=1) == once
+
+
+def test_the_negative_control_what_is_added_up_again_is_seen(
+    committed_desk: TestDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_out(monkeypatch, totalling.add_up, "(due.filter(", "(sums.ended_after(None).filter(")
+    once = done_by(committed_desk, "roll_up_samples", times=1, number=0)
+    again = done_by(committed_desk, "roll_up_samples", times=2, number=1)
+    count = ("added up", ("EndedTotal", "count"))
+    assert (once[count], again[count]) == (3, 6)
 
 
 def test_every_task_has_something_to_do_here() -> None:

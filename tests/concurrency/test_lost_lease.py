@@ -71,20 +71,9 @@ def intended(lease: Lease, *, lease_left: timedelta | None = None) -> ExchangeCa
         Cycle.objects.filter(pk=lease.cycle_id).update(lease_expires_at=Now() + lease_left)
     step = Step.objects.filter(cycle_id=lease.cycle_id)[0]
     payload = {"market": "XRP/USDT", "side": "buy", "quantity": "1"}
-    intent = Intent(operation=Operation.PLACE_ORDER, payload=payload, client_order_id="k1")
+    named = lease.cycle_id.hex
+    intent = Intent(operation=Operation.PLACE_ORDER, payload=payload, client_order_id=named)
     return calling.intend(lease, step, intent)
-
-
-def test_what_became_of_a_call_is_noted_by_the_lease_it_was_intended_under_only() -> None:
-    builders.cycle()
-    lease = claim("worker")
-    call = intended(lease)
-    taken_for_ours = ExchangeCall.objects.get(pk=call.pk)
-    taken_for_ours.fence -= 1
-    not_sent = Noted(outcome=CallOutcome.NOT_SENT, error="the lease ran out before it was sent")
-    assert not calling.write_outcome(taken_for_ours, not_sent)
-    assert ExchangeCall.objects.get(pk=call.pk).outcome == CallOutcome.INTENDED
-    assert calling.write_outcome(call, not_sent)
 
 
 def test_a_request_that_a_promoted_standby_lacked_is_noted_in_no_other_ones_place() -> None:
@@ -154,39 +143,6 @@ def settlement(call: ExchangeCall, **facts: Any) -> Settlement:
     cycle = Cycle.objects.get(pk=call.cycle_id)
     whole = settling.order_settlement(cycle, call, filled(call), is_step_done=True)
     return replace(whole, **facts)
-
-
-@pytest.mark.parametrize("noting", ["lost", "newest"])
-def test_what_the_newest_lease_settled_and_handed_back_is_no_other_calls_or_leases_doing(
-    taker: str, noting: str
-) -> None:
-    row = builders.cycle()
-    lost = claim("sleeper")
-    call = intended(lost)
-    newest = lose_lease(row, taker)
-    assert calling.book(newest, call, accepted(call), settlement(call, wake_in=timedelta(hours=1)))
-    with pytest.raises(LeaseLostError):  # the call was the first lease's, the settling the other's
-        calling.note(lost if noting == "lost" else newest, call, accepted(call))
-
-
-def test_an_intent_that_was_cut_off_is_disowned_by_its_own_lease_only(taker: str) -> None:
-    """Both named the attempt alike: the newest one's is about to be sent."""
-    row = builders.cycle()
-    lost = claim("sleeper")
-    call = intended(lose_lease(row, taker))
-    calling._disown(lost, call.client_order_id)
-    call.refresh_from_db()
-    assert call.outcome == CallOutcome.INTENDED
-
-
-def test_who_lost_its_lease_does_not_look_into_what_the_newest_is_about_to_send(taker: str) -> None:
-    row = builders.cycle()
-    lost = claim("sleeper")
-    call = intended(lose_lease(row, taker))
-    with pytest.raises(LeaseLostError):
-        advancing.one_unit(lost)
-    call.refresh_from_db()
-    assert call.outcome == CallOutcome.INTENDED
 
 
 def fail(lease: Lease) -> None:
@@ -274,15 +230,6 @@ def settled_by_the_last_release(lease: Lease, call: ExchangeCall) -> str:
     return str(verdict)
 
 
-def test_a_worker_of_the_last_release_is_fenced_as_well(taker: str) -> None:
-    row = builders.cycle()
-    lost = claim("sleeper")
-    call = intended(lost)
-    newest = lose_lease(row, taker)
-    assert settled_by_the_last_release(lost, call) == "OTHER"
-    assert settled_by_the_last_release(newest, call) == "DONE"
-
-
 @pytest.mark.parametrize("is_taken_over", [True, False])
 def test_a_worker_that_wakes_with_its_lease_over_sends_nothing(is_taken_over: bool) -> None:
     row = builders.cycle()
@@ -320,49 +267,6 @@ def test_a_driver_whose_lease_was_lost_ends_quietly(taker: str) -> None:
     advancing.advance(lost)
     row.refresh_from_db()
     assert (row.status, row.lease_owner, row.retry_count) == (CycleStatus.STARTED, taker, 0)
-
-
-def test_the_negative_control_without_the_fence_the_late_worker_decides(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    row = builders.cycle()
-    lost = claim("sleeper")
-    lose_lease(row, "sleeper")
-    take_out(monkeypatch, moving.lock_for_decision, "cycle.fence != lease.fence or ")
-    move(lost)
-    row.refresh_from_db()
-    assert row.status == CycleStatus.INITIAL_TRADE_COMPLETED
-    assert row.lease_owner == "sleeper"  # decided over the head of who holds it
-
-
-def test_the_negative_control_without_the_fence_the_late_worker_writes_an_intent() -> None:
-    row = builders.cycle()
-    lost = claim("sleeper")
-    newest = lose_lease(row, "sleeper")
-    with database_without("kimp_intend_v1", "c.fence = w.fence AND "):
-        assert intended(lost).fence < newest.fence
-
-
-def test_the_negative_control_without_the_fence_the_late_worker_books() -> None:
-    row = builders.cycle()
-    lost = claim("sleeper")
-    call = intended(lost)
-    lose_lease(row, "sleeper")
-    with database_without("kimp_settle_v2", " AND c.fence = w.fence"):
-        assert calling.book(lost, call, accepted(call), settlement(call))
-    assert Fill.objects.exists()
-
-
-def test_the_negative_control_without_the_fence_the_late_worker_hands_back_what_is_anothers() -> (
-    None
-):
-    row = builders.cycle()
-    lost = claim("sleeper")
-    lose_lease(row, "sleeper")
-    with database_without("kimp_release_v1", "c.fence = r.fence AND "):
-        assert release(lost)
-    row.refresh_from_db()
-    assert row.lease_owner == ""
 
 
 def test_the_negative_control_without_the_look_the_late_worker_sends(

@@ -63,31 +63,3 @@ def test_a_redrive_and_a_write_off_do_not_both_happen() -> None:
     row.refresh_from_db()
     ended = {Verb.REDRIVE: CycleStatus.RETRY_PENDING, Verb.WRITE_OFF: CycleStatus.FAILED}
     assert row.status == ended[Verb(done[0].verb)]
-
-
-def of_two_who_take_it_on(row: Cycle) -> list[object]:
-    """Let two people take on the dead letter that both saw: only its version says that it is another's by now."""
-    actors = [root("alice"), root("bob")]
-
-    def take_on(actor: Actor) -> Intervention:
-        return intervening.acknowledge(row.pk, actor=actor, reason="r", seen_version=row.version)
-
-    return [*queued(lambda: lock_cycle(row.pk), *(partial(take_on, actor) for actor in actors))]
-
-
-def test_of_two_who_take_on_a_dead_letter_one_has_it_and_the_other_is_told() -> None:
-    row = builders.dead_letter()
-    got = of_two_who_take_it_on(row)
-    assert sorted(type(one).__name__ for one in got) == ["Intervention", "StaleVersionError"]
-    (made,) = Intervention.objects.all()
-    row.refresh_from_db()
-    assert row.assignee == made.user
-
-
-def test_the_negative_control_without_the_seen_version_one_takes_it_from_the_other(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    row = builders.dead_letter()
-    take_out(monkeypatch, lock_for_operator, "cycle.version != seen_version", "False")
-    of_two_who_take_it_on(row)
-    assert Intervention.objects.values("user").distinct().count() == 2

@@ -10,11 +10,8 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from cycles.errors import StaleVersionError
-from cycles.models import AddressConfirmation, Cycle, ExchangeCall, Intervention
+from cycles.models import Cycle, ExchangeCall
 from cycles.services import addressing
-from cycles.services.addressing import Typed
-from cycles.services.intervening import Actor
 from exchanges.answers import asking
 from exchanges.identity_sync import keep_listings
 from exchanges.models import AddressState, RegisteredAddress
@@ -90,23 +87,6 @@ def test_the_negative_control_without_the_guard_an_intent_commits_to_an_ended_ad
             cursor.execute("ALTER " + guard.format("ENABLE"))
     assert state_of(address) == AddressState.RETIRED
     assert ExchangeCall.objects.get().destination == address
-
-
-def test_of_two_confirmations_at_once_one_is_told_that_it_saw_an_older_version() -> None:
-    address = builders.proposed_address()
-    people = [root("alice"), root("bob")]
-
-    def confirm(actor: Actor) -> Intervention:
-        typed = Typed(ends_with=address.address[-6:], memo=address.memo)
-        return addressing.confirm(
-            address.code, actor=actor, reason="r", seen_version=address.version, typed=typed
-        )
-
-    got = together(lambda: confirm(people[0]), lambda: confirm(people[1]))
-    assert sum(isinstance(one, Intervention) for one in got) == 1
-    assert sum(isinstance(one, StaleVersionError) for one in got) == 1
-    assert AddressConfirmation.objects.count() == 1
-    assert state_of(address) == AddressState.PROPOSED
 
 
 def listings(*symbols: str, network_title: str) -> list[Listing]:

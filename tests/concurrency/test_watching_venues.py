@@ -13,11 +13,12 @@ from cycles.models import SeenDeposit, VenueWatch
 from cycles.selectors.awaited import Awaited
 from cycles.services import hearing, looking, sighting
 from cycles.services.hearing import Ears, Hints
+from cycles.services.locking import locked
 from cycles.services.sighting import Look
 from exchanges import registry
 from exchanges.hints import Hint
-from tests.concurrency.meeting import together
-from tests.concurrency.unguarded import without
+from tests.concurrency.meeting import queued, together
+from tests.concurrency.unguarded import take_out, without
 
 pytestmark = [pytest.mark.concurrency, pytest.mark.django_db(transaction=True)]
 
@@ -64,7 +65,8 @@ def test_a_look_whose_process_died_is_another_s_once_its_lease_ran_out() -> None
     assert second.number == 2
 
 
-def test_of_two_looks_that_are_written_at_once_the_newer_one_stands() -> None:
+def written_newest_first() -> tuple[str, bool]:
+    """Let two write what they saw at once, the older one last; gives what stands, and whether it is the newer one's."""
     first = begin()
     VenueWatch.objects.update(expires_at=Now())
     second = begin()
@@ -79,10 +81,24 @@ def test_of_two_looks_that_are_written_at_once_the_newer_one_stands() -> None:
         shown = sighting.Sighting(rows=[{**row, "status": status}], since=look.since)
         return sighting.record(look, shown).is_overtaken
 
-    together(lambda: write(first, "pending"), lambda: write(second, "credited"))
+    queued(
+        locked(VenueWatch.objects.all()).get,
+        lambda: write(second, "credited"),
+        lambda: write(first, "pending"),
+    )
     seen, watch = SeenDeposit.objects.get(), VenueWatch.objects.get()
-    assert (seen.status, seen.look) == ("credited", second.number)
-    assert watch.done_number == second.number
+    return seen.status, seen.look == watch.done_number == second.number
+
+
+def test_of_two_looks_that_are_written_at_once_the_newer_one_stands() -> None:
+    assert written_newest_first() == ("credited", True)
+
+
+def test_the_negative_control_without_its_number_an_older_look_is_written_over_a_newer_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    take_out(monkeypatch, sighting.record, "watch.done_number > look.number", "False")
+    assert written_newest_first() == ("pending", False)
 
 
 class Stream:

@@ -24,7 +24,7 @@ ALONE = (
             "agreeing.tell", "believing._tell", "log_ins.tell_lock_out", "overdue.tell", "rating._tell_failed_source",
             "reacting.key_rejected", "rotating._tell", "tasks._tell", "trading._warn_widening",
             "travel_rule._tell_held", "venue_health.tell_of_bans", "verifying._tell_if_blind", "verifying._tell_if_unproven",
-            "verifying.verify_ledger_job",
+            "verifying._proven",
         ),
     ),
     Alone(

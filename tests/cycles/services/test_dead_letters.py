@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -24,6 +26,7 @@ from cycles.services import booking, dead_letters, homing, intervening, verifyin
 from kimp.demo.operator import Operator
 from kimp.demo.website import Website
 from tests import builders
+from tests.concurrency.unguarded import take_out
 from tests.cycles.services.acts import (
     balance,
     fail,
@@ -275,3 +278,30 @@ def test_a_halted_or_restored_desk_moves_no_dead_letter(desk: TestDesk, is_resto
     assert dead_letters.process_dead_letters() == 0
     homing.settle() if is_restored else builders.desk(Mode.RUN)
     assert dead_letters.process_dead_letters() == 1
+
+
+def slept_at_its_lock(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Let a run judge a dead letter, and sleep for an hour before it has its row; gives how many recover."""
+    read, asleep = time.clock_gettime, [timedelta()]
+
+    def sleep(execute: Any, sql: str, *rest: Any) -> Any:
+        if "FOR NO KEY UPDATE" in sql:
+            asleep[0] = timedelta(hours=1)
+        return execute(sql, *rest)
+
+    monkeypatch.setattr(
+        time, "clock_gettime", lambda clock: read(clock) + asleep[0].total_seconds()
+    )
+    with connection.execute_wrapper(sleep):
+        return dead_letters.process_dead_letters()
+
+
+def test_who_wakes_with_a_price_that_has_grown_old_sends_no_dead_letter_on(
+    desk: TestDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.sample()
+    row = dead_owning(1000)
+    assert slept_at_its_lock(monkeypatch) == 0
+    assert status(row) == CycleStatus.DEAD_LETTER
+    take_out(monkeypatch, dead_letters._sent_on, " or not still()")
+    assert slept_at_its_lock(monkeypatch) == 1  # the negative control

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
-from django.db.models import Count
+from django.db.models import Count, Sum
 from django.db.models.functions import Now
 
 from cycles import selectors
 from cycles.domain.words import CycleStatus
-from cycles.models import Cycle, EndedTotal, RollUpMark
+from cycles.models import Cycle, EndedTotal, PremiumHour, PremiumMinute, RollUpMark
 from cycles.services import rolling_up, totalling
 from tests import builders, ended
-from tests.concurrency.meeting import SECONDS, told
+from tests.concurrency.meeting import SECONDS, Meeting, is_waited_for, together, told
+from tests.concurrency.unguarded import take_out
+from tests.desk import eventually
 
 FAILED = CycleStatus.FAILED
+NOON = datetime(2024, 12, 3, 12, tzinfo=UTC)
+UNLOCKED = "RollUpMark.objects.all()"
 
 
 def plain_counts() -> dict[str, int]:
@@ -180,3 +185,67 @@ def test_while_another_run_is_at_it_nothing_is_added() -> None:
         other = pool.submit(told, transaction.atomic()(rolling_up._ended_batch))
         assert other.result(timeout=SECONDS) == 0
     assert rolling_up.roll_up().cycles == 5
+
+
+def of_two_runs_at_once() -> tuple[int, int]:
+    """Let a run come with a batch of its own before another one commits; gives what minutes hold, and what their hour."""
+    rolling_up._look()
+    ids = [builders.sample(at=NOON + timedelta(minutes=minute)).pk for minute in range(2)]
+    others: list[Future[Any]] = []
+
+    def meet(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        if sql.startswith('UPDATE "cycles_rollupmark"') and not others:  # it has written its hour
+            batch = transaction.atomic()(lambda: rolling_up._batch(ids[0]))
+            others.append(pool.submit(told, batch))
+            eventually(lambda: others[0].done() or is_waited_for("transactionid"))
+        return execute(sql, *rest)
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic(), connection.execute_wrapper(meet):
+            rolling_up._batch(0)
+        others[0].result(timeout=SECONDS)
+    mine = {"measure": "krw_per_usd"}
+    minutes = PremiumMinute.objects.filter(**mine).aggregate(held=Sum("count"))["held"]
+    return minutes, PremiumHour.objects.get(**mine).count
+
+
+@pytest.mark.concurrency
+@pytest.mark.django_db(transaction=True)
+def test_of_two_runs_at_once_one_rolls_up_and_no_sample_is_lost_from_its_hour(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rolling_up, "BATCH", 1)
+    assert of_two_runs_at_once() == (1, 1)  # the other sample is the next batch's
+    rolling_up.roll_up()
+    assert PremiumHour.objects.get(measure="krw_per_usd").count == 2
+
+
+@pytest.mark.concurrency
+@pytest.mark.django_db(transaction=True)
+def test_the_negative_control_without_the_marks_lock_a_run_writes_its_hour_over_anothers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rolling_up, "BATCH", 1)
+    take_out(
+        monkeypatch, rolling_up.own_mark, "locked(RollUpMark.objects.all(), skip=True)", UNLOCKED
+    )
+    assert of_two_runs_at_once() == (2, 1)
+
+
+@pytest.mark.concurrency
+@pytest.mark.django_db(transaction=True)
+def test_totals_hold_also_without_the_marks_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever writes them writes what all came to up to an instant, which does not change: no lock keeps them from doubling."""
+    ended.plant(5, "2 hours")
+    rolling_up._look()
+    take_out(
+        monkeypatch, rolling_up.own_mark, "locked(RollUpMark.objects.all(), skip=True)", UNLOCKED
+    )
+    meeting = Meeting()
+
+    def run() -> int:
+        with meeting.before('INSERT INTO "cycles_endedtotal"'):
+            return transaction.atomic()(rolling_up._ended_batch)()
+
+    assert together(run, run) == [5, 5]
+    assert counted() == plain_counts()

@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import transaction
 from django.db.models import F
 from pytest_django import Settings
 
@@ -16,6 +17,7 @@ from cycles.services import travel_rule
 from exchanges import registry
 from exchanges.values import DepositReport, DepositStatus
 from tests import builders
+from tests.concurrency.unguarded import take_out
 from tests.cycles.services.acts import balance
 from tests.desk import TestDesk
 
@@ -103,6 +105,24 @@ def test_an_attempt_is_written_before_it_is_made_so_a_crash_does_not_repeat_it(
     assert release(row, step)[0] is Turn.WAIT
     assert desk.posts("upbit", VERIFYING) == 0
     assert DepositVerification.objects.get().outcome == "ASKED"
+
+
+def test_an_answer_that_comes_late_does_not_replace_that_of_a_newer_attempt(
+    desk: TestDesk, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row, step = held(settings)
+    late = travel_rule._claim(step, REPORT, "binance")
+    assert late is not None  # and its worker sleeps for ten minutes
+    minutes_pass(10)
+    assert travel_rule._claim(step, REPORT, "binance") is not None
+    DepositVerification.objects.update(outcome="RELEASED")
+    assert travel_rule._told(row, late, REPORT).turn is Turn.WAIT
+    assert DepositVerification.objects.get().outcome == "RELEASED"
+    assert not Alert.objects.filter(key__startswith="travel-rule").exists()
+    take_out(monkeypatch, travel_rule._ask, ", attempts=row.attempts")  # the negative control
+    with transaction.atomic():  # what was taken out is not known by its place
+        assert travel_rule._told(row, late, REPORT).turn is Turn.FAIL
+    assert DepositVerification.objects.get().outcome == "REFUSED"
 
 
 @pytest.mark.parametrize("action", ["rst", "fin", "status"])
