@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db.models.functions import Now
@@ -40,7 +41,7 @@ def lost(
     outcome: CallOutcome = CallOutcome.UNKNOWN,
     *,
     quantity: str = "2000",
-    **facts: object,
+    **facts: Any,
 ) -> ExchangeCall:
     """Write an order at Upbit whose reply was lost, of a dead letter."""
     price = registry.venue("upbit").book(XRP).asks[0].price
