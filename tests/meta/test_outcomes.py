@@ -20,8 +20,7 @@ EVIDENCE: dict[str, list[str]] = {
     "calling._disown: NOT_SENT": ["its worker lost the database before it could send it, and knows"],
     "reconciling._asked: DONE": ["the venue's record"],
     "reconciling._missed_again: ABSENT": [
-        "the venue, asked once more after its window, has none, where its rule says that this proves it, and has locked"
-        " nothing that could be it, where the rule asks for that"
+        "the venue, asked once more, has none, where its rule says that this proves it, nor locked what it would lock, if asked"
     ],
     "trading.adopt: DONE": ["the venue's record", "the same, on the instance"],
     "replaying._confirmed: DONE": ["the venue's record"],
