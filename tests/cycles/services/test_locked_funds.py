@@ -68,9 +68,11 @@ def taken(desk: TestDesk, call: ExchangeCall) -> None:
     )
 
 
-def accepted(desk: TestDesk, side: Side) -> None:
+def accepted(desk: TestDesk, side: Side) -> ExchangeCall:
     """Let another order of ours rest at Upbit, known to have been accepted a minute ago."""
-    taken(desk, lost(side, CallOutcome.DONE, report=RESTS, noted_at=LONG_AGO))
+    call = lost(side, CallOutcome.DONE, report=RESTS, noted_at=LONG_AGO)
+    taken(desk, call)
+    return call
 
 
 def hidden(desk: TestDesk) -> None:
@@ -103,6 +105,13 @@ def test_an_order_that_never_arrived_is_absent_while_anothers_has_as_much_locked
     call, before = lost(side), looks(desk)
     assert said(call, WINDOW) == "ABSENT"
     assert looks(desk) == before + 1
+
+
+def test_an_order_of_ours_that_has_ended_since_explains_nothing(desk: TestDesk) -> None:
+    ended = accepted(desk, Side.BUY)
+    registry.venue("upbit").cancel_order(XRP, client_order_id=ended.client_order_id)
+    taken(desk, lost(Side.BUY))
+    assert said(lost(Side.BUY), WINDOW) == "UNKNOWN"
 
 
 def test_what_is_locked_by_a_buy_whose_limit_is_not_known_explains_nothing(desk: TestDesk) -> None:
