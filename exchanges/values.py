@@ -389,9 +389,12 @@ class OutcomeRule:
     decides nothing: no service sends an id again.
     `lookup_grace_seconds`: how long to go on looking before asking a person, where absence proves
     nothing.
+    `locked_denies_absence`: absence proves nothing while the account has locked what the request would lock, and our
+    other requests do not explain it: for a venue where nothing but time bounds a delayed request.
     """
 
     told_by: ToldBy
     absence_proves_after_seconds: int | None
     client_id_is_burned: bool
     lookup_grace_seconds: int
+    locked_denies_absence: bool = False

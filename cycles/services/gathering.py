@@ -7,17 +7,20 @@ so an absence is written of no order that a look has shown meanwhile (`NEVER_LIS
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TypeVar
 
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
+from cycles.domain.money import ZERO
+from cycles.domain.shown import plain
 from cycles.domain.words import Operation
 from cycles.models import ExchangeCall, SeenOrder
-from cycles.services import agreeing, matching, seeing
+from cycles.services import agreeing, locked_funds, matching, seeing
 from cycles.services.agreeing import Reading
 from cycles.services.matching import OPEN, Traces
 from exchanges.errors import VenueError
@@ -55,6 +58,8 @@ class Gathered:
     _seen: dict[str, Seen | VenueError] = field(default_factory=dict)  # by venue
     _traces: dict[str, Traces | VenueError] = field(default_factory=dict)
     _clocks: dict[str, Reading] = field(default_factory=dict)
+    _locked: dict[str, Mapping[str, Decimal] | VenueError] = field(default_factory=dict)
+    _explained: dict[str, Decimal | VenueError] = field(default_factory=dict)  # by venue and asset
     _missed: list[int] = field(default_factory=list)  # for the first time
     _doubted: dict[datetime, list[int]] = field(default_factory=lambda: defaultdict(list))
 
@@ -91,6 +96,29 @@ class Gathered:
             return False
         return asked_at - call.missed_at >= SECOND_LOOK
 
+    def withheld(self, call: ExchangeCall) -> str:
+        """Say what a venue has locked that may be for an order that it does not find, or nothing.
+
+        One reading of a venue for all of its calls, and one of what explains it, where it could be. Raises VenueError
+        when it cannot be asked.
+        """
+        would = locked_funds.of_order(call.request)
+        locked = _once(self._locked, call.venue, locked_funds.locked).get(would.asset, ZERO)
+        if not locked or locked < would.quantity:
+            return ""
+        key, as_of = f"{call.venue}:{would.asset}", self.asked_at(call.venue)
+        explained = _once(
+            self._explained,
+            key,
+            lambda _: locked_funds.explained(call.venue, would.asset, accepted_by=as_of),
+        )
+        if locked - explained < would.quantity:
+            return ""
+        return (
+            f"{call.venue} does not find {call.client_order_id}, and has as much locked as it would lock, or more: "
+            f"{would} of {plain(locked - explained)} that our other requests do not explain"
+        )
+
     def doubt(self, call: ExchangeCall, asked_at: datetime) -> None:
         """Let be marked when the venue of an order that looks have shown was asked for it last, and found none."""
         self._doubted[asked_at].append(call.pk)
@@ -123,14 +151,14 @@ class Gathered:
         return matching.read([one for one in self.calls if (one.venue, one.operation) == is_mine])
 
 
-def _once(read: dict[str, T | VenueError], venue: str, ask: Callable[[str], T]) -> T:
-    """Ask when the first needs it, and give the others what that came to, a venue's error as well."""
-    if venue not in read:
+def _once(read: dict[str, T | VenueError], key: str, ask: Callable[[str], T]) -> T:
+    """Ask of a venue when the first needs it, and give the others what that came to, a venue's error as well."""
+    if key not in read:
         try:
-            read[venue] = ask(venue)
+            read[key] = ask(key)
         except VenueError as error:
-            read[venue] = error
-    told = read[venue]
+            read[key] = error
+    told = read[key]
     if isinstance(told, VenueError):
         raise told
     return told

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any
@@ -112,9 +112,25 @@ def _asked(
             return waiting(CLOCK_AGAIN if clock.is_apart else LOOK_AGAIN, clock.disagreement)
         if not among.is_missed_again(call, evidence.as_of):
             return waiting(SECOND_LOOK, "its venue knows of none, and is asked once more")
-        record(call, NEVER_ACCEPTED, NEVER_LISTED & Q(missed_at=call.missed_at))
-        return waiting(LOOK_AGAIN, UNDECIDED) if call.outcome in OPEN else GO_ON
+        return _missed_again(venue, call, evidence, among)
     return _undecided(venue, call, evidence, among)
+
+
+def _missed_again(
+    venue: Venue, call: ExchangeCall, evidence: Evidence, among: Gathered
+) -> Progress:
+    """Write down that an order was never accepted, unless its venue has locked what may be its funds."""
+    if RULES[call.operation](venue).locked_denies_absence:
+        try:
+            with registry.settling():
+                withheld = among.withheld(call)
+        except VenueError as error:
+            return not_asked(call.venue, error)
+        if withheld:
+            progress = _undecided(venue, call, replace(evidence, doubt=withheld), among)
+            return progress if progress.turn is Turn.FAIL else waiting(SECOND_LOOK, withheld)
+    record(call, NEVER_ACCEPTED, NEVER_LISTED & Q(missed_at=call.missed_at))
+    return waiting(LOOK_AGAIN, UNDECIDED) if call.outcome in OPEN else GO_ON
 
 
 def _undecided(venue: Venue, call: ExchangeCall, evidence: Evidence, among: Gathered) -> Progress:
@@ -126,7 +142,9 @@ def _undecided(venue: Venue, call: ExchangeCall, evidence: Evidence, among: Gath
     if is_listed:  # what was not seen counts as of the look
         age = evidence.as_of - call.noted_at if evidence.as_of and call.noted_at else timedelta(0)
     patience = _window(rule, call)
-    if evidence.doubt and not is_listed:  # an order that is listed, and not found alone
+    if (
+        evidence.doubt and not is_listed
+    ):  # an order that is listed, or may be locked for, and not found alone
         patience += timedelta(seconds=rule.lookup_grace_seconds)
     elif rule.absence_proves_after_seconds is not None:
         return waiting(LOOK_AGAIN, UNDECIDED)

@@ -23,6 +23,7 @@ from exchanges import registry
 from exchanges.simulator.candles import stretches
 from exchanges.simulator.core.fault_table import TABLE as TABLE_OF_FAULTS
 from exchanges.simulator.core.streams import rules
+from exchanges.values import OutcomeRule
 from kimp import metrics, settings_listing
 from kimp.documents import examples, measured, scenarios, storms, texts, venue_limits
 from kimp.documents.grids import grid
@@ -256,9 +257,7 @@ def outcome_rules() -> str:
                 venue,
                 code(what),
                 rule.told_by,
-                "never"
-                if rule.absence_proves_after_seconds is None
-                else f"after {rule.absence_proves_after_seconds} s",
+                _proves(rule),
                 f"after {rule.lookup_grace_seconds} s without a trace"
                 if rule.absence_proves_after_seconds is None
                 else "—",
@@ -269,6 +268,14 @@ def outcome_rules() -> str:
             for venue, what, rule in rows
         ),
     )
+
+
+def _proves(rule: OutcomeRule) -> str:
+    """Say when absence proves something, and what denies it then."""
+    if rule.absence_proves_after_seconds is None:
+        return "never"
+    denied = ", unless the account has its funds locked" if rule.locked_denies_absence else ""
+    return f"after {rule.absence_proves_after_seconds} s{denied}"
 
 
 def scenario_table() -> str:

@@ -19,8 +19,8 @@ EVIDENCE: dict[str, list[str]] = {
     "calling._told: NOT_SENT": ["the venue's answer, or the wire's, that certainly nothing was processed"],
     "calling._disown: NOT_SENT": ["its worker lost the database before it could send it, and knows"],
     "reconciling._asked: DONE": ["the venue's record"],
-    "reconciling._asked: ABSENT": [
-        "the venue, asked once more after its window, has none, where its rule says that this proves it"
+    "reconciling._missed_again: ABSENT": [
+        "the venue, asked once more, has none, where its rule says that this proves it, nor locked what it would lock, if asked"
     ],
     "trading.adopt: DONE": ["the venue's record", "the same, on the instance"],
     "replaying._confirmed: DONE": ["the venue's record"],
@@ -34,8 +34,8 @@ GIVEN: dict[str, str] = {
     "calling.note": "`called` gave it",
     "calling._note": "`called` gave it",
     "calling._classified": "`_told` gave it",
-    "reconciling.record": "`_asked` or `_begin_to_look` gave it",
-    "reconciling._asked": "ABSENT, by its constant",
+    "reconciling.record": "`_asked`, `_missed_again` or `_begin_to_look` gave it",
+    "reconciling._missed_again": "ABSENT, by its constant",
     "resolving._payload": "what an intervention keeps of a statement",
     "looking.take": "a sighting, no request's",
     "travel_rule._claim": "a deposit's, no request's",

@@ -38,10 +38,12 @@ ORDER_RULE = OutcomeRule(
     absence_proves_after_seconds=10,
     client_id_is_burned=True,
     lookup_grace_seconds=60,
+    locked_denies_absence=True,
 )
 """Upbit answers `order_not_found` for some seconds after accepting an order; JWTs carry no time, so
-nothing but time bounds a delayed request. An identifier is never reusable, even after a refusal
-(docs.upbit.com, "Create order", identifier). Combine with `locked` and a second look."""
+nothing but time bounds a delayed request: ten seconds are what we allow our own delivery and Upbit's lag, none that it
+states. So an order is absent only if the account has locked nothing that could be it, either. An identifier is never
+reusable, even after a refusal (docs.upbit.com, "Create order", identifier)."""
 
 CANCEL_RULE = OutcomeRule(
     told_by=ToldBy.CANCELLED_ORDER,
@@ -50,7 +52,8 @@ CANCEL_RULE = OutcomeRule(
     lookup_grace_seconds=60,
 )
 """A cancel names the order and has no id of its own (docs.upbit.com, "Cancel order"), so the order tells what became
-of it. Nothing but time bounds a delayed cancel either: the order's numbers hold. Another of the same order is no error."""
+of it. Nothing but time bounds a delayed cancel either: the order's numbers hold. It locks nothing. Another of the same order
+is no error."""
 
 WITHDRAWAL_RULE = OutcomeRule(
     told_by=ToldBy.WITHDRAWALS,

@@ -30,6 +30,8 @@ RULES = {
     ("upbit", "WITHDRAW"): (60, "UNKNOWN_WITHDRAWAL", "the account's withdrawals"),
     ("bithumb", "WITHDRAW"): (60, "UNKNOWN_WITHDRAWAL", "the account's withdrawals"),
 }
+# Where absence proves nothing, either, while the account has locked what the request would lock.
+DENIED_BY_LOCKED = {("upbit", "PLACE_ORDER")}
 # A venue, or an operation, without numbers fails.
 KINDS = [(venue, kind) for venue in registry.ADAPTERS for kind in Operation]
 LESS = 4  # less than the gap between any two venues' numbers; the test itself takes less
@@ -47,7 +49,7 @@ def lost(venue: str, kind: Operation) -> ExchangeCall:
             destination=address,
         )  # fmt: skip
     quote = "USDT" if venue == registry.GLOBAL_VENUE else "KRW"
-    request = {"market": f"XRP/{quote}", "side": "buy", "quantity": "2000"}
+    request = {"market": f"XRP/{quote}", "side": "buy", "quantity": "2000", "limit_price": "1"}
     if kind == Operation.PLACE_ORDER:
         return builders.order_call(
             row, CallOutcome.UNKNOWN, venue=venue, request=request, duration_ms=0
@@ -91,6 +93,7 @@ def test_each_venue_states_for_each_operation_when_absence_proves_and_what_tells
     assert (proves or rule.lookup_grace_seconds) == seconds
     assert (proves is not None) == (word == "ABSENT")
     assert rule.told_by == told_by
+    assert rule.locked_denies_absence == ((venue, kind) in DENIED_BY_LOCKED)
 
 
 @pytest.mark.django_db
