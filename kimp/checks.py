@@ -43,7 +43,9 @@ def queue_timeouts_in_order(
         waited_for = 1 + limit // workers  # tasks one after the other, before the last one's turn
         if timeout * (waited_for + 1) < retry:
             return []
-    told = "retry must be longer than timeout * (2 + queue_limit // workers), and each of them be set"
+    told = (
+        "retry must be longer than timeout * (2 + queue_limit // workers), and each of them be set"
+    )
     hint = "A task would be handed out again while it runs."
     return [Error(f"Q_CLUSTER: {told}.", hint=hint, id="kimp.E002")]
 
