@@ -131,7 +131,7 @@ def _know_the_desk() -> None:
 def _run(name: str, service: Callable[[], object], correlation: Ids) -> object:
     """Call a service as a task; returns what it did as plain values, for the queue's record.
 
-    Once the cluster is told to end nothing begins: up to `queue_limit` tasks wait in it, and it would work them all.
+    Once the cluster is told to end nothing begins: some tasks wait in it, and it would work them all.
     """
     if ending.told_for():
         log.info("task.left", task=name)

@@ -146,6 +146,11 @@ def before_calls(act: Callable[[], None] | None) -> None:
     _shared.before_call = act
 
 
+def leave_outages_to(says: Callable[[], bool] | None) -> None:
+    """Let the store of rate budgets say nothing of a database that is away while `says` gives that somebody does."""
+    _pacing.says_of_outages = says
+
+
 def has_keys(code: str) -> bool:
     """Say whether this process was given keys for a venue; simulated ones bring their own."""
     account = LIVE_ACCOUNTS[code]() if is_live() else None

@@ -33,11 +33,21 @@ def no_pool_before_a_fork(
 def queue_timeouts_in_order(
     app_configs: Sequence[AppConfig] | None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """Refuse a queue that hands a task out again while it may still run."""
-    timeout, retry = (settings.Q_CLUSTER.get(name) for name in ("timeout", "retry"))
-    if not timeout or not retry or timeout >= retry:  # none, or 0, waits for ever
-        return [Error("Q_CLUSTER: timeout must be shorter than retry.", id="kimp.E002")]
-    return []
+    """Refuse a queue that hands a task out again while it may still run, or wait in the cluster that has fetched it.
+
+    `retry` counts from the fetch. Beside `queue_limit` tasks one more waits, in the hand of who fetches.
+    """
+    names = ("timeout", "retry", "queue_limit", "workers")
+    timeout, retry, limit, workers = (settings.Q_CLUSTER.get(name) for name in names)
+    if timeout and retry and limit and workers:  # none, or 0, is without an end
+        waited_for = 1 + limit // workers  # tasks one after the other, before the last one's turn
+        if timeout * (waited_for + 1) < retry:
+            return []
+    told = (
+        "retry must be longer than timeout * (2 + queue_limit // workers), and each of them be set"
+    )
+    hint = "A task would be handed out again while it runs."
+    return [Error(f"Q_CLUSTER: {told}.", hint=hint, id="kimp.E002")]
 
 
 QUEUE_TRAPS: tuple[tuple[str, Any, str], ...] = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.db import Error, connection
@@ -20,6 +20,13 @@ IS_STALE = timedelta(seconds=150)  # each minute, the scheduler's tick, and one 
 INTERVALS = 4  # of a job's own, in which it is to end well once
 LAG = timedelta(minutes=1)
 TOO_OLD = timedelta(seconds=180)  # jobs run each minute, the scheduler lags up to half of one
+UNRECORDED = timedelta(seconds=180)  # a result is recorded at once; of an outage some are never
+# `stopped` is by a host's clock, so it only tells one state of the table from another: `save_limit` keeps few.
+RECORDED = """
+    SELECT clock_timestamp(),
+           (SELECT max(beat_at) FROM cycles_heartbeat WHERE starts_with(name, %s)),
+           (SELECT row(count(*), min(stopped), max(stopped))::text FROM django_q_task)
+"""
 
 
 def ask(uptime_seconds: float) -> str | None:
@@ -38,14 +45,54 @@ def ask(uptime_seconds: float) -> str | None:
 def wedged(uptime_seconds: float) -> str | None:
     """Name the reason to start the cluster again; None while all is well or unknown.
 
-    A cluster whose idle worker was killed waits for ever for the queue's lock.
+    A cluster whose idle worker was killed waits for ever for the queue's lock; so does the process that records
+    results in one where that was killed.
     """
     if timedelta(seconds=uptime_seconds) < TOO_OLD:
+        _results.forget()
         return None
     age = _age_of_newest()
-    if age is None or age < TOO_OLD:
+    if age is None:
         return None
-    return f"its newest heartbeat is {age.total_seconds():.0f} s old"
+    if age >= TOO_OLD:
+        return f"its newest heartbeat is {age.total_seconds():.0f} s old"
+    owed = _results.owed_for()
+    if owed is None or owed < UNRECORDED:
+        return None
+    return f"its jobs run, and nothing was recorded of them for {owed.total_seconds():.0f} s"
+
+
+class _Results:
+    """What one process has seen of recorded results, look after look, by the database's clock."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, as another cluster does."""
+        self._state: str | None = None
+        self._changed_at = self._owed_since = datetime.max.replace(tzinfo=UTC)
+
+    def owed_for(self) -> timedelta | None:
+        """Look, and give how long ago a job was first seen to have ended since the last result; None if none has."""
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(RECORDED, [JOB])
+                now, newest, state = cursor.fetchone()
+        except Error:
+            connection.close()
+            return None
+        if state != self._state:
+            self.forget()
+            self._state, self._changed_at = state, now
+        if newest is None or newest <= self._changed_at:
+            return None
+        self._owed_since = min(self._owed_since, now)
+        owed: timedelta = now - self._owed_since
+        return owed
+
+
+_results = _Results()
 
 
 def _age_of_newest() -> timedelta | None:

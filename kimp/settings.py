@@ -117,7 +117,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 
-# django-q2: delivery is at least once and never twice at a time (`timeout` < `retry`); from Redis at most once
+# django-q2: delivery is at least once, and twice at a time only of a cluster that stood still: what is fetched has
+# ended before `retry` (kimp.E002); from Redis at most once
 _queue = _env.text("KIMP_QUEUE_REDIS")
 Q_CLUSTER: dict[str, Any] = {
     "name": "kimp",
@@ -126,7 +127,7 @@ Q_CLUSTER: dict[str, Any] = {
     "broker_class": "kimp.queue_broker.patient",
     "workers": 2,
     "timeout": 50,
-    "retry": 70,
+    "retry": 120,
     "max_attempts": 1,
     "ack_failures": True,
     "catch_up": False,
@@ -134,7 +135,7 @@ Q_CLUSTER: dict[str, Any] = {
     "bulk": 1,
     "sync": False,
     "poll": 0.5,
-    "queue_limit": 20,
+    "queue_limit": 1,  # one more waits in the hand of who fetches
     "recycle": 500,
     "log_level": _env.text("KIMP_LOG_LEVEL"),
 }

@@ -89,6 +89,10 @@ class Outage:
         self._refusal = timedelta(0)  # the pause of what is refused meanwhile
         self._refused_at = LONG_AGO  # when it became so long
 
+    def is_near(self) -> bool:
+        """Say whether it is known, or was over a moment ago."""
+        return self.is_told or self.clock() - self._ended_at < timedelta(seconds=ECHO_SECONDS)
+
     def tell(self, error: Exception) -> None:
         """Say it, unless it is known already; drop this thread's connection.
 
@@ -99,8 +103,7 @@ class Outage:
             return
         connection.close()
         with self._guard:
-            is_echo = self.clock() - self._ended_at < timedelta(seconds=ECHO_SECONDS)
-            is_news = not self.is_told and not is_echo
+            is_news = not self.is_near()
             self.is_told = self.is_told or is_news
             self.failures += 1
         if is_news:

@@ -100,6 +100,7 @@ class Worker:
             readings_last = conf.scaled(REMEMBER_SECONDS).total_seconds()
             recent.remember(readings_last)
             registry.before_calls(lend_connection)
+            registry.leave_outages_to(self.outage.is_near)
             keeper, *others = self._beside(readings_last)
             listener = Listener(self._is_wanted.set, self.stop).start()
             crew = Crew(conf.worker_threads(), self.role.value)
@@ -111,6 +112,7 @@ class Worker:
             self._end(crew)
             recent.remember(0)
             registry.before_calls(None)
+            registry.leave_outages_to(None)
             listener.join(self.patience.left(PARTED_SECONDS))
             keeper.wait(self.patience.left(PARTED_SECONDS))  # it beats no more
             self._part(partial(leave, self.owner), within=END_SECONDS)

@@ -23,6 +23,7 @@ from exchanges.transport.windows import StoreAwayError
 IDLE_SECONDS = 60  # then the connection is given back
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 10.0
+UNSAID_SECONDS = 10.0  # whoever uses the same database says that it is away, sooner
 END_SECONDS = 2.0
 
 Work = Callable[[CursorWrapper], object]
@@ -38,16 +39,26 @@ class _Job:
     has_failed: bool = False
 
 
-class Channel:
-    """Runs statements one after the other, each in a transaction of its own (autocommit)."""
+def _nobody_says() -> bool:
+    return False
 
-    def __init__(self) -> None:
+
+class Channel:
+    """Runs statements one after the other, each in a transaction of its own (autocommit).
+
+    `is_said` tells whether somebody else says of this process that its database is away, or just said that it was.
+    """
+
+    def __init__(self, is_said: Callable[[], bool] = _nobody_says) -> None:
+        self._is_said = is_said
         self._guard = threading.Lock()
         self._pid = 0
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._away_until = 0.0
         self._pause_seconds = 0.0
+        self._failed_since = 0.0
+        self._has_said = False
         self._late: _Job | None = None
 
     def ask(self, work: Work, *, patience_seconds: float) -> Any:
@@ -125,13 +136,18 @@ class Channel:
             job.done.set()
 
     def _note_answer(self) -> None:
-        if self._pause_seconds:
+        if self._has_said:
             log.info("pacing.database_answers_again")
-        self._pause_seconds = 0.0
+        self._pause_seconds, self._has_said = 0.0, False
 
     def _note_failure(self, error: Exception) -> None:
-        """Say it once; leave the database alone for a while, longer each time."""
-        if not self._pause_seconds:
+        """Say once what lasts, if nobody else does; leave the database alone for a while, longer each time."""
+        now = time.monotonic()
+        if not self._pause_seconds or now > self._away_until + LONGEST_PAUSE_SECONDS:
+            self._failed_since = now  # else nobody has asked for long: it may be another time
+        lasts = now - self._failed_since >= UNSAID_SECONDS
+        if lasts and not self._has_said and not self._is_said():
+            self._has_said = True
             log.warning("pacing.database_away", error=type(error).__name__)
         longer = max(2 * self._pause_seconds, FIRST_PAUSE_SECONDS)
         self._pause_seconds = min(longer, LONGEST_PAUSE_SECONDS)

@@ -30,6 +30,7 @@ class Pacing:
         self._budgets: dict[tuple[str, bool], RateBudget] = {}
         self._clocks: dict[str, VenueClock] = {}
         self._told_at: dict[str, float] = {}
+        self.says_of_outages: Callable[[], bool] | None = None
 
     def budget(self, venue: str, limits: VenueLimits, *, is_limited: bool) -> RateBudget:
         """Give a venue's budget; where it sets no limits there is nothing to share."""
@@ -95,5 +96,8 @@ class Pacing:
 
     def _shared(self) -> SharedStore:
         if self._store is None:
-            self._store = SharedStore(Channel(), egress=conf.egress())
+            self._store = SharedStore(Channel(self._is_said), egress=conf.egress())
         return self._store
+
+    def _is_said(self) -> bool:
+        return self.says_of_outages is not None and self.says_of_outages()

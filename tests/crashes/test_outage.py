@@ -42,6 +42,8 @@ ANSWERS_LATE = {
     "venue": "binance", "method": "POST", "path_regex": "/order$", "when": "once",
     "action": "delay_ms", "args": {"value": 2000},
 }  # fmt: skip
+QUIET = ("debug", "info")
+ONE = ["database.unreachable"]
 MOST_TRIED = 80  # by the three of them meanwhile: 10 to 55 with their pauses, hundreds without
 TROUBLES: dict[str, tuple[LiteralString, LiteralString]] = {
     "away": ("ALLOW_CONNECTIONS false", "ALLOW_CONNECTIONS true"),
@@ -121,6 +123,7 @@ def test_a_trouble_of_the_database_is_said_once_and_waited_out(
     assert Cycle.objects.count() == len(cycles)
     eventually(lambda: all(_times(desk, name, "database.answers_again") for name in ROLES))
     assert {name: _times(desk, name, "database.answers_again") for name in ROLES} == told
+    assert {name: _complaints(desk, name) for name in ROLES} == dict.fromkeys(ROLES, ONE)
     assert_one_story(desk)
 
 
@@ -147,6 +150,7 @@ def test_a_role_that_starts_before_its_database_waits_for_it_or_ends_when_told_t
     all_end(desk.open("XRP"))
     for event in ("database.unreachable", "database.answers_again"):
         assert [_times(desk, name, event) for name in ROLES] == [1, 1, 1], event
+    assert {name: _complaints(desk, name) for name in starting} == dict.fromkeys(starting, ONE)
     assert_one_story(desk)
 
 
@@ -190,11 +194,18 @@ def test_a_server_that_is_slow_and_then_stands_still_costs_time_only(
     assert Cycle.objects.count() == len(cycles)
     left = [name for name in (*ROLES, "initiator-2") if name != stopped]
     assert all(desk.children[name].poll() is None for name in left)
-    for name in left:
-        told = _times(desk, name, "database.unreachable")
-        assert told <= 2, name  # once while the server was slow, once while it stood still
-        assert _times(desk, name, "database.answers_again") == told, name
+    _assert_said_once_each_time(desk, *left)
+    assert sorted(set(_complaints(desk, stopped))) == [*ONE, "worker.leaves_in_flight"]
     assert_one_story(desk)
+
+
+def _assert_said_once_each_time(desk: RunningDesk, *names: str) -> None:
+    """Once while the server was slow, once while it stood still, if anybody asked it then."""
+    for name in names:
+        told = _times(desk, name, "database.unreachable")
+        assert told <= 2, name
+        assert _times(desk, name, "database.answers_again") == told, name
+        assert _complaints(desk, name) == ONE * told, name
 
 
 def _lease(cycle: Cycle) -> tuple[str, int]:
@@ -243,6 +254,14 @@ def _given_up(desk: RunningDesk, name: str) -> int:
 def _times(desk: RunningDesk, name: str, event: str, **facts: str) -> int:
     told = {"event": event, **facts}
     return sum(told.items() <= line.items() for line in desk.lines(name))
+
+
+def _complaints(desk: RunningDesk, name: str) -> list[str]:
+    """Name the warnings and errors of a child, and give what it wrote that is no line of its log, as a traceback is."""
+    told = desk.log(name).read_text("utf-8", "replace").splitlines()
+    others = [line for line in told if not line.startswith("{")]
+    lines = [line for line in desk.lines(name) if line["level"] not in QUIET or "exception" in line]
+    return [line["event"] for line in lines] + others
 
 
 @contextmanager

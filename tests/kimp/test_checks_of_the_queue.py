@@ -39,8 +39,8 @@ def test_each_trap_of_the_queue_is_refused(name: str, value: Any) -> None:
     assert name in found.msg
 
 
-@pytest.mark.parametrize("name", ["timeout", "retry"])
-def test_a_queue_that_is_told_no_time_is_refused(name: str) -> None:
+@pytest.mark.parametrize("name", ["timeout", "retry", "queue_limit", "workers"])
+def test_a_queue_that_is_told_no_time_or_no_number_is_refused(name: str) -> None:
     queue = {key: value for key, value in settings.Q_CLUSTER.items() if key != name}
     with override_settings(Q_CLUSTER=queue):
         assert checks_of("worker") == ["kimp.E002"]
@@ -92,9 +92,33 @@ def test_no_database_is_asked_unless_it_is_to_be_checked() -> None:
     assert schedules_told(None) == []
 
 
-@pytest.mark.parametrize("timeout", [None, 0, 70, 71])
-def test_a_queue_that_hands_out_what_still_runs_is_refused(timeout: int | None) -> None:
-    with override_settings(Q_CLUSTER=settings.Q_CLUSTER | {"timeout": timeout}):
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("timeout", value) for value in (None, 0, 60, 120, 121)],
+        ("retry", 100),
+        *[("queue_limit", value) for value in (0, 2, 20)],
+        ("workers", 1),
+    ],
+)
+def test_a_queue_that_hands_out_what_still_runs_or_waits_in_its_cluster_is_refused(
+    name: str, value: int | None
+) -> None:
+    """Of what is fetched one task more waits than `queue_limit`, in the hand of who fetches: each worker's next."""
+    with override_settings(Q_CLUSTER=settings.Q_CLUSTER | {name: value}):
+        assert checks_of("worker") == ["kimp.E002"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "workers", "retry"), [(1, 2, 101), (2, 2, 151), (3, 2, 151), (3, 4, 101)]
+)
+def test_a_queue_whose_fetched_tasks_end_before_they_are_handed_out_again_is_let_pass(
+    limit: int, workers: int, retry: int
+) -> None:
+    queue = settings.Q_CLUSTER | {"queue_limit": limit, "workers": workers, "retry": retry}
+    with override_settings(Q_CLUSTER=queue):
+        assert checks_of("worker") == []
+    with override_settings(Q_CLUSTER=queue | {"retry": retry - 1}):
         assert checks_of("worker") == ["kimp.E002"]
 
 

@@ -14,7 +14,7 @@ from kimp.management.commands.demo import INTERRUPTED
 from kimp.process_table import _parent_of, _pids
 from tests.kimp.processes import PROJECT, database_url, until
 
-IN_TIME = 30
+IN_TIME = 10  # seconds: what Ctrl-C promises; nothing runs yet that it would have to end
 
 
 def _play_of(demo: int) -> list[int]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import uuid
+from datetime import datetime, timedelta
 
 import pytest
 from django.db.models.functions import Now
+from django.utils import timezone
+from django_q.models import Task
 
 from cycles.models import Heartbeat
 from cycles.services import presence
@@ -13,6 +16,12 @@ from kimp import queue_health
 
 pytestmark = pytest.mark.django_db
 _LONG = 10_000.0
+
+
+@pytest.fixture(autouse=True)
+def a_new_cluster() -> None:
+    """Let nothing of others be known."""
+    queue_health.wedged(0.0)
 
 
 def _beat(name: str, age_seconds: int) -> None:
@@ -83,4 +92,50 @@ def test_a_queue_that_stood_still_has_its_jobs_before_it_when_it_begins_again(
 
 
 def test_no_heartbeat_at_all_is_no_reason() -> None:
+    assert queue_health.wedged(_LONG) is None
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a result be owed for no time."""
+    monkeypatch.setattr(queue_health, "UNRECORDED", timedelta())
+
+
+def _record(stopped: datetime) -> None:
+    Task.objects.create(
+        id=uuid.uuid4().hex, name="one", func="time.sleep", started=stopped, stopped=stopped
+    )
+
+
+def test_a_queue_whose_jobs_beat_and_of_which_nothing_is_recorded_is_wedged(hasty: None) -> None:
+    _beat("job:sweep_retries", 1)
+    assert queue_health.wedged(_LONG) is None
+    presence.beat_of_job("sweep_retries", {}, is_well=True)
+    told = queue_health.wedged(_LONG)
+    assert told is not None
+    assert told.startswith("its jobs run, and nothing was recorded of them for")
+
+
+def test_a_result_is_owed_for_a_while_before_a_queue_is_wedged() -> None:
+    assert queue_health.wedged(_LONG) is None
+    presence.beat_of_job("sweep_retries", {}, is_well=True)
+    assert queue_health.wedged(_LONG) is None
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=-1), timedelta(hours=1)])
+def test_what_is_recorded_is_seen_whatever_the_clock_says_of_who_records(
+    hasty: None, ahead: timedelta
+) -> None:
+    _record(timezone.now())
+    _record(timezone.now() - timedelta(minutes=3))
+    assert queue_health.wedged(_LONG) is None
+    presence.beat_of_job("sweep_retries", {}, is_well=True)
+    _record(timezone.now() + ahead)
+    assert queue_health.wedged(_LONG) is None
+
+
+def test_a_queue_that_is_started_again_owes_nothing(hasty: None) -> None:
+    queue_health.wedged(_LONG)
+    presence.beat_of_job("sweep_retries", {}, is_well=True)
+    queue_health.wedged(0.0)
     assert queue_health.wedged(_LONG) is None

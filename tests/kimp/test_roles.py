@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from cycles.management import role as roles
+from cycles.management.commands import feeder
+from cycles.services import working
+from kimp import desk, supervisor
+from kimp.management.commands import qcluster
+
+_PROMISED = 10.0
 _PROJECT = Path(__file__).resolve().parents[2]
 _CODE = """
 import json, sys, django
@@ -61,6 +69,34 @@ def test_the_web_role_loads_the_admin_but_no_simulator(tmp_path: Path) -> None:
     loaded = _loaded_by("web", tmp_path)
     assert loaded >= set(_WEB)
     assert not loaded & {"exchanges.simulator", "aiohttp"}
+
+
+def test_each_kind_of_process_ends_itself_before_the_ten_seconds_that_are_promised_are_over() -> (
+    None
+):
+    """By an alarm of its own, which `tests/cycles/test_roles_commands.py` and `test_qcluster.py` hear."""
+    in_the_image = (_PROJECT / "Dockerfile").read_text("utf-8")
+    alarms = (roles.LAST_SECONDS, qcluster.LAST_SECONDS, _grace_of_web(in_the_image))
+    assert max(alarms) < _PROMISED
+
+
+def test_the_desk_kills_none_of_its_processes_before_it_would_end_itself_and_is_down_in_time() -> (
+    None
+):
+    ended_by_themselves = (
+        working.END_SECONDS,
+        feeder.END_SECONDS + feeder.PART_SECONDS,
+        qcluster.LAST_SECONDS,
+        _grace_of_web(" ".join(desk._gunicorn(1))),
+    )
+    assert max(ended_by_themselves) < supervisor._ROLES_END_SECONDS
+    assert supervisor._ROLES_END_SECONDS < supervisor._ALL_END_SECONDS
+    assert supervisor._ALL_END_SECONDS < supervisor._END_SECONDS < _PROMISED
+
+
+def _grace_of_web(command: str) -> float:
+    (seconds,) = re.findall(r"--graceful-timeout=(\d+)", command)
+    return float(seconds)
 
 
 def test_setting_up_starts_no_server(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""A cluster whose idle workers are killed waits for ever, alive: the supervisor starts another, and its queue goes on."""
+"""A cluster whose idle workers are killed waits for ever, alive: the supervisor starts another, and its queue goes on.
+
+So it does where who records results was killed: jobs run, and none is recorded.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,7 @@ from kimp.supervisor import Printer, Supervisor
 from tests.kimp.processes import environ_of
 
 PATIENCE = 40
+UNRECORDED = timedelta(seconds=1)
 BEGINS_SECONDS = 1.0  # what was fetched is begun at once
 JOB = "roll_up_samples"
 
@@ -31,9 +35,11 @@ pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
 
 def test_a_cluster_whose_idle_workers_were_killed_is_started_again_and_works_what_it_had_fetched(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One of them dies with the queue's lock, which no other ever gets; which one, nobody can say."""
+    """One of them dies with the queue's lock, which no other ever gets; which one, nobody can say. Of the cluster that
+    follows who records results is killed, with the lock of theirs.
+    """
     lines: list[str] = []
     printer = Printer(write=lines.append, has_colours=False)
     with Supervisor(tmp_path / "children.json", printer, check_seconds=0.2) as group:
@@ -56,7 +62,21 @@ def test_a_cluster_whose_idle_workers_were_killed_is_started_again_and_works_wha
         assert group.pump(lambda: worker.identity not in {None, wedged}, patience_seconds=PATIENCE)
         OrmQ.objects.update(lock=F("lock") - queue_health.TOO_OLD)  # after `retry` it is handed out
         assert group.pump(lambda: _ran(JOB) and _is_idle(), patience_seconds=PATIENCE)
-    assert _count(lines, "s old; starting it again") == 1
+        assert _count(lines, "s old; starting it again") == 1
+
+        assert worker.identity is not None
+        os.kill(_recorder_of(worker.identity).pid, signal.SIGKILL)
+        assert group.pump(lambda: _count(lines, "sudden death") == 1, patience_seconds=PATIENCE)
+        monkeypatch.setattr(queue_health, "UNRECORDED", UNRECORDED)
+        worker.started_at -= queue_health.TOO_OLD.total_seconds()
+        group.pump(lambda: False, patience_seconds=BEGINS_SECONDS)
+        assert _count(lines, "starting it again") == 1  # nothing is owed yet
+        Heartbeat.objects.all().delete()
+        async_task(f"cycles.tasks.{JOB}")
+        told = "nothing was recorded of them"
+        assert group.pump(lambda: _count(lines, told) == 1, patience_seconds=PATIENCE)
+        assert _ran(JOB)
+        assert not _is_idle()
 
 
 def _as_up_does(home: Path) -> ChildSpec:
@@ -67,11 +87,18 @@ def _as_up_does(home: Path) -> ChildSpec:
 
 def _pool_of(leader: Process) -> list[Process]:
     """Give the workers of a cluster: what its sentinel has started first, before who records and who fetches."""
-    _, _sentinel, *pool, _records, _fetches = sorted(
-        session_of(leader), key=lambda one: (one.started, one.pid)
-    )
+    _, _sentinel, *pool, _records, _fetches = _in_order(leader)
     assert len(pool) == settings.Q_CLUSTER["workers"]
     return pool
+
+
+def _recorder_of(leader: Process) -> Process:
+    return _in_order(leader)[-2]
+
+
+def _in_order(leader: Process) -> list[Process]:
+    """Give the processes of a cluster as they were started."""
+    return sorted(session_of(leader), key=lambda one: (one.started, one.pid))
 
 
 def _ran(job: str) -> bool:

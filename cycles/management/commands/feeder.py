@@ -77,6 +77,7 @@ class Command(RoleCommand):
         """Sample until told to stop; a database that is away then is not waited for."""
         name = f"{self.role.value}:{conf.session_id()[:16]}:{os.getpid()}"
         early = threading.Event()
+        registry.leave_outages_to(self.outage.is_near)
         with bound(session_id=conf.session_id()), self._feeder(early) as feeder:
             sampler = Aside(partial(self._sample, feeder, name, early, stop), "sampler", stop)
             stop.wait()

@@ -26,6 +26,8 @@ from cycles import metrics
 from cycles.errors import NotMigratedError
 from cycles.services import ending, migrated
 from cycles.services.outage import UNREACHABLE, once_it_answers
+from cycles.services.shared_outage import OUTAGE
+from exchanges import registry
 from kimp import queue_broker, queue_health, schedules
 from kimp.process_table import kill_descendants
 from kimp.sockets import is_free
@@ -91,6 +93,7 @@ class Command(QClusterCommand):  # type: ignore[misc]  # django-q2 has no types
             self._start_again(settings.KIMP_HOME / "metrics" / f"worker-{settings.KIMP_PORT}")
         logging.getLogger("django-q").addFilter(queue_broker.is_news)
         post_execute_in_worker.connect(queue_broker.keep_what_was_left)
+        registry.leave_outages_to(lambda: OUTAGE.is_near)
         self._start(**options)
         # Only now: the processes that the cluster forks must not inherit the socket.
         metrics.serve(settings.KIMP_PORT, settings.KIMP_BIND)

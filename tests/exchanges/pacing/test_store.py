@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
 from collections.abc import Iterator
+from typing import NoReturn
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from exchanges.models import RateWindow, VenueClock
@@ -19,6 +21,7 @@ from exchanges.transport.limits import Scope, Window, door
 from exchanges.transport.windows import StoreAwayError
 from tests.desk import eventually
 from tests.exchanges.pacing.conftest import ORDERS, forget_other_tests, wants
+from tests.kimp.log_lines import captured
 
 pytestmark = pytest.mark.django_db(transaction=True)
 BOOKS = Window(group="orderbook", scope=Scope.IP, limit=10)
@@ -134,6 +137,33 @@ def test_a_connection_that_was_cut_is_made_anew(
         store.take("upbit", [wants(1)])
     time.sleep(0.02)
     assert store.take("upbit", [wants(1)])[0].tokens == 1
+
+
+@pytest.mark.parametrize(
+    ("unsaid_seconds", "is_said", "told"),
+    [
+        (0.0, False, ["pacing.database_away", "pacing.database_answers_again"]),
+        (0.0, True, []),  # by whoever uses the same database
+        (60.0, False, []),  # a moment only
+    ],
+)
+def test_a_database_that_is_away_for_long_is_said_once_unless_somebody_else_says_so(
+    monkeypatch: pytest.MonkeyPatch, unsaid_seconds: float, is_said: bool, told: list[str]
+) -> None:
+    monkeypatch.setattr(channels, "FIRST_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(channels, "UNSAID_SECONDS", unsaid_seconds)
+    channel = Channel(lambda: is_said)
+    with captured(logging.INFO) as lines:
+        for _ in range(2):
+            with pytest.raises(StoreAwayError):
+                channel.ask(_is_away, patience_seconds=5)
+        channel.ask(lambda cursor: None, patience_seconds=5)
+        channel.close()
+    assert [line["event"] for line in lines.parsed] == told
+
+
+def _is_away(_: CursorWrapper) -> NoReturn:
+    raise OperationalError("the server said so")
 
 
 def test_the_channel_is_one_thread_whose_end_gives_the_connection_back(store: SharedStore) -> None:
