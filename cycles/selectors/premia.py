@@ -22,6 +22,12 @@ TABLES: Mapping[Rows, str] = {
     PremiumMinute: "cycles_premiumminute",
     PremiumHour: "cycles_premiumhour",
 }
+# How the columns of the roll-up's mark about them begin.
+GRAINS: Mapping[Rows, str] = {
+    PremiumSample: "samples",
+    PremiumMinute: "minutes",
+    PremiumHour: "hours",
+}
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 COLUMNS = (
     "outbound_traded_bps",
@@ -111,9 +117,10 @@ def _statement(grain: Rows) -> str:
 
 SERIES = {grain: _statement(grain) for grain in TABLES}
 _FIRST = "SELECT least({firsts})"
+# What is older was deleted, and has entries in the index until it is vacuumed.
 _FIRST_OF = (
-    "(SELECT at FROM {table} WHERE asset = %(asset)s AND korea_venue = %(korea_venue)s"
-    " AND {measure} at >= %(since)s ORDER BY at LIMIT 1)"
+    "(SELECT at FROM {table} WHERE asset = %(asset)s AND korea_venue = %(korea_venue)s AND {measure}"
+    " at >= (SELECT greatest(%(since)s, max({grain}_since)) FROM cycles_rollupmark) ORDER BY at LIMIT 1)"
 )
 
 
@@ -131,16 +138,17 @@ def first_sample_at(asset: str, since: datetime, *, korea_venue: str) -> datetim
 
 def _first_of(grain: Rows) -> str:
     measure = "" if grain is PremiumSample else f"measure = '{COLUMNS[0]}' AND"
-    return _FIRST_OF.format(table=TABLES[grain], measure=measure)
+    return _FIRST_OF.format(table=TABLES[grain], measure=measure, grain=GRAINS[grain])
 
 
-# One step along the index per series: DISTINCT ON would read every row ever written.
+# One step along the index per series, to its newest row: DISTINCT ON would read every row ever written, and
+# the oldest have gone, which leaves entries in the index until it is vacuumed.
 _SERIES = """
 WITH RECURSIVE named AS (
-    (SELECT {key} FROM {table} ORDER BY {key} LIMIT 1)
+    (SELECT {key} FROM {table} ORDER BY {ordered} LIMIT 1)
     UNION ALL
     SELECT after.* FROM named, LATERAL (
-        SELECT {key} FROM {table} s WHERE ({of_s}) > ({of_named}) ORDER BY {key} LIMIT 1
+        SELECT {key} FROM {table} s WHERE ({of_s}) {beyond} ({of_named}) ORDER BY {ordered} LIMIT 1
     ) after
 )
 """
@@ -149,7 +157,12 @@ WITH RECURSIVE named AS (
 def _series(rows: Rows, *key: str) -> str:
     """Write the beginning of a statement that knows a table's series as `named`."""
     of_s, of_named = (", ".join(f"{name}.{one}" for one in key) for name in ("s", "named"))
-    return _SERIES.format(table=TABLES[rows], key=", ".join(key), of_s=of_s, of_named=of_named)
+    # Of a sample's series the index has the newest first, of a roll-up's last.
+    way, beyond = ("", ">") if rows is PremiumSample else (" DESC", "<")
+    ordered = ", ".join(f"{one}{way}" for one in key)
+    return _SERIES.format(
+        table=TABLES[rows], key=", ".join(key), ordered=ordered, beyond=beyond, of_s=of_s, of_named=of_named
+    )  # fmt: skip
 
 
 _NEWEST = """

@@ -1,7 +1,8 @@
 """How long samples and their roll-ups stay, and how they go: in slices of time, by the indexes that charts use.
 
 A slice is deleted series by series, so no index by instant has to be kept for it (measured:
-`docs/scaling.md`). Each slice begins where the one before ended: what was just deleted is not read again.
+`docs/scaling.md`). Each slice begins where the one before ended, and so does each run: what was deleted leaves
+entries until it is vacuumed, a fifth of the table by default. What came late, older than that, is found by its id.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db import connection
+from django.db.models import Max
+
 from cycles import conf
 from cycles.models import PremiumHour, PremiumMinute, PremiumSample, RollUpMark
-from cycles.selectors.premia import Rows, series_of
+from cycles.selectors.premia import GRAINS, TABLES, Rows, series_of
 from cycles.services import desk, rolling_up
 from cycles.services.locking import in_transaction
 
@@ -28,6 +32,8 @@ SPACING: Mapping[Rows, timedelta] = {
     PremiumMinute: timedelta(minutes=1),
     PremiumHour: HOUR,
 }
+# By id, whatever the planner thinks: an index that knows instants would lead over all that is dead.
+LATE = "SELECT min(at) FROM (SELECT at FROM {table} WHERE id > %s OFFSET 0) new WHERE at < %s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +45,18 @@ class PremiaPruned:
     hours: int
 
 
-def prune_premia() -> PremiaPruned:
-    """Delete samples, minutes and hours that are older than their settings keep them."""
-    now, ends_at = desk.database_now(), time.monotonic() + LONGEST_SECONDS
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """What a run is to delete: rows before an instant; of rows up to an id none is older than its beginning."""
+
+    low: datetime | None
+    before: datetime
+    looked_to: int
+
+
+def prune_premia(now: datetime | None = None) -> PremiaPruned:
+    """Delete samples, minutes and hours that are older than their settings keep them; `now`: the database's time."""
+    now, ends_at = now or desk.database_now(), time.monotonic() + LONGEST_SECONDS
 
     def prune(rows: Rows, kept: timedelta) -> int:
         before = _whole_hour(now - kept)
@@ -60,16 +75,22 @@ def _whole_hour(instant: datetime) -> datetime:
 
 
 def _prune(rows: Rows, before: datetime, *, may_go_on: Callable[[], bool]) -> int:
-    """Delete slice by slice, each in its own transaction, until all is gone or the time is up."""
+    """Delete slice by slice, each in its own transaction, until all is gone or the time is up.
+
+    The last one deletes nothing: it notes that all is gone, for the next run to begin there.
+    """
     series = series_of(rows)
     if not series:
         return 0
     length = SPACING[rows] * max(1, SLICE_ROWS // len(series))
-    pruned, low = 0, _oldest(rows, series, None)
-    while low is not None and low < before and may_go_on():
+    pruned, run = 0, _range(rows, series, before)
+    low, is_done = run.low, False
+    while not is_done and may_go_on():
+        is_done = low is None or low >= before
+        low = before if low is None else min(low, before)
         high = min(low + length, before)
         gone = in_transaction(
-            lambda low=low, high=high: _slice(rows, series, low, high, before)  # type: ignore[misc]  # bound now
+            lambda low=low, high=high: _slice(rows, series, low, high, run)  # type: ignore[misc]  # bound now
         )
         if gone is None:
             break
@@ -77,24 +98,47 @@ def _prune(rows: Rows, before: datetime, *, may_go_on: Callable[[], bool]) -> in
     return pruned
 
 
+def _range(rows: Rows, series: Sequence[Series], before: datetime) -> Range:
+    """Say where a run is to begin: where the last one ended, or at what has come since and is older."""
+    mark = RollUpMark.objects.first() or RollUpMark()
+    since, known_to = (getattr(mark, f"{GRAINS[rows]}_{what}") for what in ("since", "looked_to"))
+    # Rows that have no id yet come above; of samples, some may be given one long before they are committed.
+    newest = rows.objects.aggregate(newest=Max("id"))["newest"]
+    looked_to = mark.done_to if rows is PremiumSample else newest or 0
+    if since is None or known_to is None:
+        return Range(low=_oldest(rows, series, None), before=before, looked_to=looked_to)
+    firsts = (_late(rows, known_to, since), _oldest(rows, series, since))
+    low = min((first for first in firsts if first is not None), default=None)
+    return Range(low=low, before=before, looked_to=looked_to)
+
+
+def _late(rows: Rows, known_to: int, since: datetime) -> datetime | None:
+    """Give the oldest instant, before another, of the rows that have come above an id."""
+    with connection.cursor() as cursor:
+        cursor.execute(LATE.format(table=TABLES[rows]), [known_to, since])
+        (first,) = cursor.fetchone()
+    return first if isinstance(first, datetime) else None
+
+
 def _slice(
-    rows: Rows, series: Sequence[Series], low: datetime, high: datetime, before: datetime
+    rows: Rows, series: Sequence[Series], low: datetime, high: datetime, run: Range
 ) -> int | None:
     """Delete one slice, and note what is gone; None while there is something that is not rolled up yet."""
     mark = rolling_up.own_mark()
-    if mark is None or (rows is PremiumSample and _is_awaited(mark, before)):
+    if mark is None or (rows is PremiumSample and _is_awaited(mark, run.before)):
         return None
-    if rows is PremiumSample:
-        RollUpMark.objects.update(samples_since=_later(mark.samples_since, high))
-    if rows is PremiumMinute:
-        RollUpMark.objects.update(minutes_since=_later(mark.minutes_since, high))
+    if low >= run.before:  # all is gone
+        RollUpMark.objects.update(**{f"{GRAINS[rows]}_looked_to": run.looked_to})
+        return 0
+    since = f"{GRAINS[rows]}_since"
+    RollUpMark.objects.update(**{since: _later(getattr(mark, since), high)})
     old = rows.objects.filter(at__gte=low, at__lt=high)
     return sum(old.filter(**one).delete()[0] for one in series)
 
 
 def _is_awaited(mark: RollUpMark, before: datetime) -> bool:
     """Say whether an old sample is yet to be rolled up: one that came late, or a long backlog."""
-    return PremiumSample.objects.filter(id__gt=mark.done_to, at__lt=before).exists()
+    return _late(PremiumSample, mark.done_to, before) is not None
 
 
 def _later(known: datetime | None, instant: datetime) -> datetime:
