@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import connection
 from django.db.models import Max
@@ -32,8 +32,9 @@ SPACING: Mapping[Rows, timedelta] = {
     PremiumMinute: timedelta(minutes=1),
     PremiumHour: HOUR,
 }
+EVER = datetime.min.replace(tzinfo=UTC)
 # By id, whatever the planner thinks: an index that knows instants would lead over all that is dead.
-LATE = "SELECT min(at) FROM (SELECT at FROM {table} WHERE id > %s OFFSET 0) new WHERE at < %s"
+LATE = "SELECT min(at) FROM (SELECT at FROM {table} WHERE id > %s OFFSET 0) new WHERE at >= %s AND at < %s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +47,14 @@ class PremiaPruned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Range:
-    """What a run is to delete: rows before an instant; of rows up to an id none is older than its beginning."""
+class Run:
+    """What a run deletes, rows before an instant, and what it knows: of those up to an id none is older than `since`."""
 
-    low: datetime | None
+    rows: Rows
+    series: Sequence[Series]
     before: datetime
+    since: datetime
+    known_to: int
     looked_to: int
 
 
@@ -83,72 +87,71 @@ def _prune(rows: Rows, before: datetime, *, may_go_on: Callable[[], bool]) -> in
     if not series:
         return 0
     length = SPACING[rows] * max(1, SLICE_ROWS // len(series))
-    pruned, run = 0, _range(rows, series, before)
-    low, is_done = run.low, False
+    run = _run(rows, series, before)
+    pruned, low, is_done = 0, _oldest(run, EVER), False
     while not is_done and may_go_on():
-        is_done = low is None or low >= before
-        low = before if low is None else min(low, before)
+        is_done = low >= before
         high = min(low + length, before)
-        gone = in_transaction(
-            lambda low=low, high=high: _slice(rows, series, low, high, run)  # type: ignore[misc]  # bound now
-        )
+        gone = in_transaction(lambda low=low, high=high: _slice(run, low, high))  # type: ignore[misc]  # bound now
         if gone is None:
             break
-        pruned, low = pruned + gone, _oldest(rows, series, high)
+        pruned, low = pruned + gone, _oldest(run, high)
     return pruned
 
 
-def _range(rows: Rows, series: Sequence[Series], before: datetime) -> Range:
-    """Say where a run is to begin: where the last one ended, or at what has come since and is older."""
+def _run(rows: Rows, series: Sequence[Series], before: datetime) -> Run:
+    """Tell what the runs before have noted; nothing is known where none has come to its end."""
     mark = RollUpMark.objects.first() or RollUpMark()
     since, known_to = (getattr(mark, f"{GRAINS[rows]}_{what}") for what in ("since", "looked_to"))
-    # Rows that have no id yet come above; of samples, some may be given one long before they are committed.
+    is_known = since is not None and known_to is not None
+    # Rows without an id yet will have a higher one; but a sample may have had its own long before it is committed.
     newest = rows.objects.aggregate(newest=Max("id"))["newest"]
-    looked_to = mark.done_to if rows is PremiumSample else newest or 0
-    if since is None or known_to is None:
-        return Range(low=_oldest(rows, series, None), before=before, looked_to=looked_to)
-    firsts = (_late(rows, known_to, since), _oldest(rows, series, since))
-    low = min((first for first in firsts if first is not None), default=None)
-    return Range(low=low, before=before, looked_to=looked_to)
+    return Run(
+        rows=rows, series=series, before=before, since=since if is_known else EVER,
+        known_to=known_to if is_known else 0, looked_to=mark.done_to if rows is PremiumSample else newest or 0,
+    )  # fmt: skip
 
 
-def _late(rows: Rows, known_to: int, since: datetime) -> datetime | None:
-    """Give the oldest instant, before another, of the rows that have come above an id."""
-    with connection.cursor() as cursor:
-        cursor.execute(LATE.format(table=TABLES[rows]), [known_to, since])
-        (first,) = cursor.fetchone()
-    return first if isinstance(first, datetime) else None
-
-
-def _slice(
-    rows: Rows, series: Sequence[Series], low: datetime, high: datetime, run: Range
-) -> int | None:
+def _slice(run: Run, low: datetime, high: datetime) -> int | None:
     """Delete one slice, and note what is gone; None while there is something that is not rolled up yet."""
     mark = rolling_up.own_mark()
-    if mark is None or (rows is PremiumSample and _is_awaited(mark, run.before)):
+    if mark is None or (run.rows is PremiumSample and _is_awaited(mark, run.before)):
         return None
-    if low >= run.before:  # all is gone
-        RollUpMark.objects.update(**{f"{GRAINS[rows]}_looked_to": run.looked_to})
+    if low >= run.before:
+        RollUpMark.objects.update(**{f"{GRAINS[run.rows]}_looked_to": run.looked_to})
         return 0
-    since = f"{GRAINS[rows]}_since"
+    since = f"{GRAINS[run.rows]}_since"
     RollUpMark.objects.update(**{since: _later(getattr(mark, since), high)})
-    old = rows.objects.filter(at__gte=low, at__lt=high)
-    return sum(old.filter(**one).delete()[0] for one in series)
+    old = run.rows.objects.filter(at__gte=low, at__lt=high)
+    return sum(old.filter(**one).delete()[0] for one in run.series)
 
 
 def _is_awaited(mark: RollUpMark, before: datetime) -> bool:
     """Say whether an old sample is yet to be rolled up: one that came late, or a long backlog."""
-    return _late(PremiumSample, mark.done_to, before) is not None
+    return _late(PremiumSample, mark.done_to, EVER, before) is not None
 
 
 def _later(known: datetime | None, instant: datetime) -> datetime:
     return max(known, instant) if known else instant
 
 
-def _oldest(rows: Rows, series: Sequence[Series], since: datetime | None) -> datetime | None:
-    """Give the instant of the oldest row from an instant on, one step along the index per series."""
-    kept = rows.objects.filter(at__gte=since) if since else rows.objects.all()
-    firsts = (
-        kept.filter(**one).order_by("at").values_list("at", flat=True).first() for one in series
-    )
-    return min((first for first in firsts if first is not None), default=None)
+def _oldest(run: Run, low: datetime) -> datetime:
+    """Give the instant of the oldest row from an instant on, that of the run's end where there is none before.
+
+    One step along the index per series; and from where nothing is known to be left, those that have come since.
+    """
+    kept = run.rows.objects.filter(at__gte=max(low, run.since), at__lt=run.before)
+    firsts = [
+        kept.filter(**one).order_by("at").values_list("at", flat=True).first() for one in run.series
+    ]
+    if low < run.since:
+        firsts.append(_late(run.rows, run.known_to, low, run.since))
+    return min((first for first in firsts if first is not None), default=run.before)
+
+
+def _late(rows: Rows, known_to: int, low: datetime, high: datetime) -> datetime | None:
+    """Give the oldest instant, between two, of the rows that have come above an id."""
+    with connection.cursor() as cursor:
+        cursor.execute(LATE.format(table=TABLES[rows]), [known_to, low, high])
+        (first,) = cursor.fetchone()
+    return first if isinstance(first, datetime) else None

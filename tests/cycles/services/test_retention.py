@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import Max
 
 from cycles import selectors
 from cycles.models import PremiumHour, PremiumMinute, PremiumSample, RollUpMark
@@ -27,19 +28,20 @@ GRAINS = [(PremiumSample, 4, 30), (PremiumMinute, 40, 400), (PremiumHour, 2000, 
 
 def filled(rows: Rows, hours: int) -> None:
     """Write two series, as many rows an hour as the product does."""
-    a_row = {"count": 1, "first": 1, "last": 1, "low": 1, "high": 1, "total": 1}
+    a_row: dict[str, Any] = {"at": BEGIN, "korea_venue": "upbit"}
+    if rows is not PremiumSample:
+        a_row |= {"measure": "krw_per_usd", "count": 1, "total": 1}
+        a_row |= dict.fromkeys(("first", "last", "low", "high"), 1)
     for asset in ("SOL", "XRP"):
-        if rows is PremiumSample:
-            sample(asset, at=BEGIN)
-        else:
-            rows.objects.create(
-                at=BEGIN, asset=asset, korea_venue="upbit", measure="krw_per_usd", **a_row
-            )
+        sample(asset, **a_row) if rows is PremiumSample else rows.objects.create(
+            asset=asset, **a_row
+        )
     step = retention.SPACING[rows]
     later = f"t.at + g * interval '{step.total_seconds()} s'"
     number = hours * (HOUR // step) - 1
     copying.copy(TABLES[rows], number, copying.OWN_ID | {"at": later}, where="true")
-    RollUpMark.objects.create(done_to=PremiumSample.objects.order_by("id").last().pk if rows is PremiumSample else 0)  # type: ignore[union-attr]  # fmt: skip
+    newest = PremiumSample.objects.aggregate(newest=Max("id"))["newest"]
+    RollUpMark.objects.create(done_to=newest or 0)
     with connection.cursor() as cursor:
         cursor.execute(f"ANALYZE {TABLES[rows]}")
 
