@@ -91,3 +91,19 @@ def test_a_chart_of_a_year_reads_no_more_beside_the_samples_that_are_gone() -> N
     before = read()
     retention.prune_premia(BEGIN + timedelta(days=30) + 5 * HOUR)
     assert read() <= before + 2
+
+
+def test_what_came_late_is_found_by_the_run_after_one_that_had_no_time_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    filled(PremiumSample, 4)
+    now = BEGIN + timedelta(days=30) + 4 * HOUR
+    assert retention.prune_premia(now).samples == 4 * 2 * 3600
+    for hour in (0, 3):
+        RollUpMark.objects.update(done_to=sample(at=BEGIN + hour * HOUR).pk)
+    sample(at=BEGIN + 5 * HOUR)
+    monkeypatch.setattr(retention, "LONGEST_SECONDS", -1)
+    assert retention.prune_premia(now).samples == 0
+    monkeypatch.undo()
+    assert retention.prune_premia(now).samples == 2
+    assert PremiumSample.objects.get().at == BEGIN + 5 * HOUR
