@@ -72,7 +72,7 @@ def unvacuumed(beginning: str = "cycles_") -> Iterator[None]:
     """Keep autovacuum off tables, by the beginning of their names: after it rows go wherever it found room, some pages more by its hour."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT format('%I', relname) FROM pg_class WHERE relkind = 'r' AND starts_with(relname, %s) "
+            "SELECT format('%%I', relname) FROM pg_class WHERE relkind = 'r' AND starts_with(relname, %s) "
             "AND relnamespace = current_schema()::regnamespace",
             [beginning],
         )
