@@ -145,42 +145,44 @@ def _first_of(grain: Rows) -> str:
 # the oldest have gone, which leaves entries in the index until it is vacuumed.
 _SERIES = """
 WITH RECURSIVE named AS (
-    (SELECT {key} FROM {table} ORDER BY {ordered} LIMIT 1)
+    (SELECT {read} FROM {table} ORDER BY {ordered} LIMIT 1)
     UNION ALL
     SELECT after.* FROM named, LATERAL (
-        SELECT {key} FROM {table} s WHERE ({of_s}) {beyond} ({of_named}) ORDER BY {ordered} LIMIT 1
+        SELECT {read} FROM {table} s WHERE ({of_s}) {beyond} ({of_named}) ORDER BY {ordered} LIMIT 1
     ) after
 )
+SELECT {told} FROM named
 """
 
 
-def _series(rows: Rows, *key: str) -> str:
-    """Write the beginning of a statement that knows a table's series as `named`."""
+def _series(rows: Rows, *, told: str = "") -> str:
+    """Write the statement that gives what distinguishes a table's series, or another column of each one's newest row."""
+    key = _key(rows)
     of_s, of_named = (", ".join(f"{name}.{one}" for one in key) for name in ("s", "named"))
     # Of a sample's series the index has the newest first, of a roll-up's last.
-    way, beyond = ("", ">") if rows is PremiumSample else (" DESC", "<")
-    ordered = ", ".join(f"{one}{way}" for one in key)
+    if rows is PremiumSample:
+        beyond, ordered = ">", f"{', '.join(key)}, at DESC"
+    else:
+        beyond, ordered = "<", f"{' DESC, '.join(key)} DESC, at DESC"
+    named = ", ".join(key)
     return _SERIES.format(
-        table=TABLES[rows], key=", ".join(key), ordered=ordered, beyond=beyond, of_s=of_s, of_named=of_named
+        table=TABLES[rows], read=f"{named}, {told}" if told else named, told=told or named,
+        ordered=ordered, beyond=beyond, of_s=of_s, of_named=of_named,
     )  # fmt: skip
 
 
-_NEWEST = """
-SELECT (SELECT id FROM cycles_premiumsample s
-         WHERE s.asset = named.asset AND s.korea_venue = named.korea_venue
-         ORDER BY at DESC LIMIT 1)
-  FROM named
-"""
-_EACH = "SELECT * FROM named"
-NEWEST = _series(PremiumSample, "asset", "korea_venue") + _NEWEST
+def _key(rows: Rows) -> tuple[str, ...]:
+    return ("asset", "korea_venue", *(() if rows is PremiumSample else ("measure",)))
+
+
+NEWEST = _series(PremiumSample, told="id")
 
 
 def series_of(rows: Rows) -> list[Mapping[str, str]]:
     """Give what distinguishes the series that a table holds; as quick with millions of rows as with ten."""
-    key = ("asset", "korea_venue", *(() if rows is PremiumSample else ("measure",)))
-    statement = _series(rows, *key) + _EACH
+    key = _key(rows)
     with connection.cursor() as cursor:
-        cursor.execute(statement)
+        cursor.execute(_series(rows))
         return [dict(zip(key, found, strict=True)) for found in cursor.fetchall()]
 
 
