@@ -256,6 +256,7 @@ def test_every_cycle_goes_on_after_its_workers_were_killed_and_no_order_is_taken
     assert found.work["claimed anew"] == found.work["resumed"] == cycles
     assert found.work["orders at venues"] >= cycles
     assert found.work["orders accepted twice"] == found.work["cycles that bought twice"] == 0
+    assert sum(found.work["done"]["calls"].values()) >= cycles
 
 
 @pytest.mark.processes
@@ -263,6 +264,7 @@ def test_every_cycle_goes_on_after_its_workers_were_killed_and_no_order_is_taken
 def test_every_cycle_opened_elsewhere_is_intended_whether_books_stream_or_are_read() -> None:
     found = waking.run(**QUICK["waking"] | {"cycles": 1})
     assert found.work["woken"] == found.work["first intents"] == 2
+    assert sum(found.work["done"]["calls"].values()) == 2
     assert found.work["idle processes"] >= len(waking.ROLES)
 
 

@@ -41,6 +41,8 @@ def plain_cycles() -> list[int]:
     """Hold a few cycles to the most that one may take; give the statements of those that left no rest."""
     cycles = QUICK["whole_cycle"]["cycles"]
     found = whole_cycle.run(cycles=cycles)
+    done = found.work["done"]
+    assert done["calls"]["PLACE_ORDER DONE"] == found.work["orders_at_venues"] >= cycles
     units = found.work["units"]
     assert units.keys() - QUERIES_A_UNIT.keys() == set()
     most = {kind: usual(counts, cycles) for kind, counts in units.items() if len(counts) >= cycles}
