@@ -186,6 +186,18 @@ def series_of(rows: Rows) -> list[Mapping[str, str]]:
         return [dict(zip(key, found, strict=True)) for found in cursor.fetchall()]
 
 
+# By id, whatever the planner thinks: an index that knows instants would lead over all that was deleted.
+_OF_NEW = "SELECT min(at) FROM (SELECT at FROM {table} WHERE id > %s OFFSET 0) new WHERE at >= %s AND at < %s"
+
+
+def oldest_of_new(rows: Rows, known_to: int, low: datetime, high: datetime) -> datetime | None:
+    """Give the oldest instant, from one up to another, of the rows that have come above an id."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OF_NEW.format(table=TABLES[rows]), [known_to, low, high])
+        (first,) = cursor.fetchone()
+    return first if isinstance(first, datetime) else None
+
+
 def latest_samples() -> QuerySet[PremiumSample]:
     """Give the newest sample of each asset at each Korean venue; as quick with millions of rows as with ten."""
     newest = RawSQL(NEWEST, [])  # noqa: S611  a constant without parameters

@@ -12,12 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from django.db import connection
 from django.db.models import Max
 
 from cycles import conf
 from cycles.models import PremiumHour, PremiumMinute, PremiumSample, RollUpMark
-from cycles.selectors.premia import GRAINS, TABLES, Rows, series_of
+from cycles.selectors.premia import GRAINS, Rows, oldest_of_new, series_of
 from cycles.services import desk, rolling_up
 from cycles.services.locking import in_transaction
 
@@ -33,8 +32,6 @@ SPACING: Mapping[Rows, timedelta] = {
     PremiumHour: HOUR,
 }
 EVER = datetime.min.replace(tzinfo=UTC)
-# By id, whatever the planner thinks: an index that knows instants would lead over all that is dead.
-LATE = "SELECT min(at) FROM (SELECT at FROM {table} WHERE id > %s OFFSET 0) new WHERE at >= %s AND at < %s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +100,7 @@ def _run(rows: Rows, series: Sequence[Series], before: datetime) -> Run:
     """Tell what the runs before have noted; nothing is known where none has come to its end."""
     mark = RollUpMark.objects.first() or RollUpMark()
     since, known_to = (getattr(mark, f"{GRAINS[rows]}_{what}") for what in ("since", "looked_to"))
-    is_known = since is not None and known_to is not None
+    is_known = since is not None and known_to is not None and since <= before
     # Rows without an id yet will have a higher one; but a sample may have had its own long before it is committed.
     newest = rows.objects.aggregate(newest=Max("id"))["newest"]
     return Run(
@@ -117,18 +114,21 @@ def _slice(run: Run, low: datetime, high: datetime) -> int | None:
     mark = rolling_up.own_mark()
     if mark is None or (run.rows is PremiumSample and _is_awaited(mark, run.before)):
         return None
-    if low >= run.before:
-        RollUpMark.objects.update(**{f"{GRAINS[run.rows]}_looked_to": run.looked_to})
-        return 0
     since = f"{GRAINS[run.rows]}_since"
-    RollUpMark.objects.update(**{since: _later(getattr(mark, since), high)})
+    far = _later(getattr(mark, since), high)
+    if low >= run.before:
+        # Rows were to go sooner before: those that came late since then are yet to go.
+        looked_to = run.looked_to if far == run.before else None
+        RollUpMark.objects.update(**{f"{GRAINS[run.rows]}_looked_to": looked_to})
+        return 0
+    RollUpMark.objects.update(**{since: far})
     old = run.rows.objects.filter(at__gte=low, at__lt=high)
     return sum(old.filter(**one).delete()[0] for one in run.series)
 
 
 def _is_awaited(mark: RollUpMark, before: datetime) -> bool:
     """Say whether an old sample is yet to be rolled up: one that came late, or a long backlog."""
-    return _late(PremiumSample, mark.done_to, EVER, before) is not None
+    return oldest_of_new(PremiumSample, mark.done_to, EVER, before) is not None
 
 
 def _later(known: datetime | None, instant: datetime) -> datetime:
@@ -145,13 +145,5 @@ def _oldest(run: Run, low: datetime) -> datetime:
         kept.filter(**one).order_by("at").values_list("at", flat=True).first() for one in run.series
     ]
     if low < run.since:
-        firsts.append(_late(run.rows, run.known_to, low, run.since))
+        firsts.append(oldest_of_new(run.rows, run.known_to, low, run.since))
     return min((first for first in firsts if first is not None), default=run.before)
-
-
-def _late(rows: Rows, known_to: int, low: datetime, high: datetime) -> datetime | None:
-    """Give the oldest instant, between two, of the rows that have come above an id."""
-    with connection.cursor() as cursor:
-        cursor.execute(LATE.format(table=TABLES[rows]), [known_to, low, high])
-        (first,) = cursor.fetchone()
-    return first if isinstance(first, datetime) else None

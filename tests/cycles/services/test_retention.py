@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.db.models import Max
+from django.test import override_settings
 
 from cycles import selectors
 from cycles.models import PremiumHour, PremiumMinute, PremiumSample, RollUpMark
@@ -107,3 +108,13 @@ def test_what_came_late_is_found_by_the_run_after_one_that_had_no_time_for_it(
     monkeypatch.undo()
     assert retention.prune_premia(now).samples == 2
     assert PremiumSample.objects.get().at == BEGIN + 5 * HOUR
+
+
+def test_what_came_late_while_samples_were_to_stay_longer_goes_in_its_time() -> None:
+    filled(PremiumSample, 4)
+    now = BEGIN + timedelta(days=30) + 4 * HOUR
+    retention.prune_premia(now)
+    RollUpMark.objects.update(done_to=sample(at=BEGIN + HOUR).pk)
+    with override_settings(KIMP_SAMPLES_KEPT_DAYS=31):
+        assert retention.prune_premia(now).samples == 0
+    assert retention.prune_premia(now).samples == 1
