@@ -96,6 +96,11 @@ class RollUpMark(models.Model):
     # Buckets before these have lost what they were made of, and are final.
     samples_since = models.DateTimeField(null=True)
     minutes_since = models.DateTimeField(null=True)
+    hours_since = models.DateTimeField(null=True)
+    # Of the rows up to these ids none is older than that: what comes late has a new id.
+    samples_looked_to = models.BigIntegerField(null=True)
+    minutes_looked_to = models.BigIntegerField(null=True)
+    hours_looked_to = models.BigIntegerField(null=True)
 
     class Meta:
         verbose_name = _("roll-up mark")

@@ -22,6 +22,12 @@ TABLES: Mapping[Rows, str] = {
     PremiumMinute: "cycles_premiumminute",
     PremiumHour: "cycles_premiumhour",
 }
+# How the columns of the roll-up's mark about them begin.
+GRAINS: Mapping[Rows, str] = {
+    PremiumSample: "samples",
+    PremiumMinute: "minutes",
+    PremiumHour: "hours",
+}
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 COLUMNS = (
     "outbound_traded_bps",
@@ -111,9 +117,10 @@ def _statement(grain: Rows) -> str:
 
 SERIES = {grain: _statement(grain) for grain in TABLES}
 _FIRST = "SELECT least({firsts})"
+# What is older was deleted, and has entries in the index until it is vacuumed.
 _FIRST_OF = (
-    "(SELECT at FROM {table} WHERE asset = %(asset)s AND korea_venue = %(korea_venue)s"
-    " AND {measure} at >= %(since)s ORDER BY at LIMIT 1)"
+    "(SELECT at FROM {table} WHERE asset = %(asset)s AND korea_venue = %(korea_venue)s AND {measure}"
+    " at >= (SELECT greatest(%(since)s, max({grain}_since)) FROM cycles_rollupmark) ORDER BY at LIMIT 1)"
 )
 
 
@@ -131,44 +138,64 @@ def first_sample_at(asset: str, since: datetime, *, korea_venue: str) -> datetim
 
 def _first_of(grain: Rows) -> str:
     measure = "" if grain is PremiumSample else f"measure = '{COLUMNS[0]}' AND"
-    return _FIRST_OF.format(table=TABLES[grain], measure=measure)
+    return _FIRST_OF.format(table=TABLES[grain], measure=measure, grain=GRAINS[grain])
 
 
-# One step along the index per series: DISTINCT ON would read every row ever written.
+# One step along the index per series, to its newest row: DISTINCT ON would read every row ever written, and
+# the oldest have gone, which leaves entries in the index until it is vacuumed.
 _SERIES = """
 WITH RECURSIVE named AS (
-    (SELECT {key} FROM {table} ORDER BY {key} LIMIT 1)
+    (SELECT {read} FROM {table} ORDER BY {ordered} LIMIT 1)
     UNION ALL
     SELECT after.* FROM named, LATERAL (
-        SELECT {key} FROM {table} s WHERE ({of_s}) > ({of_named}) ORDER BY {key} LIMIT 1
+        SELECT {read} FROM {table} s WHERE ({of_s}) {beyond} ({of_named}) ORDER BY {ordered} LIMIT 1
     ) after
 )
+SELECT {told} FROM named
 """
 
 
-def _series(rows: Rows, *key: str) -> str:
-    """Write the beginning of a statement that knows a table's series as `named`."""
+def _series(rows: Rows, *, told: str = "") -> str:
+    """Write the statement that gives what distinguishes a table's series, or another column of each one's newest row."""
+    key = _key(rows)
     of_s, of_named = (", ".join(f"{name}.{one}" for one in key) for name in ("s", "named"))
-    return _SERIES.format(table=TABLES[rows], key=", ".join(key), of_s=of_s, of_named=of_named)
+    # Of a sample's series the index has the newest first, of a roll-up's last.
+    if rows is PremiumSample:
+        beyond, ordered = ">", f"{', '.join(key)}, at DESC"
+    else:
+        beyond, ordered = "<", f"{' DESC, '.join(key)} DESC, at DESC"
+    named = ", ".join(key)
+    return _SERIES.format(
+        table=TABLES[rows], read=f"{named}, {told}" if told else named, told=told or named,
+        ordered=ordered, beyond=beyond, of_s=of_s, of_named=of_named,
+    )  # fmt: skip
 
 
-_NEWEST = """
-SELECT (SELECT id FROM cycles_premiumsample s
-         WHERE s.asset = named.asset AND s.korea_venue = named.korea_venue
-         ORDER BY at DESC LIMIT 1)
-  FROM named
-"""
-_EACH = "SELECT * FROM named"
-NEWEST = _series(PremiumSample, "asset", "korea_venue") + _NEWEST
+def _key(rows: Rows) -> tuple[str, ...]:
+    return ("asset", "korea_venue", *(() if rows is PremiumSample else ("measure",)))
+
+
+NEWEST = _series(PremiumSample, told="id")
 
 
 def series_of(rows: Rows) -> list[Mapping[str, str]]:
     """Give what distinguishes the series that a table holds; as quick with millions of rows as with ten."""
-    key = ("asset", "korea_venue", *(() if rows is PremiumSample else ("measure",)))
-    statement = _series(rows, *key) + _EACH
+    key = _key(rows)
     with connection.cursor() as cursor:
-        cursor.execute(statement)
+        cursor.execute(_series(rows))
         return [dict(zip(key, found, strict=True)) for found in cursor.fetchall()]
+
+
+# By id, whatever the planner thinks: an index that knows instants would lead over all that was deleted.
+_OF_NEW = "SELECT min(at) FROM (SELECT at FROM {table} WHERE id > %s OFFSET 0) new WHERE at >= %s AND at < %s"
+
+
+def oldest_of_new(rows: Rows, known_to: int, low: datetime, high: datetime) -> datetime | None:
+    """Give the oldest instant, from one up to another, of the rows that have come above an id."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OF_NEW.format(table=TABLES[rows]), [known_to, low, high])
+        (first,) = cursor.fetchone()
+    return first if isinstance(first, datetime) else None
 
 
 def latest_samples() -> QuerySet[PremiumSample]:

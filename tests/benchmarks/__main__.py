@@ -14,7 +14,7 @@ from typing import Any
 
 import django
 
-from kimp.documents.measured import KEPT
+from kimp.documents.measured import KEPT, LARGE
 from tests.benchmarks.findings import PROJECT, Findings, document, table, write
 
 SIZES: dict[str, dict[str, Any]] = {
@@ -86,10 +86,12 @@ def main(arguments: Sequence[str]) -> None:
     told = _sizes_told(options)
     write(options.json, document(found.values(), **facts, arguments=[*found, *told]))
     print(f"\nwritten to {options.json}", file=sys.stderr)
-    if options.keep:
+    if options.keep or options.keep_large:
         # All of them before the first is written: each tells whether the tree was as it was committed.
         kept = {
-            KEPT / f"{name}.json": document([one], **facts, arguments=[name, *told])
+            KEPT / f"{LARGE[name] if options.keep_large else name}.json": document(
+                [one], **facts, arguments=[name, *told]
+            )
             for name, one in found.items()
         }
         for path, content in kept.items():
@@ -125,18 +127,23 @@ def asked(arguments: Sequence[str]) -> argparse.Namespace:
         help="how large the small ones of growth and retention are, which the large are held against",
     )  # fmt: skip
     parser.add_argument(
-        "--ours", action="store_true", help="of retention only the product's own way"
+        "--ours", action="store_true", help="of retention only what the product itself does"
     )
     parser.add_argument(
         "--keep", action="store_true", help="keep what was found for the documents, docs/measured"
+    )  # fmt: skip
+    parser.add_argument(
+        "--keep-large", action="store_true", help=f"the same, beside what is kept of the usual size: of {', '.join(LARGE)}"
     )  # fmt: skip
     parser.add_argument("--seconds", type=int, help="how long growth holds an old snapshot")
     options = parser.parse_args(arguments)
     unknown = set(options.names) - set(SIZES)
     if unknown:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
-    if options.keep and options.quick:
+    if (options.keep or options.keep_large) and options.quick:
         parser.error("tiny sizes are no figures for the documents: --keep without --quick")
+    if options.keep_large and (set(options.names) or set(SIZES)) - set(LARGE):
+        parser.error(f"--keep-large is for {', '.join(LARGE)}; name nothing else")
     return options
 
 

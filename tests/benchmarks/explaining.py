@@ -68,12 +68,13 @@ def as_the_cluster() -> contextlib.AbstractContextManager[None]:
 
 
 @contextlib.contextmanager
-def unvacuumed() -> Iterator[None]:
-    """Keep autovacuum off our tables: after it rows go wherever it found room, some pages more by its hour."""
+def unvacuumed(beginning: str = "cycles_") -> Iterator[None]:
+    """Keep autovacuum off tables, by the beginning of their names: after it rows go wherever it found room, some pages more by its hour."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT format('%I', relname) FROM pg_class WHERE relkind = 'r' AND starts_with(relname, 'cycles_') "
-            "AND relnamespace = current_schema()::regnamespace"
+            "SELECT format('%%I', relname) FROM pg_class WHERE relkind = 'r' AND starts_with(relname, %s) "
+            "AND relnamespace = current_schema()::regnamespace",
+            [beginning],
         )
         tables = [name for (name,) in cursor.fetchall()]
 
@@ -194,3 +195,14 @@ def vacuumed(table: str) -> int:
     usage = [line for text in told for line in text.splitlines() if "buffer usage:" in line]
     words = " ".join(usage).replace(",", "").split()
     return sum(int(n) for n, what in pairwise(words) if what in {"hits", "reads", "misses"})
+
+
+def session_pages() -> int:
+    """Give all pages this session has touched so far."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute(
+            "SELECT sum(hits + reads) FROM pg_stat_get_backend_io(pg_backend_pid()) WHERE object = 'relation'"
+        )
+        row: Any = cursor.fetchone()
+    return int(row[0])

@@ -87,8 +87,7 @@ def run(
             # No aim either: each that is chosen is read with its cycle by keys, which a level more makes dearer each.
             told = f"{what}, {batches.DEAD} of them; {name}"
             figures.append(replace(_flat(told, pages, small.batches[what], names[0]), aim=""))
-        newest = _flat(f"newest samples; {name}", at.newest, small.newest, names[0])
-        figures.append(replace(newest, aim=""))
+        figures.append(_flat(f"newest samples; {name}", at.newest, small.newest, names[0]))
     figures += [_same_plans(others), *rates]
     work = {"cycles": sizes, "future": future, "samples": samples, "due": DUE * len(INDEXES)}
     work["another plan than the smallest has"] = others

@@ -1,6 +1,6 @@
-"""What deleting old samples costs, by four ways of finding them, in a small and in a large table.
+"""What deleting old samples costs, as the product does it and by four ways of finding them, in a small and in a large table.
 
-Each table holds thirty days of five series. Days are deleted, the room they left is filled by new samples, as
+Each table of the four ways holds thirty days of five series. Days are deleted, the room they left is filled by new samples, as
 it is every day, and the next day is deleted: what an index cannot forget shows only then.
 """
 
@@ -15,7 +15,8 @@ from django.db import connection
 
 from cycles.selectors.premia import NEWEST
 from tests import builders
-from tests.benchmarks.explaining import explained, unhurried, vacuumed
+from tests.benchmarks import pruning
+from tests.benchmarks.explaining import explained, session_pages, unhurried, vacuumed
 from tests.benchmarks.findings import Figure, Findings, median
 
 TABLE = "bench_sample"
@@ -38,7 +39,7 @@ class Shape:
 
 
 def _by_series(low: datetime, high: datetime) -> Iterator[str]:
-    """Delete as the product does: by the index that finds the newest sample."""
+    """Delete by the statement that the product sends: by the index that finds the newest sample."""
     for asset in ASSETS:
         yield (
             f"DELETE FROM {TABLE} WHERE asset = '{asset}' AND korea_venue = 'upbit' "
@@ -60,11 +61,13 @@ SHAPES = (
 
 
 def run(*, sizes: tuple[int, int], is_ours_only: bool = False) -> Findings:
-    """Measure each shape, or the product's, at both sizes; ratio: large over small."""
+    """Measure the product, and each shape unless told otherwise, at both sizes; ratio: large over small."""
+    as_it_runs: list[str] = []
+    with unhurried():
+        figures = pruning.figures(sizes, as_it_runs)
     builders.sample()
-    figures: list[Figure] = []
     left: dict[str, list[str]] = {}
-    for shape in SHAPES[:1] if is_ours_only else SHAPES:
+    for shape in () if is_ours_only else SHAPES:
         with unhurried():
             small, large = (_measured(shape, rows, left) for rows in sizes)
         figures += [
@@ -78,7 +81,8 @@ def run(*, sizes: tuple[int, int], is_ours_only: bool = False) -> Findings:
     return Findings(
         name="retention: thousand samples deleted, large tables over small ones",
         figures=tuple(figures),
-        work={"samples": sizes, "days": DAYS, "batches": BATCHES, "left": left},
+        work={"samples": sizes, "days": DAYS, "batches": BATCHES, "left": left}
+        | {"left as it runs": as_it_runs},
     )
 
 
@@ -131,20 +135,9 @@ def _dropped(day: datetime) -> float:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT count(*) FROM {_partition(day)}")
         row: Any = cursor.fetchone()
-        before = _session_pages()
+        before = session_pages()
         cursor.execute(f"DROP TABLE {_partition(day)}")
-    return (_session_pages() - before) / int(row[0]) * 1000
-
-
-def _session_pages() -> int:
-    """Give all pages this session has touched so far."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_stat_force_next_flush()")
-        cursor.execute(
-            "SELECT sum(hits + reads) FROM pg_stat_get_backend_io(pg_backend_pid()) WHERE object = 'relation'"
-        )
-        row: Any = cursor.fetchone()
-    return int(row[0])
+    return (session_pages() - before) / int(row[0]) * 1000
 
 
 def _partition(day: datetime) -> str:

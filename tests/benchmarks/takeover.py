@@ -27,7 +27,7 @@ from cycles.models import Cycle, ExchangeCall
 from cycles.services import desk
 from cycles.services.intervening import Actor
 from tests import builders
-from tests.benchmarks import durable, place
+from tests.benchmarks import durable, place, worked
 from tests.benchmarks.children import Child
 from tests.benchmarks.findings import Figure, Findings
 from tests.benchmarks.venues import Venues
@@ -93,8 +93,13 @@ def run(*, cycles: int, workers: int, lease_seconds: int) -> Findings:
                 stack.enter_context(role("initiator", environment))
             claimed = _until(lambda: killed.claimed() == cycles) - began
             resumed = _until(lambda: killed.resumed() == cycles) - began
-        work = {"cycles": cycles, "workers": workers, "lease seconds": lease_seconds}
+        work: dict[str, Any] = {
+            "cycles": cycles,
+            "workers": workers,
+            "lease seconds": lease_seconds,
+        }
         work |= {"claimed anew": killed.claimed(), "resumed": killed.resumed()} | _orders(venues)
+        work["done"] = worked.told(ExchangeCall.objects.filter(cycle__in=ours))
     figures = _figures(claimed, resumed, killed.longest_lease, lease_seconds)
     return Findings(name="take-over of cycles in flight", figures=figures, work=work)
 

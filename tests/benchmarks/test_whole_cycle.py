@@ -47,6 +47,8 @@ def plain_cycles() -> dict[str, int]:
     """Hold a few cycles to the most that one may take; give the fewest statements of those that left no rest."""
     cycles = QUICK["whole_cycle"]["cycles"]
     found = whole_cycle.run(cycles=cycles).work
+    done = found["done"]
+    assert done["calls"]["PLACE_ORDER DONE"] == found["orders_at_venues"] >= cycles
     units = found["units"]
     assert units.keys() | NOT_OF_ALL == QUERIES_A_UNIT.keys()
     most = {kind: usual(counts, cycles) for kind, counts in units.items()}

@@ -23,7 +23,7 @@ from cycles.services import opening, rating, watching
 from cycles.services.intervening import Actor
 from kimp.sockets import free_port
 from tests import builders
-from tests.benchmarks import place
+from tests.benchmarks import place, worked
 from tests.benchmarks.children import Child, cpu_of, family, running
 from tests.benchmarks.findings import Figure, Findings, median
 
@@ -70,7 +70,12 @@ def run(*, cycles: int, idle_seconds: int, rested: int, settle_seconds: float) -
             woken += waits + late
         first = ExchangeCall.objects.filter(cycle__in=[one.cycle for one in woken])
         first = first.filter(step__position=1, attempt=1)
-    work = {"woken": len(woken), "first intents": first.count(), "idle processes": processes}
+    work: dict[str, Any] = {
+        "woken": len(woken),
+        "first intents": first.count(),
+        "idle processes": processes,
+    }
+    work["done"] = worked.told(first)
     return Findings(name="waking and idling", figures=tuple(figures), work=work)
 
 

@@ -18,7 +18,7 @@ from cycles.services.advancing import advance
 from cycles.services.venue_watcher import VenueWatcher
 from exchanges import registry
 from exchanges.simulator.server import RunningSimulator
-from tests.benchmarks import place
+from tests.benchmarks import place, worked
 from tests.benchmarks.findings import Figure, Findings, median
 from tests.benchmarks.meter import EXPLICIT, Meter, metered, venue_calls, venue_totals
 from tests.benchmarks.venues import Venues
@@ -176,4 +176,5 @@ def _work(venues: Venues, cycles: int) -> dict[str, Any]:
         "cycles": cycles,
         "transitions": Transition.objects.count(),
         "orders_at_venues": len(venues.ask("/control/orders")),
+        "done": worked.since(0, venues),
     }

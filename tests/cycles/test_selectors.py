@@ -22,8 +22,10 @@ from cycles.domain.words import (
 )
 from cycles.errors import NotFoundError
 from cycles.models import Cycle, Fill, Posting, Step
+from cycles.selectors.premia import NEWEST
 from cycles.services import booking
 from tests import builders
+from tests.benchmarks.explaining import as_a_worker, explained
 
 pytestmark = pytest.mark.django_db
 Counter = Callable[[int], Any]
@@ -211,6 +213,16 @@ def test_the_latest_sample_of_each_asset_at_each_korean_venue_is_one_row() -> No
     other = builders.sample("XRP", at=noon, korea_venue="bithumb")
     sol = builders.sample("SOL", at=noon)
     assert list(selectors.latest_samples()) == [sol, other, newest]
+
+
+def test_the_latest_sample_is_found_by_one_step_along_the_index_for_each_series() -> None:
+    """Every decision begins with this; to name a series first and to look for its newest then would be two."""
+    builders.sample("XRP")
+    with as_a_worker():
+        plan = explained(NEWEST)
+    assert [node for node in plan.shape if "Index" in node] == ["Index Scan"] * 2, (
+        "the first, and the next"
+    )
 
 
 def test_without_samples_there_is_no_latest_one() -> None:

@@ -29,20 +29,20 @@ def _figure(what: str, value: float, **facts: Any) -> Figure:
 def test_every_benchmark_has_its_results_kept() -> None:
     assert sorted(measured.NAMES) == sorted(SIZES)
     kept = {path.stem for path in measured.KEPT.iterdir()} - {storms.NAME}
-    assert sorted(kept) == sorted(SIZES)
+    assert sorted(kept) == sorted([*SIZES, *measured.LARGE.values()])
 
 
-@pytest.mark.parametrize("name", measured.NAMES)
+@pytest.mark.parametrize("name", measured.ALL)
 def test_what_is_kept_is_of_full_size_and_of_a_committed_revision(name: str) -> None:
     found = measured.kept(name)
     assert not found["is_quick"]
     assert not found["revision"].endswith("+"), "commit first: nobody else has what was measured"
 
 
-@pytest.mark.parametrize("name", measured.NAMES)
+@pytest.mark.parametrize("name", measured.ALL)
 def test_what_is_kept_names_a_command_that_anybody_can_run(name: str) -> None:
     arguments = measured.kept(name)["arguments"]
-    assert arguments[0] == name
+    assert name in {arguments[0], measured.LARGE.get(arguments[0])}
     assert not any("/" in one for one in arguments), "no place of somebody's machine"
     asked(arguments)
 
@@ -53,13 +53,23 @@ def test_tiny_sizes_are_not_kept(capsys: pytest.CaptureFixture[str]) -> None:
     assert "without --quick" in capsys.readouterr().err
 
 
+def test_a_large_run_is_kept_beside_the_usual_one_and_not_instead_of_another(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert asked(["retention", "--rows", "9", "--keep-large"]).keep_large
+    for words in (["--keep-large"], ["retention", "waking", "--keep-large"]):
+        with pytest.raises(SystemExit):
+            asked(words)
+        assert "--keep-large is for retention; name nothing else" in capsys.readouterr().err
+
+
 def test_a_missed_aim_is_shown_as_missed(tmp_path: Path) -> None:
     _keep(tmp_path, _figure("p50", 7.25, aim="<= 5"))
     assert "| p50 | 7.25 ms |  |  | <= 5 | MISSED |" in measured.measured("waking", tmp_path)
 
 
 def test_what_missed_its_aim_stands_among_the_aims(tmp_path: Path) -> None:
-    for name in measured.NAMES:
+    for name in measured.ALL:
         _keep(tmp_path, name=name)
     late, memory = _figure("p50", 7.25, aim="<= 5"), _figure("memory", 81, aim="<= 150")
     _keep(tmp_path, late, memory, _figure("nothing is aimed at", 3))
@@ -67,7 +77,7 @@ def test_what_missed_its_aim_stands_among_the_aims(tmp_path: Path) -> None:
 
 
 def test_what_a_machine_cannot_tell_is_no_aim_that_was_met(tmp_path: Path) -> None:
-    for name in measured.NAMES:
+    for name in measured.ALL:
         _keep(tmp_path, name=name)
     _keep(
         tmp_path,

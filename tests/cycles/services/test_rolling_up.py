@@ -191,7 +191,7 @@ def test_a_bucket_that_lost_its_samples_stays_as_it_was_when_another_comes_late(
 
 def test_a_slice_of_many_rows_goes_by_as_many_statements_as_one_of_few() -> None:
     counts = []
-    for count in (2, 40):
+    for count in (1, 2, 40):
         for second in range(count):
             premium(days_ago(40) + second * SECOND, 20)
         rolling_up.roll_up()
@@ -200,7 +200,7 @@ def test_a_slice_of_many_rows_goes_by_as_many_statements_as_one_of_few() -> None
         with CaptureQueriesContext(connection) as made:
             assert retention.prune_premia().samples == count
         counts.append(len(made))
-    assert counts[0] == counts[1]
+    assert counts[1] == counts[2], "the first knows no mark yet"
 
 
 def test_slices_of_time_reach_over_gaps_and_all_series(monkeypatch: pytest.MonkeyPatch) -> None:
