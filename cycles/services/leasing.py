@@ -21,7 +21,7 @@ from cycles.errors import DatabaseBusyError
 from cycles.models import Cycle
 from cycles.models.cycle import DUE_OUTBOUND, DUE_RETURN
 from cycles.services.committing import Group
-from cycles.services.lasting import lasting
+from exchanges.lasting import lasting
 from cycles.services.locking import FREE_ROWS_ONLY, in_one_statement
 from cycles.services.moving import Lease
 from cycles.services.outage import UNREACHABLE
