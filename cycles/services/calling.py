@@ -31,7 +31,6 @@ from cycles.models import Alert, Cycle, ExchangeCall, Step
 from cycles.services import desk, homing, stepping
 from cycles.services.alerting import raise_alert
 from cycles.services.intents import Intent, row_of, unwritten
-from exchanges.lasting import lasting
 from cycles.services.locking import lock_cycle, persistently
 from cycles.services.moving import Lease, touch_if_dead
 from cycles.services.outage import UNREACHABLE, lend_connection
@@ -46,6 +45,7 @@ from exchanges.errors import (
     ThrottledError,
     VenueError,
 )
+from exchanges.lasting import lasting
 
 Settle = Callable[[Cycle, ExchangeCall], None]
 
