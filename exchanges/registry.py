@@ -34,6 +34,7 @@ from exchanges.pacing.process import HOST, Pacing
 from exchanges.port import RateSource, StreamedBooks, Venue
 from exchanges.sentences import Sentence
 from exchanges.simulated_accounts import SimulatedAccounts
+from exchanges.transport import leaving
 from exchanges.transport.budget import RateBudget
 from exchanges.transport.clock import VenueClock
 from exchanges.transport.limits import DOOR, ends_by, is_settling, seconds_left
@@ -43,6 +44,8 @@ from exchanges.values import Book, Market
 
 GLOBAL_VENUE = "binance"
 SENT_WITHIN_SECONDS = 5  # of its intent, or never
+# After a call's deadline: TCP_USER_TIMEOUT counts from the first time that the kernel sends anew.
+DELIVERED_LATE_SECONDS = 5
 
 ADAPTERS: dict[str, type[BinanceVenue | UpbitVenue | BithumbVenue]] = {
     GLOBAL_VENUE: BinanceVenue,
@@ -58,6 +61,7 @@ VENUES = tuple(ADAPTERS)
 KOREAN_VENUES = VENUES[1:]
 VenueShare = Share  # by this name for all who may not know the transport
 DOOR_WINDOW = DOOR  # so too: what a ban closes
+sending_unless = leaving.sending_unless
 
 
 @dataclass(slots=True)

@@ -142,6 +142,48 @@ def queue_out_of_the_admin(
     ]
 
 
+@register()
+def no_request_outlives_its_judgement(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Refuse times by which a request could reach its venue after it was judged absent, where money is real.
+
+    A simulated desk may hurry, or wait: nobody loses anything.
+    """
+    if not settings.KIMP_LIVE and settings.KIMP_ENVIRONMENT != "production":
+        return []
+    from exchanges import registry  # noqa: PLC0415  adapters load only where somebody asks
+
+    deadline, lease = settings.KIMP_VENUE_DEADLINE_SECONDS, settings.KIMP_LEASE_SECONDS
+    late_start, late_end = registry.SENT_WITHIN_SECONDS, registry.DELIVERED_LATE_SECONDS
+    longest, shortest = _shortest_window() + late_start - late_end, deadline + late_start + 1
+    told = (
+        (
+            deadline > longest,
+            f"KIMP_VENUE_DEADLINE_SECONDS is {deadline}: an order could reach its venue after it was judged absent.",
+            f"Set it to {longest} at most: it would be sent anew, and both be executed.",
+        ),
+        (
+            lease < shortest,
+            f"KIMP_LEASE_SECONDS is {lease}: a call may last longer than the lease that it is made under.",
+            f"Set it to {shortest} at least, or KIMP_VENUE_DEADLINE_SECONDS lower.",
+        ),
+    )
+    return [Error(wrong, hint=cure, id="kimp.E006") for is_so, wrong, cure in told if is_so]
+
+
+def _shortest_window() -> int:
+    """Give after how many seconds an unknown order, or its cancel, may be stated absent at the earliest.
+
+    A person may then; the desk itself asks its venue once more after that.
+    """
+    from exchanges import registry  # noqa: PLC0415  as above
+
+    adapters = [registry.ADAPTERS[code] for code in registry.desk_venues()]
+    rules = [rule for one in adapters for rule in (one.order_rule, one.cancel_rule)]
+    return min(one.absence_proves_after_seconds or one.lookup_grace_seconds for one in rules)
+
+
 @register(Tags.security, deploy=True)
 def live_desk_is_production(
     app_configs: Sequence[AppConfig] | None, **kwargs: Any

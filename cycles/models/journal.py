@@ -70,7 +70,7 @@ class ExchangeCall(Correlated):
     duration_ms = models.PositiveIntegerField(_("duration, ms"), null=True)
     is_settled = models.BooleanField(_("settled"), default=False)
 
-    # By `lasting`, of the process that intended it: it sends it until then.
+    # By `lasting`, of the process that intended it: no byte of it leaves after that.
     send_until = timedelta()
     given_up: Event | None = None  # set: it sends it no more, whatever time is left
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -30,7 +31,6 @@ from cycles.models import Alert, Cycle, ExchangeCall, Step
 from cycles.services import desk, homing, stepping
 from cycles.services.alerting import raise_alert
 from cycles.services.intents import Intent, row_of, unwritten
-from cycles.services.lasting import lasting
 from cycles.services.locking import lock_cycle, persistently
 from cycles.services.moving import Lease, touch_if_dead
 from cycles.services.outage import UNREACHABLE, lend_connection
@@ -45,6 +45,7 @@ from exchanges.errors import (
     ThrottledError,
     VenueError,
 )
+from exchanges.lasting import lasting
 
 Settle = Callable[[Cycle, ExchangeCall], None]
 
@@ -84,12 +85,12 @@ class Noted:
 
 
 def send_before(call: ExchangeCall) -> datetime:
-    """Give the instant after which an intended request is not sent any more.
+    """Give the instant after which an intended request is not sent any more, by the wall's clock.
 
     A worker that sleeps between intent and call may wake when its call has been judged absent, or
     when its lease is over.
     """
-    return registry.utc_now() + min(SEND_WITHIN, call.send_until - lasting())
+    return registry.utc_now() + (call.send_until - lasting())
 
 
 def intend(lease: Lease, step: Step, intent: Intent) -> ExchangeCall:
@@ -116,7 +117,7 @@ def intend(lease: Lease, step: Step, intent: Intent) -> ExchangeCall:
     step.attempt, step.state = call.attempt, StepState.RUNNING
     step.started_at, step.reference_price = told.started_at, told.reference_price
     call.pk = told.call_id
-    call.send_until = began + (told.lease_left or timedelta())
+    call.send_until = min(began + (told.lease_left or timedelta()), lasting() + SEND_WITHIN)
     call.given_up = lease.given_up
     del call.intended_at  # the database's; read from there if anyone asks
     return call
@@ -166,7 +167,8 @@ def _halted(reason: str) -> HaltedError:
 def called(call: ExchangeCall, send: Callable[[], Report | None]) -> Noted:
     """Send one request, once, and classify what came back; never raises a venue's error.
 
-    A worker that slept past its lease sends nothing: another may have found the intent already.
+    A worker that slept past its lease sends nothing: another may have found the intent already. That is asked
+    again when the first byte is about to leave, as connecting takes its time.
     """
     with span(
         f"call.{call.operation.lower()}",
@@ -178,18 +180,21 @@ def called(call: ExchangeCall, send: Callable[[], Report | None]) -> Noted:
         objection = _objection(call)
         if objection:
             return Noted(outcome=CallOutcome.NOT_SENT, error=objection)
-        return _classified(send)
+        with registry.sending_unless(partial(_objection, call)):
+            return _classified(send)
 
 
 def _objection(call: ExchangeCall) -> str:
     """Say why a call is not sent any more; nothing while the lease that its intent was written under stands.
 
     By the time left then: an older lease is nobody else's before that has passed, whatever clocks say. Or before
-    its worker has given it up.
+    its worker has given it up. Nor is it sent long after its intent, whatever time the lease has left.
     """
     if call.given_up is not None and call.given_up.is_set():
         return "its worker had to stop, and handed the cycle back before it was sent"
-    return "" if lasting() < call.send_until else "the lease ran out before it was sent"
+    if lasting() < call.send_until:
+        return ""
+    return "the lease ran out before it was sent, or the time to send it after its intent"
 
 
 def _classified(send: Callable[[], Report | None]) -> Noted:

@@ -25,10 +25,10 @@ from cycles.errors import CycleError, DatabaseBusyError
 from cycles.models import Account, Alert, Cycle, Desk, PremiumSample, Transition
 from cycles.services import desk, homing, notices, quoting, recovering, rotating, valuing
 from cycles.services.alerting import raise_alert
-from cycles.services.lasting import lasting
 from cycles.services.locking import in_transaction, lock_cycle
 from cycles.services.moving import move
 from cycles.services.recovering import Together
+from exchanges.lasting import lasting
 
 log = structlog.get_logger(__name__)
 

@@ -21,11 +21,11 @@ from cycles.errors import DatabaseBusyError
 from cycles.models import Cycle
 from cycles.models.cycle import DUE_OUTBOUND, DUE_RETURN
 from cycles.services.committing import Group
-from cycles.services.lasting import lasting
 from cycles.services.locking import FREE_ROWS_ONLY, in_one_statement
 from cycles.services.moving import Lease
 from cycles.services.outage import UNREACHABLE
 from cycles.services.standing import Glimpses, LastSeen
+from exchanges.lasting import lasting
 
 DUE = {Role.INITIATOR: DUE_OUTBOUND, Role.FINALIZER: DUE_RETURN}
 # As the index of retries says it: who waits to be retried has a time for it, and nobody else. No status is named, else

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Protocol, TypeVar
 
 import structlog
@@ -25,7 +26,9 @@ from exchanges.errors import (
     ThrottledError,
     VenueError,
 )
+from exchanges.lasting import lasting_seconds
 from exchanges.metrics import note_clock_refusal, observe_call, observe_wait
+from exchanges.transport import leaving
 from exchanges.transport.budget import RateBudget, UsedUpError
 from exchanges.transport.clock import VenueClock
 from exchanges.transport.limits import Pace, priority_of, seconds_left
@@ -96,13 +99,13 @@ class VenueTransport:
 
     def call(self, request: Request, parse: Callable[[Reply], T]) -> T:
         """Make a call and give its parsed reply; raises a VenueError that says what to do next."""
-        ends_at = time.monotonic() + self._seconds_for(request)
+        ends_at = lasting_seconds() + self._seconds_for(request)
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self._attempt(request, parse, ends_at)
             except VenueError as error:
                 pause = self._pause_before_repeat(request, error, attempt)
-                if pause is None or time.monotonic() + pause >= ends_at:
+                if pause is None or lasting_seconds() + pause >= ends_at:
                     raise
                 self._sleep(pause)
         raise AssertionError("the last attempt returns or raises")
@@ -132,7 +135,7 @@ class VenueTransport:
         if attempt == ATTEMPTS or isinstance(error, RefusedError | KeptBackError):
             return None
         if isinstance(error, NotSentError):
-            return pause
+            return None if self._objection(request) else pause
         if request.moves_money:
             return None
         if isinstance(error, ThrottledError):
@@ -176,7 +179,7 @@ class VenueTransport:
         priority = priority_of(request.operation, moves_money=request.moves_money)
         used_up: UsedUpError | None = None
         try:
-            patience = max(min(LONGEST_PAUSE_SECONDS, ends_at - began), 0.0)
+            patience = max(min(LONGEST_PAUSE_SECONDS, ends_at - lasting_seconds()), 0.0)
             self._budget.take(request.operation, priority=priority, patience_seconds=patience)
         except UsedUpError as error:
             used_up = error
@@ -196,10 +199,10 @@ class VenueTransport:
             )
 
     def _send(self, request: Request, ends_at: float) -> Reply:
-        if request.send_before is not None and self._clock() >= request.send_before:
-            message = f"{self._dialect.venue} {request.operation}: not sent (too late)"
+        if objection := self._objection(request):
+            message = f"{self._dialect.venue} {request.operation}: not sent ({objection})"
             raise NotSentError(message, venue=self._dialect.venue, operation=request.operation)
-        left = ends_at - time.monotonic()
+        left = ends_at - lasting_seconds()
         # A read that hangs leaves time for another try.
         most = self._deadline_seconds if request.moves_money else self._deadline_seconds / 2
         try:
@@ -207,9 +210,16 @@ class VenueTransport:
                 self._dialect.sign(request),
                 deadline_seconds=max(min(left, most), 0.001),
                 is_fresh=request.moves_money,
+                objection=partial(self._objection, request),
             )
         except LostError as error:
             raise lost(self._dialect.venue, request, error) from None
+
+    def _objection(self, request: Request) -> str:
+        """Say why a request may not leave any more; nothing if it may."""
+        if request.send_before is not None and self._clock() >= request.send_before:
+            return "too late"
+        return leaving.objection.get()() if request.moves_money else ""
 
     def _judge(self, request: Request, reply: Reply, parse: Callable[[Reply], T]) -> T:
         if not reply.is_success:

@@ -10,9 +10,10 @@ import queue
 import socket
 import struct
 import threading
-import time
 from collections.abc import Sequence
 from typing import Any
+
+from exchanges.lasting import lasting_seconds
 
 Address = tuple[Any, ...]  # as getaddrinfo gives it
 SocketOptions = Sequence[tuple[int, int, int | bytes]]
@@ -28,7 +29,7 @@ _USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
 
 
 def connected(host: str, port: int, *, ends_at: float, options: SocketOptions) -> socket.socket:
-    """Connect to the first address that answers; `ends_at` is monotonic.
+    """Connect to the first address that answers; `ends_at` is by `lasting_seconds`.
 
     A silent address has its share of the time only, so that the others are asked as well. Raises gaierror
     for a name that is none, TimeoutError at the deadline, OSError of the last address.
@@ -36,7 +37,7 @@ def connected(host: str, port: int, *, ends_at: float, options: SocketOptions) -
     failure: OSError = TimeoutError("no address answered in time")
     found = _resolved(host, port, _left(ends_at))
     for number, address in enumerate(found):
-        if time.monotonic() >= ends_at:
+        if lasting_seconds() >= ends_at:
             break
         try:
             sock = _connected_to(address, options, seconds=_left(ends_at) / (len(found) - number))
@@ -73,7 +74,7 @@ def _connected_to(address: Address, options: SocketOptions, *, seconds: float) -
 
 
 def _left(ends_at: float) -> float:
-    return max(ends_at - time.monotonic(), _SHORTEST_SECONDS)
+    return max(ends_at - lasting_seconds(), _SHORTEST_SECONDS)
 
 
 def _resolved(host: str, port: int, seconds: float) -> list[Address]:

@@ -3,7 +3,8 @@
 urllib3's time-outs bound each address and each `recv` only: a venue that drips one byte a second,
 headers included, would hold a worker for ever. Here resolving, connecting, the TLS handshake, sending
 and every `recv` get what is left of the deadline, and `send` notes that the request is no longer
-provably unsent; exception classes alone do not tell (a TLS error may come before or after).
+provably unsent; exception classes alone do not tell (a TLS error may come before or after). Before that it
+asks for the last time whether the request may still leave.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import io
 import logging
 import socket
-import time
 from contextvars import ContextVar
 from dataclasses import dataclass
 from http.client import HTTPResponse
@@ -23,6 +23,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.poolmanager import PoolManager
 
+from exchanges.lasting import lasting_seconds
+from exchanges.transport import leaving
 from exchanges.transport.connecting import connected, deliver_within
 
 CONNECT_SECONDS = 3
@@ -33,20 +35,33 @@ logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 @dataclass(slots=True)
 class Attempt:
-    """One attempt to send: when it must be over (monotonic), and whether a byte has left."""
+    """One attempt to send: when it must be over, by `lasting_seconds`, and whether a byte has left.
+
+    `objection` says why none may leave any more; `objected`: what it said.
+    """
 
     ends_at: float
+    objection: leaving.Objection = leaving.none
     was_sent: bool = False
+    objected: str = ""
 
     @property
     def seconds_left(self) -> float:
         """Give what is left of the deadline, never below a millisecond (0 would not block at all)."""
-        return max(self.ends_at - time.monotonic(), 0.001)
+        return max(self.ends_at - lasting_seconds(), 0.001)
 
     @property
     def is_over(self) -> bool:
         """Say whether the deadline has passed."""
-        return time.monotonic() >= self.ends_at
+        return lasting_seconds() >= self.ends_at
+
+    def demand_leave(self) -> None:
+        """Raise TimeoutError when no byte may leave any more."""
+        if self.is_over:
+            raise TimeoutError("deadline passed before it was sent")
+        self.objected = self.objection()
+        if self.objected:
+            raise TimeoutError(self.objected)
 
 
 current_attempt: ContextVar[Attempt] = ContextVar("current_attempt")
@@ -99,7 +114,7 @@ class _Connection(HTTPConnection):
         return _connected(self)
 
     def send(self, data: Any) -> None:
-        _demand_time(self)
+        _demand_leave(self)
         super().send(data)
 
 
@@ -110,7 +125,7 @@ class _TlsConnection(HTTPSConnection):
         return _connected(self)
 
     def send(self, data: Any) -> None:
-        _demand_time(self)
+        _demand_leave(self)
         super().send(data)
 
 
@@ -122,7 +137,7 @@ def _connected(connection: HTTPConnection) -> socket.socket:
         return connected(
             connection.host,
             connection.port or connection.default_port,
-            ends_at=min(time.monotonic() + most, attempt.ends_at),
+            ends_at=min(lasting_seconds() + most, attempt.ends_at),
             options=connection.socket_options or (),
         )
     except socket.gaierror as error:
@@ -133,18 +148,17 @@ def _connected(connection: HTTPConnection) -> socket.socket:
         raise NewConnectionError(connection, "no connection") from error
 
 
-def _demand_time(connection: HTTPConnection) -> None:
-    """Connect first; with time left, bound the sending and note that bytes are about to leave."""
+def _demand_leave(connection: HTTPConnection) -> None:
+    """Connect first, and bound the sending; if bytes may still leave then, note that they are about to."""
     attempt = current_attempt.get()
     if connection.sock is None:
         connection.connect()
-    if attempt.is_over:
-        raise TimeoutError("deadline passed before it was sent")
     if connection.sock is not None:
         connection.sock.settimeout(attempt.seconds_left)
         deliver_within(
             connection.sock, attempt.seconds_left
         )  # anew: a kept one has the last call's
+    attempt.demand_leave()  # last of all: whatever else is to be done takes time
     attempt.was_sent = True
 
 

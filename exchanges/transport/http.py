@@ -9,6 +9,8 @@ import requests
 import urllib3
 from requests.structures import CaseInsensitiveDict
 
+from exchanges.lasting import lasting_seconds
+from exchanges.transport import leaving
 from exchanges.transport.connection import (
     CONNECT_SECONDS,
     Attempt,
@@ -33,13 +35,23 @@ class HttpSender:
         # No `Session`: it knows proxies and ~/.netrc, keeps cookies, and unpacks a redirect's whole body
         # even when it is told not to follow it.
         self._adapter = DeadlineAdapter(pool_maxsize=1)
-        self._used_at = time.monotonic()
+        self._used_at = lasting_seconds()
 
-    def send(self, signed: SignedRequest, *, deadline_seconds: float, is_fresh: bool) -> Reply:
-        """Send and read the whole reply within the deadline; `is_fresh` shuns idle connections."""
-        if is_fresh and time.monotonic() - self._used_at > IDLE_SECONDS:
+    def send(
+        self,
+        signed: SignedRequest,
+        *,
+        deadline_seconds: float,
+        is_fresh: bool,
+        objection: leaving.Objection = leaving.none,
+    ) -> Reply:
+        """Send and read the whole reply within the deadline; `is_fresh` shuns idle connections.
+
+        No byte leaves once `objection` says why.
+        """
+        if is_fresh and lasting_seconds() - self._used_at > IDLE_SECONDS:
             self._adapter.close()
-        attempt = Attempt(ends_at=time.monotonic() + deadline_seconds)
+        attempt = Attempt(ends_at=lasting_seconds() + deadline_seconds, objection=objection)
         token = current_attempt.set(attempt)
         try:
             return self._exchange(signed, attempt)
@@ -47,11 +59,11 @@ class HttpSender:
             cause = _root_name(error)
         finally:
             current_attempt.reset(token)
-            self._used_at = time.monotonic()
+            self._used_at = lasting_seconds()
         # Raised out here, not in the handler: the caught exception's text may hold the URL and with it
         # a signature, so not even its `__context__` may carry it. Only the class name is kept.
         self._adapter.close()
-        raise LostError(cause, was_sent=attempt.was_sent)
+        raise LostError(attempt.objected or cause, was_sent=attempt.was_sent)
 
     def _exchange(self, signed: SignedRequest, attempt: Attempt) -> Reply:
         began_at = time.monotonic()

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from exchanges.transport.leaving import Objection
+
 Params = tuple[tuple[str, str], ...]
 
 
@@ -22,8 +24,8 @@ class Keys:
 class Request:
     """One call to a venue before it is signed. Parameters keep their order: signatures cover it.
 
-    `moves_money` marks what must reach the venue at most once per call; past `send_before` it is not
-    sent.
+    `moves_money` marks what must reach the venue at most once per call; past `send_before` no byte of it
+    leaves.
     """
 
     operation: str
@@ -81,8 +83,15 @@ class LostError(Exception):
 class Sender(Protocol):
     """What sends one signed request once."""
 
-    def send(self, signed: SignedRequest, *, deadline_seconds: float, is_fresh: bool) -> Reply:
-        """Send and read the whole reply, or raise LostError."""
+    def send(
+        self,
+        signed: SignedRequest,
+        *,
+        deadline_seconds: float,
+        is_fresh: bool,
+        objection: Objection,
+    ) -> Reply:
+        """Send and read the whole reply, or raise LostError; no byte leaves once `objection` says why."""
 
     def close(self) -> None:
         """Give connections back."""

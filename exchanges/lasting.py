@@ -1,4 +1,4 @@
-"""A clock for what runs out in the database too, a lease: it goes on while the host sleeps."""
+"""A clock for what runs out elsewhere too, as a lease or a call's time: it goes on while the host sleeps."""
 
 from __future__ import annotations
 
@@ -11,4 +11,9 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 def lasting() -> timedelta:
     """Read it: since some instant that is this host's own, and that nobody sets."""
-    return timedelta(seconds=time.clock_gettime(_CLOCK))
+    return timedelta(seconds=lasting_seconds())
+
+
+def lasting_seconds() -> float:
+    """Read it in seconds."""
+    return time.clock_gettime(_CLOCK)
