@@ -44,8 +44,7 @@ from exchanges.values import Book, Market
 
 GLOBAL_VENUE = "binance"
 SENT_WITHIN_SECONDS = 5  # of its intent, or never
-# After a call's deadline: TCP_USER_TIMEOUT counts from the first time that the kernel sends anew.
-DELIVERED_LATE_SECONDS = 5
+DELIVERED_LATE_SECONDS = 5  # after its deadline: TCP_USER_TIMEOUT counts from the first resending
 
 ADAPTERS: dict[str, type[BinanceVenue | UpbitVenue | BithumbVenue]] = {
     GLOBAL_VENUE: BinanceVenue,
