@@ -42,7 +42,7 @@ COUNTED: dict[str, str | tuple[str, ...]] = {
     "cycles/sql/settle_v2.sql": STEP,
     "exchanges/address_sync.py:keep_addresses": (
         SYNC,
-        "tests/exchanges/test_reference.py:test_an_address_that_its_venue_changed_takes_its_own_transaction_and_nothing_else",
+        "tests/exchanges/test_reference.py:test_twelve_addresses_that_their_venue_changed_take_no_more_statements_than_one",
     ),
     "exchanges/address_sync.py:_end_allowances": SYNC,
     "exchanges/address_sync.py:keep_allowances": SYNC,
