@@ -90,9 +90,20 @@ def withdrawals_of(
 
 
 def _named(calls: Iterable[ExchangeCall]) -> dict[int, Sight[WithdrawalReport]]:
-    """Give what bears our own id: that tells what became of a call, whatever else of its asset is not understood."""
-    rows = {call.pk: _own_withdrawal(call, is_shown=True) for call in calls}
-    return {pk: Sight(rows=(row,), as_of=None) for pk, row in rows.items() if row}
+    """Give what bears our own id, by one read for calls of one venue: that tells what became of a call, whatever else of its asset is not understood."""
+    by_id = {call.client_order_id: call for call in calls}
+    if not by_id:
+        return {}
+    (venue,) = {call.venue for call in by_id.values()}
+    shown = SeenWithdrawal.objects.filter(
+        venue=venue, client_withdrawal_id__in=list(by_id), is_shown=True
+    )
+    first = {row.client_withdrawal_id: row for row in shown.order_by("-pk")}
+    return {
+        call.pk: Sight(rows=(_withdrawal(first[own_id], _address(call)),), as_of=None)
+        for own_id, call in by_id.items()
+        if own_id in first
+    }
 
 
 def _own_withdrawal(
@@ -103,8 +114,11 @@ def _own_withdrawal(
         venue=call.venue, client_withdrawal_id=call.client_order_id, **facts
     )
     row = own.order_by("-is_shown", "pk").first()
-    address = call.destination.address if call.destination else None
-    return _withdrawal(row, address) if row and row.is_known_by(by) else None
+    return _withdrawal(row, _address(call)) if row and row.is_known_by(by) else None
+
+
+def _address(call: ExchangeCall) -> str | None:
+    return call.destination.address if call.destination else None
 
 
 def _listed_alone(
