@@ -183,19 +183,23 @@ def _prove_by_facts(judged: Sequence[tuple[AssetIdentity, Judgement]], now: date
             _prove(provable, now)
     except IntegrityError:  # another name stands for one of them, or people proved otherwise
         for row, judgement in provable:
-            _prove_alone(row, judgement, now)
+            unproven |= _prove_alone(row, judgement, now)
     _say_why(unproven)
 
 
-def _prove_alone(row: AssetIdentity, judgement: Judgement, now: datetime) -> None:
-    """Prove one name by itself: the database refuses a statement whole, and which of its names it refuses is only told so."""
+def _prove_alone(row: AssetIdentity, judgement: Judgement, now: datetime) -> dict[int, str]:
+    """Prove one name by itself: the database refuses a statement whole, and which of its names it refuses is only told so.
+
+    Gives why it is not proven.
+    """
     known = judgement.known
     try:
         with transaction.atomic():
             _prove([(row, judgement)], now)
     except IntegrityError:
         told = f"another name is {known.asset} on {known.network} there already" if known else ""
-        _say_why({row.pk: told})
+        return {row.pk: told}
+    return {}
 
 
 def _prove(judged: Sequence[tuple[AssetIdentity, Judgement]], now: datetime) -> None:

@@ -300,12 +300,13 @@ def _sendable_by_not_ended(history: History, done: Retraced) -> set[str]:
         for venue, report in reports
         if isinstance(report, OrderReport) and report.executed_quantity > 0
     }
-    return {
-        row.venue_withdrawal_id
+    sendable = [
+        row
         for venue, asset in bought
         for row in history.unnamed_withdrawals(venue)
-        if row.asset == asset and not replaying.is_known(row)
-    }
+        if row.asset == asset
+    ]
+    return {row.venue_withdrawal_id for row in replaying.unknown(sendable)}
 
 
 def _claimed_by_lacking(history: History, done: Retraced, actor: str) -> set[str]:

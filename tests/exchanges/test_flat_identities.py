@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +11,8 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from exchanges import answers, identity_sync, naming
+from exchanges import answers, identity_sync, market_sync, naming
+from exchanges.identity.known import TITLES
 from exchanges.models import AssetIdentity, RuleChange
 from exchanges.notices import Notice
 from exchanges.values import Listing
@@ -101,3 +103,29 @@ def test_a_name_that_no_column_takes_keeps_no_proof_alive_its_own_neither() -> N
     states = AssetIdentity.objects.order_by("venue_symbol").values_list("state", flat=True)
     assert list(states) == ["UNPROVEN"] * 3
     assert len({one.key for one in notices}) == len(notices) == 3
+
+
+def test_a_name_that_the_database_keeps_from_its_proof_takes_its_own_statements_and_nothing_else() -> (
+    None
+):
+    """Which of many it is tells only the refusal of each by itself: the others are proven all the same."""
+    own = 4  # a savepoint, the proof that is refused, back to there, and its end
+    counts = []
+    for number in (2, 2, 5):  # the first also fills caches
+        with transaction.atomic():
+            told = []
+            for asset in market_sync.ASSETS[:number]:
+                network, title = market_sync.NETWORK_OF[asset], min(TITLES[asset])
+                builders.proven("binance", asset, network, contract=f"another than {asset}")
+                told.append(replace(listed(asset, title), venue="upbit", network=network))
+            with CaptureQueriesContext(connection) as made:
+                asked = answers.asking(NOW)
+                identity_sync.keep_listings(
+                    "upbit", told, market_sync.ASSETS, asked=asked, tell=lambda _: None
+                )
+            refused = AssetIdentity.objects.filter(venue="upbit", because__contains="another name")
+            assert refused.count() == number
+            transaction.set_rollback(True)
+        naming.forget()
+        counts.append(len(made))
+    assert counts[2] - counts[1] == 3 * own

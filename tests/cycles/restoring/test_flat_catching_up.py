@@ -14,9 +14,12 @@ from cycles.domain.plan import client_order_id
 from cycles.domain.words import CallOutcome, FailureClass
 from cycles.models import Cycle, ExchangeCall
 from cycles.models.fields import uuid7
-from cycles.services import catching_up
+from cycles.services import catching_up, strangers
+from cycles.services.recalling import History, Trace
+from cycles.services.retraced import Retraced
+from cycles.services.verifying import VenueLine
 from exchanges import registry
-from exchanges.values import Market, OrderRequest, Side
+from exchanges.values import Market, OrderRequest, Side, WithdrawalReport, WithdrawalStatus
 from tests import builders, ended
 from tests.cycles.restoring.acts import WORDS, catch_up
 from tests.desk import TestDesk, operator
@@ -134,5 +137,41 @@ def test_a_cycle_of_which_only_a_person_can_tell_takes_its_own_statements_and_no
             builders.order_call(builders.cycle(usdt=100), CallOutcome.UNKNOWN)
         why = FailureClass.UNKNOWN_ORDER, "it may have been taken"
         undecided = dict.fromkeys(Cycle.objects.values_list("pk", flat=True), why)
-        counts.append(statements(lambda: catching_up._park_undecided(undecided, actor)))  # noqa: B023
+        with transaction.atomic():
+            counts.append(
+                statements(lambda told=undecided: catching_up._park_undecided(told, actor))  # type: ignore[misc]  # bound now
+            )
     assert counts[2] - counts[1] == 10 * own
+
+
+def known_withdrawals(number: int) -> History:
+    """Let a venue that keeps no ids of ours show withdrawals that the journal has."""
+    now = registry.utc_now()
+    history = History(since=now, balances={"binance": {}})
+    for one in range(number):
+        told = WithdrawalReport(
+            venue="binance", venue_withdrawal_id=f"w{one}", client_withdrawal_id=None, asset="XRP", network="XRP",
+            quantity=Decimal(9), network_fee=Decimal(1), status=WithdrawalStatus.DONE, txid=f"t{one}",
+            address=None, created_at=now,
+        )  # fmt: skip
+        history.traces.append(Trace(venue="binance", report=told, name=None))
+    return history
+
+
+@pytest.mark.django_db
+def test_whose_withdrawals_are_is_read_at_once_however_many_venues_show() -> None:
+    builders.desk()
+    zero = dict.fromkeys(("ledger", "venue_free", "venue_locked", "in_flight"), Decimal(0))
+    line = VenueLine(
+        venue="binance", asset="XRP", difference=Decimal(1), is_explained=False, **zero
+    )
+    for one in range(12):
+        builders.withdrawal_call(builders.dead_letter(), txid=f"t{one}", venue_order_id=f"w{one}")
+    counts = []
+    for number in (2, 12):
+        done, history = Retraced(differences=[line]), known_withdrawals(number)
+        with CaptureQueriesContext(connection) as seen:
+            strangers.tell_strangers(history, done)
+        assert done.left == []
+        counts.append(len(seen))
+    assert counts[0] == counts[1]
