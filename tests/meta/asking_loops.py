@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
-Function = ast.FunctionDef | ast.AsyncFunctionDef
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 MANAGERS = {"objects", "_default_manager", "_base_manager"}
@@ -39,7 +39,7 @@ def asks(node: ast.AST) -> bool:
 
 
 def around(loop: ast.AST) -> Iterator[ast.AST]:
-    """Give the parts of a loop that run each time around."""
+    """Give the parts of a loop that run each time around; nothing of what is none."""
     if isinstance(loop, (ast.For, ast.AsyncFor)):
         yield from loop.body
     elif isinstance(loop, ast.While):
@@ -49,36 +49,61 @@ def around(loop: ast.AST) -> Iterator[ast.AST]:
         yield from first.ifs
         yield from inner
         yield from (loop.key, loop.value) if isinstance(loop, ast.DictComp) else (loop.elt,)
-    elif isinstance(loop, ast.Call) and isinstance(loop.func, ast.Name) and loop.func.id == "map":
-        yield ast.Call(func=loop.args[0], args=[], keywords=[])
 
 
-def functions(tree: ast.AST) -> list[Function]:
-    """Give all functions of a module, those of its classes as well."""
-    return [node for node in ast.walk(tree) if isinstance(node, FUNCTIONS)]
+@cache
+def parsed(text: str) -> ast.Module:
+    """Parse a module, once for all who read it."""
+    return ast.parse(text)
+
+
+class Module:
+    """One module: its functions that ask the database themselves, and what its functions do each time around."""
+
+    def __init__(self, text: str) -> None:
+        self.imports: list[ast.ImportFrom] = []
+        self.asking: set[str] = set()
+        self.repeated: list[tuple[str, ast.AST]] = []  # function, node
+        todo: list[tuple[ast.AST, tuple[str, ...], bool]] = [(parsed(text), (), False)]
+        parts: set[ast.AST] = set()
+        while todo:
+            node, names, is_repeated = todo.pop()
+            if isinstance(node, FUNCTIONS):
+                names = (*names, node.name)
+            self._note(node, names, is_repeated=is_repeated)
+            parts.update(around(node))
+            todo += (
+                (one, names, is_repeated or one in parts) for one in ast.iter_child_nodes(node)
+            )
+
+    def _note(self, node: ast.AST, names: tuple[str, ...], *, is_repeated: bool) -> None:
+        if isinstance(node, ast.ImportFrom):
+            self.imports.append(node)
+        if asks(node):
+            self.asking.update(names)
+        if is_repeated and isinstance(node, (ast.Call, ast.Attribute)):
+            self.repeated += ((name, node) for name in names)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "map":
+            each = ast.Call(func=node.args[0], args=[], keywords=[])
+            self.repeated += ((name, each) for name in names)
 
 
 class Modules:
-    """The modules of a project, and which of their functions ask the database themselves."""
+    """The modules of a project, by their files."""
 
     def __init__(self, texts: Mapping[str, str]) -> None:
-        self._trees = {name: ast.parse(text) for name, text in texts.items()}
-        self._asking = {
-            name: {one.name for one in functions(tree) if any(map(asks, ast.walk(one)))}
-            for name, tree in self._trees.items()
-        }
+        self._modules = {name: Module(text) for name, text in texts.items()}
 
     def loops(self) -> Iterator[str]:
         """Name the functions in which a loop asks: `file:function`."""
-        for name, tree in self._trees.items():
-            known = {**self._imported(tree), **{one: (name, one) for one in self._asking[name]}}
-            found = {one.name for one in functions(tree) if self._has_such(one, known)}
+        for name, module in self._modules.items():
+            known = {**self._imported(module), **{one: (name, one) for one in module.asking}}
+            found = {
+                function
+                for function, node in module.repeated
+                if asks(node) or self._calls_who_asks(node, known)
+            }
             yield from (f"{name}:{one}" for one in sorted(found))
-
-    def _has_such(self, function: Function, known: Mapping[str, tuple[str, str]]) -> bool:
-        parts = (part for node in ast.walk(function) for part in around(node))
-        nodes = (node for part in parts for node in ast.walk(part))
-        return any(asks(node) or self._calls_who_asks(node, known) for node in nodes)
 
     def _calls_who_asks(self, node: ast.AST, known: Mapping[str, tuple[str, str]]) -> bool:
         if not isinstance(node, ast.Call):
@@ -94,7 +119,7 @@ class Modules:
             )
         else:
             return False
-        return name in self._asking.get(module, ())
+        return module in self._modules and name in self._modules[module].asking
 
     @staticmethod
     def _of(known: Mapping[str, tuple[str, str]], held: str, name: str) -> tuple[str, str]:
@@ -102,15 +127,16 @@ class Modules:
         module, _ = known.get(held, ("", ""))
         return module, name
 
-    def _imported(self, tree: ast.AST) -> dict[str, tuple[str, str]]:
+    def _imported(self, module: Module) -> dict[str, tuple[str, str]]:
         """Give what names of a module stand for: the file that defines them, and their name there."""
         found = {}
-        for node in ast.walk(tree):
-            for one in node.names if isinstance(node, ast.ImportFrom) else ():
-                folder, called = (node.module or "").replace(".", "/"), one.asname or one.name
-                if f"{folder}/{one.name}.py" in self._trees:
+        for node in module.imports:
+            folder = (node.module or "").replace(".", "/")
+            for one in node.names:
+                called = one.asname or one.name
+                if f"{folder}/{one.name}.py" in self._modules:
                     found[called] = (f"{folder}/{one.name}.py", "")
-                elif f"{folder}.py" in self._trees:
+                elif f"{folder}.py" in self._modules:
                     found[called] = (f"{folder}.py", one.name)
         return found
 

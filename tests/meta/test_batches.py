@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.meta.asking_loops import Modules, in_project
+from tests.meta.asking_loops import Modules, in_project, parsed
 from tests.meta.batch_proofs import COUNTED, FIXED, NAMED
 from tests.meta.loop_proofs import EACH, FEW
 
@@ -48,7 +48,7 @@ def batches() -> Iterator[str]:
 def in_module(text: str) -> list[str]:
     """Name the functions, and the texts of SQL outside of them, that are batches."""
     found = []
-    for node in ast.parse(text).body:
+    for node in parsed(text).body:
         functions = [one for one in ast.walk(node) if isinstance(one, FUNCTIONS)]
         found += [one.name for one in functions if _is_batch(one)]
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and ROWS_IN_ONE.search(ast.unparse(node)):

@@ -92,10 +92,10 @@ def test_a_desk_that_never_sent_anything_asks_from_its_first_posting_on() -> Non
 
 def statements(work: Callable[[], object]) -> int:
     """Count what some work takes, and undo it."""
-    before = transaction.savepoint()
+    before = connection.savepoint() or ""
     with CaptureQueriesContext(connection) as seen:
         work()
-    transaction.savepoint_rollback(before)
+    connection.savepoint_rollback(before)
     return len(seen)
 
 
@@ -161,12 +161,14 @@ def known_withdrawals(number: int) -> History:
 @pytest.mark.django_db
 def test_whose_withdrawals_are_is_read_at_once_however_many_venues_show() -> None:
     builders.desk()
-    zero = dict.fromkeys(("ledger", "venue_free", "venue_locked", "in_flight"), Decimal(0))
+    zero, one = Decimal(0), Decimal(1)
     line = VenueLine(
-        venue="binance", asset="XRP", difference=Decimal(1), is_explained=False, **zero
-    )
-    for one in range(12):
-        builders.withdrawal_call(builders.dead_letter(), txid=f"t{one}", venue_order_id=f"w{one}")
+        venue="binance", asset="XRP", ledger=zero, venue_free=one, venue_locked=zero, in_flight=zero,
+        difference=one, is_explained=False,
+    )  # fmt: skip
+    for number in range(12):
+        row = builders.dead_letter()
+        builders.withdrawal_call(row, txid=f"t{number}", venue_order_id=f"w{number}")
     counts = []
     for number in (2, 12):
         done, history = Retraced(differences=[line]), known_withdrawals(number)
