@@ -73,15 +73,15 @@ def _proposal(told: DepositAddress, now: datetime) -> RegisteredAddress:
 
 def _retire(told: Mapping[int, DepositAddress], asked: Question, tell: Tell) -> None:
     """End addresses, by row, that their venue names no more, whoever confirms them at this moment."""
-    rows = RegisteredAddress.objects.filter(pk__in=told)
-    live = list(rows.filter(state__in=LIVE).select_for_update().order_by("pk"))
-    rows.filter(pk__in=[row.pk for row in live]).update(
+    live = RegisteredAddress.objects.filter(pk__in=told, state__in=LIVE)
+    live.update(retired_because=CHANGED)  # from here on nobody else writes these
+    rows = list(live.order_by("pk"))
+    live.update(
         state=AddressState.RETIRED,
         retired_at=asked.at,
-        retired_because=CHANGED,
         version=F("version") + 1,
     )
-    for row in live:  # the others a person has just ended
+    for row in rows:  # the others a person has just ended
         tell(_rotated(row, told[row.pk]))
 
 
