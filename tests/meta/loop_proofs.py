@@ -30,7 +30,10 @@ EACH: dict[str, tuple[str, str]] = {
     "cycles/services/redriving.py:redrive_all": ("a batch each time around, not a cycle", REDRIVE),
     "cycles/services/retention.py:_prune": ("a slice each time around, not a row", RETENTION),
     "cycles/services/retracing.py:_is_written": (ITS_OWN, FORGOTTEN),
-    "cycles/services/retracing.py:_retraced": (ITS_OWN, FORGOTTEN),
+    "cycles/services/retracing.py:_retraced": (
+        f"{ITS_OWN}. One that lacks its capital is tried again in each round in which another has ended; that is not counted",
+        FORGOTTEN,
+    ),
     "cycles/services/retracing.py:park": (
         "each cycle moves under its own lock, with a transition and an alert of its own",
         FORGOTTEN,
