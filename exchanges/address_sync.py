@@ -19,14 +19,14 @@ from exchanges.models.addresses import masked
 from exchanges.notices import Notice, Tell
 from exchanges.values import DepositAddress
 
-LIVE = (AddressState.PROPOSED, AddressState.CONFIRMED)  # as one follows the other
+LIVE = (AddressState.PROPOSED, AddressState.CONFIRMED)
 CHANGED = "the venue names another address"
 
 
 def keep_addresses(told: Sequence[DepositAddress], *, asked: Question, tell: Tell) -> None:
     """Keep what an owning venue says are our addresses: as before, or as new proposals.
 
-    What it names no more ends first, each by itself: that counts whatever the rest comes to. Where another
+    What it names no more ends first, by itself: that counts whatever the rest comes to. Where another
     answer was kept since the question was asked, this one is not: it may be what the venue said before.
     """
     if not told:
@@ -34,15 +34,15 @@ def keep_addresses(told: Sequence[DepositAddress], *, asked: Question, tell: Tel
     venue = told[0].venue
     live = RegisteredAddress.objects.filter(venue=venue, state__in=LIVE)
     known = {(row.asset, row.network): row for row in live}
-    for one in told:
-        row = known.get((one.asset, one.network))
-        if row is not None and row.destination != one:
-            with transaction.atomic():
-                if _newest([one], asked):
-                    _retire(row, one, asked, tell)
+    is_of = {one: known.get((one.asset, one.network)) for one in told}
+    other = [one for one, row in is_of.items() if row is not None and row.destination != one]
+    if other:
+        with transaction.atomic():
+            newest = _newest(other, asked)
+            _retire({row.pk: one for one in newest if (row := is_of[one])}, asked, tell)
     with transaction.atomic():
         newest = _newest(told, asked)
-        rows = {one: known.get((one.asset, one.network)) for one in newest}
+        rows = {one: is_of[one] for one in newest}
         same = [row.pk for one, row in rows.items() if row is not None and row.destination == one]
         new = [one for one, row in rows.items() if row is None or row.destination != one]
         live.filter(pk__in=same).update(fetched_at=asked.at)
@@ -71,32 +71,34 @@ def _proposal(told: DepositAddress, now: datetime) -> RegisteredAddress:
     )
 
 
-def _retire(row: RegisteredAddress, told: DepositAddress, asked: Question, tell: Tell) -> None:
-    """End an address that its venue names no more, whoever confirms it at this moment."""
-    ending = {
-        "state": AddressState.RETIRED,
-        "retired_at": asked.at,
-        "retired_because": CHANGED,
-        "version": F("version") + 1,
-    }
-    rows = RegisteredAddress.objects.filter(pk=row.pk)
-    was = next((state for state in LIVE if rows.filter(state=state).update(**ending)), None)
-    if was is None:  # a person has just done so
-        return
+def _retire(told: Mapping[int, DepositAddress], asked: Question, tell: Tell) -> None:
+    """End addresses, by row, that their venue names no more, whoever confirms them at this moment."""
+    live = RegisteredAddress.objects.filter(pk__in=told, state__in=LIVE)
+    live.update(retired_because=CHANGED)  # from here on nobody else writes these
+    rows = list(live.order_by("pk"))
+    live.update(
+        state=AddressState.RETIRED,
+        retired_at=asked.at,
+        version=F("version") + 1,
+    )
+    for row in rows:  # the others a person has just ended
+        tell(_rotated(row, told[row.pk]))
+
+
+def _rotated(row: RegisteredAddress, told: DepositAddress) -> Notice:
+    """Say that a venue names another address; the row is as it was."""
     is_memo = row.address == told.address
     what = "memo" if is_memo else "address"
     shown = "" if is_memo else f" It was {row.masked}, it reads {masked(told.address)}."
-    tell(
-        Notice(
-            key=f"address:{row.code}:changed",
-            title=f"{told.venue} names another {what} of ours for {told.asset} on {told.network}",
-            body=(
-                f"Rotated by the venue, or tampered with.{shown} Nothing is sent there until two people "
-                "have compared the new proposal with the venue's own page and confirmed it "
-                "(`manage.py addresses`)."
-            ),
-            is_critical=was == AddressState.CONFIRMED,
-        )
+    return Notice(
+        key=f"address:{row.code}:changed",
+        title=f"{told.venue} names another {what} of ours for {told.asset} on {told.network}",
+        body=(
+            f"Rotated by the venue, or tampered with.{shown} Nothing is sent there until two people "
+            "have compared the new proposal with the venue's own page and confirmed it "
+            "(`manage.py addresses`)."
+        ),
+        is_critical=row.state == AddressState.CONFIRMED,
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 
@@ -25,7 +26,11 @@ SHIPPED, SYSTEM = "shipped facts", "system"
 PROOF = (
     "asset", "network", "contract", "decimals", "state", "decided_by", "because", "decided_at", "version",
 )  # fmt: skip
+TOLD = ("title", "network_title", "told_contract", "fetched_at")  # as `_told` gives them
+ENDED = ("state", "decided_by", "because", "decided_at", "version")
 NOT_LISTED = "the venue lists it no more"
+
+Contradictions = Mapping[int, tuple[Standing, str]]  # by row: what becomes of its proof, and why
 
 
 def keep_listings(
@@ -45,7 +50,7 @@ def keep_listings(
     }
     if not wanted:  # a venue that lists none of them has told nothing
         return 0
-    _end_contradicted(((rows[name], wanted[name]) for name in wanted if name in rows), asked, tell)
+    _end_contradicted([(rows[name], wanted[name]) for name in wanted if name in rows], asked, tell)
     with transaction.atomic():
         if answers.newest(asked, venue, [answers.LISTINGS]):
             _keep(venue, wanted, asked.at, tell)
@@ -61,21 +66,37 @@ def _keep(venue: str, wanted: Mapping[tuple[str, str], Listing], now: datetime, 
     rows = _by_name(_rows(venue))
     _tell_disguises(new, rows, tell)
     _compare([(rows[name], listing) for name, listing in wanted.items()], now)
-    for name in sorted(rows.keys() - wanted.keys()):
-        _withdraw(rows[name], (Standing.UNPROVEN, NOT_LISTED), {}, now=now, tell=tell)
+    gone = [row for name, row in rows.items() if name not in wanted]
+    proven = [row.pk for row in gone if row.state == IdentityState.PROVEN]
+    _withdraw(dict.fromkeys(proven, (Standing.UNPROVEN, NOT_LISTED)), {}, now=now, tell=tell)
 
 
 def _end_contradicted(
-    pairs: Iterable[tuple[AssetIdentity, Listing]], asked: Question, tell: Tell
+    pairs: Sequence[tuple[AssetIdentity, Listing]],
+    asked: Question,
+    tell: Tell,
+    *,
+    keeps_words: bool = True,
 ) -> None:
-    """End each proof that the venue contradicts, by itself and first: it counts whatever the rest comes to."""
-    for row, listing in pairs:
-        change = changed(row.listing, listing)
-        if change is not None and row.state == IdentityState.PROVEN:
-            with transaction.atomic():
-                if answers.newest(asked, row.venue, [answers.LISTINGS]):
-                    _withdraw(row, change, _told(listing, asked.at), now=asked.at, tell=tell)
-            naming.forget()
+    """End the proofs that the venue contradicts, by themselves and first: that counts whatever the rest comes to."""
+    changes = [
+        (row, listing, changed(row.listing, listing))
+        for row, listing in pairs
+        if row.state == IdentityState.PROVEN
+    ]
+    ended = {row.pk: change for row, _, change in changes if change is not None}
+    if not ended:
+        return
+    told = {row.pk: listing for row, listing, _ in changes} if keeps_words else {}
+    try:
+        with transaction.atomic():
+            if answers.newest(asked, pairs[0][0].venue, [answers.LISTINGS]):
+                _withdraw(ended, told, now=asked.at, tell=tell)
+    except ValidationError:  # such a word keeps no proof alive: they end without it
+        if not keeps_words:
+            raise
+        _end_contradicted(pairs, asked, tell, keeps_words=False)
+    naming.forget()
 
 
 def _rows(venue: str) -> QuerySet[AssetIdentity]:
@@ -127,17 +148,28 @@ def _told(listing: Listing, now: datetime) -> dict[str, Any]:
     }
 
 
+def _is_told(row: AssetIdentity, listing: Listing, now: datetime) -> None:
+    """Let a row say what its venue says, or raise ValidationError: `bulk_update` casts, which would cut a long word."""
+    told = _told(listing, now)
+    for column, value in told.items():
+        setattr(row, column, value)
+    others = {field.name for field in row._meta.fields} - told.keys()  # noqa: SLF001  Django's documented API
+    row.clean_fields(exclude=others)
+
+
 def _compare(pairs: Sequence[tuple[AssetIdentity, Listing]], now: datetime) -> None:
     """Note what a venue says of names that are known; what is proven and contradicted has ended by now."""
-    same, undecided = [], []
+    same, other, undecided = [], [], []
     for row, listing in pairs:
         if changed(row.listing, listing) is None:
             same.append(row.pk)
         elif row.state != IdentityState.PROVEN:
-            told = _told(listing, now)
-            _rows(row.venue).filter(pk=row.pk).update(version=F("version") + 1, **told)
+            _is_told(row, listing, now)
+            row.version = F("version") + 1
+            other.append(row)
         if row.state == IdentityState.UNPROVEN and not row.decided_by:
             undecided.append((row, judge(listing)))
+    AssetIdentity.objects.bulk_update(other, [*TOLD, "version"])
     AssetIdentity.objects.filter(pk__in=same).update(fetched_at=now)
     _prove_by_facts(undecided, now)
 
@@ -151,18 +183,23 @@ def _prove_by_facts(judged: Sequence[tuple[AssetIdentity, Judgement]], now: date
             _prove(provable, now)
     except IntegrityError:  # another name stands for one of them, or people proved otherwise
         for row, judgement in provable:
-            _prove_alone(row, judgement, now)
+            unproven |= _prove_alone(row, judgement, now)
     _say_why(unproven)
 
 
-def _prove_alone(row: AssetIdentity, judgement: Judgement, now: datetime) -> None:
+def _prove_alone(row: AssetIdentity, judgement: Judgement, now: datetime) -> dict[int, str]:
+    """Prove one name by itself: the database refuses a statement whole, and which of its names it refuses is only told so.
+
+    Gives why it is not proven.
+    """
     known = judgement.known
     try:
         with transaction.atomic():
             _prove([(row, judgement)], now)
     except IntegrityError:
         told = f"another name is {known.asset} on {known.network} there already" if known else ""
-        _say_why({row.pk: told})
+        return {row.pk: told}
+    return {}
 
 
 def _prove(judged: Sequence[tuple[AssetIdentity, Judgement]], now: datetime) -> None:
@@ -191,47 +228,48 @@ def _undecided() -> QuerySet[AssetIdentity]:
 
 
 def _withdraw(
-    row: AssetIdentity,
-    change: tuple[Standing, str],
-    told: dict[str, Any],
-    *,
-    now: datetime,
-    tell: Tell,
+    ended: Contradictions, told: Mapping[int, Listing], *, now: datetime, tell: Tell
 ) -> None:
-    """End a proof, at once, and tell people; what was not proven stays as it is."""
-    if row.state != IdentityState.PROVEN:
-        return
-    standing, because = change
-    ended = (
-        _rows(row.venue)
-        .filter(pk=row.pk, state=IdentityState.PROVEN)
-        .update(
-            state=standing.value,
-            decided_by=SYSTEM,
-            because=because[:400],
-            decided_at=now,
-            version=F("version") + 1,
-            **told,
-        )
-    )
-    if not ended:
-        return
-    subject = f"{row.venue_symbol} on {row.venue_network}"
-    RuleChange.objects.create(
+    """End proofs, at once, with what their venue says now, and tell people; what people ended meanwhile stays as it is."""
+    proven = AssetIdentity.objects.filter(pk__in=ended, state=IdentityState.PROVEN)
+    proven.update(decided_by=SYSTEM)  # which proves nothing: from here on nobody else writes these
+    rows = list(proven.filter(decided_by=SYSTEM).order_by("pk"))
+    notices = []
+    for row in rows:
+        standing, because = ended[row.pk]
+        notices.append(_ended(row, standing, because))
+        if row.pk in told:
+            _is_told(row, told[row.pk], now)
+        row.state, row.decided_by = IdentityState(standing.value), SYSTEM
+        row.because, row.decided_at, row.version = because[:400], now, F("version") + 1
+    AssetIdentity.objects.bulk_update(rows, [*TOLD, *ENDED])
+    RuleChange.objects.bulk_create(_change(row, now) for row in rows)
+    for notice in notices:
+        tell(notice)
+
+
+def _change(row: AssetIdentity, now: datetime) -> RuleChange:
+    return RuleChange(
         venue=row.venue,
-        subject=subject,
+        subject=_subject(row),
         rule="identity",
-        before=row.state,
-        after=f"{standing.value}: {because}"[:400],
+        before=IdentityState.PROVEN,
+        after=f"{row.state}: {row.because}"[:400],
         noticed_at=now,
     )
+
+
+def _ended(row: AssetIdentity, standing: Standing, because: str) -> Notice:
+    """Say that a proof has ended; the row is as it was."""
     is_blocked = standing is Standing.BLOCKED
     effect = "Nothing is bought, sent or sold" if is_blocked else "Nothing is bought or sent"
-    tell(
-        Notice(
-            key=f"identity:{row.pk}:{row.version + 1}",
-            title=f"{subject} at {row.venue} is {standing.value.lower()}: {because}"[:160],
-            body=f"{effect} under that name there until a person proves it (`manage.py identities`).",
-            is_critical=is_blocked,
-        )
+    return Notice(
+        key=f"identity:{row.pk}:{row.version + 1}",
+        title=f"{_subject(row)} at {row.venue} is {standing.value.lower()}: {because}"[:160],
+        body=f"{effect} under that name there until a person proves it (`manage.py identities`).",
+        is_critical=is_blocked,
     )
+
+
+def _subject(row: AssetIdentity) -> str:
+    return f"{row.venue_symbol} on {row.venue_network}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from django.db.models import QuerySet
 
@@ -55,9 +55,10 @@ def claims(history: History, theirs: Collection[str], perhaps: Collection[str]) 
 
     A person's word counts: who was redriven has sent none of those that it had been told of.
     """
-    claimed = []
-    for cycle, step in nameless.candidates():
-        not_its_own = _disowned(cycle, step.venue).union(theirs)
+    claimed, found = [], nameless.candidates()
+    disowned = _disowned([cycle for cycle, _ in found])
+    for cycle, step in found:
+        not_its_own = disowned[cycle.code, step.venue].union(theirs)
         stand = {
             row.venue_withdrawal_id: row
             for row in replaying.likely(cycle, step, history)
@@ -71,23 +72,25 @@ def claims(history: History, theirs: Collection[str], perhaps: Collection[str]) 
     return [(*one, len(one[1]) > 1 or any(counts[row] > 1 for row in one[1])) for one in claimed]
 
 
-def _disowned(cycle: Cycle, venue: str) -> set[str]:
-    """Give the withdrawals at a venue, by its ids, that a cycle had been told of when it was last redriven."""
-    redriven = Intervention.objects.filter(cycle=cycle, verb=Verb.REDRIVE).order_by("pk").last()
-    if redriven is None:
-        return set()
-    runs = Intervention.objects.filter(verb=Verb.CATCH_UP, pk__lt=redriven.pk)
-    told = [one for code, at, one in _told_by(runs) if (code, at) == (cycle.code, venue)]
-    return set().union(*told)
+def _disowned(cycles: Collection[Cycle]) -> Mapping[tuple[str, str], set[str]]:
+    """Give the withdrawals, by their venue's ids, that cycles had been told of when they were last redriven, by code and venue."""
+    by_hand = Intervention.objects.filter(cycle__in=cycles, verb=Verb.REDRIVE).order_by("pk")
+    redriven = dict(by_hand.values_list("cycle__code", "pk"))
+    runs = Intervention.objects.filter(verb=Verb.CATCH_UP, pk__lt=max(redriven.values(), default=0))
+    disowned: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for run, code, venue, ids in _told_by(runs if redriven else runs.none()):
+        if run < redriven.get(code, 0):
+            disowned[code, venue] |= ids
+    return disowned
 
 
-def _told_by(runs: QuerySet[Intervention]) -> Iterator[tuple[str, str, set[str]]]:
-    """Give what runs told: a cycle's code, a venue, and the ids of those withdrawals there that it may have sent."""
-    for left in runs.values_list("payload__left", flat=True):
+def _told_by(runs: QuerySet[Intervention]) -> Iterator[tuple[int, str, str, set[str]]]:
+    """Give what runs told: which run, a cycle's code, a venue, and the ids of those withdrawals there that it may have sent."""
+    for run, left in runs.values_list("pk", "payload__left"):
         for line in left or ():
             code, _, rest = line.partition(": ")
             if found := TOLD.fullmatch(rest):
-                yield code, found["venue"], set(found["ids"].split(", "))
+                yield run, code, found["venue"], set(found["ids"].split(", "))
 
 
 def _may_have_sent(history: History) -> dict[str, set[str]]:
@@ -99,7 +102,7 @@ def _may_have_sent(history: History) -> dict[str, set[str]]:
     gained_at = _gained_at(since.filter(verb=Verb.RESOLVE))
     sent: dict[str, set[str]] = defaultdict(set)
     runs = since.filter(verb=Verb.CATCH_UP) if gained_at else since.none()
-    for code, venue, ids in _told_by(runs):
+    for _, code, venue, ids in _told_by(runs):
         if gained_at.get(code, set()) - {venue}:
             sent[code] |= ids
     return dict(sent)
@@ -108,11 +111,11 @@ def _may_have_sent(history: History) -> dict[str, set[str]]:
 def _of_who_was_written_off(history: History) -> set[str]:
     """Give what was told of those that were written off: what became of their coins, and where they lie, nobody has said."""
     since = Intervention.objects.filter(at__gte=history.since)
-    lost = Cycle.objects.filter(pk__in=since.filter(verb=Verb.WRITE_OFF).values("cycle"))
-    by_code = {cycle.code: cycle for cycle in lost}
-    runs = since.filter(verb=Verb.CATCH_UP) if by_code else since.none()
-    told = [one for one in _told_by(runs) if one[0] in by_code]
-    return set().union(*(ids - _disowned(by_code[code], venue) for code, venue, ids in told))
+    lost = list(Cycle.objects.filter(pk__in=since.filter(verb=Verb.WRITE_OFF).values("cycle")))
+    codes, disowned = {cycle.code for cycle in lost}, _disowned(lost)
+    runs = since.filter(verb=Verb.CATCH_UP) if codes else since.none()
+    told = [one for one in _told_by(runs) if one[1] in codes]
+    return set().union(*(ids - disowned[code, venue] for _, code, venue, ids in told))
 
 
 def _gained_at(settled: QuerySet[Intervention]) -> dict[str, set[str]]:

@@ -153,14 +153,13 @@ def park(done: Retraced, actor: Actor) -> list[str]:
 
     What venues knew nothing of before may be what was found now.
     """
-    codes = []
-    for cycle_id, (failure, reason) in done.to_park.items():
-        cycle = lock_cycle(cycle_id)
-        if cycle.status not in FINAL:
-            cycle.calls.filter(missed_at__isnull=False).update(missed_at=None)
-            remaking.park(cycle, failure, reason, actor)
-            codes.append(cycle.code)
-    return codes
+    cycles = [lock_cycle(cycle_id) for cycle_id in done.to_park]
+    left = [cycle for cycle in cycles if cycle.status not in FINAL]
+    missed = ExchangeCall.objects.filter(cycle__in=left, missed_at__isnull=False)
+    missed.update(missed_at=None)
+    for cycle in left:
+        remaking.park(cycle, *done.to_park[cycle.pk], actor)
+    return [cycle.code for cycle in left]
 
 
 def _fence_off() -> None:
@@ -301,12 +300,13 @@ def _sendable_by_not_ended(history: History, done: Retraced) -> set[str]:
         for venue, report in reports
         if isinstance(report, OrderReport) and report.executed_quantity > 0
     }
-    return {
-        row.venue_withdrawal_id
+    sendable = [
+        row
         for venue, asset in bought
         for row in history.unnamed_withdrawals(venue)
-        if row.asset == asset and not replaying.is_known(row)
-    }
+        if row.asset == asset
+    ]
+    return {row.venue_withdrawal_id for row in replaying.unknown(sendable)}
 
 
 def _claimed_by_lacking(history: History, done: Retraced, actor: str) -> set[str]:

@@ -91,20 +91,22 @@ def withdrawals_of(
 
 def _named(calls: Iterable[ExchangeCall]) -> dict[int, Sight[WithdrawalReport]]:
     """Give what bears our own id: that tells what became of a call, whatever else of its asset is not understood."""
-    rows = {call.pk: _own_withdrawal(call, is_shown=True) for call in calls}
-    return {pk: Sight(rows=(row,), as_of=None) for pk, row in rows.items() if row}
+    rows = _own_withdrawals(calls, is_shown=True)
+    return {pk: Sight(rows=(row,), as_of=None) for pk, row in rows.items()}
 
 
-def _own_withdrawal(
-    call: ExchangeCall, *, by: datetime | None = None, **facts: object
-) -> WithdrawalReport | None:
-    """Give what looks ever showed of a withdrawal under our own id, by such facts of it, or None."""
+def _own_withdrawals(
+    calls: Iterable[ExchangeCall], *, by: datetime | None = None, **facts: object
+) -> dict[int, WithdrawalReport]:
+    """Give what looks ever showed of one venue's withdrawals under our own ids, by such facts of them, by one read."""
+    by_id = {call.client_order_id: call for call in calls}
+    venues = {call.venue for call in by_id.values()}
     own = SeenWithdrawal.objects.filter(
-        venue=call.venue, client_withdrawal_id=call.client_order_id, **facts
+        venue__in=venues, client_withdrawal_id__in=list(by_id), **facts
     )
-    row = own.order_by("-is_shown", "pk").first()
-    address = call.destination.address if call.destination else None
-    return _withdrawal(row, address) if row and row.is_known_by(by) else None
+    last = {row.client_withdrawal_id: row for row in own.order_by("is_shown", "-pk")}
+    known = {by_id[own_id]: row for own_id, row in last.items() if row.is_known_by(by)}
+    return {call.pk: _withdrawal(row, call) for call, row in known.items()}
 
 
 def _listed_alone(
@@ -144,8 +146,7 @@ def _sight(
     watch: VenueWatch | None, call: ExchangeCall, seen: Sequence[SeenWithdrawal]
 ) -> Sight[WithdrawalReport]:
     """Choose what may be a call's among what was seen."""
-    own = call.destination.address if call.destination else None
-    rows = tuple(_withdrawal(row, own) for row in seen if _may_be(row, call))
+    rows = tuple(_withdrawal(row, call) for row in seen if _may_be(row, call))
     return Sight(rows=rows, as_of=_as_of(watch, call.intended_at))
 
 
@@ -242,7 +243,7 @@ def told_of(
     It was accepted then, whatever its venue says when it is asked for it alone. Without fills; of a cancel none tells.
     """
     if call.operation == Operation.WITHDRAW:
-        return _own_withdrawal(call, by=by)
+        return _own_withdrawals([call], by=by).get(call.pk)
     row = sighting_of(call) if call.operation == Operation.PLACE_ORDER else None
     if row is None or not row.is_known_by(by):
         return None
@@ -357,8 +358,9 @@ def _since(instant: datetime) -> Q:
     return Q(created_at__gte=instant) | Q(created_at__isnull=True)
 
 
-def _withdrawal(row: SeenWithdrawal, own_address: str | None) -> WithdrawalReport:
-    """Give a seen row as the venue's report; its address only as ours, another's or untold."""
+def _withdrawal(row: SeenWithdrawal, call: ExchangeCall) -> WithdrawalReport:
+    """Give a seen row as the venue's report; its address only as the call's own, another's or untold."""
+    own_address = call.destination.address if call.destination else None
     is_ours = row.address_hash == address_hash(own_address)
     address = None if not row.address_hash else own_address if is_ours else ELSEWHERE
     return WithdrawalReport(

@@ -23,11 +23,14 @@ LONGEST_WAY = timedelta(days=7)  # from a withdrawal to its credit
 def tell_strangers(history: History, done: Retraced) -> None:
     """Say which transfers are nobody's, where the ledger differs; who might resend one waits for a person."""
     differing = {(line.venue, line.asset) for line in done.differences}
-    for venue in history.balances:
-        for row in history.unnamed_withdrawals(venue):
-            is_awaited = row.venue_withdrawal_id in done.awaited
-            if (venue, row.asset) in differing and not (is_awaited or replaying.is_known(row)):
-                _stop_whoever_may_resend(row, done)
+    left = [
+        row
+        for venue in history.balances
+        for row in history.unnamed_withdrawals(venue)
+        if (venue, row.asset) in differing and row.venue_withdrawal_id not in done.awaited
+    ]
+    for row in replaying.unknown(left):
+        _stop_whoever_may_resend(row, done)
     credited = _credited_txids(history, done)
     for deposit in history.deposits:
         is_stranger = txid_key(deposit.txid) not in credited

@@ -5,6 +5,7 @@ from __future__ import annotations
 SERVICES = "tests/cycles/services"
 BENCHMARKS = "tests/benchmarks/test_benchmarks.py"
 SYNC = "tests/exchanges/test_reference.py:test_keeping_five_assets_takes_no_more_statements_than_keeping_one"
+CHANGED = "tests/exchanges/test_flat_identities.py:test_a_change_of_twelve_names_takes_no_more_statements_than_of_two"
 LOOK = f"{SERVICES}/test_looking.py:test_what_a_look_shows_is_written_and_woken_in_as_many_statements_however_much_it_is"
 REDRIVE = f"{SERVICES}/test_redriving.py:test_a_batch_takes_as_many_statements_with_many_cycles_as_with_one"
 IN_TURN = f"{SERVICES}/test_reconciling_in_turn.py"
@@ -42,11 +43,13 @@ COUNTED: dict[str, str | tuple[str, ...]] = {
     "cycles/sql/settle_v2.sql": STEP,
     "exchanges/address_sync.py:keep_addresses": (
         SYNC,
-        "tests/exchanges/test_reference.py:test_an_address_that_its_venue_changed_takes_its_own_transaction_and_nothing_else",
+        "tests/exchanges/test_reference.py:test_twelve_addresses_that_their_venue_changed_take_no_more_statements_than_one",
     ),
     "exchanges/address_sync.py:_end_allowances": SYNC,
     "exchanges/address_sync.py:keep_allowances": SYNC,
     "exchanges/answers.py:KEEP": SYNC,
+    "exchanges/identity_sync.py:_compare": CHANGED,
+    "exchanges/identity_sync.py:_withdraw": CHANGED,
     "exchanges/market_sync.py:_add_routes": SYNC,
     "exchanges/pacing/take_tokens.sql": f"{BENCHMARKS}:test_a_shared_budget_costs_one_statement_an_order_and_fewer_a_read",
     "exchanges/rule_sync.py:_keep": SYNC,

@@ -1,7 +1,8 @@
-"""Every batch names a test that counts statements: none asks the database for each row unless its test says so.
+"""Every batch names a test that counts statements, and so does every loop that asks: no query for each row unless its test says so.
 
 A batch is found by its means: rows written by one call, rows sent as one parameter, rows taken so many at once; by
 `pk__in` alone none is. That the test counts is read off its text, that it counts this batch's own statements is not.
+A loop is found by a call that asks the database each time around; `asking_loops.py` says what it cannot see.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.meta.asking_loops import Modules, in_project, parsed
 from tests.meta.batch_proofs import COUNTED, FIXED, NAMED
+from tests.meta.loop_proofs import EACH, FEW
 
 PROJECT = Path(__file__).resolve().parents[2]
 PLACES = ("cycles", "exchanges", "kimp")
@@ -25,7 +28,7 @@ FIRST_OF_MANY = re.compile(
 ROWS_IN_ONE = re.compile(r"\bunnest\(|jsonb_to_recordset\(|= ANY\(%")
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 COUNTS = re.compile(
-    r"CaptureQueriesContext|execute_wrapper|assert_(max_)?num_queries|(statements|queries)_\w+\(|metered|\.run\("
+    r"CaptureQueriesContext|execute_wrapper|assert_(max_)?num_queries|(statements|queries)(_\w+)?\(|metered|\.run\("
 )
 
 
@@ -45,7 +48,7 @@ def batches() -> Iterator[str]:
 def in_module(text: str) -> list[str]:
     """Name the functions, and the texts of SQL outside of them, that are batches."""
     found = []
-    for node in ast.parse(text).body:
+    for node in parsed(text).body:
         functions = [one for one in ast.walk(node) if isinstance(one, FUNCTIONS)]
         found += [one.name for one in functions if _is_batch(one)]
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and ROWS_IN_ONE.search(ast.unparse(node)):
@@ -79,7 +82,16 @@ def test_each_batch_has_a_test_that_counts_its_statements_or_says_why_rows_make_
     )
 
 
-@pytest.mark.parametrize("test", sorted(NAMED))
+def test_each_loop_that_asks_has_a_test_that_counts_what_each_takes_or_says_why_they_are_few() -> (
+    None
+):
+    assert in_project(PROJECT, ("cycles", "exchanges")) == sorted([*EACH, *FEW]), (
+        "let one statement do for all rows; a loop that must ask goes into loop_proofs.py, with the reason, and beside "
+        "the test that counts; one that is gone goes"
+    )
+
+
+@pytest.mark.parametrize("test", sorted({*NAMED, *(test for _, test in EACH.values())}))
 def test_who_is_said_to_count_counts(test: str) -> None:
     file, _, name = test.partition(":")
     text = (PROJECT / file).read_text("utf-8")
@@ -117,3 +129,66 @@ def test_a_new_batch_is_found(text: str) -> None:
 def test_what_is_no_batch_is_not_found() -> None:
     assert in_module("def keep(row):\n    row.save()\nBATCH = 100") == []
     assert in_module("MOST = 9\ndef keep(row):\n    return len(row) > MOST") == []
+    assert in_module("def keep(rows):\n    for row in rows:\n        row.save()") == []  # a loop
+
+
+ONE = "def one(row):\n    row.save()\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def keep(rows):\n    for row in rows:\n        row.save()",
+        "def keep(rows):\n    for row in rows:\n        Row.objects.filter(pk=row.pk).update(a=1)",
+        "def keep(ids):\n    for one in ids:\n        found = Row.objects.get(pk=one)",
+        "def keep(ids):\n    for one in ids:\n        Row.objects.create(pk=one)",
+        "def keep(ids):\n    rows = of_desk()\n    for one in ids:\n        rows.filter(pk=one).first()",
+        "def keep(ids):\n    return [locked(rows_of(one)).get() for one in ids]",
+        "def keep(ids):\n    return {one: Row.objects.filter(pk=one).exists() for one in ids}",
+        "def keep(rows):\n    return sum(row.calls.count() for row in rows)",
+        "def keep(rows):\n    return [row for row in rows if row.calls.exists()]",
+        "def keep(ids):\n    return [row for one in ids for row in Row.objects.filter(pk=one)]",
+        "def keep(rows):\n    for row in rows[:500]:\n        row.calls.update(a=1)",
+        "def keep(rows):\n    for row in rows:\n        row.delete()",
+        "def keep(rows):\n    for row in rows:\n        cursor.execute(SQL, [row])",
+        "def keep(rows):\n    for row in rows:\n        with transaction.atomic():\n            pass",
+        "def keep(rows):\n    while rows.exists():\n        pass",
+        "async def keep(rows):\n    async for row in rows:\n        await row.asave()",
+        f"{ONE}def keep(rows):\n    for row in rows:\n        one(row)",
+        f"{ONE}def keep(rows):\n    list(map(one, rows))",
+        "class Store:\n    def one(self):\n        self.a.save()\n    def keep(self, rows):\n        return [self.one() for _ in rows]",
+        "from cycles import other\ndef keep(rows):\n    for row in rows:\n        other.one(row)",
+        "from cycles.other import one as write\ndef keep(rows):\n    return [write(row) for row in rows]",
+    ],
+)
+def test_a_loop_that_asks_is_found(text: str) -> None:
+    assert loops_in(text) == ["cycles/a.py:keep"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def keep(rows):\n    for row in rows.filter(a=1):\n        print(row)",
+        "def keep(rows):\n    return [row.pk for row in Row.objects.all()]",
+        "def keep(rows):\n    for row in rows:\n        facts.update(row)\n        known.get(row, 0)",
+        "def keep(rows):\n    for row in rows:\n        text.count(row)\n    Row.objects.bulk_create(rows)",
+        "def keep(jobs):\n    while job := jobs.get(timeout=1):\n        print(job)",
+        f"{ONE}def keep(row):\n    one(row)",
+        f"{ONE}def keep(rows):\n    return [two(row) for row in rows]",
+    ],
+)
+def test_a_loop_that_does_not_ask_is_not_found(text: str) -> None:
+    assert loops_in(text) == []
+
+
+def test_what_lies_two_calls_deep_or_is_handed_over_is_not_seen() -> None:
+    """As `asking_loops.py` says: tests that count statements hold that."""
+    between = f"{ONE}def two(row):\n    one(row)\n"
+    assert loops_in(f"{between}def keep(rows):\n    for row in rows:\n        two(row)") == []
+    assert loops_in(f"{ONE}def keep(rows):\n    for row in rows:\n        acted(row, one)") == []
+    assert loops_in("def keep(rows):\n    return [row.step.kind for row in rows]") == []
+
+
+def loops_in(text: str) -> list[str]:
+    """Name the loops that ask in a module that may call another."""
+    return list(Modules({"cycles/a.py": text, "cycles/other.py": ONE}).loops())

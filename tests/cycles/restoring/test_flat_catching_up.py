@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from cycles.domain.plan import client_order_id
+from cycles.domain.words import CallOutcome, FailureClass
 from cycles.models import Cycle, ExchangeCall
-from cycles.services import catching_up
+from cycles.models.fields import uuid7
+from cycles.services import catching_up, strangers
+from cycles.services.recalling import History, Trace
+from cycles.services.retraced import Retraced
+from cycles.services.verifying import VenueLine
+from exchanges import registry
+from exchanges.values import Market, OrderRequest, Side, WithdrawalReport, WithdrawalStatus
 from tests import builders, ended
 from tests.cycles.restoring.acts import WORDS, catch_up
-from tests.desk import TestDesk
+from tests.desk import TestDesk, operator
 
 FEW, MANY = 300, 3000
+XRP = Market("XRP", "USDT")
 GROW = {
     "cycles_cycle", "cycles_step", "cycles_exchangecall", "cycles_transition", "cycles_posting", "cycles_entry",
 }  # fmt: skip
@@ -77,3 +88,92 @@ def test_a_desk_that_never_sent_anything_asks_from_its_first_posting_on() -> Non
     first = builders.cycle().postings.model.objects.order_by("at")[0]
     assert since == first.at - catching_up.MARGIN
     assert all("LIMIT 1" in query["sql"] for query in seen.captured_queries)
+
+
+def statements(work: Callable[[], object]) -> int:
+    """Count what some work takes, and undo it."""
+    before = connection.savepoint() or ""
+    with CaptureQueriesContext(connection) as seen:
+        work()
+    connection.savepoint_rollback(before)
+    return len(seen)
+
+
+def bought_by_a_forgotten_cycle(at: Decimal) -> None:
+    """Buy for a cycle that no journal knows."""
+    own_id = client_order_id(uuid7(), position=1, attempt=1)
+    request = OrderRequest(
+        market=XRP, side=Side.BUY, quantity=Decimal(10), limit_price=at, client_order_id=own_id
+    )
+    registry.venue("binance").place_order(request)
+
+
+def test_a_cycle_that_was_forgotten_takes_its_own_statements_and_nothing_else(
+    desk: TestDesk,
+) -> None:
+    """Each is made again, and its requests are written, under savepoints: what does not fit stops no other."""
+    # Is it there, its policy and route; the row, steps, account, posting and transition; the order and what it bought;
+    # whether it has ended, and holds what another lacks; the dead letter, its worth and its alert.
+    own = 52
+    limit = registry.venue("binance").book(XRP).asks[0].price + 1
+    counts = []
+    for more in (2, 0, 10):  # the first also fills caches
+        for _ in range(more):
+            bought_by_a_forgotten_cycle(limit)
+        counts.append(statements(lambda: catch_up(*WORDS)))
+    assert counts[2] - counts[1] == 10 * own
+
+
+@pytest.mark.django_db
+def test_a_cycle_of_which_only_a_person_can_tell_takes_its_own_statements_and_nothing_else() -> (
+    None
+):
+    """Its lock, its open request, and its dead letter: a transition, the cycle, its worth and an alert."""
+    own = 8
+    builders.desk()
+    actor, counts = operator(), []
+    for more in (2, 0, 10):
+        for _ in range(more):
+            builders.order_call(builders.cycle(usdt=100), CallOutcome.UNKNOWN)
+        why = FailureClass.UNKNOWN_ORDER, "it may have been taken"
+        undecided = dict.fromkeys(Cycle.objects.values_list("pk", flat=True), why)
+        with transaction.atomic():
+            counts.append(
+                statements(lambda told=undecided: catching_up._park_undecided(told, actor))  # type: ignore[misc]  # bound now
+            )
+    assert counts[2] - counts[1] == 10 * own
+
+
+def known_withdrawals(number: int) -> History:
+    """Let a venue that keeps no ids of ours show withdrawals that the journal has."""
+    now = registry.utc_now()
+    history = History(since=now, balances={"binance": {}})
+    for one in range(number):
+        told = WithdrawalReport(
+            venue="binance", venue_withdrawal_id=f"w{one}", client_withdrawal_id=None, asset="XRP", network="XRP",
+            quantity=Decimal(9), network_fee=Decimal(1), status=WithdrawalStatus.DONE, txid=f"t{one}",
+            address=None, created_at=now,
+        )  # fmt: skip
+        history.traces.append(Trace(venue="binance", report=told, name=None))
+    return history
+
+
+@pytest.mark.django_db
+def test_whose_withdrawals_are_is_read_at_once_however_many_venues_show() -> None:
+    builders.desk()
+    zero, one = Decimal(0), Decimal(1)
+    line = VenueLine(
+        venue="binance", asset="XRP", ledger=zero, venue_free=one, venue_locked=zero, in_flight=zero,
+        difference=one, is_explained=False,
+    )  # fmt: skip
+    for number in range(12):
+        row = builders.dead_letter()
+        builders.withdrawal_call(row, txid=f"t{number}", venue_order_id=f"w{number}")
+    counts = []
+    for number in (2, 12):
+        done, history = Retraced(differences=[line]), known_withdrawals(number)
+        with CaptureQueriesContext(connection) as seen:
+            strangers.tell_strangers(history, done)
+        assert done.left == []
+        counts.append(len(seen))
+    assert counts[0] == counts[1]

@@ -272,6 +272,18 @@ def test_a_look_that_fails_is_not_tried_again_for_each_withdrawal(desk: TestDesk
     assert counts[1] == counts[2]
 
 
+def test_asking_about_ten_withdrawals_of_an_asset_that_is_not_understood_takes_no_more_queries(
+    desk: TestDesk,
+) -> None:
+    counts = []
+    for wanted, more in ((1, 1), (2, 1), (10, 8)):  # the first makes the venue's watch
+        unknown_withdrawals(more)
+        looked_at_just_now(desk)
+        VenueWatch.objects.update(unreadable=["XRP"])
+        counts.append(queries_of_a_run(wanted))
+    assert counts[1] == counts[2]
+
+
 def test_a_withdrawal_found_by_likeness_costs_its_own_writes_only(desk: TestDesk) -> None:
     counts = []
     for wanted in (1, 4, 7):
