@@ -1,0 +1,88 @@
+"""What the processes of this host have seen of the journal, kept outside of the database: a file for each place.
+
+A database that lacks it has forgotten what was sent. One that broke off and has it has kept what was committed.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import structlog
+from django.db import connection
+from django.db.models import DateTimeField, F, Func
+
+from cycles import conf
+from cycles.domain.words import Role
+from cycles.models import ExchangeCall, Heartbeat
+
+log = structlog.get_logger(__name__)
+
+FOLDER = "seen"
+LATELY = timedelta(minutes=1)  # what this host has not looked at for so long may have gone on without it
+STARTED = Func(function="pg_postmaster_start_time", output_field=DateTimeField())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witness:
+    """The newest request that was in the journal at an instant, by the database's clock; without one it was empty."""
+
+    home: str
+    seen_at: datetime
+    call_id: int | None = None
+    client_order_id: str = ""
+    intended_at: datetime | None = None
+
+
+def recall(home: str) -> Witness | None:
+    """Give what this host has seen of a desk that is at home there; None where it has seen nothing."""
+    try:
+        seen = msgspec.json.decode(_file(home).read_bytes(), type=Witness)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return seen if seen.home == home else None
+
+
+def keep(home: str) -> None:
+    """Keep what is seen now, on disk; who cannot goes on, and can vouch for nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        (now,) = cursor.fetchone()
+    newest = ExchangeCall.objects.order_by("-pk").values("client_order_id", "intended_at")
+    call = newest.annotate(call_id=F("pk")).first() or {}
+    text = msgspec.json.encode(asdict(Witness(home=home, seen_at=now, **call)))
+    path = _file(home)
+    draft = path.with_suffix(f".{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with draft.open("wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())  # else the loss of the machine leaves an empty one
+        draft.replace(path)
+    except OSError as error:
+        log.warning("home.not_kept", path=str(path), error=str(error))
+
+
+def is_kept(seen: Witness) -> bool:
+    """Say whether the journal has what was seen; of an empty one nothing can lack."""
+    same = {"client_order_id": seen.client_order_id, "intended_at": seen.intended_at}
+    return seen.call_id is None or ExchangeCall.objects.filter(pk=seen.call_id, **same).exists()
+
+
+def vouches(seen: Witness) -> bool:
+    """Say whether a server that broke off has all that was committed there: this host looked at it to the last.
+
+    Where others of the desk lived on after this host had looked, they may have sent what it knows nothing of.
+    """
+    others = Heartbeat.objects.filter(role__in=[Role.INITIATOR, Role.FINALIZER, Role.WORKER])
+    later = others.filter(beat_at__gt=seen.seen_at + LATELY, beat_at__lt=STARTED)
+    return is_kept(seen) and not later.exists()
+
+
+def _file(home: str) -> Path:
+    """Name the file of a place: the home without its mark, which each settling makes anew."""
+    return conf.home() / FOLDER / f"{home.rpartition('-')[0]}.json"
