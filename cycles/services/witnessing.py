@@ -22,7 +22,9 @@ from cycles.models import ExchangeCall, Heartbeat
 log = structlog.get_logger(__name__)
 
 FOLDER = "seen"
-LATELY = timedelta(minutes=1)  # what this host has not looked at for so long may have gone on without it
+LATELY = timedelta(
+    minutes=1
+)  # what this host has not looked at for so long may have gone on without it
 STARTED = Func(function="pg_postmaster_start_time", output_field=DateTimeField())
 
 

@@ -60,4 +60,8 @@ def test_home_names_cluster_timeline_database_table_and_its_own_mark() -> None:
     assert min(map(int, (cluster, database, table))) > 0
     assert int(mark, 16) >= 0
     homing.settle()
-    assert homing.here() == Desk.objects.get().home != f"{cluster}-{timeline}-{database}-{table}-{mark}"
+    assert (
+        homing.here()
+        == Desk.objects.get().home
+        != f"{cluster}-{timeline}-{database}-{table}-{mark}"
+    )
