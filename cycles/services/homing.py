@@ -38,10 +38,17 @@ def is_at_home() -> bool:
 
 
 def has_forgotten() -> bool:
-    """Say whether this database, which seems at home, or only to have broken off, lacks what this host has seen in it."""
+    """Say whether this database, which seems at home, or only to have broken off, lacks what this host has seen.
+
+    So does a primary of before, where this host has seen the desk at home on the standby that took over.
+    """
     home = _home()
     seen = witnessing.recall(home) if home and _is_same_place(home) else None
-    return seen is not None and not witnessing.is_kept(seen)
+    if seen is None:
+        return False
+    if seen.home != home:  # settled anew since, there or here
+        return _timeline(seen.home) > _timeline(home)
+    return not witnessing.is_kept(seen)
 
 
 def vouch() -> bool:
@@ -68,6 +75,10 @@ def _home() -> str:
     return Desk.objects.values_list("home", flat=True).first() or ""
 
 
+def _timeline(home: str) -> int:
+    return int(home.split("-")[1], 16)
+
+
 def _is_same_place(home: str) -> bool:
     """Say whether cluster, timeline, database and table are those of home."""
     return home.rpartition("-")[0] == here().rpartition("-")[0]
@@ -77,7 +88,7 @@ def _may_vouch(home: str) -> bool:
     if not (_is_same_place(home) and here().endswith(f"-{BROKEN}")):
         return False
     seen = witnessing.recall(home)
-    return seen is not None and witnessing.vouches(seen)
+    return seen is not None and seen.home == home and witnessing.vouches(seen)
 
 
 def leave() -> None:

@@ -1,4 +1,4 @@
-"""What the processes of this host have seen of the journal, kept outside of the database: a file for each place.
+"""What the processes of this host have seen of a desk's journal, kept outside of its database, in a file.
 
 A database that lacks it has forgotten what was sent. One that broke off and has it has kept what was committed.
 """
@@ -40,12 +40,11 @@ class Witness:
 
 
 def recall(home: str) -> Witness | None:
-    """Give what this host has seen of a desk that is at home there; None where it has seen nothing."""
+    """Give what this host has seen last of the desk of a database, wherever it was at home then; None if nothing."""
     try:
-        seen = msgspec.json.decode(_file(home).read_bytes(), type=Witness)
+        return msgspec.json.decode(_file(home).read_bytes(), type=Witness)
     except (OSError, msgspec.MsgspecError):
         return None
-    return seen if seen.home == home else None
 
 
 def keep(home: str) -> None:
@@ -86,5 +85,6 @@ def vouches(seen: Witness) -> bool:
 
 
 def _file(home: str) -> Path:
-    """Name the file of a place: the home without its mark, which each settling makes anew."""
-    return conf.home() / FOLDER / f"{home.rpartition('-')[0]}.json"
+    """Name the file of a database: its standbys and copies have the same, without timeline and mark."""
+    cluster, _, database, table, _ = home.split("-")
+    return conf.home() / FOLDER / f"{cluster}-{database}-{table}.json"

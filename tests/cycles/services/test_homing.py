@@ -108,6 +108,18 @@ def test_a_database_that_lacks_what_this_host_saw_halts_before_anything_is_inten
     assert Desk.objects.get().home == ""
 
 
+@pytest.mark.parametrize("is_broken", [True, False], ids=["killed", "cut off"])
+def test_a_primary_of_before_halts_where_the_desk_was_seen_at_home_on_its_standby(
+    cycle: Cycle, host: Path, is_broken: bool
+) -> None:
+    desk_service.look_home()
+    rewrite(host, home=homing.here().replace("-00000001-", "-0000000A-"))
+    if is_broken:
+        break_off()
+    desk_service.look_home()
+    assert_halted()
+
+
 @pytest.mark.parametrize("minutes", [0, 5])
 def test_a_host_that_had_stopped_before_others_did_cannot_vouch(
     cycle: Cycle, host: Path, minutes: int
