@@ -9,6 +9,7 @@ import os
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import structlog
@@ -53,7 +54,7 @@ def keep(home: str) -> None:
         cursor.execute("SELECT clock_timestamp()")
         (now,) = cursor.fetchone()
     newest = ExchangeCall.objects.order_by("-pk").values("client_order_id", "intended_at")
-    call = newest.annotate(call_id=F("pk")).first() or {}
+    call: dict[str, Any] = newest.annotate(call_id=F("pk")).first() or {}
     text = msgspec.json.encode(asdict(Witness(home=home, seen_at=now, **call)))
     path = _file(home)
     draft = path.with_suffix(f".{os.getpid()}")
