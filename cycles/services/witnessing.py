@@ -6,15 +6,14 @@ A database that lacks it has forgotten what was sent. One that broke off and has
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import structlog
 from django.db import connection
-from django.db.models import DateTimeField, F, Func
+from django.db.models import DateTimeField, Func
 
 from cycles import conf
 from cycles.domain.words import Role
@@ -53,9 +52,16 @@ def keep(home: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         (now,) = cursor.fetchone()
-    newest = ExchangeCall.objects.order_by("-pk").values("client_order_id", "intended_at")
-    call: dict[str, Any] = newest.annotate(call_id=F("pk")).first() or {}
-    text = msgspec.json.encode(asdict(Witness(home=home, seen_at=now, **call)))
+    seen = Witness(home=home, seen_at=now)
+    newest = ExchangeCall.objects.only("client_order_id", "intended_at").order_by("-pk").first()
+    if newest is not None:
+        seen = replace(
+            seen,
+            call_id=newest.pk,
+            client_order_id=newest.client_order_id,
+            intended_at=newest.intended_at,
+        )
+    text = msgspec.json.encode(seen)
     path = _file(home)
     draft = path.with_suffix(f".{os.getpid()}")
     try:
