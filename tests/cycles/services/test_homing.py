@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,14 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from cycles import tasks
 from cycles.domain.words import Role
 from cycles.errors import DatabaseBusyError
 from cycles.models import Alert, Cycle, Desk, ExchangeCall, Heartbeat
 from cycles.services import desk as desk_service, homing
+from cycles.services.crew import Crew
+from cycles.services.outage import Outage
+from cycles.services.working import Worker
 from tests import builders
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -161,3 +166,29 @@ def test_an_empty_journal_is_vouched_for_too() -> None:
     break_off()
     assert not ExchangeCall.objects.exists()
     assert homing.vouch()
+
+
+def begins() -> None:
+    Worker(Role.FINALIZER)._claimed(Crew(0, "finalizer"))
+
+
+def comes_back() -> None:
+    worker = Worker(Role.FINALIZER, _has_looked=True)
+    worker.outage.is_told = True
+    worker._claimed(Crew(0, "finalizer"))
+
+
+def goes_on() -> None:
+    Worker(Role.FINALIZER)._beat()
+
+
+def runs_a_job() -> None:
+    tasks._asking_venues(lambda: None)()
+
+
+@pytest.mark.parametrize("act", [begins, comes_back, goes_on, runs_a_job])
+def test_whoever_sends_looks_first(cycle: Cycle, host: Path, act: Callable[[], None]) -> None:
+    desk_service.look_home()
+    forget(host)
+    act()
+    assert_halted()
