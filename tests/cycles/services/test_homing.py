@@ -17,7 +17,6 @@ from cycles.errors import DatabaseBusyError
 from cycles.models import Alert, Cycle, Desk, ExchangeCall, Heartbeat
 from cycles.services import desk as desk_service, homing
 from cycles.services.crew import Crew
-from cycles.services.outage import Outage
 from cycles.services.working import Worker
 from tests import builders
 
