@@ -25,14 +25,19 @@ SELECT pg_advisory_xact_lock(1802071408);  -- MODE_LOCK of cycles/services/locki
 INSERT INTO kimp_unbroken (mark) VALUES (right(gen_random_uuid()::text, 12));
 UPDATE cycles_desk SET home = home || '-' || (SELECT mark FROM kimp_unbroken) WHERE home = kimp_home();
 
--- Where this database is, as before, and whether it has run there without a break since the desk was last in step.
-CREATE OR REPLACE FUNCTION kimp_home() RETURNS text LANGUAGE sql VOLATILE AS $$
-    SELECT concat_ws('-', (pg_control_system()).system_identifier,
+-- Where this database is, as before, and whether it has run there without a break since the desk was last in step. A server that
+-- recovers still, or is a standby, is nobody's home: it takes no writes, as it says to whoever writes.
+CREATE OR REPLACE FUNCTION kimp_home() RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    IF pg_is_in_recovery() THEN
+        RAISE EXCEPTION 'this server recovers, or is a standby' USING ERRCODE = 'read_only_sql_transaction';
+    END IF;
+    RETURN concat_ws('-', (SELECT system_identifier FROM pg_control_system()),
         left(pg_walfile_name(pg_current_wal_lsn()), 8),
         (SELECT oid FROM pg_database WHERE datname = current_database()),
         'cycles_exchangecall'::regclass::oid,
-        coalesce((SELECT mark FROM kimp_unbroken), 'broken'))
-$$;
+        coalesce((SELECT mark FROM kimp_unbroken), 'broken'));
+END $$;
 
 -- A desk begins at home.
 CREATE OR REPLACE FUNCTION kimp_desk_begins_at_home() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -31,7 +31,7 @@ from tests.crashes.replicating import (
 )
 from tests.cycles.conftest import seed
 from tests.cycles.restoring.acts import WORDS, catch_up, driven_to, resume, sent, times_placed
-from tests.desk import TestDesk
+from tests.desk import TestDesk, eventually
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
 
@@ -66,6 +66,7 @@ class Copies:
             with (data / "postgresql.auto.conf").open("a") as file:
                 file.write("restore_command = 'false'\n")
         with running_copy(self.folder / name, self.origin):
+            eventually(_has_recovered)
             assert not ExchangeCall.objects.exists()
             assert (_place(homing.here()) != _place(self.home)) == signals
             yield
@@ -136,6 +137,12 @@ def _broken_off(folder: Path) -> Path:
     files = snapshot(folder / "snapshot", chosen(base_of(folder / "origin")).data)
     postgres.ensure_running(folder / "origin")
     return files
+
+
+def _has_recovered() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT NOT pg_is_in_recovery()")
+        return bool(cursor.fetchone()[0])
 
 
 def _place(home: str) -> str:
