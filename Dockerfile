@@ -2,7 +2,7 @@
 FROM python:3.13-slim
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 KIMP_ENVIRONMENT=production KIMP_HOME=/var/lib/kimp
-RUN useradd --system --create-home --home-dir /var/lib/kimp kimp
+RUN useradd --system --create-home --home-dir /var/lib/kimp kimp && install --directory --owner=kimp /var/lib/kimp/seen
 WORKDIR /srv/kimp
 
 COPY requirements-production.txt .

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -41,6 +42,11 @@ def public_url() -> str:
 def session_id() -> str:
     """Return the name of this run of the process."""
     return str(settings.KIMP_SESSION_ID)
+
+
+def home() -> Path:
+    """Return the folder of this host's own data."""
+    return Path(settings.KIMP_HOME)
 
 
 def lease_seconds() -> int:

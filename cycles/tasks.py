@@ -23,6 +23,7 @@ from cycles.models import Alert
 from cycles.services import (
     alerting,
     dead_letters,
+    desk,
     ending,
     presence,
     pruning,
@@ -113,10 +114,11 @@ def _prune() -> pruning.Pruned:
 
 
 def _asking_venues(service: Callable[[], object]) -> Callable[[], object]:
-    """Make sure first which venues this database speaks to: real ones, or the simulated."""
+    """Make sure first which venues this database speaks to, real ones or the simulated, and that it has forgotten nothing."""
 
     def run() -> object:
         _know_the_desk()
+        desk.look_home()
         return service()
 
     return run

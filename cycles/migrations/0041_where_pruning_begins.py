@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("cycles", "0039_withdrawals_on_their_way")]
+    dependencies = [("cycles", "0040_broken_off")]
 
     operations = [
         migrations.AddField("rollupmark", "hours_since", models.DateTimeField(null=True)),

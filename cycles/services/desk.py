@@ -17,6 +17,7 @@ from cycles.domain.halts import SYSTEM
 from cycles.domain.pauses import spelled
 from cycles.domain.words import Channel, DeskKind, Mode, PauseScope, Verb, word
 from cycles.errors import (
+    DatabaseBusyError,
     HaltedError,
     InvalidInputError,
     NotAllowedNowError,
@@ -174,14 +175,34 @@ def refuse_if_halted() -> None:
 
 
 def halt_away_from_home() -> None:
-    """Halt a restored desk that was refused an intent, and tell people."""
+    """Halt a restored desk that was refused an intent, and tell people.
 
-    def work() -> None:
-        own_mode()
-        _halt(current(), SYSTEM, homing.AWAY)
-        homing.tell_away()
+    Raises DatabaseBusyError where the server had only broken off, as this host has seen: it takes intents again.
+    """
+    if homing.vouch():
+        raise DatabaseBusyError("the database had broken off, and takes requests again")
+    in_transaction(_halt_away)
 
-    in_transaction(work)
+
+def look_home() -> None:
+    """Halt a desk that lacks what this host has seen in its journal; else keep what is seen now.
+
+    Before a process drives anything, and again and again: a copy of its files may know nothing of what was sent,
+    and take itself for what it was made from. A server that only broke off is at home again by this.
+    """
+    if homing.has_forgotten():
+        in_transaction(lambda: _halt_away(leaves=True))
+    elif homing.vouch():
+        homing.witness()
+
+
+def _halt_away(*, leaves: bool = False) -> None:
+    """Halt, and tell; who `leaves` takes no intent from here on, whatever the database knows of itself."""
+    own_mode()
+    _halt(current(), SYSTEM, homing.AWAY)
+    homing.tell_away()
+    if leaves:
+        homing.leave()
 
 
 def _write_mode(mode: Mode, by: str, reason: str) -> None:

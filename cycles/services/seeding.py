@@ -51,6 +51,7 @@ def seed(policy: Mapping[str, object] | None = None) -> Seeded:
         standing_in.confirm_simulated()
     seeded.policy = first_policy(policy or {}).number
     seeded.balances = open_books()
+    desk.look_home()
     return seeded
 
 

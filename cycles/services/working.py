@@ -22,6 +22,7 @@ from cycles.services import advancing, foreseeing, leasing, retrying
 from cycles.services.alerting import raise_alert
 from cycles.services.correlating import bound
 from cycles.services.crew import Aside, Crew
+from cycles.services.desk import look_home
 from cycles.services.holding import Holdings
 from cycles.services.locking import in_transaction
 from cycles.services.moving import Lease
@@ -87,6 +88,7 @@ class Worker:
     patience: Patience = field(default_factory=lambda: Patience(END_SECONDS))
     _held: Holdings = field(init=False)
     _is_wanted: threading.Event = field(default_factory=threading.Event)  # something may be due
+    _has_looked: bool = False  # at whether the database is the one that this host knows
     _in_vain: int = 0  # claims in a row of nothing although something was due
 
     def __post_init__(self) -> None:
@@ -156,6 +158,9 @@ class Worker:
             if self.outage.is_told:  # only a new session shows how the server is now
                 connection.close()
             drop_dead_connection()
+            if self.outage.is_told or not self._has_looked:  # it may be another one than before
+                look_home()
+                self._has_looked = True
             # What was claimed goes first, and more may be due: when the next is can be asked once nothing is.
             nap = self._moment() if self._claim(crew) else self._nap()
             self.outage.end(known)
@@ -305,7 +310,8 @@ class Worker:
             time.sleep(0.2) if self.stop.is_set() else self.stop.wait(0.5)
 
     def _beat(self) -> None:
-        """Give a sign of life, which names the threads that do not get on."""
+        """Give a sign of life, which names the threads that do not get on, and keep what is in the journal."""
+        look_home()
         beat(self.owner, self.role, broken=lasting())
 
     def _refresh(self) -> None:

@@ -1,5 +1,6 @@
 -- Where this database is: the cluster, its timeline, the database and the journal's table. A restored dump, a
--- recovery to a point in time and a promoted standby all are somewhere else, and may have forgotten sends.
+-- recovery to a point in time and a promoted standby all are somewhere else, and may have forgotten sends. A copy of the
+-- server's files that starts without recovery.signal is not: unbroken.sql adds the mark that it lacks.
 CREATE FUNCTION kimp_home() RETURNS text LANGUAGE sql VOLATILE AS $$
     SELECT concat_ws('-', (pg_control_system()).system_identifier,
         left(pg_walfile_name(pg_current_wal_lsn()), 8),

@@ -157,8 +157,13 @@ def _program(
 
 def _start_standby(folder: Path, primary: ConnectionInfo) -> ConnectionInfo:
     """Take a base backup of the primary, and let it stream what follows."""
-    base = base_of(folder / "standby")
-    place = chosen(base)
+    base_backup(folder / "standby", primary, "--write-recovery-conf")
+    return _start_copy(folder / "standby", primary)
+
+
+def base_backup(home: Path, primary: ConnectionInfo, *options: str) -> Path:
+    """Take a base backup of the primary to be the data of a home; gives their folder."""
+    place = chosen(base_of(home))
     to_primary = make_conninfo(
         host=primary.host, port=primary.port, user=primary.user, password=primary.password,
         application_name=STANDBY,
@@ -166,13 +171,35 @@ def _start_standby(folder: Path, primary: ConnectionInfo) -> ConnectionInfo:
     subprocess.run(
         [
             reachable(found(), place) / "pg_basebackup", f"--dbname={to_primary}",
-            f"--pgdata={place.data}", "--write-recovery-conf", "--checkpoint=fast", "--no-sync",
+            f"--pgdata={place.data}", "--checkpoint=fast", "--no-sync", *options,
         ],
         env={"PATH": os.defpath, "LC_ALL": "C"}, check=True, timeout=WITHIN_SECONDS,
         **place.identity,
     )  # fmt: skip
-    remember(base, new_info(port=free_port(), password=primary.password))
-    return postgres.ensure_running(folder / "standby")
+    return place.data
+
+
+def snapshot(home: Path, files: Path) -> Path:
+    """Copy a server's files as they are to be the data of a home; gives their folder."""
+    data = chosen(base_of(home)).data
+    subprocess.run(["cp", "--archive", files, data], check=True, timeout=WITHIN_SECONDS)
+    (data / "postmaster.pid").unlink(missing_ok=True)
+    return data
+
+
+def _start_copy(home: Path, origin: ConnectionInfo) -> ConnectionInfo:
+    remember(base_of(home), new_info(port=free_port(), password=origin.password))
+    return postgres.ensure_running(home)
+
+
+@contextmanager
+def running_copy(home: Path, origin: ConnectionInfo) -> Iterator[None]:
+    """Run a server on copied files; this process works on it."""
+    try:
+        with working_on(_start_copy(home, origin).url):
+            yield
+    finally:
+        postgres.release(home)
 
 
 @contextmanager

@@ -16,9 +16,10 @@ from cycles.management.base import TRY_LATER
 from cycles.models import Alert, Cycle, Desk, ExchangeCall
 from cycles.services import homing
 from cycles.services.calling import FORGOTTEN
+from cycles.services.outage import UNREACHABLE
 from tests.builders import person
 from tests.crashes.proof import all_end, assert_one_story
-from tests.crashes.replicating import Pair, running_pair
+from tests.crashes.replicating import Pair, running_pair, working_on
 from tests.crashes.running import RunningDesk, connected, running_desk
 from tests.cycles.restoring.acts import WORDS, catch_up, redrive, resume
 from tests.desk import eventually
@@ -56,6 +57,8 @@ def test_nothing_is_doubled_or_lost_when_a_standby_takes_over(
     person("alice", "administrator")
     desk.start("feeder-1")
     pair.replicate(is_synchronous=is_synchronous)
+    with working_on(pair.standby.url), pytest.raises(UNREACHABLE):
+        homing.here()  # who meets it waits, as for a database that is away
     cycles = [desk.open("XRP"), desk.open("USDT")]
     if not is_synchronous:
         pair.cut_off()

@@ -38,7 +38,7 @@ ALONE = (
     Alone(
         "a lease, a mark or a sign of life: runs out by itself, or is written at the next turn",
         (
-            "hearing.Ears.close", "hearing._hold", "looking.begin", "presence.beat", "presence.leave",
+            "hearing.Ears.close", "hearing._hold", "homing.vouch", "looking.begin", "presence.beat", "presence.leave",
             "proving._see_newest", "proving._sum_piece", "queue_health.begin", "refreshing.refresh_in_turn",
             "rolling_up._look", "rotating._remember", "travel_rule._claim", "verifying._note_proof",
         ),

@@ -115,6 +115,12 @@ ELSEWHERE = (
         ("seeding.open_books",),
     ),
     Elsewhere(
+        Kind.WHOLE,
+        "a database that has forgotten: halted, told of and away from home in one commit; until then the next look finds it again",
+        f"{SERVICES}/test_homing.py:test_a_database_that_lacks_what_this_host_saw_halts_before_anything_is_intended",
+        ("desk.look_home",),
+    ),
+    Elsewhere(
         Kind.HASTENS,
         "somebody has locked whom a look concerns: who is not woken wakes at its own time",
         "tests/concurrency/test_waking_around_locks.py:test_one_that_was_locked_for_a_moment_is_woken_too",

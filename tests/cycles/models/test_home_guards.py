@@ -53,7 +53,15 @@ def test_what_a_venue_did_is_written_anywhere(cycle: Cycle) -> None:
     assert ExchangeCall.objects.count() == 1
 
 
-def test_home_names_cluster_timeline_database_and_table() -> None:
-    cluster, timeline, database, table = homing.here().split("-")
+def test_home_names_cluster_timeline_database_table_and_its_own_mark() -> None:
+    builders.desk()
+    cluster, timeline, database, table, mark = homing.here().split("-")
     assert timeline == "00000001"
     assert min(map(int, (cluster, database, table))) > 0
+    assert int(mark, 16) >= 0
+    homing.settle()
+    assert (
+        homing.here()
+        == Desk.objects.get().home
+        != f"{cluster}-{timeline}-{database}-{table}-{mark}"
+    )
