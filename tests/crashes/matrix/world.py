@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +21,7 @@ from cycles.services.desk import current, set_mode
 from cycles.services.intervening import Actor
 from tests.crashes.matrix.child import TURN_SECONDS
 from tests.crashes.matrix.drivers import Driver, Drivers
+from tests.crashes.matrix.left import AWAY, assert_nothing_forgotten
 from tests.crashes.matrix.ways import Ways
 from tests.crashes.proof import assert_one_story, tend_dead_letters
 from tests.desk import FRESH_SECONDS, TestDesk, operator, why
@@ -270,6 +270,7 @@ class World:
         assert may_fail or status in {0, KILLED}, (
             f"the worker failed ({status}): see the captured output"
         )
+        assert_nothing_forgotten()  # before anybody touches what it has left
         return Ended(signal=status, reached=tuple(told["reached"]), is_overdue=told["is_overdue"])
 
 
@@ -305,7 +306,7 @@ def _halts_in(name: str) -> str:
 def _keep_others_away() -> None:
     """Let what else is under way be due later: the next worker has one cycle only."""
     under_way = Cycle.objects.filter(ended_at=None).exclude(status="DEAD_LETTER")
-    under_way.update(wake_at=Now() + timedelta(hours=1))
+    under_way.update(wake_at=AWAY)
 
 
 def _let_looks_run_out() -> None:
