@@ -11,12 +11,10 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from cycles.models import Cycle
-from cycles.services import verifying
 from tests.crashes.matrix.amounts import SAME, assert_same_end
 from tests.crashes.matrix.counting import assert_few
 from tests.crashes.matrix.journeys import (
     JOURNEYS,
-    OPENING,
     OTHERS,
     OUT_AND_HOME,
     go,
@@ -33,7 +31,6 @@ pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 SHARES = 3
 TELLS = re.compile(rf" ({'|'.join(TELLING)}) \| ")
 FEWEST = 100  # places of a whole cycle: fewer would say that somebody looks away
-OPEN = "cycles.services.opening.open_if_decided"
 BEFORE_BUYING = Point("STARTED: calling.intend < trading._send | before the commit")
 # Where a round trip passes, and where this process has killed on another way; whatever the status was.
 _passed: set[str] = set()
@@ -88,23 +85,6 @@ def test_so_it_is_where_only_a_cycle_that_meets_trouble_passes(matrix: World, na
     sides = one_side_each(moving)
     chosen = [point for point in moving if point in sides or TELLS.search(point.name)]
     kill_on(matrix, journey, chosen, undisturbed)
-
-
-def test_the_initiator_that_dies_while_it_opens_has_opened_whole_or_not_at_all(
-    matrix: World,
-) -> None:
-    """A cycle owns its capital from the commit on that writes it."""
-    told = matrix.act(OPEN, actor="initiator")
-    assert reached(told.reached) >= OPENING
-    points = list(told.points())
-    for point in points:
-        before = Cycle.objects.count()
-        assert matrix.act(OPEN, die_at=point, actor="initiator").was_killed, point
-        assert Cycle.objects.count() - before == (point == points[-1]), point
-        assert verifying.verify_ledger().is_balanced
-    matrix.go_on(*Cycle.objects.all())
-    assert set(Cycle.objects.values_list("status", flat=True)) == {"COMPLETED"}
-    matrix.assert_whole()
 
 
 def out_and_home(matrix: World) -> Way:
