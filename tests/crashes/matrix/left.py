@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -46,9 +47,8 @@ RETURNING mine.code, mine.wake_at, mine.wake_at - statement_timestamp()"""
 
 def longest_wait() -> timedelta:
     """Give the longest that a cycle may wait in the product: for a venue's limiter, or on the longer ladder."""
-    ladders = [
-        PolicyVersion._meta.get_field(f"{name}_cap_seconds").default for name in ("calm", "urgent")
-    ]
+    starter = PolicyVersion()
+    ladders = (starter.calm_cap_seconds, starter.urgent_cap_seconds)
     return max(timedelta(seconds=LONGEST_THROTTLE_SECONDS), *map(conf.scaled, ladders))
 
 
@@ -60,7 +60,7 @@ def assert_nothing_forgotten() -> None:
 
 def forgotten() -> list[str]:
     """Say of each that comes up too late, or never, by how much."""
-    terms = {
+    terms: dict[str, Any] = {
         "away": AWAY,
         "wait": longest_wait(),
         "lease": timedelta(seconds=LEASE_SECONDS),

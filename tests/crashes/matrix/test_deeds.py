@@ -222,7 +222,7 @@ def test_a_deed_that_dies_at_its_commit_is_done_once_it_is_done_again(
             assert deed.found(facts) == (deed.done if is_done else undone), point
         _act(matrix, name, facts)
         assert deed.found(facts) == deed.done, point
-    note_kills("deeds", places, subject=name)
+    note_kills("deeds", places)
 
 
 def _act(matrix: World, name: str, facts: Facts, point: Point | None = None) -> Any:

@@ -207,15 +207,19 @@ class World:
 
     def go_on(self, *cycles: Cycle) -> list[str]:
         """Let leases run out and another worker take over; a person tends what it leaves to people."""
-        mine = Cycle.objects.filter(pk__in=[cycle.pk for cycle in cycles])
-        mine.filter(ended_at=None).exclude(status="DEAD_LETTER").update(wake_at=Now())
-        mine.filter(lease_expires_at__isnull=False).update(lease_expires_at=Now())
-        _let_looks_run_out()
+        self.let_time_pass(*cycles)
         assert self.drive(*cycles).signal == 0
         tended = tend_dead_letters(self.desk)
         if tended:
             assert self.drive(*cycles).signal == 0
         return tended
+
+    def let_time_pass(self, *cycles: Cycle) -> None:
+        """Let these cycles be due, and what dead workers had taken be free."""
+        mine = Cycle.objects.filter(pk__in=[cycle.pk for cycle in cycles])
+        mine.filter(ended_at=None).exclude(status="DEAD_LETTER").update(wake_at=Now())
+        mine.filter(lease_expires_at__isnull=False).update(lease_expires_at=Now())
+        _let_looks_run_out()
 
     def shape(self, cycle: Cycle) -> dict[str, Any]:
         """Give how a cycle ended, and what it moved at the venues, one after the other, but for the ids."""
