@@ -25,7 +25,7 @@ from exchanges.simulator.core.fault_table import TABLE as TABLE_OF_FAULTS
 from exchanges.simulator.core.streams import rules
 from exchanges.values import OutcomeRule
 from kimp import metrics, settings_listing
-from kimp.documents import examples, measured, scenarios, storms, texts, venue_limits
+from kimp.documents import examples, killings, measured, scenarios, storms, texts, venue_limits
 from kimp.documents.grids import grid
 
 APPS = ("kimp", "cycles", "exchanges")
@@ -323,6 +323,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "postings": examples.postings_table,
     **measured.TABLES,
     **storms.TABLES,
+    **killings.TABLES,
 }
 
 

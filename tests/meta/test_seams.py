@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from exchanges.own_connection import own_connection
 from exchanges.port import ONLY_ASKS, Venue
 from tests.crashes.matrix import acts, seams, sites, test_deeds
 from tests.crashes.matrix.chores import CHORES
@@ -111,7 +112,7 @@ def tell():
         "new.send#2": sites.Site("new.send", 2, is_alone=True),
         "new.tell": sites.Site("new.tell", None, "verify_deposit"),
         "new.tell#2": sites.Site("new.tell", None, "verify_deposit"),
-        "new.tell#3": sites.Site("new.tell", None),
+        "new.tell#3": sites.Site("new.tell", 3),
     }
 
 
@@ -130,6 +131,22 @@ def test_a_call_counts_as_reached_where_it_was_sent_and_its_function_was_passed(
     sent = "STARTED: upbit verify_deposit | before the call"
     assert sites.reached([passed]) == sites.reached([sent]) == set()
     assert sites.reached([passed, sent]) == {"travel_rule._ask"}
+
+
+def test_no_two_places_of_ours_send_the_same_to_a_venue() -> None:
+    """Else the second would count as killed at wherever the first was sent: let both go by one function that sends."""
+    assert sites.doubtful(sites.sites()) == set()
+    assert {one.sends for one in sites.sites().values() if one.line is None} == sites.ACTING
+
+
+@pytest.mark.parametrize("second", ["act", "other"])
+def test_a_second_place_that_sends_what_another_sends_is_found(second: str) -> None:
+    """In another branch of the same function, or in another function that is passed as well."""
+    first = "def act():\n    venue.withdraw(one)\n    venue.place_order(one)\n"
+    more = "    if late:\n        venue.place_order(two)\n"
+    found = sites.read(first + (more if second == "act" else f"def {second}():\n{more}"), "new")
+    name = "new.act#3" if second == "act" else "new.other"
+    assert sites.doubtful(found) == {"new.act#2", name}
 
 
 def test_what_goes_on_the_wire_is_sent_by_a_venues_transport_or_by_the_plain_client() -> None:
@@ -199,6 +216,20 @@ def test_a_statement_that_writes_is_a_place(sql: str) -> None:
 )  # fmt: skip
 def test_a_statement_that_only_reads_is_none(sql: str) -> None:
     assert not seams.WRITES.search(sql)
+
+
+@pytest.mark.parametrize("is_within", [True, False])
+def test_a_statement_commits_by_itself_where_its_own_connection_has_no_transaction(
+    *, is_within: bool
+) -> None:
+    """Whatever the connection has that its thread works with otherwise."""
+    told: list[str] = []
+    watched = seams._statement_of(seams.Seams(tell=told.append))
+    line = own_connection()
+    line.in_atomic_block = is_within
+    watched(lambda *_: None, "UPDATE a", (), False, {"connection": line})
+    kinds = [place.rpartition(" | ")[2] for place in told]
+    assert kinds == ([] if is_within else ["before the commit", "after the commit"])
 
 
 def test_a_site_counts_as_reached_by_its_own_line_only() -> None:

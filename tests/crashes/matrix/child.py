@@ -23,6 +23,7 @@ from cycles.domain.words import CallOutcome, Role
 from cycles.models import Cycle, ExchangeCall
 from cycles.services import advancing, desk, leasing, looking, rating, verifying, watching
 from cycles.services.leasing import DUE
+from tests.crashes.matrix.left import wake
 from tests.crashes.matrix.seams import Seams, watch
 from tests.desk import why
 
@@ -120,4 +121,4 @@ def _let_time_pass(ids: list[UUID]) -> None:
     resting.filter(noted_at__range=(Now() - RESTS, Now() - AT_ONCE)).update(
         noted_at=F("noted_at") - RESTS
     )
-    Cycle.objects.filter(pk__in=ids, wake_at__gt=Now()).update(wake_at=Now())
+    wake(ids)

@@ -13,9 +13,8 @@ from typing import Any
 
 from django.conf import settings
 
+from tests.crashes.matrix.left import LEASE_SECONDS
 from tests.kimp.processes import PROJECT, environ_of
-
-LONG_LEASE_SECONDS = "600"  # nobody takes a dead worker's cycle before the test lets time pass
 
 
 @dataclass
@@ -79,7 +78,7 @@ class Drivers:
             "KIMP_SIMULATOR_URL": url,
             "KIMP_KOREA_VENUES": korea,
             "KIMP_TIME_SCALE": "1000",
-            "KIMP_LEASE_SECONDS": LONG_LEASE_SECONDS,
+            "KIMP_LEASE_SECONDS": str(LEASE_SECONDS),
             "KIMP_VENUE_DEADLINE_SECONDS": "2",  # under F24 no reply ever comes
             "KIMP_LOG_LEVEL": "WARNING",
         }

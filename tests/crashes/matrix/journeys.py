@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence, Set as AbstractSet
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 from django.db.models import F
@@ -33,7 +34,7 @@ from tests.crashes.matrix.losing import (
     moved_at,
 )
 from tests.crashes.matrix.test_acts import dead
-from tests.crashes.matrix.world import HAND_BACK, Point, World
+from tests.crashes.matrix.world import ALERT, HAND_BACK, Point, World
 from tests.cycles.services.acts import set_policy
 
 ORDER = {"venue": "binance", "method": "POST", "path_regex": "/order$", "when": "once"}
@@ -174,11 +175,13 @@ def go(
     journey: Journey,
     die_at: Point | None = None,
     *,
+    then: Point | None = None,
     fault: str = "none",
     struck: Struck | None = None,
 ) -> tuple[Cycle, list[Point]]:
     """Let a worker go a journey, or die on it, and another go on; gives where the first has been, each place once.
 
+    Its successor may die too, at another place, if it comes by there.
     While a `fault` loses replies, to both of them; what it `struck` is counted.
     """
     _age_rules()
@@ -194,6 +197,9 @@ def go(
         else:
             # who rests is not always looked at, and what a lost reply leaves unknown is found by one look or another
             matrix.die(die_at, cycle, may_miss=only_asks(die_at) or fault != "none")
+        if then is not None:
+            matrix.let_time_pass(cycle)
+            matrix.die(then, cycle, may_miss=True)
         journey.mend(matrix)
         matrix.go_on(cycle)
     if die_at is None:
@@ -215,27 +221,35 @@ def kill_on(
     points: Sequence[Point],
     undisturbed: Cycle,
     *,
+    then: Mapping[Point, Point] = MappingProxyType({}),
     fault: str = "none",
     moved: AbstractSet[Kind] = frozenset(),
 ) -> list[Point]:
     """Kill a worker at each of these places of a journey; hold the ends against an undisturbed one's.
 
+    `then`: where the successor of one that died at a place is killed as well; where it does not come by, a worker of a
+    journey of its own is.
     While a `fault` loses replies it must have struck what the journey `moved`, undisturbed. Gives the places that were
     tried in vain: few, or it fails.
     """
     wanted = matrix.shape(undisturbed)
     assert wanted["status"] == journey.ends, wanted
     assert points
-    missed = []
+    missed, left = [], [*points]
     struck: Struck = Counter()
-    for point in points:
-        tried = (_killed_at(matrix, journey, point, fault, struck) for _ in range(TRIES))
+    for point in left:
+        before, after = len(matrix.missed), then.get(point)
+        tried = (_killed_at(matrix, journey, point, after, fault, struck) for _ in range(TRIES))
         cycle = next((one for one in tried if one is not None), None)
         if cycle is None:
             missed.append(point)
             continue
+        if after in matrix.missed[before:]:
+            left.append(after)
         assert_same_end(matrix.shape(cycle), wanted, at=point)
-    assert all(only_asks(point) or HAND_BACK in point.name for point in missed), missed
+    assert all(only_asks(one) or HAND_BACK in one.name or ALERT in one.name for one in missed), (
+        missed
+    )
     assert_few(missed, points)
     assert_struck(struck, fault, moved)
     matrix.assert_whole()
@@ -243,12 +257,17 @@ def kill_on(
 
 
 def _killed_at(
-    matrix: World, journey: Journey, point: Point, fault: str, struck: Struck
+    matrix: World,
+    journey: Journey,
+    point: Point,
+    then: Point | None,
+    fault: str,
+    struck: Struck,
 ) -> Cycle | None:
     """Go a journey on which a worker dies at a place; none if it was not reached."""
     before = len(matrix.missed)
-    cycle, _ = go(matrix, journey, point, fault=fault, struck=struck)
-    return cycle if len(matrix.missed) == before else None
+    cycle, _ = go(matrix, journey, point, then=then, fault=fault, struck=struck)
+    return None if point in matrix.missed[before:] else cycle
 
 
 def without_status(names: Iterable[str]) -> set[str]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from django.db import connection, connections
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
@@ -128,7 +128,7 @@ def _statement_of(seams: Seams) -> Callable[..., Any]:
     def watched(
         execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
     ) -> Any:
-        if connection.in_atomic_block or not WRITES.search(str(sql)):
+        if context["connection"].in_atomic_block or not WRITES.search(str(sql)):
             return execute(sql, params, many, context)
         place = _here()
         seams.reach(f"{place} | before the commit")

@@ -7,7 +7,8 @@ What commits by itself, one statement outside of a transaction, is not found so:
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -41,9 +42,9 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A line within a function, as `seams` counts it; None: any line, as a call's place is named by the call.
+    """A line within a function, as `seams` counts it; None: any line, as a venue's call's place is named by the call.
 
-    `sends`: what it calls at a venue. `is_alone`: it commits without a transaction around it.
+    `sends`: what it calls at a venue; one site only does (`doubtful`). `is_alone`: it commits without a transaction around it.
     """
 
     function: str
@@ -76,10 +77,10 @@ def _site(name: str, function: Function, node: ast.AST) -> Site | None:
     if not isinstance(node, ast.Call):
         return None
     word = _word(node)
+    first = min([function.lineno, *(one.lineno for one in function.decorator_list)])
     if word.rpartition(".")[2] == POSTING:
-        return Site(name, None)
+        return Site(name, node.lineno - first)
     if word in COMMITTING_BY_MODULE or word.rpartition(".")[2] in COMMITTING:
-        first = min([function.lineno, *(one.lineno for one in function.decorator_list)])
         is_alone = word in ALONE or word.rpartition(".")[2] in ALONE
         return Site(name, node.lineno - first, is_alone=is_alone)
     return None
@@ -130,6 +131,12 @@ def sites() -> dict[str, Site]:
     return {name: one for name, one in _all().items() if not _carries(one)}
 
 
+def doubtful(found: Mapping[str, Site]) -> set[str]:
+    """Give the sites that send what another sends too: that one was sent does not tell which of them was reached."""
+    times = Counter(one.sends for one in found.values() if one.line is None)
+    return {name for name, one in found.items() if one.line is None and times[one.sends] > 1}
+
+
 def carriers() -> set[str]:
     """Give the sites that only run other people's work."""
     return _all().keys() - sites().keys()
@@ -138,12 +145,13 @@ def carriers() -> set[str]:
 def reached(places: Iterable[str]) -> set[str]:
     """Give the sites that these places stand at.
 
-    A venue's call is named by what is called: who calls is seen at what it commits, before the call or behind it.
+    A venue's call is named by what is called, which one site only calls: that its function was passed is seen at what
+    it commits, before the call or behind it.
     """
     kept = list(places)
     frames = {frame for place in kept for frame in _frames(place)}
     functions = {frame.rpartition(":")[0] for frame in frames}
-    sent = {frame.rpartition(" ")[2] for frame in frames} | {""}
+    sent = {frame.rpartition(" ")[2] for frame in frames}
     return {
         name
         for name, site in sites().items()

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from kimp.documents import killings
 from tests.crashes.matrix.counting import TRIES, most_given_up, most_missed
 
 KINDS = (
@@ -16,6 +17,9 @@ KINDS = (
     "sent, not answered",
     "after the call",
 )
+TENDED = "of these left to a person"
+IN_VAIN = f"tried {TRIES} times and not reached"
+BY_SOME = "where only some undisturbed ones come by"
 OTHER_SIDE = {
     f"{side} the {what}": f"{other} the {what}"
     for side, other in (("before", "after"), ("after", "before"))
@@ -37,35 +41,34 @@ class Way:
     by_some: set[Told] = field(default_factory=set)  # found before the kills
 
 
-def table(rows: Sequence[Row]) -> str:
-    """Count the kills by kind of place and fault, of jobs and verbs apart; a person was needed where absence proves nothing."""
+def counted(rows: Sequence[Row]) -> dict[str, Any]:
+    """Count the kills, by column by kind of place; a person was needed where absence proves nothing.
+
+    Columns are faults, and what else dies than a worker: jobs, verbs, deeds and so on.
+    """
     kept = [row for row in rows if "column" in row]
     columns = sorted(
         {row["column"] for row in kept}, key=lambda one: (one != "none", len(one), one)
     )
     kills = Counter((_kind(name), row["column"]) for row in kept for name, _ in row["killed"])
-    lines = {kind: {column: kills[kind, column] for column in columns} for kind in KINDS}
-    lines["of these left to a person"] = {
-        one: sum(row["tended"] for row in kept if row["column"] == one) for one in columns
-    }
-    lines[f"tried {TRIES} times and not reached"] = {
-        one: sum(len(row["missed"]) for row in kept if row["column"] == one) for one in columns
-    }
     by_some = _by_some(rows)
-    lines["where only some undisturbed ones come by"] = {
-        one: len(by_some.get(one, ())) for one in columns
+    figures = {
+        column: {
+            **{kind: kills[kind, column] for kind in KINDS},
+            TENDED: sum(row["tended"] for row in kept if row["column"] == column),
+            IN_VAIN: sum(len(row["missed"]) for row in kept if row["column"] == column),
+            BY_SOME: len(by_some.get(column, ())),
+        }
+        for column in columns
     }
     places = {name for row in kept for name, _ in row["killed"]}
-    return "\n".join([
-        f"| killed | {' | '.join(columns)} |",
-        "|---|" + "---|" * len(columns),
-        *(
-            f"| {words} | {' | '.join(str(counts[column]) for column in columns)} |"
-            for words, counts in lines.items()
-        ),
-        "",
-        f"{kills.total()} kills at {len(places)} places",
-    ])  # fmt: skip
+    return {"kills": kills.total(), "places": len(places), "columns": figures}
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Lay out what was counted, a column for each."""
+    told = counted(rows)
+    return f"{killings.table(told['columns'])}\n\n{told['kills']} kills at {told['places']} places"
 
 
 def passed_by_some(rows: Sequence[Row]) -> list[str]:

@@ -27,6 +27,7 @@ from exchanges.models import RegisteredAddress
 from kimp import schedules
 from tests import builders
 from tests.crashes.matrix import acts, deeds
+from tests.crashes.matrix.counting import note_kills
 from tests.crashes.matrix.sites import reached
 from tests.crashes.matrix.test_acts import AFTER_INTENT
 from tests.crashes.matrix.world import Point, World
@@ -221,6 +222,7 @@ def test_a_deed_that_dies_at_its_commit_is_done_once_it_is_done_again(
             assert deed.found(facts) == (deed.done if is_done else undone), point
         _act(matrix, name, facts)
         assert deed.found(facts) == deed.done, point
+    note_kills("deeds", places)
 
 
 def _act(matrix: World, name: str, facts: Facts, point: Point | None = None) -> Any:

@@ -15,6 +15,7 @@ from cycles.services.idempotency import LONGEST_ACT
 from cycles.services.tokens import Scope
 from tests import builders
 from tests.crashes.matrix import deeds
+from tests.crashes.matrix.counting import note_kills
 from tests.crashes.matrix.drivers import Drivers
 from tests.crashes.matrix.sites import reached
 from tests.crashes.matrix.world import World
@@ -51,6 +52,7 @@ def test_the_key_of_an_act_whose_process_died_never_does_it_again(
         is_unknown = begun <= at < noted
         assert told == ("answer_unknown" if is_unknown else "opened"), point
         assert Cycle.objects.count() - before == (not is_unknown or at >= opened), point
+    note_kills("door", places)
     matrix.go_on(*Cycle.objects.all())
     matrix.assert_whole()
 

@@ -7,9 +7,10 @@ from django.db.models.functions import Now
 
 from cycles.models import Cycle, ExchangeCall
 from tests.crashes.matrix.amounts import assert_same_end
+from tests.crashes.matrix.counting import note_kills
 from tests.crashes.matrix.grouping import COMPANY
 from tests.crashes.matrix.test_points import out_and_home
-from tests.crashes.matrix.world import World
+from tests.crashes.matrix.world import Point, World
 from tests.cycles.services.acts import set_policy
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
@@ -36,6 +37,8 @@ def test_a_process_that_dies_with_rows_of_two_cycles_has_written_both_or_neither
     assert matrix.act(WORK, role="initiator", kind=kind, is_before=is_before).was_killed
     written = sum(_written(cycle, kind) for cycle in cycles)
     assert written == (1 if is_before else CYCLES)
+    side = "before" if is_before else "after"
+    note_kills("groups", [Point(f"{kind} for {COMPANY} | {side} the commit")])
     matrix.go_on(*cycles)
     for cycle in cycles:
         found = matrix.shape(cycle)

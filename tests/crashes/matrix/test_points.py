@@ -11,12 +11,10 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from cycles.models import Cycle
-from cycles.services import verifying
 from tests.crashes.matrix.amounts import SAME, assert_same_end
 from tests.crashes.matrix.counting import assert_few
 from tests.crashes.matrix.journeys import (
     JOURNEYS,
-    OPENING,
     OTHERS,
     OUT_AND_HOME,
     go,
@@ -33,7 +31,6 @@ pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 SHARES = 3
 TELLS = re.compile(rf" ({'|'.join(TELLING)}) \| ")
 FEWEST = 100  # places of a whole cycle: fewer would say that somebody looks away
-OPEN = "cycles.services.opening.open_if_decided"
 BEFORE_BUYING = Point("STARTED: calling.intend < trading._send | before the commit")
 # Where a round trip passes, and where this process has killed on another way; whatever the status was.
 _passed: set[str] = set()
@@ -75,7 +72,8 @@ def test_so_it_is_where_only_a_cycle_that_comes_home_alone_passes(matrix: World)
 def test_so_it_is_where_only_a_cycle_that_meets_trouble_passes(matrix: World, name: str) -> None:
     """Trouble comes once, before the death or after it. A place that another way passes is killed there.
 
-    At each of its seams on one side, at a call that tells a venue something on all; the rest: `make crash-matrix`.
+    At each of its commits before it, and its successor behind it; at each of its calls on one side, or on all if it
+    tells a venue something; the rest: `make crash-matrix`.
     """
     if not _passed:
         _passed.update(without_status(point.name for point in out_and_home(matrix).points))
@@ -85,26 +83,41 @@ def test_so_it_is_where_only_a_cycle_that_meets_trouble_passes(matrix: World, na
     own = [point for point in points if _passed.isdisjoint(without_status([point.name]))]
     _passed.update(without_status(point.name for point in own))
     moving = [point for point in own if not only_asks(point)]
-    sides = one_side_each(moving)
-    chosen = [point for point in moving if point in sides or TELLS.search(point.name)]
-    kill_on(matrix, journey, chosen, undisturbed)
+    chosen, then = _chosen(moving)
+    kill_on(matrix, journey, chosen, undisturbed, then=then)
 
 
-def test_the_initiator_that_dies_while_it_opens_has_opened_whole_or_not_at_all(
-    matrix: World,
-) -> None:
-    """A cycle owns its capital from the commit on that writes it."""
-    told = matrix.act(OPEN, actor="initiator")
-    assert reached(told.reached) >= OPENING
-    points = list(told.points())
-    for point in points:
-        before = Cycle.objects.count()
-        assert matrix.act(OPEN, die_at=point, actor="initiator").was_killed, point
-        assert Cycle.objects.count() - before == (point == points[-1]), point
-        assert verifying.verify_ledger().is_balanced
-    matrix.go_on(*Cycle.objects.all())
-    assert set(Cycle.objects.values_list("status", flat=True)) == {"COMPLETED"}
-    matrix.assert_whole()
+def test_in_trouble_both_sides_of_each_commit_are_chosen_and_of_a_call_one() -> None:
+    commit, call, tells = (
+        [Point(f"{stands} | {side}") for side in sides]
+        for stands, sides in (
+            ("STARTED: calling.intend:3", ("before the commit", "after the commit")),
+            ("STARTED: upbit withdraw", ("before the call", "after the call")),
+            ("STARTED: upbit verify_deposit", ("before the call", "after the call")),
+        )
+    )
+    alone = Point("STARTED: calling.note:9 | after the commit")  # before it, another way was killed
+    chosen, then = _chosen([*commit, *call, *tells, alone])
+    assert then == {commit[0]: commit[1]}
+    assert chosen == [commit[0], call[0], *tells, alone]
+
+
+def _chosen(points: Sequence[Point]) -> tuple[list[Point], dict[Point, Point]]:
+    """Choose where to die, and where the successor of one that died before a commit does: behind it.
+
+    Of a call one side, by turns, or all where it tells a venue something.
+    """
+    behind = {
+        point: Point(point.name.replace("before the commit", "after the commit"))
+        for point in points
+        if point.name.endswith("before the commit")
+    }
+    then = {before: after for before, after in behind.items() if after in points}
+    commits = [point for point in points if point.name.endswith("the commit")]
+    sides = one_side_each(point for point in points if point not in commits)
+    alone = [point for point in commits if point not in then.values()]
+    wanted = {*sides, *alone}
+    return [point for point in points if point in wanted or TELLS.search(point.name)], then
 
 
 def out_and_home(matrix: World) -> Way:

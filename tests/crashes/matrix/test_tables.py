@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from tests.crashes.matrix.__main__ import MOST_SECONDS, summary, wanting
-from tests.crashes.matrix.tables import passed_by_some, problems, table
+import pytest
 
+from kimp.documents import killings
+from tests.crashes.matrix.__main__ import KILLING, MOST_SECONDS, _asked, keep, summary, wanting
+from tests.crashes.matrix.tables import counted, passed_by_some, problems, table
+
+CLEAN = "cabf6355f4bd"
+FACTS: dict[str, Any] = {
+    "at": "2026-11-29T12:00:00+00:00", "machine": {"cores": 2}, "processes": 6, "python": "3.11.2",
+    "revision": CLEAN, "revision at the end": CLEAN, "seed": "7", "seconds": 1261, "tests": 190,
+}  # fmt: skip
 BEFORE, AFTER = (
     "STARTED: calling.intend | before the commit",
     "STARTED: calling.intend | after the commit",
@@ -112,3 +121,54 @@ def test_a_run_that_takes_longer_than_half_an_hour_fails_and_says_so() -> None:
     (told,) = wanting(whole, MOST_SECONDS + 1)
     assert told == "it took 1801 s, which is more than 1800"
     assert told in summary(whole, seed="1", at="abc", seconds=MOST_SECONDS + 1, code=0)
+
+
+def test_every_module_that_kills_is_run_and_counted() -> None:
+    """One that is left out would be in no table."""
+    modules = [path for path in Path(__file__).parent.glob("*.py") if path != Path(__file__)]
+    texts = {path.stem: path.read_text("utf-8") for path in modules}
+    counting = {name for name, text in texts.items() if "    note_kills(" in text}
+    killing = {
+        name for name, text in texts.items() if name.startswith("test_") and ".was_killed" in text
+    }
+    assert killing <= counting
+    assert counting == {*KILLING} - {"stops"}  # which kills nobody
+
+
+def test_a_kept_run_is_what_the_documents_tell(tmp_path: Path) -> None:
+    assert killings.seen(tmp_path) == killings.some("killed-deeds", tmp_path) == killings.NONE_KEPT
+    rows = [share([BEFORE, 1], [BEFORE, 2]), share([AFTER, 1]) | {"column": "door"}]
+    assert keep(counted(rows) | FACTS, tmp_path)
+    assert "3 kills at 2 places" in killings.seen(tmp_path)
+    assert (
+        f"in 21 minutes 1 seconds.\n\n*`make crash-matrix`, 2026-11-29, revision {CLEAN}"
+        in killings.seen(tmp_path)
+    )
+    assert (
+        "| killed | door |\n| --- | --- |\n| before the commit | 0 |\n| after the commit | 1 |"
+        in killings.some("killed-deeds", tmp_path)
+    )
+    assert "| before the commit | 2 |" in killings.some("killed-round-trip", tmp_path)
+    assert killings.some("killed-other-ways", tmp_path) == killings.NOT_RUN
+
+
+def test_a_column_that_no_table_names_is_told_with_what_loses_replies(tmp_path: Path) -> None:
+    assert keep(counted([share([BEFORE, 1]) | {"column": "new F4"}]) | FACTS, tmp_path)
+    assert "| killed | new F4 |" in killings.some(killings.REST, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [{"revision": f"{CLEAN}+"}, {"revision at the end": f"{CLEAN}+"}],
+    ids=["before", "behind"],
+)
+def test_a_run_of_no_committed_code_is_not_kept(tmp_path: Path, facts: dict[str, Any]) -> None:
+    assert not keep(counted([share([BEFORE, 1])]) | FACTS | facts, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_part_of_the_matrix_is_not_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _asked(["-k", "door"])[1] == ["-k", "door"]
+    with pytest.raises(SystemExit):
+        _asked(["--keep", "-k", "door"])
+    assert "a part of the matrix is not kept" in capsys.readouterr().err
