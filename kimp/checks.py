@@ -41,11 +41,9 @@ def queue_timeouts_in_order(
     timeout, retry, limit, workers = (settings.Q_CLUSTER.get(name) for name in names)
     if timeout and retry and limit and workers:  # none, or 0, is without an end
         waited_for = 1 + limit // workers  # tasks one after the other, before the last one's turn
-        if timeout * (waited_for + 1) < retry:
+        if (timeout + ENDED_LATE_SECONDS) * (waited_for + 1) < retry:
             return []
-    told = (
-        "retry must be longer than timeout * (2 + queue_limit // workers), and each of them be set"
-    )
+    told = f"retry must be longer than (timeout + {ENDED_LATE_SECONDS}) * (2 + queue_limit // workers), and each of them be set"
     hint = "A task would be handed out again while it runs."
     return [Error(f"Q_CLUSTER: {told}.", hint=hint, id="kimp.E002")]
 
@@ -60,6 +58,9 @@ QUEUE_TRAPS: tuple[tuple[str, Any, str], ...] = (
     ("catch_up", False, "after an outage every missed run would be started at once"),
     ("bulk", 1, "a worker that dies would take the other tasks it has fetched with it"),
     ("sync", False, "a task would run in the process that asks for it, and hold up its request"),
+)
+ENDED_LATE_SECONDS = (
+    5  # a task's own alarm comes first; django-q2 kills three seconds later, and looks now and then
 )
 SAVE_LIMIT = range(1, 101)  # 0 saves all, without a setting 250 are: each costs more than its task
 

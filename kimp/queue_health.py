@@ -21,11 +21,12 @@ INTERVALS = 4  # of a job's own, in which it is to end well once
 LAG = timedelta(minutes=1)
 TOO_OLD = timedelta(seconds=180)  # jobs run each minute, the scheduler lags up to half of one
 UNRECORDED = timedelta(seconds=180)  # a result is recorded at once; of an outage some are never
-# `stopped` is by a host's clock, so it only tells one state of the table from another: `save_limit` keeps few.
+# `stopped` is by a host's clock, so contents only tell one state of the table from another; `save_limit` keeps few that
+# went well.
 RECORDED = """
     SELECT clock_timestamp(),
            (SELECT max(beat_at) FROM cycles_heartbeat WHERE starts_with(name, %s)),
-           (SELECT row(count(*), min(stopped), max(stopped))::text FROM django_q_task)
+           (SELECT row(count(*), sum(hashtext(id || stopped::text)::bigint))::text FROM django_q_task)
 """
 
 

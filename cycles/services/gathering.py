@@ -24,6 +24,7 @@ from cycles.services import agreeing, locked_funds, matching, seeing
 from cycles.services.agreeing import Reading
 from cycles.services.matching import OPEN, Traces
 from exchanges.errors import VenueError
+from exchanges.lasting import lasting
 
 T = TypeVar("T")
 
@@ -59,6 +60,7 @@ class Gathered:
     _traces: dict[str, Traces | VenueError] = field(default_factory=dict)
     _clocks: dict[str, Reading] = field(default_factory=dict)
     _locked: dict[str, Mapping[str, Decimal] | VenueError] = field(default_factory=dict)
+    _locked_since: dict[str, timedelta] = field(default_factory=dict)  # by `lasting`
     _explained: dict[str, Decimal | VenueError] = field(default_factory=dict)  # by venue and asset
     _missed: list[int] = field(default_factory=list)  # for the first time
     _doubted: dict[datetime, list[int]] = field(default_factory=lambda: defaultdict(list))
@@ -97,11 +99,12 @@ class Gathered:
         return asked_at - call.missed_at >= SECOND_LOOK
 
     def withheld(self, call: ExchangeCall) -> str:
-        """Say what a venue has locked that may be for an order that it does not find, or nothing.
+        """Say what a venue has locked that may be for an order that it did not find just now, or nothing.
 
-        One reading of a venue for all of its calls, and one of what explains it, where it could be. Raises VenueError
-        when it cannot be asked.
+        One reading of a venue for all of its calls, and one of what explains it, where it could be; another after a
+        few seconds: an order may have come meanwhile. Raises VenueError when it cannot be asked.
         """
+        self._forget_locked(call.venue)
         would = locked_funds.of_order(call.request)
         locked = _once(self._locked, call.venue, locked_funds.locked).get(would.asset, ZERO)
         if not locked or locked < would.quantity:
@@ -118,6 +121,16 @@ class Gathered:
             f"{call.venue} does not find {call.client_order_id}, and has as much locked as it would lock, or more: "
             f"{would} of {plain(locked - explained)} that our other requests do not explain"
         )
+
+    def _forget_locked(self, venue: str) -> None:
+        """Let what a venue has locked be read again, if that was read some seconds ago."""
+        now = lasting()
+        if now - self._locked_since.setdefault(venue, now) <= SECOND_LOOK:
+            return
+        self._locked_since[venue] = now
+        self._locked.pop(venue, None)
+        for key in [key for key in self._explained if key.startswith(f"{venue}:")]:
+            del self._explained[key]
 
     def doubt(self, call: ExchangeCall, asked_at: datetime) -> None:
         """Let be marked when the venue of an order that looks have shown was asked for it last, and found none."""

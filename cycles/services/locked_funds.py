@@ -97,6 +97,8 @@ def _of_withdrawals(venue: str, calls: Sequence[ExchangeCall], since: datetime) 
     under_way = [
         row
         for row in listed
-        if row.status is WithdrawalStatus.PENDING and row.venue_withdrawal_id in ours
+        if row.status is WithdrawalStatus.PENDING
+        and not row.txid  # its coins have left, and lock nothing any more
+        and row.venue_withdrawal_id in ours
     ]
     return sum((row.quantity + row.network_fee for row in under_way), ZERO)

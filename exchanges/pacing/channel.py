@@ -143,8 +143,8 @@ class Channel:
     def _note_failure(self, error: Exception) -> None:
         """Say once what lasts, if nobody else does; leave the database alone for a while, longer each time."""
         now = time.monotonic()
-        if not self._pause_seconds or now > self._away_until + LONGEST_PAUSE_SECONDS:
-            self._failed_since = now  # else nobody has asked for long: it may be another time
+        if not self._pause_seconds:
+            self._failed_since = now
         lasts = now - self._failed_since >= UNSAID_SECONDS
         if lasts and not self._has_said and not self._is_said():
             self._has_said = True

@@ -110,7 +110,7 @@ def test_a_queue_that_hands_out_what_still_runs_or_waits_in_its_cluster_is_refus
 
 
 @pytest.mark.parametrize(
-    ("limit", "workers", "retry"), [(1, 2, 101), (2, 2, 151), (3, 2, 151), (3, 4, 101)]
+    ("limit", "workers", "retry"), [(1, 2, 111), (2, 2, 166), (3, 2, 166), (3, 4, 111)]
 )
 def test_a_queue_whose_fetched_tasks_end_before_they_are_handed_out_again_is_let_pass(
     limit: int, workers: int, retry: int

@@ -134,6 +134,20 @@ def test_what_is_recorded_is_seen_whatever_the_clock_says_of_who_records(
     assert queue_health.wedged(_LONG) is None
 
 
+def test_a_result_that_is_neither_the_first_nor_the_last_is_seen_where_another_goes_for_it(
+    hasty: None,
+) -> None:
+    """One of a clock that was ahead is the last for hours, a failure the first for ever, and only so many are saved."""
+    for ago in (timedelta(days=1), timedelta(minutes=3), -timedelta(hours=2)):
+        _record(timezone.now() - ago)
+    assert queue_health.wedged(_LONG) is None
+    presence.beat_of_job("sweep_retries", {}, is_well=True)
+    in_between = Task.objects.order_by("stopped")[1]
+    _record(timezone.now())
+    in_between.delete()
+    assert queue_health.wedged(_LONG) is None
+
+
 def test_a_queue_that_is_started_again_owes_nothing(hasty: None) -> None:
     queue_health.wedged(_LONG)
     presence.beat_of_job("sweep_retries", {}, is_well=True)

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from cycles.domain.words import CallOutcome
 from cycles.models import ExchangeCall, Step
-from cycles.services import reconciling
+from cycles.services import gathering, reconciling
 from exchanges import registry
 from exchanges.values import Market, OrderRequest, Side, WithdrawalRequest
 from tests import builders
@@ -153,9 +153,18 @@ def test_a_sale_is_absent_while_a_withdrawal_of_ours_has_its_coins_locked(desk: 
     assert said(again, WINDOW) == "UNKNOWN"
 
 
-def sending(desk: TestDesk) -> ExchangeCall:
-    """Let Upbit have taken a withdrawal of ours that it has not sent yet."""
-    desk.fault(fault="F28", venue="upbit", when="once")
+def test_a_withdrawal_whose_coins_have_left_explains_nothing_that_is_locked(desk: TestDesk) -> None:
+    """It is under way until it is confirmed, and locks nothing any more."""
+    sending(desk, args={"value": "stuck_with_txid"})
+    call = lost(Side.SELL)
+    taken(desk, call)
+    hidden(desk)
+    assert said(call, WINDOW) == "UNKNOWN"
+
+
+def sending(desk: TestDesk, **how: Any) -> ExchangeCall:
+    """Let Upbit have taken a withdrawal of ours that it has not sent yet, or not confirmed."""
+    desk.fault(fault="F28", venue="upbit", when="once", **how)
     to = builders.confirmed_address("upbit", venue="binance")
     sent = registry.venue("upbit").withdraw(
         WithdrawalRequest(
@@ -185,6 +194,20 @@ def test_the_absences_of_many_cycles_at_a_venue_share_one_look_at_its_balances(
     assert reconciling.reconcile_open_calls().resolved == 3
     assert set(calls.values_list("outcome", flat=True)) == {"ABSENT"}
     assert looks(desk) == before + 1
+
+
+def test_who_was_asked_for_long_after_the_balances_were_read_has_them_read_again(
+    desk: TestDesk,
+) -> None:
+    """Its order may have come meanwhile."""
+    early, late = lost(Side.BUY), lost(Side.BUY)
+    among, before = gathering.Gathered([early, late], None), looks(desk)
+    assert among.withheld(early) == ""
+    taken(desk, late)
+    assert looks(desk) == before + 1
+    among._locked_since["upbit"] -= gathering.SECOND_LOOK  # so much time passes
+    assert late.client_order_id in among.withheld(late)
+    assert looks(desk) == before + 2
 
 
 def test_no_order_is_absent_while_the_balances_cannot_be_read(desk: TestDesk) -> None:

@@ -162,6 +162,20 @@ def test_a_database_that_is_away_for_long_is_said_once_unless_somebody_else_says
     assert [line["event"] for line in lines.parsed] == told
 
 
+def test_who_seldom_asks_says_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody asked for meanwhile has not worked since."""
+    now = [1000.0]
+    monkeypatch.setattr("exchanges.pacing.channel.time.monotonic", lambda: now[0])
+    channel = Channel()
+    with captured(logging.INFO) as lines:
+        for _ in range(3):
+            with pytest.raises(StoreAwayError):
+                channel.ask(_is_away, patience_seconds=5)
+            now[0] += 60
+        channel.close()
+    assert [line["event"] for line in lines.parsed] == ["pacing.database_away"]
+
+
 def _is_away(_: CursorWrapper) -> NoReturn:
     raise OperationalError("the server said so")
 
