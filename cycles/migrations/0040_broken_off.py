@@ -1,6 +1,7 @@
 """Home is also a server that has not broken off since: a base backup or a snapshot looks like one that has."""
 
-from django.db import migrations
+from django.db import migrations, models
+from django.db.models.functions import Now
 
 from cycles.sql import read
 
@@ -20,8 +21,9 @@ CREATE OR REPLACE FUNCTION kimp_home() RETURNS text LANGUAGE sql VOLATILE AS $$
         'cycles_exchangecall'::regclass::oid)
 $$;
 DROP FUNCTION kimp_make_whole(), kimp_settle_home();
-DROP TABLE kimp_unbroken;
+DROP TABLE kimp_unbroken, kimp_seen;
 """
+UNSETTLED = "DROP TRIGGER settles ON cycles_desk; DROP FUNCTION kimp_desk_settles();"
 
 
 class Migration(migrations.Migration):
@@ -29,4 +31,10 @@ class Migration(migrations.Migration):
 
     dependencies = [("cycles", "0039_withdrawals_on_their_way")]
 
-    operations = [migrations.RunSQL(read("unbroken"), UNDO)]
+    operations = [
+        migrations.RunSQL(read("unbroken"), UNDO),
+        migrations.AddField(
+            "desk", "home_settled_at", models.DateTimeField(db_default=Now(), editable=False)
+        ),
+        migrations.RunSQL(read("settles"), UNSETTLED),
+    ]

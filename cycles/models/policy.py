@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from cycles.domain.words import DeskKind, Mode, OpeningRule, PauseScope, Sizing
@@ -113,7 +114,8 @@ class PolicyVersion(models.Model):
 class Desk(models.Model):
     """The one row of the desk: what this database is for ever, and what may happen now.
 
-    `home` is where it was last in step with the venues, as `kimp_home()` tells; empty: not yet again.
+    `home` is where it was last in step with the venues, as `kimp_home()` tells; empty: not yet again. It has been
+    since `home_settled_at`, by the database's clock, which the database writes.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
@@ -128,6 +130,8 @@ class Desk(models.Model):
     home = models.CharField(
         _("home"), max_length=80, blank=True, default="", db_default="", editable=False
     )
+
+    home_settled_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         verbose_name = _("desk")

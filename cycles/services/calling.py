@@ -28,7 +28,7 @@ from cycles.errors import (
     PolicyDeniedError,
 )
 from cycles.models import Alert, Cycle, ExchangeCall, Step
-from cycles.services import desk, homing, stepping
+from cycles.services import desk, homing, stepping, witnessing
 from cycles.services.alerting import raise_alert
 from cycles.services.intents import Intent, row_of, unwritten
 from cycles.services.locking import lock_cycle, persistently
@@ -119,6 +119,7 @@ def intend(lease: Lease, step: Step, intent: Intent) -> ExchangeCall:
     call.pk = told.call_id
     call.send_until = min(began + (told.lease_left or timedelta()), lasting() + SEND_WITHIN)
     call.given_up = lease.given_up
+    witnessing.intended(call.pk, call.client_order_id)
     del call.intended_at  # the database's; read from there if anyone asks
     return call
 
@@ -127,7 +128,8 @@ def _refused_by_guard(error: IntegrityError) -> Exception:
     """Turn the database's refusal of a destination, or away from home, into ours; others stay."""
     guard = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") or ""
     if guard == HOME_GUARD:
-        desk.halt_away_from_home()
+        if not desk.halt_away_from_home():
+            return DatabaseBusyError("the database had broken off, and takes requests again")
         return HaltedError(f"the desk is halted: {homing.AWAY}")
     if not guard.startswith(DESTINATION_GUARDS):
         return error

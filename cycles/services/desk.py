@@ -17,7 +17,6 @@ from cycles.domain.halts import SYSTEM
 from cycles.domain.pauses import spelled
 from cycles.domain.words import Channel, DeskKind, Mode, PauseScope, Verb, word
 from cycles.errors import (
-    DatabaseBusyError,
     HaltedError,
     InvalidInputError,
     NotAllowedNowError,
@@ -174,14 +173,15 @@ def refuse_if_halted() -> None:
         )
 
 
-def halt_away_from_home() -> None:
+def halt_away_from_home() -> bool:
     """Halt a restored desk that was refused an intent, and tell people.
 
-    Raises DatabaseBusyError where the server had only broken off, as this host has seen: it takes intents again.
+    False where the server had only broken off, as this host has seen: it takes intents again.
     """
-    if homing.vouch():
-        raise DatabaseBusyError("the database had broken off, and takes requests again")
-    in_transaction(_halt_away)
+    is_away = not homing.vouch()
+    if is_away:
+        in_transaction(_halt_away)
+    return is_away
 
 
 def look_home() -> None:

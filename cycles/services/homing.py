@@ -40,15 +40,19 @@ def is_at_home() -> bool:
 def has_forgotten() -> bool:
     """Say whether this database, which seems at home, or only to have broken off, lacks what this host has seen.
 
-    So does a primary of before, where this host has seen the desk at home on the standby that took over.
+    So does a primary of before, where this host has seen the desk at home on the standby that took over, or any copy of
+    a time before the desk caught up elsewhere. What was seen before it caught up here is held against nothing.
     """
-    home = _home()
-    seen = witnessing.recall(home) if home and _is_same_place(home) else None
-    if seen is None:
+    row = Desk.objects.values_list("home", "home_settled_at").first()
+    home, settled_at = row or ("", None)
+    if settled_at is None or not home or not _is_same_place(home):
         return False
-    if seen.home != home:  # settled anew since, there or here
-        return _timeline(seen.home) > _timeline(home)
-    return not witnessing.is_kept(seen)
+    if witnessing.lacks_own(home):
+        return True
+    seen = witnessing.recall(home)
+    if seen is None or seen.seen_at <= settled_at:
+        return False
+    return seen.home != home or not witnessing.is_kept(seen)  # the one: settled anew, elsewhere
 
 
 def vouch() -> bool:
@@ -73,10 +77,6 @@ def witness() -> None:
 
 def _home() -> str:
     return Desk.objects.values_list("home", flat=True).first() or ""
-
-
-def _timeline(home: str) -> int:
-    return int(home.split("-")[1], 16)
 
 
 def _is_same_place(home: str) -> bool:

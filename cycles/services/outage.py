@@ -62,11 +62,10 @@ def lend_connection() -> None:
         spare_connection()
 
 
-def drop_dead_connection() -> None:
-    """Drop the connection that this thread has kept, if the server has hung up on it meanwhile."""
-    look: Callable[[], None] | None = getattr(connection, "close_if_hung_up", None)
-    if look is not None:
-        look()
+def drop_dead_connection() -> bool:
+    """Drop the connection that this thread has kept, if the server has hung up on it meanwhile; say whether it had."""
+    look: Callable[[], bool] | None = getattr(connection, "close_if_hung_up", None)
+    return look is not None and look()
 
 
 def _drain_pool() -> None:

@@ -125,6 +125,7 @@ class Worker:
     def _beside(self, readings_last: float) -> list[Aside]:
         """Begin what runs beside the crew; what keeps the leases first."""
         begun = [Aside(self._keep, "keeper", self.stop)]
+        begun.append(Aside(self._look_home, "lookout", self.stop))
         if self.duty is not None:
             begun.append(Aside(partial(self._mind, self.duty), "duty", self.stop))
         if readings_last > 2 * REFRESH_SECONDS:  # in a market that runs faster nothing lasts
@@ -157,8 +158,8 @@ class Worker:
         try:
             if self.outage.is_told:  # only a new session shows how the server is now
                 connection.close()
-            drop_dead_connection()
-            if self.outage.is_told or not self._has_looked:  # it may be another one than before
+            is_anew = drop_dead_connection() or self.outage.is_told or not self._has_looked
+            if is_anew:  # it may be another one than before
                 look_home()
                 self._has_looked = True
             # What was claimed goes first, and more may be due: when the next is can be asked once nothing is.
@@ -310,9 +311,15 @@ class Worker:
             time.sleep(0.2) if self.stop.is_set() else self.stop.wait(0.5)
 
     def _beat(self) -> None:
-        """Give a sign of life, which names the threads that do not get on, and keep what is in the journal."""
-        look_home()
+        """Give a sign of life, which names the threads that do not get on."""
         beat(self.owner, self.role, broken=lasting())
+
+    def _look_home(self) -> None:
+        """Keep what is in the journal, on a thread of its own: a disk that stalls costs no lease."""
+        trouble = Trouble("lookout")
+        while not self.stop.is_set():
+            self._turn(look_home, trouble)
+            self.stop.wait(BEAT_SECONDS)
 
     def _refresh(self) -> None:
         """Read ahead what cycles ask for again and again: the first one waits for it, the others do not."""

@@ -3,6 +3,9 @@
 -- which never have its row.
 CREATE UNLOGGED TABLE kimp_unbroken (id smallint PRIMARY KEY DEFAULT 1 CHECK (id = 1), mark text NOT NULL);
 
+-- When each host of the desk looked last, on disk before the host keeps the same outside: who lacks it is a copy of before.
+CREATE TABLE kimp_seen (witness text PRIMARY KEY, at timestamptz NOT NULL);
+
 -- Marks this place as the desk's home, by a mark of its own; gives the home.
 CREATE FUNCTION kimp_settle_home() RETURNS text LANGUAGE plpgsql AS $$
 BEGIN

@@ -168,11 +168,13 @@ class PooledWrapper(postgresql.DatabaseWrapper):
 
         return ready
 
-    def close_if_hung_up(self) -> None:
-        """Drop a connection that was kept while nobody used it, if the server has hung up on it meanwhile."""
+    def close_if_hung_up(self) -> bool:
+        """Drop a connection that was kept while nobody used it, if the server has hung up on it meanwhile; say whether it had."""
         if self.connection is None or self.in_atomic_block:
-            return
+            return False
         try:
             look_alive(self.connection)
         except psycopg.Error:
             self.close()
+            return True
+        return False

@@ -33,7 +33,7 @@ LONG_SECONDS = 30.0
 LOOK_SECONDS = 0.0002
 # When the claim that led to a cycle's first intent began, and the intent's statement, by the server's clock.
 STAGES = """
-SELECT extract(epoch FROM c.lease_expires_at - make_interval(secs => %s))::float8, extract(epoch FROM k.intended_at)::float8
+SELECT extract(epoch FROM coalesce(c.lease_expires_at - make_interval(secs => %s), k.intended_at))::float8, extract(epoch FROM k.intended_at)::float8
   FROM cycles_cycle c JOIN cycles_exchangecall k ON k.cycle_id = c.id WHERE c.id = %s ORDER BY k.id LIMIT 1"""
 # The server's clock after its snapshot, which the intent was committed before.
 LOOK = """SELECT extract(epoch FROM clock_timestamp())::float8 FROM cycles_exchangecall WHERE cycle_id = %s LIMIT 1"""

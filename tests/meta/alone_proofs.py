@@ -41,6 +41,7 @@ ALONE = (
             "hearing.Ears.close", "hearing._hold", "homing.vouch", "looking.begin", "presence.beat", "presence.leave",
             "proving._see_newest", "proving._sum_piece", "queue_health.begin", "refreshing.refresh_in_turn",
             "rolling_up._look", "rotating._remember", "travel_rule._claim", "verifying._note_proof",
+            "witnessing.keep",
         ),
     ),
     Alone(

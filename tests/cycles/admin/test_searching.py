@@ -118,7 +118,7 @@ def test_a_fill_is_found_by_its_venues_id_and_by_our_id_of_its_order(login: Logi
         venue_fill_id="F-1", price=1, quantity=1, notional=1, fee_asset="XRP", at=Now(),
     )  # fmt: skip
     client = login("viewer")
-    for text, count in (("F-1", 1), (call.client_order_id, 1), ("F", 0)):
+    for text, count in (("F-1", 1), (call.client_order_id, 1), ("F-", 0)):
         assert _found(client, "fill", text) == count
 
 

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 from cycles import tasks
 from cycles.domain.words import Role
-from cycles.errors import DatabaseBusyError
 from cycles.models import Alert, Cycle, Desk, ExchangeCall, Heartbeat
-from cycles.services import desk as desk_service, homing
-from cycles.services.crew import Crew
+from cycles.services import desk as desk_service, homing, witnessing
+from cycles.services.crew import Aside, Crew
 from cycles.services.working import Worker
 from tests import builders
+from tests.desk import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,10 +51,8 @@ def break_off() -> None:
 
 def intended() -> bool:
     """Say whether the database takes intents; who is refused does what a worker does."""
-    if Desk.objects.get().home == homing.here():
-        return True
-    desk_service.halt_away_from_home()
-    return False
+    is_home = Desk.objects.get().home == homing.here()
+    return is_home or not desk_service.halt_away_from_home()
 
 
 def assert_halted() -> None:
@@ -81,9 +83,9 @@ def test_where_nobody_saw_it_the_first_intent_halts_the_desk(cycle: Cycle) -> No
 def test_who_was_refused_before_anybody_looked_only_tries_again(cycle: Cycle) -> None:
     desk_service.look_home()
     break_off()
-    with pytest.raises(DatabaseBusyError):
-        intended()
+    assert Desk.objects.get().home != homing.here()
     assert intended()
+    assert Desk.objects.get().home == homing.here()
     assert Desk.objects.get().mode == "RUN"
 
 
@@ -159,6 +161,91 @@ def test_what_was_seen_before_a_desk_caught_up_is_held_against_nothing(
     assert homing.is_at_home(), "it was looked at since"
 
 
+def test_a_primary_of_before_that_caught_up_goes_on(cycle: Cycle, host: Path) -> None:
+    desk_service.look_home()
+    rewrite(host, home=homing.here().replace("-00000001-", "-0000000A-"))
+    homing.settle()
+    desk_service.look_home()
+    assert Desk.objects.get().mode == "RUN"
+    break_off()
+    assert homing.is_at_home(), "what was seen there is forgotten here too"
+
+
+def test_a_whole_copy_of_before_the_desk_caught_up_elsewhere_halts(cycle: Cycle) -> None:
+    """It bears the mark of its time, and what this host saw since was seen at another home."""
+    before = Desk.objects.values("home", "home_settled_at").get()
+    homing.settle()
+    desk_service.look_home()
+    with connection.cursor() as cursor, triggers_off(cursor):
+        cursor.execute("UPDATE kimp_unbroken SET mark = %s", [before["home"][-12:]])
+        Desk.objects.update(**before)
+    assert homing.is_at_home(), "by itself it knows no better"
+    desk_service.look_home()
+    assert_halted()
+
+
+def test_a_copy_of_before_this_host_looked_last_is_not_vouched_for(cycle: Cycle) -> None:
+    """Its newest request may be the same."""
+    desk_service.look_home()
+    break_off()
+    assert homing.is_at_home()
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE kimp_seen SET at = at - interval '1 second'")
+    assert not intended()
+    assert_halted()
+
+
+def test_what_this_process_intended_since_it_looked_is_missed_too(cycle: Cycle) -> None:
+    desk_service.look_home()
+    sent = ExchangeCall.objects.get()
+    witnessing.intended(sent.pk, sent.client_order_id)
+    desk_service.look_home()
+    assert Desk.objects.get().mode == "RUN"
+    witnessing.intended(sent.pk + 1, sent.client_order_id)
+    desk_service.look_home()
+    assert_halted()
+
+
+def test_code_of_the_release_before_makes_no_broken_place_a_home_of_every_copy(
+    cycle: Cycle,
+) -> None:
+    """It settles on where the database says it is."""
+    break_off()
+    Desk.objects.update(home=homing.here())
+    assert not Desk.objects.get().home.endswith(homing.BROKEN)
+    assert homing.here() == Desk.objects.get().home
+    break_off()
+    assert homing.here() != Desk.objects.get().home
+
+
+def test_whoever_keeps_at_the_same_moment_leaves_a_whole_file(tmp_path: Path) -> None:
+    """Threads do, and containers whose processes have the same number."""
+    path, whole, stop = tmp_path / "seen" / "one.json", b"x" * 4096, threading.Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            witnessing._write(path, whole)
+
+    with ThreadPoolExecutor() as pool:
+        writes = [pool.submit(write) for _ in range(2)]
+        eventually(path.exists)
+        read = {path.read_bytes() for _ in range(200)}
+        stop.set()
+        assert [one.result() for one in writes] == [None, None]
+    assert read == {whole}
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+@contextmanager
+def triggers_off(cursor: CursorWrapper) -> Iterator[None]:
+    """Let this session write as whoever copies files does."""
+    cursor.execute("SET session_replication_role = replica")
+    try:
+        yield
+    finally:
+        cursor.execute("RESET session_replication_role")
+
+
 def test_an_empty_journal_is_vouched_for_too() -> None:
     builders.desk()
     desk_service.look_home()
@@ -178,7 +265,13 @@ def comes_back() -> None:
 
 
 def goes_on() -> None:
-    Worker(Role.FINALIZER)._beat()
+    worker = Worker(Role.FINALIZER)
+    lookout = Aside(worker._look_home, "lookout", worker.stop)
+    try:
+        eventually(lambda: Desk.objects.get().mode == "HALT")
+    finally:
+        worker.stop.set()
+        lookout.end(patience_seconds=10)
 
 
 def runs_a_job() -> None:
