@@ -16,7 +16,7 @@ import pytest
 from django.db import connection
 
 from cycles.models import Cycle, Desk, ExchangeCall
-from cycles.services import desk as desk_service, homing
+from cycles.services import desk as desk_service, homing, witnessing
 from exchanges.simulator.server import RunningSimulator
 from kimp import postgres
 from kimp.postgres import ConnectionInfo
@@ -81,6 +81,7 @@ class Copies:
 
     def halts_at_the_first_intent(self) -> None:
         """See that a host which saw nothing lets nothing go out either."""
+        witnessing._own.call = None  # nor did a process of it intend anything
         desk_service.look_home()
         assert Desk.objects.get().mode == "RUN"
         self.desk.step(self.cycle)
