@@ -16,7 +16,7 @@ from tests.builders import person
 from tests.crashes.proof import all_end, assert_one_story
 from tests.crashes.running import RunningDesk
 from tests.desk import eventually
-from tests.kimp.processes import PROJECT, environ_of
+from tests.kimp.processes import PROJECT, environ_of, give_another_thread
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
 
@@ -65,6 +65,19 @@ def test_sigterm_ends_a_role_while_a_venue_hangs_and_the_next_one_finishes(
         desk.signal(name, signal.SIGTERM)
         assert desk.children[name].wait(timeout=IN_TIME) == 0, desk.tail(name)
     assert not Heartbeat.objects.filter(role__in=["finalizer", "feeder"]).exists()
+
+
+def test_a_role_hears_a_signal_that_another_of_its_threads_was_given(desk: RunningDesk) -> None:
+    """The main thread waits meanwhile, and only it can act on signals."""
+    person("alice", "administrator")
+    names = ("feeder-1", "finalizer-1")
+    desk.start(*names)
+    roles = Heartbeat.objects.filter(role__in=["feeder", "finalizer"])
+    eventually(lambda: roles.count() == len(names))
+    for name in names:
+        give_another_thread(desk.children[name].pid, signal.SIGTERM)
+    for name in names:
+        assert desk.children[name].wait(timeout=IN_TIME) == 0, desk.tail(name)
 
 
 def test_a_signal_that_meets_the_main_thread_inside_the_events_lock_still_stops_it(

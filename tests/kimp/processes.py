@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import time
 from collections.abc import Callable
@@ -19,6 +20,12 @@ def backend_of(wrapper: Any) -> int:
     """Give the process id of the server's end of a Django connection."""
     with wrapper.cursor() as cursor:
         return int(cursor.connection.info.backend_pid)
+
+
+def give_another_thread(pid: int, sign: int) -> None:
+    """Signal a process as the kernel may, where it stood still: by another of its threads than the main one."""
+    others = {int(one.name) for one in Path(f"/proc/{pid}/task").iterdir()} - {pid}
+    assert ctypes.CDLL(None).tgkill(pid, min(others), sign) == 0
 
 
 def until(claim: Callable[[], bool], seconds: float = 40) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -25,7 +26,7 @@ from cycles.services.correlating import bound, carry
 from kimp import queue_health
 from kimp.process_table import _pids, kill_descendants, look_up
 from kimp.sockets import LOOPBACK, free_port
-from tests.kimp.processes import PROJECT, database_url, environ_of, until
+from tests.kimp.processes import PROJECT, database_url, environ_of, give_another_thread, until
 from tests.kimp.relaying import relay
 
 IN_TIME = 10  # seconds: what Ctrl-C promises; it ends itself after six, which is no good end
@@ -51,6 +52,7 @@ def cluster(
     *,
     ends_with: int = 0,
     is_held: bool = False,
+    tell: Callable[[int, int], None] = os.kill,
     variables: Mapping[str, str] | None = None,
 ) -> Iterator[Path]:
     """Run the worker role for a block, and end it; gives where its log is.
@@ -71,7 +73,7 @@ def cluster(
                 process.send_signal(signal.SIGSTOP)
             yield folder / "log"
         finally:
-            process.send_signal(signal.SIGTERM)
+            tell(process.pid, signal.SIGTERM)
             process.send_signal(signal.SIGCONT)
             try:
                 status = process.wait(IN_TIME)
@@ -197,6 +199,15 @@ def test_a_cluster_told_to_stop_before_it_knows_that_it_has_begun_ends_in_time_t
     with cluster(tmp_path, free_port(), ends_with=1, is_held=True) as log:
         until(Heartbeat.objects.filter(name="job:tell_of_bans").exists)
     assert '"cluster.cut_short"' in log.read_text()
+
+
+@pytest.mark.processes
+@pytest.mark.django_db(transaction=True)
+def test_a_cluster_hears_a_signal_that_another_of_its_threads_was_given(tmp_path: Path) -> None:
+    """So it may be where it stood still: its main thread waits meanwhile, and only that can act on signals."""
+    port = free_port()
+    with cluster(tmp_path, port, tell=give_another_thread):
+        until(lambda: bool(scrape(port)))
 
 
 @pytest.mark.processes

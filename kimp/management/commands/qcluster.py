@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 STARTS = 3
-PAUSE_SECONDS = 1.0
+PAUSE_SECONDS = HEARS_SECONDS = 1.0
 LAST_SECONDS = 6.0  # the supervisor kills after 6.5
 
 
@@ -94,11 +94,14 @@ class Command(QClusterCommand):  # type: ignore[misc]  # django-q2 has no types
         logging.getLogger("django-q").addFilter(queue_broker.is_news)
         post_execute_in_worker.connect(queue_broker.keep_what_was_left)
         registry.leave_outages_to(lambda: OUTAGE.is_near)
-        self._start(**options)
+        cluster = self._start(**options)
         # Only now: the processes that the cluster forks must not inherit the socket.
         metrics.serve(settings.KIMP_PORT, settings.KIMP_BIND)
+        # Not at this process's exit, without an end: a signal that another thread was given would never be heard.
+        while cluster.sentinel.is_alive():
+            cluster.sentinel.join(HEARS_SECONDS)
 
-    def _start(self, **options: Any) -> None:
+    def _start(self, **options: Any) -> _Cluster:
         """Start the cluster once the database answers; anew where it went away just then, which ends the sentinel."""
         if options["cluster_name"]:
             os.environ["Q_CLUSTER_NAME"] = options["cluster_name"]
@@ -110,15 +113,17 @@ class Command(QClusterCommand):  # type: ignore[misc]  # django-q2 has no types
                 cluster.start()
                 if options["run_once"]:
                     cluster.stop()
-                break
             except (RuntimeError, *UNREACHABLE) as error:
                 if not left:
                     raise CommandError(f"the cluster did not start: {error}".strip()) from error
                 log.warning("cluster.starts_anew", error=type(error).__name__)
+            else:
+                return cluster
             # The cluster that did not start would hear them, and do nothing.
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             time.sleep(PAUSE_SECONDS)
+        raise AssertionError("the last start returns or raises")
 
     def _require_migrated(self) -> None:
         """Start nothing on a database that is older than this code; no process inherits the connection."""
