@@ -18,7 +18,7 @@ from tests.concurrency.unguarded import database_without
 from tests.desk import TestDesk, eventually
 
 pytestmark = [pytest.mark.concurrency, pytest.mark.django_db(transaction=True)]
-OTHERS_SECONDS = 120.0  # longer than any other test keeps a transaction open
+OTHERS_SECONDS = 90.0  # longer than any other test keeps a transaction open
 WAITS = "\n       OR pg_snapshot_xmin(pg_current_snapshot()) < mark.seen_xid::text::xid8"
 
 
