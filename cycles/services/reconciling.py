@@ -142,9 +142,8 @@ def _undecided(venue: Venue, call: ExchangeCall, evidence: Evidence, among: Gath
     if is_listed:  # what was not seen counts as of the look
         age = evidence.as_of - call.noted_at if evidence.as_of and call.noted_at else timedelta(0)
     patience = _window(rule, call)
-    if (
-        evidence.doubt and not is_listed
-    ):  # an order that is listed, or may be locked for, and not found alone
+    # An order that is listed, or may be locked for, and not found alone.
+    if evidence.doubt and not is_listed:
         patience += timedelta(seconds=rule.lookup_grace_seconds)
     elif rule.absence_proves_after_seconds is not None:
         return waiting(LOOK_AGAIN, UNDECIDED)

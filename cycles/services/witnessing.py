@@ -24,9 +24,8 @@ from cycles.models import ExchangeCall, Heartbeat
 log = structlog.get_logger(__name__)
 
 FOLDER = "seen"
-LATELY = timedelta(
-    minutes=1
-)  # what this host has not looked at for so long may have gone on without it
+# What this host has not looked at for so long may have gone on without it.
+LATELY = timedelta(minutes=1)
 LOOKED = """
     INSERT INTO kimp_seen (witness, at) VALUES (%s, clock_timestamp())
         ON CONFLICT (witness) DO UPDATE SET at = greatest(kimp_seen.at, excluded.at) RETURNING at

@@ -22,10 +22,8 @@ from tests.desk import TestDesk
 pytestmark = pytest.mark.django_db
 
 XRP = Market("XRP", "KRW")
-WINDOW, PERSON = (
-    11,
-    71,
-)  # seconds: Upbit's 10 are over, and the minute after which a person is asked
+# Seconds: Upbit's 10 are over, and the minute after which a person is asked.
+WINDOW, PERSON = 11, 71
 LATE = {"fault": "F15", "venue": "upbit", "method": "GET", "args": {"value": 600_000}}
 LONG_AGO = Now() - timedelta(minutes=1)
 SIDES = pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
